@@ -1,0 +1,30 @@
+// The proc connector: PROC_EVENT filtering came with Linux 6.6, Debian 12's headers are 6.1.
+#ifndef CLINUX_PROCESS_H
+#define CLINUX_PROCESS_H
+
+#include <linux/cn_proc.h>
+#include <linux/connector.h>
+#include <linux/netlink.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// struct proc_input of Linux 6.6 and later.
+struct clinux_proc_input {
+    uint32_t operation;   // enum proc_cn_mcast_op
+    uint32_t event_types; // enum proc_cn_event, or-ed
+};
+
+enum {
+    clinux_PROC_EVENT_FORK = 0x00000001,
+    clinux_PROC_EVENT_EXEC = 0x00000002,
+    clinux_PROC_EVENT_EXIT = 0x80000000,
+};
+
+// Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.
+_Static_assert(sizeof(struct nlmsghdr) == 16, "nlmsghdr");
+_Static_assert(sizeof(struct cn_msg) == 20, "cn_msg");
+_Static_assert(offsetof(struct proc_event, cpu) == 4, "proc_event.cpu");
+_Static_assert(offsetof(struct proc_event, timestamp_ns) == 8, "proc_event.timestamp_ns");
+_Static_assert(offsetof(struct proc_event, event_data) == 16, "proc_event.event_data");
+
+#endif

@@ -1,0 +1,93 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// Arrows point one way: kernel interfaces know nothing of records, Observation knows no
+// descriptor, the command line knows no kernel. docs/architecture.md has the picture.
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .treatAllWarnings(as: .error),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .testTarget(name: name, dependencies: dependencies, swiftSettings: strict)
+}
+
+/// A tiny C program that privileged tests run and count.
+func workload(_ name: String) -> Target {
+    .executableTarget(
+        name: name, path: "Tests/Workloads/\(name)",
+        cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])])
+}
+
+let package = Package(
+    name: "retinue",
+    products: [
+        .executable(name: "retinued", targets: ["retinued"]),
+        .executable(name: "retinue", targets: ["retinue"]),
+        .library(name: "Fanotify", targets: ["Fanotify"]),
+        .library(name: "ProcConnector", targets: ["ProcConnector"]),
+        .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
+        .library(name: "TracepointRing", targets: ["TracepointRing"]),
+        .library(name: "Procfs", targets: ["Procfs"]),
+        .library(name: "Records", targets: ["Records"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+    ],
+    targets: [
+        // C at the edge.
+        .target(name: "CLinux", path: "CModules/CLinux"),
+        .systemLibrary(
+            name: "CMnl", path: "CModules/CMnl", pkgConfig: "libmnl", providers: [.apt(["libmnl-dev"])]),
+        .systemLibrary(
+            name: "CNl", path: "CModules/CNl", pkgConfig: "libnl-3.0", providers: [.apt(["libnl-3-dev"])]),
+        .systemLibrary(
+            name: "CSQLite", path: "CModules/CSQLite", pkgConfig: "sqlite3",
+            providers: [.apt(["libsqlite3-dev"])]),
+
+        // Ground that every kernel interface stands on.
+        library("SystemCalls", ["CLinux"]),
+        library("Wire"),
+
+        // One target a kernel interface.
+        library("Fanotify", ["SystemCalls", "Wire", "CLinux"]),
+        library("ProcConnector", ["SystemCalls", "Wire", "CLinux", "CMnl"]),
+        library("SocketDiagnostics", ["SystemCalls", "Wire", "CLinux", "CMnl", "CNl"]),
+        library("TracepointRing", ["SystemCalls", "Wire", "CLinux"]),
+        library("Procfs", ["SystemCalls", "CLinux"]),
+        library(
+            "KernelProbe",
+            ["SystemCalls", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing", "Procfs"]),
+
+        // Ideas: pure, no descriptor.
+        library("Records"),
+        library("Observation", ["Records"]),
+        library("EventTrace", ["Wire"]),
+
+        // Edges.
+        library("RecordStore", ["Records", "CSQLite"]),
+        library("Control", ["SystemCalls", "CLinux"]),
+        library(
+            "Daemon",
+            [
+                "SystemCalls", "Wire", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
+                "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
+                "CLinux",
+            ]),
+        .executableTarget(name: "retinued", dependencies: ["Daemon"], swiftSettings: strict),
+        .executableTarget(
+            name: "retinue",
+            dependencies: [
+                "Records", "KernelProbe", "Control",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ],
+            swiftSettings: strict),
+    ]
+)

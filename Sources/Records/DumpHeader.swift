@@ -1,0 +1,50 @@
+/// The first line of a dump: who speaks, of which host, and how it knows.
+public struct DumpHeader: Sendable {
+    /// One source of events and how it fared.
+    public struct Source: Sendable {
+        /// Its name: `fanotify`, `proc_connector`, `sock_diag`, `tracepoint`, `procfs`.
+        public var name: String
+        /// How it runs (`fid`, `descriptor`, `off: no tracefs`).
+        public var mode: String
+        /// Events received since the daemon's start.
+        public var received: UInt64
+        /// Events lost since the daemon's start; where the kernel does not count, times that it said so.
+        public var lost: UInt64
+        /// Further counters, by name.
+        public var counters: [(name: String, value: UInt64)]
+
+        /// Makes a source.
+        public init(
+            name: String, mode: String, received: UInt64 = 0, lost: UInt64 = 0,
+            counters: [(name: String, value: UInt64)] = []
+        ) {
+            self.name = name
+            self.mode = mode
+            self.received = received
+            self.lost = lost
+            self.counters = counters
+        }
+    }
+
+    /// When the dump was asked for, nanoseconds since 1970.
+    public var time: UInt64 = 0
+    /// The machine id (/etc/machine-id), or what stands in for it.
+    public var hostID: String = ""
+    /// The host's name.
+    public var hostName: String = ""
+    /// The host's addresses, loopback left out.
+    public var addresses: [NetworkAddress] = []
+    /// The kernel's release.
+    public var kernel: String = ""
+    /// The boot id (/proc/sys/kernel/random/boot_id).
+    public var boot: String = ""
+    /// The daemon's version.
+    public var version: String = ""
+    /// When the daemon started, nanoseconds since 1970.
+    public var started: UInt64 = 0
+    /// The sources.
+    public var sources: [Source] = []
+
+    /// Makes an empty header.
+    public init() {}
+}

@@ -1,0 +1,103 @@
+/// What kind of dependency a record is (DESIGN: the key `relation` of a dump).
+public enum Relation: UInt8, Sendable, CaseIterable {
+    /// A path in a filesystem that the program opened or executed.
+    case file
+    /// A program that this program started, or became by `execve`.
+    case spawn
+    /// A connection that this program made.
+    case connect
+    /// A connection that this program took.
+    case accept
+    /// An address on which this program waits for connections or datagrams.
+    case listen
+    /// An object of inter-process communication that this program shares.
+    case ipc
+}
+
+/// How a dependency is known; the order is the order of strength.
+public enum Evidence: UInt8, Sendable, CaseIterable, Comparable {
+    /// Concluded from like connections.
+    case inferred
+    /// Found in a scan of /proc or of the kernel's socket tables.
+    case snapshot
+    /// The kernel named the process.
+    case exact
+
+    /// Weaker evidence comes first.
+    public static func < (left: Evidence, right: Evidence) -> Bool { left.rawValue < right.rawValue }
+}
+
+/// How a file was used: the set of letters that was seen.
+public struct Access: OptionSet, Hashable, Sendable {
+    /// Bit 0 `r`, bit 1 `w`, bit 2 `x`.
+    public let rawValue: UInt8
+    /// Makes a set from its bits.
+    public init(rawValue: UInt8) { self.rawValue = rawValue }
+    /// Opened, in whatever mode.
+    public static let opened = Access(rawValue: 1)
+    /// Opened for writing.
+    public static let written = Access(rawValue: 2)
+    /// Executed: as the program, its script or its ELF interpreter.
+    public static let executed = Access(rawValue: 4)
+}
+
+/// The type of a file (`st_mode & S_IFMT`, see inode(7)).
+public enum FileKind: UInt8, Sendable, CaseIterable {
+    case regular, directory, fifo, socket, char, block
+}
+
+/// A transport protocol over which sockets talk.
+public enum Transport: UInt8, Sendable, CaseIterable {
+    case tcp, udp
+}
+
+/// A mechanism of inter-process communication on one host.
+public enum Mechanism: UInt8, Sendable, CaseIterable {
+    case unix, fifo, pipe, shm, sem, msg
+    case posixShm
+    case mqueue
+}
+
+/// An IPv4 or IPv6 address; an IPv4 address is kept in its IPv4-mapped form (RFC 4291, 2.5.5.2).
+public struct NetworkAddress: Hashable, Sendable {
+    /// The first eight bytes, as a big-endian number.
+    public var high: UInt64
+    /// The last eight bytes, as a big-endian number.
+    public var low: UInt64
+
+    /// Makes an address from its sixteen bytes as two big-endian numbers.
+    public init(high: UInt64, low: UInt64) {
+        self.high = high
+        self.low = low
+    }
+
+    /// Makes an IPv4 address from its four bytes as a big-endian number.
+    public init(v4 address: UInt32) {
+        self.init(high: 0, low: 0xffff_0000_0000 | UInt64(address))
+    }
+
+    /// Whether this is an IPv4 address.
+    public var isV4: Bool { high == 0 && low >> 32 == 0xffff }
+
+    /// Whether this is 0.0.0.0, ::ffff:0.0.0.0 or ::, which as a local address mean every address.
+    public var isWildcard: Bool { high == 0 && (low == 0 || low == 0xffff_0000_0000) }
+
+    /// Whether this is 127.0.0.0/8 or ::1.
+    public var isLoopback: Bool {
+        high == 0 && (low == 1 || (isV4 && (low >> 24) & 0xff == 127))
+    }
+}
+
+/// An address and a port (host byte order).
+public struct Endpoint: Hashable, Sendable {
+    /// The address.
+    public var address: NetworkAddress
+    /// The port; 0 where it does not matter.
+    public var port: UInt16
+
+    /// Makes an endpoint.
+    public init(_ address: NetworkAddress, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}

@@ -1,0 +1,96 @@
+import CLinux
+import Glibc
+
+/// An open file descriptor with one owner; closed when the owner lets it go.
+public struct FileDescriptor: ~Copyable {
+    /// The descriptor's number; valid as long as this value lives.
+    public let number: Int32
+
+    /// Takes over an open descriptor.
+    public init(owning number: Int32) {
+        precondition(number >= 0)
+        self.number = number
+    }
+
+    deinit { _ = close(number) }
+
+    /// Opens a path; `O_CLOEXEC` is always added. The corresponding C function is `open`.
+    public static func open(
+        _ path: String, _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
+        FileDescriptor(
+            owning: try systemCall("open") { clinux_open(path, flags | O_CLOEXEC, mode) })
+    }
+
+    /// Opens a path given as NUL-terminated bytes, which need not be UTF-8.
+    public static func open(
+        bytes path: [UInt8], _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
+        precondition(path.last == 0)
+        let number = try systemCall("open") {
+            path.withUnsafeBufferPointer { path in
+                path.withMemoryRebound(to: CChar.self) {
+                    clinux_open($0.baseAddress!, flags | O_CLOEXEC, mode)
+                }
+            }
+        }
+        return FileDescriptor(owning: number)
+    }
+
+    /// Opens a path relative to this directory. The corresponding C function is `openat`.
+    public borrowing func openRelative(_ path: String, _ flags: Int32) throws(SystemError) -> FileDescriptor {
+        let directory = number
+        return FileDescriptor(
+            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, 0) })
+    }
+
+    /// Gives the descriptor away without closing it.
+    public consuming func release() -> Int32 {
+        let number = number
+        discard self
+        return number
+    }
+
+    /// Reads once into `buffer`; `nil` when there is nothing to read now.
+    /// The corresponding C function is `read`.
+    public borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(SystemError) -> Int? {
+        let number = number
+        return try systemCallUnlessBlocked("read") { Glibc.read(number, buffer.baseAddress, buffer.count) }
+    }
+
+    /// Writes all of `bytes`; for regular files and blocking descriptors.
+    public borrowing func writeAll(_ bytes: UnsafeRawBufferPointer) throws(SystemError) {
+        let number = number
+        var offset = 0
+        while offset < bytes.count {
+            let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
+            offset += try systemCall("write") { Glibc.write(number, rest.baseAddress, rest.count) }
+        }
+    }
+
+    /// Reads a whole small file (such as those of procfs) in as few calls as it allows.
+    ///
+    /// - Parameter limit: bytes after which reading stops; the rest is left unread.
+    public borrowing func readAll(limit: Int = 1 << 24) throws(SystemError) -> [UInt8] {
+        var bytes = [UInt8]()
+        var chunk = 4096
+        while bytes.count < limit {
+            let start = bytes.count
+            bytes.append(contentsOf: repeatElement(0, count: min(chunk, limit - start)))
+            let number = number
+            var failure: SystemError?
+            var got = 0
+            bytes.withUnsafeMutableBytes { raw in
+                let rest = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
+                do throws(SystemError) {
+                    got = try systemCall("read") { Glibc.read(number, rest.baseAddress, rest.count) }
+                } catch { failure = error }
+            }
+            if let failure { throw failure }
+            bytes.removeLast(bytes.count - start - got)
+            if got == 0 { break }
+            chunk = min(chunk * 2, 1 << 20)
+        }
+        return bytes
+    }
+}
