@@ -89,5 +89,30 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ],
             swiftSettings: strict),
+
+        // Tests: a folder a target; those that need root and the real kernel apart.
+        .target(
+            name: "TestSupport", dependencies: ["SystemCalls", "CLinux"], path: "Tests/Support",
+            swiftSettings: strict),
+        test("SystemCallsTests", ["SystemCalls", "CLinux"]),
+        test("WireTests", ["Wire"]),
+        test("FanotifyTests", ["Fanotify", "TestSupport"]),
+        test("ProcConnectorTests", ["ProcConnector", "TestSupport"]),
+        test("SocketDiagnosticsTests", ["SocketDiagnostics", "TestSupport", "SystemCalls"]),
+        test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
+        test("ProcfsTests", ["Procfs", "TestSupport"]),
+        test("RecordsTests", ["Records", "TestSupport"]),
+        test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
+        test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
+        test("ObservationTests", ["Observation", "Records", "TestSupport"]),
+        test("ControlTests", ["Control", "TestSupport"]),
+        test("DaemonTests", ["Daemon", "Observation", "Records", "EventTrace", "TestSupport"]),
+        test(
+            "KernelTests",
+            ["Records", "TestSupport", "SystemCalls", "CLinux", "retinued", "retinue"]
+                + ["opener", "connector", "barrier"].map { .byName(name: $0) }),
+        workload("opener"),
+        workload("connector"),
+        workload("barrier"),
     ]
 )
