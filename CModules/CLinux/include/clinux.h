@@ -42,6 +42,7 @@
 #include <linux/sock_diag.h>
 #include <linux/unix_diag.h>
 
+#include "clinux_control.h"
 #include "clinux_fanotify.h"
 #include "clinux_process.h"
 

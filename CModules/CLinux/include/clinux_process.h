@@ -14,11 +14,9 @@ struct clinux_proc_input {
     uint32_t event_types; // enum proc_cn_event, or-ed
 };
 
-enum {
-    clinux_PROC_EVENT_FORK = 0x00000001,
-    clinux_PROC_EVENT_EXEC = 0x00000002,
-    clinux_PROC_EVENT_EXIT = 0x80000000,
-};
+static const uint32_t clinux_PROC_EVENT_FORK = 0x00000001;
+static const uint32_t clinux_PROC_EVENT_EXEC = 0x00000002;
+static const uint32_t clinux_PROC_EVENT_EXIT = 0x80000000;
 
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.
 _Static_assert(sizeof(struct nlmsghdr) == 16, "nlmsghdr");

@@ -1,0 +1,97 @@
+import CLinux
+public import Wire
+
+/// One event, as offsets into the bytes that were read: nothing is copied.
+public struct FanotifyEvent: Sendable {
+    /// What happened.
+    public var mask: FanotifyMask
+    /// The process (thread group) that did it, in the pid namespace of the group's creator; 0 if it
+    /// is not visible there.
+    public var pid: Int32
+    /// An open descriptor of the object in descriptor mode, which the receiver must close; else -1.
+    public var descriptor: Int32
+    /// Identity of the parent directory, or of the directory itself where `mask` has `directory` and
+    /// `name` is `.`; for a rename that of the old parent. Empty if not reported.
+    ///
+    /// The bytes are `fsid` (8), then a `struct file_handle`: `handle_bytes` (4), `handle_type` (4),
+    /// `f_handle`. From the ninth on they are what open_by_handle_at(2) takes.
+    public var directory: Range<Int>
+    /// Name in that directory, without its NUL.
+    public var name: Range<Int>
+    /// Identity of the object itself, in the same form; empty if not reported.
+    public var target: Range<Int>
+    /// For a rename: identity of the new parent directory.
+    public var newDirectory: Range<Int>
+    /// For a rename: the new name.
+    public var newName: Range<Int>
+
+    /// Walks over the events in `bytes` from `start` to their end, calling `body` with each.
+    ///
+    /// Never trusts a length: an event or record that is too short or reaches past its container ends
+    /// the walk with an error, after the events before it were delivered.
+    public static func parse(
+        _ bytes: RawSpan, from start: Int = 0, _ body: (FanotifyEvent) -> Void
+    ) throws(WireError) {
+        // struct fanotify_event_metadata: event_len u32, vers u8, reserved u8, metadata_len u16,
+        // mask u64, fd i32, pid i32.
+        let metadataSize = 24
+        var offset = start
+        while offset < bytes.byteCount {
+            let length = Int(try bytes.integer(at: offset, as: UInt32.self))
+            let metadataLength = Int(try bytes.integer(at: offset + 6, as: UInt16.self))
+            guard length >= metadataSize, metadataLength >= metadataSize, metadataLength <= length else {
+                throw .malformed(offset: offset)
+            }
+            let end = try bytes.end(of: length, from: offset)
+            let version = try bytes.integer(at: offset + 4, as: UInt8.self)
+            guard version == UInt8(FANOTIFY_METADATA_VERSION) else { throw .malformed(offset: offset + 4) }
+            var event = FanotifyEvent(
+                mask: FanotifyMask(rawValue: try bytes.integer(at: offset + 8)),
+                pid: try bytes.integer(at: offset + 20), descriptor: try bytes.integer(at: offset + 16),
+                directory: 0..<0, name: 0..<0, target: 0..<0, newDirectory: 0..<0, newName: 0..<0)
+            try event.readInformation(bytes, offset + metadataLength..<end)
+            body(event)
+            offset = end
+        }
+    }
+
+    private mutating func readInformation(_ bytes: RawSpan, _ range: Range<Int>) throws(WireError) {
+        var offset = range.lowerBound
+        while offset < range.upperBound {
+            // struct fanotify_event_info_header: info_type u8, pad u8, len u16.
+            guard range.upperBound - offset >= 4 else { throw .truncated(offset: offset) }
+            let type = try bytes.integer(at: offset, as: UInt8.self)
+            let length = Int(try bytes.integer(at: offset + 2, as: UInt16.self))
+            guard length >= 4 else { throw .malformed(offset: offset) }
+            guard length <= range.upperBound - offset else { throw .truncated(offset: offset) }
+            let end = offset + length
+            switch Int32(type) {
+            case FAN_EVENT_INFO_TYPE_FID:
+                target = try Self.identity(bytes, offset + 4, end)
+            case FAN_EVENT_INFO_TYPE_DFID, FAN_EVENT_INFO_TYPE_DFID_NAME, FAN_EVENT_INFO_TYPE_OLD_DFID_NAME:
+                directory = try Self.identity(bytes, offset + 4, end)
+                name = try Self.name(bytes, directory.upperBound, end)
+            case FAN_EVENT_INFO_TYPE_NEW_DFID_NAME:
+                newDirectory = try Self.identity(bytes, offset + 4, end)
+                newName = try Self.name(bytes, newDirectory.upperBound, end)
+            default: break  // A kind of record that a later kernel added.
+            }
+            offset = end
+        }
+    }
+
+    /// fsid (8), handle_bytes u32, handle_type i32, f_handle.
+    private static func identity(_ bytes: RawSpan, _ start: Int, _ end: Int) throws(WireError) -> Range<Int> {
+        guard end - start >= 16 else { throw .truncated(offset: start) }
+        let size = try bytes.integer(at: start + 8, as: UInt32.self)
+        guard size <= UInt32(end - start - 16) else { throw .truncated(offset: start + 8) }
+        return start..<start + 16 + Int(size)
+    }
+
+    /// Bytes up to the first NUL: the record is padded to a multiple of four.
+    private static func name(_ bytes: RawSpan, _ start: Int, _ end: Int) throws(WireError) -> Range<Int> {
+        var stop = start
+        while stop < end, try bytes.integer(at: stop, as: UInt8.self) != 0 { stop += 1 }
+        return start..<stop
+    }
+}

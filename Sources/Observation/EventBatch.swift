@@ -1,0 +1,263 @@
+public import Records
+
+/// A piece of the bytes of a batch.
+public struct Slice: Hashable, Sendable {
+    /// Offset of the first byte.
+    public var start: UInt32
+    /// Number of bytes; 0 where there is nothing.
+    public var count: UInt32
+
+    /// Makes a slice from a range of offsets.
+    public init(_ range: Range<Int>) {
+        start = UInt32(range.lowerBound)
+        count = UInt32(range.count)
+    }
+
+    /// Nothing.
+    public static let empty = Slice(0..<0)
+    /// The offsets.
+    public var range: Range<Int> { Int(start)..<Int(start) + Int(count) }
+}
+
+/// Something that happened to a file or directory.
+public struct FileEvent: Sendable {
+    /// What happened; the kernel merges like events that wait together, so there can be several.
+    public struct Flags: OptionSet, Sendable {
+        /// One bit each.
+        public let rawValue: UInt8
+        /// Makes a set from its bits.
+        public init(rawValue: UInt8) { self.rawValue = rawValue }
+        /// Opened, in whatever mode.
+        public static let opened = Flags(rawValue: 1)
+        /// Opened in order to be executed.
+        public static let executed = Flags(rawValue: 2)
+        /// The last descriptor of a writable open file description was closed.
+        public static let closedWritable = Flags(rawValue: 4)
+        /// The name was made.
+        public static let created = Flags(rawValue: 8)
+        /// The name was moved.
+        public static let renamed = Flags(rawValue: 16)
+        /// The object is a directory.
+        public static let directory = Flags(rawValue: 32)
+    }
+
+    /// What happened.
+    public var flags: Flags
+    /// The process that did it; 0 if it cannot be named.
+    public var pid: Int32
+    /// Identity of the parent directory (for a directory named `.`: its own).
+    public var directory: Slice
+    /// Name in it.
+    public var name: Slice
+    /// Identity of the object.
+    public var target: Slice
+    /// For a rename: identity of the new parent directory.
+    public var newDirectory: Slice
+    /// For a rename: the new name.
+    public var newName: Slice
+    /// The whole path, where the kernel gave a descriptor and no identities.
+    public var path: Slice
+
+    /// Makes an event of an object named by identity and name.
+    public init(
+        _ flags: Flags, pid: Int32, directory: Slice = .empty, name: Slice = .empty, target: Slice = .empty,
+        newDirectory: Slice = .empty, newName: Slice = .empty, path: Slice = .empty
+    ) {
+        self.flags = flags
+        self.pid = pid
+        self.directory = directory
+        self.name = name
+        self.target = target
+        self.newDirectory = newDirectory
+        self.newName = newName
+        self.path = path
+    }
+}
+
+/// Something that happened to a process.
+public struct LifecycleEvent: Hashable, Sendable {
+    /// What happened.
+    public enum Kind: UInt8, Sendable {
+        case fork, exec, exit
+    }
+
+    /// What happened.
+    public var kind: Kind
+    /// The process; for a fork, the new one.
+    public var pid: Int32
+    /// For a fork: the process that made it.
+    public var parent: Int32
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    public var time: UInt64
+
+    /// Makes an event.
+    public init(_ kind: Kind, pid: Int32, parent: Int32 = 0, time: UInt64) {
+        self.kind = kind
+        self.pid = pid
+        self.parent = parent
+        self.time = time
+    }
+}
+
+/// A TCP socket changed its state.
+public struct TransitionEvent: Sendable {
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    public var time: UInt64
+    /// The process in whose context it happened; it means something only where a call of that process
+    /// causes the change (connect, listen, close).
+    public var pid: Int32
+    /// The socket: its address in the kernel, good as a name while it lives.
+    public var socket: UInt64
+    /// State before.
+    public var from: TCPState
+    /// State after.
+    public var to: TCPState
+    /// This side.
+    public var local: Endpoint
+    /// The other side.
+    public var remote: Endpoint
+
+    /// Makes an event.
+    public init(
+        time: UInt64, pid: Int32, socket: UInt64, from: TCPState, to: TCPState, local: Endpoint,
+        remote: Endpoint
+    ) {
+        self.time = time
+        self.pid = pid
+        self.socket = socket
+        self.from = from
+        self.to = to
+        self.local = local
+        self.remote = remote
+    }
+}
+
+/// States of a TCP socket (`TCP_*` in net/tcp_states.h).
+public struct TCPState: RawRepresentable, Hashable, Sendable {
+    /// The kernel's number.
+    public let rawValue: Int32
+    /// Makes a state from the kernel's number.
+    public init(rawValue: Int32) { self.rawValue = rawValue }
+    /// The states that matter here.
+    public static let established = TCPState(rawValue: 1)
+    public static let synSent = TCPState(rawValue: 2)
+    public static let synReceived = TCPState(rawValue: 3)
+    public static let finWait1 = TCPState(rawValue: 4)
+    public static let finWait2 = TCPState(rawValue: 5)
+    public static let timeWait = TCPState(rawValue: 6)
+    public static let close = TCPState(rawValue: 7)
+    public static let closeWait = TCPState(rawValue: 8)
+    public static let lastAck = TCPState(rawValue: 9)
+    public static let listen = TCPState(rawValue: 10)
+    public static let closing = TCPState(rawValue: 11)
+}
+
+/// A socket has gone.
+public struct ClosureEvent: Sendable {
+    /// Its protocol.
+    public var transport: Transport
+    /// This side.
+    public var local: Endpoint
+    /// The other side.
+    public var remote: Endpoint
+    /// Its owner.
+    public var user: UInt32
+    /// Payload bytes sent.
+    public var sent: UInt64
+    /// What the kernel counts as received: payload, and one for a FIN.
+    public var received: UInt64
+
+    /// Makes an event.
+    public init(
+        _ transport: Transport, local: Endpoint, remote: Endpoint, user: UInt32 = 0, sent: UInt64 = 0,
+        received: UInt64 = 0
+    ) {
+        self.transport = transport
+        self.local = local
+        self.remote = remote
+        self.user = user
+        self.sent = sent
+        self.received = received
+    }
+}
+
+/// What was read of a process's image soon after its exec.
+public struct ImageFacts: Sendable {
+    /// The process.
+    public var pid: Int32
+    /// Time of the exec that it was read after; 0 if not tied to one.
+    public var time: UInt64
+    /// The executable.
+    public var executable: [UInt8]
+    /// The script that the arguments name, as a path with its directories resolved.
+    public var script: [UInt8]?
+    /// The control group.
+    public var workload: [UInt8]?
+
+    /// Makes facts.
+    public init(
+        pid: Int32, time: UInt64, executable: [UInt8], script: [UInt8]? = nil, workload: [UInt8]? = nil
+    ) {
+        self.pid = pid
+        self.time = time
+        self.executable = executable
+        self.script = script
+        self.workload = workload
+    }
+}
+
+/// Events that a source could not deliver.
+public struct Loss: Sendable {
+    /// The source, as in the header of a dump.
+    public var source: String
+    /// Why.
+    public var cause: String
+    /// How many, or one if the kernel does not count.
+    public var count: UInt64
+    /// The time before which nothing was lost, nanoseconds since 1970.
+    public var since: UInt64
+
+    /// Makes a loss.
+    public init(source: String, cause: String, count: UInt64, since: UInt64) {
+        self.source = source
+        self.cause = cause
+        self.count = count
+        self.since = since
+    }
+}
+
+/// Everything that one cycle took from the kernel, in the order of the sources.
+public struct EventBatch: Sendable {
+    /// The time T that was taken before the sources were drained, `CLOCK_MONOTONIC`, nanoseconds.
+    public var cutoff: UInt64 = 0
+    /// The same moment, nanoseconds since 1970.
+    public var wall: UInt64 = 0
+    /// What the slices of file events point into.
+    public var bytes: [UInt8] = []
+    /// In the order of the kernel's queue.
+    public var files: [FileEvent] = []
+    /// In any order; the time decides.
+    public var lifecycle: [LifecycleEvent] = []
+    /// Facts about new images.
+    public var images: [ImageFacts] = []
+    /// In any order; the time decides.
+    public var transitions: [TransitionEvent] = []
+    /// Sockets that have gone.
+    public var closures: [ClosureEvent] = []
+
+    /// Makes an empty batch.
+    public init() {}
+
+    /// Empties the batch; keeps the memory of an ordinary one and gives that of a large one back.
+    public mutating func reset() {
+        func clear<Element>(_ array: inout [Element], _ most: Int) {
+            array.removeAll(keepingCapacity: array.capacity <= most)
+        }
+        clear(&bytes, 1 << 20)
+        clear(&files, 1 << 13)
+        clear(&lifecycle, 1 << 12)
+        clear(&images, 1 << 10)
+        clear(&transitions, 1 << 12)
+        clear(&closures, 1 << 12)
+    }
+}

@@ -1,0 +1,105 @@
+public import Records
+
+/// What the observation may ask about the host while it interprets events.
+///
+/// The daemon answers from /proc and the filesystems; a replay answers from its recording; a test
+/// plays the host. Every question is about something that the events did not tell.
+public protocol Surroundings: AnyObject {
+    /// The path of a directory, given its identity (`fsid`, then a `struct file_handle`); `nil` if it is
+    /// no longer there or cannot be reached.
+    func directoryPath(_ identity: [UInt8]) -> [UInt8]?
+    /// What is known of a process at this moment; `nil` if it is gone.
+    func process(_ pid: Int32) -> ProcessFacts?
+    /// How the kernel would execute a file.
+    func head(ofFile path: [UInt8]) -> ExecutableHead
+    /// The type of a file; `nil` if it is gone.
+    func kind(ofFile path: [UInt8]) -> FileKind?
+}
+
+/// What can be read of a running process.
+public struct ProcessFacts: Sendable {
+    /// The process.
+    public var pid: Int32
+    /// The process that it belongs to as a child.
+    public var parent: Int32
+    /// Start, nanoseconds since boot.
+    public var start: UInt64
+    /// The executable; empty for kernel threads and for what may not be read.
+    public var executable: [UInt8]
+    /// The script that the arguments name, as a path with its directories resolved.
+    public var script: [UInt8]?
+    /// The control group.
+    public var workload: [UInt8]?
+
+    /// Makes facts.
+    public init(
+        pid: Int32, parent: Int32, start: UInt64 = 0, executable: [UInt8], script: [UInt8]? = nil,
+        workload: [UInt8]? = nil
+    ) {
+        self.pid = pid
+        self.parent = parent
+        self.start = start
+        self.executable = executable
+        self.script = script
+        self.workload = workload
+    }
+}
+
+/// The first bytes of an executable, understood.
+public enum ExecutableHead: Hashable, Sendable {
+    /// An ELF file that names an interpreter (`PT_INTERP`).
+    case dynamic(loader: [UInt8])
+    /// An ELF file that does not: static, or itself an ELF interpreter.
+    case plain
+    /// A `#!` file; the path of the interpreter.
+    case script(interpreter: [UInt8])
+    /// Something that the kernel does not execute by itself (ENOEXEC).
+    case other
+    /// It could not be read any more.
+    case unknown
+
+    /// Understands a file from its first bytes (a page is enough for what linkers write).
+    ///
+    /// See elf(5) and execve(2); never reads past what it was given.
+    public init(parsing bytes: [UInt8]) {
+        if bytes.starts(with: "#!".utf8) {
+            let line = bytes.dropFirst(2).prefix { $0 != UInt8(ascii: "\n") && $0 != 0 }
+                .drop { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\t") }
+            let path = Array(line.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: "\t") })
+            self = path.isEmpty ? .other : .script(interpreter: path)
+            return
+        }
+        guard bytes.count >= 20, bytes.starts(with: [0x7f, 0x45, 0x4c, 0x46]) else {
+            self = .other
+            return
+        }
+        self = Self.loader(in: bytes).map { .dynamic(loader: $0) } ?? .plain
+    }
+
+    private static func loader(in bytes: [UInt8]) -> [UInt8]? {
+        let is64 = bytes[4] == 2
+        let isLittle = bytes[5] == 1
+        func number(_ offset: Int, _ size: Int) -> Int? {
+            guard offset >= 0, offset <= bytes.count - size else { return nil }
+            var value: UInt64 = 0
+            for index in 0..<size {
+                value = value << 8 | UInt64(bytes[offset + (isLittle ? size - 1 - index : index)])
+            }
+            return Int(exactly: value)
+        }
+        guard let table = number(is64 ? 32 : 28, is64 ? 8 : 4), table <= bytes.count,
+            let size = number(is64 ? 54 : 42, 2), let count = number(is64 ? 56 : 44, 2)
+        else { return nil }
+        for index in 0..<count {
+            let entry = table + index * size
+            guard let type = number(entry, 4) else { return nil }
+            guard type == 3 else { continue }  // PT_INTERP
+            guard let offset = number(entry + (is64 ? 8 : 4), is64 ? 8 : 4),
+                let length = number(entry + (is64 ? 32 : 16), is64 ? 8 : 4),
+                offset <= bytes.count, length <= bytes.count - offset
+            else { return nil }
+            return Array(bytes[offset..<offset + length].prefix { $0 != 0 })
+        }
+        return nil
+    }
+}

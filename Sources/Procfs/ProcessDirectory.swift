@@ -1,0 +1,179 @@
+import CLinux
+import Glibc
+import SystemCalls
+
+/// One process under /proc, held by a descriptor of its directory.
+///
+/// Everything is read relative to that descriptor, so an answer is never about another process that
+/// got the same pid meanwhile. A process that vanishes half-way shows as `nil` (ESRCH, ENOENT),
+/// never as an error; so does what may not be read. See proc(5).
+public struct ProcessDirectory: ~Copyable {
+    private let directory: FileDescriptor
+    /// The process.
+    public let pid: Int32
+
+    /// Opens /proc/PID; `nil` when there is no such process.
+    public init?(_ pid: Int32) {
+        do throws(SystemError) {
+            directory = try FileDescriptor.open("/proc/\(pid)", O_PATH | O_DIRECTORY)
+            self.pid = pid
+        } catch { return nil }
+    }
+
+    /// Path of the executable (`exe`) without the mark of deletion; `nil` for kernel threads.
+    public borrowing func executable() -> [UInt8]? {
+        link("exe").map { path in
+            let mark = Array(" (deleted)".utf8)
+            return path.suffix(mark.count) == mark[...] ? Array(path.dropLast(mark.count)) : path
+        }
+    }
+
+    /// Arguments, without their NULs; empty for kernel threads and for a process that has no memory
+    /// any more.
+    public borrowing func arguments(limit: Int = 1 << 16) -> [[UInt8]] {
+        guard let bytes = contents("cmdline", limit: limit) else { return [] }
+        return Self.splitArguments(bytes)
+    }
+
+    /// Splits NUL-terminated strings.
+    public static func splitArguments(_ bytes: [UInt8]) -> [[UInt8]] {
+        var parts = bytes.split(separator: 0, omittingEmptySubsequences: false).map(Array.init)
+        if bytes.last == 0 { parts.removeLast() }
+        return bytes.isEmpty ? [] : parts
+    }
+
+    /// The control group below the root, without its leading slash; `nil` in the root group.
+    ///
+    /// The unified hierarchy wins; on a host that still has several, systemd's own names the unit.
+    public borrowing func controlGroup() -> [UInt8]? {
+        contents("cgroup", limit: 1 << 16).flatMap(Self.controlGroup(of:))
+    }
+
+    /// The same from the bytes of `/proc/PID/cgroup`: lines `hierarchy:controllers:path`.
+    public static func controlGroup(of bytes: [UInt8]) -> [UInt8]? {
+        var systemd: [UInt8]?
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(
+                separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+            guard fields.count == 3, fields[2].first == UInt8(ascii: "/"), fields[2].count > 1 else { continue }
+            let path = Array(fields[2].dropFirst())
+            if fields[0].elementsEqual("0".utf8) { return path }
+            if fields[1].elementsEqual("name=systemd".utf8) { systemd = path }
+        }
+        return systemd
+    }
+
+    /// Parent and start time from `stat`.
+    public borrowing func status() -> ProcessStatus? {
+        contents("stat", limit: 4096).flatMap(ProcessStatus.init(parsing:))
+    }
+
+    /// Open descriptors: number and what the link says (a path, `socket:[INODE]`, `pipe:[INODE]`, …).
+    public borrowing func descriptors(_ body: (_ number: Int32, _ target: [UInt8]) -> Void) {
+        forEachEntry("fd") { number in
+            guard let number = Int32(number), let target = link("fd/\(number)") else { return }
+            body(number, target)
+        }
+    }
+
+    /// Open flags of a descriptor (`flags` in `fdinfo/N`, octal), as for open(2).
+    public borrowing func openFlags(_ descriptor: Int32) -> Int32? {
+        contents("fdinfo/\(descriptor)", limit: 4096).flatMap(Self.openFlags(of:))
+    }
+
+    /// The same from the bytes of `fdinfo`.
+    public static func openFlags(of bytes: [UInt8]) -> Int32? {
+        for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: "flags:".utf8) {
+            let digits = line.dropFirst(6).drop { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
+            return Int32(String(decoding: digits, as: UTF8.self), radix: 8)
+        }
+        return nil
+    }
+
+    /// What a descriptor refers to (`fstat` through the link); `nil` if it is gone.
+    public borrowing func statistics(descriptor: Int32) -> stat? {
+        var result = stat()
+        let directory = directory.number
+        guard fstatat(directory, "fd/\(descriptor)", &result, 0) == 0 else { return nil }
+        return result
+    }
+
+    /// Paths of mapped files, each once, with whether any mapping of it is executable.
+    public borrowing func mappedFiles() -> [MappedFile] {
+        contents("maps", limit: 1 << 24).map(MappedFile.parse) ?? []
+    }
+
+    /// Working directory as a path.
+    public borrowing func workingDirectory() -> [UInt8]? { link("cwd") }
+
+    /// The path that a name has for this process, symbolic links in its directories resolved: the path
+    /// under which the kernel reports opens of it. The last component is left as it is.
+    ///
+    /// Resolved through the process's own root and working directory, so it is right for a process in
+    /// a container or chroot as well. `O_PATH` opens are reported to nobody.
+    public borrowing func resolve(_ name: [UInt8]) -> [UInt8]? {
+        guard !name.isEmpty, !name.contains(0) else { return nil }
+        let isAbsolute = name[0] == UInt8(ascii: "/")
+        let base = isAbsolute ? "root" : "cwd"
+        let slash = name.lastIndex(of: UInt8(ascii: "/"))
+        let leaf = slash.map { Array(name[($0 + 1)...]) } ?? name
+        guard !leaf.isEmpty, leaf != Array(".".utf8), leaf != Array("..".utf8) else { return nil }
+        var parent = slash.map { Array(name[..<$0]) } ?? []
+        if isAbsolute { parent = Array(parent.drop { $0 == UInt8(ascii: "/") }) }
+        if parent.isEmpty { parent = [UInt8(ascii: ".")] }
+        parent.append(0)
+        let file = directory.number
+        let root = openat(file, base)
+        guard root >= 0 else { return nil }
+        let start = FileDescriptor(owning: root)
+        let opened = parent.withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                clinux_openat(start.number, $0.baseAddress!, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+            }
+        }
+        guard opened >= 0 else { return nil }
+        let found = FileDescriptor(owning: opened)
+        guard var path = SymbolicLink.read("/proc/self/fd/\(found.number)") else { return nil }
+        if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
+        return path + leaf
+    }
+
+    /// Identity of a namespace of the process (`net`, `mnt`, …): the inode behind `ns/NAME`.
+    public borrowing func namespace(_ name: String) -> UInt64? {
+        var result = stat()
+        let directory = directory.number
+        guard fstatat(directory, "ns/\(name)", &result, 0) == 0 else { return nil }
+        return UInt64(result.st_ino)
+    }
+
+    private func openat(_ directory: Int32, _ name: String) -> Int32 {
+        clinux_openat(directory, name, O_PATH | O_CLOEXEC, 0)
+    }
+
+    private borrowing func link(_ name: String) -> [UInt8]? {
+        SymbolicLink.read(name, relativeTo: directory.number)
+    }
+
+    private borrowing func contents(_ name: String, limit: Int) -> [UInt8]? {
+        do throws(SystemError) {
+            let file = try directory.openRelative(name, O_RDONLY)
+            return try file.readAll(limit: limit)
+        } catch { return nil }
+    }
+
+    private borrowing func forEachEntry(_ name: String, _ body: (String) -> Void) {
+        let number = clinux_openat(directory.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard number >= 0 else { return }
+        guard let stream = fdopendir(number) else {
+            close(number)
+            return
+        }
+        defer { closedir(stream) }
+        while let entry = readdir(stream) {
+            let text = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
+                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
+            }
+            if text.first != "." { body(text) }
+        }
+    }
+}
