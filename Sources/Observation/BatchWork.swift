@@ -1,0 +1,52 @@
+import Records
+
+/// What is worked out about one batch; kept between batches only for its memory.
+struct BatchWork {
+    /// Path of each file event's object; for a rename the new one.
+    var paths: [TextID] = []
+    /// Position of each file event in the list of its process.
+    var positions: [Int32] = []
+    /// How many file events each process has so far.
+    var lengths: [Int32: Int32] = [:]
+    /// Opens for execution by process.
+    var elements: [Int32: [ExecChainParser.Element]] = [:]
+    /// Chains by process, made from `elements`.
+    var chains: [Int32: [ExecChain]] = [:]
+    /// Images that a process had in the course of the batch, if more than one.
+    var timelines: [Int32: Timeline] = [:]
+    /// Events of confirmed chains and of ones that still wait, by process: not to be attributed as opens.
+    var execEvents: [Int32: Set<Int>] = [:]
+    /// Processes that were asked for in vain.
+    var missing: Set<Int32> = []
+    /// Renames of directories: they matter for a directory that is asked for before its rename is read.
+    var directoryMoves: [Int] = []
+
+    /// The images of one process in the course of a batch.
+    struct Timeline {
+        /// Images in order; each from the position in the process's list where its exec's chain ends.
+        var spans: [(image: Image, from: Int)]
+        /// Set when an exec left no mark in the list, so that no event can be ordered against it.
+        var isFloating = false
+        /// Whether the first image came by fork: what it opened before the first exec was opened for
+        /// the image to come as well.
+        var startsInGap = false
+    }
+
+    mutating func begin(_ batch: borrowing EventBatch) {
+        paths.reserveCapacity(batch.files.count)
+        positions.reserveCapacity(batch.files.count)
+    }
+
+    mutating func end() {
+        let most = 1 << 13
+        paths.removeAll(keepingCapacity: paths.capacity <= most)
+        positions.removeAll(keepingCapacity: positions.capacity <= most)
+        lengths.removeAll(keepingCapacity: lengths.capacity <= most)
+        elements.removeAll()
+        chains.removeAll()
+        timelines.removeAll()
+        execEvents.removeAll()
+        missing.removeAll()
+        directoryMoves.removeAll()
+    }
+}

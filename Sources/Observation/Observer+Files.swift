@@ -1,0 +1,139 @@
+import Records
+
+extension Observer {
+    /// Step 3: every event to the image, or images, that it can belong to.
+    ///
+    /// The kernel merges an event into an earlier like one of the same process, never into a later.
+    /// So an event behind the last exec of its process belongs to the last image alone, and one before
+    /// an exec belongs to the image then and, it may be, to each later one of this batch as well.
+    mutating func attributeFiles(_ batch: borrowing EventBatch) {
+        for index in batch.files.indices {
+            let event = batch.files[index]
+            let path = work.paths[index]
+            guard path != .none, event.pid != ownPid else { continue }
+            let position = Int(work.positions[index])
+            var flags = event.flags
+            if flags.contains(.executed), isPartOfExec(event.pid, position) {
+                // What else was merged into the event of an exec.
+                flags.remove(.opened)
+                if flags.isDisjoint(with: [.closedWritable, .renamed]) { continue }
+            }
+            // A name that was only made, not opened, is no dependency yet.
+            if flags.isDisjoint(with: [.opened, .closedWritable, .renamed]) { continue }
+            if flags.contains(.renamed), flags.contains(.directory) { continue }
+            guard let process = process(event.pid) else {
+                counters.unattributedFiles += 1
+                continue
+            }
+            attribute(flags, path, position, process, batch.wall)
+        }
+        for (pid, chains) in work.chains {
+            for chain in chains where !chain.isConfirmed { noteFailedExec(pid, chain, batch.wall) }
+        }
+    }
+
+    private mutating func attribute(
+        _ flags: FileEvent.Flags, _ path: TextID, _ position: Int, _ process: Process, _ time: UInt64
+    ) {
+        var access: Access = []
+        if flags.contains(.opened) { access.insert(.opened) }
+        if flags.contains(.closedWritable) || flags.contains(.renamed) { access.insert(.written) }
+        guard let timeline = work.timelines[process.pid] else {
+            if !process.hasExecuted { remember(path, access, process.pid) }
+            give(path, access, flags, process, process.image, isFirst: true, time)
+            return
+        }
+        let spans = timeline.spans
+        var first = 0
+        if !timeline.isFloating {
+            while first + 1 < spans.count, spans[first + 1].from <= position { first += 1 }
+        }
+        if timeline.startsInGap, first == 0 { remember(path, access, process.pid) }
+        for number in first..<spans.count {
+            give(path, access, flags, process, spans[number].image, isFirst: number == first, time)
+        }
+    }
+
+    /// - Parameter isFirst: false for an image that the event only may belong to: a close without an
+    ///   open then makes no record of its own.
+    private mutating func give(
+        _ path: TextID, _ access: Access, _ flags: FileEvent.Flags, _ process: Process, _ image: Image,
+        isFirst: Bool, _ time: UInt64
+    ) {
+        let program = image.program
+        guard program != .unknown else {
+            counters.unattributedFiles += 1
+            return
+        }
+        let isKnown = ledger.position(of: .file(program, path: path)) != nil
+        if !isFirst, !flags.contains(.opened), !isKnown { return }
+        noteFile(program, path, access, flags, .exact, time, count: flags.contains(.opened) ? 1 : 0)
+        if flags.contains(.closedWritable), !flags.contains(.opened),
+            !isKnown || process.gap.contains(where: { $0.path == path })
+        {
+            creditOpener(path, image, time)
+        }
+    }
+
+    /// The closer of a writable file has inherited its descriptor: the nearest ancestor that opened the
+    /// file held it writable too.
+    private mutating func creditOpener(_ path: TextID, _ image: Image, _ time: UInt64) {
+        var line = lineages.origin(of: image.lineage)
+        while line != .none {
+            let key = RecordKey.file(lineages.program(of: line), path: path)
+            if ledger.position(of: key) != nil {
+                ledger.note(key, access: .written, evidence: .exact, time: time, count: 0)
+                return
+            }
+            line = lineages.origin(of: line)
+        }
+    }
+
+    /// Keeps an open between fork and exec for the image to come.
+    private mutating func remember(_ path: TextID, _ access: Access, _ pid: Int32) {
+        guard let count = processes[pid]?.gap.count, count < Process.gapLimit else { return }
+        if let found = processes[pid]?.gap.lastIndex(where: { $0.path == path }) {
+            processes[pid]?.gap[found].access.formUnion(access)
+        } else {
+            processes[pid]?.gap.append(.init(path: path, access: access))
+        }
+    }
+
+    private func isPartOfExec(_ pid: Int32, _ position: Int) -> Bool {
+        work.execEvents[pid]?.contains(position) ?? false
+            || work.chains[pid]?.contains { !$0.isConfirmed && $0.events.contains(position) } ?? false
+    }
+
+    /// An exec that failed has opened its files all the same. One at the end of the batch may yet be
+    /// confirmed and is left alone.
+    private mutating func noteFailedExec(_ pid: Int32, _ chain: ExecChain, _ time: UInt64) {
+        let length = Int(work.lengths[pid] ?? 0)
+        let isLast = (chain.events.max() ?? -1) + 1 >= length
+        let isWaited = !chain.events.isEmpty || held.contains { $0.pid == pid && $0.kind == .exec }
+        if isLast, isWaited, processes[pid]?.exit == 0 { return }
+        guard let process = process(pid) else {
+            counters.unattributedFiles += UInt64(chain.files.count)
+            return
+        }
+        for file in chain.files {
+            attribute([.opened], file, chain.events.first ?? 0, process, time)
+        }
+    }
+
+    /// A process of this batch, asked for if it was not met before.
+    private mutating func process(_ pid: Int32) -> Process? {
+        if let process = processes[pid] { return process }
+        return adopt(pid) ? processes[pid] : nil
+    }
+
+    /// Notes a file of a program.
+    mutating func noteFile(
+        _ program: ProgramID, _ path: TextID, _ access: Access, _ flags: FileEvent.Flags,
+        _ evidence: Evidence, _ time: UInt64, count: UInt64 = 1
+    ) {
+        let kind = kind(of: path, flags)
+        ledger.note(
+            .file(program, path: path), access: access, kind: kind, evidence: evidence, time: time,
+            count: count)
+    }
+}

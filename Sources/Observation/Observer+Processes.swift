@@ -1,0 +1,268 @@
+import Records
+
+extension Observer {
+    /// Splits the opens for execution of each process into chains, those carried over first.
+    mutating func collectExecs(_ batch: borrowing EventBatch) {
+        var waiting = Set<Int32>()
+        for event in held where event.kind == .exec { waiting.insert(event.pid) }
+        for event in batch.lifecycle where event.kind != .fork { waiting.insert(event.pid) }
+        for pid in waiting where work.elements[pid] == nil {
+            if let process = processes[pid], !process.pendingExec.isEmpty { work.elements[pid] = [] }
+        }
+        for (pid, elements) in work.elements {
+            var all = elements
+            if let process = processes[pid], !process.pendingExec.isEmpty {
+                all = process.pendingExec.map { .init(path: $0, position: -1) } + elements
+                processes[pid]?.pendingExec = []
+            }
+            var heads: [TextID: ExecutableHead] = [:]
+            for element in all { heads[element.path] = head(of: element.path) }
+            work.chains[pid] = chainParser.chains(of: all, &ledger.texts) { heads[$0] ?? .unknown }
+        }
+    }
+
+    /// Step 2: forks, execs and exits in the order of time.
+    ///
+    /// An exec that is younger than the cutoff and whose chain is not in the batch waits for the next
+    /// one, and with it everything later of that process: its chain, and therefore every event of the
+    /// new image and of the children it forks, is in a later batch too.
+    mutating func applyLifecycle(_ batch: borrowing EventBatch) {
+        var events = held
+        held.removeAll(keepingCapacity: true)
+        events.append(contentsOf: batch.lifecycle)
+        events.sort { ($0.time, $0.kind.rawValue) < ($1.time, $1.kind.rawValue) }
+        var execs: [Int32: Int] = [:]
+        for event in events where event.kind == .exec { execs[event.pid, default: 0] += 1 }
+        var blocked: Set<Int32> = []
+        for event in events {
+            switch event.kind {
+            case .fork:
+                if blocked.contains(event.parent) || blocked.contains(event.pid) {
+                    blocked.insert(event.pid)
+                    held.append(event)
+                } else {
+                    fork(event)
+                }
+            case .exec:
+                let chain = blocked.contains(event.pid) ? nil : takeChain(event, &execs, batch)
+                if blocked.contains(event.pid) || (chain == nil && event.time > batch.cutoff) {
+                    blocked.insert(event.pid)
+                    held.append(event)
+                } else {
+                    exec(event, chain, batch)
+                }
+            case .exit:
+                if blocked.contains(event.pid) || event.time > batch.cutoff {
+                    held.append(event)
+                } else if let process = processes[event.pid], process.exit == 0, process.start <= event.time {
+                    processes.end(event.pid, at: event.time)
+                }
+            }
+        }
+    }
+
+    private mutating func fork(_ event: LifecycleEvent) {
+        let former = processes[event.pid]
+        // Found in /proc after this fork: what was found is newer.
+        if let former, former.foundAt > event.time { return }
+        if processes[event.parent] == nil { adopt(event.parent) }
+        let parent = processes[event.parent]
+        var image = parent?.image ?? .unknown
+        image.since = event.time
+        var child = Process(
+            pid: event.pid, start: event.time, image: image, workload: parent?.workload ?? .none,
+            hasExecuted: false)
+        child.script = parent?.script ?? .none
+        processes[event.pid] = child
+        if let former, work.lengths[event.pid] != nil {
+            // The pid was used again while events of its former life may still be in this batch.
+            work.timelines[event.pid] = .init(spans: [(former.image, 0), (image, 0)], isFloating: true)
+        }
+    }
+
+    /// The chain that an exec stands for: the first that was not taken. Failed attempts leave chains
+    /// without an exec, so where there are more chains than execs those that the kernel cannot have
+    /// executed go first, then those that differ from what was read of the process.
+    private mutating func takeChain(
+        _ event: LifecycleEvent, _ execs: inout [Int32: Int], _ batch: borrowing EventBatch
+    ) -> Int? {
+        guard let chains = work.chains[event.pid] else { return nil }
+        let free = chains.indices.filter { !chains[$0].isConfirmed }
+        let remaining = execs[event.pid, default: 1]
+        execs[event.pid] = remaining - 1
+        var candidates = free
+        if free.count > remaining {
+            let possible = free.filter { chains[$0].isPossible }
+            if !possible.isEmpty { candidates = possible }
+            if candidates.count > remaining,
+                let facts = batch.images.first(where: { $0.pid == event.pid && $0.time == event.time })
+            {
+                let executable = ledger.texts.intern(facts.executable)
+                if let match = candidates.first(where: { chains[$0].executable == executable }) {
+                    candidates = [match]
+                }
+            }
+        }
+        guard let chosen = candidates.first else { return nil }
+        work.chains[event.pid]?[chosen].isConfirmed = true
+        return chosen
+    }
+
+    private mutating func exec(_ event: LifecycleEvent, _ chosen: Int?, _ batch: borrowing EventBatch) {
+        if processes[event.pid] == nil { adopt(event.pid) }
+        var process =
+            processes[event.pid]
+            ?? Process(
+                pid: event.pid, start: 0, image: .unknown, workload: .none, hasExecuted: true)
+        let chain = chosen.flatMap { work.chains[event.pid]?[$0] }
+        let time = wall(event.time, batch)
+        if let chain { work.execEvents[event.pid, default: []].formUnion(chain.events) }
+        if process.foundAt > event.time {
+            // What /proc showed already contains this exec.
+            if let chain { noteChain(chain, process.image.program, script: .none, time) }
+            return
+        }
+        let facts = facts(for: event, chain, batch)
+        let old = process.image
+        let wasFork = !process.hasExecuted
+        let program = program(of: &process, chain, facts)
+        let lineage = lineages.extend(old.lineage, with: program)
+        process.become(Image(program: program, lineage: lineage, since: event.time))
+        if let chain { noteChain(chain, program, script: ledger[program].script, time) }
+        if old.program != .unknown, program != .unknown {
+            ledger.note(.spawn(old.program, child: program), evidence: .exact, time: time)
+        }
+        if wasFork, program != .unknown {
+            for open in process.gap {
+                noteFile(program, open.path, open.access, [], .exact, time)
+            }
+        }
+        extendTimeline(event.pid, old, process.image, chain, startsInGap: wasFork)
+        processes[event.pid] = process
+    }
+
+    private mutating func extendTimeline(
+        _ pid: Int32, _ old: Image, _ new: Image, _ chain: ExecChain?, startsInGap: Bool
+    ) {
+        var timeline = work.timelines[pid] ?? .init(spans: [(old, 0)], startsInGap: startsInGap)
+        // A chain that was carried over ended before this batch.
+        let end = chain.map { ($0.events.max() ?? -1) + 1 }
+        timeline.spans.append((new, end ?? 0))
+        if end == nil { timeline.isFloating = true }
+        work.timelines[pid] = timeline
+    }
+
+    /// What was read of the process after this exec, if it fits what the events say.
+    private mutating func facts(
+        for event: LifecycleEvent, _ chain: ExecChain?, _ batch: borrowing EventBatch
+    ) -> ImageFacts? {
+        if let facts = batch.images.last(where: { $0.pid == event.pid && $0.time == event.time }),
+            fits(facts.executable, chain)
+        {
+            return facts
+        }
+        guard let facts = surroundings.process(event.pid), !facts.executable.isEmpty,
+            fits(facts.executable, chain)
+        else { return nil }
+        return ImageFacts(
+            pid: event.pid, time: event.time, executable: facts.executable, script: facts.script,
+            workload: facts.workload)
+    }
+
+    /// Whether a path from /proc can be the chain's executable: the same file name, since through an
+    /// overlay or in a container the directories differ.
+    private func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {
+        guard let chain, chain.executable != .none else { return true }
+        let slash = UInt8(ascii: "/")
+        let own = ledger.texts.array(chain.executable)
+        return own.split(separator: slash).last == executable.split(separator: slash).last
+    }
+
+    private mutating func program(
+        of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?
+    ) -> ProgramID {
+        var executable = chain?.executable ?? .none
+        if executable == .none, let facts { executable = ledger.texts.intern(facts.executable) }
+        if executable == .none, let chain, let name = chain.scripts.first { executable = name }
+        if executable == .none { executable = ledger[process.image.program].executable }
+        guard executable != .none else {
+            counters.unknownExecutables += 1
+            return .unknown
+        }
+        if let workload = facts?.workload {
+            process.workload = ledger.texts.intern(workload)
+        } else if facts != nil {
+            process.workload = .none
+        }
+        let carried = process.script
+        process.script = .none
+        var script = chain?.scripts.first ?? .none
+        let base = ledger.texts.array(executable).split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
+        if base.elementsEqual("env".utf8) {
+            // `#!/usr/bin/env python3`: env is on its way to the interpreter, the script is that one's.
+            process.script = script
+            script = .none
+        } else if script == .none {
+            if let path = facts?.script {
+                script = ledger.texts.intern(path)
+            } else if Interpreter.named(String(decoding: base, as: UTF8.self)) != nil {
+                if carried != .none { script = carried } else if facts == nil { counters.unknownScripts += 1 }
+            }
+        }
+        return ledger.intern(Program(executable: executable, script: script, workload: process.workload))
+    }
+
+    /// The files of a chain are the program's own.
+    private mutating func noteChain(_ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64) {
+        guard program != .unknown else { return }
+        for file in chain.files { noteFile(program, file, .executed, .executed, .exact, time) }
+        // The interpreter reads its script; the kernel merges that open with the exec's own.
+        if script != .none { noteFile(program, script, [.executed, .opened], .executed, .exact, time, count: 0) }
+    }
+
+    /// Chains at the very end of a process's events may be confirmed by the next batch.
+    mutating func keepPendingExecs() {
+        for (pid, chains) in work.chains {
+            guard let last = chains.last, !last.isConfirmed, processes[pid]?.exit == 0 else { continue }
+            let length = Int(work.lengths[pid] ?? 0)
+            guard (last.events.max() ?? -1) + 1 >= length else { continue }
+            // Carried over once already and still not confirmed, although the connector was drained
+            // behind it: it failed.
+            if last.events.isEmpty, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
+            processes[pid]?.pendingExec = last.files
+        }
+    }
+
+    /// Takes in a process that was there before its events.
+    @discardableResult
+    mutating func adopt(_ pid: Int32) -> Bool {
+        guard pid > 0, !work.missing.contains(pid) else { return false }
+        guard let facts = surroundings.process(pid) else {
+            work.missing.insert(pid)
+            return false
+        }
+        adopt(facts, at: 0)
+        return true
+    }
+
+    /// Takes in what was found in /proc.
+    mutating func adopt(_ facts: ProcessFacts, at time: UInt64) {
+        var program = ProgramID.unknown
+        let workload = facts.workload.map { ledger.texts.intern($0) } ?? .none
+        if !facts.executable.isEmpty {
+            program = ledger.intern(
+                Program(
+                    executable: ledger.texts.intern(facts.executable),
+                    script: facts.script.map { ledger.texts.intern($0) } ?? .none, workload: workload))
+        }
+        let origin = processes[facts.parent]?.image.lineage ?? .none
+        var process = Process(
+            pid: facts.pid, start: 0,
+            image: Image(
+                program: program, lineage: program == .unknown ? origin : lineages.extend(origin, with: program),
+                since: 0),
+            workload: workload, hasExecuted: true)
+        process.foundAt = time
+        processes[facts.pid] = process
+    }
+}

@@ -1,0 +1,130 @@
+import Records
+
+extension Observer {
+    /// How much of a snapshot is news.
+    public enum SnapshotPurpose: Sendable {
+        /// The first scan, or one after a loss: everything in it is an observation.
+        case start
+        /// A look before a dump or on a timer: it completes what is known of what is still open.
+        case look
+    }
+
+    /// Takes in what a scan found, with evidence `snapshot`.
+    ///
+    /// Counts grow only with what was not known: that something is still open is no new use of it.
+    public mutating func take(_ snapshot: borrowing HostSnapshot, _ purpose: SnapshotPurpose) {
+        if purpose == .start {
+            takeProcesses(snapshot)
+        }
+        for index in snapshot.processes.indices {
+            let found = snapshot.processes[index]
+            guard found.facts.pid != ownPid, let program = processes[found.facts.pid]?.image.program,
+                program != .unknown
+            else { continue }
+            for file in found.files { takeFile(file, program, snapshot.wall) }
+        }
+        for index in snapshot.sockets.indices where snapshot.sockets[index].isListening {
+            take(snapshot.sockets[index], snapshot.wall)
+        }
+        for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
+            take(snapshot.sockets[index], snapshot.wall)
+        }
+        for index in snapshot.channels.indices { take(snapshot.channels[index], snapshot.wall) }
+    }
+
+    /// Programs, and who started whom as far as parents still tell.
+    private mutating func takeProcesses(_ snapshot: borrowing HostSnapshot) {
+        // Parents first, so that lines of programs are complete.
+        var order = Array(snapshot.processes.indices)
+        order.sort { snapshot.processes[$0].facts.start < snapshot.processes[$1].facts.start }
+        for index in order { adopt(snapshot.processes[index].facts, at: snapshot.monotonic) }
+        for index in order {
+            let facts = snapshot.processes[index].facts
+            guard facts.pid != ownPid, let child = processes[facts.pid]?.image.program, child != .unknown
+            else { continue }
+            let executable = ledger[child].executable
+            noteOnce(
+                .file(child, path: executable), .executed, .regular, snapshot.wall)
+            let script = ledger[child].script
+            if script != .none { noteOnce(.file(child, path: script), [.executed, .opened], .regular, snapshot.wall) }
+            guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
+                facts.parent != ownPid
+            else { continue }
+            noteOnce(.spawn(parent, child: child), [], .regular, snapshot.wall)
+        }
+        processes.retain(Set(order.map { snapshot.processes[$0].facts.pid }), at: snapshot.monotonic)
+    }
+
+    private mutating func takeFile(_ file: HeldFile, _ program: ProgramID, _ time: UInt64) {
+        let path = ledger.texts.intern(file.path)
+        noteOnce(.file(program, path: path), file.access, file.kind, time)
+    }
+
+    /// Notes something found; of something known already only what the finding adds.
+    private mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
+        let isKnown = ledger.position(of: key) != nil
+        ledger.note(
+            key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
+    }
+
+    private mutating func take(_ socket: SocketSnapshot, _ time: UInt64) {
+        let programs = programs(of: socket.holders)
+        if socket.isListening {
+            for program in programs {
+                let isKnown = sockets.listener(socket.transport, socket.local).map { $0.program == program }
+                if isKnown != true { sockets.listen(socket.transport, socket.local, program, .snapshot) }
+                noteOnce(
+                    .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time)
+            }
+            return
+        }
+        guard socket.remote.port != 0 else { return }
+        let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
+        if sockets.live[tuple] == nil {
+            guard let program = programs.last else { return }
+            if sockets.listener(socket.transport, socket.local) != nil {
+                accepted(socket.transport, socket.local, socket.remote, by: program, .snapshot, time)
+            } else {
+                connected(socket.transport, socket.local, socket.remote, program, .snapshot, time)
+                sockets.noteClient(socket.transport, socket.remote, user: socket.user, program)
+            }
+        }
+        guard var connection = sockets.live[tuple] else { return }
+        connection.endReceived = connection.endReceived || socket.endReceived
+        count(socket.sent, socket.received, &connection)
+        sockets.live[tuple] = connection
+    }
+
+    private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {
+        let here = programs(of: channel.holders)
+        let there = programs(of: channel.peers)
+        let name = ledger.texts.intern(channel.name)
+        for program in here {
+            let peers = there.filter { $0 != program }
+            for peer in peers {
+                noteOnce(.ipc(program, channel.mechanism, name: name, peer: peer), [], .regular, time)
+                noteOnce(.ipc(peer, channel.mechanism, name: name, peer: program), [], .regular, time)
+            }
+        }
+    }
+
+    /// The programs of processes, each once, without the daemon.
+    private func programs(of pids: [Int32]) -> [ProgramID] {
+        var result: [ProgramID] = []
+        for pid in pids where pid != ownPid {
+            guard let program = processes[pid]?.image.program, program != .unknown,
+                !result.contains(program)
+            else { continue }
+            result.append(program)
+        }
+        return result
+    }
+
+    /// Notes that events were lost and, once the host was scanned afresh, when.
+    public mutating func note(_ loss: Loss, until: UInt64, resynchronised: UInt64) {
+        ledger.gaps.append(
+            Gap(
+                source: loss.source, cause: loss.cause, from: loss.since, to: until, lost: loss.count,
+                resynchronised: resynchronised))
+    }
+}

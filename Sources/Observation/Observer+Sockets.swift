@@ -1,0 +1,138 @@
+import Records
+
+extension Observer {
+    /// Step 4: connections from the changes of state of their sockets, traffic from their ends.
+    ///
+    /// The ends were taken from the kernel before the changes, so a connection that ended in this
+    /// batch was made in it or before.
+    mutating func followSockets(_ batch: borrowing EventBatch) {
+        if !batch.transitions.isEmpty {
+            var order = Array(batch.transitions.indices)
+            order.sort { batch.transitions[$0].time < batch.transitions[$1].time }
+            for index in order { follow(batch.transitions[index], batch) }
+        }
+        for closure in batch.closures { close(closure, batch.wall) }
+    }
+
+    private mutating func follow(_ change: TransitionEvent, _ batch: borrowing EventBatch) {
+        let time = wall(change.time, batch)
+        switch (change.from, change.to) {
+        case (_, .listen):
+            let program = program(of: change.pid, at: change.time)
+            guard program != .unknown else { return }
+            listen(.tcp, change.local, program, .exact, time)
+        case (_, .synSent):
+            // In the context of the process that connects; the source port is not chosen yet.
+            let program = program(of: change.pid, at: change.time)
+            if sockets.attempts.count > 1 << 16 { sockets.attempts.removeAll() }
+            sockets.attempts[change.socket] = .init(program: program, time: change.time)
+        case (_, .established):
+            if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
+                connected(.tcp, change.local, change.remote, attempt.program, .exact, time)
+            } else {
+                accepted(.tcp, change.local, change.remote, nil, time)
+            }
+        case (_, .closeWait), (_, .closing), (_, .timeWait):
+            let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
+            sockets.live[tuple]?.endReceived = true
+        case (.synSent, .close):
+            sockets.attempts[change.socket] = nil
+        default: break
+        }
+    }
+
+    private mutating func program(of pid: Int32, at time: UInt64) -> ProgramID {
+        if processes[pid] == nil { adopt(pid) }
+        return processes[pid]?.image(at: time).program ?? .unknown
+    }
+
+    /// Notes a program that waits at an address.
+    mutating func listen(
+        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64
+    ) {
+        sockets.listen(transport, local, program, evidence)
+        ledger.note(.listen(program, transport, local: ledger.intern(local)), evidence: evidence, time: time)
+    }
+
+    /// Notes a connection that a program made.
+    @discardableResult
+    mutating func connected(
+        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, _ program: ProgramID,
+        _ evidence: Evidence, _ time: UInt64
+    ) -> Bool {
+        guard program != .unknown else {
+            counters.unattributedConnections += 1
+            return false
+        }
+        let tuple = FourTuple(transport: transport, local: local, remote: remote)
+        var peer = sockets.live[tuple.mirrored]?.program ?? .unknown
+        if peer == .unknown, isHere(local, remote) {
+            peer = sockets.listener(transport, remote)?.program ?? .unknown
+        }
+        let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
+        let position = ledger.note(key, evidence: evidence, time: time)
+        sockets.live[tuple] = .init(position: position, program: program)
+        return true
+    }
+
+    /// Notes a connection that was made to an address where somebody waits.
+    @discardableResult
+    mutating func accepted(
+        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
+        _ evidence: Evidence?, _ time: UInt64
+    ) -> Bool {
+        let listener = sockets.listener(transport, local)
+        let program = known != .unknown ? known : listener?.program ?? .unknown
+        guard program != .unknown else {
+            counters.unattributedConnections += 1
+            return false
+        }
+        let tuple = FourTuple(transport: transport, local: local, remote: remote)
+        let peer = sockets.live[tuple.mirrored]?.program ?? .unknown
+        let key = RecordKey.accept(
+            program, transport, local: ledger.intern(local),
+            remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer)
+        let position = ledger.note(key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time)
+        sockets.live[tuple] = .init(position: position, program: program)
+        return true
+    }
+
+    private func isHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
+        remote.address.isLoopback || local.address == remote.address
+            || localAddresses.contains(remote.address)
+    }
+
+    private mutating func close(_ closure: ClosureEvent, _ time: UInt64) {
+        let tuple = FourTuple(transport: closure.transport, local: closure.local, remote: closure.remote)
+        // Not a connection: a socket that only waited, or was never used.
+        guard closure.remote.port != 0 else { return }
+        if sockets.live[tuple] == nil, !attributeAfterwards(closure, time) { return }
+        guard var connection = sockets.live.removeValue(forKey: tuple) else { return }
+        count(closure.sent, closure.received, &connection)
+    }
+
+    /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
+    /// the client's side to the program that connects there, if one is known.
+    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) -> Bool {
+        // A TCP socket that never carried a byte and was never seen connected has failed to connect.
+        if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return false }
+        if sockets.listener(closure.transport, closure.local) != nil {
+            return accepted(closure.transport, closure.local, closure.remote, .inferred, time)
+        }
+        let program =
+            sockets.likelyClient(closure.transport, closure.remote, user: closure.user) ?? .unknown
+        return connected(closure.transport, closure.local, closure.remote, program, .inferred, time)
+    }
+
+    /// Adds what went over a connection since it was last looked at.
+    func countable(_ total: UInt64, _ counted: UInt64) -> UInt64 { total > counted ? total - counted : 0 }
+
+    mutating func count(_ sent: UInt64, _ received: UInt64, _ connection: inout SocketTable.Connection) {
+        let received = connection.endReceived && received > 0 ? received - 1 : received
+        ledger.addTraffic(
+            at: connection.position, sent: countable(sent, connection.sent),
+            received: countable(received, connection.received))
+        connection.sent = max(connection.sent, sent)
+        connection.received = max(connection.received, received)
+    }
+}

@@ -1,0 +1,85 @@
+public import Records
+
+/// Turns batches of kernel events into dependency records.
+///
+/// Pure: it holds no descriptor, asks only its `Surroundings`, and gives the same ledger for the same
+/// batches and answers. How one batch is worked off is the ordering protocol of docs/architecture.md:
+///
+/// 1. name every object (the directory tree follows mkdir and rename in the order of the queue),
+/// 2. apply forks, execs and exits in the order of time, pairing each exec with its chain of
+///    `FAN_OPEN_EXEC` events,
+/// 3. give every open to the image, or images, that it can belong to,
+/// 4. follow the sockets.
+public struct Observer: ~Copyable {
+    /// What was learnt.
+    public var ledger: Ledger
+    /// What could not be told, by reason.
+    public internal(set) var counters = Counters()
+    /// The host's addresses: a connection to one of them has both ends here.
+    public var localAddresses: Set<NetworkAddress> = []
+
+    let surroundings: any Surroundings
+    let ownPid: Int32
+    var tree = DirectoryTree()
+    var processes = ProcessTable()
+    var lineages = Lineages()
+    var chainParser = ExecChainParser()
+    var heads: [TextID: ExecutableHead] = [:]
+    /// Kind of each path by its number, plus one; 0 where it was not asked for.
+    var kinds: [UInt8] = []
+    /// Lifecycle events that have to wait for the next batch.
+    var held: [LifecycleEvent] = []
+    var work = BatchWork()
+    var sockets = SocketTable()
+    var scratch: [UInt8] = []
+
+    /// Things that happened and could not be turned into records.
+    public struct Counters: Sendable {
+        /// File events of a process that nothing is known of.
+        public var unattributedFiles: UInt64 = 0
+        /// File events in a directory that is gone and was never met.
+        public var unresolvedDirectories: UInt64 = 0
+        /// Connections whose program is not known.
+        public var unattributedConnections: UInt64 = 0
+        /// Execs without a trace of the file.
+        public var unknownExecutables: UInt64 = 0
+        /// Execs of an interpreter whose arguments could not be read in time.
+        public var unknownScripts: UInt64 = 0
+    }
+
+    /// Makes an observer.
+    ///
+    /// - Parameter ownPid: the daemon's own process, whose accesses leave no record.
+    public init(ledger: consuming Ledger, surroundings: any Surroundings, ownPid: Int32) {
+        self.ledger = ledger
+        self.surroundings = surroundings
+        self.ownPid = ownPid
+    }
+
+    /// Sizes of the inner tables, for `status`.
+    public var sizes: [(name: String, value: Int)] {
+        [
+            ("processes", processes.count), ("directories", tree.count),
+            ("connections", sockets.live.count), ("lineages", lineages.count),
+        ]
+    }
+
+    /// Works off one batch.
+    public mutating func interpret(_ batch: borrowing EventBatch) {
+        work.begin(batch)
+        nameObjects(batch)
+        collectExecs(batch)
+        applyLifecycle(batch)
+        attributeFiles(batch)
+        followSockets(batch)
+        keepPendingExecs()
+        processes.bury()
+        work.end()
+    }
+
+    /// Wall-clock time of a moment on the monotonic clock, by this batch's pair of both.
+    func wall(_ monotonic: UInt64, _ batch: borrowing EventBatch) -> UInt64 {
+        monotonic <= batch.cutoff
+            ? batch.wall &- (batch.cutoff - monotonic) : batch.wall &+ (monotonic - batch.cutoff)
+    }
+}

@@ -1,0 +1,108 @@
+import Records
+
+/// A program in memory: what a process was from one exec to the next.
+struct Image: Equatable {
+    var program: ProgramID
+    var lineage: LineageID
+    /// Time of the exec, or of the fork that it came with; `CLOCK_MONOTONIC`, nanoseconds.
+    var since: UInt64
+
+    static let unknown = Image(program: .unknown, lineage: .none, since: 0)
+}
+
+/// One life of a pid.
+struct Process {
+    let pid: Int32
+    /// The fork, `CLOCK_MONOTONIC`; 0 for a process that was there before the observation.
+    let start: UInt64
+    var image: Image
+    /// Images before, oldest first; only as many as a late event can belong to.
+    var formerImages: [Image] = []
+    var workload: TextID
+    /// Whether the image came by exec and not by fork.
+    var hasExecuted: Bool
+    /// What was opened between fork and exec: it belongs to the image to come as well.
+    var gap: [GapOpen] = []
+    /// Opens for execution whose exec was not told yet.
+    var pendingExec: [TextID] = []
+    /// The script of an `env` that has not yet become its interpreter.
+    var script: TextID = .none
+    /// When it was found in /proc; events before that are contained in what was found.
+    var foundAt: UInt64 = 0
+    /// Its end; 0 while it lives.
+    var exit: UInt64 = 0
+
+    struct GapOpen {
+        var path: TextID
+        var access: Access
+    }
+
+    /// Between fork and exec a process opens a few files; one that opens thousands is a worker that
+    /// will never exec, and what it opens says nothing about an image to come.
+    static let gapLimit = 512
+
+    /// The image at a time.
+    func image(at time: UInt64) -> Image {
+        if time >= image.since { return image }
+        return formerImages.last { time >= $0.since } ?? formerImages.first ?? image
+    }
+
+    mutating func become(_ new: Image) {
+        formerImages.append(image)
+        if formerImages.count > 8 { formerImages.removeFirst() }
+        image = new
+        hasExecuted = true
+    }
+}
+
+/// Processes by pid, the ended ones a while longer.
+///
+/// An ended process stays until its pid is used again or until `graveyard` later ones have ended: its
+/// events may still be on their way, and a leader thread can end before its threads do.
+struct ProcessTable: ~Copyable {
+    private var processes: [Int32: Process] = [:]
+    private var ended: [(pid: Int32, start: UInt64)] = []
+    private let graveyard: Int
+    /// Ended processes that were forgotten.
+    private(set) var forgotten: UInt64 = 0
+
+    init(graveyard: Int = 2048) { self.graveyard = graveyard }
+
+    /// How many processes are known, the ended ones included.
+    var count: Int { processes.count }
+
+    /// A process, if it is known.
+    subscript(pid: Int32) -> Process? {
+        get { processes[pid] }
+        _modify { yield &processes[pid] }
+    }
+
+    /// Notes the end of a process.
+    mutating func end(_ pid: Int32, at time: UInt64) {
+        guard var process = processes[pid] else { return }
+        process.exit = time
+        processes[pid] = process
+        ended.append((pid, process.start))
+    }
+
+    /// Forgets the oldest ended processes beyond the bound; to be called between batches.
+    mutating func bury() {
+        guard ended.count > graveyard + 256 else { return }
+        let surplus = ended.count - graveyard
+        for entry in ended.prefix(surplus) {
+            // The pid may have been given to another process since.
+            if let process = processes[entry.pid], process.start == entry.start, process.exit != 0 {
+                processes[entry.pid] = nil
+                forgotten += 1
+            }
+        }
+        ended.removeFirst(surplus)
+    }
+
+    /// Forgets living processes that are not among `pids`: their end was lost.
+    mutating func retain(_ pids: Set<Int32>, at time: UInt64) {
+        for (pid, process) in processes where process.exit == 0 && !pids.contains(pid) {
+            end(pid, at: time)
+        }
+    }
+}

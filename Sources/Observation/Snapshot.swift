@@ -1,0 +1,107 @@
+public import Records
+
+/// A file that a process has open or mapped.
+public struct HeldFile: Sendable {
+    /// The path.
+    public var path: [UInt8]
+    /// How it is held.
+    public var access: Access
+    /// Its type.
+    public var kind: FileKind
+
+    /// Makes a held file.
+    public init(path: [UInt8], access: Access, kind: FileKind) {
+        self.path = path
+        self.access = access
+        self.kind = kind
+    }
+}
+
+/// A process as a scan of /proc finds it.
+public struct ProcessSnapshot: Sendable {
+    /// What it is.
+    public var facts: ProcessFacts
+    /// What it has open and mapped.
+    public var files: [HeldFile]
+
+    /// Makes a snapshot.
+    public init(facts: ProcessFacts, files: [HeldFile]) {
+        self.facts = facts
+        self.files = files
+    }
+}
+
+/// A socket as a dump of sock_diag finds it.
+public struct SocketSnapshot: Sendable {
+    /// Its protocol.
+    public var transport: Transport
+    /// Whether it waits for connections or datagrams.
+    public var isListening: Bool
+    /// This side.
+    public var local: Endpoint
+    /// The other side; port 0 where there is none.
+    public var remote: Endpoint
+    /// Its owner.
+    public var user: UInt32
+    /// Processes that hold it; none if nobody does any more.
+    public var holders: [Int32]
+    /// Payload bytes sent.
+    public var sent: UInt64
+    /// What the kernel counts as received: payload, and one for a FIN.
+    public var received: UInt64
+    /// Whether the other side has ended its stream.
+    public var endReceived: Bool
+
+    /// Makes a snapshot.
+    public init(
+        _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint, user: UInt32 = 0,
+        holders: [Int32], sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
+    ) {
+        self.transport = transport
+        self.isListening = isListening
+        self.local = local
+        self.remote = remote
+        self.user = user
+        self.holders = holders
+        self.sent = sent
+        self.received = received
+        self.endReceived = endReceived
+    }
+}
+
+/// Something through which processes of one host talk, as a scan finds it.
+public struct ChannelSnapshot: Sendable {
+    /// What it is.
+    public var mechanism: Mechanism
+    /// Its name: a path, an abstract socket's name, a key; for a nameless one what it is.
+    public var name: [UInt8]
+    /// Processes at one end.
+    public var holders: [Int32]
+    /// Processes at the other; the same ones where there are no two ends.
+    public var peers: [Int32]
+
+    /// Makes a snapshot.
+    public init(_ mechanism: Mechanism, name: [UInt8], holders: [Int32], peers: [Int32]) {
+        self.mechanism = mechanism
+        self.name = name
+        self.holders = holders
+        self.peers = peers
+    }
+}
+
+/// Everything that a scan of the host finds at one moment.
+public struct HostSnapshot: Sendable {
+    /// When it began, `CLOCK_MONOTONIC`, nanoseconds: events before that are contained in it.
+    public var monotonic: UInt64 = 0
+    /// The same moment, nanoseconds since 1970.
+    public var wall: UInt64 = 0
+    /// Processes, parents not necessarily before their children.
+    public var processes: [ProcessSnapshot] = []
+    /// TCP and UDP sockets.
+    public var sockets: [SocketSnapshot] = []
+    /// Unix sockets, pipes and the like.
+    public var channels: [ChannelSnapshot] = []
+
+    /// Makes an empty snapshot.
+    public init() {}
+}

@@ -1,0 +1,85 @@
+import Records
+
+/// The two ends of a connection, from one side.
+struct FourTuple: Hashable {
+    var transport: Transport
+    var local: Endpoint
+    var remote: Endpoint
+
+    /// The same connection from the other side.
+    var mirrored: FourTuple { FourTuple(transport: transport, local: remote, remote: local) }
+}
+
+/// What is known of sockets that are alive, and what like ones may be concluded from.
+struct SocketTable: ~Copyable {
+    /// A connection that has a record.
+    struct Connection {
+        /// Its record in the ledger.
+        var position: Int
+        var program: ProgramID
+        /// The traffic that was added to the record already.
+        var sent: UInt64 = 0
+        var received: UInt64 = 0
+        /// Whether the other side has ended its stream: its FIN counts as a byte received.
+        var endReceived = false
+    }
+
+    /// A connect on its way.
+    struct Attempt {
+        var program: ProgramID
+        var time: UInt64
+    }
+
+    /// Someone who waits for connections.
+    struct Listener {
+        var address: NetworkAddress
+        var program: ProgramID
+        var evidence: Evidence
+    }
+
+    private struct Destination: Hashable {
+        var transport: Transport
+        var remote: Endpoint
+        var user: UInt32
+    }
+
+    /// Connects on their way, by socket.
+    var attempts: [UInt64: Attempt] = [:]
+    /// Connections by their two ends.
+    var live: [FourTuple: Connection] = [:]
+    private var listeners: [UInt32: [Listener]] = [:]
+    /// Who last connected where: what an unattributed connection is inferred from.
+    private var clients: [Destination: ProgramID] = [:]
+
+    /// Notes that a program waits at an address; a later one at the same address takes its place.
+    mutating func listen(
+        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence
+    ) {
+        let key = key(transport, local.port)
+        listeners[key, default: []].removeAll { $0.address == local.address }
+        listeners[key, default: []].append(
+            Listener(address: local.address, program: program, evidence: evidence))
+    }
+
+    /// Who waits at an address: a listener on just this address before one on every address.
+    func listener(_ transport: Transport, _ local: Endpoint) -> Listener? {
+        let candidates = listeners[key(transport, local.port)] ?? []
+        return candidates.last { $0.address == local.address }
+            ?? candidates.last { $0.address.isWildcard }
+    }
+
+    /// Notes an attributed client, for inference; the table is emptied when it is full.
+    mutating func noteClient(_ transport: Transport, _ remote: Endpoint, user: UInt32, _ program: ProgramID) {
+        if clients.count > 1 << 14 { clients.removeAll() }
+        clients[Destination(transport: transport, remote: remote, user: user)] = program
+    }
+
+    /// Who most likely made a connection that nobody saw being made.
+    func likelyClient(_ transport: Transport, _ remote: Endpoint, user: UInt32) -> ProgramID? {
+        clients[Destination(transport: transport, remote: remote, user: user)]
+    }
+
+    private func key(_ transport: Transport, _ port: UInt16) -> UInt32 {
+        UInt32(transport.rawValue) << 16 | UInt32(port)
+    }
+}
