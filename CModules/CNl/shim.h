@@ -2,6 +2,12 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+// fd_set as the C library's own Swift module has it, which is built without _GNU_SOURCE.
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
 #include <netlink/netlink.h>
 #include <netlink/msg.h>
 #include <netlink/attr.h>

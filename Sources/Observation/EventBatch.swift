@@ -160,24 +160,24 @@ public struct ClosureEvent: Sendable {
     public var local: Endpoint
     /// The other side.
     public var remote: Endpoint
-    /// Its owner.
-    public var user: UInt32
     /// Payload bytes sent.
     public var sent: UInt64
     /// What the kernel counts as received: payload, and one for a FIN.
     public var received: UInt64
+    /// Whether the FIN is among what was never read: then it was counted.
+    public var hasUnreadEnd: Bool
 
     /// Makes an event.
     public init(
-        _ transport: Transport, local: Endpoint, remote: Endpoint, user: UInt32 = 0, sent: UInt64 = 0,
-        received: UInt64 = 0
+        _ transport: Transport, local: Endpoint, remote: Endpoint, sent: UInt64 = 0, received: UInt64 = 0,
+        hasUnreadEnd: Bool = false
     ) {
         self.transport = transport
         self.local = local
         self.remote = remote
-        self.user = user
         self.sent = sent
         self.received = received
+        self.hasUnreadEnd = hasUnreadEnd
     }
 }
 

@@ -86,7 +86,6 @@ extension Observer {
                 accepted(socket.transport, socket.local, socket.remote, by: program, .snapshot, time)
             } else {
                 connected(socket.transport, socket.local, socket.remote, program, .snapshot, time)
-                sockets.noteClient(socket.transport, socket.remote, user: socket.user, program)
             }
         }
         guard var connection = sockets.live[tuple] else { return }

@@ -12,6 +12,24 @@ extension Observer {
             for index in order { follow(batch.transitions[index], batch) }
         }
         for closure in batch.closures { close(closure, batch.wall) }
+        forgetAnonymous(batch.cutoff)
+    }
+
+    /// Connections that have ended and whose traffic is not told yet: a dump waits a moment for it.
+    public var awaitedClosures: Int {
+        sockets.ending.reduce(0) { sockets.live[$1.tuple]?.ended == $1.ended ? $0 + 1 : $0 }
+    }
+
+    /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
+    /// than any other takes.
+    private mutating func forgetAnonymous(_ now: UInt64) {
+        guard let first = sockets.ending.first, now > first.ended + 2_000_000_000 else { return }
+        sockets.ending.removeAll { entry in
+            guard let connection = sockets.live[entry.tuple], connection.ended == entry.ended else { return true }
+            guard now > entry.ended + 2_000_000_000 else { return false }
+            sockets.live[entry.tuple] = nil
+            return true
+        }
     }
 
     private mutating func follow(_ change: TransitionEvent, _ batch: borrowing EventBatch) {
@@ -32,13 +50,22 @@ extension Observer {
             } else {
                 accepted(.tcp, change.local, change.remote, nil, time)
             }
-        case (_, .closeWait), (_, .closing), (_, .timeWait):
-            let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-            sockets.live[tuple]?.endReceived = true
+        case (_, .closeWait), (_, .closing):
+            sockets.live[tuple(change)]?.endReceived = true
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
+        case (_, .close):
+            let tuple = tuple(change)
+            if sockets.live[tuple] != nil {
+                sockets.live[tuple]?.ended = change.time
+                sockets.ending.append((tuple, change.time))
+            }
         default: break
         }
+    }
+
+    private func tuple(_ change: TransitionEvent) -> FourTuple {
+        FourTuple(transport: .tcp, local: change.local, remote: change.remote)
     }
 
     private mutating func program(of pid: Int32, at time: UInt64) -> ProgramID {
@@ -72,6 +99,7 @@ extension Observer {
         let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
         let position = ledger.note(key, evidence: evidence, time: time)
         sockets.live[tuple] = .init(position: position, program: program)
+        if evidence != .inferred { sockets.noteClient(transport, remote, program) }
         return true
     }
 
@@ -108,6 +136,7 @@ extension Observer {
         guard closure.remote.port != 0 else { return }
         if sockets.live[tuple] == nil, !attributeAfterwards(closure, time) { return }
         guard var connection = sockets.live.removeValue(forKey: tuple) else { return }
+        if closure.hasUnreadEnd { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
     }
 
@@ -119,8 +148,7 @@ extension Observer {
         if sockets.listener(closure.transport, closure.local) != nil {
             return accepted(closure.transport, closure.local, closure.remote, .inferred, time)
         }
-        let program =
-            sockets.likelyClient(closure.transport, closure.remote, user: closure.user) ?? .unknown
+        let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
         return connected(closure.transport, closure.local, closure.remote, program, .inferred, time)
     }
 

@@ -56,6 +56,9 @@ public struct Observer: ~Copyable {
         self.ownPid = ownPid
     }
 
+    /// Whether something waits for the next batch.
+    public var hasHeldEvents: Bool { !held.isEmpty }
+
     /// Sizes of the inner tables, for `status`.
     public var sizes: [(name: String, value: Int)] {
         [

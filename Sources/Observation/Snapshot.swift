@@ -41,8 +41,6 @@ public struct SocketSnapshot: Sendable {
     public var local: Endpoint
     /// The other side; port 0 where there is none.
     public var remote: Endpoint
-    /// Its owner.
-    public var user: UInt32
     /// Processes that hold it; none if nobody does any more.
     public var holders: [Int32]
     /// Payload bytes sent.
@@ -54,14 +52,12 @@ public struct SocketSnapshot: Sendable {
 
     /// Makes a snapshot.
     public init(
-        _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint, user: UInt32 = 0,
-        holders: [Int32], sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
+        _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint,  holders: [Int32], sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
     ) {
         self.transport = transport
         self.isListening = isListening
         self.local = local
         self.remote = remote
-        self.user = user
         self.holders = holders
         self.sent = sent
         self.received = received

@@ -22,6 +22,9 @@ struct SocketTable: ~Copyable {
         var received: UInt64 = 0
         /// Whether the other side has ended its stream: its FIN counts as a byte received.
         var endReceived = false
+        /// When its socket was seen to leave its last state; 0 while it has not. The notice with its
+        /// traffic follows from a work queue.
+        var ended: UInt64 = 0
     }
 
     /// A connect on its way.
@@ -40,9 +43,10 @@ struct SocketTable: ~Copyable {
     private struct Destination: Hashable {
         var transport: Transport
         var remote: Endpoint
-        var user: UInt32
     }
 
+    /// Connections that have ended and whose notice is still to come.
+    var ending: [(tuple: FourTuple, ended: UInt64)] = []
     /// Connects on their way, by socket.
     var attempts: [UInt64: Attempt] = [:]
     /// Connections by their two ends.
@@ -69,14 +73,14 @@ struct SocketTable: ~Copyable {
     }
 
     /// Notes an attributed client, for inference; the table is emptied when it is full.
-    mutating func noteClient(_ transport: Transport, _ remote: Endpoint, user: UInt32, _ program: ProgramID) {
+    mutating func noteClient(_ transport: Transport, _ remote: Endpoint, _ program: ProgramID) {
         if clients.count > 1 << 14 { clients.removeAll() }
-        clients[Destination(transport: transport, remote: remote, user: user)] = program
+        clients[Destination(transport: transport, remote: remote)] = program
     }
 
     /// Who most likely made a connection that nobody saw being made.
-    func likelyClient(_ transport: Transport, _ remote: Endpoint, user: UInt32) -> ProgramID? {
-        clients[Destination(transport: transport, remote: remote, user: user)]
+    func likelyClient(_ transport: Transport, _ remote: Endpoint) -> ProgramID? {
+        clients[Destination(transport: transport, remote: remote)]
     }
 
     private func key(_ transport: Transport, _ port: UInt16) -> UInt32 {

@@ -1,1 +1,4 @@
-print("retinued")
+import Daemon
+import Glibc
+
+exit(DaemonMain.run(Array(CommandLine.arguments.dropFirst())))

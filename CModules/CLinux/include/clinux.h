@@ -9,6 +9,14 @@
 #define _GNU_SOURCE
 #endif
 
+// The C library's own Swift module is built without _GNU_SOURCE; the only type that both define and
+// that differs is fd_set, in the name of its member. Define it here as it is there.
+#include <features.h>
+#pragma push_macro("__USE_XOPEN")
+#undef __USE_XOPEN
+#include <sys/select.h>
+#pragma pop_macro("__USE_XOPEN")
+
 #include <errno.h>
 #include <fcntl.h>
 #include <dirent.h>
@@ -26,6 +34,7 @@
 #include <sys/stat.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysmacros.h>
 #include <sys/timerfd.h>
 #include <sys/un.h>
 #include <sys/vfs.h>
@@ -45,6 +54,7 @@
 #include "clinux_control.h"
 #include "clinux_fanotify.h"
 #include "clinux_process.h"
+#include "clinux_sockets.h"
 
 // -- calls without a glibc declaration, or variadic ---------------------------------------------
 
@@ -76,6 +86,9 @@ static inline int clinux_ioctl_pointer(int fd, unsigned long request, void *argu
 }
 static inline int clinux_fcntl(int fd, int command, int argument) {
     return fcntl(fd, command, argument);
+}
+static inline uint64_t clinux_makedev(unsigned int major, unsigned int minor) {
+    return makedev(major, minor);
 }
 static inline int clinux_capget(void *header, void *data) {
     return (int)syscall(SYS_capget, header, data);

@@ -1,0 +1,79 @@
+import Control
+import Glibc
+import Observation
+import ProcConnector
+import Records
+import RecordStore
+import SystemCalls
+
+/// The daemon as a program: arguments in, exit status out.
+public enum DaemonMain {
+    /// Runs the daemon; returns its exit status.
+    public static func run(_ arguments: [String]) -> Int32 {
+        do {
+            let options = try Options(arguments)
+            switch options.action {
+            case .help:
+                print(Options.usage, terminator: "")
+            case .version:
+                print("retinued \(retinueVersion)")
+            case .replay(let path):
+                try Replay.printDump(of: path)
+            case .run:
+                var watcher = try start(options)
+                try watcher.run()
+            }
+            return 0
+        } catch {
+            Message.print("\(error)")
+            return 1
+        }
+    }
+
+    private static func start(_ options: Options) throws -> Watcher {
+        let started = Clock.wall()
+        // Signals wait from here on: one that comes while the daemon starts is answered when it is ready.
+        let signals = try SignalDescriptor([SIGUSR1, SIGHUP, SIGTERM, SIGINT])
+        signal(SIGPIPE, SIG_IGN)
+        umask(0o077)
+        let configuration = try Configuration.read(options.configuration)
+        let host = Host.read()
+        let sources = try EventSources(configuration)
+        let folder = try StateFolder(options.stateFolder)
+        let store = try openStore(folder.database)
+        let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
+        for remark in desk.remarks { Message.print(remark) }
+        let ownPid = getpid()
+        var recorder: TraceRecorder?
+        if let path = options.record {
+            recorder = try TraceRecorder(
+                path: path, host: host, ownPid: ownPid, layout: sources.rings.layoutBytes, started: started)
+        }
+        var ledger = Ledger()
+        try store.load(into: &ledger)
+        let live = LiveSurroundings(roots: sources.watch.roots)
+        let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
+        var degraded: [String] = []
+        if !sources.rings.isOn { degraded.append("no tracepoint ring: \(sources.rings.reason)") }
+        for sentence in degraded { Message.print("degraded: \(sentence)") }
+        return Watcher(
+            options: options, configuration: configuration, host: host, folder: folder, started: started,
+            sources: sources,
+            observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid), store: store,
+            desk: desk, recorder: recorder, manager: ServiceManager(), poller: try Poller(), signals: signals,
+            tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(), housekeeping: try TimerDescriptor(),
+            degraded: degraded)
+    }
+
+    /// Opens the database; a damaged one is set aside under another name and a new one begun.
+    private static func openStore(_ path: String) throws -> RecordStore {
+        do throws(StoreError) {
+            return try RecordStore(path: path)
+        } catch {
+            guard error.isDamage else { throw StartError("the store \(path) cannot be used: \(error)") }
+            let aside = try RecordStore.setAside(path)
+            Message.print("the store \(path) is damaged (\(error)); it was set aside as \(aside), a new one is begun")
+            return try RecordStore(path: path)
+        }
+    }
+}

@@ -1,0 +1,113 @@
+import Control
+import SystemCalls
+
+/// The sockets on which clients ask, and the clients that are being served.
+struct ControlDesk: ~Copyable {
+    private var runtime: ControlServer?
+    private var own: ControlServer?
+    private var connections: [Int32: Box] = [:]
+    /// Sentences about sockets that could not be had.
+    private(set) var remarks: [String] = []
+
+    /// A connection on the heap: a dictionary holds copies, and a connection has but one owner.
+    private final class Box {
+        var connection: ControlConnection
+        init(_ connection: consuming ControlConnection) { self.connection = connection }
+    }
+
+    /// - Parameters:
+    ///   - named: the socket that the command line names; then it is the only one, and must be free.
+    init(named: String?, stateFolder: String) throws(StartError) {
+        do throws(ControlError) {
+            own = try ControlServer(path: named ?? ControlPath.inside(stateFolder: stateFolder))
+        } catch { throw StartError(error.description) }
+        guard named == nil else { return }
+        do throws(ControlError) {
+            try Self.makeRuntimeFolder()
+            runtime = try ControlServer(path: ControlPath.runtime)
+        } catch { remarks.append(error.description) }
+    }
+
+    private static func makeRuntimeFolder() throws(ControlError) {
+        let folder = String(ControlPath.runtime[..<ControlPath.runtime.lastIndex(of: "/")!])
+        ControlFolder.make(folder)
+    }
+
+    /// The numbers of the listening sockets.
+    var numbers: [Int32] {
+        var result: [Int32] = []
+        switch own {
+        case .some(let server): result.append(server.number)
+        case .none: break
+        }
+        switch runtime {
+        case .some(let server): result.append(server.number)
+        case .none: break
+        }
+        return result
+    }
+
+    /// Takes new connections; returns their numbers.
+    mutating func accept() -> [Int32] {
+        var result: [Int32] = []
+        func take(_ server: borrowing ControlServer, _ connections: inout [Int32: Box]) {
+            while result.count < 64, let connection = try? server.accept() {
+                let number = connection.number
+                connections[number] = Box(connection)
+                result.append(number)
+            }
+        }
+        switch own {
+        case .some(let server): take(server, &connections)
+        case .none: break
+        }
+        switch runtime {
+        case .some(let server): take(server, &connections)
+        case .none: break
+        }
+        return result
+    }
+
+    /// Clients that are being served.
+    var count: Int { connections.count }
+
+    /// Whether a number is a client's.
+    func holds(_ number: Int32) -> Bool { connections[number] != nil }
+
+    /// The request of a client that is ready; `nil` when it has gone or asked for nothing we know, and it
+    /// is then let go.
+    mutating func request(from number: Int32) -> ControlRequest? {
+        guard let box = connections[number] else { return nil }
+        do throws(ControlError) {
+            if let request = try box.connection.request() { return request }
+            return nil
+        } catch {
+            connections[number] = nil
+            return nil
+        }
+    }
+
+    /// Answers and lets the client go.
+    mutating func answer(_ number: Int32, status: [UInt8]) {
+        try? connections[number]?.connection.reply(status: status)
+        connections[number] = nil
+    }
+
+    /// Answers with a file and lets the client go.
+    mutating func answer(_ number: Int32, dump: borrowing FileDescriptor) {
+        try? connections[number]?.connection.reply(dump: dump)
+        connections[number] = nil
+    }
+
+    /// Answers with a sentence and lets the client go.
+    mutating func answer(_ number: Int32, error: String) {
+        try? connections[number]?.connection.reply(error: error)
+        connections[number] = nil
+    }
+
+    /// Lets clients go that have asked for nothing for so many nanoseconds.
+    mutating func dropSilent(olderThan age: UInt64) {
+        let now = Clock.monotonic()
+        connections = connections.filter { now - $0.value.connection.created < age }
+    }
+}

@@ -1,0 +1,98 @@
+import CLinux
+import Glibc
+import Observation
+import Procfs
+import Records
+import SystemCalls
+
+/// Answers from the running host.
+final class LiveSurroundings: Surroundings {
+    private let roots: MountRoots
+    private static let nanosecondsPerTick = 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
+
+    init(roots: MountRoots) { self.roots = roots }
+
+    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
+        guard identity.count > 16 else { return nil }
+        let fsid = identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+        // open_by_handle_at(2) wants the structure aligned as an array of its own.
+        var handle = Array(identity[8...])
+        for point in roots.points(of: fsid) {
+            if let path = resolve(&handle, below: point) { return path }
+        }
+        return nil
+    }
+
+    private func resolve(_ handle: inout [UInt8], below point: [UInt8]) -> [UInt8]? {
+        guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else { return nil }
+        let number = handle.withUnsafeMutableBytes {
+            clinux_open_by_handle_at(mount.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
+        }
+        guard number >= 0 else { return nil }
+        let directory = FileDescriptor(owning: number)
+        guard let path = SymbolicLink.read("/proc/self/fd/\(directory.number)"), path.first == UInt8(ascii: "/")
+        else { return nil }
+        let mark = Array(" (deleted)".utf8)
+        guard path.suffix(mark.count) == mark[...] else { return path }
+        // Its name may end so, or it is gone and somebody still holds it.
+        var status = stat()
+        guard fstat(directory.number, &status) == 0, status.st_nlink == 0 else { return path }
+        return Array(path.dropLast(mark.count))
+    }
+
+    func process(_ pid: Int32) -> ProcessFacts? {
+        guard let directory = ProcessDirectory(pid) else { return nil }
+        return Self.facts(directory)
+    }
+
+    static func facts(_ directory: borrowing ProcessDirectory) -> ProcessFacts? {
+        guard let status = directory.status() else { return nil }
+        let executable = directory.executable() ?? []
+        let script = Interpreter.script(executable: executable, among: directory)
+        return ProcessFacts(
+            pid: directory.pid, parent: status.parent, start: status.startTicks * nanosecondsPerTick,
+            executable: executable, script: script, workload: directory.controlGroup())
+    }
+
+    func head(ofFile path: [UInt8]) -> ExecutableHead {
+        guard let file = try? FileDescriptor.open(bytes: path + [0], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME),
+            let bytes = try? file.readAll(limit: 4096)
+        else { return .unknown }
+        return ExecutableHead(parsing: bytes)
+    }
+
+    func kind(ofFile path: [UInt8]) -> FileKind? {
+        var status = stat()
+        let result = (path + [0]).withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) { lstat($0.baseAddress!, &status) }
+        }
+        return result == 0 ? FileKind(mode: status.st_mode) : nil
+    }
+}
+
+extension FileKind {
+    /// The kind that `st_mode` names (inode(7)); `nil` for a symbolic link.
+    init?(mode: mode_t) {
+        switch mode & S_IFMT {
+        case S_IFREG: self = .regular
+        case S_IFDIR: self = .directory
+        case S_IFIFO: self = .fifo
+        case S_IFSOCK: self = .socket
+        case S_IFCHR: self = .char
+        case S_IFBLK: self = .block
+        default: return nil
+        }
+    }
+}
+
+extension Interpreter {
+    /// The script that a process of an interpreter runs, its directories resolved; `nil` for any other.
+    static func script(executable: [UInt8], among process: borrowing ProcessDirectory) -> [UInt8]? {
+        let name = executable.split(separator: UInt8(ascii: "/")).last ?? []
+        // Most executables are none: spare them the reading of their arguments.
+        guard named(String(decoding: name, as: UTF8.self)) != nil,
+            let script = script(executable: executable, arguments: process.arguments())
+        else { return nil }
+        return process.resolve(script) ?? script
+    }
+}

@@ -1,0 +1,90 @@
+import EventTrace
+import Observation
+import Records
+import SystemCalls
+import TracepointRing
+import Wire
+
+/// The tracepoint ring if the kernel gives it, and else the reason why it does not.
+struct TracepointSource: ~Copyable {
+    private var rings: TracepointRings?
+    private var layout: TransitionLayout?
+    /// Why there is no ring; empty if there is one.
+    private(set) var reason = ""
+    /// Events received and lost since the start.
+    private(set) var received: UInt64 = 0
+    private(set) var lost: UInt64 = 0
+    private var buffer: [UInt8] = []
+
+    init(isWanted: Bool) {
+        guard isWanted else {
+            reason = "switched off by the configuration"
+            return
+        }
+        do throws(TracepointError) {
+            let rings = try TracepointRings()
+            layout = try? TransitionLayout(rings.format)
+            if layout == nil {
+                reason = "the tracepoint has other fields than expected"
+            } else {
+                self.rings = consume rings
+            }
+        } catch {
+            reason = error.description
+        }
+    }
+
+    /// Whether there is a ring.
+    var isOn: Bool { layout != nil }
+
+    /// The layout of the events, for a recording.
+    var layoutBytes: [UInt8] { layout?.bytes ?? [] }
+
+    /// The numbers to poll.
+    var numbers: [Int32] {
+        switch rings {
+        case .some(let rings): rings.numbers
+        case .none: []
+        }
+    }
+
+    mutating func drain(
+        _ batch: inout EventBatch, _ yield: inout EventSources.Yield, _ recorder: TraceRecorder?
+    ) {
+        guard let layout else { return }
+        buffer.removeAll(keepingCapacity: true)
+        guard (rings?.drain(appendingTo: &buffer) ?? 0) > 0 else { return }
+        recorder?.add(.tracepoint, raw: buffer)
+        let loss = Self.decode(buffer, layout, into: &batch.transitions)
+        received += UInt64(batch.transitions.count)
+        if loss > 0 {
+            lost += loss
+            yield.losses.append(("tracepoint", "ring full", loss))
+        }
+    }
+
+    /// Turns perf records into events; returns how many the kernel said it dropped.
+    static func decode(
+        _ records: [UInt8], _ layout: TransitionLayout, into transitions: inout [TransitionEvent]
+    ) -> UInt64 {
+        var lost: UInt64 = 0
+        try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
+            transitions.append(
+                TransitionEvent(
+                    time: transition.time, pid: transition.process, socket: transition.socket,
+                    from: TCPState(rawValue: transition.oldState.rawValue),
+                    to: TCPState(rawValue: transition.newState.rawValue), local: Endpoint(transition.local),
+                    remote: Endpoint(transition.remote)))
+        } lost: {
+            lost += $0
+        }
+        return lost
+    }
+}
+
+extension Endpoint {
+    /// The same address in the words of records.
+    init(_ address: TransitionAddress) {
+        self.init(NetworkAddress(high: address.high, low: address.low), port: address.port)
+    }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import SystemCalls
+
+/// What the configuration file sets: lines `key = value`, `#` starts a comment.
+public struct Configuration: Equatable, Sendable {
+    /// How many dumps are kept (`dump.keep`).
+    public var dumpsKept = 20
+    /// How long records may wait before they are stored, nanoseconds (`store.interval`).
+    public var storeInterval: UInt64 = 3_000_000_000
+    /// How long events are let gather while they flow, nanoseconds (`batch.interval`).
+    public var batchInterval: UInt64 = 10_000_000
+    /// Whether fanotify's queue is bounded by memory only (`fanotify.queue`).
+    public var unlimitedQueue = true
+    /// Whether the tracepoint ring is used (`tracepoints`).
+    public var tracepoints = true
+
+    /// The values without a file.
+    public init() {}
+
+    /// The file that is read if none is named and it exists.
+    public static let defaultPath = "/etc/retinue/retinued.conf"
+
+    /// Reads a file.
+    ///
+    /// - Parameter path: a named file must exist; with `nil` the default one is read if it exists.
+    public static func read(_ path: String?) throws(StartError) -> Configuration {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            bytes = try FileDescriptor.open(path ?? defaultPath, O_RDONLY).readAll()
+        } catch {
+            if path == nil, error.code == ENOENT { return Configuration() }
+            throw StartError(
+                "cannot read the configuration \(path ?? defaultPath): \(SystemError.text(of: error.code))")
+        }
+        return try Configuration(parsing: String(decoding: bytes, as: UTF8.self), from: path ?? defaultPath)
+    }
+
+    /// Reads a text; an error names file, line and key.
+    public init(parsing text: String, from path: String) throws(StartError) {
+        var met: Set<String> = []
+        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let content = Self.trim(line.prefix { $0 != "#" })
+            if content.isEmpty { continue }
+            let place = "\(path), line \(number + 1)"
+            guard let equals = content.firstIndex(of: "=") else {
+                throw StartError("\(place): '\(content)' is not of the form 'key = value'")
+            }
+            let key = Self.trim(content[..<equals])
+            let value = Self.trim(content[content.index(after: equals)...])
+            guard met.insert(key).inserted else { throw StartError("\(place): key '\(key)' is set twice") }
+            try set(key, value, place)
+        }
+    }
+
+    private mutating func set(_ key: String, _ value: String, _ place: String) throws(StartError) {
+        func fail(_ expected: String) -> StartError {
+            StartError("\(place): key '\(key)' needs \(expected), not '\(value)'")
+        }
+        switch key {
+        case "dump.keep":
+            guard let number = Int(value), (1...100_000).contains(number) else {
+                throw fail("a number from 1 to 100000")
+            }
+            dumpsKept = number
+        case "store.interval":
+            guard let time = Self.duration(value), (100_000_000...5_000_000_000).contains(time) else {
+                throw fail("a time from 100ms to 5s")
+            }
+            storeInterval = time
+        case "batch.interval":
+            guard let time = Self.duration(value), (1_000_000...1_000_000_000).contains(time) else {
+                throw fail("a time from 1ms to 1s")
+            }
+            batchInterval = time
+        case "fanotify.queue":
+            guard ["unlimited", "limited"].contains(value) else { throw fail("'unlimited' or 'limited'") }
+            unlimitedQueue = value == "unlimited"
+        case "tracepoints":
+            guard ["on", "off"].contains(value) else { throw fail("'on' or 'off'") }
+            tracepoints = value == "on"
+        default:
+            throw StartError("\(place): unknown key '\(key)'")
+        }
+    }
+
+    /// A whole number with a unit: `10ms`, `3s`.
+    private static func duration(_ text: String) -> UInt64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = UInt64(digits), number <= 1_000_000_000 else { return nil }
+        switch trim(text[digits.endIndex...]) {
+        case "us": return number * 1000
+        case "ms": return number * 1_000_000
+        case "s": return number * 1_000_000_000
+        default: return nil
+        }
+    }
+
+    private static func trim(_ text: some StringProtocol) -> String {
+        let blank: Set<Character> = [" ", "\t", "\r"]
+        let head = text.drop { blank.contains($0) }
+        var tail = Substring(head)
+        while let last = tail.last, blank.contains(last) { tail.removeLast() }
+        return String(tail)
+    }
+}

@@ -1,0 +1,84 @@
+import Control
+
+/// The daemon's command line.
+public struct Options: Sendable {
+    /// What the daemon is asked to do.
+    public enum Action: Sendable, Equatable {
+        case run, help, version
+        /// Read a recorded stream and print its dump.
+        case replay(String)
+    }
+
+    /// What to do.
+    public var action = Action.run
+    /// Where records and dumps are kept.
+    public var stateFolder = ControlPath.stateFolder
+    /// Whether the folder was named.
+    public var namesStateFolder = false
+    /// The configuration file; `nil` for the default one, which need not exist.
+    public var configuration: String?
+    /// The control socket, if it was named.
+    public var socket: String?
+    /// Where to record the raw event stream.
+    public var record: String?
+
+    /// What `--help` prints.
+    public static let usage = """
+        Usage: retinued [OPTION]...
+        Watch this host from the kernel's side and keep its dependency records.
+
+          --state-dir DIR   keep records and dumps in DIR (default /var/lib/retinue)
+          --config FILE     read FILE (default /etc/retinue/retinued.conf, if it exists)
+          --socket PATH     listen for `retinue` on PATH (default /run/retinue/retinued.sock
+                            if it is free, and always DIR/retinued.sock)
+          --record FILE     record the raw event stream to FILE
+          --replay FILE     read a recorded stream, print the dump that follows from it,
+                            and exit; needs no privileges
+          --help            print this text and exit
+          --version         print the version and exit
+
+        Signals: SIGUSR1 dumps to DIR/dumps/, SIGHUP reloads the configuration,
+        SIGTERM and SIGINT store everything and exit.
+
+        Examples:
+          retinued
+          retinued --state-dir /tmp/retinue --record /tmp/trace
+          retinued --replay /tmp/trace | jq .
+
+        """
+
+    /// Reads the arguments that follow the program's name.
+    public init(_ arguments: [String]) throws(StartError) {
+        var index = 0
+        func value(_ option: String, _ inline: Substring?) throws(StartError) -> String {
+            if let inline { return String(inline) }
+            index += 1
+            guard index < arguments.count else { throw StartError("option '\(option)' needs a value") }
+            return arguments[index]
+        }
+        while index < arguments.count {
+            let argument = arguments[index]
+            let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            let option = argument.hasPrefix("--") ? String(parts[0]) : argument
+            let inline = argument.hasPrefix("--") && parts.count == 2 ? parts[1] : nil
+            switch option {
+            case "--state-dir":
+                stateFolder = try value(option, inline)
+                namesStateFolder = true
+            case "--config": configuration = try value(option, inline)
+            case "--socket": socket = try value(option, inline)
+            case "--record": record = try value(option, inline)
+            case "--replay": action = .replay(try value(option, inline))
+            case "--help", "-h": action = .help
+            case "--version": action = .version
+            default:
+                throw StartError(
+                    option.hasPrefix("-")
+                        ? "unknown option '\(option)'; see 'retinued --help'"
+                        : "unexpected argument '\(option)'; see 'retinued --help'")
+            }
+            index += 1
+        }
+        if stateFolder.isEmpty { throw StartError("option '--state-dir' needs a folder") }
+    }
+}

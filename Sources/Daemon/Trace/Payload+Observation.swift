@@ -1,0 +1,125 @@
+import EventTrace
+import Observation
+import Records
+
+extension PayloadWriter {
+    mutating func put(_ facts: ProcessFacts) {
+        put(facts.pid)
+        put(facts.parent)
+        put(facts.start)
+        put(facts.executable)
+        put(optional: facts.script)
+        put(optional: facts.workload)
+    }
+
+    mutating func put(_ head: ExecutableHead) {
+        switch head {
+        case .dynamic(let loader):
+            put(UInt8(1))
+            put(loader)
+        case .plain: put(UInt8(2))
+        case .script(let interpreter):
+            put(UInt8(3))
+            put(interpreter)
+        case .other: put(UInt8(4))
+        case .unknown: put(UInt8(0))
+        }
+    }
+
+    mutating func put(_ process: ProcessSnapshot) {
+        put(process.facts)
+        put(UInt32(process.files.count))
+        for file in process.files {
+            put(file.path)
+            put(file.access.rawValue)
+            put(file.kind.rawValue)
+        }
+    }
+
+    mutating func put(_ endpoint: Endpoint) {
+        put(endpoint.address.high)
+        put(endpoint.address.low)
+        put(endpoint.port)
+    }
+
+    mutating func put(_ socket: SocketSnapshot) {
+        put(socket.transport.rawValue)
+        put(socket.isListening)
+        put(socket.local)
+        put(socket.remote)
+        put(socket.holders)
+        put(socket.sent)
+        put(socket.received)
+        put(socket.endReceived)
+    }
+
+    mutating func put(_ channel: ChannelSnapshot) {
+        put(channel.mechanism.rawValue)
+        put(channel.name)
+        put(channel.holders)
+        put(channel.peers)
+    }
+
+    mutating func put(_ pids: [Int32]) {
+        put(UInt32(pids.count))
+        for pid in pids { put(pid) }
+    }
+}
+
+extension PayloadReader {
+    mutating func processFacts() throws(TraceError) -> ProcessFacts {
+        ProcessFacts(
+            pid: try integer(), parent: try integer(), start: try integer(), executable: try string(),
+            script: try optionalString(), workload: try optionalString())
+    }
+
+    mutating func head() throws(TraceError) -> ExecutableHead {
+        switch try integer(UInt8.self) {
+        case 1: .dynamic(loader: try string())
+        case 2: .plain
+        case 3: .script(interpreter: try string())
+        case 4: .other
+        default: .unknown
+        }
+    }
+
+    mutating func image() throws(TraceError) -> ImageFacts {
+        ImageFacts(
+            pid: try integer(), time: try integer(), executable: try string(), script: try optionalString(),
+            workload: try optionalString())
+    }
+
+    mutating func processSnapshot() throws(TraceError) -> ProcessSnapshot {
+        let facts = try processFacts()
+        var files: [HeldFile] = []
+        for _ in 0..<(try integer(UInt32.self)) {
+            let path = try string()
+            let access = Access(rawValue: try integer())
+            files.append(HeldFile(path: path, access: access, kind: FileKind(rawValue: try integer()) ?? .regular))
+        }
+        return ProcessSnapshot(facts: facts, files: files)
+    }
+
+    mutating func endpoint() throws(TraceError) -> Endpoint {
+        Endpoint(NetworkAddress(high: try integer(), low: try integer()), port: try integer())
+    }
+
+    mutating func socketSnapshot() throws(TraceError) -> SocketSnapshot {
+        SocketSnapshot(
+            Transport(rawValue: try integer()) ?? .tcp, isListening: try bool(), local: try endpoint(),
+            remote: try endpoint(), holders: try pids(), sent: try integer(), received: try integer(),
+            endReceived: try bool())
+    }
+
+    mutating func channelSnapshot() throws(TraceError) -> ChannelSnapshot {
+        ChannelSnapshot(
+            Mechanism(rawValue: try integer()) ?? .pipe, name: try string(), holders: try pids(),
+            peers: try pids())
+    }
+
+    mutating func pids() throws(TraceError) -> [Int32] {
+        var result: [Int32] = []
+        for _ in 0..<(try integer(UInt32.self)) { result.append(try integer()) }
+        return result
+    }
+}

@@ -1,0 +1,64 @@
+/// What a frame of a recorded event stream holds.
+///
+/// A stream is the line `retinue-trace/1`, then frames: tag (1 byte), length (4 bytes, little-endian),
+/// payload. Raw bytes of the kernel are kept as they were received, so a replay runs the parsers too.
+public enum TraceTag: UInt8, Sendable, CaseIterable {
+    /// Host and daemon: the first frame.
+    case host = 1
+    /// A cycle begins: cutoff and wall clock.
+    case cycle = 2
+    /// Bytes read from the fanotify group.
+    case fanotify = 3
+    /// An event of the group in descriptor mode, its path already read.
+    case descriptorEvent = 4
+    /// A datagram of the proc connector.
+    case process = 5
+    /// Facts that were read of a new image.
+    case image = 6
+    /// Records of the tracepoint ring.
+    case tracepoint = 7
+    /// A datagram about a socket that has gone.
+    case closure = 8
+    /// An answer of the surroundings: path of a directory.
+    case directoryAnswer = 10
+    /// An answer: a process.
+    case processAnswer = 11
+    /// An answer: head of an executable.
+    case headAnswer = 12
+    /// An answer: kind of a file.
+    case kindAnswer = 13
+    /// A scan begins: purpose and times.
+    case snapshot = 20
+    /// A process of the scan.
+    case snapshotProcess = 21
+    /// A socket of the scan.
+    case snapshotSocket = 22
+    /// A channel of the scan.
+    case snapshotChannel = 23
+    /// Events were lost.
+    case loss = 30
+    /// A dump was made: everything before it is in it.
+    case dump = 31
+}
+
+/// A recorded stream that is not one, or is damaged.
+public enum TraceError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The first line is not that of a stream this version reads.
+    case notATrace
+    /// The bytes end inside a frame: the recording was cut off.
+    case truncated(offset: Int)
+    /// A frame's payload does not hold what its tag says.
+    case malformed(offset: Int)
+
+    /// The error as a sentence.
+    public var description: String {
+        switch self {
+        case .notATrace: "not a recorded event stream (the first line is not `retinue-trace/1`)"
+        case .truncated(let offset): "the recording ends in the middle of a frame at byte \(offset)"
+        case .malformed(let offset): "a frame at byte \(offset) does not hold what its tag says"
+        }
+    }
+}
+
+/// The first line of a stream.
+public let traceMagic: [UInt8] = Array("retinue-trace/1\n".utf8)
