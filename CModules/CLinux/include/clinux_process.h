@@ -7,6 +7,8 @@
 #include <linux/netlink.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 // struct proc_input of Linux 6.6 and later.
 struct clinux_proc_input {
@@ -17,6 +19,14 @@ struct clinux_proc_input {
 static const uint32_t clinux_PROC_EVENT_FORK = 0x00000001;
 static const uint32_t clinux_PROC_EVENT_EXEC = 0x00000002;
 static const uint32_t clinux_PROC_EVENT_EXIT = 0x80000000;
+
+// A child that ends at once: what proves that process events arrive. Swift does not import vfork.
+static inline int clinux_make_and_reap_child(void) {
+    pid_t child = vfork();
+    if (child == 0) _exit(0);
+    int status;
+    return child < 0 ? -1 : (int)waitpid(child, &status, 0);
+}
 
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.
 _Static_assert(sizeof(struct nlmsghdr) == 16, "nlmsghdr");

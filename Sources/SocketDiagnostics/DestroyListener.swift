@@ -1,0 +1,123 @@
+import CLinux
+import CMnl
+import Glibc
+import SystemCalls
+import Wire
+
+/// A listener of the notices that the kernel sends when a TCP or UDP socket dies.
+///
+/// It hears the network namespace that it was opened in, and no other (see `NetworkNamespace`). Needs
+/// `CAP_NET_ADMIN` there, and Linux 4.5 with `CONFIG_INET_DIAG`. Bytes are handed on as received, so
+/// that they can be recorded, and parsed elsewhere (`parse`).
+///
+/// libmnl carries the socket. The receive itself is `recvfrom`: `mnl_socket_recvfrom` does not tell the
+/// sender, and one who is root in a container's namespace may send to a listener there.
+public struct DestroyListener: ~Copyable {
+    private let socket: OpaquePointer
+    private let scratch: UnsafeMutableRawBufferPointer
+
+    /// What one receive brought.
+    public enum Received: Equatable, Sendable {
+        /// One datagram, at this range of the buffer.
+        case datagram(Range<Int>)
+        /// Nothing is waiting.
+        case nothing
+        /// Notices were lost: the kernel had to drop some (ENOBUFS), or a datagram was longer than any
+        /// known one and cut off. Receiving goes on behind the gap.
+        case overrun
+    }
+
+    /// Opens the socket in the calling thread's network namespace and joins the four groups.
+    ///
+    /// - Parameter receiveBuffer: bytes of socket buffer to ask for (`SO_RCVBUFFORCE`, else `SO_RCVBUF`).
+    ///   A notice occupies about 1 KiB of it.
+    public init(receiveBuffer: Int32 = 32 << 20) throws(SystemError) {
+        guard
+            let socket = mnl_socket_open2(
+                NETLINK_SOCK_DIAG, clinux_SOCK_CLOEXEC | clinux_SOCK_NONBLOCK)
+        else { throw SystemError("socket") }
+        do throws(SystemError) {
+            try Self.prepare(socket, receiveBuffer)
+        } catch {
+            mnl_socket_close(socket)
+            throw error
+        }
+        self.socket = socket
+        // A notice has 380 bytes on Linux 6.18; it grows with tcp_info.
+        scratch = .allocate(byteCount: 8192, alignment: 16)
+    }
+
+    deinit {
+        mnl_socket_close(socket)
+        scratch.deallocate()
+    }
+
+    /// The number to poll.
+    public var number: Int32 { mnl_socket_get_fd(socket) }
+
+    /// Receives one datagram behind what `buffer` holds.
+    public borrowing func receive(appendingTo buffer: inout [UInt8]) throws(SystemError) -> Received {
+        while true {
+            var sender = sockaddr_nl()
+            var size = socklen_t(MemoryLayout<sockaddr_nl>.size)
+            let count = withUnsafeMutablePointer(to: &sender) { sender in
+                sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    recvfrom(number, scratch.baseAddress, scratch.count, clinux_MSG_TRUNC, $0, &size)
+                }
+            }
+            if count < 0 {
+                switch errno {
+                case EINTR: continue
+                case EAGAIN: return .nothing
+                case ENOBUFS: return .overrun
+                default: throw SystemError("recvfrom")
+                }
+            }
+            // Port 0 is the kernel's.
+            if sender.nl_pid != 0 { continue }
+            if count > scratch.count { return .overrun }
+            let start = buffer.count
+            buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
+            return .datagram(start..<buffer.count)
+        }
+    }
+
+    /// Calls `body` with each closed socket of a datagram.
+    ///
+    /// The bytes may be hostile: what does not hold together is thrown, with the notices before it
+    /// already delivered. The corresponding C structure is `inet_diag_msg`.
+    ///
+    /// - Throws: `WireError`; an offset inside a message counts from its payload.
+    public static func parse(
+        _ datagram: RawSpan, _ body: (borrowing ClosedSocket) -> Void
+    ) throws(WireError) {
+        try ClosedSocket.parse(datagram, body)
+    }
+
+    private static func prepare(_ socket: OpaquePointer, _ receiveBuffer: Int32) throws(SystemError) {
+        let number = mnl_socket_get_fd(socket)
+        try setReceiveBuffer(number, receiveBuffer)
+        // Port 0 lets the kernel choose: a process may have several listeners.
+        if mnl_socket_bind(socket, 0, 0) != 0 { throw SystemError("bind") }
+        let groups = [
+            SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET_UDP_DESTROY,
+            SKNLGRP_INET6_TCP_DESTROY, SKNLGRP_INET6_UDP_DESTROY,
+        ]
+        for group in groups {
+            var group = Int32(group.rawValue)
+            let size = socklen_t(MemoryLayout<Int32>.size)
+            if mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, size) != 0 {
+                throw SystemError("setsockopt")
+            }
+        }
+    }
+}
+
+/// Sets a socket's receive buffer, beyond the system's limit where that is allowed.
+func setReceiveBuffer(_ number: Int32, _ bytes: Int32) throws(SystemError) {
+    for option in [SO_RCVBUFFORCE, SO_RCVBUF] {
+        var bytes = bytes
+        if setsockopt(number, SOL_SOCKET, option, &bytes, socklen_t(MemoryLayout<Int32>.size)) == 0 { return }
+    }
+    throw SystemError("setsockopt")
+}

@@ -1,0 +1,100 @@
+import CLinux
+import Glibc
+import SystemCalls
+
+/// Another network namespace, in which sockets can be opened.
+///
+/// A socket stays in the namespace that it was opened in, wherever it is used. It also **keeps the
+/// namespace alive**, interfaces and all: close what was opened in it when its last process is gone.
+/// Needs `CAP_SYS_ADMIN` here and in the namespace's user namespace. Linux 3.0.
+public struct NetworkNamespace: ~Copyable {
+    private let descriptor: FileDescriptor
+    /// The namespace's number, as `/proc/PID/ns/net` shows it (`net:[4026531833]`): equal for two
+    /// paths to one namespace.
+    public let inode: UInt64
+
+    /// Opens a namespace by a path, such as `/run/netns/NAME` or `/proc/PID/ns/net`.
+    public init(path: String) throws(SystemError) {
+        let descriptor = try FileDescriptor.open(path, O_RDONLY)
+        let number = descriptor.number
+        var status = stat()
+        _ = try systemCall("fstat") { fstat(number, &status) }
+        self.descriptor = descriptor
+        inode = UInt64(status.st_ino)
+    }
+
+    /// A listener of the sockets that die in this namespace.
+    ///
+    /// - Parameter receiveBuffer: bytes of socket buffer to ask for; see `DestroyListener`.
+    public borrowing func destroyListener(
+        receiveBuffer: Int32 = 32 << 20
+    ) throws(SystemError) -> DestroyListener {
+        var opened: DestroyListener?
+        var failure: SystemError?
+        try run {
+            do throws(SystemError) {
+                opened = try DestroyListener(receiveBuffer: receiveBuffer)
+            } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return opened.take()!
+    }
+
+    /// A socket to dump this namespace's sockets.
+    public borrowing func socketQuery() throws(SocketQueryError) -> SocketQuery {
+        var opened: SocketQuery?
+        var failure: SocketQueryError?
+        do throws(SystemError) {
+            try run {
+                do throws(SocketQueryError) {
+                    opened = try SocketQuery()
+                } catch {
+                    failure = error
+                }
+            }
+        } catch {
+            throw .system(error)
+        }
+        if let failure { throw failure }
+        return opened.take()!
+    }
+
+    /// Runs `body` in the namespace and waits for it.
+    ///
+    /// It runs on a thread of its own, which dies with it: were the calling thread to enter, and then
+    /// fail to come back, every socket that it opened later would be in the wrong namespace.
+    /// The corresponding C function is `setns`.
+    public borrowing func run(_ body: () -> Void) throws(SystemError) {
+        let number = descriptor.number
+        let failure = withoutActuallyEscaping(body) { body in
+            var visit = Visit(number: number, body: body)
+            return withUnsafeMutablePointer(to: &visit) { visit -> SystemError? in
+                var thread = pthread_t()
+                let code = pthread_create(&thread, nil, Visit.start, visit)
+                if code != 0 { return SystemError("pthread_create", code: code) }
+                pthread_join(thread, nil)
+                return visit.pointee.failure
+            }
+        }
+        if let failure { throw failure }
+    }
+}
+
+/// What the visiting thread is given, and gives back.
+private struct Visit {
+    var number: Int32
+    var body: () -> Void
+    var failure: SystemError?
+
+    static let start: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
+        let visit = argument!.assumingMemoryBound(to: Visit.self)
+        if setns(visit.pointee.number, CLONE_NEWNET) == 0 {
+            visit.pointee.body()
+        } else {
+            visit.pointee.failure = SystemError("setns")
+        }
+        return nil
+    }
+}

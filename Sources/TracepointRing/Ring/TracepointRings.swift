@@ -1,0 +1,112 @@
+import CLinux
+import Glibc
+import SystemCalls
+
+/// A tracepoint's events of every process, one ring for each processor that is online.
+///
+/// No BPF and no kprobe: `perf_event_open` and a mapped ring. The kernel writes an event into the ring
+/// of the processor that it happens on, and wakes nobody until a ring is as full as the watermark says;
+/// until then an event costs no wake-up, and `drain` finds it all the same. Readiness is told once for
+/// each time the watermark is passed, even to a level-triggered poll.
+///
+/// Needs `CAP_PERFMON` (Linux 5.8) or `CAP_SYS_ADMIN`. Events of all namespaces are seen; process ids
+/// are those of the namespace that this was made in. A processor that comes online later is not seen.
+public struct TracepointRings: ~Copyable {
+    private let rings: RingList
+    /// The tracepoint's number and fields.
+    public let format: TracepointFormat
+    /// Whether the kernel took the tracepoint's filter, if it has one.
+    public let isFiltered: Bool
+    /// Whether `lost` can tell (Linux 6.0).
+    public let countsLoss: Bool
+
+    /// Opens the rings and starts the events.
+    ///
+    /// - Parameters:
+    ///   - pages: each ring's size in pages, a power of two (by default 32: 128 KiB, about 1,000 events).
+    ///   - wakeupWatermark: bytes in one ring that make its descriptor readable; half the ring by default.
+    public init(
+        _ tracepoint: Tracepoint = .socketState, pages: Int = 32, wakeupWatermark: UInt32? = nil
+    ) throws(TracepointError) {
+        precondition(pages > 0 && pages & (pages - 1) == 0, "a ring's size is a power of two")
+        let format = try TraceFileSystem().format(of: tracepoint)
+        let processors: ProcessorList
+        do throws(SystemError) {
+            processors = try ProcessorList.online()
+        } catch {
+            throw .system(error)
+        }
+        let watermark = wakeupWatermark ?? UInt32(pages * sysconf(Int32(_SC_PAGESIZE)) / 2)
+        var attributes = Self.attributes(format.identifier, watermark)
+        var countsLoss = true
+        var rings = RingList(capacity: processors.numbers.count)
+        for processor in processors.numbers {
+            do throws(TracepointError) {
+                rings.append(try ProcessorRing(&attributes, processor: processor, pages: pages))
+            } catch .refused(let error) where error.code == ENODEV {
+                continue  // It went offline since the list was read.
+            } catch .refused(let error) where error.code == EINVAL && countsLoss {
+                countsLoss = false
+                attributes.read_format = 0
+                rings.append(try ProcessorRing(&attributes, processor: processor, pages: pages))
+            }
+        }
+        if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
+
+        var isFiltered = tracepoint.filter != nil
+        try rings.forEach { ring throws(TracepointError) in
+            if let filter = tracepoint.filter { isFiltered = ring.filter(filter) && isFiltered }
+            try ring.enable()
+        }
+        self.rings = rings
+        self.format = format
+        self.isFiltered = isFiltered
+        self.countsLoss = countsLoss
+    }
+
+    /// The numbers to poll.
+    public var numbers: [Int32] {
+        var numbers = [Int32]()
+        rings.forEach { numbers.append($0.number) }
+        return numbers
+    }
+
+    /// Copies what all rings hold behind what `buffer` holds: perf records as the kernel wrote them, one
+    /// behind the other. Those of one processor are in order; order between processors is by their time.
+    ///
+    /// - Returns: bytes copied.
+    @discardableResult
+    public borrowing func drain(appendingTo buffer: inout [UInt8]) -> Int {
+        let start = buffer.count
+        rings.forEach { _ = $0.drain(appendingTo: &buffer) }
+        return buffer.count - start
+    }
+
+    /// How many events were dropped since the start because a ring was full; `nil` before Linux 6.0.
+    ///
+    /// The records say so too (`parse`), but only in front of the next event that finds room: this
+    /// also counts what was dropped after the last one.
+    public borrowing func lost() throws(SystemError) -> UInt64? {
+        guard countsLoss else { return nil }
+        var sum: UInt64 = 0
+        try rings.forEach { ring throws(SystemError) in sum += try ring.lost() }
+        return sum
+    }
+
+    /// The corresponding C structure is `perf_event_attr`.
+    private static func attributes(_ identifier: UInt16, _ watermark: UInt32) -> perf_event_attr {
+        var attributes = perf_event_attr()
+        attributes.type = PERF_TYPE_TRACEPOINT.rawValue
+        attributes.size = UInt32(MemoryLayout<perf_event_attr>.size)
+        attributes.config = UInt64(identifier)
+        attributes.sample_period = 1
+        attributes.sample_type = PerfRecords.sampleType
+        attributes.read_format = UInt64(PERF_FORMAT_LOST.rawValue)
+        attributes.disabled = 1
+        attributes.use_clockid = 1
+        attributes.clockid = CLOCK_MONOTONIC
+        attributes.watermark = 1
+        attributes.wakeup_watermark = watermark
+        return attributes
+    }
+}

@@ -1,0 +1,201 @@
+import CLinux
+import Glibc
+import SystemCalls
+import Testing
+import TracepointRing
+
+@Suite(.serialized, .enabled(if: isRoot, "needs root: perf events of every process"))
+struct TracepointRingsTests {
+    /// What has been seen of one server's connections.
+    private struct Seen {
+        var transitions = [StateTransition]()
+        var lost: UInt64 = 0
+
+        /// Drains the rings once.
+        mutating func drain(_ rings: borrowing TracepointRings, port: UInt16) throws {
+            var buffer = [UInt8]()
+            let count = rings.drain(appendingTo: &buffer)
+            #expect(count == buffer.count)
+            var transitions = self.transitions
+            var lost = self.lost
+            let layout = try TransitionLayout(rings.format)
+            try TracepointRings.parse(buffer.span.bytes, layout: layout) {
+                if $0.remote.port == port || $0.local.port == port { transitions.append(copy $0) }
+            } lost: {
+                lost += $0
+            }
+            self.transitions = transitions
+            self.lost = lost
+        }
+    }
+
+    @Test(arguments: [AF_INET, AF_INET6])
+    func eachConnectNamesProcessAndPort(family: Int32) throws {
+        let rings = try TracepointRings()
+        let isFiltered = rings.isFiltered
+        #expect(isFiltered)
+        let server = Loopback(family)
+        var ports = [UInt16]()
+        let before = Clock.monotonic()
+        // The connections stay open: a socket's address is used again once it is closed.
+        var connections = RigidList()
+        for _ in 0..<23 {
+            let connection = server.connect()
+            ports.append(connection.port)
+            connections.append(connection)
+        }
+        let after = Clock.monotonic()
+
+        var seen = Seen()
+        try seen.drain(rings, port: server.port)
+        let starts = seen.transitions.filter { $0.oldState == .close && $0.newState == .synSent }
+        let ends = seen.transitions.filter { $0.oldState == .synSent && $0.newState == .established }
+        #expect(starts.count == 23)
+        #expect(ends.count == 23)
+        #expect(seen.lost == 0)
+        let loopback = family == AF_INET ? 0xffff_7f00_0001 : 1 as UInt64
+        for start in starts {
+            #expect(start.process == getpid())
+            #expect(start.thread == gettid())
+            #expect(start.local.port == 0)
+            #expect(start.remote == TransitionAddress(high: 0, low: loopback, port: server.port))
+            #expect(start.family == UInt16(family))
+            #expect(start.transport == 6)
+            #expect(before <= start.time && start.time <= after)
+            let mine = ends.filter { $0.socket == start.socket }
+            try #require(mine.count == 1)
+            #expect(mine[0].time >= start.time)
+            #expect(mine[0].local.high == 0 && mine[0].local.low == loopback)
+        }
+        #expect(Set(starts.map(\.socket)).count == 23)
+        // In the order of the connects, each with its own port.
+        let sockets = starts.sorted { $0.time < $1.time }.map(\.socket)
+        #expect(sockets.map { socket in ends.first { $0.socket == socket }!.local.port } == ports)
+    }
+
+    /// A small ring is written around many times, and each record comes out whole, once.
+    @Test func recordsThatWrap() throws {
+        let rings = try TracepointRings(pages: 1)
+        let server = Loopback()
+        var seen = Seen()
+        for _ in 0..<230 {
+            _ = server.connect()
+            try seen.drain(rings, port: server.port)
+        }
+        #expect(seen.lost == 0)
+        #expect(seen.transitions.filter { $0.newState == .synSent }.count == 230)
+        #expect(seen.transitions.filter { $0.oldState == .synSent }.count == 230)
+        #expect(try rings.lost() == 0)
+    }
+
+    @Test func lossIsCounted() throws {
+        let rings = try TracepointRings(pages: 1)
+        let countsLoss = rings.countsLoss
+        #expect(countsLoss)
+        let server = Loopback()
+        for _ in 0..<200 { _ = server.connect() }
+        // Full: nothing in the records tells of what came after.
+        let lost = try #require(try rings.lost())
+        #expect(lost > 0)
+        var seen = Seen()
+        try seen.drain(rings, port: server.port)
+        #expect(seen.lost == 0)
+        #expect(seen.transitions.filter { $0.newState == .synSent }.count < 200)
+        // The next event that finds room has the count in front of it.
+        for _ in 0..<8 { _ = server.connect() }
+        try seen.drain(rings, port: server.port)
+        #expect(seen.lost > 0)
+        #expect(seen.lost <= (try rings.lost())!)
+    }
+
+    /// One connection wakes nobody; a ring that is half full does, once.
+    @Test func wakesAtTheWatermarkOnly() throws {
+        let rings = try TracepointRings(pages: 2)
+        let poller = try Poller()
+        for number in rings.numbers { try poller.add(number, token: 1) }
+        let server = Loopback()
+        _ = server.connect()
+        #expect(try poller.wait(timeout: 100) { _ in } == 0)
+        var seen = Seen()
+        try seen.drain(rings, port: server.port)
+        #expect(seen.transitions.filter { $0.newState == .synSent }.count == 1)
+        for _ in 0..<200 { _ = server.connect() }
+        #expect(try poller.wait(timeout: 1000) { _ in } > 0)
+        usleep(50_000)
+        _ = try poller.wait(timeout: 0) { _ in }
+        #expect(try poller.wait(timeout: 50) { _ in } == 0)
+    }
+
+    @Test func aLowWatermarkWakesAtOnce() throws {
+        let rings = try TracepointRings(wakeupWatermark: 1)
+        let poller = try Poller()
+        for number in rings.numbers { try poller.add(number, token: 1) }
+        _ = Loopback().connect()
+        #expect(try poller.wait(timeout: 1000) { _ in } > 0)
+    }
+
+    /// An expression that the kernel does not take leaves the events unfiltered.
+    @Test func filters() throws {
+        func count(_ filter: String?) throws -> (count: Int, isFiltered: Bool) {
+            let rings = try TracepointRings(
+                Tracepoint(group: "sock", name: "inet_sock_set_state", filter: filter))
+            let server = Loopback()
+            _ = server.connect()
+            var seen = Seen()
+            try seen.drain(rings, port: server.port)
+            return (seen.transitions.filter { $0.newState == .synSent }.count, rings.isFiltered)
+        }
+        #expect(try count(nil) == (1, false))
+        #expect(try count("protocol == 6") == (1, true))
+        #expect(try count("protocol == 132") == (0, true))
+        #expect(try count("no_such_field == 6") == (1, false))
+    }
+
+    @Test func failuresSayWhatFailed() {
+        func failure(_ tracepoint: Tracepoint, pages: Int = 1) -> TracepointError? {
+            do throws(TracepointError) {
+                _ = try TracepointRings(tracepoint, pages: pages)
+                return nil
+            } catch { return error }
+        }
+        let missing = failure(Tracepoint(group: "sock", name: "no_such_tracepoint"))
+        #expect(missing == .missing(SystemError("openat", code: ENOENT)))
+        guard case .unmapped? = failure(.socketState, pages: 1 << 40) else {
+            Issue.record("mapped")
+            return
+        }
+    }
+
+    @Test func descriptorsAreClosed() throws {
+        var numbers = [Int32]()
+        do {
+            let rings = try TracepointRings()
+            numbers = rings.numbers
+            #expect(!numbers.isEmpty)
+            for number in numbers { #expect(fcntl(number, F_GETFD) & FD_CLOEXEC != 0) }
+        }
+        let links = numbers.map { number -> String in
+            var path = [CChar](repeating: 0, count: 64)
+            let count = readlink("/proc/self/fd/\(number)", &path, 63)
+            return count < 0 ? "" : String(decoding: path[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+        }
+        // Another test may have the number by now, but not for a perf event: this suite runs alone.
+        #expect(!links.contains("anon_inode:[perf_event]"))
+    }
+}
+
+/// Connections that live as long as the list.
+private struct RigidList: ~Copyable {
+    private let storage = UnsafeMutablePointer<Loopback.Connection>.allocate(capacity: 64)
+    private var count = 0
+
+    mutating func append(_ connection: consuming Loopback.Connection) {
+        (storage + count).initialize(to: connection)
+        count += 1
+    }
+
+    deinit {
+        storage.deinitialize(count: count)
+        storage.deallocate()
+    }
+}
