@@ -1,1 +1,120 @@
-// placeholder
+import CSQLite
+import Glibc
+import Records
+
+/// The ledger on disk: an SQLite database that survives the daemon's end, however it ends.
+///
+/// Numbers of texts, programs and endpoints are stored as they are, so that they mean the same after a
+/// restart. A write is one transaction in write-ahead mode: a process that dies, or a machine that loses
+/// power, loses at most what was not yet written, and never what was (a power failure may also take the
+/// last transactions, since only checkpoints wait for the disk).
+///
+/// One thread uses a store. Another process may read the file meanwhile.
+public struct RecordStore: ~Copyable {
+    let connection: Connection
+    let statements: WriteStatements
+    /// What the file holds, so that the next write knows what is new.
+    var stored: StoredCounts
+    /// The gaps as they are in the file; a gap changes after it was noted.
+    var storedGaps: [Gap] = []
+    var isLoaded: Bool
+
+    /// Up to this size a file is checked whole at opening.
+    ///
+    /// `PRAGMA quick_check` reads every page, some 300 MB a second from the page cache but as slow as the
+    /// disk without it. Loading reads nearly every page too and checks each row, so that damage in a larger
+    /// file comes out there; what remains unseen is damage in pages that hold nothing.
+    static let quickCheckLimit: Int64 = 16 << 20
+
+    /// Opens a store, or makes one with mode 0600 where there is no file or an empty one.
+    ///
+    /// - Parameters:
+    ///   - path: of the database; `-wal` and `-shm` files stand beside it.
+    ///   - host: the host's id, written to a new store and compared with an old one; empty: not compared.
+    public init(path: String, host: String = "") throws(StoreError) {
+        try Self.createFile(path)
+        let connection = try Connection(path: path)
+        try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
+        try Schema.prepare(connection)
+        try connection.execute(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512; "
+                + "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304")
+        try Self.quickCheck(connection)
+        if !host.isEmpty { try Self.checkHost(connection, host) }
+
+        let stored = try StoredCounts(connection)
+        let statements = try WriteStatements(connection)
+        self.statements = statements
+        isLoaded = stored.isEmpty
+        self.stored = stored
+        self.connection = connection
+    }
+
+    // The write-ahead log goes into the database, so that a copy of that one file is whole.
+    deinit { sqlite3_wal_checkpoint_v2(connection.handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) }
+
+    /// Bytes of the database that are in use, its write-ahead log not counted.
+    public var size: Int64 {
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        return (try? connection.integer(sql)) ?? 0
+    }
+
+    /// SQLite would make the file readable for all, and gives the files beside it the same mode.
+    private static func createFile(_ path: String) throws(StoreError) {
+        let number = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        if number >= 0 {
+            close(number)
+        } else if errno != EEXIST {
+            throw .system(call: "open", code: errno)
+        } else if chmod(path, 0o600) != 0 {
+            // Not by a descriptor: closing one would drop the locks that this process may hold on the file.
+            throw .system(call: "chmod", code: errno)
+        }
+    }
+
+    private static func quickCheck(_ connection: borrowing Connection) throws(StoreError) {
+        let sql = "SELECT page_count * page_size FROM pragma_page_count, pragma_page_size"
+        guard try connection.integer(sql) <= quickCheckLimit else { return }
+        let check = try Statement(connection, "PRAGMA quick_check(1)")
+        guard try check.step() else { return }
+        let answer = check.text(0)
+        check.reset()
+        guard answer == "ok" else { throw .corrupt(answer) }
+    }
+
+    private static func checkHost(_ connection: borrowing Connection, _ host: String) throws(StoreError) {
+        let query = try Statement(connection, "SELECT value FROM meta WHERE name = 'host'")
+        if try query.step() {
+            let stored = query.text(0)
+            query.reset()
+            guard stored == host else { throw .otherHost(stored) }
+            return
+        }
+        let insert = try Statement(connection, "INSERT INTO meta VALUES('host', ?1)")
+        try insert.bind(1, text: host)
+        try insert.run()
+    }
+}
+
+/// How much of a ledger a file holds.
+struct StoredCounts: Equatable {
+    var texts: Int
+    var programs: Int
+    var endpoints: Int
+    var records: Int
+    var gaps: Int
+    /// Transactions written so far, by whom ever.
+    var writes: Int64
+
+    init(_ connection: borrowing Connection) throws(StoreError) {
+        // The largest number is found at once where counting would read all; loading finds what is missing.
+        texts = Int(try connection.integer("SELECT max(id) FROM text"))
+        programs = Int(try connection.integer("SELECT max(id) FROM program"))
+        endpoints = Int(try connection.integer("SELECT max(id) FROM endpoint"))
+        records = Int(try connection.integer("SELECT max(id) FROM dependency"))
+        gaps = Int(try connection.integer("SELECT max(id) FROM gap"))
+        writes = try connection.integer("SELECT value FROM meta WHERE name = 'writes'")
+    }
+
+    var isEmpty: Bool { texts == 0 && programs == 0 && endpoints == 0 && records == 0 && gaps == 0 }
+}

@@ -30,6 +30,9 @@ public struct ByteInterner: ~Copyable {
     /// How many strings there are.
     public var count: Int { ends.count - 1 }
 
+    /// Bytes of all strings together; no more than 4 GiB fit.
+    public var byteCount: Int { bytes.count }
+
     /// Bytes of memory in use, for `status`.
     public var footprint: Int { bytes.capacity + ends.capacity * 4 + slots.capacity * 4 }
 
@@ -68,6 +71,9 @@ public struct ByteInterner: ~Copyable {
 
     /// A copy of a string; empty for `.none`.
     public borrowing func array(_ text: TextID) -> [UInt8] { Array(bytes[range(text.rawValue)]) }
+
+    /// Whether a string has no bytes, as `.none` has none.
+    public borrowing func isEmpty(_ text: TextID) -> Bool { range(text.rawValue).isEmpty }
 
     private func range(_ number: UInt32) -> Range<Int> {
         number == 0 ? 0..<0 : Int(ends[Int(number) - 1])..<Int(ends[Int(number)])

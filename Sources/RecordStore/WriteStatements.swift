@@ -1,0 +1,31 @@
+/// The statements of a write, prepared once.
+struct WriteStatements: ~Copyable {
+    let text: Statement
+    let program: Statement
+    let endpoint: Statement
+    let dependency: Statement
+    let gap: Statement
+    let forgetGaps: Statement
+    let count: Statement
+
+    init(_ connection: borrowing Connection) throws(StoreError) {
+        let text = try Statement(connection, "INSERT INTO text VALUES(?1, ?2)")
+        let program = try Statement(connection, "INSERT INTO program VALUES(?1, ?2, ?3, ?4)")
+        let endpoint = try Statement(connection, "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4)")
+        let dependency = try Statement(
+            connection,
+            "REPLACE INTO dependency VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")
+        let gap = try Statement(connection, "REPLACE INTO gap VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        let forgetGaps = try Statement(connection, "DELETE FROM gap WHERE id > ?1")
+        let count = try Statement(
+            connection, "UPDATE meta SET value = value + 1 WHERE name = 'writes' AND value = ?1")
+        // Only now: what is not copyable must be whole before an error could leave it half made.
+        self.text = text
+        self.program = program
+        self.endpoint = endpoint
+        self.dependency = dependency
+        self.gap = gap
+        self.forgetGaps = forgetGaps
+        self.count = count
+    }
+}

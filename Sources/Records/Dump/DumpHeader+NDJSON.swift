@@ -1,0 +1,49 @@
+extension DumpHeader {
+    func appendLine(to out: inout [UInt8]) {
+        out.append("{\"type\":\"header\",\"schema\":\"retinue/1\"")
+        out.append(",\"time\":\"", time: time)
+        out.append("\",\"host\":{\"id\":")
+        JSONText.append(hostID, to: &out)
+        out.append(",\"name\":")
+        JSONText.append(hostName, to: &out)
+        out.append(",\"addresses\":[")
+        for (index, address) in addresses.enumerated() {
+            out.append(index == 0 ? "\"" : ",\"")
+            address.append(to: &out)
+            out.append("\"")
+        }
+        out.append("],\"kernel\":")
+        JSONText.append(kernel, to: &out)
+        out.append(",\"boot\":")
+        JSONText.append(boot, to: &out)
+        out.append("},\"daemon\":{\"version\":")
+        JSONText.append(version, to: &out)
+        out.append(",\"started\":\"", time: started)
+        out.append("\"},\"sources\":{")
+        for (index, source) in sources.enumerated() {
+            if index > 0 { out.append(",") }
+            JSONText.append(source.name, to: &out)
+            out.append(":")
+            source.append(to: &out)
+        }
+        out.append("}}")
+    }
+}
+
+extension DumpHeader.Source {
+    fileprivate func append(to out: inout [UInt8]) {
+        out.append("{\"mode\":")
+        JSONText.append(mode, to: &out)
+        out.append(",\"received\":")
+        out.append(decimal: received)
+        out.append(",\"lost\":")
+        out.append(decimal: lost)
+        for counter in counters {
+            out.append(",")
+            JSONText.append(counter.name, to: &out)
+            out.append(":")
+            out.append(decimal: counter.value)
+        }
+        out.append("}")
+    }
+}

@@ -1,0 +1,127 @@
+/// Reads a dump in the form `retinue/1`, piece by piece, so that a large file need not be in memory.
+///
+/// Unknown keys and unknown types of line are ignored, as are empty lines; everything else that the
+/// format does not say is an error, after which the reader is of no more use. No input makes it trap.
+/// ```
+/// var reader = DumpReader()
+/// while let piece = … { try reader.feed(piece) }
+/// let dump = try reader.finish()
+/// ```
+public struct DumpReader: ~Copyable {
+    /// The first line, once it has been read.
+    public private(set) var header: DumpHeader?
+    var ledger = Ledger()
+    var names = NameBuffers()
+    private let lineLimit: Int
+    /// The start of a line whose end has not come yet.
+    private var rest: [UInt8] = []
+    private var line = 0
+
+    /// Makes a reader at the start of a dump.
+    ///
+    /// - Parameter lineLimit: the longest line in bytes; a longer one is an error, and not kept.
+    public init(lineLimit: Int = 16 << 20) { self.lineLimit = lineLimit }
+
+    /// Takes the next piece, which may end anywhere.
+    public mutating func feed(_ piece: UnsafeRawBufferPointer) throws(DumpError) {
+        var start = 0
+        while let end = piece.first(UInt8(ascii: "\n"), from: start) {
+            try take(UnsafeRawBufferPointer(rebasing: piece[start..<end]), isWhole: true)
+            start = end + 1
+        }
+        try take(UnsafeRawBufferPointer(rebasing: piece[start...]), isWhole: false)
+    }
+
+    /// Takes the next piece, given as an array.
+    public mutating func feed(_ piece: [UInt8]) throws(DumpError) {
+        try piece.withUnsafeBufferPointer { piece throws(DumpError) in
+            try feed(UnsafeRawBufferPointer(piece))
+        }
+    }
+
+    /// Ends the dump; the last line need not end with a newline.
+    public consuming func finish() throws(DumpError) -> DumpContents {
+        if !rest.isEmpty { try take(UnsafeRawBufferPointer(start: nil, count: 0), isWhole: true) }
+        guard let header else { throw DumpError(.noHeader, line: line + 1) }
+        return DumpContents(header: header, ledger: ledger)
+    }
+
+    private mutating func take(_ part: UnsafeRawBufferPointer, isWhole: Bool) throws(DumpError) {
+        guard part.count <= lineLimit - rest.count else {
+            throw DumpError(.tooLong(limit: lineLimit), line: line + 1)
+        }
+        if !isWhole || !rest.isEmpty { rest.append(contentsOf: part) }
+        guard isWhole else { return }
+        line += 1
+        if rest.isEmpty {
+            try read(part)
+            return
+        }
+        let joined = rest
+        rest.removeAll(keepingCapacity: false)
+        try joined.withUnsafeBufferPointer { bytes throws(DumpError) in
+            try read(UnsafeRawBufferPointer(bytes))
+        }
+    }
+
+    private mutating func read(_ text: UnsafeRawBufferPointer) throws(DumpError) {
+        if text.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { return }
+        // No line adds more than it has bytes.
+        guard text.count <= Int(UInt32.max) - ledger.texts.byteCount else {
+            throw DumpError(.tooMany, line: line)
+        }
+        let kind: (type: String, schema: String?)
+        do {
+            kind = try JSONParser.lineKind(text)
+            switch kind.type {
+            case "header": break
+            case "dependency" where header != nil:
+                try readDependency(text, host: header?.hostID ?? "")
+                return
+            case "gap" where header != nil:
+                ledger.gaps.append(try Gap(line: text))
+                return
+            default:
+                var parser = JSONParser(text)
+                try parser.skip()
+                try parser.end()
+            }
+        } catch {
+            throw DumpError(.content(error), line: line)
+        }
+        if header != nil {
+            if kind.type == "header" { throw DumpError(.secondHeader, line: line) }
+            return
+        }
+        guard kind.type == "header" else { throw DumpError(.noHeader, line: line) }
+        guard kind.schema == "retinue/1" else { throw DumpError(.schema(kind.schema ?? ""), line: line) }
+        do {
+            header = try DumpHeader(line: text)
+        } catch {
+            throw DumpError(.content(error), line: line)
+        }
+    }
+}
+
+extension JSONParser {
+    /// The type of a line, which may stand anywhere in it, and of a header also the schema: what else
+    /// may be looked at depends on them.
+    fileprivate static func lineKind(
+        _ text: UnsafeRawBufferPointer
+    ) throws(JSONError) -> (type: String, schema: String?) {
+        var parser = JSONParser(text)
+        var type: String?
+        var schema: String?
+        try parser.beginObject()
+        while let key = try parser.nextKey() {
+            switch key {
+            case "type": type = try parser.string()
+            case "schema" where try parser.kind() == .string: schema = try parser.string()
+            default: try parser.skip()
+            }
+            if let type, type != "header" || schema != nil { return (type, schema) }
+        }
+        guard let type else { throw JSONError(.missing(key: "type"), at: parser.offset) }
+        return (type, schema)
+    }
+}
