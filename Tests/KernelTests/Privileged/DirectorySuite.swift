@@ -1,0 +1,89 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension KernelTests {
+    /// Names and paths, when the tree changes faster than anybody can look.
+    @Suite("paths")
+    struct DirectorySuite {
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func directoryThatIsGoneAgain(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let tree = try workload("tree")
+            let folder = try bench.files.folder("tree")
+            let records = try bench.records(of: [tree, "fleeting", folder])
+            for number in 0..<101 {
+                let files = records.files("\(folder)/\(number)/deep/file")
+                #expect(files.count == 1, "number \(number)")
+                #expect(files.first?.program.executable == tree)
+                #expect(files.first?.access == "rw")
+                #expect(files.first?.kind == "regular")
+            }
+            let paths = records.relation("file").compactMap(\.exactPath).filter { $0.hasPrefix(folder + "/") }
+            #expect(paths.count == 101, "and no path is made up")
+            try bench.daemon.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func directoryThatIsRenamed(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let folder = try bench.files.folder("tree")
+            let records = try bench.records(of: [try workload("tree"), "renamed", folder])
+            #expect(records.files(folder + "/before/inner/old").first?.access == "rw")
+            #expect(records.files(folder + "/after/inner/new").first?.access == "rw")
+            #expect(records.files(folder + "/before/inner/new").isEmpty)
+            try bench.daemon.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func nameThatIsGivenToAnotherDirectory(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let folder = try bench.files.folder("tree")
+            let records = try bench.records(of: [try workload("tree"), "swapped", folder])
+            for name in ["a/one", "a/two", "b/three"] {
+                #expect(records.files("\(folder)/\(name)").first?.access == "rw", "\(name)")
+            }
+            for name in ["b/one", "b/two", "a/three"] {
+                #expect(records.files("\(folder)/\(name)").isEmpty, "\(name)")
+            }
+            try bench.daemon.stop()
+        }
+
+        @Test(.timeLimit(.minutes(1)))
+        func namesThatAreNoPlainText() throws {
+            let bench = try Bench()
+            let folder = try bench.files.folder("tree")
+            let records = try bench.records(of: [try workload("tree"), "odd", folder])
+            for name in ["new\nline", "quo\"te", "back\\slash", "tab\there", "gr\u{fc}\u{df}e"] {
+                let record = try #require(records.files("\(folder)/\(name)").first, "\(name)")
+                #expect(record.pathRaw == nil)
+                #expect(record.access == "rw")
+            }
+            let broken = try #require(records.files("\(folder)/broken\\xff\\xfe").first)
+            let raw = try #require(broken.pathRaw.flatMap { Data(base64Encoded: $0) })
+            #expect(raw.suffix(8) == Data("broken".utf8) + [0xff, 0xfe])
+            #expect(broken.path?.hasPrefix("\(folder)/broken") == true)
+            try bench.daemon.stop()
+        }
+
+        /// A filesystem that is mounted while the daemon runs, and unmounted while it watches.
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func filesystemThatComesAndGoes(kind: ScratchFilesystem.Kind) throws {
+            try withTemporaryFolder { folder in
+                let daemon = try DaemonUnderTest(stateFolder: folder + "/state")
+                let files = try ScratchFilesystem(kind)
+                let path = files.path + "/seen"
+                let group = try ControlGroup()
+                // The kernel tells of a mount by a wake-up: for a moment nobody watches it.
+                let found: Dump.Dependency? = try eventually(within: 10, every: 0.2) {
+                    try run(group.command(["dash", "-c", "echo x > \(path)"]))
+                    return try daemon.dump().records(of: group.workload).files(path).first
+                }
+                #expect(found?.program.executable == "/usr/bin/dash")
+                #expect(found?.access == "rw")
+                try files.unmount()
+                try daemon.stop()
+            }
+        }
+    }
+}
