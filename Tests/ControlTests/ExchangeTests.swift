@@ -1,0 +1,116 @@
+import CLinux
+import Glibc
+import SystemCalls
+import Testing
+
+@testable import Control
+
+@Suite("Both ends talk")
+struct ExchangeTests {
+    let folder = TestFolder()
+
+    @Test func statusComesBackAsSent() throws {
+        let daemon = try TestDaemon(path: folder.socket)
+        defer { daemon.stop() }
+        #expect(try status() == TestDaemon.status)
+    }
+
+    @Test func longestStatusFits() throws {
+        let longest = [UInt8](repeating: UInt8(ascii: "x"), count: 60 * 1024 - 3)
+        let daemon = try TestDaemon(path: folder.socket, status: longest)
+        defer { daemon.stop() }
+        #expect(try status() == longest)
+    }
+
+    @Test func statusThatIsTooLongIsAnError() throws {
+        let daemon = try TestDaemon(path: folder.socket, status: Array(repeating: 0x20, count: 60 * 1024 - 2))
+        defer { daemon.stop() }
+        #expect(throws: ControlError.refused("the status takes 61441 bytes, more than an answer may")) {
+            try status()
+        }
+    }
+
+    @Test func dumpIsReadFromItsStart() throws {
+        let lines = Array(String(repeating: "{\"type\":\"gap\"}\n", count: 100_000).utf8)
+        let daemon = try TestDaemon(path: folder.socket, dump: lines)
+        let file = try dump()
+        // Nothing of the daemon is needed any more.
+        daemon.stop()
+        #expect(try file.readAll() == lines)
+        #expect(clinux_fcntl(file.number, F_GETFD, 0) & FD_CLOEXEC != 0)
+    }
+
+    @Test func aSlowReaderHoldsUpNobody() throws {
+        let daemon = try TestDaemon(path: folder.socket, dump: [1, 2, 3])
+        defer { daemon.stop() }
+        let slow = try dump()
+        for _ in 0..<23 { #expect(try status() == TestDaemon.status) }
+        let second = try dump()
+        #expect(try second.readAll() == [1, 2, 3])
+        #expect(try slow.readAll() == [1, 2, 3])
+    }
+
+    @Test func theDaemonsSentenceReachesTheClient() throws {
+        let daemon = try TestDaemon(path: folder.socket, dump: nil)
+        defer { daemon.stop() }
+        #expect(throws: ControlError.refused("the disk is full")) { _ = try dump() }
+        #expect(ControlError.refused("the disk is full").description == "retinued says: the disk is full")
+    }
+
+    @Test func aPeerThatIsNotServedIsToldSo() throws {
+        let daemon = try TestDaemon(path: folder.socket, isServed: { _ in false })
+        defer { daemon.stop() }
+        for _ in 0..<23 {
+            #expect(
+                throws: ControlError.refused(
+                    "user \(geteuid()) is not served; ask as root or as the daemon's user")
+            ) {
+                try status()
+            }
+        }
+    }
+
+    @Test func descriptorsAreGivenBack() throws {
+        let daemon = try TestDaemon(path: folder.socket, dump: [1])
+        defer { daemon.stop() }
+        // The lowest free number rises if one exchange leaves something open; other tests run beside
+        // this one, so what is looked at is the growth over many.
+        let before = lowestFreeDescriptor()
+        for _ in 0..<499 {
+            _ = try status()
+            _ = try dump()
+        }
+        #expect(lowestFreeDescriptor() < before + 250)
+    }
+
+    @Test func aLongPathIsReached() throws {
+        let deep = folder.path + "/" + String(repeating: "d", count: 120)
+        #expect(mkdir(deep, 0o700) == 0)
+        let daemon = try TestDaemon(path: deep + "/retinued.sock")
+        #expect(throws: ControlError.inUse(path: deep + "/retinued.sock")) {
+            _ = try ControlServer(path: deep + "/retinued.sock")
+        }
+        let reply = try ControlClient.request(deep + "/retinued.sock", .status, timeoutMilliseconds: 2000)
+        guard case .status(let text) = consume reply else { Issue.record(); return }
+        #expect(text == TestDaemon.status)
+        daemon.stop()
+    }
+
+    private func status() throws -> [UInt8] {
+        let reply = try ControlClient.request(folder.socket, .status, timeoutMilliseconds: 5000)
+        guard case .status(let text) = consume reply else { preconditionFailure() }
+        return text
+    }
+
+    private func dump() throws -> FileDescriptor {
+        let reply = try ControlClient.request(folder.socket, .dump, timeoutMilliseconds: 5000)
+        guard case .dump(let file) = consume reply else { preconditionFailure() }
+        return file
+    }
+}
+
+private func lowestFreeDescriptor() -> Int32 {
+    let number = dup(0)
+    close(number)
+    return number
+}
