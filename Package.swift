@@ -26,6 +26,9 @@ func workload(_ name: String) -> Target {
         cSettings: [.unsafeFlags(["-Wall", "-Wextra", "-Werror"])])
 }
 
+/// Their names; Tests/Workloads has a folder for each.
+let workloads = ["opener", "connector", "barrier", "enter", "holder", "tree", "flood"]
+
 let package = Package(
     name: "retinue",
     products: [
@@ -64,7 +67,10 @@ let package = Package(
         library("Procfs", ["SystemCalls", "CLinux"]),
         library(
             "KernelProbe",
-            ["SystemCalls", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing", "Procfs"]),
+            [
+                "SystemCalls", "CLinux", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
+                "Procfs",
+            ]),
 
         // Ideas: pure, no descriptor.
         library("Records"),
@@ -82,17 +88,17 @@ let package = Package(
                 "CLinux",
             ]),
         .executableTarget(name: "retinued", dependencies: ["Daemon"], swiftSettings: strict),
-        .executableTarget(
-            name: "retinue",
-            dependencies: [
-                "Records", "KernelProbe", "Control",
+        library(
+            "RetinueCommands",
+            [
+                "Records", "KernelProbe", "Control", "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ],
-            swiftSettings: strict),
+            ]),
+        .executableTarget(name: "retinue", dependencies: ["RetinueCommands"], swiftSettings: strict),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
-            name: "TestSupport", dependencies: ["SystemCalls", "CLinux"], path: "Tests/Support",
+            name: "TestSupport", dependencies: ["Records", "SystemCalls", "CLinux"], path: "Tests/Support",
             swiftSettings: strict),
         test("SystemCallsTests", ["SystemCalls", "CLinux"]),
         test("WireTests", ["Wire"]),
@@ -106,13 +112,13 @@ let package = Package(
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
+        test(
+            "CommandTests",
+            ["RetinueCommands", "Records", "KernelProbe", "Control", "SystemCalls", "TestSupport", "retinue"]),
         test("DaemonTests", ["Daemon", "Observation", "Records", "EventTrace", "TestSupport"]),
         test(
             "KernelTests",
             ["Records", "TestSupport", "SystemCalls", "CLinux", "retinued", "retinue"]
-                + ["opener", "connector", "barrier"].map { .byName(name: $0) }),
-        workload("opener"),
-        workload("connector"),
-        workload("barrier"),
-    ]
+                + workloads.map { .byName(name: $0) }),
+    ] + workloads.map(workload)
 )

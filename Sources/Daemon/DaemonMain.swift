@@ -40,7 +40,7 @@ public enum DaemonMain {
         let host = Host.read()
         let sources = try EventSources(configuration)
         let folder = try StateFolder(options.stateFolder)
-        let store = try openStore(folder.database)
+        var store = try openStore(folder.database)
         let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
         for remark in desk.remarks { Message.print(remark) }
         let ownPid = getpid()

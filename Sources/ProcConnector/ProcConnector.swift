@@ -2,6 +2,7 @@ import CLinux
 import CMnl
 import Glibc
 public import SystemCalls
+import Wire
 
 /// A listener of the kernel's process events (`NETLINK_CONNECTOR`, `CN_IDX_PROC`).
 ///
@@ -80,6 +81,33 @@ public struct ProcConnector: ~Copyable {
             default: throw SystemError("recvmsg", code: code)
             }
         }
+    }
+
+    /// Makes a child that ends at once and waits for the event that tells of it.
+    ///
+    /// A registration that the kernel does not understand, or one from the wrong namespace, is taken
+    /// without a word and nothing ever comes: only an event proves that events come. Events that wait
+    /// are thrown away, so call this before anything depends on them.
+    ///
+    /// - Returns: whether the fork was told within a second.
+    public borrowing func provesDelivery() -> Bool {
+        let own = getpid()
+        guard clinux_make_and_reap_child() > 0 else { return false }
+        var buffer: [UInt8] = []
+        for _ in 0..<100 {
+            while true {
+                buffer.removeAll(keepingCapacity: true)
+                guard case .datagram? = try? receive(appendingTo: &buffer) else { break }
+                if case .event(let event)? = try? ProcessEvent.parse(buffer.span.bytes),
+                    event.kind == .fork, event.parent == own
+                {
+                    return true
+                }
+            }
+            var waiting = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            _ = poll(&waiting, 1, 10)
+        }
+        return false
     }
 
     /// Whether this kernel filters registrations (Linux 6.6), by its release number.

@@ -135,7 +135,11 @@ public struct ProcessDirectory: ~Copyable {
         let found = FileDescriptor(owning: opened)
         guard var path = SymbolicLink.read("/proc/self/fd/\(found.number)") else { return nil }
         if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
-        return path + leaf
+        path += leaf
+        // `/dev/fd/63` and the like name an open file, not a place.
+        guard path.starts(with: "/proc/".utf8) else { return path }
+        let target = path.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
+        return SymbolicLink.read(target).flatMap { $0.first == UInt8(ascii: "/") ? $0 : nil }
     }
 
     /// Identity of a namespace of the process (`net`, `mnt`, …): the inode behind `ns/NAME`.

@@ -1,1 +1,4 @@
-print("retinue")
+import Glibc
+import RetinueCommands
+
+exit(runRetinue(Array(CommandLine.arguments.dropFirst())))

@@ -38,6 +38,11 @@ struct EventSources: ~Copyable {
         let closures = try Self.opening("socket diagnostics", capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
             () throws(SystemError) in try DestroyListener()
         }
+        guard connector.provesDelivery() else {
+            throw StartError(
+                "the proc connector tells nothing: it works only in the initial pid and user namespace; "
+                    + "run retinued on the host itself, not in a container")
+        }
         self.watch = watch
         self.connector = connector
         self.images = images

@@ -93,6 +93,6 @@ extension Interpreter {
         guard named(String(decoding: name, as: UTF8.self)) != nil,
             let script = script(executable: executable, arguments: process.arguments())
         else { return nil }
-        return process.resolve(script) ?? script
+        return process.resolve(script)
     }
 }

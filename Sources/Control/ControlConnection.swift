@@ -1,0 +1,102 @@
+import CLinux
+import Glibc
+import SystemCalls
+
+/// One client of the daemon, from accept to answer; closed when its owner lets it go.
+///
+/// The daemon's part: poll `number` until `request` gives one, answer once, let go. Let go as well after
+/// any error, and of one whose `created` lies seconds back without a request.
+public struct ControlConnection: ~Copyable {
+    private let socket: FileDescriptor
+    /// When it was accepted, nanoseconds of `Clock.monotonic()`.
+    public let created: UInt64
+    private var hasAsked = false
+
+    init(_ socket: consuming FileDescriptor) {
+        self.socket = socket
+        created = Clock.monotonic()
+    }
+
+    /// The number to poll.
+    public var number: Int32 { socket.number }
+
+    /// The request, or `nil` when none has come yet.
+    ///
+    /// - Throws: `.badRequest` when something else came, already answered with an error;
+    ///   `.disconnected` when the client has gone.
+    public mutating func request() throws(ControlError) -> ControlRequest? {
+        let number = number
+        var bytes = [UInt8](repeating: 0, count: ControlMessage.requestLimit)
+        let count: Int?
+        do throws(SystemError) {
+            // With MSG_TRUNC the answer is the length sent, not the length that fitted. Descriptors that
+            // a hostile peer sends along are never installed, as there is no room for control data.
+            count = try systemCallUnlessBlocked("recv") {
+                recv(number, &bytes, bytes.count, clinux_MSG_DONTWAIT | clinux_MSG_TRUNC)
+            }
+        } catch {
+            throw .disconnected
+        }
+        guard let count else { return nil }
+        // The end, or an empty datagram: the two cannot be told apart.
+        guard count > 0 else { throw .disconnected }
+        guard count <= bytes.count else {
+            throw refusal("a request is at most \(bytes.count) bytes long, not \(count)")
+        }
+        guard !hasAsked else { throw refusal("one request a connection") }
+        hasAsked = true
+        let word = bytes[..<count]
+        for request in ControlRequest.allCases where word.elementsEqual(request.rawValue.utf8) {
+            return request
+        }
+        throw refusal("an unknown request; retinued \(retinueVersion) knows status and dump")
+    }
+
+    /// Answers a status request.
+    ///
+    /// - Parameter json: UTF-8 JSON text of at most 60 KiB, less three bytes.
+    public borrowing func reply(status json: [UInt8]) throws(ControlError) {
+        let count = ControlMessage.success.count + json.count
+        guard count <= ControlMessage.limit else {
+            try? reply(error: "the status takes \(count) bytes, more than an answer may")
+            throw .replyTooLong(count)
+        }
+        try send(ControlMessage.success + json)
+    }
+
+    /// Answers a dump request with a whole file, which the client reads at its leisure.
+    ///
+    /// - Parameter file: a complete file, which should have no name any more; set to its start. Who has
+    ///   the same open file shares the position: open one for each client.
+    public borrowing func reply(dump file: borrowing FileDescriptor) throws(ControlError) {
+        let number = file.number
+        do throws(SystemError) {
+            _ = try systemCall("lseek") { lseek(number, 0, SEEK_SET) }
+        } catch {
+            throw .system(error, path: "the dump")
+        }
+        try send(ControlMessage.success, descriptor: number)
+    }
+
+    /// Answers any request with a sentence that says why not.
+    public borrowing func reply(error sentence: String) throws(ControlError) {
+        try send(Array((ControlMessage.failure + sentence.utf8).prefix(ControlMessage.limit)))
+    }
+
+    private borrowing func refusal(_ sentence: String) -> ControlError {
+        try? reply(error: sentence)
+        return .badRequest(sentence)
+    }
+
+    private borrowing func send(_ bytes: [UInt8], descriptor: Int32 = -1) throws(ControlError) {
+        let number = number
+        do throws(SystemError) {
+            _ = try systemCall("sendmsg") {
+                clinux_send_message(number, bytes, bytes.count, descriptor)
+            }
+        } catch {
+            if error.code == EPIPE || error.code == ECONNRESET { throw .disconnected }
+            throw .system(error, path: "a client")
+        }
+    }
+}

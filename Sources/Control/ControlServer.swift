@@ -1,0 +1,133 @@
+import CLinux
+import Glibc
+import SystemCalls
+
+/// The daemon's end of the control socket: an `AF_UNIX` `SOCK_SEQPACKET` listener for an event loop.
+///
+/// Nothing here blocks, except `init` for some milliseconds. The corresponding C functions are
+/// `socket`, `bind`, `listen` and `accept4`.
+public struct ControlServer: ~Copyable {
+    private let place: SocketPlace
+    private let socket: FileDescriptor
+    /// What `bind` made.
+    private let own: SocketPlace.Occupant?
+    private let isServed: @Sendable (uid_t) -> Bool
+
+    /// Binds a path, mode 0600, and listens. A socket that nobody answers on is replaced; whatever else
+    /// has the name stays.
+    ///
+    /// The folder must exist.
+    public init(path: String) throws(ControlError) {
+        let user = geteuid()
+        try self.init(path: path) { $0 == 0 || $0 == user }
+    }
+
+    /// The same with another rule for who is served, so that tests can be refused.
+    init(path: String, isServed: @escaping @Sendable (uid_t) -> Bool) throws(ControlError) {
+        let place = try Self.place(path)
+        let socket = try controlSocket(clinux_SOCK_NONBLOCK, path: path)
+        // Linux gives the name that bind makes the mode of the socket, less the umask: set before, it
+        // is never wider, not for a moment, and no other thread's files feel a changed umask.
+        guard fchmod(socket.number, 0o600) == 0 else {
+            throw .system(SystemError("fchmod"), path: path)
+        }
+        let lock = place.lock()
+        try Self.bind(socket, to: place)
+        let own = place.occupant()
+        guard listen(socket.number, 16) == 0 else {
+            let error = SystemError("listen")
+            if let own { place.remove(own) }
+            throw .system(error, path: path)
+        }
+        lock?.end()
+        self.place = place
+        self.socket = socket
+        self.own = own
+        self.isServed = isServed
+    }
+
+    deinit {
+        if let own { place.remove(own) }
+    }
+
+    /// The number to poll; readable when `accept` has something.
+    public var number: Int32 { socket.number }
+
+    /// The next connection, or `nil` when there is none now. Peers that are not served are told so and
+    /// never returned.
+    ///
+    /// - Throws: `.system` when the process is out of descriptors or memory. The connection still waits
+    ///   then, and a level-triggered poller would report it again at once: stop polling `number` for a
+    ///   while.
+    public borrowing func accept() throws(ControlError) -> ControlConnection? {
+        // A bound, so that peers to be refused cannot keep the loop.
+        for _ in 0..<64 {
+            let listener = socket.number
+            let number: Int32?
+            do throws(SystemError) {
+                number = try systemCallUnlessBlocked("accept4") {
+                    clinux_accept4(listener, clinux_SOCK_NONBLOCK | clinux_SOCK_CLOEXEC)
+                }
+            } catch {
+                if error.code == ECONNABORTED { continue }
+                throw .system(error, path: place.path)
+            }
+            guard let number else { return nil }
+            let connection = ControlConnection(FileDescriptor(owning: number))
+            var user: UInt32 = 0
+            if clinux_peer_user(number, &user) == 0, isServed(user) { return connection }
+            try? connection.reply(error: "user \(user) is not served; ask as root or as the daemon's user")
+        }
+        return nil
+    }
+
+    private static func place(_ path: String) throws(ControlError) -> SocketPlace {
+        do throws(ControlError) {
+            return try SocketPlace(path)
+        } catch {
+            // For a server a missing folder is not the absence of a daemon.
+            if case .notRunning = error { throw .system(SystemError("bind", code: ENOENT), path: path) }
+            throw error
+        }
+    }
+
+    private static func bind(
+        _ socket: borrowing FileDescriptor, to place: borrowing SocketPlace
+    ) throws(ControlError) {
+        let number = socket.number
+        // More than once only if others remove and make sockets of this name at the same time.
+        for _ in 0..<8 {
+            do throws(SystemError) {
+                _ = try systemCall("bind") { place.withAddress { Glibc.bind(number, $0, $1) } }
+                return
+            } catch {
+                guard error.code == EADDRINUSE else {
+                    throw error.code == EACCES || error.code == EPERM
+                        ? .noPermission(path: place.path) : .system(error, path: place.path)
+                }
+            }
+            guard let occupant = place.occupant() else { continue }
+            guard occupant.isSocket else { throw .notASocket(path: place.path) }
+            if try isAnswered(place) { throw .inUse(path: place.path) }
+            place.remove(occupant)
+        }
+        throw .inUse(path: place.path)
+    }
+
+    /// Whether somebody listens there, or holds a socket of another type open under this name.
+    private static func isAnswered(_ place: borrowing SocketPlace) throws(ControlError) -> Bool {
+        let probe = try controlSocket(clinux_SOCK_NONBLOCK, path: place.path)
+        let number = probe.number
+        do throws(SystemError) {
+            _ = try systemCall("connect") { place.withAddress { connect(number, $0, $1) } }
+            return true
+        } catch {
+            switch error.code {
+            case ECONNREFUSED, ENOENT: return false
+            // EAGAIN: its queue of connections is full; EPROTOTYPE: a stream or datagram socket.
+            case EAGAIN, EPROTOTYPE: return true
+            default: throw ControlError(error, path: place.path)
+            }
+        }
+    }
+}

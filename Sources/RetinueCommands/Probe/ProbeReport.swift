@@ -1,0 +1,44 @@
+import KernelProbe
+
+/// What a probe found, in the forms in which it is printed.
+struct ProbeReport {
+    let probe: KernelProbe
+
+    init(_ probe: KernelProbe) { self.probe = probe }
+
+    /// Whether all that is needed is there.
+    var isSufficient: Bool { probe.findings.allSatisfy { $0.isAvailable || !$0.isNeeded } }
+
+    func table(width: Int) -> String {
+        var text = "kernel \(probe.kernel.printable)\n\n"
+        var table = TextTable([
+            .init(title: "FEATURE"), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
+        ])
+        for finding in probe.findings {
+            table.add([finding.name.printable, finding.state, finding.detail.printable])
+        }
+        text += table.text(width: width)
+        for finding in probe.findings where !finding.isAvailable && !finding.remedy.isEmpty {
+            text += "\n\(finding.name.printable):\n"
+            text += Paragraph.text(finding.remedy.printable, indent: 2, width: width)
+        }
+        text += "\n" + (isSufficient ? "retinued can run here.\n" : "retinued cannot run here as it is.\n")
+        return text
+    }
+
+    var json: String {
+        var text =
+            "{\"kernel\":\(JSONString.text(probe.kernel)),\"sufficient\":\(isSufficient),\"findings\":["
+        for (index, finding) in probe.findings.enumerated() {
+            if index > 0 { text += "," }
+            text += "{\"name\":\(JSONString.text(finding.name)),\"available\":\(finding.isAvailable)"
+            text += ",\"needed\":\(finding.isNeeded),\"detail\":\(JSONString.text(finding.detail))"
+            text += ",\"remedy\":\(JSONString.text(finding.remedy))}"
+        }
+        return text + "]}\n"
+    }
+}
+
+extension KernelProbe.Finding {
+    fileprivate var state: String { isAvailable ? "yes" : isNeeded ? "MISSING" : "no" }
+}

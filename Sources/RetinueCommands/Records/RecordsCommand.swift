@@ -1,0 +1,123 @@
+import ArgumentParser
+import Records
+
+struct RecordsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "records",
+        abstract: "Show which programs depend on which files, programs and sockets.",
+        usage: "retinue records [<program>] [<options>]",
+        discussion: """
+            Asks the daemon, or reads a dump (--from). PROGRAM stands for an executable or a script: with \
+            a slash for its path, without one for its name. In PROGRAM and GLOB * is any text without a \
+            slash, ? one character, ** any text; quote them against the shell.
+
+            HOW has what was seen of a file (r opened, w opened for writing, x executed), the transport \
+            of a connection or the mechanism of IPC. LAST is UTC. The table is cut to the terminal's \
+            width, or to 80 columns; --wide shows all that is known. Names are shown with everything \
+            escaped that could steer a terminal.
+
+            Examples:
+              retinue records nginx                          what nginx depends on
+              retinue records /opt/app/report.py             a script, by its path
+              retinue records 'python3*' --relation connect  who Python programs talk to
+              retinue records --path '/etc/ssl/**'           who uses these files
+              retinue records --from host.ndjson --wide      from a dump
+
+            Exit status: 0 something matches; 1 nothing does, or an error; 3 the daemon cannot be reached.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument { case table, ndjson, csv }
+
+    @Argument(help: ArgumentHelp("Only what this program depends on.", valueName: "program"))
+    var program: String?
+
+    @Option(help: ArgumentHelp("Only this relation; may be given more than once.", valueName: "relation"))
+    var relation: [Relation] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Only files, started programs and IPC objects with such a path.", valueName: "glob"))
+    var path: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Read this dump instead of asking the daemon; - is standard input.", valueName: "file"),
+        completion: .file())
+    var from: String?
+
+    @Option(help: "How to print it.")
+    var format = Format.table
+
+    @Flag(help: "Show every column, uncut.")
+    var wide = false
+
+    @Option(help: ArgumentHelp("Show at most so many rows of a table.", valueName: "count"))
+    var limit = 1000
+
+    @Flag(help: "Show all rows of a table.")
+    var all = false
+
+    @OptionGroup var daemon: DaemonOptions
+
+    func validate() throws {
+        guard limit > 0 else { throw ValidationError("--limit is a number of rows, at least 1") }
+        guard from == nil || (daemon.socket == nil && daemon.stateFolder == nil) else {
+            throw ValidationError("--from reads a dump and asks no daemon: give no --socket or --state-dir")
+        }
+        guard !wide || format == .table else { throw ValidationError("--wide is for --format table") }
+    }
+
+    func run() throws {
+        let dump = try read()
+        let filter = RecordFilter(
+            program: program.map { ProgramPattern($0) }, relations: Set(relation),
+            path: path.map { Glob($0) })
+        let positions = filter.positions(in: dump.ledger)
+        guard !positions.isEmpty else { throw Failure(nothing) }
+        let output = Output.standard
+        switch format {
+        case .table:
+            try printTable(dump, positions)
+        case .ndjson:
+            let ledger = dump.ledger.selection(positions)
+            try ledger.writeNDJSON(header: dump.header) { try output.write($0) }
+        case .csv:
+            let ledger = dump.ledger.selection(positions)
+            try ledger.writeCSV(host: dump.header.hostID) { try output.write($0) }
+        }
+    }
+
+    private func read() throws -> DumpContents {
+        if let from { return try DumpContents(reading: InputFile(path: from)) }
+        return try DumpContents(reading: daemon.askForDump())
+    }
+
+    private func printTable(_ dump: borrowing DumpContents, _ positions: [Int]) throws {
+        var rows: [RecordRow] = []
+        for position in positions { rows.append(RecordRow(dump.ledger.records[position], in: dump.ledger)) }
+        rows = RecordRow.sorted(rows)
+        let shown = all ? rows : Array(rows.prefix(limit))
+        let table = RecordTable(rows: shown, time: dump.header.time)
+        try Output.standard.write(wide ? table.wideText : table.text(width: Terminal.width))
+        if shown.count < rows.count {
+            Diagnostics.say("\(Quantity.grouped(rows.count - shown.count)) more rows; --all shows them")
+        }
+    }
+
+    private var nothing: String {
+        let conditions = [
+            program.map { "program \"\($0)\"" }, path.map { "path \"\($0)\"" },
+            relation.isEmpty
+                ? nil : "relation " + relation.map { $0.word.description }.joined(separator: " or "),
+        ].compactMap { $0 }
+        return conditions.isEmpty
+            ? "there are no records yet" : "no record matches \(conditions.joined(separator: ", "))"
+    }
+}
+
+extension Relation: ExpressibleByArgument {
+    /// The relation that a word of a dump stands for.
+    public init?(argument: String) { self.init(word: argument) }
+    /// The words, for help and completion.
+    public static var allValueStrings: [String] { allCases.map { $0.word.description } }
+}

@@ -1,0 +1,23 @@
+/// What the exit status of `retinue` means. Stable: scripts rely on it.
+enum ExitStatus {
+    /// The answer is there, and it is yes.
+    static let success: Int32 = 0
+    /// The answer is no, or the input was wrong.
+    static let negative: Int32 = 1
+    /// No daemon answers.
+    static let unreachable: Int32 = 3
+}
+
+/// The end of a command: a sentence for stderr and the exit status.
+struct Failure: Error, Equatable {
+    let message: String
+    let status: Int32
+
+    init(_ message: String, status: Int32 = ExitStatus.negative) {
+        self.message = message
+        self.status = status
+    }
+}
+
+/// The reader of the output has what it wanted and left (EPIPE): an end without a word.
+struct ReaderGone: Error {}

@@ -1,0 +1,63 @@
+import Glibc
+import Records
+import SystemCalls
+
+/// A file to be read from its start to its end.
+struct InputFile: ~Copyable {
+    private let descriptor: FileDescriptor
+    /// For messages.
+    let name: String
+
+    init(_ descriptor: consuming FileDescriptor, name: String) {
+        self.descriptor = descriptor
+        self.name = name
+    }
+
+    /// Opens a file; `-` is standard input.
+    init(path: String) throws(Failure) {
+        let descriptor: FileDescriptor
+        do throws(SystemError) {
+            descriptor = try path == "-" ? .standardInput() : .open(path, O_RDONLY)
+        } catch {
+            throw Failure("cannot open \(path): \(SystemError.text(of: error.code))")
+        }
+        self.descriptor = descriptor
+        name = path == "-" ? "standard input" : path
+    }
+
+    /// Lends the file's bytes in large pieces.
+    borrowing func forEachPiece(_ body: (UnsafeRawBufferPointer) throws -> Void) throws {
+        let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
+        defer { buffer.deallocate() }
+        while true {
+            let number = descriptor.number
+            let count: Int
+            do throws(SystemError) {
+                count = try systemCall("read") { read(number, buffer.baseAddress, buffer.count) }
+            } catch {
+                throw Failure("cannot read \(name): \(SystemError.text(of: error.code))")
+            }
+            if count == 0 { return }
+            try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
+        }
+    }
+}
+
+extension FileDescriptor {
+    fileprivate static func standardInput() throws(SystemError) -> FileDescriptor {
+        FileDescriptor(owning: try systemCall("dup") { dup(0) })
+    }
+}
+
+extension DumpContents {
+    /// Reads a dump in the form `retinue/1`.
+    init(reading file: borrowing InputFile) throws {
+        var reader = DumpReader()
+        do {
+            try file.forEachPiece { try reader.feed($0) }
+            self = try reader.finish()
+        } catch let error as DumpError {
+            throw Failure("\(file.name) is not a dump that can be read: \(error)")
+        }
+    }
+}
