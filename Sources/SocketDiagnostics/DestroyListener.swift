@@ -30,7 +30,7 @@ public struct DestroyListener: ~Copyable {
     /// Opens the socket in the calling thread's network namespace and joins the four groups.
     ///
     /// - Parameter receiveBuffer: bytes of socket buffer to ask for (`SO_RCVBUFFORCE`, else `SO_RCVBUF`).
-    ///   A notice occupies about 1 KiB of it.
+    ///   The kernel gives twice as much; a notice occupies 1,280 bytes of it (measured on Linux 6.18).
     public init(receiveBuffer: Int32 = 32 << 20) throws(SystemError) {
         guard
             let socket = mnl_socket_open2(

@@ -15,7 +15,7 @@ public struct NetworkNamespace: ~Copyable {
 
     /// Opens a namespace by a path, such as `/run/netns/NAME` or `/proc/PID/ns/net`.
     public init(path: String) throws(SystemError) {
-        let descriptor = try FileDescriptor.open(path, O_RDONLY)
+        let descriptor = try FileDescriptor.open(path, O_RDONLY | O_NONBLOCK)
         let number = descriptor.number
         var status = stat()
         _ = try systemCall("fstat") { fstat(number, &status) }

@@ -53,10 +53,17 @@ struct DestroyListenerTests {
                 #expect(client.bytesSent == up)
                 #expect(client.bytesReceived == down + 1)
                 #expect(server.bytesReceived - UInt64(server.unread) == up)
+            case .shutdownFirst:
+                // The one case that `unread` does not tell: the client read on to the FIN.
+                #expect(client.bytesSent == up)
+                #expect(client.bytesReceived == down + 1)
+                #expect(client.unread == 0)
+                #expect(server.bytesReceived == up + 1)
             case .reset:
                 // A reset brings no FIN. Its sender's socket was wiped.
                 #expect(server.bytesReceived == up)
-                #expect(clients[0].remote.port == 0)
+                #expect(clients[0].remote == address(family, 0))
+                #expect(clients[0].local.isUnspecified)
                 #expect(client.bytesSent == 0)
                 #expect(client.bytesReceived == 0)
             }
@@ -100,6 +107,55 @@ struct DestroyListenerTests {
         #expect(dead.local == living.local)
         #expect(dead.userID == 0)
         #expect(dead.cgroup == nil)
+    }
+
+    /// A failed connect leaves a notice that does not name the peer's port.
+    @Test func refusedConnectIsAnonymous() throws {
+        let listener = try DestroyListener()
+        let server = Loopback.bound(AF_INET)
+        let port = Loopback.port(of: server)
+        Loopback.close(server)
+        let client = Loopback.socket(AF_INET, clinux_SOCK_STREAM)
+        let cookie = Loopback.cookie(of: client)
+        #expect(Loopback.connect(client, to: port) == ECONNREFUSED)
+        Loopback.close(client)
+        let told = try listener.sockets(1) { $0.cookie == cookie }
+        #expect(told.count == 1)
+        #expect(told.first?.local.port != 0)
+        #expect(told.first?.local.isUnspecified == true)
+        #expect(told.first?.remote == address(AF_INET, 0))
+    }
+
+    /// Who is root in a container may send to sockets there, and join in the groups.
+    @Test func onlyTheKernelIsBelieved() throws {
+        let listener = try DestroyListener()
+        let forger = Loopback.socket(AF_NETLINK, clinux_SOCK_RAW, NETLINK_SOCK_DIAG)
+        var forged = Fixtures.tcpClientClosed
+        forged[60...67] = [0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a, 0x5a]  // cookie
+        var address = sockaddr_nl()
+        var size = socklen_t(MemoryLayout<sockaddr_nl>.size)
+        withUnsafeMutablePointer(to: &address) { address in
+            address.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+                precondition(getsockname(listener.number, address, &size) == 0)
+            }
+        }
+        let ways = [(pid: address.nl_pid, groups: UInt32(0)), (pid: 0, groups: 1)]
+        for way in ways {
+            address.nl_pid = way.pid
+            address.nl_groups = way.groups
+            let sent = withUnsafePointer(to: &address) { address in
+                address.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    sendto(forger.number, forged, forged.count, 0, $0, size)
+                }
+            }
+            // To a group it goes to the kernel as well, which does not take it for a request.
+            #expect(sent == forged.count || errno == ECONNREFUSED)
+        }
+        let real = Loopback.socket(AF_INET, clinux_SOCK_STREAM)
+        let cookie = Loopback.cookie(of: real)
+        Loopback.close(real)
+        let told = try listener.sockets(1) { $0.cookie == cookie || $0.cookie == 0x5a5a_5a5a_5a5a_5a5a }
+        #expect(told.map(\.cookie) == [cookie])
     }
 
     @Test func overrunIsTold() throws {

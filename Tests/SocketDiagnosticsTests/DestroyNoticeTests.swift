@@ -63,16 +63,19 @@ func closedSockets(_ bytes: [UInt8]) throws(WireError) -> [ClosedSocket] {
         for index in 0..<16 { bytes[24 + index] = UInt8(0xa0 + index) }
         bytes[40..<56] = hex("00000000 00000000 0000ffff c0a80102")[...]
         let socket = try #require(try closedSockets(bytes).first)
-        #expect(socket.local == SocketAddress(high: 0xa0a1_a2a3_a4a5_a6a7, low: 0xa8a9_aaab_acad_aeaf, port: 42555))
+        #expect(
+            socket.local
+                == SocketAddress(high: 0xa0a1_a2a3_a4a5_a6a7, low: 0xa8a9_aaab_acad_aeaf, port: 42555))
         // An IPv6 socket that served IPv4 has the same address as the client's IPv4 socket.
         #expect(socket.remote == SocketAddress(v4: 0xc0a8_0102, port: 41994))
     }
 
     /// An older kernel's tcp_info ends sooner: each field is read only where it is whole.
-    @Test(arguments: [
-        (280, 1000, 78), (216, 1000, 78), (215, nil, 78), (160, nil, 78), (136, nil, 78), (135, nil, nil),
-        (104, nil, nil), (0, nil, nil),
-    ] as [(Int, UInt64?, UInt64?)])
+    @Test(
+        arguments: [
+            (280, 1000, 78), (216, 1000, 78), (215, nil, 78), (160, nil, 78), (136, nil, 78), (135, nil, nil),
+            (104, nil, nil), (0, nil, nil),
+        ] as [(Int, UInt64?, UInt64?)])
     func shorterInformation(length: Int, sent: UInt64?, received: UInt64?) throws {
         let start = 100  // where the tcp_info starts
         var bytes = Array(Fixtures.tcpClientClosed.prefix(start + length))

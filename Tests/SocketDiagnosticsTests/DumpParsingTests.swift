@@ -32,7 +32,8 @@ import Wire
     }
 
     @Test func payloadIsExactByTheState() throws {
-        for (state, payload) in [(1, 5), (4, 5), (5, 5), (6, 4), (8, 4), (9, 4), (11, 4)] as [(UInt8, UInt64)] {
+        for (state, payload) in [(1, 5), (4, 5), (5, 5), (6, 4), (8, 4), (9, 4), (11, 4)] as [(UInt8, UInt64)]
+        {
             var bytes = Fixtures.tcpEstablished
             bytes[17] = state
             #expect(try inet(bytes)[0].payloadReceived == payload)

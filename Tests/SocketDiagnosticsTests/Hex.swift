@@ -33,7 +33,9 @@ func hostileInputs(from good: [[UInt8]], count: Int, seed: UInt64, _ body: ([UIn
         for _ in 0..<Int.random(in: 1...6, using: &generator) {
             // Lengths stand near the start of things: change those more often than the rest.
             let end = Bool.random(using: &generator) ? bytes.count : min(bytes.count, 120)
-            let values: [UInt8] = [0, 1, 3, 4, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &generator)]
+            let values: [UInt8] = [
+                0, 1, 3, 4, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &generator),
+            ]
             bytes[Int.random(in: 0..<end, using: &generator)] = values.randomElement(using: &generator)!
         }
         bytes.removeLast(Int.random(in: 0...min(8, bytes.count), using: &generator))

@@ -9,7 +9,11 @@ let isRoot = getuid() == 0
 
 /// How a conversation ends.
 enum Closing: CaseIterable, Sendable {
-    case clientFirst, serverFirst, reset
+    case clientFirst, serverFirst
+    /// The client says that it is done, waits for the server's end, then closes.
+    case shutdownFirst
+    /// The client resets the connection.
+    case reset
 }
 
 /// Sockets on the loopback interface of the calling thread's network namespace.
@@ -41,14 +45,15 @@ enum Loopback {
         }
     }
 
-    static func socket(_ family: Int32, _ type: Int32) -> FileDescriptor {
-        FileDescriptor(owning: Glibc.socket(family, type | clinux_SOCK_CLOEXEC, 0))
+    static func socket(_ family: Int32, _ type: Int32, _ protocolNumber: Int32 = 0) -> FileDescriptor {
+        FileDescriptor(owning: Glibc.socket(family, type | clinux_SOCK_CLOEXEC, protocolNumber))
     }
 
     static func close(_ socket: consuming FileDescriptor) {}
 
     /// A socket bound to a free port; listening, if it is a stream.
-    static func bound(_ family: Int32, _ type: Int32 = clinux_SOCK_STREAM, host: UInt32 = 1) -> FileDescriptor {
+    static func bound(_ family: Int32, _ type: Int32 = clinux_SOCK_STREAM, host: UInt32 = 1) -> FileDescriptor
+    {
         let server = socket(family, type)
         precondition(withAddress(family, port: 0, host: host) { bind(server.number, $0, $1) } == 0)
         if type == clinux_SOCK_STREAM { precondition(listen(server.number, 64) == 0) }
@@ -59,8 +64,14 @@ enum Loopback {
         _ family: Int32, _ type: Int32 = clinux_SOCK_STREAM, to port: UInt16, host: UInt32 = 1
     ) -> FileDescriptor {
         let client = socket(family, type)
-        precondition(withAddress(family, port: port, host: host) { connect(client.number, $0, $1) } == 0)
+        precondition(
+            withAddress(family, port: port, host: host) { Glibc.connect(client.number, $0, $1) } == 0)
         return client
+    }
+
+    /// Connects over IPv4; returns an `errno` value.
+    static func connect(_ client: borrowing FileDescriptor, to port: UInt16) -> Int32 {
+        withAddress(AF_INET, port: port) { Glibc.connect(client.number, $0, $1) } == 0 ? 0 : errno
     }
 
     static func accepted(_ server: borrowing FileDescriptor) -> FileDescriptor {
@@ -91,7 +102,9 @@ enum Loopback {
         return UInt32(status.st_ino)
     }
 
-    static func send(_ count: Int, from sender: borrowing FileDescriptor, to receiver: borrowing FileDescriptor) {
+    static func send(
+        _ count: Int, from sender: borrowing FileDescriptor, to receiver: borrowing FileDescriptor
+    ) {
         let bytes = [UInt8](repeating: 7, count: count)
         precondition(write(sender.number, bytes, count) == count)
         var room = bytes
@@ -120,6 +133,11 @@ enum Loopback {
             close(client)
             awaitEnd(peer)
         case .serverFirst:
+            close(peer)
+            awaitEnd(client)
+        case .shutdownFirst:
+            shutdown(client.number, Int32(SHUT_WR))
+            awaitEnd(peer)
             close(peer)
             awaitEnd(client)
         case .reset:

@@ -28,7 +28,8 @@ import Wire
         ] {
             #expect(throws: FormatError.line(2)) { try fields(bad) }
         }
-        for bad in ["", "ID:", "ID: 0", "ID: x", "ID: 65536", "ID: -1", "\tfield:int a;\toffset:1;\tsize:1;"] {
+        for bad in ["", "ID:", "ID: 0", "ID: x", "ID: 65536", "ID: -1", "\tfield:int a;\toffset:1;\tsize:1;"]
+        {
             #expect(throws: FormatError.noIdentifier) { try TracepointFormat(Array(bad.utf8)) }
         }
         #expect(throws: FormatError.tooLong) {

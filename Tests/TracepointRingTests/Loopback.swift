@@ -28,6 +28,15 @@ struct Loopback: ~Copyable {
         return Connection(port: Self.port(of: client.number), client: client, peer: peer)
     }
 
+    /// Closes the server.
+    consuming func stop() {}
+
+    /// Connects over IPv4, and closes; returns an `errno` value.
+    static func connect(to port: UInt16) -> Int32 {
+        let client = FileDescriptor(owning: socket(AF_INET, clinux_SOCK_STREAM | clinux_SOCK_CLOEXEC, 0))
+        return withAddress(AF_INET, port) { Glibc.connect(client.number, $0, $1) } == 0 ? 0 : errno
+    }
+
     /// Both ends of a connection, closed in this order: client, server.
     struct Connection: ~Copyable {
         let port: UInt16
@@ -38,6 +47,12 @@ struct Loopback: ~Copyable {
             self.port = port
             self.client = client.release()
             self.peer = peer.release()
+        }
+
+        /// Gives the connection up from the client's side (`SO_LINGER` of 0).
+        consuming func reset() {
+            var now = linger(l_onoff: 1, l_linger: 0)
+            setsockopt(client, SOL_SOCKET, SO_LINGER, &now, socklen_t(MemoryLayout<linger>.size))
         }
 
         deinit {

@@ -3,10 +3,11 @@ import Testing
 @testable import TracepointRing
 
 @Suite struct ProcessorListTests {
-    @Test(arguments: [
-        ("0\n", [0]), ("0-1\n", [0, 1]), ("0-1", [0, 1]), ("0,2-4,8\n", [0, 2, 3, 4, 8]), ("7", [7]),
-        ("65535", [65535]),
-    ] as [(String, [Int32])])
+    @Test(
+        arguments: [
+            ("0\n", [0]), ("0-1\n", [0, 1]), ("0-1", [0, 1]), ("0,2-4,8\n", [0, 2, 3, 4, 8]), ("7", [7]),
+            ("65535", [65535]),
+        ] as [(String, [Int32])])
     func lists(text: String, numbers: [Int32]) {
         #expect(ProcessorList(Array(text.utf8))?.numbers == numbers)
     }

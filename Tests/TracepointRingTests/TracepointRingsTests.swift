@@ -29,6 +29,16 @@ struct TracepointRingsTests {
         }
     }
 
+    /// Rings for one server's connections alone: other tests connect too, and a small ring is soon full.
+    private func rings(
+        for server: borrowing Loopback, pages: Int, wakeupWatermark: UInt32? = nil
+    ) throws -> TracepointRings {
+        let filter = "sport == \(server.port) || dport == \(server.port)"
+        return try TracepointRings(
+            Tracepoint(group: "sock", name: "inet_sock_set_state", filter: filter), pages: pages,
+            wakeupWatermark: wakeupWatermark)
+    }
+
     @Test(arguments: [AF_INET, AF_INET6])
     func eachConnectNamesProcessAndPort(family: Int32) throws {
         let rings = try TracepointRings()
@@ -73,10 +83,41 @@ struct TracepointRingsTests {
         #expect(sockets.map { socket in ends.first { $0.socket == socket }!.local.port } == ports)
     }
 
+    /// Where a program resets a connection, and where its connect fails, the notice of the socket's death
+    /// names no peer (SocketDiagnostics): the transition does.
+    @Test func abandonedSocketsAreNamed() throws {
+        let rings = try TracepointRings()
+        let server = Loopback()
+        let connection = server.connect()
+        let port = connection.port
+        connection.reset()
+        var seen = Seen()
+        try seen.drain(rings, port: server.port)
+        let resets = seen.transitions.filter {
+            $0.oldState == .established && $0.newState == .close && $0.local.port == port
+        }
+        #expect(resets.count == 1)
+        #expect(resets.first?.remote.port == server.port)
+        #expect(resets.first?.process == getpid())
+
+        let gone = server.port
+        server.stop()
+        seen = Seen()
+        #expect(Loopback.connect(to: gone) == ECONNREFUSED)
+        try seen.drain(rings, port: gone)
+        let failed = seen.transitions.filter { $0.oldState == .synSent && $0.newState == .close }
+        #expect(failed.count == 1)
+        #expect(failed.first?.remote.port == gone)
+        #expect(failed.first?.local.port != 0)
+        let started = seen.transitions.filter { $0.newState == .synSent }
+        #expect(started.map(\.socket) == failed.map(\.socket))
+        #expect(started.map(\.process) == [getpid()])
+    }
+
     /// A small ring is written around many times, and each record comes out whole, once.
     @Test func recordsThatWrap() throws {
-        let rings = try TracepointRings(pages: 1)
         let server = Loopback()
+        let rings = try rings(for: server, pages: 1)
         var seen = Seen()
         for _ in 0..<230 {
             _ = server.connect()
@@ -89,10 +130,10 @@ struct TracepointRingsTests {
     }
 
     @Test func lossIsCounted() throws {
-        let rings = try TracepointRings(pages: 1)
+        let server = Loopback()
+        let rings = try rings(for: server, pages: 1)
         let countsLoss = rings.countsLoss
         #expect(countsLoss)
-        let server = Loopback()
         for _ in 0..<200 { _ = server.connect() }
         // Full: nothing in the records tells of what came after.
         let lost = try #require(try rings.lost())
@@ -110,10 +151,10 @@ struct TracepointRingsTests {
 
     /// One connection wakes nobody; a ring that is half full does, once.
     @Test func wakesAtTheWatermarkOnly() throws {
-        let rings = try TracepointRings(pages: 2)
+        let server = Loopback()
+        let rings = try rings(for: server, pages: 2)
         let poller = try Poller()
         for number in rings.numbers { try poller.add(number, token: 1) }
-        let server = Loopback()
         _ = server.connect()
         #expect(try poller.wait(timeout: 100) { _ in } == 0)
         var seen = Seen()
@@ -127,10 +168,12 @@ struct TracepointRingsTests {
     }
 
     @Test func aLowWatermarkWakesAtOnce() throws {
-        let rings = try TracepointRings(wakeupWatermark: 1)
+        let server = Loopback()
+        let rings = try rings(for: server, pages: 2, wakeupWatermark: 1)
         let poller = try Poller()
         for number in rings.numbers { try poller.add(number, token: 1) }
-        _ = Loopback().connect()
+        #expect(try poller.wait(timeout: 0) { _ in } == 0)
+        _ = server.connect()
         #expect(try poller.wait(timeout: 1000) { _ in } > 0)
     }
 
@@ -177,7 +220,8 @@ struct TracepointRingsTests {
         let links = numbers.map { number -> String in
             var path = [CChar](repeating: 0, count: 64)
             let count = readlink("/proc/self/fd/\(number)", &path, 63)
-            return count < 0 ? "" : String(decoding: path[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
+            return count < 0
+                ? "" : String(decoding: path[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
         }
         // Another test may have the number by now, but not for a perf event: this suite runs alone.
         #expect(!links.contains("anon_inode:[perf_event]"))

@@ -102,7 +102,8 @@ import Wire
         #expect(broken(Fixtures.connecting) { $0[6...7] = [27, 0] } == .malformed(offset: 8))
         // The raw data's: beyond the record, far beyond, and shorter than the fields need.
         #expect(broken(Fixtures.connecting) { $0[24] += 1 } == .truncated(offset: 28))
-        #expect(broken(Fixtures.connecting) { $0[24...27] = [0xff, 0xff, 0xff, 0xff] } == .truncated(offset: 28))
+        #expect(
+            broken(Fixtures.connecting) { $0[24...27] = [0xff, 0xff, 0xff, 0xff] } == .truncated(offset: 28))
         #expect(broken(Fixtures.connecting) { $0[24] = 1 } != nil)
         #expect(broken(Fixtures.connecting) { $0[24] = 71 } != nil)
         #expect(broken(Fixtures.connecting) { $0[24] = 72 } == nil)
@@ -112,7 +113,9 @@ import Wire
 
     @Test func everyTruncationIsAnError() throws {
         let layout = try Fixtures.layout
-        let whole = [Fixtures.connecting, Fixtures.connected, Fixtures.lost, Fixtures.lostSamples, Fixtures.throttle]
+        let whole = [
+            Fixtures.connecting, Fixtures.connected, Fixtures.lost, Fixtures.lostSamples, Fixtures.throttle,
+        ]
         for bytes in whole {
             for length in 1..<bytes.count {
                 #expect(throws: WireError.self) { try parse(Array(bytes.prefix(length)), layout) }
@@ -123,7 +126,8 @@ import Wire
 
     @Test func hostileBytesDoNotTrap() throws {
         let good = [
-            Fixtures.connecting, Fixtures.connected + Fixtures.lost, Fixtures.lostSamples + Fixtures.connecting,
+            Fixtures.connecting, Fixtures.connected + Fixtures.lost,
+            Fixtures.lostSamples + Fixtures.connecting,
         ]
         let layout = try Fixtures.layout
         var parsed = 0

@@ -35,6 +35,9 @@ _Static_assert(sizeof(struct perf_event_header) == 8, "perf_event_header");
 // notsent_bytes and min_rtt (u32 each). <linux/tcp.h> cannot be included here, see clinux.h.
 enum { clinux_tcp_info_data_segs_in = 152 };
 
+// PERF_FORMAT_LOST, which headers before Linux 6.0 lack.
+enum { clinux_PERF_FORMAT_LOST = 1 << 4 };
+
 // The kernel publishes records by moving data_head, and reuses what data_tail has passed: head must be
 // read before the records (acquire), tail written after they were copied (release).
 static inline uint64_t clinux_ring_head(const struct perf_event_mmap_page *page) {

@@ -13,7 +13,7 @@ public struct InetSocket: Equatable, Sendable {
     public let local: SocketAddress
     /// The other end; port 0 where there is none.
     public let remote: SocketAddress
-    /// The owner's user id, in the initial user namespace's terms for a listener there.
+    /// The owner's user id, as the user namespace of the query counts.
     public let userID: UInt32
     /// The socket's number that is never used twice; a destroy notice has the same.
     public let cookie: UInt64

@@ -28,7 +28,7 @@ public struct TracepointRings: ~Copyable {
     public init(
         _ tracepoint: Tracepoint = .socketState, pages: Int = 32, wakeupWatermark: UInt32? = nil
     ) throws(TracepointError) {
-        precondition(pages > 0 && pages & (pages - 1) == 0, "a ring's size is a power of two")
+        precondition(pages > 0 && pages <= 1 << 40 && pages & (pages - 1) == 0, "a power of two")
         let format = try TraceFileSystem().format(of: tracepoint)
         let processors: ProcessorList
         do throws(SystemError) {
@@ -36,7 +36,7 @@ public struct TracepointRings: ~Copyable {
         } catch {
             throw .system(error)
         }
-        let watermark = wakeupWatermark ?? UInt32(pages * sysconf(Int32(_SC_PAGESIZE)) / 2)
+        let watermark = wakeupWatermark ?? UInt32(clamping: pages * sysconf(Int32(_SC_PAGESIZE)) / 2)
         var attributes = Self.attributes(format.identifier, watermark)
         var countsLoss = true
         var rings = RingList(capacity: processors.numbers.count)
@@ -101,7 +101,7 @@ public struct TracepointRings: ~Copyable {
         attributes.config = UInt64(identifier)
         attributes.sample_period = 1
         attributes.sample_type = PerfRecords.sampleType
-        attributes.read_format = UInt64(PERF_FORMAT_LOST.rawValue)
+        attributes.read_format = UInt64(clinux_PERF_FORMAT_LOST)
         attributes.disabled = 1
         attributes.use_clockid = 1
         attributes.clockid = CLOCK_MONOTONIC
