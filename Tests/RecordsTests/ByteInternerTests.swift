@@ -18,7 +18,8 @@ import Testing
     @Test func noneIsEmptyAndTheEmptyStringIsAString() {
         var interner = ByteInterner()
         #expect(interner.array(.none).isEmpty)
-        #expect(interner.isEmpty(.none))
+        let isNoneEmpty = interner.isEmpty(.none)
+        #expect(isNoneEmpty)
         let empty = interner.intern([])
         #expect(empty != .none)
         #expect(interner.intern("") == empty)

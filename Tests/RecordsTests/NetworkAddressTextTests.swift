@@ -43,7 +43,8 @@ import Testing
             var raw = groups.flatMap { [UInt8($0 >> 8), UInt8($0 & 0xff)] }
             var text = [CChar](repeating: 0, count: 64)
             inet_ntop(AF_INET6, &raw, &text, 64)
-            #expect(address.description == String(cString: text))
+            let expected = text.withUnsafeBufferPointer { String(cString: $0.baseAddress!) }
+            #expect(address.description == expected)
             #expect(NetworkAddress(address.description) == address)
         }
     }

@@ -35,12 +35,14 @@ import Testing
 
     @Test func everyDayComesBackAndFollowsTheLast() {
         var last = ""
+        var wrong: [String] = []
         for day in 0..<213_503 as Range<UInt64> {
             let text = Timestamp.text(day * 86_400 * Self.second)
-            #expect(text > last)
-            #expect(Timestamp.parse(text.utf8) == day * 86_400 * Self.second)
+            // An expectation for each of two hundred thousand would take longer than all other tests.
+            if text <= last || Timestamp.parse(text.utf8) != day * 86_400 * Self.second { wrong.append(text) }
             last = text
         }
+        #expect(wrong == [])
     }
 
     @Test func readsFractions() {

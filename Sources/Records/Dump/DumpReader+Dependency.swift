@@ -121,7 +121,7 @@ private struct DependencyFields {
         case .mechanism: mechanism = try parser.word(key, Mechanism.init(word:))
         case .local: (local, localHasPort) = try parser.endpoint()
         case .remote: (remote, remoteHasPort) = try parser.endpoint()
-        case .count: count = try parser.unsigned()
+        case .count: count = try parser.count()
         case .first: first = try parser.time(key)
         case .last: last = try parser.time(key)
         case .sent: sent = try parser.unsigned()

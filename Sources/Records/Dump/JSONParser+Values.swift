@@ -19,6 +19,14 @@ extension JSONParser {
         return address
     }
 
+    /// Reads a number of observations, of which there is at least one.
+    mutating func count() throws(JSONError) -> UInt64 {
+        let start = offset
+        let count = try unsigned()
+        guard count > 0 else { throw JSONError(.range, at: start) }
+        return count
+    }
+
     /// Reads a word of the vocabulary.
     mutating func word<Value>(_ key: LineKey, _ make: (String) -> Value?) throws(JSONError) -> Value {
         let word = try string()

@@ -1,0 +1,199 @@
+import TestSupport
+import Testing
+
+@testable import Records
+
+@Suite struct DumpReaderTests {
+    private static let header =
+        #"{"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"h1","name":"n","#
+        + #""addresses":["10.0.0.2"],"kernel":"k","boot":"b"},"daemon":{"version":"v","#
+        + #""started":"2026-11-21T01:00:00.000Z"},"sources":{}}"# + "\n"
+    private static let times = #""count":2,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.124Z","evidence":"exact"}"#
+    private static let start = #"{"type":"dependency","host":"h1","program":{"executable":"/bin/a"},"#
+    private static let file = start + #""relation":"file","path":"/etc/a","kind":"regular","access":"rw","# + times + "\n"
+
+    private func problem(_ text: String, lineLimit: Int = 1 << 20) -> DumpError? {
+        do {
+            var reader = DumpReader(lineLimit: lineLimit)
+            try reader.feed(Array(text.utf8))
+            _ = try reader.finish()
+            return nil
+        } catch { return error }
+    }
+
+    private func content(_ line: String) -> JSONError.Reason? {
+        guard case .content(let error) = problem(Self.header + line)?.reason else { return nil }
+        return error.reason
+    }
+
+    /// Whatever is written comes back, to the letter, however it is cut into pieces.
+    @Test(arguments: 1...30) func whatIsWrittenComesBack(seed: Int) throws {
+        var maker = RandomLedger(seed: UInt64(seed))
+        var ledger = Ledger()
+        maker.fill(&ledger, observations: seed * 10)
+        let written = ledger.ndjson(maker.header())
+        let contents = try DumpContents(ndjson: written)
+        #expect(contents.ledger.ndjson(contents.header) == written)
+        #expect(contents.ledger.records.count == ledger.records.count)
+        #expect(contents.ledger.dirty.isEmpty)
+
+        var reader = DumpReader()
+        var offset = 0
+        while offset < written.count {
+            let end = min(offset + Int.random(in: 0...90, using: &maker.random), written.count)
+            try reader.feed(Array(written[offset..<end]))
+            offset = end
+        }
+        let pieced = try reader.finish()
+        #expect(pieced.ledger.ndjson(pieced.header) == written)
+    }
+
+    /// Byte strings come back themselves, not their readable form.
+    @Test func bytesComeBack() throws {
+        var maker = RandomLedger(seed: 77)
+        var ledger = Ledger()
+        for _ in 0..<300 {
+            let program = ledger.intern(Program(executable: ledger.texts.intern(maker.name(atLeast: 1))))
+            ledger.note(
+                .file(program, path: ledger.texts.intern(maker.name(atLeast: 1))), access: .opened, evidence: .exact,
+                time: 0)
+        }
+        let contents = try DumpContents(ndjson: ledger.ndjson(DumpHeader()))
+        try #require(contents.ledger.records.count == ledger.records.count)
+        for position in ledger.records.indices {
+            let was = ledger.records[position].key
+            let now = contents.ledger.records[position].key
+            #expect(
+                ledger.texts.array(TextID(rawValue: was.object))
+                    == contents.ledger.texts.array(TextID(rawValue: now.object)))
+            #expect(
+                ledger.texts.array(ledger[was.program].executable)
+                    == contents.ledger.texts.array(contents.ledger[now.program].executable))
+        }
+    }
+
+    @Test func ignoresWhatItNeedNotKnow() throws {
+        let text =
+            Self.header + "\n \r\n" + #"{"type":"weather","path":7,"host":{}}"# + "\n"
+            + #"{"new":[1,{"type":3}],"type":"gap","source":"s","from":"2026-11-21T02:00:00.123Z","#
+            + #""to":"2026-11-21T02:00:00.123Z","lost":1,"path":"/"}"# + "\r\n"
+            + #"{"evidence":"exact","host":"h1","last":"2026-11-21T02:00:00Z","first":"2026-11-21T02:00:00Z","#
+            + #""count":1,"access":"r","kind":"regular","path":"/x","relation":"file","colour":null,"#
+            + #""program":{"executable":"/bin/a","mood":{}},"type":"dependency"}"#
+        let contents = try DumpContents(ndjson: Array(text.utf8))
+        #expect(contents.header.hostID == "h1")
+        #expect(contents.ledger.records.count == 1)
+        #expect(contents.ledger.gaps.map(\.cause) == [""])
+    }
+
+    @Test func joinsLinesForTheSameDependency() throws {
+        let contents = try DumpContents(ndjson: Array((Self.header + Self.file + Self.file).utf8))
+        #expect(contents.ledger.records.map(\.count) == [4])
+    }
+
+    @Test func takesTheBytesWhereverTheyStand() throws {
+        let raw = #""path_raw":"L/8=","#
+        let path = "\"path\":\"/\u{fffd}\","
+        for names in [raw + path, path + raw] {
+            let line = Self.start + names + #""relation":"file","kind":"char","access":"r","# + Self.times
+            let contents = try DumpContents(ndjson: Array((Self.header + line).utf8))
+            #expect(contents.ledger.texts.array(TextID(rawValue: contents.ledger.records[0].key.object)) == [0x2f, 0xff])
+        }
+    }
+
+    @Test func headerComesFirstAndOnce() {
+        #expect(problem("") == DumpError(.noHeader, line: 1))
+        #expect(problem("\n\n") == DumpError(.noHeader, line: 3))
+        #expect(problem(Self.file) == DumpError(.noHeader, line: 1))
+        #expect(problem("{\"type\":\"gap\"}") == DumpError(.noHeader, line: 1))
+        #expect(problem(Self.header + Self.header) == DumpError(.secondHeader, line: 2))
+        #expect(problem("host A,path A\n")?.line == 1)
+    }
+
+    @Test func namesAVersionThatItDoesNotKnow() {
+        let later = #"{"schema":"retinue/2","type":"header","time":7}"#
+        #expect(problem(later) == DumpError(.schema("retinue/2"), line: 1))
+        #expect(problem(later)?.description.contains("retinue/2") == true)
+        #expect(problem(#"{"type":"header"}"#) == DumpError(.schema(""), line: 1))
+        #expect(problem(#"{"type":"header","schema":1}"#) == DumpError(.schema(""), line: 1))
+    }
+
+    @Test func headerIsWhole() {
+        for key in ["time", "host", "daemon", "sources", "id", "name", "addresses", "kernel", "boot", "version", "started"] {
+            let text = Self.header.replacing("\"\(key)\":", with: "\"x\(key)\":")
+            #expect(text != Self.header)
+            guard case .content(let error) = problem(text)?.reason else {
+                Issue.record("\(key) may be left out")
+                continue
+            }
+            #expect(error.reason == .missing(key: key))
+        }
+    }
+
+    @Test func dependencyIsWhole() throws {
+        let lines = [
+            Self.file, Self.start + #""relation":"spawn","child":{"executable":"/b"},"# + Self.times,
+            Self.start + #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1,"received":1,"#
+                + Self.times,
+            Self.start + #""relation":"accept","transport":"tcp","local":{"address":"::1","port":1},"#
+                + #""remote":{"address":"::1"},"sent":1,"received":1,"# + Self.times,
+            Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":1},"# + Self.times,
+            Self.start + #""relation":"ipc","mechanism":"unix","name":"/x","# + Self.times,
+            #"{"type":"gap","source":"s","from":"2026-11-21T02:00:00.123Z","to":"2026-11-21T02:00:00.123Z","lost":1}"#,
+        ]
+        for line in lines {
+            #expect(problem(Self.header + line) == nil)
+            let keys = line.matches(of: /"(\w+)":/).map { String($0.1) }
+            for key in Set(keys) where key != "type" {
+                let without = line.replacing("\"\(key)\":", with: "\"x\":")
+                // An unknown key twice is no matter of the reader's.
+                #expect(content(without) == .missing(key: key), "\(key) in \(line)")
+            }
+            #expect(content(line.replacing("\"type\":", with: "\"x\":")) == .missing(key: "type"))
+        }
+    }
+
+    @Test(arguments: [
+        (#""rw""#, #""wr""#, JSONError.Reason.unknown(word: "wr", key: "access")),
+        (#""regular""#, #""door""#, .unknown(word: "door", key: "kind")),
+        (#""file""#, #""touch""#, .unknown(word: "touch", key: "relation")),
+        (#""exact""#, #""certain""#, .unknown(word: "certain", key: "evidence")),
+        (#""h1""#, #""h2""#, .unknown(word: "h2", key: "host")),
+        (#""count":2"#, #""count":-2"#, .type(expected: "a whole number")), (#""count":2"#, #""count":0"#, .range),
+        (#""count":2"#, #""count":18446744073709551616"#, .range),
+        (".124Z", ".124", .malformed(key: "last")), (#""path":"/etc/a""#, #""path":7"#, .type(expected: "a string")),
+        (#""path":"#, #""path_raw":"L/9=","path":"#, .malformed(key: "path_raw")),
+        (#""count":2"#, #""count":2,"count":2"#, .duplicate(key: "count")), (#""exact"}"#, #""exact"}}"#, .trailing),
+        (#""/bin/a"}"#, #""/bin/a","executable":""}"#, .duplicate(key: "executable")), (#""exact"}"#, #""exact""#, .end),
+    ])
+    func refuses(part: String, other: String, expected: JSONError.Reason) {
+        let line = Self.file.replacing(part, with: other)
+        #expect(line != Self.file)
+        #expect(content(line.replacing("\n", with: "")) == expected)
+    }
+
+    @Test func refusesBadEndpoints() {
+        let line = Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":65535},"# + Self.times
+        #expect(content(line.replacing("65535", with: "65536")) == .range)
+        #expect(content(line.replacing("::1", with: "::g")) == .malformed(key: "address"))
+        #expect(content(line.replacing("tcp", with: "sctp")) == .unknown(word: "sctp", key: "transport"))
+    }
+
+    @Test func errorsTellTheLine() {
+        let bad = Self.file.replacing("rw", with: "q")
+        #expect(problem(Self.header + Self.file + "\n" + bad)?.line == 4)
+        #expect(
+            problem(Self.header + bad)?.description.hasPrefix(#"line 2: unknown "access": "q" at byte "#) == true)
+    }
+
+    @Test func longLinesAreNotKept() {
+        #expect(problem(Self.header + Self.file, lineLimit: 100) == DumpError(.tooLong(limit: 100), line: 1))
+        let long = Self.header + String(repeating: " ", count: 1000)
+        #expect(problem(long, lineLimit: 999) == DumpError(.tooLong(limit: 999), line: 2))
+        #expect(problem(long, lineLimit: 1000) == nil)
+        var reader = DumpReader(lineLimit: 10)
+        #expect(throws: DumpError(.tooLong(limit: 10), line: 1)) {
+            for _ in 0..<11 { try reader.feed([0x20]) }
+        }
+    }
+}
