@@ -16,8 +16,9 @@ struct ProgramTests {
 
     @Test func versionAndHelp() throws {
         #expect(try retinue("--version") == Outcome(status: 0, output: "retinue 0.1.0\n", errors: ""))
-        for command in [[], ["--help"], ["probe"], ["status"], ["dump"], ["records"]] {
-            let outcome = try retinue(command == [] ? [] : command + (command == ["--help"] ? [] : ["--help"]))
+        let commands = ["probe", "status", "dump", "records"].map { [$0, "--help"] }
+        for command in [[], ["--help"]] + commands {
+            let outcome = try retinue(command)
             #expect(outcome.status == 0)
             #expect(outcome.output.contains("Examples:"))
             #expect(outcome.output.split(separator: "\n").allSatisfy { $0.count <= 80 })

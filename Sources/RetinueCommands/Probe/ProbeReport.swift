@@ -12,7 +12,7 @@ struct ProbeReport {
     func table(width: Int) -> String {
         var text = "kernel \(probe.kernel.printable)\n\n"
         var table = TextTable([
-            .init(title: "FEATURE"), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
+            .init(title: "FEATURE", cut: .end), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
         ])
         for finding in probe.findings {
             table.add([finding.name.printable, finding.state, finding.detail.printable])
