@@ -1,0 +1,182 @@
+import Observation
+import Records
+
+/// Plays the host: builds batches in the words of a story and tells what the observer made of them.
+struct Scene: ~Copyable {
+    var observer: Observer
+    let host = StagedHost()
+    private var batch = EventBatch()
+    private(set) var now: UInt64 = 1_000_000_000
+    static let ownPid: Int32 = 4242
+    static let loader = "/lib/ld-linux.so.2"
+
+    init() {
+        observer = Observer(ledger: Ledger(), surroundings: host, ownPid: Self.ownPid)
+        host.heads[Self.loader] = .plain
+        for name in ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/cat", "/usr/bin/env", "/usr/bin/python3.11"] {
+            host.heads[name] = .dynamic(loader: Array("/lib64/ld-linux.so.2".utf8))
+        }
+    }
+
+    // MARK: What happens
+
+    mutating func tick(_ nanoseconds: UInt64 = 1000) -> UInt64 {
+        now += nanoseconds
+        return now
+    }
+
+    mutating func fork(_ parent: Int32, _ child: Int32) {
+        batch.lifecycle.append(.init(.fork, pid: child, parent: parent, time: tick()))
+    }
+
+    mutating func exit(_ pid: Int32) { batch.lifecycle.append(.init(.exit, pid: pid, time: tick())) }
+
+    /// The opens for execution; then, if it succeeds, the exec.
+    mutating func exec(
+        _ pid: Int32, _ files: String..., arguments script: String? = nil, succeeds: Bool = true,
+        isSeen: Bool = true
+    ) {
+        for file in files { event([.opened, .executed], pid, file) }
+        if succeeds { confirm(pid, files, script, isSeen) }
+    }
+
+    /// The exec alone: its opens stand elsewhere.
+    mutating func confirm(_ pid: Int32, _ files: [String], _ script: String? = nil, _ isSeen: Bool = true) {
+        batch.lifecycle.append(.init(.exec, pid: pid, time: tick()))
+        guard isSeen, let file = files.last(where: { $0 != Self.loader }) else { return }
+        batch.images.append(
+            ImageFacts(pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) }))
+    }
+
+    mutating func open(_ pid: Int32, _ path: String) { event(.opened, pid, path) }
+    mutating func closeWritten(_ pid: Int32, _ path: String) { event(.closedWritable, pid, path) }
+    /// An open and the close of the same writable file, merged by the kernel.
+    mutating func write(_ pid: Int32, _ path: String) { event([.opened, .closedWritable], pid, path) }
+
+    mutating func event(_ flags: FileEvent.Flags, _ pid: Int32, _ path: String) {
+        _ = tick()
+        batch.files.append(FileEvent(flags, pid: pid, path: put(Array(path.utf8))))
+    }
+
+    /// An event named by handles, as the kernel does it.
+    mutating func event(
+        _ flags: FileEvent.Flags, _ pid: Int32, in directory: String, _ name: String, target: String = "",
+        newDirectory: String = "", newName: String = ""
+    ) {
+        _ = tick()
+        batch.files.append(
+            FileEvent(
+                flags, pid: pid, directory: handle(directory), name: put(Array(name.utf8)), target: handle(target),
+                newDirectory: handle(newDirectory), newName: put(Array(newName.utf8))))
+    }
+
+    private mutating func put(_ bytes: [UInt8]) -> Slice {
+        let start = batch.bytes.count
+        batch.bytes.append(contentsOf: bytes)
+        return Slice(start..<batch.bytes.count)
+    }
+
+    private mutating func handle(_ name: String) -> Slice {
+        name.isEmpty ? .empty : put(StagedHost.identity(name))
+    }
+
+    mutating func transition(
+        _ pid: Int32, _ socket: UInt64, _ from: TCPState, _ to: TCPState, _ local: Endpoint, _ remote: Endpoint
+    ) {
+        batch.transitions.append(
+            TransitionEvent(
+                time: tick(), pid: pid, socket: socket, from: from, to: to, local: local, remote: remote))
+    }
+
+    mutating func closure(
+        _ local: Endpoint, _ remote: Endpoint, sent: UInt64, received: UInt64, hasUnreadEnd: Bool = false,
+        _ transport: Transport = .tcp
+    ) {
+        batch.closures.append(
+            ClosureEvent(
+                transport, local: local, remote: remote, sent: sent, received: received,
+                hasUnreadEnd: hasUnreadEnd))
+    }
+
+    /// Ends the batch: the cutoff lies behind everything, or `early` nanoseconds before its end.
+    mutating func interpret(early: UInt64 = 0) {
+        batch.cutoff = tick() - early
+        batch.wall = batch.cutoff + 1_700_000_000_000_000_000
+        observer.interpret(batch)
+        batch.reset()
+    }
+
+    // MARK: What was made of it
+
+    func text(_ program: ProgramID) -> String {
+        let found = observer.ledger[program]
+        let name = String(decoding: observer.ledger.texts.array(found.executable), as: UTF8.self)
+        guard found.script != .none else { return name }
+        return name + " " + String(decoding: observer.ledger.texts.array(found.script), as: UTF8.self)
+    }
+
+    /// Every record as a line: `program file path rw`, `program spawn child`, `program connect …`.
+    var lines: [String] {
+        observer.ledger.records.map { record in
+            let key = record.key
+            let start = text(key.program) + " \(key.relation) "
+            func path(_ number: UInt32) -> String {
+                String(decoding: observer.ledger.texts.array(TextID(rawValue: number)), as: UTF8.self)
+            }
+            func end(_ number: UInt32) -> String { ":\(observer.ledger.endpoints[Int(number)].port)" }
+            let peer = key.peer == .unknown ? "" : " peer " + text(key.peer)
+            switch key.relation {
+            case .file:
+                var letters = ""
+                if record.access.contains(.opened) { letters += "r" }
+                if record.access.contains(.written) { letters += "w" }
+                if record.access.contains(.executed) { letters += "x" }
+                return start + path(key.object) + " " + letters
+            case .spawn: return start + text(ProgramID(rawValue: key.object))
+            case .connect, .accept:
+                return start + end(key.object) + peer + " x\(record.count) \(record.sent)/\(record.received)"
+                    + " \(record.evidence)"
+            case .listen: return start + end(key.object) + " \(record.evidence)"
+            case .ipc: return start + path(key.object) + peer
+            }
+        }.sorted()
+    }
+
+    /// The lines of one program's files and spawns.
+    func lines(of program: String) -> [String] {
+        lines.filter { $0.hasPrefix(program + " file ") || $0.hasPrefix(program + " spawn ") }
+            .map { String($0.dropFirst(program.count + 1)) }
+    }
+}
+
+/// A host that is what the test says it is.
+final class StagedHost: Surroundings {
+    var processes: [Int32: ProcessFacts] = [:]
+    var heads: [String: ExecutableHead] = [:]
+    var kinds: [String: FileKind] = [:]
+    /// Paths of directories by the name of their handle.
+    var directories: [String: String] = [:]
+    private(set) var questions: [String] = []
+
+    static func identity(_ name: String) -> [UInt8] { Array("handle:\(name)".utf8) }
+
+    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
+        let name = String(String(decoding: identity, as: UTF8.self).dropFirst("handle:".count))
+        questions.append("directory \(name)")
+        return directories[name].map { Array($0.utf8) }
+    }
+
+    func process(_ pid: Int32) -> ProcessFacts? {
+        questions.append("process \(pid)")
+        return processes[pid]
+    }
+
+    func head(ofFile path: [UInt8]) -> ExecutableHead { heads[String(decoding: path, as: UTF8.self)] ?? .unknown }
+    func kind(ofFile path: [UInt8]) -> FileKind? { kinds[String(decoding: path, as: UTF8.self)] }
+
+    /// A process that was there before.
+    func add(_ pid: Int32, _ executable: String, script: String? = nil, parent: Int32 = 1) {
+        processes[pid] = ProcessFacts(
+            pid: pid, parent: parent, executable: Array(executable.utf8), script: script.map { Array($0.utf8) })
+    }
+}

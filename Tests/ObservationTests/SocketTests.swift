@@ -1,0 +1,159 @@
+import Observation
+import Records
+import Testing
+
+/// Connections: which program, which peer, how many bytes.
+@Suite struct SocketTests {
+    let client = Endpoint(NetworkAddress(v4: 0x7f00_0001), port: 40000)
+    let server = Endpoint(NetworkAddress(v4: 0x7f00_0001), port: 80)
+    let wildcard = Endpoint(NetworkAddress(v4: 0), port: 80)
+    let none = Endpoint(NetworkAddress(v4: 0), port: 0)
+
+    private func scene() -> Scene {
+        let scene = Scene()
+        scene.host.add(10, "/usr/bin/server")
+        scene.host.add(20, "/usr/bin/client")
+        return scene
+    }
+
+    private func unbound(_ endpoint: Endpoint) -> Endpoint { Endpoint(endpoint.address, port: 0) }
+
+    private func connect(_ scene: inout Scene, _ socket: UInt64 = 1) {
+        scene.transition(20, socket, .close, .synSent, unbound(client), server)
+        // The later changes happen in the context of whoever is interrupted.
+        scene.transition(77, socket, .synSent, .established, client, server)
+        scene.transition(77, socket + 100, .synReceived, .established, server, client)
+    }
+
+    @Test func bothSidesAreJoinedAndBytesAreThoseOfThePayload() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        // The client closes first: the server reads the end, the client never reads the server's.
+        scene.transition(20, 1, .established, .finWait1, client, server)
+        scene.transition(77, 101, .established, .closeWait, server, client)
+        scene.transition(10, 101, .closeWait, .lastAck, server, client)
+        scene.transition(77, 1, .finWait2, .close, client, server)
+        scene.transition(77, 101, .lastAck, .close, server, client)
+        scene.closure(client, server, sent: 100, received: 51, hasUnreadEnd: true)
+        scene.closure(server, client, sent: 50, received: 101)
+        scene.interpret()
+        #expect(
+            scene.lines == [
+                "/usr/bin/client connect :80 peer /usr/bin/server x1 100/50 exact",
+                "/usr/bin/server accept :80 peer /usr/bin/client x1 50/100 exact",
+                "/usr/bin/server listen :80 exact",
+            ])
+        let number = scene.observer.awaitedClosures
+        #expect(number == 0)
+    }
+
+    @Test func theProgramIsThatOfTheMomentOfTheConnect() {
+        var scene = scene()
+        scene.host.heads["/usr/bin/cat"] = .plain
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        scene.open(20, "/etc/hosts")
+        connect(&scene)
+        scene.exec(20, "/usr/bin/cat")
+        scene.interpret()
+        #expect(scene.lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 0/0 exact"))
+    }
+
+    @Test func aConnectionThatIsStillOpenIsCountedOnceHoweverOftenItIsLookedAt() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.interpret()
+        var snapshot = HostSnapshot()
+        snapshot.wall = 1_700_000_001_000_000_000
+        snapshot.sockets = [
+            SocketSnapshot(
+                .tcp, isListening: false, local: client, remote: server, holders: [20], sent: 10, received: 5)
+        ]
+        scene.observer.take(snapshot, .look)
+        scene.observer.take(snapshot, .look)
+        scene.closure(client, server, sent: 30, received: 7)
+        scene.interpret()
+        #expect(scene.lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 30/7 exact"))
+    }
+
+    @Test func aFailedConnectIsNoDependency() {
+        var scene = scene()
+        scene.transition(20, 1, .close, .synSent, unbound(client), server)
+        scene.transition(77, 1, .synSent, .close, client, server)
+        scene.closure(Endpoint(client.address, port: 40000), none, sent: 0, received: 0)
+        scene.interpret()
+        #expect(scene.lines.isEmpty)
+    }
+
+    @Test func aConnectionThatNobodySawIsInferredFromItsLike() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.closure(client, server, sent: 1, received: 1)
+        scene.interpret()
+        let other = Endpoint(client.address, port: 40001)
+        scene.closure(other, server, sent: 3, received: 4)
+        scene.closure(server, other, sent: 4, received: 3)
+        scene.interpret()
+        #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/client connect") && $0.contains("x2 4/5") })
+        #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/server accept") && $0.contains("x2") })
+    }
+
+    @Test func aConnectionThatCannotBeInferredIsCounted() {
+        var scene = scene()
+        scene.closure(client, server, sent: 3, received: 4)
+        scene.interpret()
+        #expect(scene.lines.isEmpty)
+        let number = scene.observer.counters.unattributedConnections
+        #expect(number == 1)
+    }
+
+    @Test func whatAScanFindsIsEvidenceOfItsKind() {
+        var scene = scene()
+        var snapshot = HostSnapshot()
+        snapshot.wall = 1_700_000_001_000_000_000
+        snapshot.processes = [10, 20].map { pid in
+            ProcessSnapshot(
+                facts: scene.host.processes[pid]!,
+                files: [HeldFile(path: Array("/data/\(pid)".utf8), access: [.opened, .written], kind: .regular)])
+        }
+        snapshot.sockets = [
+            SocketSnapshot(.tcp, isListening: false, local: client, remote: server, holders: [20]),
+            SocketSnapshot(.tcp, isListening: false, local: server, remote: client, holders: [10]),
+            SocketSnapshot(.tcp, isListening: true, local: wildcard, remote: none, holders: [10]),
+        ]
+        snapshot.channels = [ChannelSnapshot(.unix, name: Array("/run/s".utf8), holders: [20], peers: [10])]
+        scene.observer.take(snapshot, .start)
+        let lines = scene.lines
+        #expect(lines.contains("/usr/bin/server listen :80 snapshot"))
+        #expect(lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 0/0 snapshot"))
+        #expect(lines.contains { $0.hasPrefix("/usr/bin/server accept :80 peer /usr/bin/client") })
+        #expect(lines.contains("/usr/bin/client file /data/20 rw"))
+        #expect(lines.contains("/usr/bin/client file /usr/bin/client x"))
+        #expect(lines.contains("/usr/bin/client ipc /run/s peer /usr/bin/server"))
+        #expect(lines.contains("/usr/bin/server ipc /run/s peer /usr/bin/client"))
+        let evidence = Set(scene.observer.ledger.records.map(\.evidence))
+        #expect(evidence == [.snapshot])
+        let before = scene.observer.ledger.records.map(\.count)
+        scene.observer.take(snapshot, .look)
+        let behind = scene.observer.ledger.records.map(\.count)
+        #expect(behind == before)
+    }
+
+    @Test func anEventMakesASnapshotExact() {
+        var scene = scene()
+        var snapshot = HostSnapshot()
+        snapshot.processes = [
+            ProcessSnapshot(
+                facts: scene.host.processes[20]!,
+                files: [HeldFile(path: Array("/data".utf8), access: .opened, kind: .regular)])
+        ]
+        scene.observer.take(snapshot, .start)
+        scene.open(20, "/data")
+        scene.interpret()
+        let record = scene.observer.ledger.records.first { $0.key.relation == .file && $0.access == .opened }
+        #expect(record?.evidence == .exact)
+        #expect(record?.count == 2)
+    }
+}
