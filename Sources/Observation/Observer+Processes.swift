@@ -3,17 +3,18 @@ import Records
 extension Observer {
     /// Splits the opens for execution of each process into chains, those carried over first.
     mutating func collectExecs(_ batch: borrowing EventBatch) {
-        var waiting = Set<Int32>()
-        for event in held where event.kind == .exec { waiting.insert(event.pid) }
-        for event in batch.lifecycle where event.kind != .fork { waiting.insert(event.pid) }
-        for pid in waiting where work.elements[pid] == nil {
-            if let process = processes[pid], !process.pendingExec.isEmpty { work.elements[pid] = [] }
-        }
+        // Chains that were carried over, where this batch tells how they went: by the exec, by the exit,
+        // or by an open of the image that would be gone had they succeeded.
+        var told = Set(work.lengths.keys)
+        for event in held where event.kind == .exec { told.insert(event.pid) }
+        for event in batch.lifecycle where event.kind != .fork { told.insert(event.pid) }
+        for pid in pendingExecs.intersection(told) where work.elements[pid] == nil { work.elements[pid] = [] }
         for (pid, elements) in work.elements {
             var all = elements
             if let process = processes[pid], !process.pendingExec.isEmpty {
                 all = process.pendingExec.map { .init(path: $0, position: -1) } + elements
                 processes[pid]?.pendingExec = []
+                pendingExecs.remove(pid)
             }
             var heads: [TextID: ExecutableHead] = [:]
             for element in all { heads[element.path] = head(of: element.path) }
@@ -230,6 +231,7 @@ extension Observer {
             // behind it: it failed.
             if last.events.isEmpty, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
             processes[pid]?.pendingExec = last.files
+            pendingExecs.insert(pid)
         }
     }
 

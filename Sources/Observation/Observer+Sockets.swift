@@ -11,7 +11,9 @@ extension Observer {
             order.sort { batch.transitions[$0].time < batch.transitions[$1].time }
             for index in order { follow(batch.transitions[index], batch) }
         }
-        for closure in batch.closures { close(closure, batch.wall) }
+        // Both ends are known before either goes, so that each names the other.
+        for closure in batch.closures { meet(closure, batch.wall) }
+        for closure in batch.closures { close(closure) }
         forgetAnonymous(batch.cutoff)
     }
 
@@ -82,14 +84,13 @@ extension Observer {
     }
 
     /// Notes a connection that a program made.
-    @discardableResult
     mutating func connected(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, _ program: ProgramID,
         _ evidence: Evidence, _ time: UInt64
-    ) -> Bool {
+    ) {
         guard program != .unknown else {
             counters.unattributedConnections += 1
-            return false
+            return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
         var peer = sockets.live[tuple.mirrored]?.program ?? .unknown
@@ -100,20 +101,18 @@ extension Observer {
         let position = ledger.note(key, evidence: evidence, time: time)
         sockets.live[tuple] = .init(position: position, program: program)
         if evidence != .inferred { sockets.noteClient(transport, remote, program) }
-        return true
     }
 
     /// Notes a connection that was made to an address where somebody waits.
-    @discardableResult
     mutating func accepted(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
         _ evidence: Evidence?, _ time: UInt64
-    ) -> Bool {
+    ) {
         let listener = sockets.listener(transport, local)
         let program = known != .unknown ? known : listener?.program ?? .unknown
         guard program != .unknown else {
             counters.unattributedConnections += 1
-            return false
+            return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
         let peer = sockets.live[tuple.mirrored]?.program ?? .unknown
@@ -122,7 +121,6 @@ extension Observer {
             remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer)
         let position = ledger.note(key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time)
         sockets.live[tuple] = .init(position: position, program: program)
-        return true
     }
 
     private func isHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
@@ -130,26 +128,33 @@ extension Observer {
             || localAddresses.contains(remote.address)
     }
 
-    private mutating func close(_ closure: ClosureEvent, _ time: UInt64) {
-        let tuple = FourTuple(transport: closure.transport, local: closure.local, remote: closure.remote)
-        // Not a connection: a socket that only waited, or was never used.
-        guard closure.remote.port != 0 else { return }
-        if sockets.live[tuple] == nil, !attributeAfterwards(closure, time) { return }
-        guard var connection = sockets.live.removeValue(forKey: tuple) else { return }
+    private func tuple(_ closure: ClosureEvent) -> FourTuple {
+        FourTuple(transport: closure.transport, local: closure.local, remote: closure.remote)
+    }
+
+    private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
+        // Without another end: a socket that only waited, was never used, or was reset by its own side.
+        guard closure.remote.port != 0, sockets.live[tuple(closure)] == nil else { return }
+        attributeAfterwards(closure, time)
+    }
+
+    private mutating func close(_ closure: ClosureEvent) {
+        guard var connection = sockets.live.removeValue(forKey: tuple(closure)) else { return }
         if closure.hasUnreadEnd { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
     }
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
     /// the client's side to the program that connects there, if one is known.
-    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) -> Bool {
+    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) {
         // A TCP socket that never carried a byte and was never seen connected has failed to connect.
-        if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return false }
+        if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
         if sockets.listener(closure.transport, closure.local) != nil {
-            return accepted(closure.transport, closure.local, closure.remote, .inferred, time)
+            accepted(closure.transport, closure.local, closure.remote, .inferred, time)
+            return
         }
         let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
-        return connected(closure.transport, closure.local, closure.remote, program, .inferred, time)
+        connected(closure.transport, closure.local, closure.remote, program, .inferred, time)
     }
 
     /// Adds what went over a connection since it was last looked at.

@@ -29,6 +29,8 @@ public struct Observer: ~Copyable {
     var kinds: [UInt8] = []
     /// Lifecycle events that have to wait for the next batch.
     var held: [LifecycleEvent] = []
+    /// Processes whose last opens for execution wait to be confirmed.
+    var pendingExecs: Set<Int32> = []
     var work = BatchWork()
     var sockets = SocketTable()
     var scratch: [UInt8] = []

@@ -1,4 +1,5 @@
 import Control
+import Glibc
 import SystemCalls
 
 /// The sockets on which clients ask, and the clients that are being served.
@@ -15,22 +16,23 @@ struct ControlDesk: ~Copyable {
         init(_ connection: consuming ControlConnection) { self.connection = connection }
     }
 
-    /// - Parameters:
-    ///   - named: the socket that the command line names; then it is the only one, and must be free.
+    /// - Parameter named: the socket that the command line names in place of the one in /run; it must be
+    ///   free, while the one in /run may be another daemon's.
     init(named: String?, stateFolder: String) throws(StartError) {
         do throws(ControlError) {
-            own = try ControlServer(path: named ?? ControlPath.inside(stateFolder: stateFolder))
+            own = try ControlServer(path: ControlPath.inside(stateFolder: stateFolder))
+            if let named { runtime = try ControlServer(path: named) }
         } catch { throw StartError(error.description) }
         guard named == nil else { return }
         do throws(ControlError) {
-            try Self.makeRuntimeFolder()
+            Self.makeRuntimeFolder()
             runtime = try ControlServer(path: ControlPath.runtime)
         } catch { remarks.append(error.description) }
     }
 
-    private static func makeRuntimeFolder() throws(ControlError) {
+    private static func makeRuntimeFolder() {
         let folder = String(ControlPath.runtime[..<ControlPath.runtime.lastIndex(of: "/")!])
-        ControlFolder.make(folder)
+        mkdir(folder, 0o755)
     }
 
     /// The numbers of the listening sockets.

@@ -29,8 +29,8 @@ public struct Options: Sendable {
 
           --state-dir DIR   keep records and dumps in DIR (default /var/lib/retinue)
           --config FILE     read FILE (default /etc/retinue/retinued.conf, if it exists)
-          --socket PATH     listen for `retinue` on PATH (default /run/retinue/retinued.sock
-                            if it is free, and always DIR/retinued.sock)
+          --socket PATH     listen for `retinue` on PATH (default /run/retinue/retinued.sock,
+                            if it is free); DIR/retinued.sock is always there as well
           --record FILE     record the raw event stream to FILE
           --replay FILE     read a recorded stream, print the dump that follows from it,
                             and exit; needs no privileges

@@ -1,0 +1,52 @@
+# Two commands do all the set-up on a fresh machine that has Swift: `make run` and `make test`.
+
+SWIFT ?= swift
+# Debian's names; what is there already is not asked for again.
+RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
+TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light curl python3 iproute2 util-linux e2fsprogs \
+	libcap2-bin procps
+STATE_DIR ?= /var/lib/retinue
+ARGS ?=
+SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: run build test lint bench install packages-run packages-test clean
+
+## Build a release and run the daemon in the foreground.
+run: build
+	$(SUDO) .build/release/retinued --state-dir $(STATE_DIR) $(ARGS)
+
+## Build the release binaries, the Swift library linked into them.
+build: packages-run
+	$(SWIFT) build -c release --static-swift-stdlib --product retinued
+	$(SWIFT) build -c release --static-swift-stdlib --product retinue
+
+## Pass the tests, those against the real kernel included when run as root.
+test: packages-test
+	$(SWIFT) build --build-tests
+	$(SWIFT) test --skip-build --no-parallel
+
+## Hold the sources against .swift-format.
+lint:
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
+
+## Run the benchmarks.
+bench: build
+	bench/run
+
+## Install binaries, man pages, unit and sample configuration.
+install: build
+	install -D -m 755 .build/release/retinued $(DESTDIR)/usr/sbin/retinued
+	install -D -m 755 .build/release/retinue $(DESTDIR)/usr/bin/retinue
+	install -D -m 644 docs/man/retinued.8 $(DESTDIR)/usr/share/man/man8/retinued.8
+	install -D -m 644 docs/man/retinue.1 $(DESTDIR)/usr/share/man/man1/retinue.1
+	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
+	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf
+
+packages-run:
+	@packaging/install-packages $(RUN_PACKAGES)
+
+packages-test:
+	@packaging/install-packages $(TEST_PACKAGES)
+
+clean:
+	rm -rf .build
