@@ -13,6 +13,9 @@ extension Observer {
         }
         // Both ends are known before either goes, so that each names the other.
         for closure in batch.closures { meet(closure, batch.wall) }
+        for closure in batch.closures {
+            sockets.live[tuple(closure).mirrored]?.peerSent = closure.sent
+        }
         for closure in batch.closures { close(closure) }
         forgetAnonymous(batch.cutoff)
     }
@@ -54,15 +57,25 @@ extension Observer {
             }
         case (_, .closeWait), (_, .closing):
             sockets.live[tuple(change)]?.endReceived = true
+        case (_, .finWait2):
+            sockets.live[tuple(change)]?.finAcknowledged = change.time
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
-        case (_, .close):
-            let tuple = tuple(change)
-            if sockets.live[tuple] != nil {
-                sockets.live[tuple]?.ended = change.time
-                sockets.ending.append((tuple, change.time))
-            }
+        case (_, .close): ended(change)
         default: break
+        }
+    }
+
+    private mutating func ended(_ change: TransitionEvent) {
+        let tuple = tuple(change)
+        guard let connection = sockets.live[tuple] else { return }
+        sockets.live[tuple]?.ended = change.time
+        sockets.ending.append((tuple, change.time))
+        // A socket that its program has closed is swapped for a remnant in the same moment in which its
+        // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
+        // down waits for that FIN, which takes a segment of its own.
+        if change.from == .finWait2, change.time > connection.finAcknowledged + 20_000 {
+            sockets.live[tuple]?.endReceived = true
         }
     }
 
@@ -161,7 +174,12 @@ extension Observer {
     func countable(_ total: UInt64, _ counted: UInt64) -> UInt64 { total > counted ? total - counted : 0 }
 
     mutating func count(_ sent: UInt64, _ received: UInt64, _ connection: inout SocketTable.Connection) {
-        let received = connection.endReceived && received > 0 ? received - 1 : received
+        var received = received
+        if let most = connection.peerSent {
+            received = min(received, most)
+        } else if connection.endReceived, received > 0 {
+            received -= 1
+        }
         ledger.addTraffic(
             at: connection.position, sent: countable(sent, connection.sent),
             received: countable(received, connection.received))

@@ -22,6 +22,10 @@ struct SocketTable: ~Copyable {
         var received: UInt64 = 0
         /// Whether the other side has ended its stream: its FIN counts as a byte received.
         var endReceived = false
+        /// When this side's own FIN was acknowledged; 0 while it was not.
+        var finAcknowledged: UInt64 = 0
+        /// All that the other side sent, once its socket has told; what was received is at most that.
+        var peerSent: UInt64?
         /// When its socket was seen to leave its last state; 0 while it has not. The notice with its
         /// traffic follows from a work queue.
         var ended: UInt64 = 0

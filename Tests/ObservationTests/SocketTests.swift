@@ -48,6 +48,32 @@ import Testing
         #expect(number == 0)
     }
 
+    /// Who shuts down, reads to the end and only then closes has received the other side's FIN.
+    @Test(arguments: [(UInt64(500), 51), (60_000, 50)]) func aFinThatIsWaitedForIsNoPayload(wait: UInt64, received: Int) {
+        var scene = scene()
+        scene.transition(20, 1, .close, .synSent, unbound(client), server)
+        scene.transition(77, 1, .synSent, .established, client, server)
+        scene.transition(20, 1, .established, .finWait1, client, server)
+        scene.transition(77, 1, .finWait1, .finWait2, client, server)
+        _ = scene.tick(wait)
+        scene.transition(77, 1, .finWait2, .close, client, server)
+        scene.closure(client, server, sent: 100, received: 51)
+        scene.interpret()
+        #expect(scene.lines == ["/usr/bin/client connect :80 x1 100/\(received) exact"])
+    }
+
+    /// What the other end of a connection on this host sent is the exact figure.
+    @Test func theOtherEndsCountIsTheExactOne() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.closure(client, server, sent: 100, received: 51)
+        scene.closure(server, client, sent: 50, received: 101)
+        scene.interpret()
+        #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/client connect") && $0.contains(" 100/50 ") })
+        #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/server accept") && $0.contains(" 50/100 ") })
+    }
+
     @Test func theProgramIsThatOfTheMomentOfTheConnect() {
         var scene = scene()
         scene.host.heads["/usr/bin/cat"] = .plain
