@@ -58,6 +58,15 @@ func closedSockets(_ bytes: [UInt8]) throws(WireError) -> [ClosedSocket] {
         #expect(try closedSockets(bytes).map(\.cookie) == [0x16, 0x19])
     }
 
+    /// A message's length leaves its padding out; the next one stands behind the padding.
+    @Test func paddedMessages() throws {
+        var bytes = Fixtures.udpClosed
+        bytes[0] = 93
+        #expect(try closedSockets(bytes + Fixtures.tcpServerClosed).map(\.cookie) == [0x19, 0x14])
+        bytes.removeLast(3)
+        #expect(try closedSockets(bytes).map(\.transport) == [.udp])
+    }
+
     @Test func addressesKeepTheirByteOrder() throws {
         var bytes = Fixtures.tcpServerClosed
         for index in 0..<16 { bytes[24 + index] = UInt8(0xa0 + index) }

@@ -2,7 +2,8 @@ import CLinux
 import Glibc
 import SystemCalls
 import Testing
-import TracepointRing
+
+@testable import TracepointRing
 
 @Suite(.serialized, .enabled(if: isRoot, "needs root: perf events of every process"))
 struct TracepointRingsTests {
@@ -167,14 +168,37 @@ struct TracepointRingsTests {
         #expect(try poller.wait(timeout: 50) { _ in } == 0)
     }
 
-    @Test func aLowWatermarkWakesAtOnce() throws {
+    /// The watermark counts bytes, not events, and holds for each ring.
+    @Test func aLowWatermarkWakesSooner() throws {
         let server = Loopback()
-        let rings = try rings(for: server, pages: 2, wakeupWatermark: 1)
+        let rings = try rings(for: server, pages: 32, wakeupWatermark: 4096)
         let poller = try Poller()
         for number in rings.numbers { try poller.add(number, token: 1) }
-        #expect(try poller.wait(timeout: 0) { _ in } == 0)
         _ = server.connect()
+        #expect(try poller.wait(timeout: 100) { _ in } == 0)
+        // More than 100 bytes for each of at least six transitions.
+        for _ in 0..<23 { _ = server.connect() }
         #expect(try poller.wait(timeout: 1000) { _ in } > 0)
+    }
+
+    @Test func everyProcessorHasARing() throws {
+        let processors = try ProcessorList.online().numbers
+        let server = Loopback()
+        let rings = try rings(for: server, pages: 1)
+        let numbers = rings.numbers
+        #expect(numbers.count == processors.count)
+        var before = cpu_set_t()
+        precondition(sched_getaffinity(0, MemoryLayout<cpu_set_t>.size, &before) == 0)
+        defer { sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &before) }
+        for processor in processors {
+            var alone = cpu_set_t()
+            withUnsafeMutableBytes(of: &alone) { $0[Int(processor) / 8] = 1 << (UInt8(processor) % 8) }
+            guard sched_setaffinity(0, MemoryLayout<cpu_set_t>.size, &alone) == 0 else { continue }
+            _ = server.connect()
+            var seen = Seen()
+            try seen.drain(rings, port: server.port)
+            #expect(seen.transitions.filter { $0.newState == .synSent }.count == 1)
+        }
     }
 
     /// An expression that the kernel does not take leaves the events unfiltered.
@@ -209,22 +233,32 @@ struct TracepointRingsTests {
         }
     }
 
-    @Test func descriptorsAreClosed() throws {
-        var numbers = [Int32]()
+    /// Nothing is left behind, also where making the rings fails halfway. This suite is the only user of
+    /// perf events in the process, and its tests run one after the other.
+    @Test func everythingIsGivenBack() throws {
+        func held() throws -> (descriptors: Int, mappings: Int) {
+            let descriptors = (0..<1024).filter { number in
+                var path = [UInt8](repeating: 0, count: 64)
+                let count = readlink("/proc/self/fd/\(number)", &path, 64)
+                return count > 0 && String(decoding: path[..<count], as: UTF8.self).contains("perf_event")
+            }
+            let maps = try FileDescriptor.open("/proc/self/maps", O_RDONLY).readAll()
+            let mappings = String(decoding: maps, as: UTF8.self).split(separator: "\n")
+                .filter { $0.contains("perf_event") }
+            return (descriptors.count, mappings.count)
+        }
+        #expect(try held() == (0, 0))
         do {
             let rings = try TracepointRings()
-            numbers = rings.numbers
-            #expect(!numbers.isEmpty)
+            let numbers = rings.numbers
+            #expect(try held() == (numbers.count, numbers.count))
             for number in numbers { #expect(fcntl(number, F_GETFD) & FD_CLOEXEC != 0) }
+            var buffer = [UInt8]()
+            rings.drain(appendingTo: &buffer)
         }
-        let links = numbers.map { number -> String in
-            var path = [CChar](repeating: 0, count: 64)
-            let count = readlink("/proc/self/fd/\(number)", &path, 63)
-            return count < 0
-                ? "" : String(decoding: path[..<count].map(UInt8.init(bitPattern:)), as: UTF8.self)
-        }
-        // Another test may have the number by now, but not for a perf event: this suite runs alone.
-        #expect(!links.contains("anon_inode:[perf_event]"))
+        #expect(try held() == (0, 0))
+        #expect(throws: TracepointError.self) { _ = try TracepointRings(pages: 1 << 40) }
+        #expect(try held() == (0, 0))
     }
 }
 
