@@ -99,7 +99,8 @@ extension RecordStore {
 
     private func loadGaps(_ ledger: inout Ledger) throws(StoreError) {
         var rows = try Rows(
-            connection, "gap", "SELECT id, source, cause, start, stop, lost, resynchronised FROM gap ORDER BY id")
+            connection, "gap",
+            "SELECT id, source, cause, start, stop, lost, resynchronised FROM gap ORDER BY id")
         while try rows.next() {
             ledger.gaps.append(
                 Gap(
@@ -131,7 +132,9 @@ private struct Rows: ~Copyable {
 
     /// A column that refers to something, or counts to no more than `max`.
     func number(_ column: Int32, max: Int) throws(StoreError) -> UInt32 {
-        guard let value = statement.storedInteger(column), value >= 0, value <= Int64(max) else { throw damage }
+        guard let value = statement.storedInteger(column), value >= 0, value <= Int64(max) else {
+            throw damage
+        }
         return UInt32(value)
     }
 

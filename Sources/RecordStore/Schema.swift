@@ -58,7 +58,8 @@ enum Schema {
 
     private static func create(_ connection: borrowing Connection) throws(StoreError) {
         try connection.execute("PRAGMA journal_mode = WAL")
-        var sql = "BEGIN IMMEDIATE; PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);"
+        var sql =
+            "BEGIN IMMEDIATE; PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);"
         for table in tables { sql += table.sql + ";" }
         do throws(StoreError) {
             try connection.execute(sql + "INSERT INTO meta VALUES('writes', 0); COMMIT")

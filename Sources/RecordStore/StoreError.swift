@@ -63,7 +63,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// What a result code of SQLite means for the store.
     static func from(_ code: Int32, _ database: OpaquePointer?, _ operation: String) -> StoreError {
-        let message = sqlite3_errmsg(database).map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
+        let message =
+            sqlite3_errmsg(database).map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
         switch code & 0xff {
         case SQLITE_NOTADB: return .notADatabase
         // SQLite says both with one code; only the words tell the tables' text from the pages.

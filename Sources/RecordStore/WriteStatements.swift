@@ -14,7 +14,8 @@ struct WriteStatements: ~Copyable {
         let endpoint = try Statement(connection, "INSERT INTO endpoint VALUES(?1, ?2, ?3, ?4)")
         let dependency = try Statement(
             connection,
-            "REPLACE INTO dependency VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)")
+            "REPLACE INTO dependency VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15)"
+        )
         let gap = try Statement(connection, "REPLACE INTO gap VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         let forgetGaps = try Statement(connection, "DELETE FROM gap WHERE id > ?1")
         let count = try Statement(

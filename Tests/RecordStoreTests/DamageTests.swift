@@ -57,6 +57,19 @@ import Testing
         #expect(isCorrupt(error))
     }
 
+    /// Damage where no row is, which loading would not meet.
+    @Test func aListOfFreePagesThatIsWrong() throws {
+        let error = try problem { path in
+            try tamper(path, "CREATE TABLE x(y); INSERT INTO x VALUES(zeroblob(90000)); DROP TABLE x")
+            var file = try bytes(ofFile: path)
+            let page = file[32..<36].reduce(0) { $0 << 8 | Int($1) }
+            try #require(page > 0)
+            for offset in (page - 1) * 4096 + 8..<page * 4096 { file[offset] = 0xaa }
+            try put(file, path)
+        }
+        #expect(isCorrupt(error), "\(String(describing: error))")
+    }
+
     @Test func otherApplications() throws {
         #expect(try problem { try tamper($0, "PRAGMA application_id = 7") } == .foreign(applicationID: 7))
         let browser = try problem { path in
@@ -85,26 +98,42 @@ import Testing
     }
 
     @Test(arguments: [
-        "DELETE FROM text WHERE id = 5", "UPDATE text SET bytes = (SELECT bytes FROM text WHERE id = 1) WHERE id = 3",
+        "DELETE FROM text WHERE id = 5",
+        "UPDATE text SET bytes = (SELECT bytes FROM text WHERE id = 1) WHERE id = 3",
         "UPDATE text SET bytes = 'text' WHERE id = 3", "UPDATE program SET executable = 1000000 WHERE id = 2",
         "UPDATE program SET script = -1 WHERE id = 2", "DELETE FROM program WHERE id = 1",
-        "UPDATE program SET (executable, script, workload) = (SELECT executable, script, workload FROM program WHERE id = 1) WHERE id = 2",
+        "UPDATE program SET (executable, script, workload) = "
+            + "(SELECT executable, script, workload FROM program WHERE id = 1) WHERE id = 2",
         "UPDATE endpoint SET port = 65536 WHERE id = 1", "UPDATE endpoint SET high = 'x' WHERE id = 1",
-        "UPDATE endpoint SET (high, low, port) = (SELECT high, low, port FROM endpoint WHERE id = 1) WHERE id = 2",
-        "UPDATE dependency SET relation = 6 WHERE id = 1", "UPDATE dependency SET relation = 256 WHERE id = 1",
-        "UPDATE dependency SET relation = -1 WHERE id = 1", "UPDATE dependency SET detail = 9",
-        "UPDATE dependency SET object = 4294967296", "UPDATE dependency SET object = 100000 WHERE relation = 2",
-        "UPDATE dependency SET remote = 100000 WHERE relation = 3", "UPDATE dependency SET remote = 1 WHERE relation = 0",
-        "UPDATE dependency SET peer = 100000", "UPDATE dependency SET program = 100000", "UPDATE dependency SET access = 8",
-        "UPDATE dependency SET kind = 6", "UPDATE dependency SET evidence = 3", "UPDATE dependency SET count = 1.5",
-        "UPDATE dependency SET first = 'yesterday'", "DELETE FROM dependency WHERE id = 3",
+        "UPDATE endpoint SET (high, low, port) = (SELECT high, low, port FROM endpoint WHERE id = 1) "
+            + "WHERE id = 2",
+        "UPDATE dependency SET relation = 6 WHERE id = 1",
+        "UPDATE dependency SET relation = 256 WHERE id = 1",
+        "UPDATE dependency SET relation = -1 WHERE id = 1", "UPDATE dependency SET detail = 9 WHERE id = 1",
+        "UPDATE dependency SET object = 4294967296 WHERE id = 1",
+        "UPDATE dependency SET object = 100000 WHERE relation = 2",
+        "UPDATE dependency SET remote = 100000 WHERE relation = 3",
+        "UPDATE dependency SET remote = 1 WHERE relation = 0",
+        "UPDATE dependency SET peer = 100000 WHERE id = 1",
+        "UPDATE dependency SET program = 100000 WHERE id = 1",
+        "UPDATE dependency SET access = 8 WHERE id = 1",
+        "UPDATE dependency SET kind = 6 WHERE id = 1", "UPDATE dependency SET evidence = 3 WHERE id = 1",
+        "UPDATE dependency SET count = 1.5 WHERE id = 1",
+        "UPDATE dependency SET first = 'yesterday' WHERE id = 1", "DELETE FROM dependency WHERE id = 3",
         "UPDATE dependency SET id = -id", "UPDATE dependency SET id = 0 WHERE id = 1",
-        "UPDATE dependency SET (program, relation, detail, object, remote, peer) = (SELECT program, relation, detail, object, remote, peer FROM dependency WHERE id = 1) WHERE id = 2",
+        "UPDATE dependency SET (program, relation, detail, object, remote, peer) = "
+            + "(SELECT program, relation, detail, object, remote, peer FROM dependency WHERE id = 1) WHERE id = 2",
         "INSERT INTO gap VALUES(9, 's', 'c', 1, 2, 3, 0)",
     ])
     func rowsThatMakeNoSense(sql: String) throws {
         let error = try problem { try tamper($0, sql) }
-        #expect(isCorrupt(error), "\(String(describing: error))")
+        // The table that was tampered with, or damage would only be found by what it leads to.
+        let table = try #require(sql.firstMatch(of: /(UPDATE|FROM|INTO) (\w+)/)).2
+        guard case .corrupt(let sentence) = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        #expect(sentence.hasSuffix("of table \(table) makes no sense"), "\(sentence)")
     }
 
     @Test func aLedgerIsNotHalfLoaded() throws {
@@ -168,7 +197,9 @@ import Testing
                 for suffix in ["-wal", "-shm"] { unlink(aside + suffix) }
                 #expect(try LedgerImage(stored: aside) == image)
             }
-            #expect(throws: StoreError.system(call: "rename", code: ENOENT)) { try RecordStore.setAside(path) }
+            #expect(throws: StoreError.system(call: "rename", code: ENOENT)) {
+                try RecordStore.setAside(path)
+            }
         }
     }
 }

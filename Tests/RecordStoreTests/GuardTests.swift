@@ -82,6 +82,31 @@ import Testing
         }
     }
 
+    /// An error that leaves the transaction open, late in the write.
+    @Test func aFailedWriteIsTakenBack() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/store.db"
+            try makeStore(path)
+            let before = try LedgerImage(stored: path)
+            try withLoaded(path) { store, ledger throws in
+                try store.connection.execute(
+                    "CREATE TEMP TRIGGER t BEFORE INSERT ON gap BEGIN SELECT RAISE(ABORT, 'no'); END")
+                var maker = RandomLedger(seed: 9)
+                maker.fill(&ledger, observations: 100)
+                ledger.gaps.append(Gap(source: "s", cause: "c", from: 1, to: 2, lost: 3))
+                let dirty = ledger.dirty
+                #expect(throws: StoreError.self) { try store.write(&ledger) }
+                let isIdle = store.connection.isIdle
+                #expect(isIdle)
+                #expect(ledger.dirty == dirty)
+                #expect(try LedgerImage(stored: path) == before)
+                try store.connection.execute("DROP TRIGGER t")
+                #expect(try store.write(&ledger) == dirty.count)
+                #expect(try LedgerImage(stored: path) == LedgerImage(ledger))
+            }
+        }
+    }
+
     @Test func aStoreBelongsToItsHost() throws {
         try withTemporaryFolder { folder in
             let path = folder + "/store.db"

@@ -122,6 +122,18 @@ import Testing
         }
     }
 
+    @Test(arguments: [
+        ("journal_mode = 'wal'", "pragma_journal_mode"), ("synchronous = 1", "pragma_synchronous"),
+        ("cache_size = -512", "pragma_cache_size"), ("timeout = 1000", "pragma_busy_timeout"),
+    ])
+    func settings(setting: String, table: String) throws {
+        try withTemporaryFolder { folder in
+            try withStore(folder + "/store.db") { store throws in
+                #expect(try store.connection.integer("SELECT \(setting) FROM \(table)") == 1)
+            }
+        }
+    }
+
     @Test func pathMustBeUsable() {
         #expect(problem("/proc/nowhere/store.db") == .system(call: "open", code: ENOENT))
     }

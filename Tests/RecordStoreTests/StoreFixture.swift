@@ -61,7 +61,9 @@ struct LedgerImage: Equatable {
 
     init(_ ledger: borrowing Ledger) {
         texts = []
-        for number in 0...ledger.texts.count { texts.append(ledger.texts.array(TextID(rawValue: UInt32(number)))) }
+        for number in 0...ledger.texts.count {
+            texts.append(ledger.texts.array(TextID(rawValue: UInt32(number))))
+        }
         programs = ledger.programs
         endpoints = ledger.endpoints
         keys = ledger.records.map(\.key)

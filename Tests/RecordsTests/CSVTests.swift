@@ -22,7 +22,8 @@ import Testing
         var ledger = Ledger()
         #expect(ledger.intern(Program(executable: ledger.texts.intern("/bin/a"))) == program)
         let python = ledger.texts.intern("/bin/python3")
-        #expect(ledger.intern(Program(executable: python, script: ledger.texts.intern("/opt/b.py"))) == script)
+        #expect(
+            ledger.intern(Program(executable: python, script: ledger.texts.intern("/opt/b.py"))) == script)
         let key = makeKey(&ledger)
         ledger.note(
             key, access: key.relation == .file ? [.opened, .written] : [], evidence: .exact, time: Self.time)
@@ -52,7 +53,8 @@ import Testing
         #expect(
             row {
                 let remote = $0.intern(Endpoint(v6, port: 0))
-                return .accept(program, .tcp, local: $0.intern(Endpoint(v4, port: 5432)), remote: remote, peer: script)
+                return .accept(
+                    program, .tcp, local: $0.intern(Endpoint(v4, port: 5432)), remote: remote, peer: script)
             } == "h1,/bin/a,accept,,h1,/opt/b.py")
         #expect(
             row { .listen(program, .tcp, local: $0.intern(Endpoint(v4, port: 80))) }
@@ -76,7 +78,8 @@ import Testing
         #expect(row { .file(program, path: $0.texts.intern(path)) } == "h1,/bin/a,file,rw,h1,\(field)")
         #expect(
             row { .ipc(program, .unix, name: $0.texts.intern(path), peer: .unknown) }
-                == "h1,/bin/a,ipc,,h1," + (field.hasPrefix("\"") ? "\"unix:" + field.dropFirst() : "unix:" + field))
+                == "h1,/bin/a,ipc,,h1,"
+                + (field.hasPrefix("\"") ? "\"unix:" + field.dropFirst() : "unix:" + field))
     }
 
     @Test func bytesGoOutAsTheyAre() {
@@ -86,7 +89,8 @@ import Testing
             .file(program, path: ledger.texts.intern([0x2f, 0xe9, 0x2c])), access: .opened, evidence: .exact,
             time: Self.time)
         #expect(
-            csv(ledger, host: "h,1") == Array("\"h,1\",/".utf8) + [0xff] + Array(",file,r,\"h,1\",\"/".utf8) + [0xe9]
+            csv(ledger, host: "h,1") == Array("\"h,1\",/".utf8) + [0xff] + Array(",file,r,\"h,1\",\"/".utf8)
+                + [0xe9]
                 + Array(",\"\(Self.tail)\n".utf8))
     }
 

@@ -39,7 +39,9 @@ import Testing
     }
 
     @Test func tableIsWhatIsWritten() throws {
-        let lines = try examples("json").filter { $0.starts(with: Array(#"{"type":"dependency","host":"6f"#.utf8)) }
+        let lines = try examples("json").filter {
+            $0.starts(with: Array(#"{"type":"dependency","host":"6f"#.utf8))
+        }
         var header = DumpHeader()
         header.hostID = "6f3c2a9be1d84b0c9d1f0e5a7b2c4d68"
         let contents = try DumpContents(

@@ -33,9 +33,12 @@ import Testing
 
     @Test func noise() throws {
         var random = SeededGenerator(seed: 99)
-        let marks = Array("{}[]\",:\\u0123456789eE+-.truefalsn \n\r\t".utf8) + [0xff, 0xed, 0xa0, 0xc3, 0x80, 0]
+        let marks =
+            Array("{}[]\",:\\u0123456789eE+-.truefalsn \n\r\t".utf8) + [0xff, 0xed, 0xa0, 0xc3, 0x80, 0]
         for _ in 0..<5000 {
-            let noise = (0..<Int.random(in: 0...60, using: &random)).map { _ in marks.randomElement(using: &random)! }
+            let noise = (0..<Int.random(in: 0...60, using: &random)).map { _ in
+                marks.randomElement(using: &random)!
+            }
             _ = try survives(noise)
             _ = try? JSONValue(parsing: noise)
         }
@@ -67,7 +70,9 @@ import Testing
             bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
         default:
             // Another number: very long, negative, or broken.
-            guard let digit = bytes[place...].firstIndex(where: { (0x30...0x39).contains($0) }) else { return }
+            guard let digit = bytes[place...].firstIndex(where: { (0x30...0x39).contains($0) }) else {
+                return
+            }
             let numbers = ["18446744073709551616", "-1", "1e9", "0.5", "00", "18446744073709551615"]
             bytes.replaceSubrange(digit...digit, with: Array(numbers.randomElement(using: &random)!.utf8))
         }

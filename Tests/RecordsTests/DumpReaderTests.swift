@@ -8,9 +8,11 @@ import Testing
         #"{"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"h1","name":"n","#
         + #""addresses":["10.0.0.2"],"kernel":"k","boot":"b"},"daemon":{"version":"v","#
         + #""started":"2026-11-21T01:00:00.000Z"},"sources":{}}"# + "\n"
-    private static let times = #""count":2,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.124Z","evidence":"exact"}"#
+    private static let times =
+        #""count":2,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.124Z","evidence":"exact"}"#
     private static let start = #"{"type":"dependency","host":"h1","program":{"executable":"/bin/a"},"#
-    private static let file = start + #""relation":"file","path":"/etc/a","kind":"regular","access":"rw","# + times + "\n"
+    private static let file =
+        start + #""relation":"file","path":"/etc/a","kind":"regular","access":"rw","# + times + "\n"
 
     private func problem(_ text: String, lineLimit: Int = 1 << 20) -> DumpError? {
         do {
@@ -55,7 +57,8 @@ import Testing
         for _ in 0..<300 {
             let program = ledger.intern(Program(executable: ledger.texts.intern(maker.name(atLeast: 1))))
             ledger.note(
-                .file(program, path: ledger.texts.intern(maker.name(atLeast: 1))), access: .opened, evidence: .exact,
+                .file(program, path: ledger.texts.intern(maker.name(atLeast: 1))), access: .opened,
+                evidence: .exact,
                 time: 0)
         }
         let contents = try DumpContents(ndjson: ledger.ndjson(DumpHeader()))
@@ -97,7 +100,10 @@ import Testing
         for names in [raw + path, path + raw] {
             let line = Self.start + names + #""relation":"file","kind":"char","access":"r","# + Self.times
             let contents = try DumpContents(ndjson: Array((Self.header + line).utf8))
-            #expect(contents.ledger.texts.array(TextID(rawValue: contents.ledger.records[0].key.object)) == [0x2f, 0xff])
+            #expect(
+                contents.ledger.texts.array(TextID(rawValue: contents.ledger.records[0].key.object)) == [
+                    0x2f, 0xff,
+                ])
         }
     }
 
@@ -119,7 +125,10 @@ import Testing
     }
 
     @Test func headerIsWhole() {
-        for key in ["time", "host", "daemon", "sources", "id", "name", "addresses", "kernel", "boot", "version", "started"] {
+        for key in [
+            "time", "host", "daemon", "sources", "id", "name", "addresses", "kernel", "boot", "version",
+            "started",
+        ] {
             let text = Self.header.replacing("\"\(key)\":", with: "\"x\(key)\":")
             #expect(text != Self.header)
             guard case .content(let error) = problem(text)?.reason else {
@@ -133,11 +142,13 @@ import Testing
     @Test func dependencyIsWhole() throws {
         let lines = [
             Self.file, Self.start + #""relation":"spawn","child":{"executable":"/b"},"# + Self.times,
-            Self.start + #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1,"received":1,"#
+            Self.start
+                + #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1,"received":1,"#
                 + Self.times,
             Self.start + #""relation":"accept","transport":"tcp","local":{"address":"::1","port":1},"#
                 + #""remote":{"address":"::1"},"sent":1,"received":1,"# + Self.times,
-            Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":1},"# + Self.times,
+            Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":1},"#
+                + Self.times,
             Self.start + #""relation":"ipc","mechanism":"unix","name":"/x","# + Self.times,
             #"{"type":"gap","source":"s","from":"2026-11-21T02:00:00.123Z","to":"2026-11-21T02:00:00.123Z","lost":1}"#,
         ]
@@ -159,12 +170,16 @@ import Testing
         (#""file""#, #""touch""#, .unknown(word: "touch", key: "relation")),
         (#""exact""#, #""certain""#, .unknown(word: "certain", key: "evidence")),
         (#""h1""#, #""h2""#, .unknown(word: "h2", key: "host")),
-        (#""count":2"#, #""count":-2"#, .type(expected: "a whole number")), (#""count":2"#, #""count":0"#, .range),
+        (#""count":2"#, #""count":-2"#, .type(expected: "a whole number")),
+        (#""count":2"#, #""count":0"#, .range),
         (#""count":2"#, #""count":18446744073709551616"#, .range),
-        (".124Z", ".124", .malformed(key: "last")), (#""path":"/etc/a""#, #""path":7"#, .type(expected: "a string")),
+        (".124Z", ".124", .malformed(key: "last")),
+        (#""path":"/etc/a""#, #""path":7"#, .type(expected: "a string")),
         (#""path":"#, #""path_raw":"L/9=","path":"#, .malformed(key: "path_raw")),
-        (#""count":2"#, #""count":2,"count":2"#, .duplicate(key: "count")), (#""exact"}"#, #""exact"}}"#, .trailing),
-        (#""/bin/a"}"#, #""/bin/a","executable":""}"#, .duplicate(key: "executable")), (#""exact"}"#, #""exact""#, .end),
+        (#""count":2"#, #""count":2,"count":2"#, .duplicate(key: "count")),
+        (#""exact"}"#, #""exact"}}"#, .trailing),
+        (#""/bin/a"}"#, #""/bin/a","executable":""}"#, .duplicate(key: "executable")),
+        (#""exact"}"#, #""exact""#, .end),
     ])
     func refuses(part: String, other: String, expected: JSONError.Reason) {
         let line = Self.file.replacing(part, with: other)
@@ -173,7 +188,9 @@ import Testing
     }
 
     @Test func refusesBadEndpoints() {
-        let line = Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":65535},"# + Self.times
+        let line =
+            Self.start + #""relation":"listen","transport":"tcp","local":{"address":"::1","port":65535},"#
+            + Self.times
         #expect(content(line.replacing("65535", with: "65536")) == .range)
         #expect(content(line.replacing("::1", with: "::g")) == .malformed(key: "address"))
         #expect(content(line.replacing("tcp", with: "sctp")) == .unknown(word: "sctp", key: "transport"))
@@ -183,7 +200,8 @@ import Testing
         let bad = Self.file.replacing("rw", with: "q")
         #expect(problem(Self.header + Self.file + "\n" + bad)?.line == 4)
         #expect(
-            problem(Self.header + bad)?.description.hasPrefix(#"line 2: unknown "access": "q" at byte "#) == true)
+            problem(Self.header + bad)?.description.hasPrefix(#"line 2: unknown "access": "q" at byte "#)
+                == true)
     }
 
     @Test func longLinesAreNotKept() {

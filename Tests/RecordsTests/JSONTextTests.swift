@@ -11,9 +11,11 @@ import Testing
 
     @Test(arguments: [
         ("", #""""#), ("/etc/passwd", #""/etc/passwd""#), ("a\"b\\c", #""a\"b\\c""#),
-        ("a\nb\rc\td\u{8}\u{c}", #""a\nb\rc\td\b\f""#), ("\u{0}\u{1b}\u{1f} \u{7f}", #""\u0000\u001b\u001f \u007f""#),
+        ("a\nb\rc\td\u{8}\u{c}", #""a\nb\rc\td\b\f""#),
+        ("\u{0}\u{1b}\u{1f} \u{7f}", #""\u0000\u001b\u001f \u007f""#),
         ("long enough for eight\u{7f}bytes at a time", #""long enough for eight\u007fbytes at a time""#),
-        ("\u{85}\u{9b}\u{a0}", "\"\\u0085\\u009b\u{a0}\""), ("\u{2027}\u{2028}\u{2029}\u{202a}", "\"\u{2027}\\u2028\\u2029\u{202a}\""),
+        ("\u{85}\u{9b}\u{a0}", "\"\\u0085\\u009b\u{a0}\""),
+        ("\u{2027}\u{2028}\u{2029}\u{202a}", "\"\u{2027}\\u2028\\u2029\u{202a}\""),
         ("é€😀", "\"é€😀\""), ("/a/b", #""/a/b""#),
     ])
     func escapes(text: String, expected: String) {

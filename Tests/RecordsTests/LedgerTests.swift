@@ -97,8 +97,10 @@ import Testing
         let keys: [RecordKey] = [
             .file(first, path: TextID(rawValue: 1)), .file(second, path: TextID(rawValue: 1)),
             .file(first, path: TextID(rawValue: 2)), .spawn(first, child: first),
-            .connect(first, .tcp, remote: one, peer: .unknown), .connect(first, .udp, remote: one, peer: .unknown),
-            .connect(first, .tcp, remote: two, peer: .unknown), .connect(first, .tcp, remote: one, peer: second),
+            .connect(first, .tcp, remote: one, peer: .unknown),
+            .connect(first, .udp, remote: one, peer: .unknown),
+            .connect(first, .tcp, remote: two, peer: .unknown),
+            .connect(first, .tcp, remote: one, peer: second),
             .accept(first, .tcp, local: one, remote: one, peer: .unknown),
             .accept(first, .tcp, local: one, remote: two, peer: .unknown),
             .accept(first, .tcp, local: two, remote: one, peer: .unknown), .listen(first, .tcp, local: one),
@@ -124,6 +126,7 @@ import Testing
             model[key] = position
         }
         #expect(ledger.records.count == model.count)
+        for (key, position) in model { #expect(ledger.position(of: key) == position) }
         #expect(ledger.position(of: .file(ProgramID(rawValue: 91), path: .none)) == nil)
     }
 }

@@ -31,17 +31,21 @@ import Testing
                 .file(program, path: ledger.texts.intern("/etc/a \"b\".conf")), access: [.executed, .opened],
                 kind: .fifo, evidence: .exact, time: Self.time)
         }
-        #expect(found == #""relation":"file","path":"/etc/a \"b\".conf","kind":"fifo","access":"rx","# + Self.tail)
+        #expect(
+            found == #""relation":"file","path":"/etc/a \"b\".conf","kind":"fifo","access":"rx","# + Self.tail
+        )
     }
 
     @Test func fileThatIsNotUTF8() throws {
         let found = try line { ledger, program in
             ledger.note(
-                .file(program, path: ledger.texts.intern([0x2f, 0xe9, 0x0a])), access: .opened, evidence: .exact,
+                .file(program, path: ledger.texts.intern([0x2f, 0xe9, 0x0a])), access: .opened,
+                evidence: .exact,
                 time: Self.time)
         }
         #expect(
-            found == "\"relation\":\"file\",\"path\":\"/\u{fffd}\\n\",\"path_raw\":\"L+kK\",\"kind\":\"regular\","
+            found
+                == "\"relation\":\"file\",\"path\":\"/\u{fffd}\\n\",\"path_raw\":\"L+kK\",\"kind\":\"regular\","
                 + "\"access\":\"r\"," + Self.tail)
     }
 
@@ -49,12 +53,14 @@ import Testing
         let found = try line { ledger, program in
             let child = ledger.intern(
                 Program(
-                    executable: ledger.texts.intern("/usr/bin/python3"), script: ledger.texts.intern([0x2f, 0xff]),
+                    executable: ledger.texts.intern("/usr/bin/python3"),
+                    script: ledger.texts.intern([0x2f, 0xff]),
                     workload: ledger.texts.intern("system.slice/a.service")))
             ledger.note(.spawn(program, child: child), evidence: .exact, time: Self.time)
         }
         #expect(
-            found == "\"relation\":\"spawn\",\"child\":{\"executable\":\"/usr/bin/python3\",\"script\":\"/\u{fffd}\","
+            found
+                == "\"relation\":\"spawn\",\"child\":{\"executable\":\"/usr/bin/python3\",\"script\":\"/\u{fffd}\","
                 + "\"script_raw\":\"L/8=\",\"workload\":\"system.slice/a.service\"}," + Self.tail)
     }
 
@@ -62,10 +68,12 @@ import Testing
         let found = try line { ledger, program in
             let remote = ledger.intern(Endpoint(NetworkAddress(v4: 0x0a00_0009), port: 5432))
             let position = ledger.note(
-                .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .inferred, time: Self.time, count: 7)
+                .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .inferred, time: Self.time,
+                count: 7)
             ledger.addTraffic(at: position, sent: 12, received: .max)
             ledger.note(
-                .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .snapshot, time: Self.time + 1_000_000)
+                .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .snapshot,
+                time: Self.time + 1_000_000)
         }
         #expect(
             found == #""relation":"connect","transport":"tcp","remote":{"address":"10.0.0.9","port":5432},"#
@@ -89,7 +97,8 @@ import Testing
             let local = ledger.intern(Endpoint(NetworkAddress(v4: 0x0a00_0009), port: 5432))
             let remote = ledger.intern(Endpoint(NetworkAddress(high: 0x2001_0db8 << 32, low: 1), port: 0))
             ledger.note(
-                .accept(program, .tcp, local: local, remote: remote, peer: program), evidence: .exact, time: Self.time)
+                .accept(program, .tcp, local: local, remote: remote, peer: program), evidence: .exact,
+                time: Self.time)
         }
         #expect(
             found == #""relation":"accept","transport":"tcp","local":{"address":"10.0.0.9","port":5432},"#
@@ -103,10 +112,13 @@ import Testing
             ledger.note(.listen(program, .tcp, local: local), evidence: .exact, time: Self.time)
         }
         #expect(
-            found == #""relation":"listen","transport":"tcp","local":{"address":"::","port":65535},"# + Self.tail)
+            found == #""relation":"listen","transport":"tcp","local":{"address":"::","port":65535},"#
+                + Self.tail)
     }
 
-    @Test(arguments: zip(Mechanism.allCases, ["unix", "fifo", "pipe", "shm", "sem", "msg", "posix-shm", "mqueue"]))
+    @Test(
+        arguments: zip(
+            Mechanism.allCases, ["unix", "fifo", "pipe", "shm", "sem", "msg", "posix-shm", "mqueue"]))
     func ipc(mechanism: Mechanism, word: String) throws {
         let found = try line { ledger, program in
             ledger.note(
@@ -119,11 +131,13 @@ import Testing
     @Test func ipcWithOddNameAndPeer() throws {
         let found = try line { ledger, program in
             ledger.note(
-                .ipc(program, .unix, name: ledger.texts.intern([0, 0x61, 0x80]), peer: program), evidence: .exact,
+                .ipc(program, .unix, name: ledger.texts.intern([0, 0x61, 0x80]), peer: program),
+                evidence: .exact,
                 time: Self.time)
         }
         #expect(
-            found == "\"relation\":\"ipc\",\"mechanism\":\"unix\",\"name\":\"\\u0000a\u{fffd}\",\"name_raw\":\"AGGA\","
+            found
+                == "\"relation\":\"ipc\",\"mechanism\":\"unix\",\"name\":\"\\u0000a\u{fffd}\",\"name_raw\":\"AGGA\","
                 + "\"peer\":{\"executable\":\"/bin/a\"}," + Self.tail)
     }
 
@@ -137,12 +151,15 @@ import Testing
     @Test func gaps() {
         var ledger = Ledger()
         ledger.gaps = [
-            Gap(source: "fanotify", cause: "queue overflow", from: Self.time, to: Self.time + 2_000_000, lost: 12),
+            Gap(
+                source: "fanotify", cause: "queue overflow", from: Self.time, to: Self.time + 2_000_000,
+                lost: 12),
             Gap(source: "a", cause: "", from: 0, to: 0, lost: 0, resynchronised: Self.time),
         ]
         let lines = String(decoding: ledger.ndjson(DumpHeader()), as: UTF8.self).split(separator: "\n")
         #expect(
-            lines[1] == #"{"type":"gap","source":"fanotify","cause":"queue overflow","from":"2026-11-21T02:00:00.123Z","#
+            lines[1]
+                == #"{"type":"gap","source":"fanotify","cause":"queue overflow","from":"2026-11-21T02:00:00.123Z","#
                 + #""to":"2026-11-21T02:00:00.125Z","lost":12}"#)
         #expect(
             lines[2] == #"{"type":"gap","source":"a","cause":"","from":"1970-01-01T00:00:00.000Z","#

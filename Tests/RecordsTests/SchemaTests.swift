@@ -18,7 +18,8 @@ import Testing
     @Test(arguments: [
         (#""evidence":"exact""#, #""evidence":"sure""#), (#""evidence":"exact""#, #""proof":"exact""#),
         (#""path":"/etc/a""#, #""path":7"#), (#""path":"#, #""way":"#), (#""access":"r""#, #""access":"""#),
-        (#""kind":"regular""#, #""kind":"door""#), (#""count":1"#, #""count":0"#), (#""count":1"#, #""count":1.5"#),
+        (#""kind":"regular""#, #""kind":"door""#), (#""count":1"#, #""count":0"#),
+        (#""count":1"#, #""count":1.5"#),
         (#""count":1"#, #""count":18446744073709551616"#), (".000Z", "Z"), ("1970-01", "1970-13"),
         (#""relation":"file""#, #""relation":"spawn""#), (#""executable":"/bin/a""#, #""program":"/bin/a""#),
         (#""type":"dependency""#, #""type":"gap""#), (#""path":"#, #""path_raw":"L/=","path":"#),
@@ -42,9 +43,13 @@ import Testing
 
     @Test func furtherKeysAreAllowed() throws {
         let schema = try JSONSchema.recordFormat()
-        let gap = #"{"type":"gap","source":"s","from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:00.000Z","lost":1,"x":{}}"#
+        let gap =
+            #"{"type":"gap","source":"s","from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:00.000Z","lost":1,"x":{}}"#
         #expect(schema.validate(try JSONValue(parsing: gap)) == [])
-        #expect(schema.validate(try JSONValue(parsing: gap.replacing("\"lost\"", with: "\"list\""))) == ["$: no key lost"])
+        #expect(
+            schema.validate(try JSONValue(parsing: gap.replacing("\"lost\"", with: "\"list\""))) == [
+                "$: no key lost"
+            ])
     }
 
     @Test(arguments: [
@@ -61,12 +66,16 @@ import Testing
         (#"{"oneOf":[{"type":"string"},{"minLength":3}]}"#, #""ab""#, true),
         (#"{"oneOf":[{"type":"string"},{"minLength":3}]}"#, #""abc""#, false),
         (#"{"type":["integer","null"]}"#, "1.0", true), (#"{"type":["integer","null"]}"#, "1.5", false),
-        (#"{"items":{"maximum":3}}"#, "[1,2,4]", false), (#"{"items":false}"#, "[]", true), (#"{"items":false}"#, "[1]", false),
+        (#"{"items":{"maximum":3}}"#, "[1,2,4]", false), (#"{"items":false}"#, "[]", true),
+        (#"{"items":false}"#, "[1]", false),
         (#"{"properties":{"a":true},"additionalProperties":false}"#, #"{"a":1}"#, true),
         (#"{"properties":{"a":true},"additionalProperties":false}"#, #"{"b":1}"#, false),
-        (#"{"const":{"a":[1]}}"#, #"{"a":[1]}"#, true), (#"{"minimum":2}"#, "1", false), (#"{"pattern":"^a+$"}"#, #""aab""#, false),
-        (##"{"$defs":{"n":{"properties":{"next":{"$ref":"#/$defs/n"}},"required":["v"]}},"$ref":"#/$defs/n"}"##,
-            #"{"v":1,"next":{"v":2,"next":{}}}"#, false),
+        (#"{"const":{"a":[1]}}"#, #"{"a":[1]}"#, true), (#"{"minimum":2}"#, "1", false),
+        (#"{"pattern":"^a+$"}"#, #""aab""#, false),
+        (
+            ##"{"$defs":{"n":{"properties":{"next":{"$ref":"#/$defs/n"}},"required":["v"]}},"$ref":"#/$defs/n"}"##,
+            #"{"v":1,"next":{"v":2,"next":{}}}"#, false
+        ),
     ])
     func validatorKnowsItsKeywords(schema: String, value: String, holds: Bool) throws {
         let compiled = try JSONSchema(json: JSONValue(parsing: schema))

@@ -22,7 +22,9 @@ import Testing
     @Test func agreesWithTheStandardLibrary() {
         var random = SystemRandomNumberGenerator()
         for _ in 0..<2000 {
-            let leads: [UInt8] = [0x41, 0x80, 0xbf, 0xc2, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xff, 0x9f, 0xa0, 0x8f, 0x90]
+            let leads: [UInt8] = [
+                0x41, 0x80, 0xbf, 0xc2, 0xe0, 0xe2, 0xed, 0xf0, 0xf4, 0xff, 0x9f, 0xa0, 0x8f, 0x90,
+            ]
             let bytes = (0..<12).map { _ in leads.randomElement(using: &random)! }
             var repaired: [UInt8] = []
             bytes.withUnsafeBytes { raw in

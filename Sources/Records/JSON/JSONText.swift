@@ -44,7 +44,8 @@ enum JSONText {
     }
 
     /// The code unit of the sequence at `offset` if it must be escaped.
-    private static func unitToEscape(_ text: UnsafeRawBufferPointer, _ offset: Int, _ length: Int) -> UInt16? {
+    private static func unitToEscape(_ text: UnsafeRawBufferPointer, _ offset: Int, _ length: Int) -> UInt16?
+    {
         let first = text[offset]
         switch length {
         case 1: return first < 0x20 || first == 0x22 || first == 0x5c || first == 0x7f ? UInt16(first) : nil

@@ -102,7 +102,9 @@ public enum Timestamp {
 
         var fraction: UInt64 = 0
         if text.count > 20 {
-            guard isMark(".", 19), text.count > 21, let digits = number(20..<text.count - 1) else { return nil }
+            guard isMark(".", 19), text.count > 21, let digits = number(20..<text.count - 1) else {
+                return nil
+            }
             fraction = digits
             for _ in text.count - 21..<9 { fraction *= 10 }
         }

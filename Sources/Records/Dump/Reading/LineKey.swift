@@ -12,7 +12,9 @@ enum LineKey: String, CaseIterable {
 
     /// Found by hashing: the initializer from a raw value compares with one after the other.
     private static let table = Dictionary(
-        uniqueKeysWithValues: allCases.enumerated().map { ($1.rawValue, Entry(key: $1, bit: 1 << UInt64($0))) })
+        uniqueKeysWithValues: allCases.enumerated().map {
+            ($1.rawValue, Entry(key: $1, bit: 1 << UInt64($0)))
+        })
 
     struct Entry: Sendable {
         var key: LineKey
