@@ -58,12 +58,27 @@ package final class DaemonUnderTest {
             .filter { $0.hasSuffix(".ndjson") && $0 != "latest.ndjson" }.map { folder + "/" + $0 }
     }
 
-    /// Signals the daemon, waits for the new dump and reads it.
+    /// Signals the daemon, waits for the new dump, holds it against the schema and reads it.
     package func dump() throws -> Dump {
         let before = DumpIdentity(latest)
         process.signal(SIGUSR1)
         try waitForDump(after: before)
-        return try Dump(path: latest)
+        let text = try bytes(ofFile: latest)
+        let problems = try JSONSchema.recordFormat().problems(inDump: Self.sample(text))
+        guard problems.isEmpty else {
+            throw Failure("a dump breaks its schema: \(problems.prefix(5).joined(separator: "; "))")
+        }
+        return try Dump(text: String(decoding: text, as: UTF8.self))
+    }
+
+    /// A dump of usual size as it is; of a very large one its head and its tail, since the validator of a
+    /// debug build takes its time.
+    private static func sample(_ dump: [UInt8]) -> [UInt8] {
+        let lineFeed = UInt8(ascii: "\n")
+        let limit = 1 << 20
+        guard dump.count > 2 * limit else { return dump }
+        let head = dump.prefix(limit).reversed().drop { $0 != lineFeed }.reversed()
+        return Array(head) + dump.suffix(limit).drop { $0 != lineFeed }
     }
 
     /// Waits until latest.ndjson names another dump than before.

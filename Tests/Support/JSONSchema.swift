@@ -122,7 +122,9 @@ private struct Node {
             isNever = !holds
             return
         }
-        guard let members = json.members else { throw Failure("\(place): a schema is an object or a boolean") }
+        guard let members = json.members else {
+            throw Failure("\(place): a schema is an object or a boolean")
+        }
         for member in members { try read(member.key, member.value, at: "\(place)/\(member.key)") }
     }
 

@@ -17,7 +17,7 @@ package enum Products {
     package static func path(_ name: String) throws -> String {
         let path = folder + "/" + name
         guard access(path, X_OK) == 0 else { throw Failure("there is no product \(path)") }
-        return path
+        return realPath(path)
     }
 }
 

@@ -18,13 +18,15 @@ package struct RandomLedger {
             if relation == .connect || relation == .accept {
                 let most = UInt64.max >> UInt64.random(in: 0...63, using: &random)
                 ledger.addTraffic(
-                    at: position, sent: .random(in: 0...most, using: &random), received: .random(in: 0...9, using: &random))
+                    at: position, sent: .random(in: 0...most, using: &random),
+                    received: .random(in: 0...9, using: &random))
             }
         }
         for _ in 0..<Int.random(in: 0...3, using: &random) {
             ledger.gaps.append(
                 Gap(
-                    source: "fanotify", cause: ["queue overflow", "a \"cause\"\n"].randomElement(using: &random)!,
+                    source: "fanotify",
+                    cause: ["queue overflow", "a \"cause\"\n"].randomElement(using: &random)!,
                     from: time(), to: time(), lost: .random(in: 0...9, using: &random),
                     resynchronised: Bool.random(using: &random) ? 0 : time()))
         }
@@ -56,7 +58,8 @@ package struct RandomLedger {
         case 1:
             let odd: [[UInt8]] = [
                 [0x22], [0x5c], [0x0a], [0x0d], [0x2c], [0x7f], [0x1b], Array("\u{2028}".utf8),
-                Array("\u{85}".utf8), Array("é😀".utf8), [0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80], [0xe2, 0x80],
+                Array("\u{85}".utf8), Array("é😀".utf8), [0xff], [0xc0, 0x80], [0xed, 0xa0, 0x80],
+                [0xe2, 0x80],
                 Array("/plain".utf8), Array("\u{fffd}".utf8),
             ]
             return [0x2f] + (0..<count / 4).flatMap { _ in odd.randomElement(using: &random)! }

@@ -208,11 +208,19 @@ private struct TraceReader {
                 return path(call.arguments[index + 1], in: folder)
             }
         }
-        for path in paths.compactMap({ $0 }) {
+        let names = paths.compactMap { $0.map(settled) }
+        for path in names {
             for letter: Character in ["r", "w"] {
-                let named = FileFact(program: program, path: settled(path), letter: letter)
-                result.allowed.insert(named)
+                result.allowed.insert(FileFact(program: program, path: path, letter: letter))
             }
+        }
+        guard names.count == 2 else { return }
+        // What was opened below a folder that then got another name is now found there: an open that
+        // cannot be ordered against the rename may be told under both.
+        for fact in result.facts.opens.union(result.facts.directories)
+        where fact.path.hasPrefix(names[0] + "/") {
+            let path = names[1] + fact.path.dropFirst(names[0].count)
+            result.allowed.insert(FileFact(program: fact.program, path: path, letter: fact.letter))
         }
     }
 
@@ -235,6 +243,7 @@ private struct TraceReader {
         } else {
             given = path(call.arguments[0], in: process.folder)
         }
+        if given == "/proc/self/exe", let own = process.image { given = own.executable }
         let list = call.arguments[isAt ? 2 : 1]
         guard let given else { return }
         let arguments = StraceText.strings(list)

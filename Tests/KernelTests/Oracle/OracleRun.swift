@@ -34,7 +34,8 @@ struct OracleRun {
         // Kept on a failure only: what the oracle saw is half of the report.
         if !comparison.missing.isEmpty, let keep = ProcessInfo.processInfo.environment["RETINUE_KEEP"] {
             try? FileManager.default.copyItem(atPath: trace, toPath: "\(keep)/\(name).trace")
-            try? FileManager.default.copyItem(atPath: daemon.latest, toPath: "\(keep)/\(name).ndjson")
+            try? FileManager.default.copyItem(
+                atPath: realPath(daemon.latest), toPath: "\(keep)/\(name).ndjson")
         }
     }
 

@@ -26,9 +26,9 @@ final class Bench {
     }
 
     /// Runs a workload in a control group of its own and gives the records that a dump then has of it.
-    func records(of command: [String], in folder: String? = nil) throws -> [Dump.Dependency] {
+    func records(of command: [String]) throws -> [Dump.Dependency] {
         let group = try ControlGroup()
-        try run(group.command(command), folder: folder)
+        try run(group.command(command))
         let dump = try daemon.dump()
         return dump.records(of: group.workload)
     }

@@ -12,13 +12,13 @@ extension KernelTests {
             let tree = try workload("tree")
             let folder = try bench.files.folder("tree")
             let records = try bench.records(of: [tree, "fleeting", folder])
-            for number in 0..<101 {
+            let wrong = (0..<101).filter { number in
                 let files = records.files("\(folder)/\(number)/deep/file")
-                #expect(files.count == 1, "number \(number)")
-                #expect(files.first?.program.executable == tree)
-                #expect(files.first?.access == "rw")
-                #expect(files.first?.kind == "regular")
+                return files.map(\.program.executable) != [tree] || files.first?.access != "rw"
+                    || files.first?.kind != "regular"
             }
+            let example = wrong.first.map { records.files("\(folder)/\($0)/deep/file").map(\.short) }
+            #expect(wrong.isEmpty, "\(wrong.count) of 101, as \(example ?? [])")
             let paths = records.relation("file").compactMap(\.exactPath).filter { $0.hasPrefix(folder + "/") }
             #expect(paths.count == 101, "and no path is made up")
             try bench.daemon.stop()
@@ -43,7 +43,8 @@ extension KernelTests {
             for name in ["a/one", "a/two", "b/three"] {
                 #expect(records.files("\(folder)/\(name)").first?.access == "rw", "\(name)")
             }
-            for name in ["b/one", "b/two", "a/three"] {
+            // Not b/one: that is where the file is now, and it may be told.
+            for name in ["b/two", "a/three"] {
                 #expect(records.files("\(folder)/\(name)").isEmpty, "\(name)")
             }
             try bench.daemon.stop()

@@ -28,7 +28,8 @@ extension KernelTests {
             let records = try bench.records(of: [opener, "\(Self.count)", folder] + programs)
             Self.check(records, folder, "101 programs") { programs[$0 % programs.count] }
             let started = Set(records.relation("spawn").compactMap(\.child?.executable))
-            #expect(started == Set(programs))
+            let wrong = started.symmetricDifference(programs).subtracting([opener])
+            #expect(wrong.isEmpty)
             try bench.daemon.stop()
         }
 
