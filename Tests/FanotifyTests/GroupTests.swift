@@ -61,6 +61,10 @@ struct GroupTests {
         return group
     }
 
+    private func path(of file: borrowing FileDescriptor) throws -> String {
+        try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(file.number)")
+    }
+
     private func touch(_ path: String, _ flags: Int32 = O_WRONLY | O_CREAT) throws {
         _ = try FileDescriptor.open(path, flags, mode: 0o600)
     }
@@ -118,8 +122,8 @@ struct GroupTests {
         try touch("\(path)/other/new/b")
         let found = try take(group)
         let masks: [FanotifyMask] = [
-            [.create, .directory], [.create, .open, .closeWrite], [.create, .directory], [.rename, .directory],
-            [.create, .open, .closeWrite],
+            [.create, .directory], [.create, .open, .closeWrite], [.create, .directory],
+            [.rename, .directory], [.create, .open, .closeWrite],
         ]
         #expect(found.map(\.mask) == masks)
         try #require(found.count == 5)
@@ -165,7 +169,7 @@ struct GroupTests {
         }
         try #require(opened >= 0)
         let file = FileDescriptor(owning: opened)
-        #expect(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(file.number)") == "\(path)/a")
+        #expect(try path(of: file) == "\(path)/a")
     }
 
     @Test func descriptorModeHandsOverDescriptors() throws {
@@ -182,11 +186,12 @@ struct GroupTests {
             #expect(fcntl(file.number, F_GETFD) & FD_CLOEXEC != 0)
             #expect(event.pid == getpid())
             #expect(event.directory.isEmpty && event.name.isEmpty && event.target.isEmpty)
-            names.append(try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/fd/\(file.number)"))
+            names.append(try path(of: file))
             masks.append(event.mask)
         }
         #expect(names == (0..<23).map { "\(path)/f\($0)" } + ["\(path)/d"])
-        #expect(masks == Array(repeating: [.open, .closeWrite], count: 23) + [[.open, .directory]])
+        // The kernel says `directory` only where objects are named by handle.
+        #expect(masks == Array(repeating: [.open, .closeWrite], count: 23) + [.open])
     }
 
     @Test(arguments: [FanotifyGroup.Mode.fileHandle, .descriptor])
@@ -196,11 +201,12 @@ struct GroupTests {
         var buffer: [UInt8] = []
         _ = try group.read(appendingTo: &buffer)
         for event in try events(buffer) where event.descriptor >= 0 { close(event.descriptor) }
-        #expect(umount2(path, 0) == 0)
-        // What is mounted there next is another filesystem, and not marked.
+        // Without force: it throws if anybody still uses the filesystem.
+        try scratch.unmount()
+        #expect(!(try MountLine.all().contains { $0.point == path }))
+        // The folder below belongs to another filesystem, which is not marked.
         try touch("\(path)/b")
         #expect(try take(group) == [])
-        _ = try? scratch.unmount()
     }
 
     @Test func twoGroupsAreIndependent() throws {
@@ -221,21 +227,20 @@ struct GroupTests {
         try limited.mark(filesystemAt: Array(path.utf8) + [0])
         let unlimited = try marked()
         for number in 0..<count + 23 { try touch("\(path)/\(number)", O_RDONLY | O_CREAT) }
-        let all = try takeAll(limited)
+        // Whoever else looks at the filesystem takes room in the queue too.
+        let all = try takeAll(limited).map(\.mask)
         #expect(all.filter { $0.contains(.overflow) }.count == 1)
         #expect(all.last == .overflow)
         #expect(all.count == count + 1)
         let whole = try takeAll(unlimited)
-        #expect(whole.count == count + 23)
-        #expect(!whole.contains { $0.contains(.overflow) })
+        #expect(whole.filter { $0.pid == getpid() }.count == count + 23)
+        #expect(!whole.contains { $0.mask.contains(.overflow) })
     }
 
-    private func takeAll(_ group: borrowing FanotifyGroup) throws -> [FanotifyMask] {
-        var masks: [FanotifyMask] = []
+    private func takeAll(_ group: borrowing FanotifyGroup) throws -> [FanotifyEvent] {
         var buffer: [UInt8] = []
         while try group.read(appendingTo: &buffer, chunk: 1 << 20) != nil {}
-        try FanotifyEvent.parse(buffer.span.bytes) { masks.append($0.mask) }
-        return masks
+        return try events(buffer)
     }
 
     @Test func refusalsAreNamed() throws {

@@ -23,8 +23,9 @@ func hostileInputs(from good: [[UInt8]], count: Int, seed: UInt64, _ body: ([UIn
         var bytes = good.randomElement(using: &generator)!
         for _ in 0..<Int.random(in: 1...6, using: &generator) where !bytes.isEmpty {
             // The values that lengths and counts go wrong at, and any other.
-            let values: [UInt8] = [0, 1, 3, 4, 0x7f, 0x80, 0xff, UInt8.random(in: 0...255, using: &generator)]
-            bytes[Int.random(in: 0..<bytes.count, using: &generator)] = values.randomElement(using: &generator)!
+            let any = UInt8.random(in: 0...255, using: &generator)
+            let value = [0, 1, 3, 4, 0x7f, 0x80, 0xff, any].randomElement(using: &generator)!
+            bytes[Int.random(in: 0..<bytes.count, using: &generator)] = value
         }
         switch round % 8 {
         case 1: bytes.removeLast(Int.random(in: 0...bytes.count, using: &generator))

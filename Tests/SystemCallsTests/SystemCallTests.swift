@@ -69,13 +69,14 @@ private let interruptions = Atomic<Int>(0)
 
     /// A bad descriptor is a mistake of this program, and may by now be another's file.
     @Test func badDescriptorsTrap() async {
-        await #expect(processExitsWith: .signal(SIGTRAP)) {
+        await #expect(processExitsWith: .failure) {
             let pipe = Pipe()
             close(pipe.output.number)
-            _ = try pipe.get()
+            // An error thrown would also be a failure of the process, but not this one.
+            _ = try? pipe.get()
         }
-        await #expect(processExitsWith: .signal(SIGTRAP)) {
-            _ = try systemCall("read") { () -> Int32 in
+        await #expect(processExitsWith: .failure) {
+            _ = try? systemCall("read") { () -> Int32 in
                 errno = EFAULT
                 return -1
             }
@@ -112,6 +113,11 @@ private final class ReadingThread: @unchecked Sendable {
     }
 
     private func read() {
+        // The threads that run tests block every signal, and this one has inherited that.
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        sigaddset(&signals, SIGUSR2)
+        pthread_sigmask(SIG_UNBLOCK, &signals, nil)
         let descriptor = FileDescriptor(owning: number)
         do throws(SystemError) {
             var byte: UInt8 = 0

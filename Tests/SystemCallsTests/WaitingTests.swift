@@ -145,10 +145,16 @@ import Testing
         var mask = sigset_t()
         pthread_sigmask(SIG_BLOCK, nil, &mask)
         defer { pthread_sigmask(SIG_SETMASK, &mask, nil) }
+        var none = sigset_t()
+        sigemptyset(&none)
+        pthread_sigmask(SIG_SETMASK, &none, nil)
         let signals = try SignalDescriptor([SIGUSR1, SIGWINCH])
         let isClosedOnExec = closesOnExec(signals.number)
         #expect(isClosedOnExec)
         #expect(try signals.next() == nil)
+        var blocked = sigset_t()
+        pthread_sigmask(SIG_BLOCK, nil, &blocked)
+        #expect((1...31).filter { sigismember(&blocked, $0) == 1 } == [SIGUSR1, SIGWINCH])
         let poller = try Poller()
         try poller.add(signals.number, token: 1)
         // To this thread: otherwise any thread of the process could be chosen.

@@ -51,7 +51,9 @@ import Wire
     }
 
     /// No sum of two hostile numbers may overflow.
-    @Test(arguments: [(10, 0), (1, 9), (0, 10), (-1, 0), (-1, 5), (0, -1), (.max, 1), (1, .max), (.max, .max), (.min, 9)])
+    @Test(arguments: [
+        (10, 0), (1, 9), (0, 10), (-1, 0), (-1, 5), (0, -1), (.max, 1), (1, .max), (.max, .max), (.min, 9),
+    ])
     func endsOutside(count: Int, offset: Int) {
         #expect(throws: WireError.truncated(offset: offset)) { try end(count, offset) }
     }

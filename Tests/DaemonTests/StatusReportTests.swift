@@ -1,0 +1,117 @@
+import Records
+import Testing
+
+@testable import Daemon
+
+/// What would end a string, a line or a terminal's patience.
+private let hostile = [
+    "", "\"", "\\", "\\\"", "a\nb\r\tc", "\0", "\u{1b}[31m", "\u{7f}", "\u{85}", "\u{2028}", "ä€🎉", "\u{1f}",
+    "</script>", "{\"a\":1}", "\\u0041", String(repeating: "\"\\\u{0}", count: 300),
+]
+
+@Suite struct StatusReportTests {
+    private func report(_ text: String, sources: [DumpHeader.Source] = []) -> StatusReport {
+        var header = DumpHeader()
+        header.version = text
+        header.time = 1_763_690_400_123_000_000
+        header.started = 1_763_690_000_000_000_000
+        header.sources = sources
+        return StatusReport(
+            isReady: true, header: header, pid: 23, stateFolder: text, records: 1, programs: 2, paths: 3,
+            gaps: 4,
+            resident: .max, ledger: 5, storePath: text, storePending: 6, storeWritten: nil, storeError: text,
+            degraded: [text, text])
+    }
+
+    @Test(arguments: hostile)
+    func hostileStringsComeBack(text: String) throws {
+        let source = DumpHeader.Source(
+            name: "a" + text, mode: text, received: .max, counters: [("b" + text, 1)])
+        let bytes = report(text, sources: [source]).json
+        // One line, so that it can stand in a stream.
+        #expect(!bytes.contains { $0 < 0x20 })
+        let value = try JSONValue(parsing: bytes)
+        #expect(value["version"]?.string == text)
+        #expect(value["state_dir"]?.string == text)
+        #expect(value["store"]?["path"]?.string == text)
+        #expect(value["store"]?["error"]?.string == text)
+        #expect(value["degraded"] == .array([.string(text), .string(text)]))
+        let told = try #require(value["sources"]?["a" + text])
+        #expect(told["mode"]?.string == text)
+        #expect(told["received"]?.integer == Int128(UInt64.max))
+        #expect(told["lost"]?.integer == 0)
+        #expect(told["b" + text]?.integer == 1)
+    }
+
+    @Test func everyField() throws {
+        var status = report("1.0")
+        status.storeWritten = 1_763_690_399_000_000_000
+        status.storeError = nil
+        status.degraded = []
+        let expected = """
+            {"ready":true,"state":"ready","version":"1.0","pid":23,"time":"2025-11-21T02:00:00.123Z",
+            "started":"2025-11-21T01:53:20.000Z","state_dir":"1.0","records":1,"programs":2,"paths":3,"gaps":4,
+            "memory":{"resident":18446744073709551615,"ledger":5},
+            "store":{"path":"1.0","pending":6,"last_written":"2025-11-21T01:59:59.000Z","error":null},
+            "sources":{},"degraded":[]}
+            """
+        #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))
+        status.isReady = false
+        let value = try JSONValue(parsing: status.json)
+        #expect(value["ready"] == .boolean(false))
+        #expect(value["state"]?.string == "starting")
+    }
+}
+
+@Suite struct JSONBuilderTests {
+    private func build(_ body: (inout JSONBuilder) -> Void) throws -> JSONValue {
+        var out = JSONBuilder()
+        out.object(nil, body)
+        return try JSONValue(parsing: out.bytes)
+    }
+
+    @Test func nothing() throws { #expect(try build { _ in } == .object([])) }
+
+    @Test func nestingPutsCommasWhereTheyBelong() throws {
+        let value = try build { out in
+            out.object("a") { _ in }
+            out.object("b") { out in
+                out.put("c", 1)
+                out.object("d") { $0.put("e", true) }
+                out.put("f", nil)
+            }
+            out.array("g", [])
+            out.array("h", ["x"])
+            out.array("i", ["x", "y", "z"])
+            out.put("j", "k")
+        }
+        let text =
+            #"{"a":{},"b":{"c":1,"d":{"e":true},"f":null},"g":[],"h":["x"],"i":["x","y","z"],"j":"k"}"#
+        #expect(try value == JSONValue(parsing: text))
+    }
+
+    @Test(arguments: hostile)
+    func stringsAndKeys(text: String) throws {
+        let value = try build { out in
+            out.put(text, text)
+            out.array("array " + text, [text])
+        }
+        #expect(
+            value == .object([.init(text, .string(text)), .init("array " + text, .array([.string(text)]))]))
+    }
+
+    @Test func numbers() throws {
+        let value = try build { out in
+            out.put("a", UInt64.max)
+            out.put("b", 0)
+            // Sizes never are below zero; one that seems so is none.
+            out.put("c", -1)
+        }
+        #expect(
+            value
+                == .object([
+                    .init("a", .integer(Int128(UInt64.max))), .init("b", .integer(0)),
+                    .init("c", .integer(0)),
+                ]))
+    }
+}
