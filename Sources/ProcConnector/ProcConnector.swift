@@ -151,7 +151,9 @@ public struct ProcConnector: ~Copyable {
         let number = mnl_socket_get_fd(socket)
         for option in [SO_RCVBUFFORCE, SO_RCVBUF] {
             var bytes = bytes
-            if setsockopt(number, SOL_SOCKET, option, &bytes, socklen_t(MemoryLayout<Int32>.size)) == 0 { return }
+            if setsockopt(number, SOL_SOCKET, option, &bytes, socklen_t(MemoryLayout<Int32>.size)) == 0 {
+                return
+            }
         }
         throw SystemError("setsockopt")
     }

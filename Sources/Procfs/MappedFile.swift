@@ -17,7 +17,7 @@ public struct MappedFile: Equatable, Sendable {
             guard fields.count == 6, fields[1].count == 4 else { continue }
             let text = fields[5].drop { $0 == UInt8(ascii: " ") }
             guard text.first == UInt8(ascii: "/") else { continue }
-            let path = OctalEscapes.decode(text)
+            let path = OctalEscapes.decodeNewlines(text)
             if path.suffix(10).elementsEqual(" (deleted)".utf8) { continue }
             let permissions = Array(fields[1])
             let executable = permissions[2] == UInt8(ascii: "x")

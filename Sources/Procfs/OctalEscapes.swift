@@ -21,4 +21,21 @@ public enum OctalEscapes {
         }
         return result
     }
+
+    /// Turns `\012` into a newline, and nothing else: in /proc/PID/maps the kernel escapes the newline
+    /// alone, so that any other backslash stands for itself.
+    static func decodeNewlines(_ text: some Sequence<UInt8>) -> [UInt8] {
+        let text = Array(text)
+        let escape = Array(#"\012"#.utf8)
+        guard text.contains(escape[0]) else { return text }
+        var result: [UInt8] = []
+        result.reserveCapacity(text.count)
+        var index = 0
+        while index < text.count {
+            let isEscape = text[index...].starts(with: escape)
+            result.append(isEscape ? UInt8(ascii: "\n") : text[index])
+            index += isEscape ? escape.count : 1
+        }
+        return result
+    }
 }

@@ -22,10 +22,12 @@ public struct ProcessDirectory: ~Copyable {
 
     /// Path of the executable (`exe`) without the mark of deletion; `nil` for kernel threads.
     public borrowing func executable() -> [UInt8]? {
-        link("exe").map { path in
-            let mark = Array(" (deleted)".utf8)
-            return path.suffix(mark.count) == mark[...] ? Array(path.dropLast(mark.count)) : path
-        }
+        link("exe").map(Self.withoutMark)
+    }
+
+    private static func withoutMark(_ path: [UInt8]) -> [UInt8] {
+        let mark = Array(" (deleted)".utf8)
+        return path.suffix(mark.count) == mark[...] ? Array(path.dropLast(mark.count)) : path
     }
 
     /// Arguments, without their NULs; empty for kernel threads and for a process that has no memory
@@ -55,7 +57,9 @@ public struct ProcessDirectory: ~Copyable {
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(
                 separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3, fields[2].first == UInt8(ascii: "/"), fields[2].count > 1 else { continue }
+            guard fields.count == 3, fields[2].first == UInt8(ascii: "/"), fields[2].count > 1 else {
+                continue
+            }
             let path = Array(fields[2].dropFirst())
             if fields[0].elementsEqual("0".utf8) { return path }
             if fields[1].elementsEqual("name=systemd".utf8) { systemd = path }
@@ -138,8 +142,17 @@ public struct ProcessDirectory: ~Copyable {
         path += leaf
         // `/dev/fd/63` and the like name an open file, not a place.
         guard path.starts(with: "/proc/".utf8) else { return path }
-        let target = path.withUnsafeBytes { String(decoding: $0, as: UTF8.self) }
-        return SymbolicLink.read(target).flatMap { $0.first == UInt8(ascii: "/") ? $0 : nil }
+        return openFile(path).flatMap { $0.first == UInt8(ascii: "/") ? Self.withoutMark($0) : nil }
+    }
+
+    /// What a link below /proc leads to. `self` and `thread-self` were followed as this process and
+    /// thread, but the name meant the process's own.
+    private borrowing func openFile(_ path: [UInt8]) -> [UInt8]? {
+        let own = "/proc/\(getpid())/"
+        for own in [own + "task/\(gettid())/", own] where path.starts(with: own.utf8) {
+            return link(String(decoding: path.dropFirst(own.utf8.count), as: UTF8.self))
+        }
+        return SymbolicLink.read(String(decoding: path, as: UTF8.self))
     }
 
     /// Identity of a namespace of the process (`net`, `mnt`, …): the inode behind `ns/NAME`.

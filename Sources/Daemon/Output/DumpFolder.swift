@@ -29,13 +29,22 @@ struct DumpFolder {
             throw error
         }
         let name = freeName(time)
-        _ = try systemCall("rename") { rename(aside, "\(path)/\(name)") }
+        try move(aside, to: name)
         let link = path + "/.latest.tmp"
         unlink(link)
         _ = try systemCall("symlink") { symlink(name, link) }
-        _ = try systemCall("rename") { rename(link, path + "/latest.ndjson") }
-        prune(keep)
+        try move(link, to: "latest.ndjson")
+        prune(keep, sparing: name)
         return "\(path)/\(name)"
+    }
+
+    private func move(_ aside: String, to name: String) throws(SystemError) {
+        do throws(SystemError) {
+            _ = try systemCall("rename") { rename(aside, "\(path)/\(name)") }
+        } catch {
+            unlink(aside)
+            throw error
+        }
     }
 
     /// A whole dump in a file without a name, for a client to read.
@@ -77,16 +86,19 @@ struct DumpFolder {
         return name
     }
 
-    private func prune(_ keep: Int) {
+    /// Removes the oldest dumps beyond `keep`, by their names, but never the one just made: after the
+    /// clock was set back its name sorts before older ones.
+    private func prune(_ keep: Int, sparing newest: String) {
         guard let stream = opendir(path) else { return }
         var names: [String] = []
         while let entry = readdir(stream) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
                 String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
             }
-            if name.hasSuffix(".ndjson"), name.first?.isNumber == true { names.append(name) }
+            let isDump = name.hasSuffix(".ndjson") && name.first?.isNumber == true
+            if isDump, name != newest { names.append(name) }
         }
         closedir(stream)
-        for name in names.sorted().dropLast(keep) { unlink("\(path)/\(name)") }
+        for name in names.sorted().dropLast(max(keep, 1) - 1) { unlink("\(path)/\(name)") }
     }
 }

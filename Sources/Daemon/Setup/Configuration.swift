@@ -38,8 +38,10 @@ public struct Configuration: Equatable, Sendable {
     /// Reads a text; an error names file, line and key.
     public init(parsing text: String, from path: String) throws(StartError) {
         var met: Set<String> = []
-        for (number, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let content = Self.trim(line.prefix { $0 != "#" })
+        // By bytes: to a String, a carriage return and the newline behind it are one character.
+        let lines = text.utf8.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        for (number, line) in lines.enumerated() {
+            let content = Self.trim(Substring(line.prefix { $0 != UInt8(ascii: "#") }))
             if content.isEmpty { continue }
             let place = "\(path), line \(number + 1)"
             guard let equals = content.firstIndex(of: "=") else {

@@ -29,8 +29,9 @@ public struct Options: Sendable {
 
           --state-dir DIR   keep records and dumps in DIR (default /var/lib/retinue)
           --config FILE     read FILE (default /etc/retinue/retinued.conf, if it exists)
-          --socket PATH     listen for `retinue` on PATH (default /run/retinue/retinued.sock,
-                            if it is free); DIR/retinued.sock is always there as well
+          --socket PATH     listen for `retinue` on PATH (default
+                            /run/retinue/retinued.sock, if it is free);
+                            DIR/retinued.sock is always there as well
           --record FILE     record the raw event stream to FILE
           --replay FILE     read a recorded stream, print the dump that follows from it,
                             and exit; needs no privileges
@@ -51,10 +52,14 @@ public struct Options: Sendable {
     public init(_ arguments: [String]) throws(StartError) {
         var index = 0
         func value(_ option: String, _ inline: Substring?) throws(StartError) -> String {
-            if let inline { return String(inline) }
-            index += 1
-            guard index < arguments.count else { throw StartError("option '\(option)' needs a value") }
-            return arguments[index]
+            if inline == nil { index += 1 }
+            let value = inline.map(String.init) ?? (index < arguments.count ? arguments[index] : "")
+            // An empty one comes from a variable that is not set: no default stands for it.
+            if value.isEmpty { throw StartError("option '\(option)' needs a value") }
+            return value
+        }
+        func noValue(_ option: String, _ inline: Substring?) throws(StartError) {
+            if inline != nil { throw StartError("option '\(option)' takes no value") }
         }
         while index < arguments.count {
             let argument = arguments[index]
@@ -69,8 +74,12 @@ public struct Options: Sendable {
             case "--socket": socket = try value(option, inline)
             case "--record": record = try value(option, inline)
             case "--replay": action = .replay(try value(option, inline))
-            case "--help", "-h": action = .help
-            case "--version": action = .version
+            case "--help", "-h":
+                try noValue(option, inline)
+                action = .help
+            case "--version":
+                try noValue(option, inline)
+                action = .version
             default:
                 throw StartError(
                     option.hasPrefix("-")
@@ -79,6 +88,5 @@ public struct Options: Sendable {
             }
             index += 1
         }
-        if stateFolder.isEmpty { throw StartError("option '--state-dir' needs a folder") }
     }
 }

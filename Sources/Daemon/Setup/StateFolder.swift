@@ -46,11 +46,10 @@ struct StateFolder: ~Copyable {
     /// Makes a folder and those above it; the last one readable by its owner only, since records tell
     /// what every user of the host does.
     private static func make(_ path: String) throws(StartError) {
-        var parts = ""
-        for part in path.split(separator: "/", omittingEmptySubsequences: true) {
-            parts += path.hasPrefix("/") || !parts.isEmpty ? "/\(part)" : String(part)
-            let isLast = parts.count >= path.count - (path.hasSuffix("/") ? 1 : 0)
-            if mkdir(parts, isLast ? 0o700 : 0o755) != 0, errno != EEXIST {
+        let names = path.split(separator: "/", omittingEmptySubsequences: true)
+        for count in 1..<names.count + 1 {
+            let parts = (path.hasPrefix("/") ? "/" : "") + names.prefix(count).joined(separator: "/")
+            if mkdir(parts, count == names.count ? 0o700 : 0o755) != 0, errno != EEXIST {
                 throw StartError(
                     "the state folder \(path) cannot be made: \(SystemError.text(of: errno)); "
                         + "choose another with --state-dir")

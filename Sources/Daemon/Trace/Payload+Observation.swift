@@ -95,7 +95,8 @@ extension PayloadReader {
         for _ in 0..<(try integer(UInt32.self)) {
             let path = try string()
             let access = Access(rawValue: try integer())
-            files.append(HeldFile(path: path, access: access, kind: FileKind(rawValue: try integer()) ?? .regular))
+            let kind = FileKind(rawValue: try integer()) ?? .regular
+            files.append(HeldFile(path: path, access: access, kind: kind))
         }
         return ProcessSnapshot(facts: facts, files: files)
     }

@@ -142,7 +142,8 @@ public struct Replay: ~Copyable {
             .init(name: "fanotify", mode: "replay", received: decoder.fileEvents, lost: decoder.overflows),
             .init(name: "proc_connector", mode: "replay", received: decoder.processEvents),
         ]
-        try observer.ledger.writeNDJSON(header: header) { (bytes: UnsafeRawBufferPointer) throws(SystemError) in
+        try observer.ledger.writeNDJSON(header: header) {
+            (bytes: UnsafeRawBufferPointer) throws(SystemError) in
             var offset = 0
             while offset < bytes.count {
                 offset += try systemCall("write") {

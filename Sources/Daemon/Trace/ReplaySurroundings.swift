@@ -13,7 +13,9 @@ final class ReplaySurroundings: Surroundings {
     private struct Answers<Question: Hashable, Answer> {
         private var waiting: [Question: [Answer]] = [:]
 
-        mutating func add(_ question: Question, _ answer: Answer) { waiting[question, default: []].append(answer) }
+        mutating func add(_ question: Question, _ answer: Answer) {
+            waiting[question, default: []].append(answer)
+        }
 
         mutating func take(_ question: Question) -> Answer? {
             guard let answer = waiting[question]?.first else { return nil }
