@@ -9,6 +9,8 @@ public import SystemCalls
 public struct FanotifyGroup: ~Copyable {
     private let descriptor: FileDescriptor
     private let mask: FanotifyMask
+    /// Where the kernel writes before the bytes that came are appended: nothing is filled with zeros.
+    private let scratch: UnsafeMutableRawBufferPointer
 
     /// How events name their object.
     public enum Mode: Sendable {
@@ -31,6 +33,7 @@ public struct FanotifyGroup: ~Copyable {
         let eventFlags = UInt32(O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME)
         let number = try systemCall("fanotify_init") { clinux_fanotify_init(flags, eventFlags) }
         descriptor = FileDescriptor(owning: number)
+        scratch = .allocate(byteCount: Self.mostBytes, alignment: 8)
         mask = mode == .fileHandle ? .observed : .observedByDescriptor
     }
 
@@ -55,25 +58,23 @@ public struct FanotifyGroup: ~Copyable {
         }
     }
 
+    /// Bytes that one read offers to the kernel.
+    private static let mostBytes = 64 << 10
+
+    deinit { scratch.deallocate() }
+
     /// Reads waiting events, as the kernel lays them out, behind what `buffer` holds.
     ///
-    /// - Parameter chunk: bytes to offer to the kernel; at least 4,096, since an event that does not
-    ///   fit is refused with EINVAL.
+    /// - Parameter chunk: bytes to offer to the kernel, 4,096 to 65,536; an event that does not fit is
+    ///   refused with EINVAL.
     /// - Returns: the range of the new bytes, or `nil` when no event was waiting.
     public borrowing func read(
         appendingTo buffer: inout [UInt8], chunk: Int = 64 << 10
     ) throws(SystemError) -> Range<Int>? {
+        let room = UnsafeMutableRawBufferPointer(rebasing: scratch[..<min(chunk, scratch.count)])
+        guard let count = try descriptor.read(into: room), count > 0 else { return nil }
         let start = buffer.count
-        buffer.append(contentsOf: repeatElement(0, count: chunk))
-        var failure: SystemError?
-        var count: Int?
-        buffer.withUnsafeMutableBytes { bytes in
-            do throws(SystemError) {
-                count = try descriptor.read(into: UnsafeMutableRawBufferPointer(rebasing: bytes[start...]))
-            } catch { failure = error }
-        }
-        buffer.removeLast(buffer.count - start - (count ?? 0))
-        if let failure { throw failure }
-        return (count ?? 0) == 0 ? nil : start..<buffer.count
+        buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<count]))
+        return start..<buffer.count
     }
 }

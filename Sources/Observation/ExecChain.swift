@@ -9,6 +9,8 @@ struct ExecChain {
     var executable: TextID = .none
     /// The ELF interpreter; `.none` for a static executable.
     var loader: TextID = .none
+    /// The files whose events were seen; the others were concluded.
+    var seen: [TextID] = []
     /// Positions of its events in the process's list; empty for one carried over from before.
     var events: [Int] = []
     /// Whether the kernel can have executed it: false for a file that is neither ELF nor `#!`.
@@ -52,8 +54,7 @@ struct ExecChainParser {
                 let kind = head(element.path)
                 index += 1
                 step += 1
-                if element.position >= 0 { chain.events.append(element.position) }
-                met.insert(element.path)
+                take(element, &chain, &met)
                 switch kind {
                 case .script(let interpreter):
                     chain.scripts.append(element.path)
@@ -78,8 +79,7 @@ struct ExecChainParser {
                     {
                         led[name] = next.path
                         chain.loader = next.path
-                        if next.position >= 0 { chain.events.append(next.position) }
-                        met.insert(next.path)
+                        take(next, &chain, &met)
                         index += 1
                     } else {
                         chain.loader = led[name] ?? .none
@@ -98,7 +98,7 @@ struct ExecChainParser {
                     guard let next = following(elements, index, element) else { break walk }
                     if head(next.path) == .plain {
                         chain.loader = next.path
-                        if next.position >= 0 { chain.events.append(next.position) }
+                        take(next, &chain, &met)
                         index += 1
                         break walk
                     }
@@ -111,6 +111,12 @@ struct ExecChainParser {
             result.append(chain)
         }
         return result
+    }
+
+    private func take(_ element: Element, _ chain: inout ExecChain, _ met: inout Set<TextID>) {
+        chain.seen.append(element.path)
+        if element.position >= 0 { chain.events.append(element.position) }
+        met.insert(element.path)
     }
 
     /// The next open for execution if nothing was opened in between.

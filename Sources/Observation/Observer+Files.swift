@@ -112,10 +112,10 @@ extension Observer {
         let isWaited = !chain.events.isEmpty || held.contains { $0.pid == pid && $0.kind == .exec }
         if isLast, isWaited, processes[pid]?.exit == 0 { return }
         guard let process = process(pid) else {
-            counters.unattributedFiles += UInt64(chain.files.count)
+            counters.unattributedFiles += UInt64(chain.seen.count)
             return
         }
-        for file in chain.files {
+        for file in chain.seen {
             attribute([.opened], file, chain.events.first ?? 0, process, time)
         }
     }

@@ -24,9 +24,9 @@ extension Observer {
 
     /// Step 2: forks, execs and exits in the order of time.
     ///
-    /// An exec that is younger than the cutoff and whose chain is not in the batch waits for the next
-    /// one, and with it everything later of that process: its chain, and therefore every event of the
-    /// new image and of the children it forks, is in a later batch too.
+    /// An exec that is younger than the cutoff and whose chain is not in the batch, or stands at its very
+    /// end and may be cut off, waits for the next one, and with it everything later of that process: the
+    /// events of the new image and of the children it forks are all in a later batch too.
     mutating func applyLifecycle(_ batch: borrowing EventBatch) {
         var events = held
         held.removeAll(keepingCapacity: true)
@@ -45,11 +45,14 @@ extension Observer {
                     fork(event)
                 }
             case .exec:
-                let chain = blocked.contains(event.pid) ? nil : takeChain(event, &execs, batch)
-                if blocked.contains(event.pid) || (chain == nil && event.time > batch.cutoff) {
+                let chain = blocked.contains(event.pid) ? nil : findChain(event, execs, batch)
+                let isYoung = event.time > batch.cutoff && !isFollowed(chain, event.pid)
+                if blocked.contains(event.pid) || isYoung {
                     blocked.insert(event.pid)
                     held.append(event)
                 } else {
+                    if let chain { work.chains[event.pid]?[chain].isConfirmed = true }
+                    execs[event.pid, default: 1] -= 1
                     exec(event, chain, batch)
                 }
             case .exit:
@@ -84,13 +87,12 @@ extension Observer {
     /// The chain that an exec stands for: the first that was not taken. Failed attempts leave chains
     /// without an exec, so where there are more chains than execs those that the kernel cannot have
     /// executed go first, then those that differ from what was read of the process.
-    private mutating func takeChain(
-        _ event: LifecycleEvent, _ execs: inout [Int32: Int], _ batch: borrowing EventBatch
+    private mutating func findChain(
+        _ event: LifecycleEvent, _ execs: [Int32: Int], _ batch: borrowing EventBatch
     ) -> Int? {
         guard let chains = work.chains[event.pid] else { return nil }
         let free = chains.indices.filter { !chains[$0].isConfirmed }
         let remaining = execs[event.pid, default: 1]
-        execs[event.pid] = remaining - 1
         var candidates = free
         if free.count > remaining {
             let possible = free.filter { chains[$0].isPossible }
@@ -104,9 +106,16 @@ extension Observer {
                 }
             }
         }
-        guard let chosen = candidates.first else { return nil }
-        work.chains[event.pid]?[chosen].isConfirmed = true
-        return chosen
+        return candidates.first
+    }
+
+    /// Whether something of the process stands behind a chain: then the chain is whole.
+    ///
+    /// fanotify was drained before the proc connector, so of an exec younger than the cutoff the batch can
+    /// hold the executable and not yet the ELF interpreter.
+    private func isFollowed(_ chain: Int?, _ pid: Int32) -> Bool {
+        guard let chain, let last = work.chains[pid]?[chain].events.max() else { return false }
+        return last + 1 < Int(work.lengths[pid] ?? 0)
     }
 
     private mutating func exec(_ event: LifecycleEvent, _ chosen: Int?, _ batch: borrowing EventBatch) {
@@ -230,7 +239,7 @@ extension Observer {
             // Carried over once already and still not confirmed, although the connector was drained
             // behind it: it failed.
             if last.events.isEmpty, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
-            processes[pid]?.pendingExec = last.files
+            processes[pid]?.pendingExec = last.seen
             pendingExecs.insert(pid)
         }
     }

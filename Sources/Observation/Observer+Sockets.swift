@@ -28,13 +28,17 @@ extension Observer {
     /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
     /// than any other takes.
     private mutating func forgetAnonymous(_ now: UInt64) {
-        guard let first = sockets.ending.first, now > first.ended + 2_000_000_000 else { return }
+        guard let first = sockets.ending.first, Self.isLong(since: first.ended, now) else { return }
         sockets.ending.removeAll { entry in
             guard let connection = sockets.live[entry.tuple], connection.ended == entry.ended else { return true }
-            guard now > entry.ended + 2_000_000_000 else { return false }
+            guard Self.isLong(since: entry.ended, now) else { return false }
             sockets.live[entry.tuple] = nil
             return true
         }
+    }
+
+    private static func isLong(since ended: UInt64, _ now: UInt64) -> Bool {
+        now > ended && now - ended > 2_000_000_000
     }
 
     private mutating func follow(_ change: TransitionEvent, _ batch: borrowing EventBatch) {
@@ -74,7 +78,7 @@ extension Observer {
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
         // down waits for that FIN, which takes a segment of its own.
-        if change.from == .finWait2, change.time > connection.finAcknowledged + 20_000 {
+        if change.from == .finWait2, change.time &- connection.finAcknowledged > 20_000 {
             sockets.live[tuple]?.endReceived = true
         }
     }
@@ -153,7 +157,9 @@ extension Observer {
 
     private mutating func close(_ closure: ClosureEvent) {
         guard var connection = sockets.live.removeValue(forKey: tuple(closure)) else { return }
-        if closure.hasUnreadEnd { connection.endReceived = true }
+        // What is unread of a connection that this side closed first can only be the FIN: with payload
+        // unread it would have been reset.
+        if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
     }
 

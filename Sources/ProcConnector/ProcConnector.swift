@@ -61,24 +61,22 @@ public struct ProcConnector: ~Copyable {
 
     /// Receives one datagram behind what `buffer` holds.
     public borrowing func receive(appendingTo buffer: inout [UInt8]) throws(SystemError) -> Received {
-        let start = buffer.count
-        let room = 256  // A proc_event datagram has 76 bytes.
-        buffer.append(contentsOf: repeatElement(0, count: room))
-        while true {
-            let count = buffer.withUnsafeMutableBytes {
-                mnl_socket_recvfrom(socket, $0.baseAddress! + start, room)
-            }
-            if count > 0 {
-                buffer.removeLast(room - min(count, room))
-                return .datagram(start..<buffer.count)
-            }
-            let code = count == 0 ? EAGAIN : errno
-            if code == EINTR { continue }
-            buffer.removeLast(room)
-            switch code {
-            case EAGAIN: return .nothing
-            case ENOBUFS, ENOSPC: return .overrun
-            default: throw SystemError("recvmsg", code: code)
+        // A proc_event datagram has 76 bytes.
+        try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) {
+            room throws(SystemError) -> Received in
+            while true {
+                let count = mnl_socket_recvfrom(socket, room.baseAddress!, room.count)
+                if count > 0 {
+                    let start = buffer.count
+                    buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<min(count, room.count)]))
+                    return .datagram(start..<buffer.count)
+                }
+                switch count == 0 ? EAGAIN : errno {
+                case EINTR: continue
+                case EAGAIN: return .nothing
+                case ENOBUFS, ENOSPC: return .overrun
+                case let code: throw SystemError("recvmsg", code: code)
+                }
             }
         }
     }

@@ -75,20 +75,21 @@ public struct FileDescriptor: ~Copyable {
         var bytes = [UInt8]()
         var chunk = 4096
         while bytes.count < limit {
-            let start = bytes.count
-            bytes.append(contentsOf: repeatElement(0, count: min(chunk, limit - start)))
             let number = number
+            let room = min(chunk, limit - bytes.count)
             var failure: SystemError?
-            var got = 0
-            bytes.withUnsafeMutableBytes { raw in
-                let rest = UnsafeMutableRawBufferPointer(rebasing: raw[start...])
+            // Uninitialised memory: a file of procfs is short, and zeros that are overwritten cost more.
+            let piece = [UInt8](unsafeUninitializedCapacity: room) { buffer, count in
                 do throws(SystemError) {
-                    got = try systemCall("read") { Glibc.read(number, rest.baseAddress, rest.count) }
-                } catch { failure = error }
+                    count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, room) }
+                } catch {
+                    failure = error
+                    count = 0
+                }
             }
             if let failure { throw failure }
-            bytes.removeLast(bytes.count - start - got)
-            if got == 0 { break }
+            if piece.isEmpty { break }
+            if bytes.isEmpty { bytes = piece } else { bytes.append(contentsOf: piece) }
             chunk = min(chunk * 2, 1 << 20)
         }
         return bytes

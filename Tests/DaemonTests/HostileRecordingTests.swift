@@ -117,32 +117,28 @@ import Testing
 
     /// Two losses whose sum is more than 64 bits hold.
     @Test func lossesBeyondANumber() async {
-        await withKnownIssue("TracepointSource.decode adds without a bound", isIntermittent: true) {
-            await #expect(processExitsWith: .success) {
-                var recording = Recording(layout: Connections.layout)
-                recording.cycle()
-                recording.add(.tracepoint, raw: Connections.lost(.max) + Connections.lost(1))
-                recording.cycle(1)
-                try HostileRecordingTests().replay(recording.bytes)
-            }
+        await #expect(processExitsWith: .success) {
+            var recording = Recording(layout: Connections.layout)
+            recording.cycle()
+            recording.add(.tracepoint, raw: Connections.lost(.max) + Connections.lost(1))
+            recording.cycle(1)
+            try HostileRecordingTests().replay(recording.bytes)
         }
     }
 
     /// A connection that ends at the end of time.
     @Test func endOfTime() async {
-        await withKnownIssue("Observer.forgetAnonymous adds to a time", isIntermittent: true) {
-            await #expect(processExitsWith: .success) {
-                var recording = Recording(layout: Connections.layout)
-                recording.scan([(1, 0, "/sbin/init"), (100, 1, "/usr/bin/bash")])
-                recording.cycle()
-                recording.add(
-                    .tracepoint,
-                    raw: Connections.transition(7, 2, pid: 100, port: 0, at: 1)
-                        + Connections.transition(2, 1, pid: 100, port: 5, at: 2)
-                        + Connections.transition(1, 7, pid: 100, port: 5, at: .max))
-                recording.cycle(1)
-                try HostileRecordingTests().replay(recording.bytes)
-            }
+        await #expect(processExitsWith: .success) {
+            var recording = Recording(layout: Connections.layout)
+            recording.scan([(1, 0, "/sbin/init"), (100, 1, "/usr/bin/bash")])
+            recording.cycle()
+            recording.add(
+                .tracepoint,
+                raw: Connections.transition(7, 2, pid: 100, port: 0, at: 1)
+                    + Connections.transition(2, 1, pid: 100, port: 5, at: 2)
+                    + Connections.transition(1, 7, pid: 100, port: 5, at: .max))
+            recording.cycle(1)
+            try HostileRecordingTests().replay(recording.bytes)
         }
     }
 }

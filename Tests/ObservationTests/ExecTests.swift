@@ -212,6 +212,29 @@ import Testing
         #expect(lines.contains("file /gap r") && lines.contains("file /own r") && lines.contains("file /childs r"))
     }
 
+    /// fanotify was drained between the open of the executable and that of its ELF interpreter, the proc
+    /// connector behind both.
+    @Test func aChainThatIsCutOffByTheEndOfTheBatchIsOneChain() {
+        var scene = Scene()
+        scene.host.heads["/opt/own"] = .dynamic(loader: Array("/lib64/ld-linux.so.2".utf8))
+        scene.host.add(10, "/usr/bin/bash")
+        // Where the interpreter's name leads is known, so that its event is not missed at first.
+        scene.fork(10, 12)
+        scene.exec(12, "/opt/own", ld)
+        scene.fork(10, 11)
+        scene.event([.opened, .executed], 11, "/opt/own")
+        scene.confirm(11, ["/opt/own"])
+        scene.interpret(early: 1500)
+        scene.event([.opened, .executed], 11, ld)
+        scene.open(11, "/etc/a")
+        scene.interpret()
+        #expect(
+            scene.lines == [
+                "/opt/own file /etc/a r", "/opt/own file /lib/ld-linux.so.2 x", "/opt/own file /opt/own x",
+                "/usr/bin/bash spawn /opt/own",
+            ])
+    }
+
     /// A process that executes itself again in one batch leaves but one chain.
     @Test func anExecThatWasMergedAwayCannotBeOrdered() {
         var scene = Scene()

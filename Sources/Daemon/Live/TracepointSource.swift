@@ -55,11 +55,14 @@ struct TracepointSource: ~Copyable {
         buffer.removeAll(keepingCapacity: true)
         guard (rings?.drain(appendingTo: &buffer) ?? 0) > 0 else { return }
         recorder?.add(.tracepoint, raw: buffer)
-        let loss = Self.decode(buffer, layout, into: &batch.transitions)
+        let told = Self.decode(buffer, layout, into: &batch.transitions)
         received += UInt64(batch.transitions.count)
-        if loss > 0 {
-            lost += loss
-            yield.losses.append(("tracepoint", "ring full", loss))
+        // The records tell of a loss only before the next event that finds room; the rings' own count
+        // (Linux 6.0) tells at once, and holds what the records tell as well.
+        let total = (try? rings?.lost()) ?? (lost.addingReportingOverflow(told).partialValue)
+        if total > lost {
+            yield.losses.append(("tracepoint", "ring full", total - lost))
+            lost = total
         }
     }
 
@@ -76,7 +79,7 @@ struct TracepointSource: ~Copyable {
                     to: TCPState(rawValue: transition.newState.rawValue), local: Endpoint(transition.local),
                     remote: Endpoint(transition.remote)))
         } lost: {
-            lost += $0
+            lost = lost.addingReportingOverflow($0).overflow ? .max : lost + $0
         }
         return lost
     }
