@@ -3,8 +3,8 @@
 SWIFT ?= swift
 # Debian's names; what is there already is not asked for again.
 RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
-TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light curl python3 iproute2 util-linux e2fsprogs \
-	libcap2-bin procps
+TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light curl python3 bash dash iproute2 util-linux e2fsprogs \
+	mount mawk coreutils findutils sed grep procps
 STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
@@ -21,9 +21,12 @@ build: packages-run
 	$(SWIFT) build -c release --static-swift-stdlib --product retinue
 
 ## Pass the tests, those against the real kernel included when run as root.
+##
+## The daemon and the workloads that the tests start are those of the release build: what users run.
 test: packages-test
+	$(SWIFT) build -c release --static-swift-stdlib
 	$(SWIFT) build --build-tests
-	$(SWIFT) test --skip-build --no-parallel
+	RETINUE_PRODUCTS=$(CURDIR)/.build/release $(SWIFT) test --skip-build --no-parallel
 
 ## Hold the sources against .swift-format.
 lint:

@@ -21,15 +21,15 @@ struct BatchWork {
     /// Renames of directories: they matter for a directory that is asked for before its rename is read.
     var directoryMoves: [Int] = []
 
+    /// Where those renames led, in the order of the queue.
+    var moves: [(index: Int, old: [UInt8], new: [UInt8])] = []
+
     /// The images of one process in the course of a batch.
     struct Timeline {
         /// Images in order; each from the position in the process's list where its exec's chain ends.
         var spans: [(image: Image, from: Int)]
         /// Set when an exec left no mark in the list, so that no event can be ordered against it.
         var isFloating = false
-        /// Whether the first image came by fork: what it opened before the first exec was opened for
-        /// the image to come as well.
-        var startsInGap = false
     }
 
     mutating func begin(_ batch: borrowing EventBatch) {
@@ -48,5 +48,6 @@ struct BatchWork {
         execEvents.removeAll()
         missing.removeAll()
         directoryMoves.removeAll()
+        moves.removeAll()
     }
 }

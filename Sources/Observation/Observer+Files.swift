@@ -27,8 +27,32 @@ extension Observer {
             }
             attribute(flags, path, position, process, batch.wall)
         }
+        attributeMoved(batch)
         for (pid, chains) in work.chains {
             for chain in chains where !chain.isConfirmed { noteFailedExec(pid, chain, batch.wall) }
+        }
+    }
+
+    /// An open behind the rename of a directory above is merged with a like one before it, since the kernel
+    /// compares handles and names: an open that stands before such a rename is one of the new path as well.
+    private mutating func attributeMoved(_ batch: borrowing EventBatch) {
+        guard let last = work.moves.last else { return }
+        for index in batch.files.indices.prefix(last.index) where batch.files[index].flags.contains(.opened) {
+            let event = batch.files[index]
+            guard work.paths[index] != .none, event.pid != ownPid else { continue }
+            let position = Int(work.positions[index])
+            if event.flags.contains(.executed), isPartOfExec(event.pid, position) { continue }
+            var path = ledger.texts.array(work.paths[index])
+            var isMoved = false
+            for move in work.moves where move.index > index {
+                guard path.starts(with: move.old),
+                    path.count == move.old.count || path[move.old.count] == UInt8(ascii: "/")
+                else { continue }
+                path = move.new + path[move.old.count...]
+                isMoved = true
+            }
+            guard isMoved, let process = process(event.pid) else { continue }
+            attribute(event.flags, ledger.texts.intern(path), position, process, batch.wall)
         }
     }
 
@@ -48,7 +72,8 @@ extension Observer {
         if !timeline.isFloating {
             while first + 1 < spans.count, spans[first + 1].from <= position { first += 1 }
         }
-        if timeline.startsInGap, first == 0 { remember(path, access, process.pid) }
+        // It may be a later image that closes what this one opened.
+        if first + 1 < spans.count { remember(path, access, process.pid) }
         for number in first..<spans.count {
             give(path, access, flags, process, spans[number].image, isFirst: number == first, time)
         }

@@ -38,6 +38,7 @@ extension Observer {
             if event.flags.contains(.directory) {
                 let old = ledger.texts.array(path)
                 tree.move(from: old, to: ledger.texts.array(new), &ledger.texts)
+                work.moves.append((index, old, ledger.texts.array(new)))
                 if event.target.count != 0 {
                     batch.bytes.withUnsafeBytes { bytes in
                         tree.set(new, of: UnsafeRawBufferPointer(rebasing: bytes[event.target.range]))

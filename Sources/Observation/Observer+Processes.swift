@@ -147,14 +147,14 @@ extension Observer {
                 noteFile(program, open.path, open.access, [], .exact, time)
             }
         }
-        extendTimeline(event.pid, old, process.image, chain, startsInGap: wasFork)
+        extendTimeline(event.pid, old, process.image, chain)
         processes[event.pid] = process
     }
 
     private mutating func extendTimeline(
-        _ pid: Int32, _ old: Image, _ new: Image, _ chain: ExecChain?, startsInGap: Bool
+        _ pid: Int32, _ old: Image, _ new: Image, _ chain: ExecChain?
     ) {
-        var timeline = work.timelines[pid] ?? .init(spans: [(old, 0)], startsInGap: startsInGap)
+        var timeline = work.timelines[pid] ?? .init(spans: [(old, 0)])
         // A chain that was carried over ended before this batch.
         let end = chain.map { ($0.events.max() ?? -1) + 1 }
         timeline.spans.append((new, end ?? 0))

@@ -27,8 +27,14 @@ extension Observer {
             take(snapshot.sockets[index], snapshot.wall)
         }
         for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
+            let socket = snapshot.sockets[index]
+            let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
+            sockets.found[tuple] = programs(of: socket.holders).last
+        }
+        for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
             take(snapshot.sockets[index], snapshot.wall)
         }
+        sockets.found.removeAll()
         for index in snapshot.channels.indices { take(snapshot.channels[index], snapshot.wall) }
     }
 

@@ -110,7 +110,7 @@ extension Observer {
             return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        var peer = sockets.live[tuple.mirrored]?.program ?? .unknown
+        var peer = sockets.peer(of: tuple)
         if peer == .unknown, isHere(local, remote) {
             peer = sockets.listener(transport, remote)?.program ?? .unknown
         }
@@ -132,7 +132,7 @@ extension Observer {
             return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        let peer = sockets.live[tuple.mirrored]?.program ?? .unknown
+        let peer = sockets.peer(of: tuple)
         let key = RecordKey.accept(
             program, transport, local: ledger.intern(local),
             remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer)

@@ -51,6 +51,8 @@ struct SocketTable: ~Copyable {
 
     /// Connections that have ended and whose notice is still to come.
     var ending: [(tuple: FourTuple, ended: UInt64)] = []
+    /// Ends of connections that the scan being taken in has found: they know each other in any order.
+    var found: [FourTuple: ProgramID] = [:]
     /// Connects on their way, by socket.
     var attempts: [UInt64: Attempt] = [:]
     /// Connections by their two ends.
@@ -58,6 +60,11 @@ struct SocketTable: ~Copyable {
     private var listeners: [UInt32: [Listener]] = [:]
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
+
+    /// The program at the other end of a connection, as far as that end is on this host and known.
+    func peer(of tuple: FourTuple) -> ProgramID {
+        live[tuple.mirrored]?.program ?? found[tuple.mirrored] ?? .unknown
+    }
 
     /// Notes that a program waits at an address; a later one at the same address takes its place.
     mutating func listen(

@@ -8,7 +8,10 @@ import Wire
 ///
 /// Needs `CAP_NET_ADMIN` in the initial user and pid namespace. libmnl carries the socket; bytes are
 /// handed on as received, so that they can be recorded and parsed elsewhere.
-public struct ProcConnector: ~Copyable {
+///
+/// It may be handed to another thread: a libmnl socket is a descriptor and its address, and every call on
+/// it is one system call.
+public struct ProcConnector: ~Copyable, @unchecked Sendable {
     private let socket: OpaquePointer
 
     /// Which events reach the socket.

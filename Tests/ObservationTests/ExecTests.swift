@@ -279,6 +279,22 @@ import Testing
         #expect(scene.lines(of: "/usr/bin/cat").contains("file /var/log/x w"))
     }
 
+    /// `nohup` opens its output and becomes the program that closes it.
+    @Test func anImageThatHandsAFileOnHeldItWritable() {
+        var scene = Scene()
+        scene.host.heads["/usr/bin/nohup"] = .plain
+        scene.host.add(10, "/usr/bin/bash")
+        scene.fork(10, 11)
+        scene.exec(11, "/usr/bin/nohup")
+        scene.open(11, "/tmp/nohup.out")
+        scene.exec(11, "/usr/bin/cat", ld)
+        scene.closeWritten(11, "/tmp/nohup.out")
+        scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/nohup").contains("file /tmp/nohup.out rw"))
+        #expect(scene.lines(of: "/usr/bin/cat").contains("file /tmp/nohup.out rw"))
+        #expect(scene.lines(of: "/usr/bin/bash") == ["spawn /usr/bin/nohup"])
+    }
+
     @Test func aPidThatIsUsedAgainInOneBatchIsNotTakenForItsFormerLife() {
         var scene = Scene()
         scene.host.add(10, "/usr/bin/bash")

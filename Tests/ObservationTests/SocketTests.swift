@@ -145,8 +145,9 @@ import Testing
                 files: [HeldFile(path: Array("/data/\(pid)".utf8), access: [.opened, .written], kind: .regular)])
         }
         snapshot.sockets = [
-            SocketSnapshot(.tcp, isListening: false, local: client, remote: server, holders: [20]),
+            // The server's end first: the peers are known in any order.
             SocketSnapshot(.tcp, isListening: false, local: server, remote: client, holders: [10]),
+            SocketSnapshot(.tcp, isListening: false, local: client, remote: server, holders: [20]),
             SocketSnapshot(.tcp, isListening: true, local: wildcard, remote: none, holders: [10]),
         ]
         snapshot.channels = [ChannelSnapshot(.unix, name: Array("/run/s".utf8), holders: [20], peers: [10])]

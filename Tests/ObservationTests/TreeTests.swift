@@ -44,7 +44,9 @@ import Testing
         scene.interpret()
         #expect(
             scene.lines(of: "/usr/bin/bash") == [
-                "file /new r", "file /new/below/behind r", "file /tmp/old/below/before r",
+                // The kernel would have merged a second open of it with the first.
+                "file /new r", "file /new/below/before r", "file /new/below/behind r",
+                "file /tmp/old/below/before r",
             ])
     }
 
@@ -60,7 +62,7 @@ import Testing
         scene.interpret()
         #expect(
             scene.lines(of: "/usr/bin/bash") == [
-                "file /tmp/a/1 r", "file /tmp/ab/1 r", "file /tmp/ab/2 r", "file /tmp/c/2 r",
+                "file /tmp/a/1 r", "file /tmp/ab/1 r", "file /tmp/ab/2 r", "file /tmp/c/1 r", "file /tmp/c/2 r",
             ])
     }
 

@@ -29,6 +29,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -105,6 +106,7 @@ enum {
 // -- constants whose macros are composed --------------------------------------------------------
 
 static const int clinux_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+static const __rlimit_resource_t clinux_RLIMIT_RTTIME = RLIMIT_RTTIME;
 static const int clinux_TFD_CLOEXEC = TFD_CLOEXEC;
 static const int clinux_TFD_NONBLOCK = TFD_NONBLOCK;
 static const int clinux_SFD_CLOEXEC = SFD_CLOEXEC;

@@ -14,12 +14,10 @@ import Wire
 struct EventSources: ~Copyable {
     var watch: FilesystemWatch
     let connector: ProcConnector
-    var images: ImageReader
+    let images: ImageReader
     let closures: DestroyListener
     var rings: TracepointSource
     var decoder = BatchDecoder()
-    /// Facts of new images that wait for their batch.
-    var waitingImages: [ImageFacts] = []
     var closureEvents: UInt64 = 0
     var connectorOverruns: UInt64 = 0
     var closureOverruns: UInt64 = 0
@@ -79,7 +77,7 @@ struct EventSources: ~Copyable {
         var yield = Yield()
         try drainFiles(&batch, &yield, recorder)
         try drainProcesses(&batch, &yield, recorder)
-        swap(&batch.images, &waitingImages)
+        images.take(for: batch.lifecycle, into: &batch.images)
         if let recorder { for image in batch.images { recorder.image(image) } }
         try drainClosures(&batch, &yield, recorder)
         rings.drain(&batch, &yield, recorder)

@@ -47,7 +47,6 @@ struct Watcher: ~Copyable {
         static let handles: UInt64 = 1
         static let descriptors: UInt64 = 2
         static let processes: UInt64 = 3
-        static let images: UInt64 = 4
         static let closures: UInt64 = 5
         static let rings: UInt64 = 6
         static let signals: UInt64 = 7
@@ -71,7 +70,6 @@ struct Watcher: ~Copyable {
             var needsCycle = false
             for token in tokens {
                 switch token {
-                case Token.images: try sources.images.read(into: &sources.waitingImages)
                 case Token.handles, Token.descriptors, Token.processes, Token.closures:
                     if !isBusy { try enterBusy() }
                 case Token.rings: needsCycle = true
@@ -102,7 +100,6 @@ struct Watcher: ~Copyable {
         try poller.add(tick.number, token: Token.tick)
         try poller.add(storeTimer.number, token: Token.store)
         try poller.add(housekeeping.number, token: Token.housekeeping)
-        try poller.add(sources.images.number, token: Token.images)
         for number in sources.rings.numbers { try poller.add(number, token: Token.rings) }
         for number in desk.numbers { try poller.add(number, token: Token.control) }
         try poller.add(sources.watch.mountTableNumber, .exceptional, token: Token.mounts)
@@ -164,8 +161,6 @@ struct Watcher: ~Copyable {
     /// One cycle: drain, interpret, see to losses. Returns whether nothing had happened.
     @discardableResult
     mutating func cycle() throws(SystemError) -> Bool {
-        // Images first: a process may be gone by the time its batch is worked off.
-        try sources.images.read(into: &sources.waitingImages)
         let yield = try sources.drain(into: &batch, recorder)
         if yield.isEmpty && batch.images.isEmpty && !observer.hasHeldEvents {
             lastWhole = batch.wall
