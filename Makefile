@@ -22,9 +22,8 @@ build: packages-run
 
 ## Pass the tests, those against the real kernel included when run as root.
 ##
-## The daemon and the workloads that the tests start are those of the release build: what users run.
-test: packages-test
-	$(SWIFT) build -c release --static-swift-stdlib
+## The daemon and the command line that the tests start are those of the release build: what users run.
+test: packages-test build
 	$(SWIFT) build --build-tests
 	RETINUE_PRODUCTS=$(CURDIR)/.build/release $(SWIFT) test --skip-build --no-parallel
 

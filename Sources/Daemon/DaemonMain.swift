@@ -1,5 +1,6 @@
 import Control
 import Glibc
+import KernelProbe
 import Observation
 import ProcConnector
 import Records
@@ -36,6 +37,10 @@ public enum DaemonMain {
         let signals = try SignalDescriptor([SIGUSR1, SIGHUP, SIGTERM, SIGINT])
         signal(SIGPIPE, SIG_IGN)
         umask(0o077)
+        if let missing = Capability.missing().first {
+            throw StartError(
+                "needs \(missing.name) (\(missing.purpose)): run as root or under the shipped unit")
+        }
         let configuration = try Configuration.read(options.configuration)
         let host = Host.read()
         let sources = try EventSources(configuration)

@@ -2,14 +2,15 @@ import CLinux
 import Glibc
 
 /// A privilege of this process (capabilities(7)).
-enum Capability: Int, CaseIterable {
+public enum Capability: Int, CaseIterable, Sendable {
     case dacReadSearch = 2
     case netAdmin = 12
     case sysPtrace = 19
     case sysAdmin = 21
     case perfmon = 38
 
-    var name: String {
+    /// The C name.
+    public var name: String {
         switch self {
         case .dacReadSearch: "CAP_DAC_READ_SEARCH"
         case .netAdmin: "CAP_NET_ADMIN"
@@ -19,7 +20,8 @@ enum Capability: Int, CaseIterable {
         }
     }
 
-    var purpose: String {
+    /// What it is used for.
+    public var purpose: String {
         switch self {
         case .dacReadSearch: "resolve directory handles"
         case .netAdmin: "process events, socket notices"
@@ -27,6 +29,18 @@ enum Capability: Int, CaseIterable {
         case .sysAdmin: "fanotify marks on filesystems"
         case .perfmon: "the tracepoint ring (CAP_SYS_ADMIN will do)"
         }
+    }
+
+    /// Whether the daemon does without it, and says so.
+    public var isOptional: Bool { self == .perfmon }
+
+    /// Those that the daemon needs and this process does not have.
+    ///
+    /// Asked before anything else: without `CAP_DAC_READ_SEARCH` or `CAP_SYS_PTRACE` every call would
+    /// succeed and the records would silently be incomplete.
+    public static func missing() -> [Capability] {
+        let effective = effective()
+        return allCases.filter { !$0.isOptional && !effective.contains($0) }
     }
 
     /// The effective set of this process. The corresponding C function is `capget`.

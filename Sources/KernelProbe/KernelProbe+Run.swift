@@ -26,7 +26,7 @@ extension KernelProbe {
         let effective = Capability.effective()
         return Capability.allCases.map { capability in
             let has = effective.contains(capability)
-            let isNeeded = capability != .perfmon
+            let isNeeded = !capability.isOptional
             return Finding(
                 name: capability.name, isAvailable: has || (!isNeeded && effective.contains(.sysAdmin)),
                 isNeeded: isNeeded, detail: capability.purpose,

@@ -52,6 +52,9 @@ extension Observer {
                 isMoved = true
             }
             guard isMoved, let process = process(event.pid) else { continue }
+            // A process that had ended before the renaming one was made has opened nothing behind it.
+            let mover = batch.files[last.index].pid
+            if process.exit != 0, let start = processes[mover]?.start, start > process.exit { continue }
             attribute(event.flags, ledger.texts.intern(path), position, process, batch.wall)
         }
     }

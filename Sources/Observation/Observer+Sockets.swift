@@ -3,21 +3,28 @@ import Records
 extension Observer {
     /// Step 4: connections from the changes of state of their sockets, traffic from their ends.
     ///
-    /// The ends were taken from the kernel before the changes, so a connection that ended in this
-    /// batch was made in it or before.
+    /// The rings of the processors are drained one after another, so of what is younger than the cutoff
+    /// the batch can hold the effect and not the cause: it waits for the next batch. The ends were taken
+    /// from the kernel before the changes, and wait with them.
     mutating func followSockets(_ batch: borrowing EventBatch) {
-        if !batch.transitions.isEmpty {
-            var order = Array(batch.transitions.indices)
-            order.sort { batch.transitions[$0].time < batch.transitions[$1].time }
-            for index in order { follow(batch.transitions[index], batch) }
+        var changes = heldTransitions + batch.transitions
+        let closures = heldClosures + batch.closures
+        heldTransitions = changes.filter { $0.time > batch.cutoff }
+        heldClosures = heldTransitions.isEmpty ? [] : closures
+        if !changes.isEmpty {
+            changes.removeAll { $0.time > batch.cutoff }
+            changes.sort { $0.time < $1.time }
+            for change in changes { follow(change, batch) }
         }
-        // Both ends are known before either goes, so that each names the other.
-        for closure in batch.closures { meet(closure, batch.wall) }
-        for closure in batch.closures {
-            sockets.live[tuple(closure).mirrored]?.peerSent = closure.sent
-        }
-        for closure in batch.closures { close(closure) }
+        if heldTransitions.isEmpty { end(closures, batch) }
         forgetAnonymous(batch.cutoff)
+    }
+
+    private mutating func end(_ closures: [ClosureEvent], _ batch: borrowing EventBatch) {
+        // Both ends are known before either goes, so that each names the other.
+        for closure in closures { meet(closure, batch.wall) }
+        for closure in closures { sockets.live[tuple(closure).mirrored]?.peerSent = closure.sent }
+        for closure in closures { close(closure) }
     }
 
     /// Connections that have ended and whose traffic is not told yet: a dump waits a moment for it.

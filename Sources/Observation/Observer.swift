@@ -31,6 +31,9 @@ public struct Observer: ~Copyable {
     var held: [LifecycleEvent] = []
     /// Processes whose last opens for execution wait to be confirmed.
     var pendingExecs: Set<Int32> = []
+    /// Changes of state, and ends of sockets, that have to wait for the next batch.
+    var heldTransitions: [TransitionEvent] = []
+    var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
     var scratch: [UInt8] = []
@@ -59,7 +62,7 @@ public struct Observer: ~Copyable {
     }
 
     /// Whether something waits for the next batch.
-    public var hasHeldEvents: Bool { !held.isEmpty }
+    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty }
 
     /// Sizes of the inner tables, for `status`.
     public var sizes: [(name: String, value: Int)] {

@@ -81,11 +81,12 @@ struct Scene: ~Copyable {
     }
 
     mutating func transition(
-        _ pid: Int32, _ socket: UInt64, _ from: TCPState, _ to: TCPState, _ local: Endpoint, _ remote: Endpoint
+        _ pid: Int32, _ socket: UInt64, _ from: TCPState, _ to: TCPState, _ local: Endpoint, _ remote: Endpoint,
+        at time: UInt64? = nil
     ) {
         batch.transitions.append(
             TransitionEvent(
-                time: tick(), pid: pid, socket: socket, from: from, to: to, local: local, remote: remote))
+                time: time ?? tick(), pid: pid, socket: socket, from: from, to: to, local: local, remote: remote))
     }
 
     mutating func closure(

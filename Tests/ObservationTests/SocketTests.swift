@@ -74,6 +74,25 @@ import Testing
         #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/server accept") && $0.contains(" 50/100 ") })
     }
 
+    /// The ring of the processor that saw the accept was drained behind that of the connect.
+    @Test func anAcceptThatIsReadBeforeItsConnectWaitsForIt() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        scene.transition(20, 1, .close, .synSent, unbound(client), server)
+        scene.interpret()
+        let connectTime = scene.tick()
+        scene.transition(77, 101, .synReceived, .established, server, client)
+        scene.closure(server, client, sent: 50, received: 100)
+        scene.interpret(early: 1500)
+        let isHeld = scene.observer.hasHeldEvents
+        #expect(isHeld)
+        scene.transition(77, 1, .synSent, .established, client, server, at: connectTime)
+        scene.closure(client, server, sent: 100, received: 50)
+        scene.interpret()
+        #expect(scene.lines.contains("/usr/bin/server accept :80 peer /usr/bin/client x1 50/100 exact"))
+        #expect(scene.lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 100/50 exact"))
+    }
+
     @Test func theProgramIsThatOfTheMomentOfTheConnect() {
         var scene = scene()
         scene.host.heads["/usr/bin/cat"] = .plain

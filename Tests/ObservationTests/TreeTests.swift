@@ -50,6 +50,19 @@ import Testing
             ])
     }
 
+    /// Who had ended before the renaming process was made has opened nothing behind the rename.
+    @Test func whoEndedBeforeTheRenamerWasMadeOpenedNothingBehindIt() {
+        var scene = scene()
+        scene.host.directories["d"] = "/tmp/d"
+        scene.fork(10, 11)
+        scene.event(.opened, 11, in: "d", "a")
+        scene.exit(11)
+        scene.fork(10, 12)
+        scene.event([.renamed, .directory], 12, in: "tmp", "d", target: "d", newDirectory: "tmp", newName: "e")
+        scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/bash") == ["file /tmp/d/a r"])
+    }
+
     @Test func aRenameDoesNotMoveANeighbourOfLikeName() {
         var scene = scene()
         scene.host.directories["a"] = "/tmp/a"
