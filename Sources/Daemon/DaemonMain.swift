@@ -66,7 +66,8 @@ public enum DaemonMain {
             sources: sources,
             observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid), store: store,
             desk: desk, recorder: recorder, manager: ServiceManager(), poller: try Poller(), signals: signals,
-            tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(), housekeeping: try TimerDescriptor(),
+            tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(),
+            housekeeping: try TimerDescriptor(),
             degraded: degraded)
     }
 
@@ -77,7 +78,8 @@ public enum DaemonMain {
         } catch {
             guard error.isDamage else { throw StartError("the store \(path) cannot be used: \(error)") }
             let aside = try RecordStore.setAside(path)
-            Message.print("the store \(path) is damaged (\(error)); it was set aside as \(aside), a new one is begun")
+            Message.print(
+                "the store \(path) is damaged (\(error)); it was set aside as \(aside), a new one is begun")
             return try RecordStore(path: path)
         }
     }

@@ -46,11 +46,13 @@ extension KernelProbe {
         var findings: [Finding] = []
         var met: Set<[UInt8]> = []
         for mount in mounts where mount.isReal && met.insert(mount.device).inserted {
-            let name = "\(String(decoding: mount.type, as: UTF8.self)) on \(String(decoding: mount.point, as: UTF8.self))"
+            let name =
+                "\(String(decoding: mount.type, as: UTF8.self)) on \(String(decoding: mount.point, as: UTF8.self))"
             do throws(SystemError) {
                 try group.mark(filesystemAt: mount.point + [0])
                 findings.append(
-                    Finding(name: name, isAvailable: true, isNeeded: false, detail: "by file handle", remedy: ""))
+                    Finding(
+                        name: name, isAvailable: true, isNeeded: false, detail: "by file handle", remedy: ""))
             } catch {
                 let isOverlay = mount.type.elementsEqual("overlay".utf8)
                 findings.append(
@@ -149,7 +151,8 @@ extension KernelProbe {
     private static func controlGroups() -> Finding {
         let has = (try? Mount.all())?.contains { $0.type.elementsEqual("cgroup2".utf8) } ?? false
         return Finding(
-            name: "cgroup v2", isAvailable: has, isNeeded: false, detail: has ? "names workloads" : "not mounted",
+            name: "cgroup v2", isAvailable: has, isNeeded: false,
+            detail: has ? "names workloads" : "not mounted",
             remedy: has ? "" : "programs are then told without their workload")
     }
 

@@ -69,7 +69,9 @@ struct ExecChainParser {
                         led[name] = next.path
                         continue walk
                     }
-                    if let known = led[name], met.contains(known) { finish(&chain, with: known, &texts, head) }
+                    if let known = led[name], met.contains(known) {
+                        finish(&chain, with: known, &texts, head)
+                    }
                     break walk
                 case .dynamic(let loader):
                     chain.executable = element.path

@@ -31,29 +31,44 @@ public struct Interpreter: Sendable {
         valued: ["-o", "+o", "-O", "+O", "--rcfile", "--init-file"], scriptless: ["-c", "-s"], bundles: true)
 
     private static let known: [(name: String, interpreter: Interpreter)] = [
-        ("python", Interpreter(
-            valued: ["-W", "-X", "-Q", "--check-hash-based-pycs"], scriptless: ["-c", "-m"], bundles: true)),
+        (
+            "python",
+            Interpreter(
+                valued: ["-W", "-X", "-Q", "--check-hash-based-pycs"], scriptless: ["-c", "-m"], bundles: true
+            )
+        ),
         ("pypy", Interpreter(valued: ["-W", "-X"], scriptless: ["-c", "-m"], bundles: true)),
         ("bash", shell), ("dash", shell), ("ash", shell), ("zsh", shell), ("ksh", shell), ("mksh", shell),
         ("rbash", shell), ("fish", Interpreter(scriptless: ["-c", "--command"])), ("sh", shell),
         ("nodejs", node), ("node", node),
-        ("bun", Interpreter(valued: ["-r", "--preload"], scriptless: ["-e"], suffixes: [".js", ".ts", ".mjs"])),
+        (
+            "bun",
+            Interpreter(valued: ["-r", "--preload"], scriptless: ["-e"], suffixes: [".js", ".ts", ".mjs"])
+        ),
         ("deno", Interpreter(suffixes: [".js", ".ts", ".mjs", ".tsx"])),
         ("perl", Interpreter(valued: ["-I"], scriptless: ["-e", "-E"])),
         ("ruby", Interpreter(valued: ["-I", "-r", "-C", "-E"], scriptless: ["-e"])),
-        ("php", Interpreter(
-            valued: ["-d", "-c", "-z"], scriptless: ["-r", "-B", "-R", "-S"], naming: ["-f", "--file", "-F"])),
+        (
+            "php",
+            Interpreter(
+                valued: ["-d", "-c", "-z"], scriptless: ["-r", "-B", "-R", "-S"],
+                naming: ["-f", "--file", "-F"])
+        ),
         ("lua", Interpreter(valued: ["-e", "-l"])), ("luajit", Interpreter(valued: ["-e", "-l"])),
         ("tclsh", Interpreter()), ("wish", Interpreter(naming: ["-f"])),
         ("expect", Interpreter(valued: ["-c"], naming: ["-f"])),
-        ("Rscript", Interpreter(scriptless: ["-e"])), ("guile", Interpreter(valued: ["-L"], scriptless: ["-c"])),
+        ("Rscript", Interpreter(scriptless: ["-e"])),
+        ("guile", Interpreter(valued: ["-L"], scriptless: ["-c"])),
         ("gawk", awk), ("mawk", awk), ("awk", awk),
-        ("java", Interpreter(
-            valued: [
-                "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path",
-                "--add-modules", "--add-opens", "--add-exports", "--add-reads", "--enable-native-access",
-            ],
-            scriptless: ["-m", "--module"], naming: ["-jar"], suffixes: [".java"])),
+        (
+            "java",
+            Interpreter(
+                valued: [
+                    "-cp", "-classpath", "--class-path", "-p", "--module-path", "--upgrade-module-path",
+                    "--add-modules", "--add-opens", "--add-exports", "--add-reads", "--enable-native-access",
+                ],
+                scriptless: ["-m", "--module"], naming: ["-jar"], suffixes: [".java"])
+        ),
         ("dotnet", Interpreter(naming: ["exec"], suffixes: [".dll"])),
         ("mono", Interpreter(suffixes: [".exe"])),
     ]

@@ -207,7 +207,8 @@ extension Observer {
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
-        let base = ledger.texts.array(executable).split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
+        let base =
+            ledger.texts.array(executable).split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
         if base.elementsEqual("env".utf8) {
             // `#!/usr/bin/env python3`: env is on its way to the interpreter, the script is that one's.
             process.script = script
@@ -223,11 +224,14 @@ extension Observer {
     }
 
     /// The files of a chain are the program's own.
-    private mutating func noteChain(_ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64) {
+    private mutating func noteChain(_ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64)
+    {
         guard program != .unknown else { return }
         for file in chain.files { noteFile(program, file, .executed, .executed, .exact, time) }
         // The interpreter reads its script; the kernel merges that open with the exec's own.
-        if script != .none { noteFile(program, script, [.executed, .opened], .executed, .exact, time, count: 0) }
+        if script != .none {
+            noteFile(program, script, [.executed, .opened], .executed, .exact, time, count: 0)
+        }
     }
 
     /// Chains at the very end of a process's events may be confirmed by the next batch.
@@ -270,7 +274,8 @@ extension Observer {
         var process = Process(
             pid: facts.pid, start: 0,
             image: Image(
-                program: program, lineage: program == .unknown ? origin : lineages.extend(origin, with: program),
+                program: program,
+                lineage: program == .unknown ? origin : lineages.extend(origin, with: program),
                 since: 0),
             workload: workload, hasExecuted: true)
         process.foundAt = time

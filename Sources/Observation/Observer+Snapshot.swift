@@ -52,7 +52,9 @@ extension Observer {
             noteOnce(
                 .file(child, path: executable), .executed, .regular, snapshot.wall)
             let script = ledger[child].script
-            if script != .none { noteOnce(.file(child, path: script), [.executed, .opened], .regular, snapshot.wall) }
+            if script != .none {
+                noteOnce(.file(child, path: script), [.executed, .opened], .regular, snapshot.wall)
+            }
             guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
                 facts.parent != ownPid
             else { continue }
@@ -80,7 +82,8 @@ extension Observer {
                 let isKnown = sockets.listener(socket.transport, socket.local).map { $0.program == program }
                 if isKnown != true { sockets.listen(socket.transport, socket.local, program, .snapshot) }
                 noteOnce(
-                    .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time)
+                    .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time
+                )
             }
             return
         }

@@ -37,7 +37,9 @@ extension Observer {
     private mutating func forgetAnonymous(_ now: UInt64) {
         guard let first = sockets.ending.first, Self.isLong(since: first.ended, now) else { return }
         sockets.ending.removeAll { entry in
-            guard let connection = sockets.live[entry.tuple], connection.ended == entry.ended else { return true }
+            guard let connection = sockets.live[entry.tuple], connection.ended == entry.ended else {
+                return true
+            }
             guard Self.isLong(since: entry.ended, now) else { return false }
             sockets.live[entry.tuple] = nil
             return true

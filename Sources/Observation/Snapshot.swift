@@ -52,7 +52,8 @@ public struct SocketSnapshot: Sendable {
 
     /// Makes a snapshot.
     public init(
-        _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint,  holders: [Int32], sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
+        _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint, holders: [Int32],
+        sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
     ) {
         self.transport = transport
         self.isListening = isListening

@@ -71,7 +71,8 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
                 let count = mnl_socket_recvfrom(socket, room.baseAddress!, room.count)
                 if count > 0 {
                     let start = buffer.count
-                    buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<min(count, room.count)]))
+                    buffer.append(
+                        contentsOf: UnsafeRawBufferPointer(rebasing: room[..<min(count, room.count)]))
                     return .datagram(start..<buffer.count)
                 }
                 switch count == 0 ? EAGAIN : errno {

@@ -209,7 +209,9 @@ import Testing
         #expect(!isStillHeld)
         #expect(scene.lines(of: "/usr/bin/bash") == ["file /gap r", "spawn /usr/bin/cat"])
         let lines = scene.lines(of: "/usr/bin/cat")
-        #expect(lines.contains("file /gap r") && lines.contains("file /own r") && lines.contains("file /childs r"))
+        #expect(
+            lines.contains("file /gap r") && lines.contains("file /own r") && lines.contains("file /childs r")
+        )
     }
 
     /// fanotify was drained between the open of the executable and that of its ELF interpreter, the proc

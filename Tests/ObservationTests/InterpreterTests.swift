@@ -41,12 +41,14 @@ import Testing
 
     @Test(arguments: cases.indices) func script(number: Int) {
         let (executable, arguments, expected) = Self.cases[number]
-        let found = Interpreter.script(executable: Array(executable.utf8), arguments: arguments.map { Array($0.utf8) })
+        let found = Interpreter.script(
+            executable: Array(executable.utf8), arguments: arguments.map { Array($0.utf8) })
         #expect(found.map { String(decoding: $0, as: UTF8.self) } == expected, "\(arguments)")
     }
 
     @Test func heads() {
-        #expect(ExecutableHead(parsing: Array("#!/bin/sh\n".utf8)) == .script(interpreter: Array("/bin/sh".utf8)))
+        #expect(
+            ExecutableHead(parsing: Array("#!/bin/sh\n".utf8)) == .script(interpreter: Array("/bin/sh".utf8)))
         #expect(
             ExecutableHead(parsing: Array("#! \t/usr/bin/env python3 -u\n".utf8))
                 == .script(interpreter: Array("/usr/bin/env".utf8)))
@@ -58,7 +60,9 @@ import Testing
     /// An ELF header with one program header, PT_INTERP at offset 120.
     static let elf: [UInt8] = {
         var bytes: [UInt8] = [0x7f, 0x45, 0x4c, 0x46, 2, 1, 1, 0] + [UInt8](repeating: 0, count: 8)
-        func put(_ value: UInt64, _ size: Int) { for index in 0..<size { bytes.append(UInt8(value >> (8 * index) & 255)) } }
+        func put(_ value: UInt64, _ size: Int) {
+            for index in 0..<size { bytes.append(UInt8(value >> (8 * index) & 255)) }
+        }
         put(3, 2)  // e_type ET_DYN
         put(62, 2)  // e_machine
         put(1, 4)  // e_version
@@ -85,7 +89,9 @@ import Testing
         var generator = SystemRandomNumberGenerator()
         for _ in 0..<20_000 {
             var bytes = Self.elf
-            for _ in 0..<4 { bytes[Int.random(in: 4..<bytes.count, using: &generator)] = .random(in: 0...255) }
+            for _ in 0..<4 {
+                bytes[Int.random(in: 4..<bytes.count, using: &generator)] = .random(in: 0...255)
+            }
             _ = ExecutableHead(parsing: bytes)
         }
     }

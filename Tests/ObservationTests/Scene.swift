@@ -13,7 +13,8 @@ struct Scene: ~Copyable {
     init() {
         observer = Observer(ledger: Ledger(), surroundings: host, ownPid: Self.ownPid)
         host.heads[Self.loader] = .plain
-        for name in ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/cat", "/usr/bin/env", "/usr/bin/python3.11"] {
+        for name in ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/cat", "/usr/bin/env", "/usr/bin/python3.11"]
+        {
             host.heads[name] = .dynamic(loader: Array("/lib64/ld-linux.so.2".utf8))
         }
     }
@@ -45,7 +46,8 @@ struct Scene: ~Copyable {
         batch.lifecycle.append(.init(.exec, pid: pid, time: tick()))
         guard isSeen, let file = files.last(where: { $0 != Self.loader }) else { return }
         batch.images.append(
-            ImageFacts(pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) }))
+            ImageFacts(
+                pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) }))
     }
 
     mutating func open(_ pid: Int32, _ path: String) { event(.opened, pid, path) }
@@ -66,7 +68,8 @@ struct Scene: ~Copyable {
         _ = tick()
         batch.files.append(
             FileEvent(
-                flags, pid: pid, directory: handle(directory), name: put(Array(name.utf8)), target: handle(target),
+                flags, pid: pid, directory: handle(directory), name: put(Array(name.utf8)),
+                target: handle(target),
                 newDirectory: handle(newDirectory), newName: put(Array(newName.utf8))))
     }
 
@@ -81,12 +84,14 @@ struct Scene: ~Copyable {
     }
 
     mutating func transition(
-        _ pid: Int32, _ socket: UInt64, _ from: TCPState, _ to: TCPState, _ local: Endpoint, _ remote: Endpoint,
+        _ pid: Int32, _ socket: UInt64, _ from: TCPState, _ to: TCPState, _ local: Endpoint,
+        _ remote: Endpoint,
         at time: UInt64? = nil
     ) {
         batch.transitions.append(
             TransitionEvent(
-                time: time ?? tick(), pid: pid, socket: socket, from: from, to: to, local: local, remote: remote))
+                time: time ?? tick(), pid: pid, socket: socket, from: from, to: to, local: local,
+                remote: remote))
     }
 
     mutating func closure(
@@ -172,12 +177,15 @@ final class StagedHost: Surroundings {
         return processes[pid]
     }
 
-    func head(ofFile path: [UInt8]) -> ExecutableHead { heads[String(decoding: path, as: UTF8.self)] ?? .unknown }
+    func head(ofFile path: [UInt8]) -> ExecutableHead {
+        heads[String(decoding: path, as: UTF8.self)] ?? .unknown
+    }
     func kind(ofFile path: [UInt8]) -> FileKind? { kinds[String(decoding: path, as: UTF8.self)] }
 
     /// A process that was there before.
     func add(_ pid: Int32, _ executable: String, script: String? = nil, parent: Int32 = 1) {
         processes[pid] = ProcessFacts(
-            pid: pid, parent: parent, executable: Array(executable.utf8), script: script.map { Array($0.utf8) })
+            pid: pid, parent: parent, executable: Array(executable.utf8),
+            script: script.map { Array($0.utf8) })
     }
 }

@@ -49,7 +49,9 @@ import Testing
     }
 
     /// Who shuts down, reads to the end and only then closes has received the other side's FIN.
-    @Test(arguments: [(UInt64(500), 51), (60_000, 50)]) func aFinThatIsWaitedForIsNoPayload(wait: UInt64, received: Int) {
+    @Test(arguments: [(UInt64(500), 51), (60_000, 50)]) func aFinThatIsWaitedForIsNoPayload(
+        wait: UInt64, received: Int
+    ) {
         var scene = scene()
         scene.transition(20, 1, .close, .synSent, unbound(client), server)
         scene.transition(77, 1, .synSent, .established, client, server)
@@ -161,7 +163,9 @@ import Testing
         snapshot.processes = [10, 20].map { pid in
             ProcessSnapshot(
                 facts: scene.host.processes[pid]!,
-                files: [HeldFile(path: Array("/data/\(pid)".utf8), access: [.opened, .written], kind: .regular)])
+                files: [
+                    HeldFile(path: Array("/data/\(pid)".utf8), access: [.opened, .written], kind: .regular)
+                ])
         }
         snapshot.sockets = [
             // The server's end first: the peers are known in any order.

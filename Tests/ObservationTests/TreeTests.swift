@@ -38,7 +38,8 @@ import Testing
         scene.event([.created, .directory], 10, in: "moved", "below", target: "below")
         scene.event(.opened, 10, in: "below", "before")
         scene.event(
-            [.renamed, .directory], 10, in: "tmp", "old", target: "moved", newDirectory: "root", newName: "new")
+            [.renamed, .directory], 10, in: "tmp", "old", target: "moved", newDirectory: "root",
+            newName: "new")
         scene.event(.opened, 10, in: "below", "behind")
         scene.event([.opened, .directory], 10, in: "moved", ".")
         scene.interpret()
@@ -58,7 +59,8 @@ import Testing
         scene.event(.opened, 11, in: "d", "a")
         scene.exit(11)
         scene.fork(10, 12)
-        scene.event([.renamed, .directory], 12, in: "tmp", "d", target: "d", newDirectory: "tmp", newName: "e")
+        scene.event(
+            [.renamed, .directory], 12, in: "tmp", "d", target: "d", newDirectory: "tmp", newName: "e")
         scene.interpret()
         #expect(scene.lines(of: "/usr/bin/bash") == ["file /tmp/d/a r"])
     }
@@ -69,13 +71,15 @@ import Testing
         scene.host.directories["ab"] = "/tmp/ab"
         scene.event(.opened, 10, in: "a", "1")
         scene.event(.opened, 10, in: "ab", "1")
-        scene.event([.renamed, .directory], 10, in: "tmp", "a", target: "a", newDirectory: "tmp", newName: "c")
+        scene.event(
+            [.renamed, .directory], 10, in: "tmp", "a", target: "a", newDirectory: "tmp", newName: "c")
         scene.event(.opened, 10, in: "a", "2")
         scene.event(.opened, 10, in: "ab", "2")
         scene.interpret()
         #expect(
             scene.lines(of: "/usr/bin/bash") == [
-                "file /tmp/a/1 r", "file /tmp/ab/1 r", "file /tmp/ab/2 r", "file /tmp/c/1 r", "file /tmp/c/2 r",
+                "file /tmp/a/1 r", "file /tmp/ab/1 r", "file /tmp/ab/2 r", "file /tmp/c/1 r",
+                "file /tmp/c/2 r",
             ])
     }
 
@@ -84,7 +88,8 @@ import Testing
         var scene = scene()
         scene.host.directories["d"] = "/tmp/new"
         scene.event(.opened, 10, in: "d", "file")
-        scene.event([.renamed, .directory], 10, in: "tmp", "old", target: "d", newDirectory: "tmp", newName: "new")
+        scene.event(
+            [.renamed, .directory], 10, in: "tmp", "old", target: "d", newDirectory: "tmp", newName: "new")
         scene.event(.opened, 10, in: "d", "file")
         scene.interpret()
         #expect(scene.lines(of: "/usr/bin/bash") == ["file /tmp/new/file r", "file /tmp/old/file r"])

@@ -27,13 +27,18 @@ struct EventSources: ~Copyable {
         let watch = try Self.opening("fanotify", capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
             () throws(SystemError) in try FilesystemWatch(unlimitedQueue: configuration.unlimitedQueue)
         }
-        let connector = try Self.opening("the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14") {
+        let connector = try Self.opening(
+            "the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+        ) {
             () throws(SystemError) in try ProcConnector(.lifecycle)
         }
-        let images = try Self.opening("the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14") {
+        let images = try Self.opening(
+            "the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+        ) {
             () throws(SystemError) in try ImageReader()
         }
-        let closures = try Self.opening("socket diagnostics", capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
+        let closures = try Self.opening("socket diagnostics", capability: "CAP_NET_ADMIN", since: "Linux 4.5")
+        {
             () throws(SystemError) in try DestroyListener()
         }
         guard connector.provesDelivery() else {
@@ -69,7 +74,8 @@ struct EventSources: ~Copyable {
     ///
     /// the time T; fanotify; the proc connector (every fork that explains an event was queued before
     /// it); sockets that have gone; changes of state of sockets (each came before the socket's end).
-    mutating func drain(into batch: inout EventBatch, _ recorder: TraceRecorder?) throws(SystemError) -> Yield {
+    mutating func drain(into batch: inout EventBatch, _ recorder: TraceRecorder?) throws(SystemError) -> Yield
+    {
         batch.reset()
         batch.cutoff = Clock.monotonic()
         batch.wall = Clock.wall()
@@ -183,7 +189,8 @@ extension StartError {
             StartError(
                 "\(interface) needs \(capability): run as root or under the shipped unit (\(error))")
         case EINVAL, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP, ENOENT, ECONNREFUSED:
-            StartError("\(interface) as needed came with \(version) and this kernel does not have it (\(error))")
+            StartError(
+                "\(interface) as needed came with \(version) and this kernel does not have it (\(error))")
         default:
             StartError("\(interface) cannot be opened: \(error)")
         }

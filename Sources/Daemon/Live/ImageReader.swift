@@ -35,10 +35,12 @@ final class ImageReader: Sendable {
         isRealTime = isPrompt && Self.mayBeRealTime()
         let context = Unmanaged.passRetained(Work(reader: self, bell: bell, isRealTime: isRealTime))
         var thread = pthread_t()
-        let failure = pthread_create(&thread, nil, { context in
-            let work = Unmanaged<Work>.fromOpaque(context!).takeRetainedValue()
-            work.reader.run(work)
-        }, context.toOpaque())
+        let failure = pthread_create(
+            &thread, nil,
+            { context in
+                let work = Unmanaged<Work>.fromOpaque(context!).takeRetainedValue()
+                work.reader.run(work)
+            }, context.toOpaque())
         if failure != 0 {
             context.release()
             throw SystemError("pthread_create", code: failure)

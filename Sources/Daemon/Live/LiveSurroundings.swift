@@ -24,13 +24,16 @@ final class LiveSurroundings: Surroundings {
     }
 
     private func resolve(_ handle: inout [UInt8], below point: [UInt8]) -> [UInt8]? {
-        guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else { return nil }
+        guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else {
+            return nil
+        }
         let number = handle.withUnsafeMutableBytes {
             clinux_open_by_handle_at(mount.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
         }
         guard number >= 0 else { return nil }
         let directory = FileDescriptor(owning: number)
-        guard let path = SymbolicLink.read("/proc/self/fd/\(directory.number)"), path.first == UInt8(ascii: "/")
+        guard let path = SymbolicLink.read("/proc/self/fd/\(directory.number)"),
+            path.first == UInt8(ascii: "/")
         else { return nil }
         let mark = Array(" (deleted)".utf8)
         guard path.suffix(mark.count) == mark[...] else { return path }
@@ -55,7 +58,9 @@ final class LiveSurroundings: Surroundings {
     }
 
     func head(ofFile path: [UInt8]) -> ExecutableHead {
-        guard let file = try? FileDescriptor.open(bytes: path + [0], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME),
+        guard
+            let file = try? FileDescriptor.open(
+                bytes: path + [0], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME),
             let bytes = try? file.readAll(limit: 4096)
         else { return .unknown }
         return ExecutableHead(parsing: bytes)

@@ -93,7 +93,8 @@ struct Scanner {
                 guard let sockets = try? query.inet(family, transport) else { continue }
                 for socket in sockets {
                     let isListening =
-                        transport == .tcp ? socket.state == .listen : socket.remote.port == 0 && socket.local.port != 0
+                        transport == .tcp
+                        ? socket.state == .listen : socket.remote.port == 0 && socket.local.port != 0
                     let isConnected = socket.remote.port != 0 && socket.state != .synSent
                     guard isListening || isConnected else { continue }
                     let states: [SocketState] = [.closeWait, .lastAcknowledgement, .closing, .timeWait]
@@ -102,7 +103,8 @@ struct Scanner {
                             transport == .tcp ? .tcp : .udp, isListening: isListening,
                             local: Endpoint(socket.local), remote: Endpoint(socket.remote),
                             holders: holders.sockets[socket.inode] ?? [],
-                            sent: socket.traffic?.bytesSent ?? 0, received: socket.traffic?.bytesReceived ?? 0,
+                            sent: socket.traffic?.bytesSent ?? 0,
+                            received: socket.traffic?.bytesReceived ?? 0,
                             endReceived: states.contains(socket.state)))
                 }
             }
@@ -122,12 +124,15 @@ struct Scanner {
         var names: [UInt32: [UInt8]] = [:]
         for socket in sockets where !socket.name.isEmpty { names[socket.inode] = socket.name }
         for socket in sockets where socket.peer > socket.inode {
-            guard let here = holders.sockets[socket.inode], let there = holders.sockets[socket.peer] else { continue }
+            guard let here = holders.sockets[socket.inode], let there = holders.sockets[socket.peer] else {
+                continue
+            }
             // The accepted socket carries the name that the listener was bound to.
             let name = names[socket.inode] ?? names[socket.peer] ?? []
             snapshot.channels.append(
                 ChannelSnapshot(
-                    .unix, name: Self.printable(name.isEmpty ? Array("socketpair".utf8) : name), holders: here,
+                    .unix, name: Self.printable(name.isEmpty ? Array("socketpair".utf8) : name),
+                    holders: here,
                     peers: there))
         }
     }

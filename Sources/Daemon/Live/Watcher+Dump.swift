@@ -79,7 +79,8 @@ extension Watcher {
         if sources.watch.descriptorCount > 0 { mode += "+descriptor" }
         return [
             .init(
-                name: "fanotify", mode: mode, received: sources.decoder.fileEvents, lost: lost["fanotify"] ?? 0,
+                name: "fanotify", mode: mode, received: sources.decoder.fileEvents,
+                lost: lost["fanotify"] ?? 0,
                 counters: [
                     ("filesystems", UInt64(sources.watch.handleCount + sources.watch.descriptorCount)),
                     ("filesystems_refused", UInt64(sources.watch.refused.count)),
@@ -120,9 +121,13 @@ extension Watcher {
 
     /// Resident memory in bytes (the second number of /proc/self/statm, in pages).
     private static func residentMemory() -> UInt64 {
-        guard let bytes = try? FileDescriptor.open("/proc/self/statm", O_RDONLY).readAll(limit: 256) else { return 0 }
+        guard let bytes = try? FileDescriptor.open("/proc/self/statm", O_RDONLY).readAll(limit: 256) else {
+            return 0
+        }
         let fields = bytes.split(separator: UInt8(ascii: " "))
-        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else { return 0 }
+        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else {
+            return 0
+        }
         return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
     }
 }

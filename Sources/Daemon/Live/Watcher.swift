@@ -185,7 +185,8 @@ struct Watcher: ~Copyable {
     }
 
     private mutating func add(_ loss: Loss) {
-        if let found = pendingLosses.firstIndex(where: { $0.source == loss.source && $0.cause == loss.cause }) {
+        if let found = pendingLosses.firstIndex(where: { $0.source == loss.source && $0.cause == loss.cause })
+        {
             pendingLosses[found].count += loss.count
         } else {
             pendingLosses.append(loss)
@@ -262,7 +263,9 @@ struct Watcher: ~Copyable {
         manager.notify("RELOADING=1\nMONOTONIC_USEC=\(Clock.monotonic() / 1000)")
         do throws(StartError) {
             let new = try Configuration.read(options.configuration)
-            if new.unlimitedQueue != configuration.unlimitedQueue || new.tracepoints != configuration.tracepoints {
+            if new.unlimitedQueue != configuration.unlimitedQueue
+                || new.tracepoints != configuration.tracepoints
+            {
                 Message.print("fanotify.queue and tracepoints take effect at the next start")
             }
             configuration = new
