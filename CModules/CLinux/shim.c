@@ -1,6 +1,14 @@
+#define _GNU_SOURCE
 #include <linux/tcp.h>
 #include <stddef.h>
+#include <stdint.h>
+#include <sys/resource.h>
 
 const int clinux_tcp_info_bytes_received = offsetof(struct tcp_info, tcpi_bytes_received);
 const int clinux_tcp_info_bytes_sent = offsetof(struct tcp_info, tcpi_bytes_sent);
 const int clinux_tcp_info_bytes_retrans = offsetof(struct tcp_info, tcpi_bytes_retrans);
+
+int clinux_limit_real_time(uint64_t microseconds) {
+    struct rlimit limit = {.rlim_cur = microseconds, .rlim_max = microseconds};
+    return setrlimit(RLIMIT_RTTIME, &limit);
+}

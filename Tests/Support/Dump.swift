@@ -14,6 +14,7 @@ package struct Dump: Sendable {
         package var mode: String?
         package var received: UInt64?
         package var lost: UInt64?
+        package var unknownScripts: UInt64?
     }
 
     package struct Header: Decodable, Sendable {

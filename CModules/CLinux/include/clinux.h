@@ -29,7 +29,6 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -106,7 +105,6 @@ enum {
 // -- constants whose macros are composed --------------------------------------------------------
 
 static const int clinux_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
-static const __rlimit_resource_t clinux_RLIMIT_RTTIME = RLIMIT_RTTIME;
 static const int clinux_TFD_CLOEXEC = TFD_CLOEXEC;
 static const int clinux_TFD_NONBLOCK = TFD_NONBLOCK;
 static const int clinux_SFD_CLOEXEC = SFD_CLOEXEC;
@@ -130,6 +128,10 @@ static const unsigned long clinux_PERF_EVENT_IOC_ENABLE = PERF_EVENT_IOC_ENABLE;
 extern const int clinux_tcp_info_bytes_received; // u64 tcpi_bytes_received, Linux 4.1
 extern const int clinux_tcp_info_bytes_sent;     // u64 tcpi_bytes_sent, Linux 4.19
 extern const int clinux_tcp_info_bytes_retrans;  // u64 tcpi_bytes_retrans, Linux 4.19
+
+// <sys/resource.h> differs under _GNU_SOURCE from what the C library's own module has.
+// Sets both limits of RLIMIT_RTTIME; see setrlimit(2).
+int clinux_limit_real_time(uint64_t microseconds);
 
 // epoll_event is packed on x86-64 and its union is awkward in Swift: one word of data is enough.
 static inline int clinux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) {

@@ -136,8 +136,7 @@ final class ImageReader: Sendable {
 
     /// Whether a thread may have the priority; puts the limit in place that ends a runaway.
     private static func mayBeRealTime() -> Bool {
-        var limit = rlimit(rlim_cur: 2_000_000, rlim_max: 2_000_000)
-        guard setrlimit(clinux_RLIMIT_RTTIME, &limit) == 0 else { return false }
+        guard clinux_limit_real_time(2_000_000) == 0 else { return false }
         var parameters = sched_param()
         parameters.sched_priority = 1
         // Tried on this thread, which does not keep it.
