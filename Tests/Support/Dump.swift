@@ -15,6 +15,11 @@ package struct Dump: Sendable {
         package var received: UInt64?
         package var lost: UInt64?
         package var unknownScripts: UInt64?
+
+        private enum CodingKeys: String, CodingKey {
+            case mode, received, lost
+            case unknownScripts = "unknown_scripts"
+        }
     }
 
     package struct Header: Decodable, Sendable {

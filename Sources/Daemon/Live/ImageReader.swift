@@ -128,8 +128,9 @@ final class ImageReader: Sendable {
     }
 
     private static func look(_ pid: Int32, _ time: UInt64) -> Look? {
-        guard let process = ProcessDirectory(pid), let executable = process.executable() else { return nil }
-        let script = Interpreter.script(executable: executable, among: process)
+        guard let process = ProcessDirectory(pid), let executable = process.executable(),
+            case .read(let script) = RunningScript(executable: executable, process)
+        else { return nil }
         return Look(
             pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup())
     }

@@ -45,13 +45,21 @@ final class LiveSurroundings: Surroundings {
 
     func process(_ pid: Int32) -> ProcessFacts? {
         guard let directory = ProcessDirectory(pid) else { return nil }
-        return Self.facts(directory)
+        return Self.facts(directory, isLateAnAnswer: false)
     }
 
-    static func facts(_ directory: borrowing ProcessDirectory) -> ProcessFacts? {
+    /// - Parameter isLateAnAnswer: whether an interpreter whose arguments are gone is told without its
+    ///   script, or not at all.
+    static func facts(
+        _ directory: borrowing ProcessDirectory, isLateAnAnswer: Bool = true
+    ) -> ProcessFacts? {
         guard let status = directory.status() else { return nil }
         let executable = directory.executable() ?? []
-        let script = Interpreter.script(executable: executable, among: directory)
+        var script: [UInt8]?
+        switch RunningScript(executable: executable, directory) {
+        case .read(let path): script = path
+        case .tooLate: if !isLateAnAnswer { return nil }
+        }
         return ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks * nanosecondsPerTick,
             executable: executable, script: script, workload: directory.controlGroup())
@@ -90,14 +98,31 @@ extension FileKind {
     }
 }
 
-extension Interpreter {
-    /// The script that a process of an interpreter runs, its directories resolved; `nil` for any other.
-    static func script(executable: [UInt8], among process: borrowing ProcessDirectory) -> [UInt8]? {
+/// The script that a process runs, as far as its arguments could be read.
+enum RunningScript {
+    /// The arguments were read: the script, or `nil` for an executable that runs none.
+    case read([UInt8]?)
+    /// The process is on its way out and has no arguments any more.
+    case tooLate
+
+    init(executable: [UInt8], _ process: borrowing ProcessDirectory) {
         let name = executable.split(separator: UInt8(ascii: "/")).last ?? []
-        // Most executables are none: spare them the reading of their arguments.
-        guard named(String(decoding: name, as: UTF8.self)) != nil,
-            let script = script(executable: executable, arguments: process.arguments())
-        else { return nil }
-        return process.resolve(script)
+        // Most executables are no interpreters: spare them the reading of their arguments.
+        guard Interpreter.named(String(decoding: name, as: UTF8.self)) != nil else {
+            self = .read(nil)
+            return
+        }
+        let arguments = process.arguments()
+        guard !arguments.isEmpty else {
+            self = .tooLate
+            return
+        }
+        guard let script = Interpreter.script(executable: executable, arguments: arguments) else {
+            self = .read(nil)
+            return
+        }
+        let path = process.resolve(script)
+        // Root and working directory go before the process does, and with them the meaning of a name.
+        self = path == nil && process.workingDirectory() == nil ? .tooLate : .read(path)
     }
 }
