@@ -41,6 +41,8 @@ struct Watcher: ~Copyable {
     var lossCounts: [String: UInt64] = [:]
     /// The last moment at which every source was drained without a loss, nanoseconds since 1970.
     var lastWhole: UInt64 = 0
+    /// The last look for connections, where there is no ring; `CLOCK_MONOTONIC`, nanoseconds.
+    var lastLook: UInt64 = 0
 
     /// What the poller hands back.
     enum Token {
@@ -177,11 +179,20 @@ struct Watcher: ~Copyable {
             lastWhole = batch.wall
             try resynchroniseIfNeeded()
         }
+        try lookWithoutRing()
         if !observer.ledger.dirty.isEmpty, !isStoreTimerArmed {
             isStoreTimerArmed = true
             try storeTimer.arm(nanoseconds: configuration.storeInterval)
         }
         return yield.isEmpty
+    }
+
+    /// Without the tracepoint ring a connection is attributed by a scan that meets it alive: one a second
+    /// while things happen, none while the host is idle.
+    private mutating func lookWithoutRing() throws(SystemError) {
+        guard !sources.rings.isOn, isReady, batch.cutoff > lastLook + 1_000_000_000 else { return }
+        lastLook = batch.cutoff
+        scan(.open, .look)
     }
 
     private mutating func add(_ loss: Loss) {
