@@ -40,6 +40,7 @@ let package = Package(
         .library(name: "TracepointRing", targets: ["TracepointRing"]),
         .library(name: "Procfs", targets: ["Procfs"]),
         .library(name: "Records", targets: ["Records"]),
+        .library(name: "MoveGroup", targets: ["MoveGroup"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
@@ -76,6 +77,9 @@ let package = Package(
         library("Records"),
         library("Observation", ["Records"]),
         library("EventTrace", ["Wire"]),
+        library("MoveGroup", ["Records"]),
+        library("SeedForm", ["Records"]),
+        library("DebianPackages"),
 
         // Edges.
         library("RecordStore", ["Records", "CSQLite"]),
@@ -91,7 +95,8 @@ let package = Package(
         library(
             "RetinueCommands",
             [
-                "Records", "KernelProbe", "Control", "SystemCalls", "CLinux",
+                "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe", "Control",
+                "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         .executableTarget(name: "retinue", dependencies: ["RetinueCommands"], swiftSettings: strict),
@@ -111,10 +116,16 @@ let package = Package(
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),
+        test("MoveGroupTests", ["MoveGroup", "Records", "TestSupport"]),
+        test("SeedFormTests", ["SeedForm", "Records", "TestSupport"]),
+        test("DebianPackagesTests", ["DebianPackages", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
         test(
             "CommandTests",
-            ["RetinueCommands", "Records", "KernelProbe", "Control", "SystemCalls", "TestSupport", "retinue"]),
+            [
+                "RetinueCommands", "Records", "RecordStore", "MoveGroup", "KernelProbe", "Control",
+                "SystemCalls", "TestSupport", "retinue",
+            ]),
         test("DaemonTests", ["Daemon", "Observation", "Records", "EventTrace", "TestSupport"]),
         test(
             "KernelTests",
