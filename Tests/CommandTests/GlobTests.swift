@@ -1,3 +1,4 @@
+import MoveGroup
 import Testing
 
 @testable import RetinueCommands

@@ -1,3 +1,4 @@
+import MoveGroup
 import Records
 import Testing
 

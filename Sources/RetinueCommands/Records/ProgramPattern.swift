@@ -1,3 +1,5 @@
+import MoveGroup
+
 /// Which programs are meant: those whose executable or script has this path, or this name.
 struct ProgramPattern: Sendable {
     private let text: [UInt8]

@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoveGroup
 import Records
 
 struct RecordsCommand: ParsableCommand {

@@ -2,7 +2,7 @@
 /// and `**/` any number of folders, none included.
 ///
 /// Matching takes time proportional to pattern times path, whatever the pattern.
-struct Glob: Sendable {
+public struct Glob: Sendable {
     private enum Token: Equatable, Sendable {
         case byte(UInt8)
         /// The first byte of a character.
@@ -19,7 +19,8 @@ struct Glob: Sendable {
 
     private let tokens: [Token]
 
-    init(_ pattern: String) {
+    /// Makes a pattern; no text is refused.
+    public init(_ pattern: String) {
         var tokens: [Token] = []
         var rest = Array(pattern.utf8)[...]
         let slash = UInt8(ascii: "/")
@@ -46,7 +47,7 @@ struct Glob: Sendable {
     }
 
     /// Whether the whole of `path` has this form.
-    func matches(_ path: some Sequence<UInt8>) -> Bool {
+    public func matches(_ path: some Sequence<UInt8>) -> Bool {
         // All places in the pattern that the path so far may have led to.
         var here = [Bool](repeating: false, count: tokens.count + 1)
         var next = here

@@ -1,0 +1,94 @@
+import Records
+
+/// Programs, files, endpoints and channels of all hosts, and what depends on what.
+///
+/// Made by a `GraphBuilder`; never changed after.
+public final class DependencyGraph {
+    let nodes: NodeTable
+    let edges: EdgeTable
+    let adjacency: Adjacency
+    /// The hosts by number; the first stands for "none".
+    public let hosts: [Host]
+    /// The inputs by number.
+    public let sources: [Source]
+    /// Whether an input told nothing but pairs (a list of four columns).
+    public let hasEntries: Bool
+
+    init(
+        nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [Host], sources: [Source],
+        hasEntries: Bool
+    ) {
+        nodes.close()
+        edges.shrink()
+        adjacency = Adjacency(nodes: nodes.count, edges: edges)
+        self.nodes = nodes
+        self.edges = edges
+        self.hosts = hosts
+        self.sources = sources
+        self.hasEntries = hasEntries
+    }
+
+    /// How many nodes there are.
+    public var nodeCount: Int { nodes.count }
+    /// How many edges there are.
+    public var edgeCount: Int { edges.count }
+    /// Bytes of memory in use.
+    public var footprint: Int { nodes.footprint + edges.footprint + adjacency.footprint }
+
+    /// What a node stands for.
+    @inline(__always)
+    public func kind(_ node: NodeID) -> NodeKind {
+        NodeKind(rawValue: UInt8(truncatingIfNeeded: nodes.tag(node.rawValue) & 7)).unsafelyUnwrapped
+    }
+
+    /// The host that a node is on; `.none` for an endpoint that no observed host has.
+    @inline(__always)
+    public func host(_ node: NodeID) -> HostID { HostID(rawValue: nodes.tag(node.rawValue) >> 3) }
+
+    /// A host by its number.
+    public subscript(host: HostID) -> Host { hosts[Int(host.rawValue)] }
+
+    /// What a node says.
+    public subscript(node: NodeID) -> Node {
+        nodes.withText(node.rawValue) { Node(kind: kind(node), text: $0) }
+    }
+
+    /// Lends the path of a file or entry without a copy; of other nodes the bytes they are kept as.
+    @inline(__always)
+    public func withText<Result>(_ node: NodeID, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        nodes.withText(node.rawValue, body)
+    }
+
+    /// The ends and the mark of an edge.
+    public subscript(edge: EdgeID) -> Edge { edges[edge] }
+
+    /// Count, times and traffic of an edge.
+    public func detail(_ edge: EdgeID) -> EdgeDetail { edges.detail(edge) }
+
+    /// An edge seen from one of its ends.
+    public struct Incidence: Sendable {
+        /// The edge.
+        public var edge: EdgeID
+        /// The node at its other end.
+        public var other: NodeID
+        /// Whether the edge leads from the other end to this one.
+        public var isIncoming: Bool
+        /// Link, access and evidence.
+        public var mark: EdgeMark
+    }
+
+    /// Calls `body` with every edge at a node, in the order in which they were met.
+    @inline(__always)
+    public func forEachEdge(at node: NodeID, _ body: (Incidence) -> Void) {
+        for position in adjacency.range(node.rawValue) {
+            let entry = adjacency[position]
+            let row = Int(entry >> 1)
+            let isIncoming = entry & 1 != 0
+            let other = isIncoming ? edges.from[row] : edges.to[row]
+            body(
+                Incidence(
+                    edge: EdgeID(rawValue: entry >> 1), other: NodeID(rawValue: other),
+                    isIncoming: isIncoming, mark: edges.marks[row]))
+        }
+    }
+}

@@ -1,0 +1,74 @@
+import Records
+
+/// Finds the programs at the other end of connections.
+///
+/// Both hosts have told what they saw: one a connection to an address and port, the other a connection
+/// taken at a local address and port from an address. They belong together where transport and port are
+/// equal, each address is one of the other host's (or both are the same host), and the times overlap. Where
+/// the other host has no such connection, a listener at that address and port is inferred to be the end.
+/// Loopback never leaves its host. Whatever finds no other end leads to an endpoint.
+public struct SocketPairing: Sendable {
+    /// How far apart the clocks of two hosts may be, nanoseconds.
+    public var clockSkew: UInt64
+    /// Whether everything that can be an end is one: listeners beside connections taken, and the address
+    /// beside the program that has it. So more records never make fewer edges.
+    public var isPermissive: Bool
+
+    /// Makes rules for pairing.
+    public init(clockSkew: UInt64 = 5_000_000_000, isPermissive: Bool = false) {
+        self.clockSkew = clockSkew
+        self.isPermissive = isPermissive
+    }
+
+    func resolve(_ builder: inout GraphBuilder) {
+        let sockets = builder.sockets
+        guard sockets.count > 0 else { return }
+        builder.sockets = OpenSockets()
+        let index = SocketIndex(sockets, hosts: builder.hosts, pairing: self)
+        for listener in sockets.listens {
+            let node = builder.intern(.endpoint(listener.transport, listener.local), on: listener.host)
+            builder.edges.append(
+                listener.program, node, EdgeMark(.listen, evidence: listener.evidence), listener.detail)
+        }
+        for connect in sockets.connects {
+            join(connect, .connect, at: connect.remote, index.acceptors(of: connect), index, &builder)
+        }
+        for accept in sockets.accepts {
+            let from = Endpoint(accept.remote.address, port: 0)
+            join(accept, .accept, at: from, index.connectors(to: accept), index, &builder)
+        }
+    }
+
+    private func join(
+        _ end: OpenSockets.End, _ link: Link, at address: Endpoint, _ found: [SocketIndex.Match],
+        _ index: SocketIndex, _ builder: inout GraphBuilder
+    ) {
+        let isHere = index.isOwn(address.address, of: end.host)
+        let owner: HostID =
+            isHere ? end.host : found.first?.host ?? index.host(of: address.address, end.detail) ?? .none
+        var detail = end.detail
+        if found.isEmpty || isPermissive {
+            // Two clients of an address that nobody observed share that address, not their ports.
+            let shown = link == .accept ? end.local.port : address.port
+            let endpoint = Endpoint(address.address, port: link == .accept ? 0 : shown)
+            let node = builder.intern(.endpoint(end.transport, endpoint), on: owner)
+            if link == .accept {
+                detail.via = NodeID(
+                    rawValue: builder.intern(.endpoint(end.transport, end.local), on: end.host))
+            }
+            builder.edges.append(end.program, node, EdgeMark(link, evidence: end.evidence), detail)
+        }
+        let service = link == .connect ? end.remote : end.local
+        let serviceHost = link == .connect ? owner : end.host
+        for match in found {
+            detail.via = NodeID(rawValue: builder.intern(.endpoint(end.transport, service), on: serviceHost))
+            let evidence = Self.weaker(end.evidence, match.evidence)
+            builder.edges.append(end.program, match.program, EdgeMark(link, evidence: evidence), detail)
+        }
+    }
+
+    private static func weaker(_ one: Evidence?, _ other: Evidence?) -> Evidence? {
+        guard let one, let other else { return one ?? other }
+        return min(one, other)
+    }
+}

@@ -1,0 +1,185 @@
+import Glibc
+
+/// Reads a dependency list, piece by piece, into a graph.
+///
+/// A list is CSV (RFC 4180) of four columns, host A, path A, host B, path B, as the method was published, or
+/// of the nine of docs/record-format.md. A first line with the columns' names may be there. Bytes are taken
+/// as they are; no input makes it trap. Every line ends with LF: a last one without is taken for cut off.
+public struct ListReader: ~Copyable {
+    /// What to do with a line that cannot be read.
+    public enum Strictness: Sendable {
+        /// Throw.
+        case strict
+        /// Leave it out and count it.
+        case lenient
+    }
+
+    /// The line that could not be read first, if lines were skipped.
+    public private(set) var firstSkipped: ListError?
+    private let source: UInt16
+    private let strictness: Strictness
+    private let lineLimit: Int
+    /// The start of a row whose end has not come yet.
+    private var rest: [UInt8] = []
+    private var line = 1
+    private var columns = 0
+    private var rows = 0
+    private var skipped = 0
+    private var hostCache = HostCache()
+    private var wide = WideRow()
+
+    /// Begins a list.
+    ///
+    /// - Parameters:
+    ///   - name: what to call the input in messages.
+    ///   - lineLimit: the longest row in bytes; a longer one is an error, and not kept.
+    public init(
+        _ name: String, into builder: inout GraphBuilder, strictness: Strictness = .strict,
+        lineLimit: Int = 16 << 20
+    ) {
+        source = builder.begin(name)
+        self.strictness = strictness
+        self.lineLimit = lineLimit
+    }
+
+    /// Takes the next piece, which may end anywhere.
+    public mutating func feed(
+        _ piece: UnsafeRawBufferPointer, into builder: inout GraphBuilder
+    ) throws(ListError) {
+        guard let base = piece.baseAddress, !piece.isEmpty else { return }
+        var start = 0
+        // Completes the row that the last piece began.
+        while !rest.isEmpty {
+            guard let end = memchr(base + start, 0x0a, piece.count - start) else {
+                try keep(UnsafeRawBufferPointer(rebasing: piece[start...]))
+                return
+            }
+            let offset = base.distance(to: UnsafeRawPointer(end))
+            try keep(UnsafeRawBufferPointer(rebasing: piece[start..<offset + 1]))
+            start = offset + 1
+            let joined = rest
+            rest = []
+            let used = try joined.withUnsafeBufferPointer { bytes throws(ListError) in
+                try take(UnsafeRawBufferPointer(bytes), &builder)
+            }
+            if used < joined.count { rest = joined }
+        }
+        start += try take(UnsafeRawBufferPointer(rebasing: piece[start...]), &builder)
+        try keep(UnsafeRawBufferPointer(rebasing: piece[start...]))
+    }
+
+    /// Ends the list.
+    public mutating func finish(into builder: inout GraphBuilder) throws(ListError) {
+        builder.sources[Int(source)].rows = rows
+        if !rest.isEmpty { try skip(ListError(.cutOff, line: line)) }
+        builder.sources[Int(source)].skipped = skipped
+    }
+
+    private mutating func keep(_ part: UnsafeRawBufferPointer) throws(ListError) {
+        guard part.count <= lineLimit - rest.count else {
+            throw ListError(.tooLong(limit: lineLimit), line: line)
+        }
+        rest.append(contentsOf: part)
+    }
+
+    private mutating func skip(_ error: ListError) throws(ListError) {
+        guard strictness == .lenient else { throw error }
+        skipped += 1
+        if firstSkipped == nil { firstSkipped = error }
+    }
+
+    /// Takes every whole row; says how many bytes that were.
+    private mutating func take(
+        _ bytes: UnsafeRawBufferPointer, _ builder: inout GraphBuilder
+    ) throws(ListError) -> Int {
+        guard let base = bytes.baseAddress else { return 0 }
+        var start = 0
+        hostCache.forgetNode()
+        while start < bytes.count, let end = memchr(base + start, 0x0a, bytes.count - start) {
+            let length = (base + start).distance(to: UnsafeRawPointer(end))
+            if columns == 4, take4(base + start, length, &builder) {
+                rows += 1
+                line += 1
+                start += length + 1
+                continue
+            }
+            guard let used = try takeAny(base + start, length, bytes.count - start, &builder) else {
+                return start
+            }
+            start += used
+        }
+        return start
+    }
+
+    /// Takes a row of four plain columns; says no, having done nothing, if it is anything else.
+    @inline(__always)
+    private mutating func take4(
+        _ row: UnsafeRawPointer, _ length: Int, _ builder: inout GraphBuilder
+    ) -> Bool {
+        var length = length
+        if length > 0, row.load(fromByteOffset: length - 1, as: UInt8.self) == 0x0d { length -= 1 }
+        guard memchr(row, 0x22, length) == nil, let first = Self.comma(row, 0, length),
+            let second = Self.comma(row, first + 1, length),
+            let third = Self.comma(row, second + 1, length), Self.comma(row, third + 1, length) == nil
+        else { return false }
+        let from = hostCache.node(
+            host: UnsafeRawBufferPointer(start: row, count: first),
+            path: UnsafeRawBufferPointer(start: row + first + 1, count: second - first - 1), &builder)
+        let host = hostCache.number(
+            UnsafeRawBufferPointer(start: row + second + 1, count: third - second - 1), &builder)
+        let path = UnsafeRawBufferPointer(start: row + third + 1, count: length - third - 1)
+        let tag = NodeTag.make(.entry, host)
+        let to = builder.nodes.intern(tag, path, hash: builder.nodes.hash(tag, path))
+        builder.edges.append(from, to, EdgeMark(.listed))
+        return true
+    }
+
+    @inline(__always)
+    private static func comma(_ row: UnsafeRawPointer, _ start: Int, _ end: Int) -> Int? {
+        guard let found = memchr(row + start, 0x2c, end - start) else { return nil }
+        return row.distance(to: UnsafeRawPointer(found))
+    }
+
+    /// Takes a row of any form; `nil` if its end is not there. Otherwise says how many bytes it had.
+    private mutating func takeAny(
+        _ row: UnsafeRawPointer, _ length: Int, _ available: Int, _ builder: inout GraphBuilder
+    ) throws(ListError) -> Int? {
+        let outcome = wide.split(UnsafeRawBufferPointer(start: row, count: available), firstEnd: length)
+        let began = line
+        switch outcome {
+        case .unfinished: return nil
+        case .malformed(let used, let lines):
+            line += lines
+            try skip(ListError(.quoting, line: began))
+            return used
+        case .row(let used, let lines):
+            line += lines
+            do throws(ListError) {
+                try takeWide(began, &builder)
+            } catch {
+                try skip(error)
+            }
+            return used
+        }
+    }
+
+    private mutating func takeWide(_ began: Int, _ builder: inout GraphBuilder) throws(ListError) {
+        if wide.isBlank { return }
+        if columns == 0 {
+            guard wide.count == 4 || wide.count == 9 else {
+                throw ListError(.columns(wide.count, expected: nil), line: began)
+            }
+            columns = wide.count
+            if wide.isTitle { return }
+        }
+        guard wide.count == columns else {
+            throw ListError(.columns(wide.count, expected: columns), line: began)
+        }
+        do throws(WideRow.FieldError) {
+            try wide.add(to: &builder, source)
+        } catch {
+            throw ListError(.field(column: error.column, value: error.value), line: began)
+        }
+        rows += 1
+    }
+}
