@@ -20,5 +20,5 @@ struct RetinueCommand: ParsableCommand {
             needed is missing) or bad input; 3 the daemon cannot be reached.
             """,
         version: "retinue \(retinueVersion)",
-        subcommands: [ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self])
+        subcommands: [ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self])
 }

@@ -5,21 +5,22 @@ extension MoveGroup {
         _ graph: DependencyGraph, _ options: ClosureOptions, from start: [NodeID]
     ) -> MoveGroup {
         var group = MoveGroup(graph, options, start: start)
-        var queue: [UInt32] = []
+        // Left to grow: a small group of a large graph shall touch little memory.
+        var queue: [NodeID] = []
         group.states.withUnsafeMutableBufferPointer { states in
             group.ways.withUnsafeMutableBufferPointer { ways in
                 for node in start where states[Int(node.rawValue)] == 0 {
                     states[Int(node.rawValue)] = MemberState.member
-                    queue.append(node.rawValue)
+                    queue.append(node)
                 }
             }
         }
         group.spread(&queue)
-        group.members = queue.map { NodeID(rawValue: $0) }
+        group.members = queue
         return group
     }
 
-    private mutating func spread(_ queue: inout [UInt32]) {
+    private mutating func spread(_ queue: inout [NodeID]) {
         let graph = graph
         var levels = [0]
         states.withUnsafeMutableBufferPointer { states in
@@ -31,14 +32,14 @@ extension MoveGroup {
                             let end = queue.count
                             levels.append(end)
                             while head < end {
-                                for position in graph.adjacency.range(queue[head]) {
+                                for position in graph.adjacency.range(queue[head].rawValue) {
                                     let entry = graph.adjacency[position]
                                     let row = Int(entry >> 1)
                                     let other = entry & 1 != 0 ? from[row] : to[row]
                                     if states[Int(other)] != 0 { continue }
                                     states[Int(other)] = MemberState.member
                                     ways[Int(other)] = UInt32(row) + 1
-                                    queue.append(other)
+                                    queue.append(NodeID(rawValue: other))
                                 }
                                 head += 1
                             }

@@ -14,8 +14,8 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     /// Makes a column of equal values; zero bytes cost nothing until they are touched.
     init(zeroes count: Int) {
         guard count > 0 else { return }
-        guard let memory = calloc(count, MemoryLayout<Element>.stride) else { Self.exhausted(count) }
-        base = memory.bindMemory(to: Element.self, capacity: count)
+        base = LargeMemory.zeroes(count * MemoryLayout<Element>.stride).bindMemory(
+            to: Element.self, capacity: count)
         capacity = count
         self.count = count
     }
@@ -25,18 +25,20 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     /// Bytes of memory in use.
     var footprint: Int { capacity * MemoryLayout<Element>.stride }
 
+    /// Makes room for so many in all.
     mutating func reserve(_ wanted: Int) {
-        guard wanted > capacity else { return }
-        guard let memory = realloc(base, wanted * MemoryLayout<Element>.stride) else {
-            Self.exhausted(wanted)
-        }
-        base = memory.bindMemory(to: Element.self, capacity: wanted)
+        if wanted > capacity { resize(to: wanted, isFinal: true) }
+    }
+
+    private mutating func resize(to wanted: Int, isFinal: Bool) {
+        base = LargeMemory.resize(base, to: wanted * MemoryLayout<Element>.stride, isFinal: isFinal)
+            .bindMemory(to: Element.self, capacity: wanted)
         capacity = wanted
     }
 
     @inline(__always)
     mutating func append(_ element: Element) {
-        if count == capacity { reserve(max(64, capacity + capacity / 2)) }
+        if count == capacity { resize(to: max(64, capacity + capacity / 2), isFinal: false) }
         base.unsafelyUnwrapped[count] = element
         count += 1
     }
@@ -68,14 +70,6 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
 
     /// Gives memory back that growing took ahead.
     mutating func shrink() {
-        guard capacity > count, count > 0 else { return }
-        if let memory = realloc(base, count * MemoryLayout<Element>.stride) {
-            base = memory.bindMemory(to: Element.self, capacity: count)
-            capacity = count
-        }
-    }
-
-    private static func exhausted(_ count: Int) -> Never {
-        fatalError("out of memory: a column of \(count) rows of \(MemoryLayout<Element>.stride) bytes")
+        if capacity > count, count > 0 { resize(to: count, isFinal: false) }
     }
 }

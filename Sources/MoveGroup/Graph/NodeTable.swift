@@ -44,6 +44,13 @@ struct NodeTable: ~Copyable {
         while wanted * 3 < nodes * 4 { wanted *= 2 }
         if wanted > mask + 1 { resize(to: wanted) }
         places.reserve(nodes)
+        // As long names as so far, and a little more.
+        guard count > 0 else { return }
+        let words = min(Int(Double(used) / Double(count) * Double(nodes) * 1.05), Int(UInt32.max))
+        if words > capacity {
+            capacity = words
+            arena = Self.grown(arena, capacity, isFinal: true)
+        }
     }
 
     /// Gives back the index, which only adding needs.
@@ -77,6 +84,18 @@ struct NodeTable: ~Copyable {
     func hash(_ tag: UInt32, _ text: UnsafeRawBufferPointer) -> UInt64 {
         guard let start = text.baseAddress else { return Self.mix(seed ^ UInt64(tag)) }
         return hash(tag, start, text.count)
+    }
+
+    /// Looks at the place where a node's search begins, so that it is at hand soon after.
+    @inline(__always)
+    func peek(_ hash: UInt64) -> UInt64 { slots[Int(truncatingIfNeeded: hash) & mask] }
+
+    /// Looks at the entry that stands there, if one does.
+    @inline(__always)
+    func peekEntry(_ hash: UInt64) -> UInt64 {
+        let slot = slots[Int(truncatingIfNeeded: hash) & mask]
+        // Place 0 is not used: looking there does no harm.
+        return slot >> 32 == hash >> 32 ? UInt64(arena[Int(slot & 0xffff_ffff)]) : 0
     }
 
     /// The number of a node, a new one if it was not met before.
@@ -180,22 +199,14 @@ struct NodeTable: ~Copyable {
         return product.high ^ product.low
     }
 
-    private static func grown(_ memory: UnsafeMutablePointer<UInt32>?, _ words: Int) -> UnsafeMutablePointer<
-        UInt32
-    > {
-        guard let grown = realloc(memory, words * 4) else { fatalError("out of memory: \(words * 4) bytes") }
-        return grown.bindMemory(to: UInt32.self, capacity: words)
+    private static func grown(
+        _ memory: UnsafeMutablePointer<UInt32>?, _ words: Int, isFinal: Bool = false
+    ) -> UnsafeMutablePointer<UInt32> {
+        LargeMemory.resize(memory, to: words * 4, isFinal: isFinal).bindMemory(
+            to: UInt32.self, capacity: words)
     }
 
-    /// Large areas come as huge pages where the kernel gives them: every look-up lands elsewhere.
     private static func emptySlots(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        guard let memory = calloc(count, 8) else { fatalError("out of memory: \(count * 8) bytes") }
-        if count >= 1 << 18 {
-            let page = 4096
-            let start = (Int(bitPattern: memory) + page - 1) / page * page
-            let end = (Int(bitPattern: memory) + count * 8) / page * page
-            _ = madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_HUGEPAGE)
-        }
-        return memory.bindMemory(to: UInt64.self, capacity: count)
+        LargeMemory.zeroes(count * 8).bindMemory(to: UInt64.self, capacity: count)
     }
 }

@@ -1,60 +1,67 @@
 import Glibc
 import Records
 
-/// Hosts by the bytes that a list has for them, the last ones at hand: a list names few hosts, often.
+/// Hosts by the bytes that a list has for them: a list names few hosts, often the one of the row before.
 struct HostCache {
     private var names: [(bytes: [UInt8], number: HostID)] = []
-    private var last = 0
-    /// Where the path of the last row's first program lies, and its node: rows of a program follow one
-    /// another in most lists.
-    private var path = UnsafeRawBufferPointer(start: nil, count: 0)
-    private var pathHost = HostID.none
-    private var pathNode: UInt32 = 0
+    /// Where the fields of the row before lie, and what they stand for: in most lists the rows of a
+    /// program follow one another.
+    private var lastName = Field()
+    private var lastHost = HostID.none
+    private var lastPath = Field()
+
+    /// Some bytes in the buffer that is read.
+    struct Field {
+        var start: UnsafeRawPointer?
+        var count = 0
+
+        @inline(__always)
+        func equals(_ other: Field) -> Bool {
+            guard count == other.count, let start, let otherStart = other.start else { return false }
+            return memcmp(start, otherStart, count) == 0
+        }
+
+        @inline(__always)
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    }
 
     /// Forgets what lies in a buffer that goes.
-    mutating func forgetNode() { path = UnsafeRawBufferPointer(start: nil, count: 0) }
-
-    /// The number of a host.
-    @inline(__always)
-    mutating func number(_ name: UnsafeRawBufferPointer, _ builder: inout GraphBuilder) -> HostID {
-        if last < names.count, Self.equal(names[last].bytes, name) { return names[last].number }
-        return search(name, &builder)
+    mutating func forget() {
+        lastName = Field()
+        lastPath = Field()
     }
 
+    /// The first end of a row.
+    @inline(__always)
+    mutating func first(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+        var end = RowBatch.End()
+        if lastName.equals(name) {
+            end.isRepeated = lastPath.equals(path)
+        } else {
+            lastHost = search(name.bytes, &builder)
+            lastName = name
+        }
+        lastPath = path
+        end.path = path
+        end.tag = NodeTag.make(.entry, lastHost)
+        return end
+    }
+
+    /// The second end of a row.
+    @inline(__always)
+    mutating func second(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+        var end = RowBatch.End()
+        end.tag = NodeTag.make(.entry, lastName.equals(name) ? lastHost : search(name.bytes, &builder))
+        end.path = path
+        return end
+    }
+
+    @inline(never)
     private mutating func search(_ name: UnsafeRawBufferPointer, _ builder: inout GraphBuilder) -> HostID {
-        if names.count <= 64, let found = names.firstIndex(where: { Self.equal($0.bytes, name) }) {
-            last = found
-            return names[found].number
-        }
+        // Beyond so many the builder's own table is faster.
+        if let found = names.firstIndex(where: { $0.bytes.elementsEqual(name) }) { return names[found].number }
         let number = builder.listedHost(String(decoding: name, as: UTF8.self))
-        if names.count < 64 {
-            last = names.count
-            names.append((Array(name), number))
-        }
+        if names.count < 64 { names.append((Array(name), number)) }
         return number
-    }
-
-    /// The node of a row's first path.
-    @inline(__always)
-    mutating func node(
-        host: UnsafeRawBufferPointer, path: UnsafeRawBufferPointer, _ builder: inout GraphBuilder
-    ) -> UInt32 {
-        let number = number(host, &builder)
-        if let known = self.path.baseAddress, let start = path.baseAddress, number == pathHost,
-            self.path.count == path.count, memcmp(known, start, path.count) == 0
-        {
-            return pathNode
-        }
-        let tag = NodeTag.make(.entry, number)
-        pathNode = builder.nodes.intern(tag, path, hash: builder.nodes.hash(tag, path))
-        pathHost = number
-        self.path = path
-        return pathNode
-    }
-
-    @inline(__always)
-    private static func equal(_ known: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
-        guard known.count == name.count, let start = name.baseAddress else { return false }
-        return known.withUnsafeBytes { memcmp($0.baseAddress.unsafelyUnwrapped, start, name.count) == 0 }
     }
 }

@@ -27,6 +27,7 @@ public struct ListReader: ~Copyable {
     private var skipped = 0
     private var hostCache = HostCache()
     private var wide = WideRow()
+    private var batch = RowBatch()
 
     /// Begins a list.
     ///
@@ -40,6 +41,14 @@ public struct ListReader: ~Copyable {
         source = builder.begin(name)
         self.strictness = strictness
         self.lineLimit = lineLimit
+    }
+
+    /// Tells how long the list is, so that tables need not grow while it is read; after some of it has been.
+    public mutating func expect(bytes: Int, read: Int, into builder: inout GraphBuilder) {
+        guard read > 0, rows > 0 else { return }
+        let expected = Int(Double(bytes) / Double(read) * Double(rows) * 1.02)
+        builder.edges.reserve(builder.edges.count + expected - rows)
+        builder.nodes.reserve(nodes: builder.nodes.count + min(expected, expected * builder.nodes.count / rows))
     }
 
     /// Takes the next piece, which may end anywhere.
@@ -94,20 +103,24 @@ public struct ListReader: ~Copyable {
     ) throws(ListError) -> Int {
         guard let base = bytes.baseAddress else { return 0 }
         var start = 0
-        hostCache.forgetNode()
+        hostCache.forget()
         while start < bytes.count, let end = memchr(base + start, 0x0a, bytes.count - start) {
             let length = (base + start).distance(to: UnsafeRawPointer(end))
             if columns == 4, take4(base + start, length, &builder) {
+                if batch.isFull { batch.flush(into: &builder) }
                 rows += 1
                 line += 1
                 start += length + 1
                 continue
             }
+            batch.flush(into: &builder)
+            hostCache.forget()
             guard let used = try takeAny(base + start, length, bytes.count - start, &builder) else {
                 return start
             }
             start += used
         }
+        batch.flush(into: &builder)
         return start
     }
 
@@ -122,15 +135,13 @@ public struct ListReader: ~Copyable {
             let second = Self.comma(row, first + 1, length),
             let third = Self.comma(row, second + 1, length), Self.comma(row, third + 1, length) == nil
         else { return false }
-        let from = hostCache.node(
-            host: UnsafeRawBufferPointer(start: row, count: first),
-            path: UnsafeRawBufferPointer(start: row + first + 1, count: second - first - 1), &builder)
-        let host = hostCache.number(
-            UnsafeRawBufferPointer(start: row + second + 1, count: third - second - 1), &builder)
-        let path = UnsafeRawBufferPointer(start: row + third + 1, count: length - third - 1)
-        let tag = NodeTag.make(.entry, host)
-        let to = builder.nodes.intern(tag, path, hash: builder.nodes.hash(tag, path))
-        builder.edges.append(from, to, EdgeMark(.listed))
+        let from = hostCache.first(
+            HostCache.Field(start: row, count: first),
+            HostCache.Field(start: row + first + 1, count: second - first - 1), &builder)
+        let to = hostCache.second(
+            HostCache.Field(start: row + second + 1, count: third - second - 1),
+            HostCache.Field(start: row + third + 1, count: length - third - 1), &builder)
+        batch.append(from: from, to: to)
         return true
     }
 

@@ -14,7 +14,7 @@ public struct NodePattern: Sendable {
     let host: String?
     private let path: [UInt8]
     private let glob: Glob?
-    private let isWholePath: Bool
+    let isWholePath: Bool
     private let workload: Glob?
     private let object: Glob?
 
@@ -74,6 +74,18 @@ public struct NodePattern: Sendable {
         case .endpoint, .channel: return false
         }
     }
+
+    /// Whether a path may be meant, told without a copy of it: most are not.
+    @inline(__always)
+    func mayMatch(path text: UnsafeRawBufferPointer) -> Bool {
+        if object != nil || glob != nil { return object == nil }
+        guard text.count >= path.count else { return false }
+        if isWholePath, text.count != path.count { return false }
+        return UnsafeRawBufferPointer(rebasing: text[(text.count - path.count)...]).elementsEqual(path)
+    }
+
+    /// What to compare names with that nearly match.
+    var nameForComparison: [UInt8] { path }
 
     /// Whether a workload as a whole is meant.
     func names(workload name: [UInt8]) -> Bool {

@@ -4,6 +4,8 @@ enum ExitStatus {
     static let success: Int32 = 0
     /// The answer is no, or the input was wrong.
     static let negative: Int32 = 1
+    /// An input file or a name in the command line is wrong.
+    static let badInput: Int32 = 2
     /// No daemon answers.
     static let unreachable: Int32 = 3
 }

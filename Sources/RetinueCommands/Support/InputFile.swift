@@ -43,6 +43,34 @@ struct InputFile: ~Copyable {
     }
 }
 
+extension InputFile {
+    /// Bytes of a regular file; `nil` for anything else.
+    var size: Int? {
+        var status = stat()
+        guard fstat(descriptor.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return Int(status.st_size)
+    }
+
+    /// Reads some bytes; `nil` at the end.
+    borrowing func piece(upTo limit: Int) throws(Failure) -> [UInt8]? {
+        let number = descriptor.number
+        do throws(SystemError) {
+            var failure: SystemError?
+            let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+                do throws(SystemError) {
+                    count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, limit) }
+                } catch {
+                    failure = error
+                }
+            }
+            if let failure { throw failure }
+            return bytes.isEmpty ? nil : bytes
+        } catch {
+            throw Failure("cannot read \(name): \(SystemError.text(of: error.code))")
+        }
+    }
+}
+
 extension FileDescriptor {
     fileprivate static func standardInput() throws(SystemError) -> FileDescriptor {
         FileDescriptor(owning: try systemCall("dup") { dup(0) })
