@@ -6,10 +6,15 @@ struct Connection: ~Copyable {
     let handle: OpaquePointer
 
     /// Opens a file that exists. The corresponding C function is `sqlite3_open_v2`.
-    init(path: String) throws(StoreError) {
+    ///
+    /// - Parameters:
+    ///   - path: of the file, or a URI (sqlite.org/uri.html) that begins with `file:`.
+    ///   - isReading: whether nothing shall be written.
+    init(path: String, isReading: Bool = false) throws(StoreError) {
         var opened: OpaquePointer?
         // One thread uses it, so SQLite's own locks are left out.
-        let flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
+        let access = isReading ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE
+        let flags = access | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE
         let code = sqlite3_open_v2(path, &opened, flags, nil)
         guard code == SQLITE_OK, let opened else {
             let error = StoreError.from(code, opened, "open")

@@ -6,10 +6,14 @@ extension RecordStore {
     ///
     /// On an error nothing is written and nothing is marked: the next call tries the same again.
     ///
-    /// - Parameter ledger: the one that `load` filled, or for a new store an empty one to begin with.
+    /// - Parameters:
+    ///   - ledger: the one that `load` filled, or for a new store an empty one to begin with.
+    ///   - header: what a dump's first line would say now, for those who read the file instead of a dump.
     /// - Returns: how many dependency records were written.
     @discardableResult
-    public mutating func write(_ ledger: inout Ledger) throws(StoreError) -> Int {
+    public mutating func write(
+        _ ledger: inout Ledger, header: DumpHeader? = nil
+    ) throws(StoreError) -> Int {
         guard isLoaded else { throw .notLoaded }
         guard ledger.texts.count >= stored.texts, ledger.programs.count > stored.programs,
             ledger.endpoints.count > stored.endpoints, ledger.records.count >= stored.records
@@ -26,6 +30,7 @@ extension RecordStore {
         try connection.execute("BEGIN IMMEDIATE")
         do throws(StoreError) {
             try stage(ledger)
+            if let header { try stage(header) }
             try connection.execute("COMMIT")
         } catch {
             // A full disk may have rolled back already. Where even that fails, the next BEGIN tells.
@@ -47,6 +52,17 @@ extension RecordStore {
         try stageNames(ledger)
         try stageRecords(ledger)
         try stageGaps(ledger.gaps)
+    }
+
+    private func stage(_ header: DumpHeader) throws(StoreError) {
+        var failure: StoreError?
+        header.line.withUnsafeBytes { bytes in
+            do throws(StoreError) {
+                try statements.header.bind(1, bytes: bytes)
+            } catch { failure = error }
+        }
+        if let failure { throw failure }
+        try statements.header.run()
     }
 
     private func stageNames(_ ledger: borrowing Ledger) throws(StoreError) {

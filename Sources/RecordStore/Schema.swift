@@ -50,6 +50,19 @@ enum Schema {
             try create(connection)
             return
         }
+        try check(connection, id: id, version: stored)
+    }
+
+    /// Checks that the file is a store of a version that is known.
+    static func verify(_ connection: borrowing Connection) throws(StoreError) {
+        try check(
+            connection, id: Int32(truncatingIfNeeded: try connection.integer("PRAGMA application_id")),
+            version: Int32(truncatingIfNeeded: try connection.integer("PRAGMA user_version")))
+    }
+
+    private static func check(
+        _ connection: borrowing Connection, id: Int32, version stored: Int32
+    ) throws(StoreError) {
         guard id == applicationID else { throw .foreign(applicationID: id) }
         guard stored <= version else { throw .newer(version: stored) }
         guard stored == version else { throw .malformedSchema("user_version \(stored)") }

@@ -7,6 +7,7 @@ struct WriteStatements: ~Copyable {
     let gap: Statement
     let forgetGaps: Statement
     let count: Statement
+    let header: Statement
 
     init(_ connection: borrowing Connection) throws(StoreError) {
         let text = try Statement(connection, "INSERT INTO text VALUES(?1, ?2)")
@@ -20,6 +21,7 @@ struct WriteStatements: ~Copyable {
         let forgetGaps = try Statement(connection, "DELETE FROM gap WHERE id > ?1")
         let count = try Statement(
             connection, "UPDATE meta SET value = value + 1 WHERE name = 'writes' AND value = ?1")
+        let header = try Statement(connection, "REPLACE INTO meta VALUES('header', ?1)")
         // Only now: what is not copyable must be whole before an error could leave it half made.
         self.text = text
         self.program = program
@@ -28,5 +30,6 @@ struct WriteStatements: ~Copyable {
         self.gap = gap
         self.forgetGaps = forgetGaps
         self.count = count
+        self.header = header
     }
 }

@@ -244,7 +244,7 @@ struct Watcher: ~Copyable {
         try storeTimer.acknowledge()
         isStoreTimerArmed = false
         do throws(StoreError) {
-            try store.write(&observer.ledger)
+            try store.write(&observer.ledger, header: header(Clock.wall()))
             storeWritten = Clock.wall()
             if storeError != nil { Message.print("the store works again") }
             storeError = nil

@@ -1,4 +1,11 @@
 extension DumpHeader {
+    /// The first line of a dump, without its end.
+    public var line: [UInt8] {
+        var line: [UInt8] = []
+        appendLine(to: &line)
+        return line
+    }
+
     func appendLine(to out: inout [UInt8]) {
         out.append("{\"type\":\"header\",\"schema\":\"retinue/1\"")
         out.append(",\"time\":\"", time: time)

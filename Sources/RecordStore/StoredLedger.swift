@@ -1,0 +1,140 @@
+import Records
+
+/// The tables of a store, read into a ledger and checked row by row.
+enum StoredLedger {
+    /// Reads everything; the numbers in the ledger are those of the tables.
+    static func load(
+        from connection: borrowing Connection, into ledger: inout Ledger
+    ) throws(StoreError) {
+        try loadNames(connection, &ledger)
+        try loadRecords(connection, &ledger)
+        try loadGaps(connection, &ledger)
+    }
+
+    private static func loadNames(
+        _ connection: borrowing Connection, _ ledger: inout Ledger
+    ) throws(StoreError) {
+        var texts = try Rows(connection, "text", "SELECT id, bytes FROM text ORDER BY id")
+        while try texts.next() {
+            let number = texts.statement.withStoredBytes(1) { ledger.texts.intern($0).rawValue }
+            guard let number, Int64(number) == texts.number else { throw texts.damage }
+        }
+        var programs = try Rows(
+            connection, "program", "SELECT id, executable, script, workload FROM program ORDER BY id")
+        let lastText = ledger.texts.count
+        while try programs.next() {
+            let program = Program(
+                executable: TextID(rawValue: try programs.number(1, max: lastText)),
+                script: TextID(rawValue: try programs.number(2, max: lastText)),
+                workload: TextID(rawValue: try programs.number(3, max: lastText)))
+            guard Int64(ledger.intern(program).rawValue) == programs.number else { throw programs.damage }
+        }
+        var endpoints = try Rows(
+            connection, "endpoint", "SELECT id, high, low, port FROM endpoint ORDER BY id")
+        while try endpoints.next() {
+            let address = NetworkAddress(high: try endpoints.bits(1), low: try endpoints.bits(2))
+            let port = UInt16(try endpoints.number(3, max: Int(UInt16.max)))
+            let number = ledger.intern(Endpoint(address, port: port)).rawValue
+            guard Int64(number) == endpoints.number else { throw endpoints.damage }
+        }
+    }
+
+    private static func loadRecords(
+        _ connection: borrowing Connection, _ ledger: inout Ledger
+    ) throws(StoreError) {
+        var rows = try Rows(
+            connection, "dependency",
+            "SELECT id, program, relation, detail, object, remote, peer, access, kind, evidence, count, "
+                + "first, last, sent, received FROM dependency ORDER BY id")
+        while try rows.next() {
+            ledger.restore(try record(rows, ledger))
+            // A key that comes twice would have joined an earlier record.
+            guard Int64(ledger.records.count) == rows.number else { throw rows.damage }
+        }
+    }
+
+    private static func record(_ row: borrowing Rows, _ ledger: borrowing Ledger) throws(StoreError) -> Record
+    {
+        let lastProgram = ledger.programs.count - 1
+        let lastEndpoint = ledger.endpoints.count - 1
+        let small = Int(UInt8.max)
+        guard let relation = Relation(rawValue: UInt8(try row.number(2, max: small))),
+            let kind = FileKind(rawValue: UInt8(try row.number(8, max: small))),
+            let evidence = Evidence(rawValue: UInt8(try row.number(9, max: small)))
+        else { throw row.damage }
+        let detail = UInt8(try row.number(3, max: small))
+        let (lastObject, isDetailKnown): (Int, Bool) =
+            switch relation {
+            case .file: (ledger.texts.count, detail == 0)
+            case .spawn: (lastProgram, detail == 0)
+            case .connect, .accept, .listen: (lastEndpoint, Transport(rawValue: detail) != nil)
+            case .ipc: (ledger.texts.count, Mechanism(rawValue: detail) != nil)
+            }
+        guard isDetailKnown else { throw row.damage }
+        let key = RecordKey(
+            ProgramID(rawValue: try row.number(1, max: lastProgram)), relation, detail: detail,
+            object: try row.number(4, max: lastObject),
+            remote: try row.number(5, max: relation == .accept ? lastEndpoint : 0),
+            peer: ProgramID(rawValue: try row.number(6, max: lastProgram)))
+        var record = Record(key, evidence: evidence, time: try row.bits(11))
+        record.access = Access(rawValue: UInt8(try row.number(7, max: 7)))
+        record.kind = kind
+        record.count = try row.bits(10)
+        record.last = try row.bits(12)
+        record.sent = try row.bits(13)
+        record.received = try row.bits(14)
+        return record
+    }
+
+    private static func loadGaps(
+        _ connection: borrowing Connection, _ ledger: inout Ledger
+    ) throws(StoreError) {
+        var rows = try Rows(
+            connection, "gap",
+            "SELECT id, source, cause, start, stop, lost, resynchronised FROM gap ORDER BY id")
+        while try rows.next() {
+            ledger.gaps.append(
+                Gap(
+                    source: rows.statement.text(1), cause: rows.statement.text(2), from: try rows.bits(3),
+                    to: try rows.bits(4), lost: try rows.bits(5), resynchronised: try rows.bits(6)))
+        }
+    }
+}
+
+/// The rows of a table in the order of their numbers, which must leave none out.
+private struct Rows: ~Copyable {
+    let statement: Statement
+    private let table: String
+    /// The number that the row has.
+    private(set) var number: Int64 = 0
+
+    init(_ connection: borrowing Connection, _ table: String, _ sql: String) throws(StoreError) {
+        statement = try Statement(connection, sql)
+        self.table = table
+    }
+
+    /// Goes to the next row.
+    mutating func next() throws(StoreError) -> Bool {
+        guard try statement.step() else { return false }
+        number += 1
+        guard statement.storedInteger(0) == number else { throw damage }
+        return true
+    }
+
+    /// A column that refers to something, or counts to no more than `max`.
+    func number(_ column: Int32, max: Int) throws(StoreError) -> UInt32 {
+        guard let value = statement.storedInteger(column), value >= 0, value <= Int64(max) else {
+            throw damage
+        }
+        return UInt32(value)
+    }
+
+    /// A column that holds any 64 bits.
+    func bits(_ column: Int32) throws(StoreError) -> UInt64 {
+        guard let value = statement.storedInteger(column) else { throw damage }
+        return UInt64(bitPattern: value)
+    }
+
+    /// Says which row makes no sense.
+    var damage: StoreError { .corrupt("row \(number) of table \(table) makes no sense") }
+}
