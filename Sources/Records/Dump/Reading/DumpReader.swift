@@ -12,15 +12,26 @@ public struct DumpReader: ~Copyable {
     public private(set) var header: DumpHeader?
     var ledger = Ledger()
     var names = NameBuffers()
+    /// Lines that could not be read and were left out, since the reader is lenient.
+    public private(set) var skipped = 0
+    /// The first of them.
+    public private(set) var firstSkipped: DumpError?
     private let lineLimit: Int
+    private let isLenient: Bool
     /// The start of a line whose end has not come yet.
     private var rest: [UInt8] = []
     private var line = 0
 
     /// Makes a reader at the start of a dump.
     ///
-    /// - Parameter lineLimit: the longest line in bytes; a longer one is an error, and not kept.
-    public init(lineLimit: Int = 16 << 20) { self.lineLimit = lineLimit }
+    /// - Parameters:
+    ///   - lineLimit: the longest line in bytes; a longer one is an error, and not kept.
+    ///   - isLenient: whether a line behind the header that cannot be read is counted and left out,
+    ///     instead of an error.
+    public init(lineLimit: Int = 16 << 20, isLenient: Bool = false) {
+        self.lineLimit = lineLimit
+        self.isLenient = isLenient
+    }
 
     /// Takes the next piece, which may end anywhere.
     public mutating func feed(_ piece: UnsafeRawBufferPointer) throws(DumpError) {
@@ -87,10 +98,11 @@ public struct DumpReader: ~Copyable {
                 try parser.end()
             }
         } catch {
-            throw DumpError(.content(error), line: line)
+            try skip(DumpError(.content(error), line: line))
+            return
         }
         if header != nil {
-            if kind.type == "header" { throw DumpError(.secondHeader, line: line) }
+            if kind.type == "header" { try skip(DumpError(.secondHeader, line: line)) }
             return
         }
         guard kind.type == "header" else { throw DumpError(.noHeader, line: line) }
@@ -100,6 +112,13 @@ public struct DumpReader: ~Copyable {
         } catch {
             throw DumpError(.content(error), line: line)
         }
+    }
+
+    /// Without a header nothing can be made of the other lines, however lenient the reader is.
+    private mutating func skip(_ error: DumpError) throws(DumpError) {
+        guard isLenient, header != nil else { throw error }
+        skipped += 1
+        if firstSkipped == nil { firstSkipped = error }
     }
 }
 
