@@ -3,6 +3,7 @@ import Glibc
 import KernelProbe
 import Observation
 import ProcConnector
+import Procfs
 import Records
 import RecordStore
 import SystemCalls
@@ -42,45 +43,60 @@ public enum DaemonMain {
                 "needs \(missing.name) (\(missing.purpose)): run as root or under the shipped unit")
         }
         let configuration = try Configuration.read(options.configuration)
-        let host = Host.read()
-        let sources = try EventSources(configuration)
+        let network = try options.netns.map { name throws(StartError) in try HostNetwork(named: name) }
+            ?? HostNetwork()
+        let cgroup = try controlGroup(options)
+        let host = Host.read(options, network, cgroup)
+        let scope = Scope(network: network.inode, workload: cgroup.map { Array($0.workload.utf8) })
+        let sources = try EventSources(configuration, network)
         let folder = try StateFolder(options.stateFolder)
-        var store = try openStore(folder.database)
+        var store = try openStore(folder.database, host: host.id)
         let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
         for remark in desk.remarks { Message.print(remark) }
         let ownPid = getpid()
         var recorder: TraceRecorder?
         if let path = options.record {
             recorder = try TraceRecorder(
-                path: path, host: host, ownPid: ownPid, layout: sources.rings.layoutBytes, started: started)
+                path: path, host: host, scope: scope, ownPid: ownPid, layout: sources.rings.layoutBytes,
+                started: started)
         }
         var ledger = Ledger()
         try store.load(into: &ledger)
-        let live = LiveSurroundings(roots: sources.watch.roots)
+        let live = LiveSurroundings(roots: sources.watch.roots, network: network)
         let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
         var degraded: [String] = []
         if !sources.rings.isOn { degraded.append("no tracepoint ring: \(sources.rings.reason)") }
         for sentence in degraded { Message.print("degraded: \(sentence)") }
         return Watcher(
-            options: options, configuration: configuration, host: host, folder: folder, started: started,
-            sources: sources,
-            observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid), store: store,
+            options: options, configuration: configuration, host: host, network: network, folder: folder,
+            started: started, sources: sources,
+            observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope),
+            store: store,
             desk: desk, recorder: recorder, manager: ServiceManager(), poller: try Poller(), signals: signals,
             tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(),
             housekeeping: try TimerDescriptor(),
             degraded: degraded)
     }
 
+    /// The control group that was named, if one was. It need not be there yet: a service manager makes it
+    /// when the service starts.
+    private static func controlGroup(_ options: Options) throws -> ControlGroupPath? {
+        guard let text = options.cgroup else { return nil }
+        let cgroup = try ControlGroupPath(text, mounts: try Mount.all())
+        if !cgroup.exists { Message.print("there is no control group \(cgroup.workload) yet") }
+        return cgroup
+    }
+
     /// Opens the database; a damaged one is set aside under another name and a new one begun.
-    private static func openStore(_ path: String) throws -> RecordStore {
+    private static func openStore(_ path: String, host: String) throws -> RecordStore {
         do throws(StoreError) {
-            return try RecordStore(path: path)
+            return try RecordStore(path: path, host: host)
         } catch {
             guard error.isDamage else { throw StartError("the store \(path) cannot be used: \(error)") }
             let aside = try RecordStore.setAside(path)
             Message.print(
                 "the store \(path) is damaged (\(error)); it was set aside as \(aside), a new one is begun")
-            return try RecordStore(path: path)
+            return try RecordStore(path: path, host: host)
         }
     }
 }

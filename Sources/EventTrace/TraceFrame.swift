@@ -19,6 +19,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case tracepoint = 7
     /// A datagram about a socket that has gone.
     case closure = 8
+    /// What the daemon was restricted to: the second frame, where it was.
+    case scope = 9
     /// An answer of the surroundings: path of a directory.
     case directoryAnswer = 10
     /// An answer: a process.
@@ -27,6 +29,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case headAnswer = 12
     /// An answer: kind of a file.
     case kindAnswer = 13
+    /// An answer: the host's addresses.
+    case addressesAnswer = 14
     /// A scan begins: purpose and times.
     case snapshot = 20
     /// A process of the scan.
@@ -35,6 +39,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case snapshotSocket = 22
     /// A channel of the scan.
     case snapshotChannel = 23
+    /// The host's addresses at the scan.
+    case snapshotAddresses = 24
     /// Events were lost.
     case loss = 30
     /// A dump was made: everything before it is in it.

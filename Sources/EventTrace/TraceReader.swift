@@ -47,6 +47,9 @@ public struct PayloadReader: Sendable {
         rest = range
     }
 
+    /// Whether nothing is left: what a later version added at the end is not there in an earlier one's.
+    public var isAtEnd: Bool { rest.isEmpty }
+
     /// Takes an integer.
     public mutating func integer<Value: FixedWidthInteger>(
         _ type: Value.Type = Value.self

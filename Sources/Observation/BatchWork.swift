@@ -18,6 +18,8 @@ struct BatchWork {
     var execEvents: [Int32: Set<Int>] = [:]
     /// Processes that were asked for in vain.
     var missing: Set<Int32> = []
+    /// Whether the host's addresses were asked for.
+    var hasAskedAddresses = false
     /// Renames of directories: they matter for a directory that is asked for before its rename is read.
     var directoryMoves: [Int] = []
 
@@ -47,6 +49,7 @@ struct BatchWork {
         timelines.removeAll()
         execEvents.removeAll()
         missing.removeAll()
+        hasAskedAddresses = false
         directoryMoves.removeAll()
         moves.removeAll()
     }

@@ -204,16 +204,20 @@ public struct ImageFacts: Sendable {
     public var script: [UInt8]?
     /// The control group.
     public var workload: [UInt8]?
+    /// The network namespace, by its inode; 0 if it was not read.
+    public var network: UInt64
 
     /// Makes facts.
     public init(
-        pid: Int32, time: UInt64, executable: [UInt8], script: [UInt8]? = nil, workload: [UInt8]? = nil
+        pid: Int32, time: UInt64, executable: [UInt8], script: [UInt8]? = nil, workload: [UInt8]? = nil,
+        network: UInt64 = 0
     ) {
         self.pid = pid
         self.time = time
         self.executable = executable
         self.script = script
         self.workload = workload
+        self.network = network
     }
 }
 

@@ -159,6 +159,7 @@ extension Observer {
         _ program: ProgramID, _ path: TextID, _ access: Access, _ flags: FileEvent.Flags,
         _ evidence: Evidence, _ time: UInt64, count: UInt64 = 1
     ) {
+        guard isRecorded(program) else { return }
         let kind = kind(of: path, flags)
         ledger.note(
             .file(program, path: path), access: access, kind: kind, evidence: evidence, time: time,

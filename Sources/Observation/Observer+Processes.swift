@@ -137,9 +137,16 @@ extension Observer {
         let wasFork = !process.hasExecuted
         let program = program(of: &process, chain, facts)
         let lineage = lineages.extend(old.lineage, with: program)
-        process.become(Image(program: program, lineage: lineage, since: event.time))
+        var image = Image(program: program, lineage: lineage, since: event.time)
+        image.network =
+            if let network = facts?.network, network != 0 {
+                NetworkPlace(read: network)
+            } else {
+                old.network.carriedOver
+            }
+        process.become(image)
         if let chain { noteChain(chain, program, script: ledger[program].script, time) }
-        if old.program != .unknown, program != .unknown {
+        if old.program != .unknown, program != .unknown, isRecorded(old.program) {
             ledger.note(.spawn(old.program, child: program), evidence: .exact, time: time)
         }
         if wasFork, program != .unknown {
@@ -176,7 +183,7 @@ extension Observer {
         else { return nil }
         return ImageFacts(
             pid: event.pid, time: event.time, executable: facts.executable, script: facts.script,
-            workload: facts.workload)
+            workload: facts.workload, network: facts.network)
     }
 
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an
@@ -278,6 +285,7 @@ extension Observer {
                 lineage: program == .unknown ? origin : lineages.extend(origin, with: program),
                 since: 0),
             workload: workload, hasExecuted: true)
+        if facts.network != 0 { process.image.network = NetworkPlace(read: facts.network) }
         process.foundAt = time
         processes[facts.pid] = process
     }

@@ -13,11 +13,16 @@ extension Observer {
     ///
     /// Counts grow only with what was not known: that something is still open is no new use of it.
     public mutating func take(_ snapshot: borrowing HostSnapshot, _ purpose: SnapshotPurpose) {
+        localAddresses = Set(snapshot.addresses)
         if purpose == .start {
             takeProcesses(snapshot)
         }
         for index in snapshot.processes.indices {
             let found = snapshot.processes[index]
+            // Nothing tells that a process has entered another namespace without an exec.
+            if found.facts.network != 0 {
+                processes[found.facts.pid]?.image.network = NetworkPlace(read: found.facts.network)
+            }
             guard found.facts.pid != ownPid, let program = processes[found.facts.pid]?.image.program,
                 program != .unknown
             else { continue }
@@ -64,12 +69,14 @@ extension Observer {
     }
 
     private mutating func takeFile(_ file: HeldFile, _ program: ProgramID, _ time: UInt64) {
+        guard isRecorded(program) else { return }
         let path = ledger.texts.intern(file.path)
         noteOnce(.file(program, path: path), file.access, file.kind, time)
     }
 
     /// Notes something found; of something known already only what the finding adds.
     private mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
+        guard isRecorded(key.program) else { return }
         let isKnown = ledger.position(of: key) != nil
         ledger.note(
             key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
@@ -78,9 +85,12 @@ extension Observer {
     private mutating func take(_ socket: SocketSnapshot, _ time: UInt64) {
         let programs = programs(of: socket.holders)
         if socket.isListening {
+            let network = scope.network ?? network(ofHolders: socket.holders)
             for program in programs {
-                let isKnown = sockets.listener(socket.transport, socket.local).map { $0.program == program }
-                if isKnown != true { sockets.listen(socket.transport, socket.local, program, .snapshot) }
+                let known = sockets.listener(socket.transport, socket.local, network: network)
+                if known?.program != program {
+                    sockets.listen(socket.transport, socket.local, program, .snapshot, network: network)
+                }
                 noteOnce(
                     .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time
                 )
@@ -114,6 +124,14 @@ extension Observer {
                 noteOnce(.ipc(peer, channel.mechanism, name: name, peer: program), [], .regular, time)
             }
         }
+    }
+
+    /// The network namespace of the processes that hold a socket; 0 where it is not known.
+    private func network(ofHolders pids: [Int32]) -> UInt64 {
+        for pid in pids {
+            if let network = processes[pid]?.image.network.inode, network != 0 { return network }
+        }
+        return 0
     }
 
     /// The programs of processes, each once, without the daemon.

@@ -55,23 +55,21 @@ extension Observer {
         switch (change.from, change.to) {
         case (_, .listen):
             let program = program(of: change.pid, at: change.time)
-            guard program != .unknown else { return }
-            listen(.tcp, change.local, program, .exact, time)
+            let place = network(of: change.pid, at: change.time)
+            guard program != .unknown, isInside(place, change.local.address) else { return }
+            listen(.tcp, change.local, program, .exact, time, network: place.inode)
         case (_, .synSent):
             // In the context of the process that connects; the source port is not chosen yet.
             let program = program(of: change.pid, at: change.time)
             if sockets.attempts.count > 1 << 16 { sockets.attempts.removeAll() }
-            sockets.attempts[change.socket] = .init(program: program, time: change.time)
+            sockets.attempts[change.socket] = .init(
+                program: program, time: change.time, network: network(of: change.pid, at: change.time))
         case (_, .established):
-            if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
-                connected(.tcp, change.local, change.remote, attempt.program, .exact, time)
-            } else {
-                accepted(.tcp, change.local, change.remote, nil, time)
-            }
+            established(change, time)
         case (_, .closeWait), (_, .closing):
-            sockets.live[tuple(change)]?.endReceived = true
+            if isLive(change) { sockets.live[tuple(change)]?.endReceived = true }
         case (_, .finWait2):
-            sockets.live[tuple(change)]?.finAcknowledged = change.time
+            if isLive(change) { sockets.live[tuple(change)]?.finAcknowledged = change.time }
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
         case (_, .close): ended(change)
@@ -79,9 +77,34 @@ extension Observer {
         }
     }
 
+    private mutating func established(_ change: TransitionEvent, _ time: UInt64) {
+        let tuple = tuple(change)
+        if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
+            guard isInside(attempt.network, change.local.address) else {
+                noteStranger(tuple, at: change.time)
+                return
+            }
+            connected(
+                .tcp, change.local, change.remote, attempt.program, .exact, time,
+                network: attempt.network.inode)
+        } else {
+            guard isAcceptedInside(tuple) else { return }
+            accepted(.tcp, change.local, change.remote, nil, time)
+        }
+        sockets.live[tuple]?.socket = change.socket
+        sockets.live[tuple]?.established = change.time
+    }
+
+    /// Whether a change is one of the connection that is known by its two ends: another namespace can have
+    /// the same two.
+    private func isLive(_ change: TransitionEvent) -> Bool {
+        guard let socket = sockets.live[tuple(change)]?.socket else { return false }
+        return socket == 0 || socket == change.socket
+    }
+
     private mutating func ended(_ change: TransitionEvent) {
         let tuple = tuple(change)
-        guard let connection = sockets.live[tuple] else { return }
+        guard isLive(change), let connection = sockets.live[tuple] else { return }
         sockets.live[tuple]?.ended = change.time
         sockets.ending.append((tuple, change.time))
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
@@ -103,29 +126,35 @@ extension Observer {
 
     /// Notes a program that waits at an address.
     mutating func listen(
-        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64
+        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64,
+        network: UInt64
     ) {
-        sockets.listen(transport, local, program, evidence)
+        sockets.listen(transport, local, program, evidence, network: network)
+        guard isRecorded(program) else { return }
         ledger.note(.listen(program, transport, local: ledger.intern(local)), evidence: evidence, time: time)
     }
 
     /// Notes a connection that a program made.
     mutating func connected(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, _ program: ProgramID,
-        _ evidence: Evidence, _ time: UInt64
+        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0
     ) {
         guard program != .unknown else {
             counters.unattributedConnections += 1
             return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        var peer = sockets.peer(of: tuple)
+        var peer = peer(of: tuple)
         if peer == .unknown, isHere(local, remote) {
-            peer = sockets.listener(transport, remote)?.program ?? .unknown
+            let network = remote.address.isLoopback ? network : 0
+            peer = sockets.listener(transport, remote, network: network)?.program ?? .unknown
         }
-        let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
-        let position = ledger.note(key, evidence: evidence, time: time)
-        sockets.live[tuple] = .init(position: position, program: program)
+        var position: Int?
+        if isRecorded(program) {
+            let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
+            position = ledger.note(key, evidence: evidence, time: time)
+        }
+        sockets.live[tuple] = .init(position: position, program: program, network: network)
         if evidence != .inferred { sockets.noteClient(transport, remote, program) }
     }
 
@@ -134,24 +163,23 @@ extension Observer {
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
         _ evidence: Evidence?, _ time: UInt64
     ) {
-        let listener = sockets.listener(transport, local)
+        let tuple = FourTuple(transport: transport, local: local, remote: remote)
+        let network = local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? 0 : 0
+        let listener = sockets.listener(transport, local, network: network)
         let program = known != .unknown ? known : listener?.program ?? .unknown
         guard program != .unknown else {
             counters.unattributedConnections += 1
             return
         }
-        let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        let peer = sockets.peer(of: tuple)
-        let key = RecordKey.accept(
-            program, transport, local: ledger.intern(local),
-            remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer)
-        let position = ledger.note(key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time)
-        sockets.live[tuple] = .init(position: position, program: program)
-    }
-
-    private func isHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
-        remote.address.isLoopback || local.address == remote.address
-            || localAddresses.contains(remote.address)
+        var position: Int?
+        if isRecorded(program) {
+            let key = RecordKey.accept(
+                program, transport, local: ledger.intern(local),
+                remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer(of: tuple))
+            position = ledger.note(
+                key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time)
+        }
+        sockets.live[tuple] = .init(position: position, program: program, network: listener?.network ?? 0)
     }
 
     private func tuple(_ closure: ClosureEvent) -> FourTuple {
@@ -195,9 +223,11 @@ extension Observer {
         } else if connection.endReceived, received > 0 {
             received -= 1
         }
-        ledger.addTraffic(
-            at: connection.position, sent: countable(sent, connection.sent),
-            received: countable(received, connection.received))
+        if let position = connection.position {
+            ledger.addTraffic(
+                at: position, sent: countable(sent, connection.sent),
+                received: countable(received, connection.received))
+        }
         connection.sent = max(connection.sent, sent)
         connection.received = max(connection.received, received)
     }

@@ -15,8 +15,10 @@ public struct Observer: ~Copyable {
     public var ledger: Ledger
     /// What could not be told, by reason.
     public internal(set) var counters = Counters()
-    /// The host's addresses: a connection to one of them has both ends here.
-    public var localAddresses: Set<NetworkAddress> = []
+    /// What it keeps to.
+    public let scope: Scope
+    /// The host's addresses, as the last scan found them: a connection to one of them has both ends here.
+    public internal(set) var localAddresses: Set<NetworkAddress> = []
 
     let surroundings: any Surroundings
     let ownPid: Int32
@@ -37,6 +39,8 @@ public struct Observer: ~Copyable {
     var work = BatchWork()
     var sockets = SocketTable()
     var scratch: [UInt8] = []
+    /// Programs that were asked whether they get records.
+    var recorded: [ProgramID: Bool] = [:]
 
     /// Things that happened and could not be turned into records.
     public struct Counters: Sendable {
@@ -54,11 +58,16 @@ public struct Observer: ~Copyable {
 
     /// Makes an observer.
     ///
-    /// - Parameter ownPid: the daemon's own process, whose accesses leave no record.
-    public init(ledger: consuming Ledger, surroundings: any Surroundings, ownPid: Int32) {
+    /// - Parameters:
+    ///   - ownPid: the daemon's own process, whose accesses leave no record.
+    ///   - scope: what to keep to.
+    public init(
+        ledger: consuming Ledger, surroundings: any Surroundings, ownPid: Int32, scope: Scope = Scope()
+    ) {
         self.ledger = ledger
         self.surroundings = surroundings
         self.ownPid = ownPid
+        self.scope = scope
     }
 
     /// Whether something waits for the next batch.

@@ -6,6 +6,7 @@ struct Image: Equatable {
     var lineage: LineageID
     /// Time of the exec, or of the fork that it came with; `CLOCK_MONOTONIC`, nanoseconds.
     var since: UInt64
+    var network = NetworkPlace.unknown
 
     static let unknown = Image(program: .unknown, lineage: .none, since: 0)
 }

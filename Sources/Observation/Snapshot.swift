@@ -92,6 +92,8 @@ public struct HostSnapshot: Sendable {
     public var monotonic: UInt64 = 0
     /// The same moment, nanoseconds since 1970.
     public var wall: UInt64 = 0
+    /// The host's addresses, loopback left out.
+    public var addresses: [NetworkAddress] = []
     /// Processes, parents not necessarily before their children.
     public var processes: [ProcessSnapshot] = []
     /// TCP and UDP sockets.

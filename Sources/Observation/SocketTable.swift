@@ -12,11 +12,17 @@ struct FourTuple: Hashable {
 
 /// What is known of sockets that are alive, and what like ones may be concluded from.
 struct SocketTable: ~Copyable {
-    /// A connection that has a record.
+    /// A connection whose program is known.
     struct Connection {
-        /// Its record in the ledger.
-        var position: Int
+        /// Its record in the ledger; `nil` where the program gets none.
+        var position: Int?
         var program: ProgramID
+        /// Its socket; 0 where only a scan or a notice has told of it.
+        var socket: UInt64 = 0
+        /// When it was seen to be established; 0 where it was not.
+        var established: UInt64 = 0
+        /// The network namespace of its program, 0 where it is not known.
+        var network: UInt64 = 0
         /// The traffic that was added to the record already.
         var sent: UInt64 = 0
         var received: UInt64 = 0
@@ -35,6 +41,7 @@ struct SocketTable: ~Copyable {
     struct Attempt {
         var program: ProgramID
         var time: UInt64
+        var network: NetworkPlace
     }
 
     /// Someone who waits for connections.
@@ -42,6 +49,8 @@ struct SocketTable: ~Copyable {
         var address: NetworkAddress
         var program: ProgramID
         var evidence: Evidence
+        /// The network namespace of the program, 0 where it is not known.
+        var network: UInt64
     }
 
     private struct Destination: Hashable {
@@ -55,6 +64,9 @@ struct SocketTable: ~Copyable {
     var found: [FourTuple: ProgramID] = [:]
     /// Connects on their way, by socket.
     var attempts: [UInt64: Attempt] = [:]
+    /// Connections, made outside the network namespace that is watched, between two addresses that are
+    /// in it as well, by when they were made: the same address in another namespace is another host's.
+    var strangers: [FourTuple: UInt64] = [:]
     /// Connections by their two ends.
     var live: [FourTuple: Connection] = [:]
     private var listeners: [UInt32: [Listener]] = [:]
@@ -66,21 +78,31 @@ struct SocketTable: ~Copyable {
         live[tuple.mirrored]?.program ?? found[tuple.mirrored] ?? .unknown
     }
 
-    /// Notes that a program waits at an address; a later one at the same address takes its place.
+    /// Notes that a program waits at an address; a later one at the same address of the same network
+    /// namespace takes its place.
     mutating func listen(
-        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence
+        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence,
+        network: UInt64
     ) {
         let key = key(transport, local.port)
-        listeners[key, default: []].removeAll { $0.address == local.address }
+        listeners[key, default: []].removeAll { $0.address == local.address && $0.network == network }
         listeners[key, default: []].append(
-            Listener(address: local.address, program: program, evidence: evidence))
+            Listener(address: local.address, program: program, evidence: evidence, network: network))
     }
 
-    /// Who waits at an address: a listener on just this address before one on every address.
-    func listener(_ transport: Transport, _ local: Endpoint) -> Listener? {
-        let candidates = listeners[key(transport, local.port)] ?? []
-        return candidates.last { $0.address == local.address }
-            ?? candidates.last { $0.address.isWildcard }
+    /// Who waits at an address: a listener on just this address before one on every address, and before
+    /// both those in the same network namespace, where that is known.
+    func listener(_ transport: Transport, _ local: Endpoint, network: UInt64 = 0) -> Listener? {
+        let all = listeners[key(transport, local.port)] ?? []
+        let near = network == 0 ? [] : all.filter { $0.network == network }
+        for candidates in [near, all] where !candidates.isEmpty {
+            if let found = candidates.last(where: { $0.address == local.address })
+                ?? candidates.last(where: { $0.address.isWildcard })
+            {
+                return found
+            }
+        }
+        return nil
     }
 
     /// Notes an attributed client, for inference; the table is emptied when it is full.

@@ -14,6 +14,9 @@ public protocol Surroundings: AnyObject {
     func head(ofFile path: [UInt8]) -> ExecutableHead
     /// The type of a file; `nil` if it is gone.
     func kind(ofFile path: [UInt8]) -> FileKind?
+    /// The host's addresses at this moment, loopback left out; those of the network namespace that the
+    /// observation keeps to.
+    func addresses() -> [NetworkAddress]
 }
 
 /// What can be read of a running process.
@@ -30,11 +33,13 @@ public struct ProcessFacts: Sendable {
     public var script: [UInt8]?
     /// The control group.
     public var workload: [UInt8]?
+    /// The network namespace, by its inode; 0 if it was not read.
+    public var network: UInt64
 
     /// Makes facts.
     public init(
         pid: Int32, parent: Int32, start: UInt64 = 0, executable: [UInt8], script: [UInt8]? = nil,
-        workload: [UInt8]? = nil
+        workload: [UInt8]? = nil, network: UInt64 = 0
     ) {
         self.pid = pid
         self.parent = parent
@@ -42,6 +47,7 @@ public struct ProcessFacts: Sendable {
         self.executable = executable
         self.script = script
         self.workload = workload
+        self.network = network
     }
 }
 

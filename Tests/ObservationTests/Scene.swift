@@ -10,8 +10,8 @@ struct Scene: ~Copyable {
     static let ownPid: Int32 = 4242
     static let loader = "/lib/ld-linux.so.2"
 
-    init() {
-        observer = Observer(ledger: Ledger(), surroundings: host, ownPid: Self.ownPid)
+    init(_ scope: Scope = Scope()) {
+        observer = Observer(ledger: Ledger(), surroundings: host, ownPid: Self.ownPid, scope: scope)
         host.heads[Self.loader] = .plain
         for name in ["/usr/bin/dash", "/usr/bin/bash", "/usr/bin/cat", "/usr/bin/env", "/usr/bin/python3.11"]
         {
@@ -160,6 +160,8 @@ final class StagedHost: Surroundings {
     var processes: [Int32: ProcessFacts] = [:]
     var heads: [String: ExecutableHead] = [:]
     var kinds: [String: FileKind] = [:]
+    /// Its addresses, as it tells them when it is asked.
+    var ownAddresses: [NetworkAddress] = []
     /// Paths of directories by the name of their handle.
     var directories: [String: String] = [:]
     private(set) var questions: [String] = []
@@ -180,6 +182,11 @@ final class StagedHost: Surroundings {
     func head(ofFile path: [UInt8]) -> ExecutableHead {
         heads[String(decoding: path, as: UTF8.self)] ?? .unknown
     }
+    func addresses() -> [NetworkAddress] {
+        questions.append("addresses")
+        return ownAddresses
+    }
+
     func kind(ofFile path: [UInt8]) -> FileKind? { kinds[String(decoding: path, as: UTF8.self)] }
 
     /// A process that was there before.

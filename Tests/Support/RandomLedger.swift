@@ -43,6 +43,9 @@ package struct RandomLedger {
         header.boot = "1b4e28ba-2fa1-41d2-883f-0016d3cca427"
         header.version = "1.0.0"
         header.started = time()
+        header.scope = [
+            .init(), .init(netns: "web"), .init(cgroup: "a.slice"), .init(netns: "a \"b\"", cgroup: "ø/é"),
+        ].randomElement(using: &random)!
         header.sources = [
             .init(name: "fanotify", mode: "fid", received: random.next(), lost: 3, counters: [("merged", 7)]),
             .init(name: "tracepoint", mode: "off: no tracefs"),

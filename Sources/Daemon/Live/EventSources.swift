@@ -22,7 +22,7 @@ struct EventSources: ~Copyable {
     var connectorOverruns: UInt64 = 0
     var closureOverruns: UInt64 = 0
 
-    init(_ configuration: Configuration) throws(StartError) {
+    init(_ configuration: Configuration, _ network: HostNetwork) throws(StartError) {
         // Everything that can fail comes before the first stored property.
         let watch = try Self.opening("fanotify", capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
             () throws(SystemError) in try FilesystemWatch(unlimitedQueue: configuration.unlimitedQueue)
@@ -39,7 +39,7 @@ struct EventSources: ~Copyable {
         }
         let closures = try Self.opening("socket diagnostics", capability: "CAP_NET_ADMIN", since: "Linux 4.5")
         {
-            () throws(SystemError) in try DestroyListener()
+            () throws(SystemError) in try network.destroyListener()
         }
         guard connector.provesDelivery() else {
             throw StartError(

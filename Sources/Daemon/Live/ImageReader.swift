@@ -132,7 +132,8 @@ final class ImageReader: Sendable {
             case .read(let script) = RunningScript(executable: executable, process)
         else { return nil }
         return Look(
-            pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup())
+            pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup(),
+            network: process.namespace("net") ?? 0)
     }
 
     /// Whether a thread may have the priority; puts the limit in place that ends a runaway.

@@ -8,9 +8,15 @@ import SystemCalls
 /// Answers from the running host.
 final class LiveSurroundings: Surroundings {
     private let roots: MountRoots
+    private let network: HostNetwork
     private static let nanosecondsPerTick = 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    init(roots: MountRoots) { self.roots = roots }
+    init(roots: MountRoots, network: HostNetwork) {
+        self.roots = roots
+        self.network = network
+    }
+
+    func addresses() -> [NetworkAddress] { network.addresses() }
 
     func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
         guard identity.count > 16 else { return nil }
@@ -62,7 +68,8 @@ final class LiveSurroundings: Surroundings {
         }
         return ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks * nanosecondsPerTick,
-            executable: executable, script: script, workload: directory.controlGroup())
+            executable: executable, script: script, workload: directory.controlGroup(),
+            network: directory.namespace("net") ?? 0)
     }
 
     func head(ofFile path: [UInt8]) -> ExecutableHead {

@@ -9,6 +9,7 @@ import SystemCalls
 /// Finds what is there at one moment: processes, what they hold open, sockets, channels.
 struct Scanner {
     let roots: MountRoots
+    let network: HostNetwork
 
     /// How much to look at.
     enum Depth {
@@ -23,6 +24,7 @@ struct Scanner {
         var snapshot = HostSnapshot()
         snapshot.monotonic = Clock.monotonic()
         snapshot.wall = Clock.wall()
+        snapshot.addresses = network.addresses()
         var holders = DescriptorHolders()
         for pid in ProcessList.pids() {
             guard let directory = ProcessDirectory(pid) else { continue }
@@ -43,7 +45,8 @@ struct Scanner {
             guard let found = LiveSurroundings.facts(directory) else { return nil }
             facts = found
         case .open:
-            facts = ProcessFacts(pid: pid, parent: 0, executable: [])
+            let place = network.inode == nil ? 0 : directory.namespace("net") ?? 0
+            facts = ProcessFacts(pid: pid, parent: 0, executable: [], network: place)
         }
         var files: [HeldFile] = []
         // Numbers first: reading a link in the middle of the folder's own listing is fine, but an
@@ -87,7 +90,7 @@ struct Scanner {
     }
 
     private func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) {
-        guard var query = try? SocketQuery() else { return }
+        guard var query = try? network.socketQuery() else { return }
         for transport in [TransportProtocol.tcp, .udp] {
             for family in [AddressFamily.v4, .v6] {
                 guard let sockets = try? query.inet(family, transport) else { continue }
@@ -120,7 +123,7 @@ struct Scanner {
         for (path, pids) in holders.fifos where pids.count > 1 {
             snapshot.channels.append(ChannelSnapshot(.fifo, name: path, holders: pids, peers: pids))
         }
-        guard var query = try? SocketQuery(), let sockets = try? query.unix() else { return }
+        let sockets = unixSockets()
         var names: [UInt32: [UInt8]] = [:]
         for socket in sockets where !socket.name.isEmpty { names[socket.inode] = socket.name }
         for socket in sockets where socket.peer > socket.inode {
@@ -135,6 +138,18 @@ struct Scanner {
                     holders: here,
                     peers: there))
         }
+    }
+
+    /// Unix sockets belong to the network namespace of their maker, an accepted one to that of the client;
+    /// but what has a path is reached from every namespace, so the daemon's own is asked as well.
+    private func unixSockets() -> [UnixSocket] {
+        var found: [UnixSocket] = []
+        if var query = try? SocketQuery(), let sockets = try? query.unix() { found += sockets }
+        if network.inode != nil, var query = try? network.socketQuery(), let sockets = try? query.unix() {
+            let known = Set(found.map(\.inode))
+            found += sockets.filter { !known.contains($0.inode) }
+        }
+        return found
     }
 
     /// An abstract name starts with NUL; ss(8) and lsof(8) write `@`.

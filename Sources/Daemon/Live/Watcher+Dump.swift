@@ -63,7 +63,8 @@ extension Watcher {
         header.time = time
         header.hostID = host.id
         header.hostName = host.name
-        header.addresses = Host.addresses()
+        header.addresses = network.addresses()
+        header.scope = host.scope
         header.kernel = host.kernel
         header.boot = host.boot
         header.version = retinueVersion

@@ -17,6 +17,7 @@ struct Watcher: ~Copyable {
     let options: Options
     var configuration: Configuration
     let host: Host
+    let network: HostNetwork
     let folder: StateFolder
     let started: UInt64
     var sources: EventSources
@@ -224,8 +225,7 @@ struct Watcher: ~Copyable {
     }
 
     mutating func scan(_ depth: Scanner.Depth, _ purpose: Observer.SnapshotPurpose) {
-        observer.localAddresses = Set(Host.addresses())
-        let snapshot = Scanner(roots: sources.watch.roots).scan(depth)
+        let snapshot = Scanner(roots: sources.watch.roots, network: network).scan(depth)
         recorder?.snapshot(snapshot, purpose == .start ? 0 : 1)
         observer.take(snapshot, purpose)
     }

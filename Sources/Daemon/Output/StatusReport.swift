@@ -108,6 +108,12 @@ struct StatusReport {
             out.put("time", Timestamp.text(header.time))
             out.put("started", Timestamp.text(header.started))
             out.put("state_dir", stateFolder)
+            if !header.scope.isWhole {
+                out.object("scope") { out in
+                    if let netns = header.scope.netns { out.put("netns", netns) }
+                    if let cgroup = header.scope.cgroup { out.put("cgroup", cgroup) }
+                }
+            }
             out.put("records", records)
             out.put("programs", programs)
             out.put("paths", paths)

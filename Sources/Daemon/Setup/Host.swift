@@ -9,6 +9,21 @@ struct Host: Sendable {
     var name: String
     var kernel: String
     var boot: String
+    /// What is watched of it.
+    var scope = DumpHeader.Scope()
+
+    /// Who this host is to others: to the peers of a network namespace that is a host of its own.
+    static func read(_ options: Options, _ network: HostNetwork, _ cgroup: ControlGroupPath?) -> Host {
+        var host = read()
+        host.scope = DumpHeader.Scope(netns: network.name, cgroup: cgroup?.workload)
+        if let name = network.name {
+            host.id += "/" + name
+            host.name = name
+        }
+        host.id = options.hostID ?? host.id
+        host.name = options.hostName ?? host.name
+        return host
+    }
 
     /// Reads machine id, name, kernel release and boot id.
     static func read() -> Host {

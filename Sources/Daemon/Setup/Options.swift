@@ -21,6 +21,14 @@ public struct Options: Sendable {
     public var socket: String?
     /// Where to record the raw event stream.
     public var record: String?
+    /// The network namespace that is watched as a host of its own: a name, or a path with a slash.
+    public var netns: String?
+    /// The control group that records are kept of.
+    public var cgroup: String?
+    /// The host's id, in place of the one that was found out.
+    public var hostID: String?
+    /// The host's name, in place of the one that was found out.
+    public var hostName: String?
 
     /// What `--help` prints.
     public static let usage = """
@@ -32,6 +40,13 @@ public struct Options: Sendable {
           --socket PATH     listen for `retinue` on PATH (default
                             /run/retinue/retinued.sock, if it is free);
                             DIR/retinued.sock is always there as well
+          --netns NAME      watch the sockets of this network namespace alone, as a host
+                            of its own: its id is MACHINE-ID/NAME, its name NAME;
+                            NAME is one under /run/netns, or a path with a slash
+          --cgroup PATH     keep records of the programs in this control group and
+                            below it alone (app.slice/web, /sys/fs/cgroup/...)
+          --host-id ID      be the host ID in every dump
+          --host-name NAME  be named NAME in every dump
           --record FILE     record the raw event stream to FILE
           --replay FILE     read a recorded stream, print the dump that follows from it,
                             and exit; needs no privileges
@@ -45,6 +60,7 @@ public struct Options: Sendable {
           retinued
           retinued --state-dir /tmp/retinue --record /tmp/trace
           retinued --replay /tmp/trace | jq .
+          retinued --netns web --cgroup web.slice --state-dir /tmp/web
 
         """
 
@@ -73,6 +89,10 @@ public struct Options: Sendable {
             case "--config": configuration = try value(option, inline)
             case "--socket": socket = try value(option, inline)
             case "--record": record = try value(option, inline)
+            case "--netns": netns = try value(option, inline)
+            case "--cgroup": cgroup = try value(option, inline)
+            case "--host-id": hostID = try value(option, inline)
+            case "--host-name": hostName = try value(option, inline)
             case "--replay": action = .replay(try value(option, inline))
             case "--help", "-h":
                 try noValue(option, inline)

@@ -34,6 +34,21 @@ extension PayloadWriter {
             put(file.access.rawValue)
             put(file.kind.rawValue)
         }
+        put(process.facts.network)
+    }
+
+    mutating func put(_ addresses: [NetworkAddress]) {
+        put(UInt32(addresses.count))
+        for address in addresses {
+            put(address.high)
+            put(address.low)
+        }
+    }
+
+    mutating func put(_ scope: Scope, _ words: DumpHeader.Scope) {
+        put(scope.network ?? 0)
+        put(optional: words.netns.map { Array($0.utf8) })
+        put(optional: scope.workload)
     }
 
     mutating func put(_ endpoint: Endpoint) {
@@ -86,11 +101,34 @@ extension PayloadReader {
     mutating func image() throws(TraceError) -> ImageFacts {
         ImageFacts(
             pid: try integer(), time: try integer(), executable: try string(), script: try optionalString(),
-            workload: try optionalString())
+            workload: try optionalString(), network: try networkAtEnd())
+    }
+
+    /// The namespace that ends a frame with facts of a process; earlier recordings have none.
+    mutating func networkAtEnd() throws(TraceError) -> UInt64 { isAtEnd ? 0 : try integer() }
+
+    mutating func addresses() throws(TraceError) -> [NetworkAddress] {
+        var result: [NetworkAddress] = []
+        for _ in 0..<(try integer(UInt32.self)) {
+            result.append(NetworkAddress(high: try integer(), low: try integer()))
+        }
+        return result
+    }
+
+    mutating func scope() throws(TraceError) -> (Scope, DumpHeader.Scope) {
+        let network: UInt64 = try integer()
+        let netns = try optionalString()
+        let workload = try optionalString()
+        return (
+            Scope(network: network == 0 ? nil : network, workload: workload),
+            DumpHeader.Scope(
+                netns: netns.map { String(decoding: $0, as: UTF8.self) },
+                cgroup: workload.map { String(decoding: $0, as: UTF8.self) })
+        )
     }
 
     mutating func processSnapshot() throws(TraceError) -> ProcessSnapshot {
-        let facts = try processFacts()
+        var facts = try processFacts()
         var files: [HeldFile] = []
         for _ in 0..<(try integer(UInt32.self)) {
             let path = try string()
@@ -98,6 +136,7 @@ extension PayloadReader {
             let kind = FileKind(rawValue: try integer()) ?? .regular
             files.append(HeldFile(path: path, access: access, kind: kind))
         }
+        facts.network = try networkAtEnd()
         return ProcessSnapshot(facts: facts, files: files)
     }
 

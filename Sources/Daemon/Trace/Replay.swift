@@ -54,12 +54,19 @@ public struct Replay: ~Copyable {
         header.started = try payload.integer()
         let layout = try payload.string()
         let answers = ReplaySurroundings()
+        var scope = Scope()
+        var ahead = reader
+        if let frame = try? ahead.next(), frame.tag == .scope {
+            var payload = reader.payload(frame)
+            (scope, header.scope) = try payload.scope()
+            reader = ahead
+        }
         self.reader = reader
         self.header = header
         self.answers = answers
         // Without the ring there is none.
         self.layout = try? TransitionLayout(layout)
-        observer = Observer(ledger: Ledger(), surroundings: answers, ownPid: ownPid)
+        observer = Observer(ledger: Ledger(), surroundings: answers, ownPid: ownPid, scope: scope)
     }
 
     /// What was learnt.
@@ -101,7 +108,7 @@ public struct Replay: ~Copyable {
             guard let layout else { return }
             _ = TracepointSource.decode(Array(reader.raw(frame)), layout, into: &batch.transitions)
         case .closure: _ = decoder.addClosures(Array(reader.raw(frame)).span.bytes, to: &batch)
-        case .directoryAnswer, .processAnswer, .headAnswer, .kindAnswer:
+        case .directoryAnswer, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
             try answers.add(frame.tag!, payload)
         case .snapshot:
             finish()
@@ -114,6 +121,7 @@ public struct Replay: ~Copyable {
         case .snapshotProcess: snapshot?.value.processes.append(try payload.processSnapshot())
         case .snapshotSocket: snapshot?.value.sockets.append(try payload.socketSnapshot())
         case .snapshotChannel: snapshot?.value.channels.append(try payload.channelSnapshot())
+        case .snapshotAddresses: snapshot?.value.addresses = try payload.addresses()
         case .loss:
             finish()
             let loss = Loss(
@@ -124,7 +132,7 @@ public struct Replay: ~Copyable {
         case .dump:
             finish()
             header.time = try payload.integer()
-        case .host, nil: break
+        case .host, .scope, nil: break
         }
     }
 

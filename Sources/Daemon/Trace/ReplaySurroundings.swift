@@ -9,6 +9,7 @@ final class ReplaySurroundings: Surroundings {
     private var processes = Answers<Int32, ProcessFacts?>()
     private var heads = Answers<[UInt8], ExecutableHead>()
     private var kinds = Answers<[UInt8], FileKind?>()
+    private var addressLists = Answers<Int, [NetworkAddress]>()
 
     private struct Answers<Question: Hashable, Answer> {
         private var waiting: [Question: [Answer]] = [:]
@@ -30,12 +31,19 @@ final class ReplaySurroundings: Surroundings {
         case .directoryAnswer: directories.add(try payload.string(), try payload.optionalString())
         case .processAnswer:
             let pid: Int32 = try payload.integer()
-            processes.add(pid, try payload.bool() ? try payload.processFacts() : nil)
+            guard try payload.bool() else {
+                processes.add(pid, nil)
+                return
+            }
+            var facts = try payload.processFacts()
+            facts.network = try payload.networkAtEnd()
+            processes.add(pid, facts)
         case .headAnswer: heads.add(try payload.string(), try payload.head())
         case .kindAnswer:
             let path = try payload.string()
             let kind: UInt8 = try payload.integer()
             kinds.add(path, kind == 0 ? nil : FileKind(rawValue: kind - 1))
+        case .addressesAnswer: addressLists.add(0, try payload.addresses())
         default: break
         }
     }
@@ -44,4 +52,5 @@ final class ReplaySurroundings: Surroundings {
     func process(_ pid: Int32) -> ProcessFacts? { processes.take(pid) ?? nil }
     func head(ofFile path: [UInt8]) -> ExecutableHead { heads.take(path) ?? .unknown }
     func kind(ofFile path: [UInt8]) -> FileKind? { kinds.take(path) ?? nil }
+    func addresses() -> [NetworkAddress] { addressLists.take(0) ?? [] }
 }

@@ -13,7 +13,7 @@ final class TraceRecorder {
     private(set) var failure: SystemError?
 
     init(
-        path: String, host: Host, ownPid: Int32, layout: [UInt8], started: UInt64
+        path: String, host: Host, scope: Scope, ownPid: Int32, layout: [UInt8], started: UInt64
     ) throws(StartError) {
         do throws(SystemError) {
             file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
@@ -30,6 +30,7 @@ final class TraceRecorder {
             payload.put(started)
             payload.put(layout)
         }
+        if !host.scope.isWhole { writer.add(.scope) { $0.put(scope, host.scope) } }
     }
 
     /// Writes out what has gathered.
@@ -66,6 +67,7 @@ final class TraceRecorder {
             payload.put(facts.executable)
             payload.put(optional: facts.script)
             payload.put(optional: facts.workload)
+            payload.put(facts.network)
         }
     }
 
@@ -77,6 +79,8 @@ final class TraceRecorder {
             payload.put(monotonic)
             payload.put(wall)
         }
+        let addresses = snapshot.addresses
+        writer.add(.snapshotAddresses) { $0.put(addresses) }
         for process in snapshot.processes { writer.add(.snapshotProcess) { $0.put(process) } }
         for socket in snapshot.sockets { writer.add(.snapshotSocket) { $0.put(socket) } }
         for channel in snapshot.channels { writer.add(.snapshotChannel) { $0.put(channel) } }
@@ -118,7 +122,10 @@ final class RecordingSurroundings: Surroundings {
         recorder.add(.processAnswer) { payload in
             payload.put(pid)
             payload.put(answer != nil)
-            if let answer { payload.put(answer) }
+            if let answer {
+                payload.put(answer)
+                payload.put(answer.network)
+            }
         }
         return answer
     }
@@ -138,6 +145,12 @@ final class RecordingSurroundings: Surroundings {
             payload.put(path)
             payload.put(answer.map { $0.rawValue + 1 } ?? 0)
         }
+        return answer
+    }
+
+    func addresses() -> [NetworkAddress] {
+        let answer = inner.addresses()
+        recorder.add(.addressesAnswer) { $0.put(answer) }
         return answer
     }
 }

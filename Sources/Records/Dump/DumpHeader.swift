@@ -26,9 +26,27 @@ public struct DumpHeader: Sendable {
         }
     }
 
+    /// The part of a machine that a restricted daemon watches.
+    public struct Scope: Hashable, Sendable {
+        /// The name of the network namespace whose sockets it keeps to; `nil` for the machine's own.
+        public var netns: String?
+        /// The control group, below the root, that records are kept of; `nil` for all.
+        public var cgroup: String?
+
+        /// Makes a scope; without restrictions that of the whole host.
+        public init(netns: String? = nil, cgroup: String? = nil) {
+            self.netns = netns
+            self.cgroup = cgroup
+        }
+
+        /// Whether nothing is left out.
+        public var isWhole: Bool { netns == nil && cgroup == nil }
+    }
+
     /// When the dump was asked for, nanoseconds since 1970.
     public var time: UInt64 = 0
-    /// The machine id (/etc/machine-id), or what stands in for it.
+    /// The machine id (/etc/machine-id), or what stands in for it; for a network namespace
+    /// `MACHINE-ID/NAME`.
     public var hostID: String = ""
     /// The host's name.
     public var hostName: String = ""
@@ -42,6 +60,8 @@ public struct DumpHeader: Sendable {
     public var version: String = ""
     /// When the daemon started, nanoseconds since 1970.
     public var started: UInt64 = 0
+    /// What the daemon was restricted to.
+    public var scope = Scope()
     /// The sources.
     public var sources: [Source] = []
 

@@ -18,7 +18,8 @@ struct StatusText {
     private var facts: [(String, String)] {
         [
             ("state", state), ("version", line("version")), ("pid", number("pid")), ("uptime", uptime),
-            ("state dir", line("state_dir")), ("records", records), ("memory", memory), ("store", store),
+            ("state dir", line("state_dir")), ("netns", scope("netns")),
+            ("cgroup", scope("cgroup")), ("records", records), ("memory", memory), ("store", store),
             ("store error", (report.json["store"]?["error"]?.string ?? "").printable),
         ]
     }
@@ -59,6 +60,8 @@ struct StatusText {
         let pending = store.count("pending").map { "\(Quantity.grouped($0)) pending, " } ?? ""
         return pending + written
     }
+
+    private func scope(_ key: String) -> String { (report.json["scope"]?[key]?.string ?? "").printable }
 
     private func line(_ key: String) -> String { (report.text(key) ?? "").printable }
 

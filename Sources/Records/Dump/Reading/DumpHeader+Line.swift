@@ -10,6 +10,7 @@ extension DumpHeader {
             case "time": time = try parser.time(key)
             case "host": try readHost(&parser)
             case "daemon": try readDaemon(&parser)
+            case "scope": try readScope(&parser)
             case "sources": try readSources(&parser)
             default: try parser.skip()
             }
@@ -47,6 +48,18 @@ extension DumpHeader {
             }
         }
         try parser.require(["version", "started"], seen)
+    }
+
+    private mutating func readScope(_ parser: inout JSONParser) throws(JSONError) {
+        var seen = Set<String>()
+        try parser.beginObject()
+        while let key = try parser.uniqueKey(&seen) {
+            switch key {
+            case "netns": scope.netns = try parser.string()
+            case "cgroup": scope.cgroup = try parser.string()
+            default: try parser.skip()
+            }
+        }
     }
 
     private mutating func readSources(_ parser: inout JSONParser) throws(JSONError) {

@@ -26,7 +26,9 @@ extension DumpHeader {
         out.append("},\"daemon\":{\"version\":")
         JSONText.append(version, to: &out)
         out.append(",\"started\":\"", time: started)
-        out.append("\"},\"sources\":{")
+        out.append("\"}")
+        if !scope.isWhole { scope.append(to: &out) }
+        out.append(",\"sources\":{")
         for (index, source) in sources.enumerated() {
             if index > 0 { out.append(",") }
             JSONText.append(source.name, to: &out)
@@ -34,6 +36,21 @@ extension DumpHeader {
             source.append(to: &out)
         }
         out.append("}}")
+    }
+}
+
+extension DumpHeader.Scope {
+    fileprivate func append(to out: inout [UInt8]) {
+        out.append(",\"scope\":{")
+        if let netns {
+            out.append("\"netns\":")
+            JSONText.append(netns, to: &out)
+        }
+        if let cgroup {
+            out.append(netns == nil ? "\"cgroup\":" : ",\"cgroup\":")
+            JSONText.append(cgroup, to: &out)
+        }
+        out.append("}")
     }
 }
 

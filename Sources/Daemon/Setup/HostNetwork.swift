@@ -1,0 +1,71 @@
+import Records
+import SocketDiagnostics
+import SystemCalls
+
+/// The network that this daemon tells of: the one that it runs in, or a namespace that was named.
+///
+/// The daemon itself stays where it is, since the proc connector speaks in the initial network namespace
+/// only; it opens what it needs inside (see `NetworkNamespace`).
+final class HostNetwork {
+    /// The namespace's name; `nil` for the daemon's own network.
+    let name: String?
+    /// The namespace's inode, as /proc/PID/ns/net shows it; `nil` for the daemon's own network.
+    let inode: UInt64?
+    private let namespace: Namespace?
+
+    /// The daemon's own network.
+    init() {
+        name = nil
+        inode = nil
+        namespace = nil
+    }
+
+    /// A namespace by its name under /run/netns, where ip-netns(8) puts them, or by a path with a slash.
+    ///
+    /// - Throws: a sentence, if there is no such namespace or it cannot be entered.
+    init(named name: String) throws(StartError) {
+        let path = name.contains("/") ? name : "/run/netns/" + name
+        let namespace: NetworkNamespace
+        do throws(SystemError) {
+            namespace = try NetworkNamespace(path: path)
+        } catch {
+            throw StartError(
+                "there is no network namespace \(path): \(SystemError.text(of: error.code)); "
+                    + "'ip netns list' shows those that have a name")
+        }
+        do throws(SystemError) {
+            try namespace.run {}
+        } catch {
+            throw StartError(
+                "\(path) cannot be entered as a network namespace: \(SystemError.text(of: error.code))")
+        }
+        self.name = name.split(separator: "/").last.map(String.init) ?? name
+        inode = namespace.inode
+        self.namespace = Namespace(namespace)
+    }
+
+    /// The addresses now, loopback left out.
+    func addresses() -> [NetworkAddress] {
+        guard let namespace else { return Host.addresses() }
+        var found: [NetworkAddress] = []
+        try? namespace.value.run { found = Host.addresses() }
+        return found
+    }
+
+    /// A listener of the sockets that die in it.
+    func destroyListener() throws(SystemError) -> DestroyListener {
+        guard let namespace else { return try DestroyListener() }
+        return try namespace.value.destroyListener()
+    }
+
+    /// A socket to dump its sockets.
+    func socketQuery() throws(SocketQueryError) -> SocketQuery {
+        guard let namespace else { return try SocketQuery() }
+        return try namespace.value.socketQuery()
+    }
+
+    private final class Namespace {
+        let value: NetworkNamespace
+        init(_ value: consuming NetworkNamespace) { self.value = value }
+    }
+}

@@ -1,0 +1,78 @@
+import Records
+
+/// Which sockets belong to the network namespace that the observation keeps to.
+///
+/// The changes of state come from the whole machine and name no namespace. Where a call of a process
+/// causes one (connect, listen), the process tells; where a packet does (accept), the addresses do, and
+/// between two addresses of one namespace the connecting process, whose change always comes first.
+extension Observer {
+    /// The namespace of a process at a time.
+    func network(of pid: Int32, at time: UInt64) -> NetworkPlace {
+        processes[pid]?.image(at: time).network ?? .unknown
+    }
+
+    /// Whether a socket that a process uses at this local address is one to be followed.
+    mutating func isInside(_ place: NetworkPlace, _ local: NetworkAddress) -> Bool {
+        guard let own = scope.network else { return true }
+        if place.inode == own { return true }
+        if place.inode == 0 { return local.isWildcard || isOwn(local) }
+        if place.isRead { return false }
+        // Likely another one. Every namespace has a loopback; the other addresses are told apart.
+        return !local.isLoopback && !local.isWildcard && isOwn(local)
+    }
+
+    /// Whether a connection that was established on this side, without a connect here, was established
+    /// in the namespace.
+    mutating func isAcceptedInside(_ tuple: FourTuple) -> Bool {
+        guard scope.network != nil else { return true }
+        let local = tuple.local.address
+        if isWithin(tuple), let stranger = sockets.strangers[tuple.mirrored] {
+            let client = sockets.live[tuple.mirrored]
+            let isTaken = (sockets.live[tuple]?.established ?? 0) > (client?.established ?? 0)
+            if client == nil || isTaken || stranger > client!.established {
+                sockets.strangers[tuple.mirrored] = nil
+                return false
+            }
+        }
+        if local.isLoopback || localAddresses.contains(local) { return true }
+        // Others' connections are many: only one that somebody here waits for is worth a question.
+        return sockets.listener(tuple.transport, tuple.local) != nil && isOwn(local)
+    }
+
+    /// Keeps in mind that somebody outside has connected two addresses that are here too.
+    mutating func noteStranger(_ tuple: FourTuple, at time: UInt64) {
+        guard isWithin(tuple) else { return }
+        if sockets.strangers.count > 1 << 14 { sockets.strangers.removeAll() }
+        sockets.strangers[tuple] = time
+    }
+
+    /// Whether a connection to this address has both ends here.
+    func isHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
+        remote.address.isLoopback || local.address == remote.address
+            || localAddresses.contains(remote.address)
+    }
+
+    /// The program at the other end, if that end can be on this host: the other namespaces of the machine
+    /// are other hosts to one that is watched alone.
+    func peer(of tuple: FourTuple) -> ProgramID {
+        guard scope.network == nil || isHere(tuple.local, tuple.remote) else { return .unknown }
+        return sockets.peer(of: tuple)
+    }
+
+    /// Whether both addresses are those of one namespace.
+    private func isWithin(_ tuple: FourTuple) -> Bool {
+        func isKnown(_ address: NetworkAddress) -> Bool {
+            address.isLoopback || localAddresses.contains(address)
+        }
+        return isKnown(tuple.local.address) && isKnown(tuple.remote.address)
+    }
+
+    /// Whether an address is the host's; one that is not known yet may have come since the last scan.
+    private mutating func isOwn(_ address: NetworkAddress) -> Bool {
+        if address.isLoopback || localAddresses.contains(address) { return true }
+        guard !work.hasAskedAddresses else { return false }
+        work.hasAskedAddresses = true
+        localAddresses = Set(surroundings.addresses())
+        return localAddresses.contains(address)
+    }
+}
