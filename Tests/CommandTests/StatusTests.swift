@@ -14,6 +14,13 @@ struct StatusTests {
         "degraded":["no tracefs: a connection that is too short for a scan is not seen, or inferred"]}
         """#
 
+    @Test func namesWhatItIsRestrictedTo() throws {
+        let restricted = Self.ready.replacing(
+            "\"records\"", with: #""scope":{"netns":"web","cgroup":"a.slice/web"},"records""#)
+        let text = StatusText(report: try report(restricted), earlier: nil, width: 80).text
+        #expect(text.contains("\nnetns        web\ncgroup       a.slice/web\nrecords "))
+    }
+
     @Test func isReadable() throws {
         let text = StatusText(report: try report(Self.ready), earlier: nil, width: 80).text
         #expect(

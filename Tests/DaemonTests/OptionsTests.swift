@@ -17,6 +17,22 @@ import Testing
         #expect(options.configuration == nil)
         #expect(options.socket == nil)
         #expect(options.record == nil)
+        #expect(options.netns == nil)
+        #expect(options.cgroup == nil)
+        #expect(options.hostID == nil)
+        #expect(options.hostName == nil)
+    }
+
+    @Test(arguments: [
+        ["--netns", "web", "--cgroup", "/c", "--host-id", "7", "--host-name", "w1"],
+        ["--host-name=w1", "--host-id=7", "--cgroup=/c", "--netns=web"],
+    ])
+    func whatIsWatched(arguments: [String]) throws {
+        let options = try Options(arguments)
+        #expect(options.netns == "web")
+        #expect(options.cgroup == "/c")
+        #expect(options.hostID == "7")
+        #expect(options.hostName == "w1")
     }
 
     @Test(arguments: [
@@ -54,13 +70,19 @@ import Testing
         #expect(try Options(["--replay=/t"]).action == .replay("/t"))
     }
 
-    @Test(arguments: ["--state-dir", "--config", "--socket", "--record", "--replay"])
+    @Test(arguments: [
+        "--state-dir", "--config", "--socket", "--record", "--replay", "--netns", "--cgroup", "--host-id",
+        "--host-name",
+    ])
     func missingValues(option: String) {
         #expect(failure([option]) == "option '\(option)' needs a value")
         #expect(failure(["--state-dir", "/s", option]) == "option '\(option)' needs a value")
     }
 
-    @Test(arguments: ["--state-dir", "--config", "--socket", "--record", "--replay"])
+    @Test(arguments: [
+        "--state-dir", "--config", "--socket", "--record", "--replay", "--netns", "--cgroup", "--host-id",
+        "--host-name",
+    ])
     func emptyValues(option: String) throws {
         let text = try #require(failure([option, ""]))
         #expect(text.hasPrefix("option '\(option)' needs a"))
@@ -84,7 +106,10 @@ import Testing
     }
 
     @Test func helpNamesEveryOptionInEightyColumns() {
-        for option in ["--state-dir", "--config", "--socket", "--record", "--replay", "--help", "--version"] {
+        for option in [
+            "--state-dir", "--config", "--socket", "--record", "--replay", "--netns", "--cgroup", "--host-id",
+            "--host-name", "--help", "--version",
+        ] {
             #expect(Options.usage.contains(option))
         }
         for line in Options.usage.split(separator: "\n") { #expect(line.count <= 80) }

@@ -56,6 +56,9 @@ private let hostile = [
             "sources":{},"degraded":[]}
             """
         #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))
+        status.header.scope = .init(netns: "web", cgroup: "a.slice")
+        #expect(
+            try JSONValue(parsing: status.json)["scope"] == JSONValue(parsing: #"{"netns":"web","cgroup":"a.slice"}"#))
         status.isReady = false
         let value = try JSONValue(parsing: status.json)
         #expect(value["ready"] == .boolean(false))

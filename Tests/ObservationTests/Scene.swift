@@ -35,19 +35,23 @@ struct Scene: ~Copyable {
     /// The opens for execution; then, if it succeeds, the exec.
     mutating func exec(
         _ pid: Int32, _ files: String..., arguments script: String? = nil, succeeds: Bool = true,
-        isSeen: Bool = true
+        isSeen: Bool = true, workload: String? = nil, network: UInt64 = 0
     ) {
         for file in files { event([.opened, .executed], pid, file) }
-        if succeeds { confirm(pid, files, script, isSeen) }
+        if succeeds { confirm(pid, files, script, isSeen, workload: workload, network: network) }
     }
 
     /// The exec alone: its opens stand elsewhere.
-    mutating func confirm(_ pid: Int32, _ files: [String], _ script: String? = nil, _ isSeen: Bool = true) {
+    mutating func confirm(
+        _ pid: Int32, _ files: [String], _ script: String? = nil, _ isSeen: Bool = true,
+        workload: String? = nil, network: UInt64 = 0
+    ) {
         batch.lifecycle.append(.init(.exec, pid: pid, time: tick()))
         guard isSeen, let file = files.last(where: { $0 != Self.loader }) else { return }
         batch.images.append(
             ImageFacts(
-                pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) }))
+                pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) },
+                workload: workload.map { Array($0.utf8) }, network: network))
     }
 
     mutating func open(_ pid: Int32, _ path: String) { event(.opened, pid, path) }
@@ -190,9 +194,13 @@ final class StagedHost: Surroundings {
     func kind(ofFile path: [UInt8]) -> FileKind? { kinds[String(decoding: path, as: UTF8.self)] }
 
     /// A process that was there before.
-    func add(_ pid: Int32, _ executable: String, script: String? = nil, parent: Int32 = 1) {
+    func add(
+        _ pid: Int32, _ executable: String, script: String? = nil, parent: Int32 = 1,
+        workload: String? = nil, network: UInt64 = 0
+    ) {
         processes[pid] = ProcessFacts(
             pid: pid, parent: parent, executable: Array(executable.utf8),
-            script: script.map { Array($0.utf8) })
+            script: script.map { Array($0.utf8) }, workload: workload.map { Array($0.utf8) },
+            network: network)
     }
 }

@@ -124,6 +124,23 @@ import Testing
         #expect(problem(#"{"type":"header","schema":1}"#) == DumpError(.schema(""), line: 1))
     }
 
+    /// A reader of a dump knows what it is restricted to.
+    @Test func scopeComesBack() throws {
+        for scope in [
+            DumpHeader.Scope(), .init(netns: "web"), .init(cgroup: "a/b"), .init(netns: "w\"", cgroup: "c"),
+        ] {
+            var header = DumpHeader()
+            header.scope = scope
+            let written = Ledger().ndjson(header)
+            #expect(String(decoding: written, as: UTF8.self).contains("\"scope\"") == !scope.isWhole)
+            #expect(try DumpContents(ndjson: written).header.scope == scope)
+        }
+        let text = Self.header.replacing("\"sources\"", with: #""scope":{"x":[1],"cgroup":"c"},"sources""#)
+        #expect(try DumpContents(ndjson: Array(text.utf8)).header.scope == .init(cgroup: "c"))
+        let twice = Self.header.replacing("\"sources\"", with: #""scope":{"netns":"a","netns":"b"},"sources""#)
+        #expect(problem(twice) != nil)
+    }
+
     @Test func headerIsWhole() {
         for key in [
             "time", "host", "daemon", "sources", "id", "name", "addresses", "kernel", "boot", "version",

@@ -22,11 +22,22 @@ package struct Dump: Sendable {
         }
     }
 
+    package struct Scope: Decodable, Equatable, Sendable {
+        package var netns: String?
+        package var cgroup: String?
+
+        package init(netns: String? = nil, cgroup: String? = nil) {
+            self.netns = netns
+            self.cgroup = cgroup
+        }
+    }
+
     package struct Header: Decodable, Sendable {
         package var type: String
         package var schema: String
         package var time: String
         package var host: Host
+        package var scope: Scope?
         package var sources: [String: Source]
     }
 

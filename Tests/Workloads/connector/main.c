@@ -1,7 +1,7 @@
-// Many processes that each make one loopback TCP connection and exit at once.
+// Many processes that each make one TCP connection and exit at once; over loopback, unless an address is given.
 //
-//   connector serve COUNT       prints its port, takes COUNT connections, exits
-//   connector run PORT COUNT    starts COUNT processes, each of which makes connection number i
+//   connector serve COUNT [ADDRESS [PORT]]    prints its port, takes COUNT connections, exits
+//   connector run PORT COUNT [ADDRESS]        starts COUNT processes, each of which makes connection number i
 //
 // Connection i carries 100 + i bytes to the server and 50 + 2 i bytes back, so that the sums over all
 // of them tell whether one is missing or counted twice.
@@ -42,16 +42,18 @@ static int receiveAll(int descriptor, int size) {
     return 0;
 }
 
-static struct sockaddr_in loopback(int port) {
-    struct sockaddr_in address = {
-        .sin_family = AF_INET, .sin_port = htons((uint16_t)port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+static struct sockaddr_in endpoint(const char *text, int port) {
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
+    inet_pton(AF_INET, text, &address.sin_addr);
     return address;
 }
 
-static int serve(int count) {
-    struct sockaddr_in address = loopback(0);
+static int serve(int count, const char *text, int port) {
+    struct sockaddr_in address = endpoint(text, port);
     socklen_t size = sizeof address;
     int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int on = 1;
+    if (listener >= 0) setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (listener < 0 || bind(listener, (struct sockaddr *)&address, size) != 0) return 1;
     if (listen(listener, 1024) != 0) return 1;
     if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) return 1;
@@ -69,8 +71,8 @@ static int serve(int count) {
     return 0;
 }
 
-static int call(int port, uint32_t number) {
-    struct sockaddr_in address = loopback(port);
+static int call(const char *text, int port, uint32_t number) {
+    struct sockaddr_in address = endpoint(text, port);
     int connection = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (connection < 0 || connect(connection, (struct sockaddr *)&address, sizeof address) != 0) return 1;
     memcpy(buffer, &number, sizeof number);
@@ -85,13 +87,13 @@ static int reap(void) {
     return status != 0;
 }
 
-static int run(const char *program, char *port, int count) {
+static int run(const char *program, char *port, int count, char *text) {
     int failed = 0;
     for (int i = 0; i < count; i++) {
         if (i >= atOnce) failed += reap();
         char number[16];
         snprintf(number, sizeof number, "%d", i);
-        char *arguments[] = {(char *)program, "call", port, number, NULL};
+        char *arguments[] = {(char *)program, "call", port, number, text, NULL};
         char *environment[] = {NULL};
         pid_t pid;
         if (posix_spawn(&pid, program, NULL, NULL, arguments, environment) != 0) return 1;
@@ -101,9 +103,16 @@ static int run(const char *program, char *port, int count) {
 }
 
 int main(int count, char **arguments) {
-    if (count == 3 && strcmp(arguments[1], "serve") == 0) return serve(atoi(arguments[2]));
-    if (count != 4) return 2;
-    if (strcmp(arguments[1], "call") == 0) return call(atoi(arguments[2]), (uint32_t)atoi(arguments[3]));
-    if (strcmp(arguments[1], "run") == 0) return run(arguments[0], arguments[2], atoi(arguments[3]));
+    if (count < 3 || count > 5) return 2;
+    if (strcmp(arguments[1], "serve") == 0) {
+        return serve(
+            atoi(arguments[2]), count > 3 ? arguments[3] : "127.0.0.1", count > 4 ? atoi(arguments[4]) : 0);
+    }
+    if (count < 4) return 2;
+    char *address = count > 4 ? arguments[4] : "127.0.0.1";
+    if (strcmp(arguments[1], "call") == 0) {
+        return call(address, atoi(arguments[2]), (uint32_t)atoi(arguments[3]));
+    }
+    if (strcmp(arguments[1], "run") == 0) return run(arguments[0], arguments[2], atoi(arguments[3]), address);
     return 2;
 }
