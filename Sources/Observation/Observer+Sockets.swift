@@ -23,27 +23,31 @@ extension Observer {
     private mutating func end(_ closures: [ClosureEvent], _ batch: borrowing EventBatch) {
         // Both ends are known before either goes, so that each names the other.
         for closure in closures { meet(closure, batch.wall) }
-        for closure in closures { sockets.live[tuple(closure).mirrored]?.peerSent = closure.sent }
+        var numbers: [FourTuple: Int] = [:]
+        for closure in closures {
+            let tuple = tuple(closure)
+            let number = numbers[tuple, default: 0]
+            numbers[tuple] = number + 1
+            guard let connection = sockets.connection(tuple, number: number) else { continue }
+            sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
+        }
         for closure in closures { close(closure) }
     }
 
     /// Connections that have ended and whose traffic is not told yet: a dump waits a moment for it.
     public var awaitedClosures: Int {
-        sockets.ending.reduce(0) { sockets.live[$1.tuple]?.ended == $1.ended ? $0 + 1 : $0 }
+        sockets.ending.reduce(0) { sockets.isAwaited($1) ? $0 + 1 : $0 }
     }
 
     /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
     /// than any other takes.
     private mutating func forgetAnonymous(_ now: UInt64) {
         guard let first = sockets.ending.first, Self.isLong(since: first.ended, now) else { return }
-        sockets.ending.removeAll { entry in
-            guard let connection = sockets.live[entry.tuple], connection.ended == entry.ended else {
-                return true
-            }
-            guard Self.isLong(since: entry.ended, now) else { return false }
-            sockets.live[entry.tuple] = nil
-            return true
+        var rest: [(tuple: FourTuple, ended: UInt64)] = []
+        for entry in sockets.ending where sockets.isAwaited(entry) {
+            if Self.isLong(since: entry.ended, now) { sockets.forget(entry) } else { rest.append(entry) }
         }
+        sockets.ending = rest
     }
 
     private static func isLong(since ended: UInt64, _ now: UInt64) -> Bool {
@@ -79,20 +83,25 @@ extension Observer {
 
     private mutating func established(_ change: TransitionEvent, _ time: UInt64) {
         let tuple = tuple(change)
+        var pair = change.time
         if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
             guard isInside(attempt.network, change.local.address) else {
                 noteStranger(tuple, at: change.time)
                 return
             }
+            sockets.supersede(tuple, at: change.time)
             connected(
                 .tcp, change.local, change.remote, attempt.program, .exact, time,
                 network: attempt.network.inode)
         } else {
             guard isAcceptedInside(tuple) else { return }
+            sockets.supersede(tuple, at: change.time)
             accepted(.tcp, change.local, change.remote, nil, time)
+            pair = sockets.live[tuple.mirrored]?.established ?? 0
         }
         sockets.live[tuple]?.socket = change.socket
         sockets.live[tuple]?.established = change.time
+        sockets.live[tuple]?.pair = pair
     }
 
     /// Whether a change is one of the connection that is known by its two ends: another namespace can have
@@ -188,12 +197,12 @@ extension Observer {
 
     private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
         // Without another end: a socket that only waited, was never used, or was reset by its own side.
-        guard closure.remote.port != 0, sockets.live[tuple(closure)] == nil else { return }
+        guard closure.remote.port != 0, sockets.connection(tuple(closure), number: 0) == nil else { return }
         attributeAfterwards(closure, time)
     }
 
     private mutating func close(_ closure: ClosureEvent) {
-        guard var connection = sockets.live.removeValue(forKey: tuple(closure)) else { return }
+        guard var connection = sockets.takeOldest(tuple(closure)) else { return }
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }

@@ -21,6 +21,9 @@ struct SocketTable: ~Copyable {
         var socket: UInt64 = 0
         /// When it was seen to be established; 0 where it was not.
         var established: UInt64 = 0
+        /// When its client's end was established, which names a connection that has both ends here among
+        /// those of the same two ends; 0 where that was not seen.
+        var pair: UInt64 = 0
         /// The network namespace of its program, 0 where it is not known.
         var network: UInt64 = 0
         /// The traffic that was added to the record already.
@@ -69,9 +72,60 @@ struct SocketTable: ~Copyable {
     var strangers: [FourTuple: UInt64] = [:]
     /// Connections by their two ends.
     var live: [FourTuple: Connection] = [:]
+    /// Ended connections between two ends that are connected anew, oldest first: notices come in the order
+    /// of the ends, and theirs are still to come.
+    private(set) var superseded: [FourTuple: [Connection]] = [:]
     private var listeners: [UInt32: [Listener]] = [:]
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
+
+    /// Makes room for a new connection between the same two ends.
+    mutating func supersede(_ tuple: FourTuple, at time: UInt64) {
+        guard var former = live.removeValue(forKey: tuple) else { return }
+        if former.ended == 0 {
+            former.ended = time
+            ending.append((tuple, time))
+        }
+        superseded[tuple, default: []].append(former)
+    }
+
+    /// The connection that the next notice but `number` of these ends is about.
+    func connection(_ tuple: FourTuple, number: Int) -> Connection? {
+        let former = superseded[tuple] ?? []
+        if number < former.count { return former[number] }
+        return number == former.count ? live[tuple] : nil
+    }
+
+    /// Removes and gives the connection that the next notice of these ends is about.
+    mutating func takeOldest(_ tuple: FourTuple) -> Connection? {
+        guard var former = superseded[tuple] else { return live.removeValue(forKey: tuple) }
+        let oldest = former.removeFirst()
+        superseded[tuple] = former.isEmpty ? nil : former
+        return oldest
+    }
+
+    /// Notes what the other end of a connection sent.
+    mutating func setPeerSent(_ sent: UInt64, _ tuple: FourTuple, pair: UInt64) {
+        if let found = superseded[tuple]?.firstIndex(where: { $0.pair == pair }) {
+            superseded[tuple]?[found].peerSent = sent
+        } else if live[tuple]?.pair == pair {
+            live[tuple]?.peerSent = sent
+        }
+    }
+
+    /// Whether the notice of an ended connection is still to come.
+    func isAwaited(_ entry: (tuple: FourTuple, ended: UInt64)) -> Bool {
+        live[entry.tuple]?.ended == entry.ended
+            || superseded[entry.tuple]?.contains { $0.ended == entry.ended } ?? false
+    }
+
+    /// Forgets an ended connection whose notice does not come.
+    mutating func forget(_ entry: (tuple: FourTuple, ended: UInt64)) {
+        if live[entry.tuple]?.ended == entry.ended { live[entry.tuple] = nil }
+        guard var former = superseded[entry.tuple] else { return }
+        former.removeAll { $0.ended == entry.ended }
+        superseded[entry.tuple] = former.isEmpty ? nil : former
+    }
 
     /// The program at the other end of a connection, as far as that end is on this host and known.
     func peer(of tuple: FourTuple) -> ProgramID {

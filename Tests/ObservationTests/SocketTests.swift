@@ -76,6 +76,34 @@ import Testing
         #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/server accept") && $0.contains(" 50/100 ") })
     }
 
+    /// Ports are few on a busy host: the same two ends are connected anew before the notices of the first
+    /// connection are worked off. Each has its own traffic, and its own FIN.
+    @Test(arguments: [1, 2]) func theSameEndsConnectedAnew(batches: Int) {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        for socket: UInt64 in [1, 2, 3] {
+            connect(&scene, socket)
+            scene.transition(77, socket, .established, .closeWait, client, server)
+            scene.transition(20, socket, .lastAck, .close, client, server)
+            scene.transition(77, socket + 100, .finWait2, .close, server, client)
+        }
+        for number: UInt64 in [1, 2, 3] {
+            // In one batch the two ends tell each other what they sent; in two they cannot.
+            scene.closure(client, server, sent: number * 100, received: number * 10 + 1)
+            if batches == 2 { scene.interpret() }
+            scene.closure(server, client, sent: number * 10, received: number * 100)
+        }
+        scene.interpret()
+        #expect(
+            scene.lines == [
+                "/usr/bin/client connect :80 peer /usr/bin/server x3 600/60 exact",
+                "/usr/bin/server accept :80 peer /usr/bin/client x3 60/600 exact",
+                "/usr/bin/server listen :80 exact",
+            ])
+        let awaited = scene.observer.awaitedClosures
+        #expect(awaited == 0)
+    }
+
     /// The ring of the processor that saw the accept was drained behind that of the connect.
     @Test func anAcceptThatIsReadBeforeItsConnectWaitsForIt() {
         var scene = scene()
