@@ -5,18 +5,20 @@ extension Observer {
     ///
     /// The rings of the processors are drained one after another, so of what is younger than the cutoff
     /// the batch can hold the effect and not the cause: it waits for the next batch. The ends were taken
-    /// from the kernel before the changes, and wait with them.
+    /// from the kernel before the changes, and wait with them; but no longer, since every change that an
+    /// end follows is in its own batch: a host on which connections never cease would never tell of any.
     mutating func followSockets(_ batch: borrowing EventBatch) {
         var changes = heldTransitions + batch.transitions
-        let closures = heldClosures + batch.closures
+        var closures = heldClosures
         heldTransitions = changes.filter { $0.time > batch.cutoff }
-        heldClosures = heldTransitions.isEmpty ? [] : closures
+        if heldTransitions.isEmpty { closures += batch.closures }
+        heldClosures = heldTransitions.isEmpty ? [] : batch.closures
         if !changes.isEmpty {
             changes.removeAll { $0.time > batch.cutoff }
             changes.sort { $0.time < $1.time }
             for change in changes { follow(change, batch) }
         }
-        if heldTransitions.isEmpty { end(closures, batch) }
+        end(closures, batch)
         forgetAnonymous(batch.cutoff)
     }
 

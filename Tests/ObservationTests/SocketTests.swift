@@ -123,6 +123,29 @@ import Testing
         #expect(scene.lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 100/50 exact"))
     }
 
+    /// Connections that never cease: each batch has a change that waits. Ends wait for one batch, not for
+    /// a quiet moment, after which their connections would be forgotten and they inferred.
+    @Test func endsDoNotWaitForAQuietMoment() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.transition(20, 1, .lastAck, .close, client, server)
+        scene.transition(77, 101, .finWait2, .close, server, client)
+        scene.closure(client, server, sent: 100, received: 50)
+        scene.closure(server, client, sent: 50, received: 100)
+        for number: UInt64 in 0..<3 {
+            let other = Endpoint(client.address, port: 50000 + UInt16(number))
+            scene.transition(20, 200 + number, .close, .synSent, unbound(other), server)
+            scene.interpret(early: 1500)
+            let isHeld = scene.observer.hasHeldEvents
+            #expect(isHeld)
+            _ = scene.tick(3_000_000_000)
+        }
+        #expect(scene.lines.contains("/usr/bin/client connect :80 peer /usr/bin/server x1 100/50 exact"))
+        #expect(scene.lines.contains("/usr/bin/server accept :80 peer /usr/bin/client x1 50/100 exact"))
+        #expect(!scene.lines.contains { $0.contains("inferred") })
+    }
+
     @Test func theProgramIsThatOfTheMomentOfTheConnect() {
         var scene = scene()
         scene.host.heads["/usr/bin/cat"] = .plain
