@@ -11,6 +11,17 @@ extension Observer {
         processes[pid]?.image(at: time).network ?? .unknown
     }
 
+    /// Those processes that are not known to be in another namespace than the one that is watched.
+    func near(_ pids: [Int32]) -> [Int32] {
+        guard let own = scope.network else { return pids }
+        var result: [Int32] = []
+        for pid in pids {
+            let place = processes[pid]?.image.network.inode ?? 0
+            if place == 0 || place == own { result.append(pid) }
+        }
+        return result
+    }
+
     /// Whether a socket that a process uses at this local address is one to be followed.
     mutating func isInside(_ place: NetworkPlace, _ local: NetworkAddress) -> Bool {
         guard let own = scope.network else { return true }

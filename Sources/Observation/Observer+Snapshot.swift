@@ -116,12 +116,18 @@ extension Observer {
     private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {
         let here = programs(of: channel.holders)
         let there = programs(of: channel.peers)
+        // A channel can lead into another network namespace, which is another host: it is told, and its
+        // other end is not named as a program of this one.
+        let namedHere = Set(programs(of: near(channel.holders)))
+        let namedThere = Set(programs(of: near(channel.peers)))
         let name = ledger.texts.intern(channel.name)
         for program in here {
             let peers = there.filter { $0 != program }
             for peer in peers {
-                noteOnce(.ipc(program, channel.mechanism, name: name, peer: peer), [], .regular, time)
-                noteOnce(.ipc(peer, channel.mechanism, name: name, peer: program), [], .regular, time)
+                let far = namedThere.contains(peer) ? peer : .unknown
+                let near = namedHere.contains(program) ? program : .unknown
+                noteOnce(.ipc(program, channel.mechanism, name: name, peer: far), [], .regular, time)
+                noteOnce(.ipc(peer, channel.mechanism, name: name, peer: near), [], .regular, time)
             }
         }
     }

@@ -186,6 +186,26 @@ import Testing
         #expect(scene.lines.contains("/usr/bin/far-client connect :80 x1 0/0 exact"))
     }
 
+    /// A pipe or a Unix socket can lead into another namespace: who is there is no program of this host.
+    @Test func whoIsElsewhereIsNoPeer() {
+        var scene = scene()
+        var snapshot = HostSnapshot()
+        snapshot.processes = [10, 20, 30].map { pid in
+            ProcessSnapshot(facts: scene.host.processes[pid]!, files: [])
+        }
+        for (name, peer) in [("/near", Int32(10)), ("/far", 30)] {
+            snapshot.channels.append(
+                ChannelSnapshot(.unix, name: Array(name.utf8), holders: [20], peers: [peer]))
+        }
+        scene.observer.take(snapshot, .start)
+        #expect(
+            scene.lines.filter { $0.contains(" ipc ") } == [
+                "/usr/bin/client ipc /far", "/usr/bin/client ipc /near peer /usr/bin/server",
+                "/usr/bin/far-server ipc /far peer /usr/bin/client",
+                "/usr/bin/server ipc /near peer /usr/bin/client",
+            ])
+    }
+
     /// Without a restriction too: two containers that wait at the same port of their loopback.
     @Test func aLoopbackIsThatOfItsNamespace() {
         var scene = Scene()
