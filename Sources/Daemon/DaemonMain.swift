@@ -43,7 +43,8 @@ public enum DaemonMain {
                 "needs \(missing.name) (\(missing.purpose)): run as root or under the shipped unit")
         }
         let configuration = try Configuration.read(options.configuration)
-        let network = try options.netns.map { name throws(StartError) in try HostNetwork(named: name) }
+        let network =
+            try options.netns.map { name throws(StartError) in try HostNetwork(named: name) }
             ?? HostNetwork()
         let cgroup = try controlGroup(options)
         let host = Host.read(options, network, cgroup)

@@ -58,7 +58,8 @@ private let hostile = [
         #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))
         status.header.scope = .init(netns: "web", cgroup: "a.slice")
         #expect(
-            try JSONValue(parsing: status.json)["scope"] == JSONValue(parsing: #"{"netns":"web","cgroup":"a.slice"}"#))
+            try JSONValue(parsing: status.json)["scope"]
+                == JSONValue(parsing: #"{"netns":"web","cgroup":"a.slice"}"#))
         status.isReady = false
         let value = try JSONValue(parsing: status.json)
         #expect(value["ready"] == .boolean(false))

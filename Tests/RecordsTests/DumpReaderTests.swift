@@ -137,7 +137,8 @@ import Testing
         }
         let text = Self.header.replacing("\"sources\"", with: #""scope":{"x":[1],"cgroup":"c"},"sources""#)
         #expect(try DumpContents(ndjson: Array(text.utf8)).header.scope == .init(cgroup: "c"))
-        let twice = Self.header.replacing("\"sources\"", with: #""scope":{"netns":"a","netns":"b"},"sources""#)
+        let twice = Self.header.replacing(
+            "\"sources\"", with: #""scope":{"netns":"a","netns":"b"},"sources""#)
         #expect(problem(twice) != nil)
     }
 

@@ -61,7 +61,8 @@ extension KernelTests {
             _ = try away.firstLine()
             let daemon = try stage.daemon(1)
             try run(
-                stage.pair.command(0, [try stage.copy("client"), "run", "\(port)", "2", stage.pair.addresses[1]]))
+                stage.pair.command(
+                    0, [try stage.copy("client"), "run", "\(port)", "2", stage.pair.addresses[1]]))
             try serving.succeed()
             let dump = try #require(try Self.dump(daemon, stage.groups[1], of: 2, "accept"))
             let records = dump.records(of: stage.groups[1].workload)
@@ -81,7 +82,10 @@ extension KernelTests {
         func whatCannotBeWatchedIsRefused() throws {
             let stage = try Stage()
             for (options, sentence) in [
-                (["--netns", "retinue-test-none"], "there is no network namespace /run/netns/retinue-test-none"),
+                (
+                    ["--netns", "retinue-test-none"],
+                    "there is no network namespace /run/netns/retinue-test-none"
+                ),
                 (["--netns", "/etc/hostname"], "/etc/hostname cannot be entered as a network namespace"),
                 (["--cgroup", "/"], "'/' is the root of all control groups"),
             ] {
@@ -129,7 +133,8 @@ extension KernelTests {
             let far = stage.pair.addresses[1]
             let all = localCount + outsiderCount
             let serving = [
-                try Child(try stage.command(1, [expected.far, "serve", "\(count)", far, "\(expected.farPort)"])),
+                try Child(
+                    try stage.command(1, [expected.far, "serve", "\(count)", far, "\(expected.farPort)"])),
                 try Child(
                     try stage.command(
                         0, [expected.local, "serve", "\(all)", "127.0.0.1", "\(localPort)"])),
@@ -141,7 +146,8 @@ extension KernelTests {
             ]
             for child in serving { _ = try child.firstLine() }
             let clients = [
-                try Child(try stage.command(0, [expected.near, "run", "\(expected.farPort)", "\(count)", far])),
+                try Child(
+                    try stage.command(0, [expected.near, "run", "\(expected.farPort)", "\(count)", far])),
                 try Child(
                     try stage.command(0, [expected.localClient, "run", "\(localPort)", "\(localCount)"])),
                 try Child(
