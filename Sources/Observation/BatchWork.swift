@@ -16,6 +16,8 @@ struct BatchWork {
     var timelines: [Int32: Timeline] = [:]
     /// Events of confirmed chains and of ones that still wait, by process: not to be attributed as opens.
     var execEvents: [Int32: Set<Int>] = [:]
+    /// Processes that were made, in the order of their forks.
+    var births: [Int32] = []
     /// Processes that were asked for in vain.
     var missing: Set<Int32> = []
     /// Whether the host's addresses were asked for.
@@ -48,6 +50,7 @@ struct BatchWork {
         chains.removeAll()
         timelines.removeAll()
         execEvents.removeAll()
+        births.removeAll()
         missing.removeAll()
         hasAskedAddresses = false
         directoryMoves.removeAll()

@@ -66,7 +66,9 @@ extension Observer {
         if flags.contains(.opened) { access.insert(.opened) }
         if flags.contains(.closedWritable) || flags.contains(.renamed) { access.insert(.written) }
         guard let timeline = work.timelines[process.pid] else {
-            if !process.hasExecuted { remember(path, access, process.pid) }
+            if !process.hasExecuted {
+                remember(path, access, process.pid, by: process.image.program)
+            }
             give(path, access, flags, process, process.image, isFirst: true, time)
             return
         }
@@ -76,7 +78,11 @@ extension Observer {
             while first + 1 < spans.count, spans[first + 1].from <= position { first += 1 }
         }
         // It may be a later image that closes what this one opened.
-        if first + 1 < spans.count { remember(path, access, process.pid) }
+        if first + 1 < spans.count {
+            remember(
+                path, access, process.pid, by: spans[first].image.program,
+                for: spans[first + 1].image.program)
+        }
         for number in first..<spans.count {
             give(path, access, flags, process, spans[number].image, isFirst: number == first, time)
         }
@@ -99,31 +105,51 @@ extension Observer {
         if flags.contains(.closedWritable), !flags.contains(.opened),
             !isKnown || process.gap.contains(where: { $0.path == path })
         {
-            creditOpener(path, image, time)
+            creditOpener(path, process, image, time)
         }
     }
 
     /// The closer of a writable file has inherited its descriptor: the nearest ancestor that opened the
     /// file held it writable too.
-    private mutating func creditOpener(_ path: TextID, _ image: Image, _ time: UInt64) {
+    ///
+    /// What was opened between fork and exec has two openers, the program before and the program behind.
+    /// The closer may be a third one (`nohup cat >out` in a shell), or a child of it.
+    private mutating func creditOpener(
+        _ path: TextID, _ process: Process, _ image: Image, _ time: UInt64
+    ) {
         var line = lineages.origin(of: image.lineage)
-        while line != .none {
-            let key = RecordKey.file(lineages.program(of: line), path: path)
-            if ledger.position(of: key) != nil {
-                ledger.note(key, access: .written, evidence: .exact, time: time, count: 0)
-                return
-            }
+        while line != .none, !credit(lineages.program(of: line), path, time) {
             line = lineages.origin(of: line)
+        }
+        var holder = process
+        // The parents that were made in this very batch have not handed their gaps on yet.
+        for _ in 0..<Process.newbornLimit {
+            for open in holder.inheritedGap + holder.gap where open.path == path {
+                _ = credit(open.opener, path, time)
+                _ = credit(open.heir, path, time)
+            }
+            guard holder.newbornOf != 0, let parent = processes[holder.newbornOf] else { return }
+            holder = parent
         }
     }
 
+    /// Notes that a program held a file writable if it is known to have opened it.
+    private mutating func credit(_ program: ProgramID, _ path: TextID, _ time: UInt64) -> Bool {
+        let key = RecordKey.file(program, path: path)
+        guard ledger.position(of: key) != nil else { return false }
+        ledger.note(key, access: .written, evidence: .exact, time: time, count: 0)
+        return true
+    }
+
     /// Keeps an open between fork and exec for the image to come.
-    private mutating func remember(_ path: TextID, _ access: Access, _ pid: Int32) {
-        guard let count = processes[pid]?.gap.count, count < Process.gapLimit else { return }
-        if let found = processes[pid]?.gap.lastIndex(where: { $0.path == path }) {
+    private mutating func remember(
+        _ path: TextID, _ access: Access, _ pid: Int32, by opener: ProgramID, for heir: ProgramID = .unknown
+    ) {
+        guard let gap = processes[pid]?.gap, gap.count < Process.gapLimit else { return }
+        if let found = gap.lastIndex(where: { $0.path == path && $0.opener == opener && $0.heir == heir }) {
             processes[pid]?.gap[found].access.formUnion(access)
         } else {
-            processes[pid]?.gap.append(.init(path: path, access: access))
+            processes[pid]?.gap.append(.init(path: path, access: access, opener: opener, heir: heir))
         }
     }
 

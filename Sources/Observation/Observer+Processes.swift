@@ -77,10 +77,23 @@ extension Observer {
             pid: event.pid, start: event.time, image: image, workload: parent?.workload ?? .none,
             hasExecuted: false)
         child.script = parent?.script ?? .none
+        child.newbornOf = event.parent
+        work.births.append(event.pid)
         processes[event.pid] = child
         if let former, work.lengths[event.pid] != nil {
             // The pid was used again while events of its former life may still be in this batch.
             work.timelines[event.pid] = .init(spans: [(former.image, 0), (image, 0)], isFloating: true)
+        }
+    }
+
+    /// Hands the gaps of parents on to the children of this batch, in the order of their forks.
+    mutating func settleBirths() {
+        for pid in work.births {
+            guard let parent = processes[pid]?.newbornOf, parent != 0 else { continue }
+            processes[pid]?.newbornOf = 0
+            if let gaps = processes[parent]?.gapsForChild, !gaps.isEmpty {
+                processes[pid]?.inheritedGap = gaps
+            }
         }
     }
 
@@ -150,8 +163,9 @@ extension Observer {
             ledger.note(.spawn(old.program, child: program), evidence: .exact, time: time)
         }
         if wasFork, program != .unknown {
-            for open in process.gap {
-                noteFile(program, open.path, open.access, [], .exact, time)
+            for index in process.gap.indices {
+                process.gap[index].heir = program
+                noteFile(program, process.gap[index].path, process.gap[index].access, [], .exact, time)
             }
         }
         extendTimeline(event.pid, old, process.image, chain)

@@ -89,6 +89,7 @@ public struct Observer: ~Copyable {
         applyLifecycle(batch)
         attributeFiles(batch)
         followSockets(batch)
+        settleBirths()
         keepPendingExecs()
         processes.bury()
         work.end()

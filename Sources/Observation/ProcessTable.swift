@@ -24,6 +24,11 @@ struct Process {
     var hasExecuted: Bool
     /// What was opened between fork and exec: it belongs to the image to come as well.
     var gap: [GapOpen] = []
+    /// The gaps of the processes that it descends from: their descriptors may be its own now.
+    var inheritedGap: [GapOpen] = []
+    /// Who made it, in the batch that tells its fork and until that is worked off; 0 later. What its parent
+    /// opened before is attributed after the fork was taken in.
+    var newbornOf: Int32 = 0
     /// Opens for execution whose exec was not told yet.
     var pendingExec: [TextID] = []
     /// The script of an `env` that has not yet become its interpreter.
@@ -33,14 +38,32 @@ struct Process {
     /// Its end; 0 while it lives.
     var exit: UInt64 = 0
 
+    /// An open whose descriptor more than one image has.
     struct GapOpen {
         var path: TextID
         var access: Access
+        /// The program that the process had when it opened.
+        let opener: ProgramID
+        /// The program of its next exec; unknown while there was none.
+        var heir = ProgramID.unknown
     }
 
     /// Between fork and exec a process opens a few files; one that opens thousands is a worker that
     /// will never exec, and what it opens says nothing about an image to come.
     static let gapLimit = 512
+    /// A child needs of those before it only what it can still close; the latest are kept.
+    static let inheritedGapLimit = 64
+
+    /// How many generations of one batch are asked whose descriptor was closed.
+    static let newbornLimit = 16
+
+    /// What a child of this process inherits.
+    var gapsForChild: [GapOpen] {
+        // Almost always one of the two is empty and the other short: then nothing is copied.
+        if gap.isEmpty { return inheritedGap }
+        if inheritedGap.isEmpty, gap.count <= Self.inheritedGapLimit { return gap }
+        return (inheritedGap + gap).suffix(Self.inheritedGapLimit)
+    }
 
     /// The image at a time.
     func image(at time: UInt64) -> Image {
