@@ -45,7 +45,7 @@ extension Observer {
                     fork(event)
                 }
             case .exec:
-                let chain = blocked.contains(event.pid) ? nil : findChain(event, execs, batch)
+                let chain = blocked.contains(event.pid) ? nil : findChain(event, execs)
                 let isYoung = event.time > batch.cutoff && !isFollowed(chain, event.pid)
                 if blocked.contains(event.pid) || isYoung {
                     blocked.insert(event.pid)
@@ -100,9 +100,7 @@ extension Observer {
     /// The chain that an exec stands for: the first that was not taken. Failed attempts leave chains
     /// without an exec, so where there are more chains than execs those that the kernel cannot have
     /// executed go first, then those that differ from what was read of the process.
-    private mutating func findChain(
-        _ event: LifecycleEvent, _ execs: [Int32: Int], _ batch: borrowing EventBatch
-    ) -> Int? {
+    private mutating func findChain(_ event: LifecycleEvent, _ execs: [Int32: Int]) -> Int? {
         guard let chains = work.chains[event.pid] else { return nil }
         let free = chains.indices.filter { !chains[$0].isConfirmed }
         let remaining = execs[event.pid, default: 1]
@@ -111,7 +109,7 @@ extension Observer {
             let possible = free.filter { chains[$0].isPossible }
             if !possible.isEmpty { candidates = possible }
             if candidates.count > remaining,
-                let facts = batch.images.first(where: { $0.pid == event.pid && $0.time == event.time })
+                let facts = images.first(where: { $0.pid == event.pid && $0.time == event.time })
             {
                 let executable = ledger.texts.intern(facts.executable)
                 if let match = candidates.first(where: { chains[$0].executable == executable }) {
@@ -145,7 +143,7 @@ extension Observer {
             if let chain { noteChain(chain, process.image.program, script: .none, time) }
             return
         }
-        let facts = facts(for: event, chain, batch)
+        let facts = facts(for: event, chain)
         let old = process.image
         let wasFork = !process.hasExecuted
         let program = program(of: &process, chain, facts)
@@ -184,10 +182,8 @@ extension Observer {
     }
 
     /// What was read of the process after this exec, if it fits what the events say.
-    private mutating func facts(
-        for event: LifecycleEvent, _ chain: ExecChain?, _ batch: borrowing EventBatch
-    ) -> ImageFacts? {
-        if let facts = batch.images.last(where: { $0.pid == event.pid && $0.time == event.time }),
+    private mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?) -> ImageFacts? {
+        if let facts = images.last(where: { $0.pid == event.pid && $0.time == event.time }),
             fits(facts.executable, chain)
         {
             return facts
@@ -253,6 +249,14 @@ extension Observer {
         if script != .none {
             noteFile(program, script, [.executed, .opened], .executed, .exact, time, count: 0)
         }
+    }
+
+    /// What was read of an image is handed over when it is there: its exec may be among those that wait, or
+    /// come behind the drain that this batch is of. Both have their turn in the next one.
+    mutating func keepImages(_ batch: borrowing EventBatch) {
+        let last = lastCutoff
+        images.removeAll { $0.time <= last }
+        lastCutoff = batch.cutoff
     }
 
     /// Chains at the very end of a process's events may be confirmed by the next batch.

@@ -33,6 +33,10 @@ public struct Observer: ~Copyable {
     var held: [LifecycleEvent] = []
     /// Processes whose last opens for execution wait to be confirmed.
     var pendingExecs: Set<Int32> = []
+    /// What was read of new images, of this batch and of the one before: the exec may be told later, or wait.
+    var images: [ImageFacts] = []
+    /// The cutoff of the batch before.
+    var lastCutoff: UInt64 = 0
     /// Changes of state, and ends of sockets, that have to wait for the next batch.
     var heldTransitions: [TransitionEvent] = []
     var heldClosures: [ClosureEvent] = []
@@ -84,6 +88,7 @@ public struct Observer: ~Copyable {
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {
         work.begin(batch)
+        images.append(contentsOf: batch.images)
         nameObjects(batch)
         collectExecs(batch)
         applyLifecycle(batch)
@@ -91,6 +96,7 @@ public struct Observer: ~Copyable {
         followSockets(batch)
         settleBirths()
         keepPendingExecs()
+        keepImages(batch)
         processes.bury()
         work.end()
     }

@@ -214,6 +214,42 @@ import Testing
         )
     }
 
+    /// `bash x.sh` was looked at in the batch that told its exec, and is gone when the exec's turn comes.
+    @Test func whatWasReadOfAnImageWaitsWithItsExec() {
+        var scene = Scene()
+        scene.host.add(10, "/usr/bin/bash")
+        scene.fork(10, 11)
+        scene.confirm(11, ["/usr/bin/dash"], "/opt/x.sh")
+        scene.interpret(early: 1500)
+        scene.event([.opened, .executed], 11, "/usr/bin/dash")
+        scene.event([.opened, .executed], 11, ld)
+        scene.open(11, "/opt/x.sh")
+        scene.exit(11)
+        scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/bash") == ["spawn /usr/bin/dash /opt/x.sh"])
+        #expect(scene.lines(of: "/usr/bin/dash /opt/x.sh").contains("file /opt/x.sh rx"))
+        let number = scene.observer.counters.unknownScripts
+        #expect(number == 0)
+    }
+
+    /// The look is handed over at once, the exec came just behind the drain of the proc connector.
+    @Test func whatWasReadOfAnImageWaitsForItsExecToBeTold() {
+        var scene = Scene()
+        scene.host.add(10, "/usr/bin/bash")
+        scene.fork(10, 11)
+        let exec = scene.now + 1500
+        scene.look(11, "/usr/bin/dash", "/opt/x.sh", at: exec)
+        scene.interpret()
+        scene.event([.opened, .executed], 11, "/usr/bin/dash")
+        scene.event([.opened, .executed], 11, ld)
+        scene.confirm(11, [], at: exec)
+        scene.exit(11)
+        scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/bash") == ["spawn /usr/bin/dash /opt/x.sh"])
+        let number = scene.observer.counters.unknownScripts
+        #expect(number == 0)
+    }
+
     /// fanotify was drained between the open of the executable and that of its ELF interpreter, the proc
     /// connector behind both.
     @Test func aChainThatIsCutOffByTheEndOfTheBatchIsOneChain() {

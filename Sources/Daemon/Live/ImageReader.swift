@@ -54,7 +54,7 @@ final class ImageReader: Sendable {
     /// Hands over the looks at all execs of a batch.
     ///
     /// An exec of the batch may be on its way through the thread still: it is waited for, at most a few
-    /// milliseconds in all.
+    /// milliseconds in all. A look at an exec that is yet to be told stays for the batch that tells it.
     func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
         var looks = state.withLock { state in
             defer { state.looks.removeAll() }
@@ -72,7 +72,10 @@ final class ImageReader: Sendable {
                 state.looks.removeAll()
             }
         }
-        images.append(contentsOf: looks.filter { !$0.executable.isEmpty })
+        let newest = execs.map(\.time).max() ?? 0
+        let early = looks.filter { $0.time > newest }
+        if !early.isEmpty { state.withLock { $0.looks.insert(contentsOf: early, at: 0) } }
+        images.append(contentsOf: looks.filter { $0.time <= newest && !$0.executable.isEmpty })
     }
 
     private final class Bell: Sendable {
