@@ -25,7 +25,7 @@ build: packages-run
 ## The daemon and the command line that the tests start are those of the release build: what users run.
 test: packages-test build
 	$(SWIFT) build --build-tests
-	RETINUE_PRODUCTS=$(CURDIR)/.build/release $(SWIFT) test --skip-build --no-parallel
+	RETINUE_PRODUCTS=$(CURDIR)/.build/release Tests/tell-failures $(SWIFT) test --skip-build --no-parallel
 
 ## Hold the sources against .swift-format.
 lint:
