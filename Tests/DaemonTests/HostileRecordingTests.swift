@@ -1,5 +1,6 @@
 import EventTrace
 import Records
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -49,7 +50,7 @@ import Testing
     /// changed length gets.
     @Test func changedFrames() throws {
         let good = try Self.frames(Recording.sample.bytes)
-        var generator = SeededGenerator(state: 23)
+        var generator = SeededGenerator(seed: 23)
         var replayed = 0
         for _ in 0..<4000 {
             var frames = good

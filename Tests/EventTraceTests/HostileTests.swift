@@ -1,4 +1,5 @@
 import EventTrace
+import TestSupport
 import Testing
 
 @Suite struct HostileTests {

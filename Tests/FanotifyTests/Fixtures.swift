@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Events as Linux 6.18 gave them, of a tmpfs.
 enum Fixtures {
     /// Where the handle of the mount's root directory starts and ends in the events below.

@@ -1,4 +1,5 @@
 import Fanotify
+import TestSupport
 import Testing
 import Wire
 

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Datagrams as Linux 6.18 sent them.
 enum Fixtures {
     /// Process 4192 has forked 4238.

@@ -1,5 +1,6 @@
 import Foundation
 import ProcConnector
+import TestSupport
 import Testing
 import Wire
 

@@ -1,4 +1,5 @@
 @testable import Procfs
+import TestSupport
 import Testing
 
 private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
@@ -223,7 +224,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// Escaping as the kernel does and decoding is the identity; decoding anything is safe.
     @Test func fuzz() {
-        var generator = SeededGenerator(state: 23)
+        var generator = SeededGenerator(seed: 23)
         for _ in 0..<20_000 {
             let count = Int.random(in: 0...24, using: &generator)
             let plain = (0..<count).map { _ in

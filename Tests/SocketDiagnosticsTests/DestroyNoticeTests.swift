@@ -1,4 +1,5 @@
 import SocketDiagnostics
+import TestSupport
 import Testing
 import Wire
 
@@ -167,7 +168,7 @@ func closedSockets(_ bytes: [UInt8]) throws(WireError) -> [ClosedSocket] {
         ]
         var parsed = 0
         var refused = 0
-        hostileInputs(from: good, count: 20_000, seed: 23) { bytes in
+        hostileMessages(from: good, count: 20_000, seed: 23) { bytes in
             do throws(WireError) {
                 for socket in try closedSockets(bytes) {
                     parsed += 1

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import Wire
 
@@ -113,7 +114,7 @@ import Wire
             Fixtures.tcpEstablished, Fixtures.tcpListening, Fixtures.unixPair, Fixtures.unixListening,
             Fixtures.unixAbstract, Fixtures.refusedCapped, Fixtures.refusedWhole, Fixtures.done,
         ]
-        hostileInputs(from: good, count: 20_000, seed: 77) { bytes in
+        hostileMessages(from: good, count: 20_000, seed: 77) { bytes in
             _ = try? inet(bytes).map(\.payloadReceived)
             _ = try? unix(bytes)
             _ = try? Ending(bytes.span.bytes)

@@ -1,3 +1,5 @@
+import TestSupport
+
 /// Messages as Linux 6.18 sent them.
 enum Fixtures {
     /// A client, 127.0.0.1:52926 to :34761, that sent 1000 bytes, received 77 and closed first; the

@@ -1,3 +1,4 @@
+import TestSupport
 import TracepointRing
 
 /// What Linux 6.18 says of `sock:inet_sock_set_state`, and records as it wrote them.

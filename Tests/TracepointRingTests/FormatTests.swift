@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TracepointRing
 import Wire
@@ -104,7 +105,7 @@ import Wire
     }
 
     @Test func hostileTextDoesNotTrap() {
-        hostileInputs(from: [Fixtures.format], count: 5_000, seed: 23) { bytes in
+        hostileMessages(from: [Fixtures.format], count: 5_000, seed: 23) { bytes in
             _ = try? TransitionLayout(TracepointFormat(bytes))
         }
     }

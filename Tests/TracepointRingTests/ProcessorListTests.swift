@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import TracepointRing
@@ -21,7 +22,7 @@ import Testing
     }
 
     @Test func hostileTextDoesNotTrap() {
-        hostileInputs(from: [Array("0-3,8,12-15\n".utf8)], count: 5_000, seed: 9) { _ = ProcessorList($0) }
+        hostileMessages(from: [Array("0-3,8,12-15\n".utf8)], count: 5_000, seed: 9) { _ = ProcessorList($0) }
     }
 
     @Test func online() throws {

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 import TracepointRing
 import Wire
@@ -132,7 +133,7 @@ import Wire
         let layout = try Fixtures.layout
         var parsed = 0
         var refused = 0
-        hostileInputs(from: good, count: 20_000, seed: 77) { bytes in
+        hostileMessages(from: good, count: 20_000, seed: 77) { bytes in
             do throws(WireError) {
                 parsed += try parse(bytes, layout).transitions.count
             } catch { refused += 1 }
@@ -145,7 +146,7 @@ import Wire
     @Test func hostileLayoutsDoNotTrap() throws {
         let good = try Fixtures.layout.bytes
         var understood = 0
-        hostileInputs(from: [good], count: 5_000, seed: 5) { bytes in
+        hostileMessages(from: [good], count: 5_000, seed: 5) { bytes in
             guard let layout = try? TransitionLayout(bytes) else { return }
             understood += 1
             _ = try? parse(Fixtures.connecting + Fixtures.lost + Fixtures.connected, layout)
