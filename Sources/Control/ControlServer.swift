@@ -12,6 +12,7 @@ public struct ControlServer: ~Copyable {
     /// What `bind` made.
     private let own: SocketPlace.Occupant?
     private let isServed: @Sendable (uid_t) -> Bool
+    private let spare = SpareDescriptor()
 
     /// Binds a path, mode 0600, and listens. A socket that nobody answers on is replaced; whatever else
     /// has the name stays.
@@ -44,6 +45,7 @@ public struct ControlServer: ~Copyable {
         self.socket = socket
         self.own = own
         self.isServed = isServed
+        spare.hold(copyOf: self.socket.number)
     }
 
     deinit {
@@ -54,31 +56,64 @@ public struct ControlServer: ~Copyable {
     public var number: Int32 { socket.number }
 
     /// The next connection, or `nil` when there is none now. Peers that are not served are told so and
-    /// never returned.
+    /// never returned; so are all while the process has no descriptor left.
     ///
-    /// - Throws: `.system` when the process is out of descriptors or memory. The connection still waits
-    ///   then, and a level-triggered poller would report it again at once: stop polling `number` for a
-    ///   while.
+    /// - Throws: `.system` when not even one can be had to turn a peer away, or no memory. The connection
+    ///   still waits then, and a level-triggered poller would report it again at once: stop polling
+    ///   `number` for a while.
     public borrowing func accept() throws(ControlError) -> ControlConnection? {
+        spare.hold(copyOf: socket.number)
         // A bound, so that peers to be refused cannot keep the loop.
         for _ in 0..<64 {
-            let listener = socket.number
-            let number: Int32?
-            do throws(SystemError) {
-                number = try systemCallUnlessBlocked("accept4") {
-                    clinux_accept4(listener, clinux_SOCK_NONBLOCK | clinux_SOCK_CLOEXEC)
-                }
-            } catch {
-                if error.code == ECONNABORTED { continue }
-                throw .system(error, path: place.path)
+            var isSpare = false
+            var accepted = try take()
+            if case .noDescriptor = accepted, spare.giveUp() {
+                isSpare = true
+                accepted = try take()
             }
-            guard let number else { return nil }
-            let connection = ControlConnection(FileDescriptor(owning: number))
-            var user: UInt32 = 0
-            if clinux_peer_user(number, &user) == 0, isServed(user) { return connection }
-            try? connection.reply(error: "user \(user) is not served; ask as root or as the daemon's user")
+            // Only once the connection that was taken in its place is let go.
+            defer { if isSpare { spare.hold(copyOf: socket.number) } }
+            switch accepted {
+            case .nothing: return nil
+            case .aborted: continue
+            case .noDescriptor(let error): throw .system(error, path: place.path)
+            case .number(let number):
+                let connection = ControlConnection(FileDescriptor(owning: number))
+                if isSpare {
+                    try? connection.reply(error: "the daemon has no file descriptor left; ask again later")
+                    continue
+                }
+                var user: UInt32 = 0
+                if clinux_peer_user(number, &user) == 0, isServed(user) { return connection }
+                try? connection.reply(
+                    error: "user \(user) is not served; ask as root or as the daemon's user")
+            }
         }
         return nil
+    }
+
+    /// What one call of `accept4` gave.
+    private enum Accepted {
+        case number(Int32), nothing, aborted
+        /// The process, or the system, has no descriptor left (EMFILE, ENFILE). Said before it is looked
+        /// whether a connection waits at all.
+        case noDescriptor(SystemError)
+    }
+
+    private borrowing func take() throws(ControlError) -> Accepted {
+        let listener = socket.number
+        do throws(SystemError) {
+            let number = try systemCallUnlessBlocked("accept4") {
+                clinux_accept4(listener, clinux_SOCK_NONBLOCK | clinux_SOCK_CLOEXEC)
+            }
+            return number.map { .number($0) } ?? .nothing
+        } catch {
+            switch error.code {
+            case ECONNABORTED: return .aborted
+            case EMFILE, ENFILE: return .noDescriptor(error)
+            default: throw .system(error, path: place.path)
+            }
+        }
     }
 
     private static func place(_ path: String) throws(ControlError) -> SocketPlace {

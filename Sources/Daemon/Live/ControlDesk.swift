@@ -7,6 +7,8 @@ struct ControlDesk: ~Copyable {
     private var runtime: ControlServer?
     private var own: ControlServer?
     private var connections: [Int32: Box] = [:]
+    /// Whether connections wait that could not be taken at the last attempt: the listeners stay readable.
+    private(set) var isStuck = false
     /// Sentences about sockets that could not be had.
     private(set) var remarks: [String] = []
 
@@ -52,19 +54,23 @@ struct ControlDesk: ~Copyable {
     /// Takes new connections; returns their numbers.
     mutating func accept() -> [Int32] {
         var result: [Int32] = []
-        func take(_ server: borrowing ControlServer, _ connections: inout [Int32: Box]) {
-            while result.count < 64, let connection = try? server.accept() {
-                let number = connection.number
-                connections[number] = Box(connection)
-                result.append(number)
-            }
+        func take(_ server: borrowing ControlServer, _ connections: inout [Int32: Box]) -> Bool {
+            do throws(ControlError) {
+                while result.count < 64, let connection = try server.accept() {
+                    let number = connection.number
+                    connections[number] = Box(connection)
+                    result.append(number)
+                }
+                return true
+            } catch { return false }
         }
+        isStuck = false
         switch own {
-        case .some(let server): take(server, &connections)
+        case .some(let server): if !take(server, &connections) { isStuck = true }
         case .none: break
         }
         switch runtime {
-        case .some(let server): take(server, &connections)
+        case .some(let server): if !take(server, &connections) { isStuck = true }
         case .none: break
         }
         return result

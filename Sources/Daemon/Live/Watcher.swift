@@ -35,6 +35,10 @@ struct Watcher: ~Copyable {
     var isBusy = false
     var isReady = false
     var isStoreTimerArmed = false
+    /// When the house is kept next, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
+    var housekeepingDue: UInt64 = 0
+    /// Whether the listening sockets are out of the poller for a while.
+    var isDeafToClients = false
     var storeWritten: UInt64?
     var storeError: String?
     var degraded: [String] = []
@@ -81,11 +85,7 @@ struct Watcher: ~Copyable {
                     needsCycle = true
                 case Token.store: try flush()
                 case Token.mounts: try mountsChanged()
-                case Token.control:
-                    for number in desk.accept() {
-                        try poller.add(number, token: Token.client + UInt64(number))
-                        try housekeeping.arm(nanoseconds: 10_000_000_000)
-                    }
+                case Token.control: try welcome()
                 case Token.housekeeping: try keepHouse()
                 case Token.signals: break
                 default:
@@ -104,7 +104,7 @@ struct Watcher: ~Copyable {
         try poller.add(storeTimer.number, token: Token.store)
         try poller.add(housekeeping.number, token: Token.housekeeping)
         for number in sources.rings.numbers { try poller.add(number, token: Token.rings) }
-        for number in desk.numbers { try poller.add(number, token: Token.control) }
+        try listen()
         try poller.add(sources.watch.mountTableNumber, .exceptional, token: Token.mounts)
         try joinWaitQueues()
     }
@@ -117,7 +117,7 @@ struct Watcher: ~Copyable {
         try drainAll()
         isReady = true
         manager.notify("READY=1")
-        if manager.watchdog > 0 { try housekeeping.arm(nanoseconds: manager.watchdog) }
+        if manager.watchdog > 0 { try keepHouse(within: manager.watchdog) }
         Message.print("ready")
     }
 
@@ -285,16 +285,5 @@ struct Watcher: ~Copyable {
             Message.print("\(error); the configuration stays as it was")
         }
         manager.notify("READY=1")
-    }
-
-    private mutating func keepHouse() throws(SystemError) {
-        try housekeeping.acknowledge()
-        desk.dropSilent(olderThan: 9_000_000_000)
-        if manager.watchdog > 0 {
-            manager.notify("WATCHDOG=1")
-            try housekeeping.arm(nanoseconds: manager.watchdog)
-        } else if desk.count > 0 {
-            try housekeeping.arm(nanoseconds: 10_000_000_000)
-        }
     }
 }

@@ -90,6 +90,12 @@ struct TellFailuresTests {
                 """)
     }
 
+    @Test func coloursHideNothing() throws {
+        let issue = "Test one() recorded an issue at A.swift:1:1: 1 == 2\n"
+        let told = try tell("\u{1b}[91m✘\u{1b}[0m " + issue, status: 1)
+        #expect(told.text.hasSuffix("\nWhat failed:\n✘ " + issue))
+    }
+
     @Test func aCommandThatDoesNotExistIsAFailure() throws {
         let child = try Child([packageFolder + "/Tests/tell-failures", "/nonexistent/command"])
         #expect(try child.wait() == .exited(127))
