@@ -79,7 +79,7 @@ let package = Package(
         library("EventTrace", ["Wire"]),
         library("MoveGroup", ["Records"]),
         library("SeedForm", ["Records"]),
-        library("DebianPackages"),
+        library("DebianPackages", ["SystemCalls", "Procfs"]),
 
         // Edges.
         library("RecordStore", ["Records", "CSQLite"]),
@@ -118,7 +118,7 @@ let package = Package(
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),
         test("MoveGroupTests", ["MoveGroup", "Records", "TestSupport"]),
         test("SeedFormTests", ["SeedForm", "Records", "TestSupport"]),
-        test("DebianPackagesTests", ["DebianPackages", "TestSupport"]),
+        test("DebianPackagesTests", ["DebianPackages", "Procfs", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
         test(
             "CommandTests",

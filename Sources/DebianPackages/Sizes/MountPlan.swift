@@ -1,0 +1,104 @@
+public import Procfs
+
+/// Which of the filesystems mounted below a root an image of the whole system has to carry.
+///
+/// Pure: made of the lines of mountinfo.
+public struct MountPlan: Equatable, Sendable {
+    /// Why the files of a mount are not carried.
+    public enum Reason: String, Sendable {
+        /// The kernel's view of itself (proc, sysfs, cgroup2).
+        case pseudo = "a view of the kernel"
+        /// Lives in memory and is empty after a start (tmpfs, devtmpfs).
+        case memory = "in memory only"
+        /// Another host's files (nfs, cifs).
+        case remote = "another host's"
+        /// Shows files that are on a filesystem that is carried (bind mounts, overlays, images mounted by loop).
+        case repeated = "shows files that are carried already"
+    }
+
+    /// A mount that is not carried.
+    public struct LeftOut: Equatable, Sendable {
+        /// Where it is mounted.
+        public var point: [UInt8]
+        /// Type of its filesystem.
+        public var type: String
+        /// Why.
+        public var reason: Reason
+    }
+
+    /// Mounts below the root that are not carried, in the order of mountinfo.
+    public private(set) var leftOut: [LeftOut] = []
+    /// Mount points below the root that are carried; the root itself is not named.
+    public private(set) var carried: [[UInt8]] = []
+
+    private static let memory: Set<String> = ["tmpfs", "ramfs", "devtmpfs", "rootfs"]
+    private static let remote: Set<String> = [
+        "9p", "afs", "ceph", "cifs", "coda", "fuse.glusterfs", "fuse.s3fs", "fuse.sshfs", "gfs2", "glusterfs",
+        "lustre", "ncpfs", "nfs", "nfs4", "ocfs2", "smb3", "smbfs", "virtiofs",
+    ]
+    /// Layers and images that are files themselves, on a filesystem that is walked.
+    private static let layered: Set<String> = ["aufs", "fuse.fuse-overlayfs", "overlay", "squashfs", "erofs"]
+
+    /// Plans a walk of `root`, an absolute path free of links.
+    public init(_ mounts: [Mount], root: [UInt8]) {
+        let base = mounts.last { Self.isBelow(root, $0.point) && Self.isDeepest($0, root, mounts) }
+        // Directories of filesystems that are walked already, by device.
+        var walked: [[UInt8]: [[UInt8]]] = [:]
+        if let base {
+            let inside = Array(root.dropFirst(base.point.count == 1 ? 0 : base.point.count))
+            walked[base.device] = [Self.join(base.root, inside)]
+        }
+        // What is mounted last hides what is below it.
+        var effective: [[UInt8]: Mount] = [:]
+        for mount in mounts where mount.point != root && Self.isBelow(mount.point, root) {
+            effective[mount.point] = mount
+        }
+        // The mount that shows most of a filesystem comes first, so that the others are the repeated ones.
+        var reasons: [[UInt8]: Reason] = [:]
+        let order = effective.values.sorted {
+            ($0.root.count, $0.point.count, $0.id) < ($1.root.count, $1.point.count, $1.id)
+        }
+        for mount in order {
+            if let reason = Self.reason(mount.type) {
+                reasons[mount.point] = reason
+            } else if walked[mount.device, default: []].contains(where: { Self.isBelow(mount.root, $0) }) {
+                reasons[mount.point] = .repeated
+            } else {
+                walked[mount.device, default: []].append(mount.root)
+            }
+        }
+        for mount in mounts where effective[mount.point] == mount {
+            if let reason = reasons[mount.point] {
+                leftOut.append(
+                    LeftOut(
+                        point: mount.point, type: String(decoding: mount.type, as: UTF8.self), reason: reason))
+            } else {
+                carried.append(mount.point)
+            }
+        }
+    }
+
+    private static func reason(_ type: [UInt8]) -> Reason? {
+        let type = String(decoding: type, as: UTF8.self)
+        if Mount.pseudo.contains(type) { return .pseudo }
+        if memory.contains(type) { return .memory }
+        if remote.contains(type) { return .remote }
+        return layered.contains(type) ? .repeated : nil
+    }
+
+    private static func isDeepest(_ mount: Mount, _ root: [UInt8], _ mounts: [Mount]) -> Bool {
+        !mounts.contains { $0.point.count > mount.point.count && isBelow(root, $0.point) }
+    }
+
+    /// Whether `path` is `directory` or lies in it.
+    private static func isBelow(_ path: [UInt8], _ directory: [UInt8]) -> Bool {
+        if directory == [UInt8(ascii: "/")] { return path.first == UInt8(ascii: "/") }
+        guard path.starts(with: directory) else { return false }
+        return path.count == directory.count || path[directory.count] == UInt8(ascii: "/")
+    }
+
+    private static func join(_ directory: [UInt8], _ inside: [UInt8]) -> [UInt8] {
+        if inside.isEmpty || inside == [UInt8(ascii: "/")] { return directory }
+        return directory == [UInt8(ascii: "/")] ? inside : directory + inside
+    }
+}
