@@ -6,19 +6,40 @@ import Testing
 @Suite struct DamageTests {
     /// A status file with one stanza that is broken: what is said of it, and that the others stay.
     @Test(arguments: [
-        ("Package: bad\nno colon here\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 5, "noField", true),
-        (" starts with a blank\nPackage: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "noField", true),
-        (": no name\nPackage: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "noField", true),
+        (
+            "Package: bad\nno colon here\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 5,
+            "noField", true
+        ),
+        (
+            " starts with a blank\nPackage: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n",
+            4, "noField", true
+        ),
+        (
+            ": no name\nPackage: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4,
+            "noField", true
+        ),
         ("Status: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "noPackage", false),
-        ("Package: ../bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "noPackage", false),
+        (
+            "Package: ../bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "noPackage",
+            false
+        ),
         ("Package: bad\nArchitecture: x\nVersion: 1\n", 4, "noStatus", false),
         ("Package: bad\nStatus: install ok\nArchitecture: x\nVersion: 1\n", 4, "noStatus", false),
         ("Package: bad\nStatus: install ok eaten\nArchitecture: x\nVersion: 1\n", 4, "noStatus", false),
         ("Package: bad\nStatus: install ok installed\nArchitecture: x\n", 4, "noVersion", false),
-        ("Package: bad\nStatus: install ok installed\nArchitecture: ../x\nVersion: 1\n", 4, "noVersion", false),
+        (
+            "Package: bad\nStatus: install ok installed\nArchitecture: ../x\nVersion: 1\n", 4, "noVersion",
+            false
+        ),
         ("Package: good\nStatus: install ok installed\nArchitecture: x\nVersion: 1\n", 4, "duplicate", false),
-        ("Package: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\nConffiles:\n /a 12\n", 9, "noConffile", true),
-        ("Package: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\nConffiles: /a\n", 8, "noConffile", true),
+        (
+            "Package: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\nConffiles:\n /a 12\n",
+            9, "noConffile", true
+        ),
+        (
+            "Package: bad\nStatus: install ok installed\nArchitecture: x\nVersion: 1\nConffiles: /a\n", 8,
+            "noConffile", true
+        ),
     ])
     func brokenStanza(stanza: String, line: Int, kind: String, isKept: Bool) throws {
         try withTemporaryFolder { folder in
@@ -80,7 +101,8 @@ import Testing
             #expect(database.state("/usr/bin/tool") == .pristine)
             #expect(
                 database.damage(inDigestsOf: try database.one("taker")).map { "\($0)" } == [
-                    "\(name):1: not a digest and a path (taker)", "\(name):3: not a digest and a path (taker)",
+                    "\(name):1: not a digest and a path (taker)",
+                    "\(name):3: not a digest and a path (taker)",
                     "\(name):4: the file ends in the middle of a line (taker)",
                     "\(name):4: not a digest and a path (taker)",
                 ])
@@ -93,8 +115,9 @@ import Testing
     func brokenDiversions(text: String, line: Int) throws {
         try withSystem { system in
             try system.put("/var/lib/dpkg/diversions", text.utf8)
-            #expect(try system.open().damage.map { "\($0.file):\($0.line) \($0.kind)" }
-                == ["/var/lib/dpkg/diversions:\(line) noDiversion"])
+            #expect(
+                try system.open().damage.map { "\($0.file):\($0.line) \($0.kind)" }
+                    == ["/var/lib/dpkg/diversions:\(line) noDiversion"])
         }
     }
 

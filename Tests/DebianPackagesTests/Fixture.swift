@@ -198,7 +198,9 @@ extension Fixture {
 
 extension DpkgDatabase {
     /// Name of the owner of a path, with the architecture where there can be several.
-    func ownerName(_ path: String) -> String? { owner(of: Array(path.utf8)).map { package($0).qualifiedName } }
+    func ownerName(_ path: String) -> String? {
+        owner(of: Array(path.utf8)).map { package($0).qualifiedName }
+    }
 
     func state(_ path: String) -> FileState { state(of: Array(path.utf8)) }
 

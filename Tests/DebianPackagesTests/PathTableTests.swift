@@ -37,7 +37,9 @@ import Testing
     /// A directory is one whichever order the paths come in, and whoever else lists it.
     @Test func directories() throws {
         var table = PathTable()
-        for (path, owner) in [("/a", 1), ("/a/b", 1), ("/c", 2), ("/d", 1), ("/c/e/f", 1), ("/c/e", 3), ("/c/x", 1)] {
+        for (path, owner) in [
+            ("/a", 1), ("/a/b", 1), ("/c", 2), ("/d", 1), ("/c/e/f", 1), ("/c/e", 3), ("/c/x", 1),
+        ] {
             try insert(path, owner, &table)
         }
         try insert("/a", 2, &table)

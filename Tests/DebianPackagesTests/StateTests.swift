@@ -109,7 +109,8 @@ import Testing
             #expect(
                 base.map { String(decoding: $0.path, as: UTF8.self) }
                     == [
-                        "/usr/bin", "/usr/bin/sh.real", "/usr", "/usr/bin", "/usr/bin/tool.base", "/usr/share",
+                        "/usr/bin", "/usr/bin/sh.real", "/usr", "/usr/bin", "/usr/bin/tool.base",
+                        "/usr/share",
                         Fixture.awkward,
                     ])
             #expect(base.map(\.state).filter { $0 == .pristine }.count == 3)

@@ -78,7 +78,8 @@ extension DpkgDatabase {
                         guard found.count < 1000 else { return }
                         found.append(
                             DpkgDamage(
-                                file: file(name).text, line: line, kind: kind, package: package.qualifiedName))
+                                file: file(name).text, line: line, kind: kind, package: package.qualifiedName)
+                        )
                     }, { _, _ in })
             }
             return found
@@ -159,7 +160,9 @@ extension DpkgDatabase {
             let kind = try root.status(path).st_mode & S_IFMT
             if kind == S_IFDIR, recorded.digest == nil { return .directory }
             let changed: FileState = recorded.isConfiguration ? .modifiedConfiguration : .modified
-            if let failure = recorded.failure, recorded.digest == nil { return .unknown(.unreadable(failure)) }
+            if let failure = recorded.failure, recorded.digest == nil {
+                return .unknown(.unreadable(failure))
+            }
             guard let digest = recorded.digest else {
                 return .unknown(kind == S_IFLNK ? .symbolicLink : .noDigest)
             }

@@ -30,7 +30,8 @@ public struct DpkgDatabase: Sendable {
     ///     them, which takes less memory; `nil` keeps everything.
     ///   - strict: to throw `.damaged` at the first place that is not as dpkg writes it.
     public init(
-        root: String = "/", administration: String = DpkgDatabase.administration, only wanted: [[UInt8]]? = nil,
+        root: String = "/", administration: String = DpkgDatabase.administration,
+        only wanted: [[UInt8]]? = nil,
         strict: Bool = false
     ) throws(DpkgError) {
         self.root = FileRoot(root)

@@ -28,7 +28,11 @@ public struct MD5: Sendable {
                 case 0x61...0x66: value = digit - 0x61 + 10
                 default: return nil
                 }
-                if index < 16 { words.0 = words.0 << 4 | UInt64(value) } else { words.1 = words.1 << 4 | UInt64(value) }
+                if index < 16 {
+                    words.0 = words.0 << 4 | UInt64(value)
+                } else {
+                    words.1 = words.1 << 4 | UInt64(value)
+                }
             }
             self.init(high: words.0, low: words.1)
         }

@@ -120,4 +120,3 @@ private func i(
 ) {
     a = x &+ turn(a &+ word &+ sine &+ (y ^ (x | ~z)), bits)
 }
-

@@ -18,7 +18,8 @@ struct TopLevelLinks: Sendable {
             }
             // A link to the root itself, or to a place in itself, would lead round in a circle.
             guard let first = parts.first, !first.elementsEqual(name) else { continue }
-            self.links.append(([slash] + name + [slash], [slash] + parts.joined(separator: [slash]) + [slash]))
+            self.links.append(
+                ([slash] + name + [slash], [slash] + parts.joined(separator: [slash]) + [slash]))
         }
     }
 

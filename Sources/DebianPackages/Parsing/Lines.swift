@@ -37,7 +37,9 @@ extension BidirectionalCollection<UInt8> {
     var trimmed: SubSequence {
         var rest = self[...]
         while let first = rest.first, first.isBlank { rest = rest.dropFirst() }
-        guard let last = rest.indices.reversed().first(where: { !rest[$0].isBlank }) else { return rest.prefix(0) }
+        guard let last = rest.indices.reversed().first(where: { !rest[$0].isBlank }) else {
+            return rest.prefix(0)
+        }
         return rest[...last]
     }
 

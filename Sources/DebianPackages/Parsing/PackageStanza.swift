@@ -55,7 +55,8 @@ struct PackageStanza {
 
     /// Lines ` /path digest [obsolete] [remove-on-upgrade]`; the path may hold spaces.
     private static func conffiles(
-        _ value: some BidirectionalCollection<UInt8>, from line: Int, _ flaws: inout [(line: Int, kind: DpkgDamage.Kind)]
+        _ value: some BidirectionalCollection<UInt8>, from line: Int,
+        _ flaws: inout [(line: Int, kind: DpkgDamage.Kind)]
     ) -> [Package.ConfigurationFile] {
         var files: [Package.ConfigurationFile] = []
         // The first line is the field's own, and usually empty; that it may be left out by `trimmed` does

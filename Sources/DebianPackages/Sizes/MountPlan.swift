@@ -71,7 +71,8 @@ public struct MountPlan: Equatable, Sendable {
             if let reason = reasons[mount.point] {
                 leftOut.append(
                     LeftOut(
-                        point: mount.point, type: String(decoding: mount.type, as: UTF8.self), reason: reason))
+                        point: mount.point, type: String(decoding: mount.type, as: UTF8.self), reason: reason)
+                )
             } else {
                 carried.append(mount.point)
             }
