@@ -45,8 +45,8 @@ struct Fixture {
 }
 
 /// Lends a system that was merged into /usr:
-/// - `base`, essential, lists /bin/sh.real (as before the merge), a file that a package diverts, and one with an
-///   awkward name; it needs `libs`, and `virtual`, which `provider` provides;
+/// - `base`, essential, lists /bin/sh.real (as before the merge), a file that a package diverts, and one with
+///   an awkward name; it needs `libs`, and `virtual`, which `provider` provides;
 /// - `libs` for two architectures, that share a document;
 /// - `taker` diverts /usr/bin/tool of `base`; `conf` has configuration files; `gone` was removed;
 /// - `plain` has no digests.

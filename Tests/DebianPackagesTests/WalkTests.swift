@@ -110,6 +110,20 @@ import Testing
         #expect(texts(plan.leftOut.map(\.point)) == ["/srv/www", "/opt/part", "/more"])
     }
 
+    /// `ip netns` mounts its folder on itself: what is in there is nowhere else.
+    @Test func mountedOnItself() {
+        let lines = """
+            1 0 8:1 / / rw - ext4 /dev/a rw
+            2 1 8:1 /run/netns /run/netns rw - ext4 /dev/a rw
+            3 1 8:2 /sub /data rw - ext4 /dev/b rw
+            4 3 8:2 /sub/x /data/x rw - ext4 /dev/b rw
+            5 3 8:2 /sub/x /data/y rw - ext4 /dev/b rw
+            """
+        #expect(texts(plan(lines).carried) == ["/run/netns", "/data", "/data/x"])
+        #expect(texts(plan(lines, root: "/data").carried) == ["/data/x"])
+        #expect(texts(plan(lines, root: "/run").carried) == ["/run/netns"])
+    }
+
     /// Subvolumes of btrfs: one device, and nothing that is in two of them.
     @Test func subvolumes() {
         let plan = plan(

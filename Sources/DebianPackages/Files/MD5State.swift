@@ -5,7 +5,7 @@ struct MD5State: Sendable {
     var c: UInt32 = 0x98ba_dcfe
     var d: UInt32 = 0x1032_5476
 
-    /// Mixes in 64 bytes. Written out, without a table or a loop: this is the whole cost of looking at a file.
+    /// Mixes in 64 bytes. Written out, without a table or a loop: this is what looking at a file costs.
     @inline(__always)
     mutating func take(block: UnsafeRawPointer) {
         // Words are little-endian wherever this runs.

@@ -40,8 +40,8 @@ public struct FileMeter: Sendable {
 
     /// Adds what was looked at.
     ///
-    /// - Parameter isNameKnownOnce: whether each name comes once, as in a walk, so that only files with several
-    ///   names have to be remembered.
+    /// - Parameter isNameKnownOnce: whether each name comes once, as in a walk, so that only files with
+    ///   several names have to be remembered.
     @discardableResult
     mutating func add(_ status: stat, isNameKnownOnce: Bool) -> FileKind {
         let kind: FileKind =

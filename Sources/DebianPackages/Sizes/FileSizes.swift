@@ -6,8 +6,8 @@ public struct FileSizes: Equatable, Sendable {
         public var count = 0
         /// Bytes that they hold (`st_size`): what a copy has to read.
         public var apparent: UInt64 = 0
-        /// Bytes that they take on their filesystem (`st_blocks` times 512): less where a file has holes or the
-        /// filesystem compresses, more by what is left of the last block.
+        /// Bytes that they take on their filesystem (`st_blocks` times 512): less where a file has holes or
+        /// the filesystem compresses, more by what is left of the last block.
         public var allocated: UInt64 = 0
 
         /// Adds what two totals hold.

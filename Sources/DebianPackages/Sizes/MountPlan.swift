@@ -12,7 +12,7 @@ public struct MountPlan: Equatable, Sendable {
         case memory = "in memory only"
         /// Another host's files (nfs, cifs).
         case remote = "another host's"
-        /// Shows files that are on a filesystem that is carried (bind mounts, overlays, images mounted by loop).
+        /// Shows files that are on a filesystem that is carried (bind mounts, overlays, squashfs images).
         case repeated = "shows files that are carried already"
     }
 
@@ -42,11 +42,11 @@ public struct MountPlan: Equatable, Sendable {
     /// Plans a walk of `root`, an absolute path free of links.
     public init(_ mounts: [Mount], root: [UInt8]) {
         let base = mounts.last { Self.isBelow(root, $0.point) && Self.isDeepest($0, root, mounts) }
-        // Directories of filesystems that are walked already, by device.
-        var walked: [[UInt8]: [[UInt8]]] = [:]
+        // What is walked already, by device.
+        var walked: [[UInt8]: [Shown]] = [:]
         if let base {
             let inside = Array(root.dropFirst(base.point.count == 1 ? 0 : base.point.count))
-            walked[base.device] = [Self.join(base.root, inside)]
+            walked[base.device] = [Shown(directory: Self.join(base.root, inside), point: root)]
         }
         // What is mounted last hides what is below it.
         var effective: [[UInt8]: Mount] = [:]
@@ -61,10 +61,10 @@ public struct MountPlan: Equatable, Sendable {
         for mount in order {
             if let reason = Self.reason(mount.type) {
                 reasons[mount.point] = reason
-            } else if walked[mount.device, default: []].contains(where: { Self.isBelow(mount.root, $0) }) {
+            } else if walked[mount.device, default: []].contains(where: { $0.hasElsewhere(mount) }) {
                 reasons[mount.point] = .repeated
             } else {
-                walked[mount.device, default: []].append(mount.root)
+                walked[mount.device, default: []].append(Shown(directory: mount.root, point: mount.point))
             }
         }
         for mount in mounts where effective[mount.point] == mount {
@@ -76,6 +76,20 @@ public struct MountPlan: Equatable, Sendable {
             } else {
                 carried.append(mount.point)
             }
+        }
+    }
+
+    /// A directory of a filesystem, and where it is seen.
+    private struct Shown {
+        var directory: [UInt8]
+        var point: [UInt8]
+
+        /// Whether the files of a mount are seen in here too, at another place. A directory that is mounted
+        /// on itself, to be made private or read-only, is seen nowhere else.
+        func hasElsewhere(_ mount: Mount) -> Bool {
+            guard isBelow(mount.root, directory) else { return false }
+            let inside = Array(mount.root.dropFirst(directory.count == 1 ? 0 : directory.count))
+            return join(point, inside) != mount.point
         }
     }
 

@@ -20,8 +20,8 @@ extension DpkgDatabase {
 
     /// What a minimal image of this distribution holds: the essential packages with their closure.
     ///
-    /// - Parameter names: packages that such an image has besides, for example `apt`; those that are not on the
-    ///   system are left out.
+    /// - Parameter names: packages that such an image has besides, for example `apt`; those that are not on
+    ///   the system are left out.
     public func minimalBase(adding names: [String] = []) -> PackageClosure {
         closure(of: essential + names.flatMap { find($0) }.filter { package($0).isPresent })
     }

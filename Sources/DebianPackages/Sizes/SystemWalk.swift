@@ -4,8 +4,8 @@ public import SystemCalls
 
 /// What an image of a whole system has to hold: every file below a root, without what `MountPlan` leaves out.
 ///
-/// Takes as long as looking at every file does: minutes on a large disk. `FilesystemUsage` is the cheap answer
-/// to nearly the same question.
+/// Takes as long as looking at every file does: minutes on a large disk. `FilesystemUsage` is the cheap
+/// answer to nearly the same question.
 public struct SystemWalk: Sendable {
     /// What was measured; directories that could not be listed are in `unreadable`.
     public private(set) var sizes = FileSizes()
