@@ -191,6 +191,7 @@ extension Fixture {
         Architecture: y
         Version: 7
         Provides: other, virtual (= 3)
+        Depends: libs, base:x, libs:x
 
         """
     }

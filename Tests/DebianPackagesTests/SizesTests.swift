@@ -63,12 +63,13 @@ import Testing
             let names = { (ids: [PackageID]) in ids.map { database.package($0).qualifiedName } }
             #expect(names(database.essential) == ["base"])
             let base = database.minimalBase()
-            // Its own architecture of what it needs before, the provider of a virtual one, the first of two.
-            #expect(names(base.packages) == ["base", "libs:x", "conf", "provider"])
+            // Of what it needs: the own architecture of each that asks, the provider of a virtual one, and of two
+            // that are there the first.
+            #expect(names(base.packages) == ["base", "libs:x", "libs:y", "conf", "provider"])
             #expect(base.unmet == [])
-            #expect(database.sizes(of: base.packages).files.regular.count == 8)
+            #expect(database.sizes(of: base.packages).files.regular.count == 9)
             let more = database.minimalBase(adding: ["taker", "gone", "nothing"])
-            #expect(names(more.packages) == ["base", "libs:x", "taker", "conf", "provider"])
+            #expect(names(more.packages) == ["base", "libs:x", "libs:y", "taker", "conf", "provider"])
             #expect(more.unmet.map(\.alternatives) == [["nowhere"]])
             #expect(names(more.unmet.map(\.package)) == ["taker"])
             #expect(names(database.closure(of: []).packages) == [])
