@@ -79,10 +79,10 @@ let package = Package(
         library("EventTrace", ["Wire"]),
         library("MoveGroup", ["Records"]),
         library("SeedForm", ["Records"]),
-        library("DebianPackages", ["SystemCalls", "Procfs"]),
 
         // Edges.
         library("RecordStore", ["Records", "CSQLite"]),
+        library("DebianPackages", ["SystemCalls", "Procfs"]),
         library("Control", ["SystemCalls", "CLinux"]),
         library(
             "Daemon",

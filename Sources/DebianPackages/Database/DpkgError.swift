@@ -1,3 +1,4 @@
+import Glibc
 public import SystemCalls
 
 /// Why the database could not be read at all.
@@ -11,7 +12,7 @@ public enum DpkgError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// Whether this host simply has no dpkg.
     public var isMissing: Bool {
-        if case .unreadable(_, let error) = self { error.code == 2 } else { false }
+        if case .unreadable(_, let error) = self { error.code == ENOENT } else { false }
     }
 
     /// A sentence for a person.
