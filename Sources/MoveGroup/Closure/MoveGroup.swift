@@ -18,6 +18,8 @@ public struct MoveGroup {
     var states: [UInt8]
     /// For each node: the edge by which it came in, plus one; 0 for others.
     var ways: [UInt32]
+    /// For a file that something else bound than what it came in by: the edge that bound it, plus one.
+    var bindings: [UInt32: UInt32] = [:]
 
     init(_ graph: DependencyGraph, _ options: ClosureOptions, start: [NodeID]) {
         self.graph = graph
@@ -50,26 +52,34 @@ public struct MoveGroup {
     /// The step by which a member came in; `nil` for where it began.
     public func step(to node: NodeID) -> Step? {
         let way = ways[Int(node.rawValue)]
-        guard way != 0 else { return nil }
-        let edge = EdgeID(rawValue: way - 1)
-        let ends = graph[edge]
-        // An edge from a node to itself never brings anything in.
-        let isIncoming = ends.from == node
-        let from = isIncoming ? ends.to : ends.from
-        return Step(
-            from: from, to: node, edge: edge, isIncoming: isIncoming,
-            follow: follow(ends, isIncoming: isIncoming, to: node))
+        return way == 0 ? nil : step(to: node, by: EdgeID(rawValue: way - 1))
     }
 
     /// The steps from where it began to a member, in order.
+    ///
+    /// A file that a member executes, and that another member's use binds, comes in by the first; what joins
+    /// for using it does so by the second.
     public func chain(to node: NodeID) -> [Step] {
         var steps: [Step] = []
-        var here = node
-        while let step = step(to: here) {
+        var next = step(to: node)
+        while let step = next {
             steps.append(step)
-            here = step.from
+            if let binding = bindings[step.from.rawValue] {
+                next = self.step(to: step.from, by: EdgeID(rawValue: binding - 1))
+            } else {
+                next = self.step(to: step.from)
+            }
         }
         return steps.reversed()
+    }
+
+    private func step(to node: NodeID, by edge: EdgeID) -> Step {
+        let ends = graph[edge]
+        // An edge from a node to itself never brings anything in.
+        let isIncoming = ends.from == node
+        return Step(
+            from: isIncoming ? ends.to : ends.from, to: node, edge: edge, isIncoming: isIncoming,
+            follow: follow(ends, isIncoming: isIncoming, to: node))
     }
 
     /// How many steps a member is away from the start.
@@ -80,7 +90,8 @@ public struct MoveGroup {
         case .listed: return .related
         case .file:
             if isIncoming { return edge.mark.access.contains(.written) ? .writes : .reads }
-            return states[Int(node.rawValue)] & MemberState.bound != 0 ? .bound : .copied
+            let isBound = states[Int(node.rawValue)] & MemberState.bound != 0
+            return isBound && !edge.mark.access.isExecution ? .bound : .copied
         case .spawn: return isIncoming ? .parent : .child
         case .connect:
             if graph.kind(node) == .endpoint { return .endpoint }
@@ -103,4 +114,10 @@ enum MemberState {
     static let bound: UInt8 = 4
     /// A file whose users were looked at.
     static let expanded: UInt8 = 8
+    /// It joined at an odd distance.
+    static let odd: UInt8 = 16
+    /// A file that was bound only after its users were looked at, or just before.
+    static let late: UInt8 = 32
+    /// A file that nobody writes but installers.
+    static let unwritten: UInt8 = 64
 }

@@ -13,10 +13,12 @@ public final class DependencyGraph {
     public let sources: [Source]
     /// Whether an input told nothing but pairs (a list of four columns).
     public let hasEntries: Bool
+    /// Whether there are pipes and the like of which the other end is not known.
+    let hasNameless: Bool
 
     init(
         nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [Host], sources: [Source],
-        hasEntries: Bool
+        hasEntries: Bool, hasNameless: Bool
     ) {
         nodes.close()
         edges.shrink()
@@ -26,6 +28,7 @@ public final class DependencyGraph {
         self.hosts = hosts
         self.sources = sources
         self.hasEntries = hasEntries
+        self.hasNameless = hasNameless
     }
 
     /// How many nodes there are.
@@ -47,6 +50,9 @@ public final class DependencyGraph {
 
     /// A host by its number.
     public subscript(host: HostID) -> Host { hosts[Int(host.rawValue)] }
+
+    /// Whether a channel has no name: not one object, but all of its kind whose other end is not known.
+    func isNameless(_ channel: NodeID) -> Bool { nodes.withText(channel.rawValue) { $0.count == 1 } }
 
     /// What a node says.
     public subscript(node: NodeID) -> Node {

@@ -101,6 +101,7 @@ extension GraphBuilder {
         let isNameless = Node.isNameless(mechanism, name)
         let channel = intern(.channel(mechanism, name: isNameless ? [] : name), on: host)
         let mark = EdgeMark(.ipc, evidence: evidence)
+        if isNameless { hasNameless = true }
         if !isNameless || peer == nil { edges.append(program, channel, mark, detail) }
         guard let peer else { return }
         var detail = detail

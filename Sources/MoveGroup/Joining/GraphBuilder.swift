@@ -17,6 +17,7 @@ public struct GraphBuilder: ~Copyable {
     private var hostNumbers: [String: HostID] = [:]
     var sources: [Source] = []
     var hasEntries = false
+    var hasNameless = false
     private var scratch: [UInt8] = []
 
     /// Makes a builder without any input.
@@ -96,6 +97,7 @@ public struct GraphBuilder: ~Copyable {
     public consuming func finish(_ pairing: SocketPairing = SocketPairing()) -> DependencyGraph {
         pairing.resolve(&self)
         return DependencyGraph(
-            nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries)
+            nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries,
+            hasNameless: hasNameless)
     }
 }

@@ -17,7 +17,7 @@ public struct Host: Sendable {
     public init(id: String) {
         self.id = id
         name = ""
-        addresses = NetworkAddress(id).map { [$0] } ?? []
+        addresses = NetworkAddress(id).map { $0.isLoopback || $0.isWildcard ? [] : [$0] } ?? []
         observed = 0...0
         gaps = []
     }

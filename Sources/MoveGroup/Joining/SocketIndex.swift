@@ -52,32 +52,29 @@ struct SocketIndex {
         address.isLoopback || address.isWildcard || hosts[Int(host.rawValue)].addresses.contains(address)
     }
 
-    /// The one host that has an address, if just one has it at the time.
-    func host(of address: NetworkAddress, _ detail: EdgeDetail) -> HostID? {
-        let candidates = hosts(of: address, detail)
-        return candidates.count == 1 ? candidates[0] : nil
+    /// The hosts that something at this address belongs to, as one of them sees it; none if it is nobody's,
+    /// or cannot be told.
+    func owners(of address: NetworkAddress, seenFrom host: HostID, _ detail: EdgeDetail) -> [HostID] {
+        let candidates = candidates(for: address, seenFrom: host, detail)
+        return candidates.count == 1 || pairing.isPermissive ? candidates : []
     }
 
     /// The programs that took these connections.
     func acceptors(of connect: OpenSockets.End) -> [Match] {
-        let address = connect.remote.address
-        let isHere = isOwn(address, of: connect.host)
-        let candidates = isHere ? [connect.host] : hosts(of: address, connect.detail)
+        let address = Self.target(connect)
+        let candidates = candidates(for: address, seenFrom: connect.host, connect.detail)
         var found: [Match] = []
         for host in candidates {
             let service = Service(host: host, transport: connect.transport, port: connect.remote.port)
             for position in accepts[service] ?? [] {
                 let accept = sockets.accepts[position]
-                guard accept.local.address.isWildcard || accept.local.address == address,
-                    comes(accept.remote.address, from: connect.host, isHere: isHere),
-                    overlap(connect.detail, accept.detail, isHere: isHere)
-                else { continue }
+                guard belong(connect, accept) else { continue }
                 Self.add(Match(program: accept.program, host: host, evidence: accept.evidence), to: &found)
             }
         }
         if !found.isEmpty && !pairing.isPermissive { return found }
         for host in candidates {
-            for listener in listeners(on: host, connect, isHere: isHere) {
+            for listener in listeners(on: host, connect, isHere: host == connect.host) {
                 Self.add(Match(program: listener, host: host, evidence: .inferred), to: &found)
             }
         }
@@ -86,23 +83,29 @@ struct SocketIndex {
 
     /// The programs that made these connections.
     func connectors(to accept: OpenSockets.End) -> [Match] {
-        let address = accept.remote.address
-        let isHere = isOwn(address, of: accept.host)
         var found: [Match] = []
-        for host in isHere ? [accept.host] : hosts(of: address, accept.detail) {
+        for host in candidates(for: accept.remote.address, seenFrom: accept.host, accept.detail) {
             let service = Service(host: host, transport: accept.transport, port: accept.local.port)
             for position in connects[service] ?? [] {
                 let connect = sockets.connects[position]
-                let target = connect.remote.address
-                // Loopback of another host is not this host.
-                guard isHere || !target.isLoopback, isOwn(target, of: accept.host),
-                    accept.local.address.isWildcard || accept.local.address == target,
-                    overlap(connect.detail, accept.detail, isHere: isHere)
-                else { continue }
+                guard belong(connect, accept) else { continue }
                 Self.add(Match(program: connect.program, host: host, evidence: connect.evidence), to: &found)
             }
         }
         return found
+    }
+
+    /// Where a connection goes: one to "every address" goes to the loopback.
+    private static func target(_ connect: OpenSockets.End) -> NetworkAddress {
+        let address = connect.remote.address
+        guard address.isWildcard else { return address }
+        return address.isV4 ? NetworkAddress(v4: 0x7f00_0001) : NetworkAddress(high: 0, low: 1)
+    }
+
+    /// Whether a socket bound to a local address takes what is sent to an address: :: takes IPv4 as well,
+    /// 0.0.0.0 nothing else.
+    private static func takes(_ local: NetworkAddress, _ address: NetworkAddress) -> Bool {
+        local == address || (local.isWildcard && (!local.isV4 || address.isV4))
     }
 
     private static func add(_ match: Match, to found: inout [Match]) {
@@ -115,14 +118,35 @@ struct SocketIndex {
         }
     }
 
-    private func comes(_ address: NetworkAddress, from host: HostID, isHere: Bool) -> Bool {
-        isHere
-            ? isOwn(address, of: host)
-            : !address.isLoopback && hosts[Int(host.rawValue)].addresses.contains(address)
+    /// Whether two ends, of the same transport and port, can be those of one connection.
+    private func belong(_ connect: OpenSockets.End, _ accept: OpenSockets.End) -> Bool {
+        let target = Self.target(connect)
+        return Self.takes(accept.local.address, target)
+            && leads(target, from: connect.host, to: accept.host)
+            && leads(accept.remote.address, from: accept.host, to: connect.host)
+            && overlap(connect.detail, accept.detail, isHere: connect.host == accept.host)
+    }
+
+    /// Whether an address means one host to another; its own addresses, loopback above all, lead nobody
+    /// away from a host.
+    private func leads(_ address: NetworkAddress, from host: HostID, to other: HostID) -> Bool {
+        if host == other { return isOwn(address, of: host) }
+        guard hosts[Int(other.rawValue)].addresses.contains(address) else { return false }
+        return pairing.isPermissive || !isOwn(address, of: host)
+    }
+
+    /// The hosts that an address may lead to from a host: itself if it is its own.
+    private func candidates(
+        for address: NetworkAddress, seenFrom host: HostID, _ detail: EdgeDetail
+    ) -> [HostID] {
+        let others = hosts(of: address, detail)
+        guard isOwn(address, of: host) else { return others }
+        // That an address turns out to be one's own as well must not take away what was found without it.
+        return pairing.isPermissive ? [host] + others.filter { $0 != host } : [host]
     }
 
     private func hosts(of address: NetworkAddress, _ detail: EdgeDetail) -> [HostID] {
-        guard !address.isLoopback, let all = owners[address] else { return [] }
+        guard !address.isLoopback, !address.isWildcard, let all = owners[address] else { return [] }
         guard all.count > 1, !pairing.isPermissive else { return all }
         // An address that two hosts had: the one that was observed at the time, if one was.
         let then = all.filter { number in
@@ -150,9 +174,9 @@ struct SocketIndex {
     /// somebody else was seen first at the same place.
     private func listeners(on host: HostID, _ connect: OpenSockets.End, isHere: Bool) -> [UInt32] {
         let service = Service(host: host, transport: connect.transport, port: connect.remote.port)
-        let address = connect.remote.address
+        let address = Self.target(connect)
         let here = (listens[service] ?? []).map { sockets.listens[$0] }.filter {
-            $0.local.address.isWildcard || $0.local.address == address
+            Self.takes($0.local.address, address)
         }
         let skew = isHere ? 0 : pairing.clockSkew
         var found: [UInt32] = []

@@ -4,7 +4,8 @@ import Records
 ///
 /// Both hosts have told what they saw: one a connection to an address and port, the other a connection
 /// taken at a local address and port from an address. They belong together where transport and port are
-/// equal, each address is one of the other host's (or both are the same host), and the times overlap. Where
+/// equal, each address is one of the other host's (or both are the same host), and the times overlap; the
+/// local address of a socket is that address, or :: or, for IPv4, 0.0.0.0. Where
 /// the other host has no such connection, a listener at that address and port is inferred to be the end.
 /// Loopback never leaves its host. Whatever finds no other end leads to an endpoint.
 public struct SocketPairing: Sendable {
@@ -43,25 +44,23 @@ public struct SocketPairing: Sendable {
         _ end: OpenSockets.End, _ link: Link, at address: Endpoint, _ found: [SocketIndex.Match],
         _ index: SocketIndex, _ builder: inout GraphBuilder
     ) {
-        let isHere = index.isOwn(address.address, of: end.host)
-        let owner: HostID =
-            isHere ? end.host : found.first?.host ?? index.host(of: address.address, end.detail) ?? .none
+        let owners = index.owners(of: address.address, seenFrom: end.host, end.detail)
         var detail = end.detail
         if found.isEmpty || isPermissive {
-            // Two clients of an address that nobody observed share that address, not their ports.
-            let shown = link == .accept ? end.local.port : address.port
-            let endpoint = Endpoint(address.address, port: link == .accept ? 0 : shown)
-            let node = builder.intern(.endpoint(end.transport, endpoint), on: owner)
             if link == .accept {
                 detail.via = NodeID(
                     rawValue: builder.intern(.endpoint(end.transport, end.local), on: end.host))
             }
-            builder.edges.append(end.program, node, EdgeMark(link, evidence: end.evidence), detail)
+            // Two clients of an address that nobody observed share that address, not their ports.
+            for owner in owners.isEmpty ? [.none] : owners {
+                let node = builder.intern(.endpoint(end.transport, address), on: owner)
+                builder.edges.append(end.program, node, EdgeMark(link, evidence: end.evidence), detail)
+            }
         }
         let service = link == .connect ? end.remote : end.local
-        let serviceHost = link == .connect ? owner : end.host
         for match in found {
-            detail.via = NodeID(rawValue: builder.intern(.endpoint(end.transport, service), on: serviceHost))
+            let host = link == .connect ? match.host : end.host
+            detail.via = NodeID(rawValue: builder.intern(.endpoint(end.transport, service), on: host))
             let evidence = Self.weaker(end.evidence, match.evidence)
             builder.edges.append(end.program, match.program, EdgeMark(link, evidence: evidence), detail)
         }

@@ -36,7 +36,10 @@ public struct BoundaryRule: Sendable {
 
     /// Reads a rule: `launcher **/sshd`, `launcher **/bash in user.slice/**`, `follow file /var/log/app/**`.
     init?(_ line: String, origin: String) {
-        var words = line.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+        // Byte by byte: to characters, a blank before a combining mark is no blank.
+        var words = line.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 }).map {
+            String(Substring($0))
+        }
         text = words.joined(separator: " ")
         isFollowed = words.first == "follow"
         if isFollowed { words.removeFirst() }

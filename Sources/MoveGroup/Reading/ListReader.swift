@@ -57,21 +57,23 @@ public struct ListReader: ~Copyable {
     ) throws(ListError) {
         guard let base = piece.baseAddress, !piece.isEmpty else { return }
         var start = 0
-        // Completes the row that the last piece began.
-        while !rest.isEmpty {
-            guard let end = memchr(base + start, 0x0a, piece.count - start) else {
-                try keep(UnsafeRawBufferPointer(rebasing: piece[start...]))
+        if !rest.isEmpty {
+            // Completes the row that the last piece began, in most cases with its next LF.
+            guard let end = memchr(base, 0x0a, piece.count) else { return try keep(piece) }
+            start = base.distance(to: UnsafeRawPointer(end)) + 1
+            rest.append(contentsOf: piece[..<start])
+            if try takeRest(&builder) == 0 {
+                // It goes on behind that, inside quotes. Trying every LF would take the square of its length.
+                rest.append(contentsOf: piece[start...])
+                start = piece.count
+                let used = try takeRest(&builder)
+                rest.removeFirst(used)
+                guard rest.count <= lineLimit else {
+                    throw ListError(.tooLong(limit: lineLimit), line: line)
+                }
                 return
             }
-            let offset = base.distance(to: UnsafeRawPointer(end))
-            try keep(UnsafeRawBufferPointer(rebasing: piece[start..<offset + 1]))
-            start = offset + 1
-            let joined = rest
-            rest = []
-            let used = try joined.withUnsafeBufferPointer { bytes throws(ListError) in
-                try take(UnsafeRawBufferPointer(bytes), &builder)
-            }
-            if used < joined.count { rest = joined }
+            rest.removeAll()
         }
         start += try take(UnsafeRawBufferPointer(rebasing: piece[start...]), &builder)
         try keep(UnsafeRawBufferPointer(rebasing: piece[start...]))
@@ -82,6 +84,14 @@ public struct ListReader: ~Copyable {
         builder.sources[Int(source)].rows = rows
         if !rest.isEmpty { try skip(ListError(.cutOff, line: line)) }
         builder.sources[Int(source)].skipped = skipped
+    }
+
+    /// Takes what is whole of the kept part; says how many bytes that were.
+    private mutating func takeRest(_ builder: inout GraphBuilder) throws(ListError) -> Int {
+        let joined = rest
+        return try joined.withUnsafeBufferPointer { bytes throws(ListError) in
+            try take(UnsafeRawBufferPointer(bytes), &builder)
+        }
     }
 
     private mutating func keep(_ part: UnsafeRawBufferPointer) throws(ListError) {
@@ -106,7 +116,7 @@ public struct ListReader: ~Copyable {
         hostCache.forget()
         while start < bytes.count, let end = memchr(base + start, 0x0a, bytes.count - start) {
             let length = (base + start).distance(to: UnsafeRawPointer(end))
-            if columns == 4, take4(base + start, length, &builder) {
+            if columns == 4, length < lineLimit, take4(base + start, length, &builder) {
                 if batch.isFull { batch.flush(into: &builder) }
                 rows += 1
                 line += 1
@@ -160,10 +170,12 @@ public struct ListReader: ~Copyable {
         switch outcome {
         case .unfinished: return nil
         case .malformed(let used, let lines):
+            guard used <= lineLimit else { throw ListError(.tooLong(limit: lineLimit), line: began) }
             line += lines
             try skip(ListError(.quoting, line: began))
             return used
         case .row(let used, let lines):
+            guard used <= lineLimit else { throw ListError(.tooLong(limit: lineLimit), line: began) }
             line += lines
             do throws(ListError) {
                 try takeWide(began, &builder)
@@ -181,6 +193,7 @@ public struct ListReader: ~Copyable {
                 throw ListError(.columns(wide.count, expected: nil), line: began)
             }
             columns = wide.count
+            if columns == 4 { builder.hasEntries = true }
             if wide.isTitle { return }
         }
         guard wide.count == columns else {

@@ -13,7 +13,6 @@ extension WideRow {
             let from = entry(0, &builder)
             let to = entry(2, &builder)
             builder.edges.append(from, to, EdgeMark(.listed))
-            builder.hasEntries = true
             return
         }
         guard let relation = Relation(word: text(2)) else { throw error(2) }
@@ -24,7 +23,8 @@ extension WideRow {
         detail.count = try number(6)
         detail.first = try time(7)
         detail.last = try time(8)
-        guard detail.first <= detail.last else { throw error(8) }
+        // Either may be left out.
+        guard field(8).isEmpty || detail.first <= detail.last else { throw error(8) }
         let path = Array(field(5))
         switch relation {
         case .file:

@@ -78,11 +78,14 @@ struct WideRow {
                 ends.append(bytes.count)
                 offset += 1
             case 0x0a:
-                // A line may end with CR LF; a CR inside quotes stays.
+                // A line may end with CR LF; here behind a field without quotes.
                 if offset > 0, text[offset - 1] == 0x0d, bytes.last == 0x0d { bytes.removeLast() }
                 ends.append(bytes.count)
                 return .row(used: offset + 1, lines: lines)
-            case 0x0d where offset + 1 < text.count && text[offset + 1] == 0x0a: offset += 1
+            case 0x0d where offset + 1 < text.count && text[offset + 1] == 0x0a:
+                // Behind a quoted field, which may end with CR itself.
+                ends.append(bytes.count)
+                return .row(used: offset + 2, lines: lines)
             case 0x0d where offset + 1 == text.count: return .unfinished
             default: return malformed(text, offset, lines)
             }
