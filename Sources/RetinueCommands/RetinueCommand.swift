@@ -15,10 +15,15 @@ struct RetinueCommand: ParsableCommand {
               retinue records nginx                 what nginx depends on
               retinue records --path '/etc/ssl/**'  who uses these files
               retinue dump > host.ndjson            everything
+              retinue list web.csv db.csv           the list of the published method
 
             Exit status: 0 success; 1 a negative answer (not ready, nothing matches, something \
-            needed is missing) or bad input; 3 the daemon cannot be reached.
+            needed is missing) or bad input; 2 a file that is not what it should be; 3 the daemon \
+            cannot be reached.
             """,
         version: "retinue \(retinueVersion)",
-        subcommands: [ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self])
+        subcommands: [
+            ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self,
+            ListCommand.self,
+        ])
 }

@@ -4,7 +4,7 @@ enum ExitStatus {
     static let success: Int32 = 0
     /// The answer is no, or the input was wrong.
     static let negative: Int32 = 1
-    /// An input file or a name in the command line is wrong.
+    /// A file or a name that was given is not what it should be, where 1 would be an answer.
     static let badInput: Int32 = 2
     /// No daemon answers.
     static let unreachable: Int32 = 3

@@ -30,16 +30,27 @@ struct InputFile: ~Copyable {
         let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 4096)
         defer { buffer.deallocate() }
         while true {
-            let number = descriptor.number
-            let count: Int
-            do throws(SystemError) {
-                count = try systemCall("read") { read(number, buffer.baseAddress, buffer.count) }
-            } catch {
-                throw Failure("cannot read \(name): \(SystemError.text(of: error.code))")
-            }
+            let count = try read(into: buffer)
             if count == 0 { return }
             try body(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
         }
+    }
+
+    /// Reads once; 0 at the end of the file.
+    borrowing func read(into buffer: UnsafeMutableRawBufferPointer) throws(Failure) -> Int {
+        let number = descriptor.number
+        do throws(SystemError) {
+            return try systemCall("read") { Glibc.read(number, buffer.baseAddress, buffer.count) }
+        } catch {
+            throw Failure("cannot read \(name): \(SystemError.text(of: error.code))")
+        }
+    }
+
+    /// Bytes of a file, of which no end is known before it is read if it is a pipe: `nil`.
+    static func size(of path: String) -> UInt64? {
+        var status = stat()
+        guard path != "-", stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return UInt64(clamping: status.st_size)
     }
 }
 

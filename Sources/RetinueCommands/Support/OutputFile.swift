@@ -6,7 +6,7 @@ enum OutputFile {
     /// Lets `body` write; `-` is standard output.
     ///
     /// A regular file is written aside and renamed at the end, so that a failure leaves what was there
-    /// before; a device or a pipe is written to directly.
+    /// before; an interruption removes what was written aside. A device or a pipe is written to directly.
     static func write(to path: String, _ body: (Output) throws -> Void) throws {
         if path == "-" { return try body(.standard) }
         var status = stat()
@@ -16,13 +16,16 @@ enum OutputFile {
             return try body(Output(number: file.number, name: path))
         }
         let aside = path + ".\(getpid()).part"
-        let file = try open(aside, O_WRONLY | O_CREAT | O_EXCL, for: path)
-        do {
-            try body(Output(number: file.number, name: path))
-            guard rename(aside, path) == 0 else { throw failure(path, errno) }
-        } catch {
-            unlink(aside)
-            throw error
+        try Interruption.removing(aside) {
+            try open(aside, O_WRONLY | O_CREAT | O_EXCL, for: path)
+        } _: { file in
+            do {
+                try body(Output(number: file.number, name: path))
+                guard rename(aside, path) == 0 else { throw failure(path, errno) }
+            } catch {
+                unlink(aside)
+                throw error
+            }
         }
     }
 

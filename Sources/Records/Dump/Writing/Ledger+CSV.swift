@@ -106,8 +106,9 @@ extension Ledger {
 }
 
 /// A field of a CSV line (RFC 4180).
-enum CSVField {
-    static func append(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
+package enum CSVField {
+    /// Appends a field, in quotes where it holds a comma, a quote, CR or LF.
+    package static func append(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
         let mustQuote = text.contains { $0 == 0x2c || $0 == 0x22 || $0 == 0x0a || $0 == 0x0d }
         if !mustQuote {
             out.append(contentsOf: text)
