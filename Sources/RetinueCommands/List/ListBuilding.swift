@@ -61,7 +61,8 @@ struct ListBuilding: ~Copyable {
         }
         if summary.endsWithoutNewline {
             remarks.append(
-                "\(name): the last record is taken as it stands, but has no newline behind it: it may be cut off")
+                "\(name): the last record is taken as it stands, but has no newline behind it: it may be cut off"
+            )
         }
     }
 

@@ -11,7 +11,8 @@ struct ListRemarks {
         let unknown = statistics.unknown
         if unknown.total > 0 {
             let kinds = [
-                Self.count(unknown.opens, "open"), Self.count(unknown.spawns, "start of a program", "starts of programs"),
+                Self.count(unknown.opens, "open"),
+                Self.count(unknown.spawns, "start of a program", "starts of programs"),
                 Self.count(unknown.accepts, "accept"), Self.count(unknown.connects, "connect"),
             ].compactMap { $0 }
             let fate = options.namesUnknown ? "named pid:N" : "left out (--name-unknown keeps them)"

@@ -102,7 +102,8 @@ struct LineFields: ~Copyable {
     /// quotes.
     ///
     /// - Parameter isEnd: whether nothing follows `bytes`.
-    mutating func splitQuoted(_ bytes: UnsafeRawBufferPointer, from start: Int, isEnd: Bool) -> QuotedOutcome {
+    mutating func splitQuoted(_ bytes: UnsafeRawBufferPointer, from start: Int, isEnd: Bool) -> QuotedOutcome
+    {
         count = 0
         // A record of the longest has its newline at this offset less one.
         let farthest = start + SeedRecord.longest + 1
