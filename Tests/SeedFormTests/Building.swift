@@ -1,5 +1,6 @@
 import Records
-import SeedForm
+
+@testable import SeedForm
 
 /// What came of a list's building, as a test looks at it.
 struct Built {

@@ -1,6 +1,7 @@
 import Records
-import SeedForm
 import Testing
+
+@testable import SeedForm
 
 @Suite("The rules of the list")
 struct DependencyListTests {
@@ -100,7 +101,10 @@ struct DependencyListTests {
                 "pid:7,/1", "pid:7,/2", "pid:7,/a", "/a,/3",
             ])
         #expect(named.statistics.unknown == built.statistics.unknown)
-        #expect(named.recordRows.suffix(2).map { $0.contains("pid:7,accept,,10.0.0.9,tcp:80,1") } == [true, false])
+        #expect(
+            named.recordRows.suffix(2).map { $0.contains("pid:7,accept,,10.0.0.9,tcp:80,1") } == [
+                true, false,
+            ])
         #expect(named.recordRows.last?.contains("pid:7,connect,,10.0.0.9,tcp:80,1") == true)
     }
 
@@ -144,9 +148,11 @@ struct DependencyListTests {
     }
 
     @Test func aTupleUsedAgainIsPairedInOrder() throws {
-        let web = "exec,1,/a\nconnect,10.0.0.1,9,1,10.0.0.2,80\nexec,1,/b\nconnect,10.0.0.1,9,1,10.0.0.2,80\n"
+        let web =
+            "exec,1,/a\nconnect,10.0.0.1,9,1,10.0.0.2,80\nexec,1,/b\nconnect,10.0.0.1,9,1,10.0.0.2,80\n"
             + "exec,1,/c\nconnect,10.0.0.1,9,1,10.0.0.2,80\n"
-        let server = "exec,1,/x\naccept,10.0.0.2,80,1,10.0.0.1,9\nexec,1,/y\naccept,10.0.0.2,80,1,10.0.0.1,9\n"
+        let server =
+            "exec,1,/x\naccept,10.0.0.2,80,1,10.0.0.1,9\nexec,1,/y\naccept,10.0.0.2,80,1,10.0.0.1,9\n"
         for files in [[web, server], [server, web]] {
             let built = try build(files.map { RecordFile(nil, $0) })
             #expect(built.rows == ["10.0.0.1,/a,10.0.0.2,/x", "10.0.0.1,/b,10.0.0.2,/y"])
@@ -167,7 +173,8 @@ struct DependencyListTests {
     }
 
     @Test func rowsStandOnceInTheOrderOfFirstAppearance() throws {
-        let text = "exec,1,/a\nopen,1,/2,r\nopen,1,/1,r\nopen,1,/2,rw\nfork,1,2\nexec,2,/1\nfork,1,3\nexec,3,/3\n"
+        let text =
+            "exec,1,/a\nopen,1,/2,r\nopen,1,/1,r\nopen,1,/2,rw\nfork,1,2\nexec,2,/1\nfork,1,3\nexec,3,/3\n"
         #expect(try rows(text) == ["/a,/2", "/a,/1", "/a,/3"])
         // The relation tells rows of nine columns apart.
         let records = try build([RecordFile("10.0.0.1", text)]).recordRows
@@ -245,7 +252,8 @@ struct DependencyListTests {
 
     @Test func aLongLineIsLeftOutInWhateverPiecesItComes() throws {
         let long = String(repeating: "x", count: 200_000)
-        let file = RecordFile("10.0.0.1", "exec,1,/a\n\(long)\nopen,1,/1,r\nexec,\"\(long)\"\nbad\nopen,1,/2,r\n")
+        let file = RecordFile(
+            "10.0.0.1", "exec,1,/a\n\(long)\nopen,1,/1,r\nexec,\"\(long)\"\nbad\nopen,1,/2,r\n")
         for piece in [1000, 65_536, 65_537, 100_000, .max] {
             let built = try build([file], skipsBadLines: true, piece: piece)
             #expect(built.rows.map { $0.suffix(2) } == ["/1", "/2"])

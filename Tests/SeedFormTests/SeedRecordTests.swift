@@ -1,6 +1,7 @@
 import Records
-import SeedForm
 import Testing
+
+@testable import SeedForm
 
 @Suite("The five records as CSV")
 struct SeedRecordTests {
@@ -74,41 +75,49 @@ struct SeedRecordTests {
         #expect(try SeedRecord.read([]) == [])
     }
 
-    @Test(
-        arguments: [
-            ("\n", SeedFault.unknownCall), ("OPEN,1,/a,r\n", .unknownCall), (" open,1,/a,r\n", .unknownCall),
-            ("openx,1,/a,r\n", .unknownCall), ("clone,1,2\n", .unknownCall), ("fork;1;2\n", .unknownCall),
-            ("open,1,/a\n", .wrongFieldCount(.open)), ("open,1,/a,r,5,6\n", .wrongFieldCount(.open)),
-            ("fork,1\n", .wrongFieldCount(.fork)), ("exec,1\n", .wrongFieldCount(.exec)),
-            ("exec,1,/a,2,3,4,5,6,7,8,9,10,11\n", .wrongFieldCount(.exec)),
-            ("accept,10.0.0.1,1,2,10.0.0.2\n", .wrongFieldCount(.accept)),
-            ("connect\n", .wrongFieldCount(.connect)),
-            ("open,,/a,r\n", .badPID), ("open,-1,/a,r\n", .badPID), ("open,+1,/a,r\n", .badPID),
-            ("open,2147483648,/a,r\n", .badPID), ("fork,1,18446744073709551617\n", .badPID),
-            ("fork,1,99999999999999999999999\n", .badPID), ("exec,0x1,/a\n", .badPID),
-            ("exec,\"1\"\"\",/a\n", .badPID), ("accept,10.0.0.1,1,x,10.0.0.2,3\n", .badPID),
-            ("open,1,,r\n", .emptyPath), ("exec,1,\"\"\n", .emptyPath),
-            ("open,1,/a,w\n", .badAccess), ("open,1,/a,\n", .badAccess), ("open,1,/a,R\n", .badAccess),
-            ("accept,10.0.0,1,2,10.0.0.2,3\n", .badAddress), ("accept,10.0.0.256,1,2,10.0.0.2,3\n", .badAddress),
-            ("accept,10.0.0.01,1,2,10.0.0.2,3\n", .badAddress), ("accept,10.0.0.1.,1,2,10.0.0.2,3\n", .badAddress),
-            ("accept,,1,2,10.0.0.2,3\n", .badAddress), ("connect,10.0.0.1,1,2,db1,3\n", .badAddress),
-            ("connect,10.0.0.1,1,2,fe80::1%eth0,3\n", .badAddress), ("connect,1,1,2,1,3\n", .badAddress),
-            ("connect,10.0.0.1,65536,2,10.0.0.2,3\n", .badPort), ("connect,10.0.0.1,1,2,10.0.0.2,\n", .badPort),
-            ("fork,1,2,\n", .badTime), ("fork,1,2,9223372036854775808\n", .badTime),
-            ("fork,1,2,2026-11-21T02:00:00Z\n", .badTime), ("fork,1,2,18446744073709551616\n", .badTime),
-            ("exec,1,/a\"b\n", .quoteInside), ("exec,1,\"/a\"b\n", .textBehindQuote),
-            ("exec,1,\"/a\" \n", .textBehindQuote), ("exec,1,\"/a\n", .quoteNotClosed),
-            ("exec,1,/a\rb\n", .carriageReturn), ("exec,1,\"/a\"\rb\n", .carriageReturn),
-            ("exec,1,/a\r\r\n", .carriageReturn), ("exec,1,/a\rb,\"c\"\n", .carriageReturn),
-            ("exec,1," + String(repeating: "a", count: 65_530) + "\n", .tooLong),
-            ("exec,1,\"" + String(repeating: "a", count: 65_530) + "\"\n", .tooLong),
-            ("exec,1,\"" + String(repeating: "a\n", count: 40_000) + "\"\n", .tooLong),
-        ])
+    private static let faults: [(String, SeedFault)] = [
+        ("\n", .unknownCall), ("OPEN,1,/a,r\n", .unknownCall), (" open,1,/a,r\n", .unknownCall),
+        ("openx,1,/a,r\n", .unknownCall), ("clone,1,2\n", .unknownCall), ("fork;1;2\n", .unknownCall),
+        ("open,1,/a\n", .wrongFieldCount(.open)), ("open,1,/a,r,5,6\n", .wrongFieldCount(.open)),
+        ("fork,1\n", .wrongFieldCount(.fork)), ("exec,1\n", .wrongFieldCount(.exec)),
+        ("exec,1,/a,2,3,4,5,6,7,8,9,10,11\n", .wrongFieldCount(.exec)),
+        ("accept,10.0.0.1,1,2,10.0.0.2\n", .wrongFieldCount(.accept)),
+        ("connect\n", .wrongFieldCount(.connect)),
+        ("open,,/a,r\n", .badPID), ("open,-1,/a,r\n", .badPID), ("open,+1,/a,r\n", .badPID),
+        ("open,2147483648,/a,r\n", .badPID), ("fork,1,18446744073709551617\n", .badPID),
+        ("fork,1,99999999999999999999999\n", .badPID), ("exec,0x1,/a\n", .badPID),
+        ("exec,\"1\"\"\",/a\n", .badPID), ("accept,10.0.0.1,1,x,10.0.0.2,3\n", .badPID),
+        ("open,1,,r\n", .emptyPath), ("exec,1,\"\"\n", .emptyPath),
+        ("open,1,/a,w\n", .badAccess), ("open,1,/a,\n", .badAccess), ("open,1,/a,R\n", .badAccess),
+        ("accept,10.0.0,1,2,10.0.0.2,3\n", .badAddress),
+        ("accept,10.0.0.256,1,2,10.0.0.2,3\n", .badAddress),
+        ("accept,10.0.0.01,1,2,10.0.0.2,3\n", .badAddress),
+        ("accept,10.0.0.1.,1,2,10.0.0.2,3\n", .badAddress),
+        ("accept,,1,2,10.0.0.2,3\n", .badAddress), ("connect,10.0.0.1,1,2,db1,3\n", .badAddress),
+        ("connect,10.0.0.1,1,2,fe80::1%eth0,3\n", .badAddress), ("connect,1,1,2,1,3\n", .badAddress),
+        ("connect,10.0.0.1,65536,2,10.0.0.2,3\n", .badPort),
+        ("connect,10.0.0.1,1,2,10.0.0.2,\n", .badPort),
+        ("fork,1,2,\n", .badTime), ("fork,1,2,9223372036854775808\n", .badTime),
+        ("fork,1,2,2026-11-21T02:00:00Z\n", .badTime), ("fork,1,2,18446744073709551616\n", .badTime),
+        ("exec,1,/a\"b\n", .quoteInside), ("exec,1,\"/a\"b\n", .textBehindQuote),
+        ("exec,1,\"/a\" \n", .textBehindQuote), ("exec,1,\"/a\n", .quoteNotClosed),
+        ("exec,1,/a\rb\n", .carriageReturn), ("exec,1,\"/a\"\rb\n", .carriageReturn),
+        ("exec,1,/a\r\r\n", .carriageReturn), ("exec,1,/a\rb,\"c\"\n", .carriageReturn),
+    ]
+
+    @Test(arguments: faults)
     func whatIsNoRecord(text: String, expected: SeedFault) {
         #expect(fault(text) == BadLine(line: 1, fault: expected, isCutOff: false))
         // Whatever stands before it, the line is counted right: a record on two lines is two.
         let before = "fork,1,2\r\nexec,1,\"/a\n/b\"\nfork,1,2\n"
         #expect(fault(before + text) == BadLine(line: 5, fault: expected, isCutOff: false))
+    }
+
+    @Test func whatIsTooLong() {
+        let bad = BadLine(line: 1, fault: .tooLong, isCutOff: false)
+        #expect(fault(long("exec,1,", "a", 65_530, "\n")) == bad)
+        #expect(fault(long("exec,1,\"", "a", 65_530, "\"\n")) == bad)
+        #expect(fault(long("exec,1,\"", "a\n", 40_000, "\"\n")) == bad)
     }
 
     @Test func theLongestIsTaken() throws {
@@ -130,7 +139,12 @@ struct SeedRecordTests {
         #expect(fault("exec,1,\"/a")?.isCutOff == true)
         #expect(fault("exec,1,\"/a\"\"\"x,\"")?.isCutOff == true)
         #expect(try SeedRecord.read(Array("exec,1,/usr/bi".utf8)).count == 1)
-        #expect(fault("exec,1")?.description.hasSuffix("; the file ends in this line, it may be cut off") == true)
+        #expect(
+            fault("exec,1")?.description.hasSuffix("; the file ends in this line, it may be cut off") == true)
+    }
+
+    private func long(_ start: String, _ part: String, _ count: Int, _ end: String) -> String {
+        start + String(repeating: part, count: count) + end
     }
 
     private func fault(_ text: some StringProtocol) -> BadLine? {

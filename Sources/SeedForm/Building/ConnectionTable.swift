@@ -30,21 +30,19 @@ struct ConnectionTable: ~Copyable {
         var sequence: UInt64
     }
 
-    private struct Slot {
-        var tuple = Tuple(client: 0, server: 0, clientPort: 0, serverPort: 0, scope: 0)
-        /// Positions in `waiting` plus one; a slot whose `first` is 0 is free.
-        var first: UInt32 = 0
-        var last: UInt32 = 0
-        var side = Side.accept
-    }
-
     private struct Waiting {
+        var tuple: Tuple
+        var side: Side
         var end: End
         /// Position plus one of the next under the same tuple, or of the next that is free.
-        var next: UInt32
+        var next: UInt32 = 0
+        /// Of the first under a tuple: position plus one of the last.
+        var last: UInt32
     }
 
-    private var slots = [Slot](repeating: Slot(), count: 1024)
+    /// A hash above the position plus one of the first that waits under a tuple; 0 is free. Half of them
+    /// stay free: most look-ups are for a tuple that is not there, and end at a free one.
+    private var slots = [UInt64](repeating: 0, count: 1024)
     private var used = 0
     private var waiting: [Waiting] = []
     private var free: UInt32 = 0
@@ -52,66 +50,72 @@ struct ConnectionTable: ~Copyable {
 
     /// Takes out the counterpart that has waited longest; if there is none, lets this end wait.
     mutating func meet(_ tuple: Tuple, _ side: Side, _ end: End) -> End? {
-        let slot = place(tuple)
-        if slots[slot].first == 0 {
-            let position = keep(end)
-            slots[slot] = Slot(tuple: tuple, first: position, last: position, side: side)
-            used += 1
-            if used * 4 > slots.count * 3 { grow() }
-            return nil
+        let hash = hash(tuple)
+        var slot = Int(hash) & (slots.count - 1)
+        while slots[slot] != 0 {
+            let first = Int(slots[slot] & 0xffff_ffff) - 1
+            if slots[slot] >> 32 == hash, waiting[first].tuple == tuple {
+                if waiting[first].side != side { return take(first, slot) }
+                let position = keep(tuple, side, end)
+                waiting[Int(waiting[first].last) - 1].next = position
+                waiting[first].last = position
+                return nil
+            }
+            slot = (slot + 1) & (slots.count - 1)
         }
-        if slots[slot].side == side {
-            let position = keep(end)
-            waiting[Int(slots[slot].last - 1)].next = position
-            slots[slot].last = position
-            return nil
-        }
-        let position = slots[slot].first
-        let other = waiting[Int(position - 1)]
-        waiting[Int(position - 1)].next = free
-        free = position
-        if other.next == 0 { remove(slot) } else { slots[slot].first = other.next }
-        return other.end
+        slots[slot] = hash << 32 | UInt64(keep(tuple, side, end))
+        used += 1
+        if used * 2 > slots.count { grow() }
+        return nil
     }
 
     /// All that still wait, in the order in which they came.
     consuming func rest() -> [(tuple: Tuple, side: Side, end: End)] {
         var rest: [(tuple: Tuple, side: Side, end: End)] = []
-        for slot in slots where slot.first != 0 {
-            var position = slot.first
+        for slot in slots where slot != 0 {
+            var position = UInt32(slot & 0xffff_ffff)
             while position != 0 {
-                rest.append((slot.tuple, slot.side, waiting[Int(position - 1)].end))
-                position = waiting[Int(position - 1)].next
+                let entry = waiting[Int(position - 1)]
+                rest.append((entry.tuple, entry.side, entry.end))
+                position = entry.next
             }
         }
         rest.sort { $0.end.sequence < $1.end.sequence }
         return rest
     }
 
-    private mutating func keep(_ end: End) -> UInt32 {
+    private mutating func keep(_ tuple: Tuple, _ side: Side, _ end: End) -> UInt32 {
+        let position = free == 0 ? UInt32(waiting.count) + 1 : free
+        let entry = Waiting(tuple: tuple, side: side, end: end, last: position)
         if free == 0 {
-            waiting.append(Waiting(end: end, next: 0))
-            return UInt32(waiting.count)
+            waiting.append(entry)
+        } else {
+            free = waiting[Int(position - 1)].next
+            waiting[Int(position - 1)] = entry
         }
-        let position = free
-        free = waiting[Int(position - 1)].next
-        waiting[Int(position - 1)] = Waiting(end: end, next: 0)
         return position
     }
 
-    @inline(__always)
-    private func home(_ tuple: Tuple) -> Int {
-        let addresses = UInt64(tuple.client) << 32 | UInt64(tuple.server)
-        let ports = UInt64(tuple.clientPort) << 16 | UInt64(tuple.serverPort)
-        let hash = mixing.hash(addresses, UInt64(tuple.scope) << 32 | ports)
-        return Int(truncatingIfNeeded: hash) & (slots.count - 1)
+    /// Takes out the first under a tuple; the next takes its place in the slot.
+    private mutating func take(_ first: Int, _ slot: Int) -> End {
+        let entry = waiting[first]
+        waiting[first].next = free
+        free = UInt32(first) + 1
+        if entry.next == 0 {
+            remove(slot)
+        } else {
+            waiting[Int(entry.next - 1)].last = entry.last
+            slots[slot] = slots[slot] & ~0xffff_ffff | UInt64(entry.next)
+        }
+        return entry.end
     }
 
+    /// 32 bits.
     @inline(__always)
-    private func place(_ tuple: Tuple) -> Int {
-        var slot = home(tuple)
-        while slots[slot].first != 0, slots[slot].tuple != tuple { slot = (slot + 1) & (slots.count - 1) }
-        return slot
+    private func hash(_ tuple: Tuple) -> UInt64 {
+        let addresses = UInt64(tuple.client) << 32 | UInt64(tuple.server)
+        let ports = UInt64(tuple.clientPort) << 16 | UInt64(tuple.serverPort)
+        return mixing.hash(addresses, UInt64(tuple.scope) << 32 | ports) & 0xffff_ffff
     }
 
     /// Frees a slot and closes the hole that it would leave in the way of others (Knuth, 6.4, R).
@@ -119,21 +123,25 @@ struct ConnectionTable: ~Copyable {
         let mask = slots.count - 1
         var hole = slot
         var next = (slot + 1) & mask
-        while slots[next].first != 0 {
-            // Those between their home and the hole may move; for others the hole is not on the way.
-            if (next - home(slots[next].tuple)) & mask >= (next - hole) & mask {
+        while slots[next] != 0 {
+            // Those whose way from their home leads over the hole may move into it; others must stay.
+            if (next - Int(slots[next] >> 32)) & mask >= (next - hole) & mask {
                 slots[hole] = slots[next]
                 hole = next
             }
             next = (next + 1) & mask
         }
-        slots[hole] = Slot()
+        slots[hole] = 0
         used -= 1
     }
 
     private mutating func grow() {
         let old = slots
-        slots = [Slot](repeating: Slot(), count: old.count * 2)
-        for entry in old where entry.first != 0 { slots[place(entry.tuple)] = entry }
+        slots = [UInt64](repeating: 0, count: old.count * 2)
+        for entry in old where entry != 0 {
+            var slot = Int(entry >> 32) & (slots.count - 1)
+            while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
+            slots[slot] = entry
+        }
     }
 }

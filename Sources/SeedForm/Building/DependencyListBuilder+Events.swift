@@ -7,7 +7,7 @@ extension DependencyListBuilder {
     mutating func takeLine() throws(SeedError) {
         switch parser.line.call {
         case .open: try open()
-        case .fork: fork()
+        case .fork: try fork()
         case .exec: try exec()
         case .accept: try accept()
         case .connect: try connect()
@@ -18,7 +18,7 @@ extension DependencyListBuilder {
 
     @inline(__always)
     private mutating func open() throws(SeedError) {
-        let process = actor(parser.line.pid)
+        let process = try actor(parser.line.pid)
         if process.isUnknown { statistics.unknown.opens += 1 }
         if process.program == .none { return }
         let access: Access = parser.line.access == .read ? .opened : [.opened, .written]
@@ -29,8 +29,8 @@ extension DependencyListBuilder {
     /// The child is a process of its own from here on, whatever its pid stood for, and runs its parent's
     /// program until an exec.
     @inline(__always)
-    private mutating func fork() {
-        var process = actor(parser.line.pid)
+    private mutating func fork() throws(SeedError) {
+        var process = try actor(parser.line.pid)
         process.wasForked = true
         processes[parser.line.child] = process
     }
@@ -51,7 +51,7 @@ extension DependencyListBuilder {
 
     @inline(__always)
     private mutating func accept() throws(SeedError) {
-        let process = actor(parser.line.pid)
+        let process = try actor(parser.line.pid)
         if process.isUnknown { statistics.unknown.accepts += 1 }
         try learn(own: parser.line.server.address)
         meet(.accept, process)
@@ -59,7 +59,7 @@ extension DependencyListBuilder {
 
     @inline(__always)
     private mutating func connect() throws(SeedError) {
-        let process = actor(parser.line.pid)
+        let process = try actor(parser.line.pid)
         if process.isUnknown { statistics.unknown.connects += 1 }
         try learn(own: parser.line.client.address)
         meet(.connect, process)
@@ -105,17 +105,19 @@ extension DependencyListBuilder {
 
     /// The process that did something; made up, if that is wanted, where no record tells of it.
     @inline(__always)
-    private mutating func actor(_ pid: UInt32) -> ProcessTable.Process {
+    private mutating func actor(_ pid: UInt32) throws(SeedError) -> ProcessTable.Process {
         let process = processes[pid]
         guard process.program == .none, options.namesUnknown else { return process }
-        return nameUnknown(pid, process)
+        return try nameUnknown(pid, process)
     }
 
     private mutating func nameUnknown(
         _ pid: UInt32, _ process: ProcessTable.Process
-    ) -> ProcessTable.Process {
+    ) throws(SeedError) -> ProcessTable.Process {
         var process = process
-        process.program = texts.intern("pid:\(pid)")
+        guard names.hasRoom else { throw .tooManyNames }
+        var name = "pid:\(pid)"
+        process.program = name.withUTF8 { names.intern(UnsafeRawBufferPointer($0)) }
         processes[pid] = process
         return process
     }
@@ -129,11 +131,9 @@ extension DependencyListBuilder {
         rows.note(key, access: access, span)
     }
 
-    /// Where names are numbered with 32 bits, the bytes of all of them must not be more than those count.
     @inline(__always)
     private mutating func intern(_ path: UnsafeRawBufferPointer) throws(SeedError) -> TextID {
-        // Room is left for made up names, which are short.
-        guard texts.byteCount < Int(UInt32.max) - SeedRecord.longest * 2 else { throw .tooManyNames }
-        return texts.intern(path)
+        guard names.hasRoom else { throw .tooManyNames }
+        return names.intern(path)
     }
 }

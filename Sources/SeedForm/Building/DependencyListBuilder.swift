@@ -42,7 +42,7 @@ public struct DependencyListBuilder: ~Copyable {
 
     let options: Options
     var parser = SeedParser()
-    var texts = ByteInterner()
+    var names = NameTable()
     var addresses = AddressTable()
     var processes = ProcessTable()
     var connections = ConnectionTable()
@@ -130,6 +130,6 @@ public struct DependencyListBuilder: ~Copyable {
         // A machine whose file was not ended has no address, but there is nobody to tell.
         let machines = machines.map { $0.address ?? NetworkAddress(v4: 0) }
         return DependencyList(
-            table: rows, texts: texts, addresses: addresses, machines: machines, statistics: statistics)
+            table: rows, names: names, addresses: addresses, machines: machines, statistics: statistics)
     }
 }

@@ -11,6 +11,23 @@ struct Mixing {
     @inline(__always)
     func hash(_ first: UInt64, _ second: UInt64) -> UInt64 { Self.mix(Self.mix(seed ^ first) ^ second) }
 
+    /// A hash of bytes, eight at a time.
+    @inline(__always)
+    func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
+        var state = seed ^ UInt64(bytes.count)
+        var offset = 0
+        while offset + 8 <= bytes.count {
+            state = Self.mix(state ^ bytes.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+            offset += 8
+        }
+        var tail: UInt64 = 0
+        while offset < bytes.count {
+            tail = tail << 8 | UInt64(bytes[offset])
+            offset += 1
+        }
+        return Self.mix(state ^ tail)
+    }
+
     /// Multiply and fold (the construction of wyhash).
     @inline(__always)
     private static func mix(_ value: UInt64) -> UInt64 {

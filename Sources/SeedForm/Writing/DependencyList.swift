@@ -3,7 +3,7 @@ import Records
 /// The dependency list: which path of which machine depends on which other one.
 public struct DependencyList: ~Copyable {
     let table: RowTable
-    let texts: ByteInterner
+    let names: NameTable
     let addresses: AddressTable
     /// Addresses of the machines by their numbers.
     let machines: [NetworkAddress]
@@ -11,11 +11,11 @@ public struct DependencyList: ~Copyable {
     public let statistics: ListStatistics
 
     init(
-        table: consuming RowTable, texts: consuming ByteInterner, addresses: consuming AddressTable,
+        table: consuming RowTable, names: consuming NameTable, addresses: consuming AddressTable,
         machines: [NetworkAddress], statistics: ListStatistics
     ) {
         self.table = table
-        self.texts = texts
+        self.names = names
         self.addresses = addresses
         self.machines = machines
         self.statistics = statistics
@@ -92,7 +92,7 @@ public struct DependencyList: ~Copyable {
 
     private borrowing func append(_ path: TextID, to out: inout [UInt8]) {
         out.append(comma)
-        texts.withBytes(path) { CSVField.append($0, to: &out) }
+        names.withBytes(path) { CSVField.append($0, to: &out) }
     }
 
     private var comma: UInt8 { UInt8(ascii: ",") }
