@@ -1,0 +1,36 @@
+"""Who takes part, and how each is called."""
+
+import os
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+
+# The order is that of tables and legends.
+NAMES = ["retinue", "duckdb", "rustworkx", "scipy", "sqlite", "networkx"]
+
+# Packages that each needs in the environment that `run` makes; the sqlite3 shell is Debian's.
+MODULES = {"duckdb": "duckdb", "rustworkx": "rustworkx", "scipy": "scipy", "networkx": "networkx"}
+
+_SCRIPTS = {
+    "duckdb": "duckdb_cte.py",
+    "rustworkx": "rustworkx_arrow.py",
+    "scipy": "scipy_arrow.py",
+    "networkx": "networkx_csv.py",
+}
+
+
+def retinue_command(binary, file, address, path):
+    """The one place where the command line of Retinue stands."""
+    return [binary, "group", f"{address}:{path}", "--from", file, "--symmetric", "--format", "csv"]
+
+
+# What turns Retinue's answer into lines `address,path`: a header, then columns of which the first two name a member.
+# The generated names hold nothing that CSV would quote.
+RETINUE_MEMBERS = "tail -n +2 | cut -d, -f1,2"
+
+
+def command(name, retinue, python, file, address, path):
+    if name == "retinue":
+        return retinue_command(retinue, file, address, path)
+    if name == "sqlite":
+        return [f"{HERE}/competitors/sqlite_shell", file, address, path]
+    return [python, f"{HERE}/competitors/{_SCRIPTS[name]}", file, address, path]
