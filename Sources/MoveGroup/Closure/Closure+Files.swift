@@ -54,7 +54,11 @@ extension Closure {
     ) {
         guard let known = bindingStrengths[file.rawValue], known.depth == depth else { return }
         let strength = min(strengths[Int(member.rawValue)], use.mark.strength)
-        guard strength > known.strength else { return }
+        let binding = EdgeID(rawValue: (group.bindings[file.rawValue] ?? group.ways[Int(file.rawValue)]) - 1)
+        guard
+            isBetter(
+                (member, use.edge, strength), than: (graph[binding].from, binding, known.strength))
+        else { return }
         bindingStrengths[file.rawValue] = (strength, depth)
         group.bindings[file.rawValue] = use.edge.rawValue + 1
     }

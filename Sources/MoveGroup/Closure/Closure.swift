@@ -13,6 +13,8 @@ struct Closure {
     /// The weakest evidence on the way to each member, if evidence counts.
     var strengths: [UInt8] = []
     var depths: [UInt32] = []
+    /// Which of two reasons is the better one, if evidence counts.
+    let order: ReasonOrder?
     /// The same for files as bound ones.
     var bindingStrengths: [UInt32: (strength: UInt8, depth: UInt32)] = [:]
     /// The distance of what joins now.
@@ -38,6 +40,7 @@ struct Closure {
         self.options = options
         judge = PolicyJudge(graph, options.isSymmetric ? .empty : options.policy)
         group = MoveGroup(graph, options, start: start)
+        order = options.prefersEvidence ? ReasonOrder(graph) : nil
         if options.prefersEvidence {
             strengths = [UInt8](repeating: 0, count: graph.nodeCount)
             depths = [UInt32](repeating: 0, count: graph.nodeCount)
@@ -236,14 +239,30 @@ struct Closure {
         return true
     }
 
-    /// Takes a way of the same length if its weakest evidence is stronger.
+    /// Takes a way of the same length if it is the better reason.
     private mutating func prefer(_ node: NodeID, _ edge: DependencyGraph.Incidence) {
         let other = Int(edge.other.rawValue)
         guard depths[other] == depth, group.ways[other] != 0 else { return }
+        let known = EdgeID(rawValue: group.ways[other] - 1)
         let strength = min(strength(node), edge.mark.strength)
-        guard strength > strengths[other] else { return }
+        guard
+            isBetter(
+                (node, edge.edge, strength),
+                than: (graph.end(of: known, opposite: edge.other), known, strengths[other]))
+        else { return }
         strengths[other] = strength
         group.ways[other] = edge.edge.rawValue + 1
+    }
+
+    /// Whether a way is the better reason, whatever the order in which the inputs told of them.
+    func isBetter(
+        _ new: (from: NodeID, edge: EdgeID, strength: UInt8),
+        than known: (from: NodeID, edge: EdgeID, strength: UInt8)
+    ) -> Bool {
+        order?.isBetter(
+            ReasonOrder.Candidate(from: new.from, edge: new.edge, strength: new.strength),
+            than: ReasonOrder.Candidate(from: known.from, edge: known.edge, strength: known.strength))
+            ?? false
     }
 
     /// The weakest evidence on the way by which something is reached from a member.

@@ -10,7 +10,8 @@ public struct ClosureOptions: Sendable {
     public var include: [NodePattern] = []
     /// What does not join.
     public var exclude: [NodePattern] = []
-    /// Among chains of equal length prefer those of stronger evidence; a little slower.
+    /// Among chains of equal length prefer those of stronger evidence, and among those the first in the order
+    /// of outputs, so that reasons do not depend on the order of inputs; a little slower.
     public var prefersEvidence = false
 
     /// Default policy, nothing asked for beside it.

@@ -68,6 +68,12 @@ public final class DependencyGraph {
     /// The ends and the mark of an edge.
     public subscript(edge: EdgeID) -> Edge { edges[edge] }
 
+    /// The end of an edge that is not the given one.
+    func end(of edge: EdgeID, opposite node: NodeID) -> NodeID {
+        let ends = self[edge]
+        return ends.from == node ? ends.to : ends.from
+    }
+
     /// Count, times and traffic of an edge.
     public func detail(_ edge: EdgeID) -> EdgeDetail { edges.detail(edge) }
 

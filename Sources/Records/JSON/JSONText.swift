@@ -1,5 +1,5 @@
 /// Byte strings as JSON strings.
-enum JSONText {
+package enum JSONText {
     /// Appends `text` between quotes.
     ///
     /// Escaped are what JSON demands and what would break a line or steer a terminal: controls of both
@@ -8,7 +8,7 @@ enum JSONText {
     ///
     /// - Returns: whether the bytes are UTF-8, so that nothing is lost.
     @discardableResult
-    static func append(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) -> Bool {
+    package static func append(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) -> Bool {
         var isWhole = true
         out.append(UInt8(ascii: "\""))
         var start = 0
@@ -38,7 +38,7 @@ enum JSONText {
     }
 
     /// Appends a string between quotes.
-    static func append(_ text: String, to out: inout [UInt8]) {
+    package static func append(_ text: String, to out: inout [UInt8]) {
         var text = text
         text.withUTF8 { _ = append(UnsafeRawBufferPointer($0), to: &out) }
     }

@@ -1,6 +1,6 @@
 extension [UInt8] {
     /// Appends a number in decimal.
-    mutating func append(decimal value: UInt64) {
+    package mutating func append(decimal value: UInt64) {
         if value < 10 {
             append(UInt8(ascii: "0") + UInt8(value))
             return
@@ -19,12 +19,12 @@ extension [UInt8] {
 
     /// Appends a word that the program knows.
     @inline(__always)
-    mutating func append(_ word: StaticString) {
+    package mutating func append(_ word: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
 
     /// Appends what stands before a time, and the time.
-    mutating func append(_ start: StaticString, time: UInt64) {
+    package mutating func append(_ start: StaticString, time: UInt64) {
         append(start)
         Timestamp.append(time, to: &self)
     }

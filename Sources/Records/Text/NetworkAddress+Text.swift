@@ -20,7 +20,7 @@ extension NetworkAddress: CustomStringConvertible {
     /// Reads an address from a string; see the initializer from bytes.
     public init?(_ text: String) { self.init(text.utf8) }
 
-    func append(to out: inout [UInt8]) {
+    package func append(to out: inout [UInt8]) {
         if isV4 {
             for shift in stride(from: 24, through: 0, by: -8) {
                 out.append(decimal: low >> UInt64(shift) & 0xff)

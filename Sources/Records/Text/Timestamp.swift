@@ -27,7 +27,7 @@ public enum Timestamp {
         return Array(text).withUnsafeBytes { parse($0) }
     }
 
-    static func append(_ nanoseconds: UInt64, to out: inout [UInt8]) {
+    package static func append(_ nanoseconds: UInt64, to out: inout [UInt8]) {
         let seconds = nanoseconds / 1_000_000_000
         let date = civil(day: seconds / 86_400)
         let second = seconds % 86_400

@@ -1,10 +1,10 @@
 /// Lines on their way out: collected in one buffer that is used again, handed over in large pieces.
-struct OutputBuffer: ~Copyable {
-    var bytes: [UInt8] = []
+package struct OutputBuffer: ~Copyable {
+    package var bytes: [UInt8] = []
     private let chunk: Int
 
     /// Makes a buffer that hands over when a line has filled `chunk` bytes.
-    init(chunk: Int) {
+    package init(chunk: Int) {
         self.chunk = max(chunk, 1)
         // Room for the line that goes over.
         bytes.reserveCapacity(self.chunk + min(self.chunk, 16 << 10))
@@ -12,7 +12,7 @@ struct OutputBuffer: ~Copyable {
 
     /// Hands over what has been collected if it is enough.
     @inline(__always)
-    mutating func endLine<Failure: Error>(
+    package mutating func endLine<Failure: Error>(
         _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         bytes.append(UInt8(ascii: "\n"))
@@ -20,7 +20,7 @@ struct OutputBuffer: ~Copyable {
     }
 
     /// Hands over whatever has been collected.
-    mutating func flush<Failure: Error>(
+    package mutating func flush<Failure: Error>(
         _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         if bytes.isEmpty { return }

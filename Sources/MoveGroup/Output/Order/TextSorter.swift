@@ -1,0 +1,189 @@
+import Glibc
+
+/// A text to be sorted, and the node that it belongs to.
+struct SortedText {
+    /// Eight bytes of the text as a big-endian number, zeroes behind its end.
+    var key: UInt64 = 0
+    var base: UnsafeRawPointer
+    var count: Int32
+    var node: UInt32
+
+    var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: Int(count)) }
+
+    /// Takes the eight bytes from `depth` on as the key.
+    @inline(__always)
+    mutating func load(_ depth: Int) {
+        let left = Int(count) - depth
+        if left >= 8 {
+            key = UInt64(bigEndian: base.loadUnaligned(fromByteOffset: depth, as: UInt64.self))
+        } else if left <= 0 {
+            key = 0
+        } else if count >= 8 {
+            let last = base.loadUnaligned(fromByteOffset: Int(count) - 8, as: UInt64.self)
+            key = UInt64(bigEndian: last) << UInt64(64 - 8 * left)
+        } else {
+            key = 0
+            for offset in 0..<8 {
+                let byte = offset < left ? base.load(fromByteOffset: depth + offset, as: UInt8.self) : 0
+                key = key << 8 | UInt64(byte)
+            }
+        }
+    }
+
+    /// Whether this comes before another, where both agree in the bytes before `depth`, at which the keys are.
+    @inline(__always)
+    func precedes(_ other: SortedText, _ depth: Int) -> Bool {
+        if key != other.key { return key < other.key }
+        let start = depth + 8
+        let common = Int(min(count, other.count))
+        if common > start {
+            let order = memcmp(base + start, other.base + start, common - start)
+            if order != 0 { return order < 0 }
+        }
+        return count < other.count
+    }
+}
+
+/// Sorts texts by their bytes.
+///
+/// Paths share long beginnings, so comparing them whole compares the same bytes again and again. Here each
+/// byte is looked at about once: eight at a time are kept beside the text; large groups are dealt out by the
+/// first byte in which they differ, small ones compared by number; what agrees in all eight takes the next.
+struct TextSorter: ~Copyable {
+    private let scratch: UnsafeMutablePointer<SortedText>
+
+    /// Makes a sorter for groups of no more than `capacity` texts.
+    init(capacity: Int) { scratch = .allocate(capacity: max(capacity, 1)) }
+
+    deinit { scratch.deallocate() }
+
+    func sort(_ texts: UnsafeMutableBufferPointer<SortedText>) {
+        guard let start = texts.baseAddress else { return }
+        for index in texts.indices { texts[index].load(0) }
+        sort(start, texts.count, 0)
+    }
+
+    private static let few = 16
+    private static let many = 256
+
+    /// Sorts texts that agree before `depth`. The largest part is taken in turn and not in a deeper call, so
+    /// that no input makes the calls nest deeper than the logarithm of the count.
+    private func sort(_ first: UnsafeMutablePointer<SortedText>, _ total: Int, _ depth: Int) {
+        var (start, count, depth) = (first, total, depth)
+        while count > Self.few {
+            var difference: UInt64 = 0
+            let key = start[0].key
+            for index in 1..<count { difference |= start[index].key ^ key }
+            if difference == 0 {
+                let ended = gatherEnded(start, count, depth)
+                start += ended
+                count -= ended
+                depth += 8
+                for index in 0..<count { start[index].load(depth) }
+            } else if count >= Self.many {
+                let shift = UInt64(56 - difference.leadingZeroBitCount / 8 * 8)
+                (start, count) = deal(start, count, depth, shift)
+            } else {
+                (start, count) = split(start, count, depth)
+            }
+        }
+        insert(start, count, depth)
+    }
+
+    /// Brings those that end within the key to the front, shorter ones first. A text that goes on has zero
+    /// bytes there, and comes behind.
+    private func gatherEnded(
+        _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int
+    ) -> Int {
+        var ended = 0
+        for index in 0..<count where Int(start[index].count) <= depth + 8 {
+            swap(start, index, ended)
+            ended += 1
+        }
+        if ended > 1 {
+            var front = UnsafeMutableBufferPointer(start: start, count: ended)
+            front.sort { $0.count < $1.count }
+        }
+        return ended
+    }
+
+    /// Deals out by a byte of the key, sorts all parts but the largest, and returns that one.
+    private func deal(
+        _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int, _ shift: UInt64
+    ) -> (UnsafeMutablePointer<SortedText>, Int) {
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: 257) { ends in
+            ends.initialize(repeating: 0)
+            for index in 0..<count { ends[Int(start[index].key >> shift & 0xff) + 1] += 1 }
+            for byte in 1...256 { ends[byte] += ends[byte - 1] }
+            for index in 0..<count {
+                let byte = Int(start[index].key >> shift & 0xff)
+                (scratch + ends[byte]).initialize(to: start[index])
+                ends[byte] += 1
+            }
+            start.update(from: scratch, count: count)
+            // Each place in `ends` is now where its part ends.
+            var (largest, begin) = (0..<0, 0)
+            for byte in 0..<256 {
+                let part = begin..<ends[byte]
+                if part.count > largest.count { largest = part }
+                begin = ends[byte]
+            }
+            begin = 0
+            for byte in 0..<256 {
+                let part = begin..<ends[byte]
+                if part.count > 1, part != largest { sort(start + part.lowerBound, part.count, depth) }
+                begin = ends[byte]
+            }
+            return (start + largest.lowerBound, largest.count)
+        }
+    }
+
+    /// Splits into smaller, equal and larger keys (Bentley and Sedgewick), sorts two parts, returns the third.
+    private func split(
+        _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int
+    ) -> (UnsafeMutablePointer<SortedText>, Int) {
+        let (one, two, three) = (start[0].key, start[count / 2].key, start[count - 1].key)
+        let pivot = max(min(one, two), min(max(one, two), three))
+        var (less, here, more) = (0, 0, count)
+        while here < more {
+            let key = start[here].key
+            if key < pivot {
+                swap(start, less, here)
+                less += 1
+                here += 1
+            } else if key > pivot {
+                more -= 1
+                swap(start, here, more)
+            } else {
+                here += 1
+            }
+        }
+        let parts = [0..<less, less..<more, more..<count]
+        let largest = parts.max { $0.count < $1.count } ?? 0..<count
+        for part in parts where part.count > 1 && part != largest {
+            sort(start + part.lowerBound, part.count, depth)
+        }
+        return (start + largest.lowerBound, largest.count)
+    }
+
+    private func insert(_ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int) {
+        guard count > 1 else { return }
+        for index in 1..<count {
+            let text = start[index]
+            var place = index
+            while place > 0, text.precedes(start[place - 1], depth) {
+                start[place] = start[place - 1]
+                place -= 1
+            }
+            start[place] = text
+        }
+    }
+
+    @inline(__always)
+    private func swap(_ start: UnsafeMutablePointer<SortedText>, _ one: Int, _ other: Int) {
+        if one == other { return }
+        let text = start[one]
+        start[one] = start[other]
+        start[other] = text
+    }
+}
