@@ -28,7 +28,14 @@ public struct Mount: Equatable, Sendable {
 
     /// Reads the whole table.
     public static func all() throws(SystemError) -> [Mount] {
-        parse(try FileDescriptor.open("/proc/self/mountinfo", O_RDONLY).readAll())
+        try all(in: FileDescriptor.open("/proc/self/mountinfo", O_RDONLY))
+    }
+
+    /// Reads the whole table from an open `/proc/PID/mountinfo`, from its start: no descriptor is needed.
+    public static func all(in table: borrowing FileDescriptor) throws(SystemError) -> [Mount] {
+        let number = table.number
+        _ = try systemCall("lseek") { lseek(number, 0, SEEK_SET) }
+        return parse(try table.readAll())
     }
 
     /// Reads lines `id parent device root point options [optional…] - type source super-options`;

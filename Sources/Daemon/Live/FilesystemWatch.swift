@@ -21,7 +21,7 @@ struct FilesystemWatch: ~Copyable {
     init(unlimitedQueue: Bool) throws(SystemError) {
         let group = try FanotifyGroup(.fileHandle, unlimitedQueue: unlimitedQueue)
         let table = try FileDescriptor.open("/proc/self/mountinfo", O_RDONLY)
-        let mounts = try Mount.all()
+        let mounts = try Mount.all(in: table)
         handles = group
         mountTable = table
         self.unlimitedQueue = unlimitedQueue
@@ -40,7 +40,9 @@ struct FilesystemWatch: ~Copyable {
     var mountTableNumber: Int32 { mountTable.number }
 
     /// Marks every filesystem of the mount table as it is now; one that is marked already stays so.
-    mutating func refresh() throws(SystemError) { mark(try Mount.all()) }
+    ///
+    /// The table is open: a process that is out of descriptors learns of new mounts as well.
+    mutating func refresh() throws(SystemError) { mark(try Mount.all(in: mountTable)) }
 
     private mutating func mark(_ mounts: [Mount]) {
         roots.replace(with: mounts)
