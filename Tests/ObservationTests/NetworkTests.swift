@@ -147,10 +147,12 @@ import Testing
         scene.fork(40, 61)
         scene.fork(40, 62)
         scene.exec(62, "/usr/bin/cat", network: Self.own)
+        scene.fork(20, 64)
+        scene.exec(64, "/usr/bin/cat", network: Self.other)
         scene.fork(40, 63)
         // Gone before anybody could look: likely it stayed where it was, and its address tells.
         scene.exec(63, "/usr/bin/cat", isSeen: false)
-        let servers: [(Int32, UInt16)] = [(60, 1), (61, 2), (62, 3), (63, 4)]
+        let servers: [(Int32, UInt16)] = [(60, 1), (61, 2), (62, 3), (63, 4), (64, 6)]
         for (pid, port) in servers {
             let server = Endpoint(loopback, port: port)
             connect(
@@ -184,6 +186,16 @@ import Testing
             sides: (true, false))
         scene.interpret()
         #expect(scene.lines.contains("/usr/bin/far-client connect :80 x1 0/0 exact"))
+    }
+
+    /// A socket that was made elsewhere, in the hands of a process in here: its address is another host's.
+    @Test func anAddressElsewhereIsNoPeer() {
+        var scene = scene()
+        scene.transition(10, 3, .close, .listen, any, none)
+        connect(&scene, 20, 100, Endpoint(there, port: 40000), Endpoint(here, port: 80))
+        scene.interpret()
+        #expect(
+            scene.lines.filter { $0.contains(" accept ") } == ["/usr/bin/server accept :80 x1 0/0 exact"])
     }
 
     /// A pipe or a Unix socket can lead into another namespace: who is there is no program of this host.
