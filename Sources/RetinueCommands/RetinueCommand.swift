@@ -24,6 +24,6 @@ struct RetinueCommand: ParsableCommand {
         version: "retinue \(retinueVersion)",
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self,
-            ListCommand.self,
+            WhyCommand.self, TransferCommand.self, PolicyCommand.self, ListCommand.self,
         ])
 }

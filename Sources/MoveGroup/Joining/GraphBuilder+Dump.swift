@@ -3,8 +3,10 @@ import Records
 extension GraphBuilder {
     /// Adds what one host's daemon wrote.
     ///
-    /// - Parameter name: what to call the input in messages.
-    public mutating func add(_ dump: borrowing DumpContents, from name: String) {
+    /// - Parameters:
+    ///   - name: what to call the input in messages.
+    ///   - skipped: lines that could not be read and were left out.
+    public mutating func add(_ dump: borrowing DumpContents, from name: String, skipped: Int = 0) {
         let source = begin(name)
         let host = host(id: dump.header.hostID)
         let records = dump.ledger.records
@@ -17,6 +19,7 @@ extension GraphBuilder {
         let programs = internPrograms(of: dump.ledger, on: host)
         for record in records { add(record, of: dump.ledger, programs, host, source) }
         sources[Int(source)].rows = records.count
+        sources[Int(source)].skipped = skipped
     }
 
     private mutating func internPrograms(of ledger: borrowing Ledger, on host: HostID) -> [UInt32] {

@@ -24,7 +24,8 @@ public struct ListReader: ~Copyable {
     private var line = 1
     private var columns = 0
     private var rows = 0
-    private var skipped = 0
+    /// Lines that could not be read and were left out.
+    public private(set) var skipped = 0
     private var hostCache = HostCache()
     private var wide = WideRow()
     private var batch = RowBatch()

@@ -1,24 +1,28 @@
 import Glibc
 import MoveGroup
+import RecordStore
 import Records
 
 /// The files that a graph is joined from.
 struct GraphInputs {
     /// What a file is, told by its first bytes.
-    enum Form { case dump, store, list }
+    private enum Form { case dump, store, list }
 
     let paths: [String]
+    /// Whether lines that cannot be read are left out and counted, instead of ending it all.
     let isLenient: Bool
 
-    /// Reads all of them. Dumps and stores come first, whatever the order, since they tell the addresses
-    /// by which lists name hosts.
+    /// Reads all of them, and says what was left out.
+    ///
+    /// Dumps and stores come first, whatever the order, since they tell the addresses by which lists name
+    /// hosts.
     func read(into builder: inout GraphBuilder) throws {
         var lists: [InputFile.Begun] = []
         for path in paths {
             let input = try InputFile.Begun(path: path)
             switch Self.form(input.head) {
             case .dump: try addDump(input, to: &builder)
-            case .store: throw Failure("\(path) is a store", status: ExitStatus.badInput)
+            case .store: try addStore(path, to: &builder)
             case .list: lists.append(input)
             }
         }
@@ -32,29 +36,53 @@ struct GraphInputs {
     }
 
     private func addDump(_ input: InputFile.Begun, to builder: inout GraphBuilder) throws {
-        var reader = DumpReader()
+        var reader = DumpReader(isLenient: isLenient)
+        var progress = Progress("retinue: reading \(input.name.printable)", total: UInt64(input.size ?? 0))
+        var done: UInt64 = 0
         do {
-            try input.forEachPiece { try reader.feed($0) }
-            builder.add(try reader.finish(), from: input.name)
+            try input.forEachPiece { piece in
+                try reader.feed(piece)
+                done += UInt64(piece.count)
+                progress.update(done) { "" }
+            }
+            let (skipped, first) = (reader.skipped, reader.firstSkipped)
+            builder.add(try reader.finish(), from: input.name, skipped: skipped)
+            if let first { Self.tell(input.name, skipped, first.description) }
         } catch let error as DumpError {
             throw Failure("\(input.name): \(error)", status: ExitStatus.badInput)
         }
     }
 
+    private func addStore(_ path: String, to builder: inout GraphBuilder) throws {
+        do {
+            builder.add(try RecordStore.read(path), from: path)
+        } catch {
+            throw Failure("\(path): \(error)", status: ExitStatus.badInput)
+        }
+    }
+
     private func addList(_ input: InputFile.Begun, to builder: inout GraphBuilder) throws {
         var reader = ListReader(input.name, into: &builder, strictness: isLenient ? .lenient : .strict)
+        var progress = Progress("retinue: reading \(input.name.printable)", total: UInt64(input.size ?? 0))
+        var done: UInt64 = 0
         do {
-            var read = 0
             try input.forEachPiece { piece in
                 try reader.feed(piece, into: &builder)
-                if read == 0, let size = input.size {
+                if done == 0, let size = input.size {
                     reader.expect(bytes: size, read: piece.count, into: &builder)
                 }
-                read += piece.count
+                done += UInt64(piece.count)
+                progress.update(done) { "" }
             }
             try reader.finish(into: &builder)
+            if let first = reader.firstSkipped { Self.tell(input.name, reader.skipped, first.description) }
         } catch let error as ListError {
             throw Failure("\(input.name): \(error)", status: ExitStatus.badInput)
         }
+    }
+
+    private static func tell(_ name: String, _ skipped: Int, _ first: String) {
+        let lines = skipped == 1 ? "1 line" : "\(Quantity.grouped(skipped)) lines"
+        Diagnostics.say("\(name): skipped \(lines) that cannot be read; the first: \(first)")
     }
 }

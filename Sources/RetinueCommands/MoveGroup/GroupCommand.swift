@@ -4,35 +4,94 @@ import Records
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "group", abstract: "Show everything that has to move with a program.")
+        commandName: "group",
+        abstract: "Show everything that has to move with a program, on every host, and why.",
+        usage: "retinue group <program> [--from <file> ...] [<options>]",
+        discussion: """
+            Joins the records of any number of hosts and follows what depends on what from PROGRAM: the \
+            files that it uses, the programs that share files which are written, those that it starts and \
+            those that start it, those that it talks to on whichever host. It stops at the boundary, and \
+            says where and by which rule (retinue policy prints the rules).
 
-    @Argument var program: String
-    @Option(parsing: .upToNextOption) var from: [String]
-    @Flag var symmetric = false
-    @Flag var lenient = false
+            PROGRAM and PATTERN are [HOST:]PATH[@WORKLOAD]: a path or the last part of one, of a program \
+            or script; * is any text without a slash, ? one character, ** any text; HOST is an id, a name \
+            or an address. The name of a workload stands for all of its programs. A name that means \
+            several programs is answered by the choices. PATTERN may also be an address or an IPC object: \
+            tcp:10.0.0.9:5432, unix:/run/app.sock.
+
+            Examples:
+              retinue group nginx                               on this host, by its daemon
+              retinue group web1:/usr/sbin/nginx --from *.ndjson
+              retinue group shop.service --from *.ndjson --explain
+              retinue group nginx --from *.ndjson --stop-at '**/postgres'
+              retinue group nginx --from *.ndjson --format svg -o nginx.svg
+              retinue group 10.0.0.1:/opt/ap --from list.csv --symmetric --format csv
+
+            Exit status: 0 success; 1 a file cannot be read or written; 2 an input file or a name is not \
+            what it should be; 3 the daemon cannot be reached.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, json, csv, list, records, dot, mermaid, svg, prov
+    }
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @OptionGroup var options: GroupOptions
+
+    @Option(help: "How to print it.")
+    var format = Format.table
+
+    @Flag(help: "Give the reason of every member (table, csv).")
+    var explain = false
+
+    @Flag(help: "Name every member (table), draw every file (dot, mermaid, svg).")
+    var all = false
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"),
+        completion: .file())
+    var output = "-"
+
+    func validate() throws {
+        guard !explain || format == .table || format == .csv else {
+            throw ValidationError("--explain is for --format table and csv; json has every reason")
+        }
+    }
 
     func run() throws {
-        var builder = GraphBuilder()
-        try GraphInputs(paths: from, isLenient: lenient).read(into: &builder)
-        Timing.mark("read")
-        let graph = builder.finish(SocketPairing(isPermissive: symmetric))
-        Timing.mark("graph")
-        guard case .found(let start) = graph.select(NodePattern(program)) else { throw Failure("?") }
-        Timing.mark("select")
-        var options = ClosureOptions()
-        options.isSymmetric = symmetric
-        let group = graph.moveGroup(of: start, options)
-        Timing.mark("closure")
-        print(group.members.count, graph.nodeCount, graph.edgeCount, graph.footprint)
+        let graph = try options.graph()
+        let group = try options.group(of: program, in: graph, hasReasons: explain || hasReasons)
+        let report = GroupReport(group)
+        try OutputFile.write(to: output) { output in
+            switch format {
+            case .table: try GroupTable(report, explain: explain, all: all).write(to: output)
+            case .json: try report.writeJSON { try output.write($0) }
+            case .csv: try report.writeCSV(explain: explain) { try output.write($0) }
+            case .list: try report.writeList { try output.write($0) }
+            case .records: try report.writeRecords { try output.write($0) }
+            case .dot: try report.writeDot(picture) { try output.write($0) }
+            case .mermaid: try report.writeMermaid(picture) { try output.write($0) }
+            case .svg: try Graphviz.draw(report, picture, to: output)
+            case .prov: try report.writeProvenance { try output.write($0) }
+            }
+        }
+        // A table has them itself.
+        if format != .table { for warning in report.warnings { Diagnostics.say(warning) } }
     }
-}
-import Glibc
-enum Timing {
-    nonisolated(unsafe) static var last: UInt64 = 0
-    static func mark(_ n: String) {
-        var t = timespec(); clock_gettime(CLOCK_MONOTONIC, &t)
-        let now = UInt64(t.tv_sec) * 1_000_000 + UInt64(t.tv_nsec) / 1000
-        if last != 0 { Diagnostics.write("\(n) \(now - last) us\n") } else { Diagnostics.write(n + "\n") }
-        last = now
+
+    private var hasReasons: Bool {
+        switch format {
+        case .table, .json, .dot, .mermaid, .svg, .prov: true
+        case .csv, .list, .records: false
+        }
+    }
+
+    private var picture: PictureOptions {
+        var options = PictureOptions()
+        if all { options.fileLimit = nil }
+        return options
     }
 }

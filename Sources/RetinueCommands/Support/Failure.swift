@@ -13,10 +13,13 @@ enum ExitStatus {
 /// The end of a command: a sentence for stderr and the exit status.
 struct Failure: Error, Equatable {
     let message: String
+    /// What stands below the sentence, a line each: choices, names.
+    let details: [String]
     let status: Int32
 
-    init(_ message: String, status: Int32 = ExitStatus.negative) {
+    init(_ message: String, details: [String] = [], status: Int32 = ExitStatus.negative) {
         self.message = message
+        self.details = details
         self.status = status
     }
 }

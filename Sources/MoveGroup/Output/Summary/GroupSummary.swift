@@ -139,6 +139,9 @@ extension GroupReport {
             rows: rows)
     }
 
+    /// Sentences about what was not seen, fit for a terminal.
+    public var warnings: [String] { warnings(Boundary(self)) }
+
     private func warnings(_ boundary: Boundary) -> [String] {
         var warnings: [String] = []
         for number in shownHosts where !graph[number].gaps.isEmpty {

@@ -1,0 +1,65 @@
+import MoveGroup
+import Records
+
+/// A transfer plan as text.
+struct TransferText {
+    private let plan: TransferPlan
+    private let graph: DependencyGraph
+    private let items: [TransferPlan.Item]
+
+    init(_ plan: TransferPlan, _ graph: DependencyGraph, _ phase: TransferPlan.Phase?) {
+        self.plan = plan
+        self.graph = graph
+        items = plan.items.filter { phase == nil || $0.phase == phase }
+    }
+
+    /// For people.
+    func table(width: Int) -> String {
+        var table = TextTable([
+            .init(title: "PHASE"), .init(title: "SIZE", isNumber: true), .init(title: "LAST WRITE"),
+            .init(title: "AGAIN", isNumber: true), .init(title: "HOST"), .init(title: "FILE", cut: .start),
+        ])
+        for item in items {
+            table.add([
+                item.phase.rawValue, item.bytes.map { Quantity.bytes($0) } ?? "?",
+                item.lastWrite == 0 ? "-" : String(Timestamp.text(item.lastWrite).prefix(19)),
+                item.rewrite < 0.005 ? "-" : "\(Int((item.rewrite * 100).rounded())) %",
+                graph[graph.host(item.node)].title.printable, Printable.text(path(item.node)),
+            ])
+        }
+        let pre = plan.items.filter { $0.phase == .preCopy }.count
+        let seconds = Quantity.decimal(plan.preCopySeconds)
+        return table.text(width: width) + """
+
+            pre-copy: \(Quantity.grouped(pre)) files, \(Quantity.bytes(plan.bytes(.preCopy))), \(seconds) s
+            final copy: \(Quantity.grouped(plan.items.count - pre)) files, \
+            \(Quantity.bytes(plan.bytes(.finalCopy))); expected with what is written again: \
+            \(Quantity.bytes(plan.expectedFinalBytes))
+
+            """
+    }
+
+    /// For programs.
+    var csv: [UInt8] {
+        var out = Array("phase,host,path,bytes,last write,rewrite\n".utf8)
+        for item in items {
+            out += Array("\(item.phase.rawValue),".utf8)
+            Array(graph[graph.host(item.node)].id.utf8).withUnsafeBytes { CSVField.append($0, to: &out) }
+            out.append(UInt8(ascii: ","))
+            graph.withText(item.node) { CSVField.append($0, to: &out) }
+            let bytes = item.bytes.map(String.init) ?? ""
+            let time = item.lastWrite == 0 ? "" : Timestamp.text(item.lastWrite)
+            out += Array(",\(bytes),\(time),\(Int((item.rewrite * 1000).rounded()))e-3\n".utf8)
+        }
+        return out
+    }
+
+    /// For `rsync --from0 --files-from`, `tar --null -T`, `xargs -0`.
+    var paths: [UInt8] {
+        var out: [UInt8] = []
+        for item in items { out += path(item.node) + [0] }
+        return out
+    }
+
+    private func path(_ node: NodeID) -> [UInt8] { graph.withText(node) { Array($0) } }
+}

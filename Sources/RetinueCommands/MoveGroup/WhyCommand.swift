@@ -1,0 +1,62 @@
+import ArgumentParser
+import MoveGroup
+
+struct WhyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "why",
+        abstract: "Tell why something has to move with a program: the chain of dependencies.",
+        usage: "retinue why <program> <member> [--from <file> ...] [<options>]",
+        discussion: """
+            The shortest chain of dependencies from PROGRAM to MEMBER, of those the one with the strongest \
+            evidence, each step with evidence, count and times. MEMBER is a program, a file, an address or an \
+            IPC object, written as for retinue group.
+
+            Examples:
+              retinue why nginx postgres --from *.ndjson
+              retinue why nginx db1:/var/lib/app/state.db --from *.ndjson
+              retinue why nginx tcp:10.0.0.9:5432 --from *.ndjson
+
+            Exit status: 0 it has to move; 1 it does not, and why not; 2 an input file or a name is not what it \
+            should be; 3 the daemon cannot be reached.
+            """)
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @Argument(help: "What is asked about.")
+    var member: String
+
+    @OptionGroup var options: GroupOptions
+
+    func run() throws {
+        let graph = try options.graph()
+        let group = try options.group(of: program, in: graph, hasReasons: true)
+        let asked = try asked(group)
+        let report = GroupReport(group)
+        let members = asked.filter { group.contains($0) }
+        guard !members.isEmpty else { throw Failure(absence(of: asked, from: group)) }
+        let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
+        try Output.standard.write(text.joined(separator: "\n"))
+    }
+
+    /// What is meant: of several things with the name those that are members.
+    private func asked(_ group: MoveGroup) throws -> [NodeID] {
+        guard case .ambiguous(let nodes) = group.graph.select(NodePattern(member)) else {
+            return try NodeChoice(group.graph).nodes(for: member)
+        }
+        let members = nodes.filter { group.contains($0) }
+        return members.isEmpty ? nodes : members
+    }
+
+    private func absence(of asked: [NodeID], from group: MoveGroup) -> String {
+        let choice = NodeChoice(group.graph)
+        for crossing in group.crossings where asked.contains(crossing.other) {
+            let (other, by) = (choice.text(crossing.other), choice.text(crossing.member))
+            return "\(other) does not move with \(program): \(by) depends on it, "
+                + (group.cause(of: crossing.obstacle).map { "but \"\($0.text)\" stops there (\($0.origin))" }
+                    ?? "but it was not observed, or is only executed")
+        }
+        return "\(asked.map { choice.text($0) }.joined(separator: ", ")) does not move with \(program): "
+            + "no chain of dependencies that is followed leads there"
+    }
+}
