@@ -232,4 +232,44 @@ import Testing
             for _ in 0..<11 { try reader.feed([0x20]) }
         }
     }
+
+    @Test func tellsADumpThatWasCutOffBetweenLines() throws {
+        var maker = RandomLedger(seed: 7)
+        var ledger = Ledger()
+        maker.fill(&ledger, observations: 40)
+        let lines = ledger.ndjson(maker.header()).split(separator: 0x0a)
+        let promised = UInt64(ledger.records.count + ledger.gaps.count)
+        #expect(lines.count == Int(promised) + 1)
+        for kept in 1..<lines.count {
+            let cut = String(decoding: lines[..<kept].joined(separator: [0x0a]), as: UTF8.self) + "\n"
+            let expected = DumpError(.incomplete(promised: promised, found: UInt64(kept - 1)), line: kept)
+            #expect(problem(cut) == expected)
+        }
+        // A line too many is no better.
+        let more = lines + [lines[1]]
+        let text = String(decoding: more.joined(separator: [0x0a]), as: UTF8.self)
+        #expect(problem(text) == DumpError(.incomplete(promised: promised, found: promised + 1), line: more.count))
+    }
+
+    @Test func leavesOutWhatCannotBeReadIfItIsLenient() throws {
+        let bad = Self.file.replacing("rw", with: "q")
+        let text = Self.header + bad + Self.file + "no JSON\n" + Self.header
+        var reader = DumpReader(isLenient: true)
+        try reader.feed(Array(text.utf8))
+        #expect(reader.skipped == 3)
+        #expect(reader.firstSkipped?.line == 2)
+        #expect(try reader.finish().ledger.records.count == 1)
+        // Without a header nothing makes sense.
+        var headless = DumpReader(isLenient: true)
+        #expect(throws: DumpError(.noHeader, line: 1)) { try headless.feed(Array(Self.file.utf8)) }
+    }
+
+    @Test func countsTheLinesThatAreMissing() throws {
+        let promise = #""contents":{"dependencies":3,"gaps":2},"sources""#
+        let header = Self.header.replacing(#""sources""#, with: promise)
+        var reader = DumpReader(isLenient: true)
+        try reader.feed(Array((header + Self.file).utf8))
+        #expect(reader.missingLines == 4)
+        #expect(try reader.finish().ledger.records.count == 1)
+    }
 }

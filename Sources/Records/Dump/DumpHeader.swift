@@ -43,6 +43,22 @@ public struct DumpHeader: Sendable {
         public var isWhole: Bool { netns == nil && cgroup == nil }
     }
 
+    /// How many lines follow, so that a dump that was cut off can be told.
+    public struct Contents: Sendable, Equatable {
+        /// Lines of type `dependency`.
+        public var dependencies: UInt64
+        /// Lines of type `gap`.
+        public var gaps: UInt64
+
+        /// Makes the numbers.
+        public init(dependencies: UInt64 = 0, gaps: UInt64 = 0) {
+            self.dependencies = dependencies
+            self.gaps = gaps
+        }
+    }
+
+    /// How many lines follow; `nil` where the writer did not tell. A ledger that writes itself sets it.
+    public var contents: Contents?
     /// When the dump was asked for, nanoseconds since 1970.
     public var time: UInt64 = 0
     /// The machine id (/etc/machine-id), or what stands in for it; for a network namespace

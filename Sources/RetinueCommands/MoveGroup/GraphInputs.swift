@@ -45,9 +45,13 @@ struct GraphInputs {
                 done += UInt64(piece.count)
                 progress.update(done) { "" }
             }
+            let missing = Int(clamping: reader.missingLines)
             let (skipped, first) = (reader.skipped, reader.firstSkipped)
-            builder.add(try reader.finish(), from: input.name, skipped: skipped)
+            builder.add(try reader.finish(), from: input.name, skipped: skipped + missing)
             if let first { Self.tell(input.name, skipped, first.description) }
+            if missing > 0 {
+                Diagnostics.say("\(input.name): cut off, \(Quantity.grouped(missing)) lines are missing")
+            }
         } catch let error as DumpError {
             throw Failure("\(input.name): \(error)", status: ExitStatus.badInput)
         }

@@ -12,6 +12,7 @@ extension DumpHeader {
             case "daemon": try readDaemon(&parser)
             case "scope": try readScope(&parser)
             case "sources": try readSources(&parser)
+            case "contents": try readContents(&parser)
             default: try parser.skip()
             }
         }
@@ -48,6 +49,21 @@ extension DumpHeader {
             }
         }
         try parser.require(["version", "started"], seen)
+    }
+
+    private mutating func readContents(_ parser: inout JSONParser) throws(JSONError) {
+        var seen = Set<String>()
+        var contents = Contents()
+        try parser.beginObject()
+        while let key = try parser.uniqueKey(&seen) {
+            switch key {
+            case "dependencies": contents.dependencies = try parser.unsigned()
+            case "gaps": contents.gaps = try parser.unsigned()
+            default: try parser.skip()
+            }
+        }
+        try parser.require(["dependencies", "gaps"], seen)
+        self.contents = contents
     }
 
     private mutating func readScope(_ parser: inout JSONParser) throws(JSONError) {

@@ -12,6 +12,8 @@ public struct DumpReader: ~Copyable {
     public private(set) var header: DumpHeader?
     var ledger = Ledger()
     var names = NameBuffers()
+    /// Lines of dependencies and gaps, those that could not be read among them.
+    private var found = DumpHeader.Contents()
     /// Lines that could not be read and were left out, since the reader is lenient.
     public private(set) var skipped = 0
     /// The first of them.
@@ -50,11 +52,30 @@ public struct DumpReader: ~Copyable {
         }
     }
 
+    /// How many lines of the dump are not there, though its header promised them.
+    public var missingLines: UInt64 {
+        guard let promised = header?.contents else { return 0 }
+        let wanted = promised.dependencies.addingReportingOverflow(promised.gaps)
+        let total = found.dependencies + found.gaps
+        return wanted.overflow ? .max : wanted.partialValue > total ? wanted.partialValue - total : 0
+    }
+
     /// Ends the dump; the last line need not end with a newline.
     public consuming func finish() throws(DumpError) -> DumpContents {
         if !rest.isEmpty { try take(UnsafeRawBufferPointer(start: nil, count: 0), isWhole: true) }
         guard let header else { throw DumpError(.noHeader, line: line + 1) }
+        if let problem = missing(header) { throw problem }
         return DumpContents(header: header, ledger: ledger)
+    }
+
+    /// What has been read is less, or more, than the header promised.
+    ///
+    private func missing(_ header: DumpHeader) -> DumpError? {
+        guard !isLenient, let promised = header.contents, promised != found else { return nil }
+        return DumpError(
+            .incomplete(
+                promised: promised.dependencies &+ promised.gaps, found: found.dependencies &+ found.gaps),
+            line: line)
     }
 
     private mutating func take(_ part: UnsafeRawBufferPointer, isWhole: Bool) throws(DumpError) {
@@ -87,9 +108,11 @@ public struct DumpReader: ~Copyable {
             switch kind.type {
             case "header": break
             case "dependency" where header != nil:
+                found.dependencies += 1
                 try readDependency(text, host: header?.hostID ?? "")
                 return
             case "gap" where header != nil:
+                found.gaps += 1
                 ledger.gaps.append(try Gap(line: text))
                 return
             default:

@@ -35,7 +35,15 @@ extension DumpHeader {
             out.append(":")
             source.append(to: &out)
         }
-        out.append("}}")
+        out.append("}")
+        if let contents {
+            out.append(",\"contents\":{\"dependencies\":")
+            out.append(decimal: contents.dependencies)
+            out.append(",\"gaps\":")
+            out.append(decimal: contents.gaps)
+            out.append("}")
+        }
+        out.append("}")
     }
 }
 

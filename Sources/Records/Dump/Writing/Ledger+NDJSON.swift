@@ -11,6 +11,9 @@ extension Ledger {
         to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         var out = OutputBuffer(chunk: chunk)
+        var header = header
+        header.contents = DumpHeader.Contents(
+            dependencies: UInt64(records.count), gaps: UInt64(gaps.count))
         header.appendLine(to: &out.bytes)
         try out.endLine(sink)
         var start: [UInt8] = []
