@@ -16,6 +16,7 @@ struct Reference {
         var path: [UInt8]?
         var time: UInt64?
         var record: SeedRecord
+        var arrival: Int
     }
 
     /// What both sides know of a connection.
@@ -39,11 +40,13 @@ struct Reference {
 
     private let namesUnknown: Bool
     private var rows: [Row] = []
+    private var positions: [Key: Int] = [:]
     private(set) var statistics = ListStatistics()
 
     init(_ machines: [(address: NetworkAddress, records: [SeedRecord])], namesUnknown: Bool) {
         self.namesUnknown = namesUnknown
-        var waiting: [(tuple: Tuple, end: End)] = []
+        var waiting: [Tuple: [End]] = [:]
+        var arrivals = 0
         for (address, records) in machines {
             var processes: [UInt32: Process] = [:]
             for record in records {
@@ -67,21 +70,24 @@ struct Reference {
                     processes[pid] = Process(path: path, wasForked: before.wasForked, isUnknown: false)
                 case .accept(let pid, let server, let client), .connect(let pid, let client, let server):
                     let process = actor(pid, &processes)
-                    let end = End(machine: address, path: process.path, time: record.time, record: record)
+                    arrivals += 1
+                    let end = End(
+                        machine: address, path: process.path, time: record.time, record: record,
+                        arrival: arrivals)
                     if process.isUnknown, end.isAccept { statistics.unknown.accepts += 1 }
                     if process.isUnknown, !end.isAccept { statistics.unknown.connects += 1 }
                     let isLocal = client.address.isLoopback || server.address.isLoopback
                     let tuple = Tuple(client: client, server: server, machine: isLocal ? address : nil)
-                    let other = waiting.firstIndex { $0.tuple == tuple && $0.end.isAccept != end.isAccept }
-                    if let other {
-                        pair(end, waiting.remove(at: other).end)
+                    if let other = waiting[tuple]?.first, other.isAccept != end.isAccept {
+                        waiting[tuple]?.removeFirst()
+                        pair(end, other)
                     } else {
-                        waiting.append((tuple, end))
+                        waiting[tuple, default: []].append(end)
                     }
                 }
             }
         }
-        for (_, end) in waiting { alone(end) }
+        for end in waiting.values.joined().sorted(by: { $0.arrival < $1.arrival }) { alone(end) }
     }
 
     private func actor(_ pid: UInt32, _ processes: inout [UInt32: Process]) -> Process {
@@ -121,8 +127,11 @@ struct Reference {
         guard let pathA, let pathB else { return }
         let columns = [Array(hostA.description.utf8), pathA, Array(hostB.description.utf8), pathB]
         let key = Key(relation: relation, columns: columns)
-        let position = rows.firstIndex { $0.key == key } ?? rows.count
-        if position == rows.count { rows.append(Row(key: key)) }
+        let position = positions[key] ?? rows.count
+        if position == rows.count {
+            rows.append(Row(key: key))
+            positions[key] = position
+        }
         rows[position].count += 1
         if access.count > rows[position].access.count { rows[position].access = access }
         rows[position].times += times.compactMap { $0 }

@@ -77,7 +77,7 @@ struct SeedFuzzTests {
                 "\n", "\r\n",
                 "\"\"", "/a", "99999999999", "\r", ",", SeedRecord.header + "\n", "\0", "fork,1,2\n",
             ].map { Array($0.utf8) } + [[0xff], [0xc3]]
-        for _ in 0..<20_000 {
+        for _ in 0..<8000 {
             let noise = (0..<Int.random(in: 0...12, using: &random)).flatMap { _ in
                 words.randomElement(using: &random) ?? []
             }
