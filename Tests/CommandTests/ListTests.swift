@@ -67,6 +67,23 @@ struct ListTests {
         }
     }
 
+    /// More than is read at a time: records lie across the ends of the pieces.
+    @Test func aFileOfManyPieces() throws {
+        let folder = String(repeating: "folder/", count: 20)
+        var records = "exec,1,/bin/a\n"
+        var rows = ""
+        for number in 0..<60_000 {
+            records += "open,1,/\(folder)\(number),r\n"
+            rows += "10.0.0.1,/bin/a,10.0.0.1,/\(folder)\(number)\n"
+        }
+        #expect(records.utf8.count > 9_000_000)
+        try inFolder(web: records) { folder in
+            let outcome = try list(folder, "10.0.0.1=web.csv")
+            #expect(outcome.status == 0)
+            #expect(outcome.output == rows)
+        }
+    }
+
     @Test func aBadLineIsNamedAndLeavesNothing() throws {
         try inFolder(database: Self.database + "nonsense\nopen,1,/a,r\nopen,1") { folder in
             try write("before", to: folder + "/out.csv")

@@ -19,10 +19,12 @@ enum Interruption {
     }()
 
     private static let isInstalled: Bool = {
+        // Made now: a handler must not be the first to ask for it.
+        _ = paths
         for number in signals {
             // What is no default is somebody's wish.
             let before = signal(number, SIG_IGN)
-            guard before.map({ unsafeBitCast($0, to: Int.self) }) == nil else {
+            guard before == nil else {
                 signal(number, before)
                 continue
             }
