@@ -8,10 +8,10 @@ extension Closure {
             return
         }
         guard join(node, edge), !isStart(edge.other) else { return }
-        if haltObject(edge.other, node, edge) { return }
         // Beyond a member where the closure stops nothing is followed, not even what it writes.
-        if edge.mark.access.isExecution || group.isStop(node) { return }
-        bind(edge.other, by: node, edge)
+        let couldBind = !edge.mark.access.isExecution && !group.isStop(node)
+        if haltObject(edge.other, node, edge, isReported: couldBind) { return }
+        if couldBind { bind(edge.other, by: node, edge) }
     }
 
     /// Finds out whether a member's use of a file binds those who use it too.

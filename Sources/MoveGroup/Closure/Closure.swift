@@ -179,7 +179,7 @@ struct Closure {
                 return note(node, edge.other, edge.edge.rawValue, .rule(rule))
             }
             guard join(node, edge), !isStart(edge.other) else { return }
-            haltObject(edge.other, node, edge)
+            haltObject(edge.other, node, edge, isReported: true)
             return
         }
         if let via = graph.detail(edge.edge).via, let obstacle = objection(via, of: edge) {
@@ -191,11 +191,11 @@ struct Closure {
     /// Marks a file or channel beyond which nothing is to be followed; says whether it is one.
     @discardableResult
     mutating func haltObject(
-        _ object: NodeID, _ member: NodeID, _ edge: DependencyGraph.Incidence
+        _ object: NodeID, _ member: NodeID, _ edge: DependencyGraph.Incidence, isReported: Bool
     ) -> Bool {
         guard let number = pattern(object, options.stopAt, \.stopped) else { return false }
         group.states[Int(object.rawValue)] |= MemberState.stop
-        note(member, object, edge.edge.rawValue, .stopAt(number))
+        if isReported { note(member, object, edge.edge.rawValue, .stopAt(number)) }
         return true
     }
 

@@ -78,6 +78,22 @@ extension BoundaryPolicy {
         launcher **/ksh* in user.slice/**
         launcher **/tcsh in user.slice/**
         launcher **/busybox in user.slice/**
+        # Likewise the shells, without a script, that jobs and sessions are started with.
+        launcher **/sh in system.slice/cron.service
+        launcher **/bash in system.slice/cron.service
+        launcher **/dash in system.slice/cron.service
+        launcher **/sh in system.slice/crond.service
+        launcher **/bash in system.slice/crond.service
+        launcher **/dash in system.slice/crond.service
+        launcher **/sh in system.slice/atd.service
+        launcher **/bash in system.slice/atd.service
+        launcher **/dash in system.slice/atd.service
+        launcher **/sh in system.slice/ssh.service
+        launcher **/bash in system.slice/ssh.service
+        launcher **/dash in system.slice/ssh.service
+        launcher **/sh in system.slice/sshd.service
+        launcher **/bash in system.slice/sshd.service
+        launcher **/dash in system.slice/sshd.service
 
         # Programs that put files in place for others: a package manager wrote nearly every file there is.
         installer **/dpkg

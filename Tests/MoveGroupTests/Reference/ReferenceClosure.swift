@@ -195,10 +195,11 @@ struct ReferenceClosure {
             return cross(.member(program), program, file, .exclude(number))
         }
         steps.insert(Step(from: .member(program), to: .member(file), strength: use.strength))
+        if isHalted || isExecution(use) { return }
         if let number = stopAt(file) {
             return cross(.member(program), program, file, .stopAt(number))
         }
-        if !isHalted, !isExecution(use), isBinding(file), !start.contains(file) {
+        if isBinding(file), !start.contains(file) {
             steps.insert(Step(from: .member(program), to: .bound(file), strength: use.strength))
         }
     }
@@ -231,7 +232,9 @@ struct ReferenceClosure {
         while isChanged {
             isChanged = false
             for step in steps {
-                guard let here = best[step.from], distance[step.from]! + 1 == distance[step.to] else { continue }
+                guard let here = best[step.from], distance[step.from]! + 1 == distance[step.to] else {
+                    continue
+                }
                 let strength = min(here, step.strength)
                 if best[step.to] == nil || best[step.to]! < strength {
                     best[step.to] = strength

@@ -95,7 +95,8 @@ struct ReferencePairing {
                     host: host, program: program(server), transport: transport,
                     address: NetworkAddress(text)!, port: port, one: one))
         case .ipc(let user, let mechanism, let name, let peer):
-            let isNameless = name.isEmpty || mechanism == .pipe || (mechanism == .unix && name == "socketpair")
+            let isNameless =
+                name.isEmpty || mechanism == .pipe || (mechanism == .unix && name == "socketpair")
             let channel = Named.channel(host, mechanism, isNameless ? "" : name)
             guard let peer else { return put(program(user), channel, .ipc, one.evidence) }
             put(program(user), program(peer), .ipc, one.evidence, via: channel)

@@ -48,7 +48,9 @@ struct HostDump {
     var time: UInt64 = 1000
     var observed: [Observed]
 
-    init(_ id: String, _ addresses: [String] = [], time: UInt64 = 1000, _ facts: [Fact]) {
+    init(_ id: String, _ facts: [Fact]) { self.init(id, [], facts) }
+
+    init(_ id: String, _ addresses: [String], time: UInt64 = 1000, _ facts: [Fact]) {
         self.init(id, addresses, time: time, observed: facts.map { Observed($0) })
     }
 

@@ -59,7 +59,8 @@ extension HostDump {
                 peer: program(peer, &ledger))
         case .accept(let server, let address, let port, let from, let transport, let peer):
             return .accept(
-                program(server, &ledger), transport, local: endpoint(address, port), remote: endpoint(from, 0),
+                program(server, &ledger), transport, local: endpoint(address, port),
+                remote: endpoint(from, 0),
                 peer: program(peer, &ledger))
         case .listen(let server, let address, let port, let transport):
             return .listen(program(server, &ledger), transport, local: endpoint(address, port))

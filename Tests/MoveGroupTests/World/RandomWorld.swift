@@ -91,14 +91,17 @@ struct RandomWorld {
     private mutating func object(mechanisms: Bool) -> String {
         mechanisms
             ? pick(["unix:/s", "unix:", "pipe:", "shm:/s", "shm:7"])
-            : pick(["tcp:10.0.0.1:80", "tcp:10.0.0.2:80", "tcp:10.0.0.2:53", "tcp:10.0.0.3:*", "tcp:127.0.0.1:80"])
+            : pick([
+                "tcp:10.0.0.1:80", "tcp:10.0.0.2:80", "tcp:10.0.0.2:53", "tcp:10.0.0.3:*", "tcp:127.0.0.1:80",
+            ])
     }
 
     private mutating func patterns() -> [PlainPattern] {
         (0..<Int.random(in: 1...2, using: &random)).map { _ in
             if chance(3) { return PlainPattern(text: object(mechanisms: chance(2)), isObject: true) }
             let host = chance(2) ? nil : "H\(Int.random(in: 1...3, using: &random))"
-            return PlainPattern(host: host, text: pick(["/a", "/b", "/c", "/d", "/sh", "/f", "/g", "/py", "/s"]))
+            return PlainPattern(
+                host: host, text: pick(["/a", "/b", "/c", "/d", "/sh", "/f", "/g", "/py", "/s"]))
         }
     }
 
