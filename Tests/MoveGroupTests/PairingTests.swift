@@ -187,15 +187,36 @@ struct PairingTests {
         #expect(Self.reached([Self.connect("10.0.0.2", at: 550...560)] + servers) == both, "either")
     }
 
+    /// A host is known for the time of all its dumps together.
+    @Test func dumpsOfAHostExtendItsTime() {
+        func dump(_ host: String, _ times: ClosedRange<UInt64>) -> HostDump {
+            let seen = Observed(.listen("/server", "::", 80), .snapshot, at: times)
+            return HostDump(host, ["10.0.0.2"], time: times.upperBound, observed: [seen])
+        }
+        let first = [dump("S", 100...300), dump("S", 400...500)]
+        for dumps in [first, first.reversed()] {
+            for time in [150, 450] as [UInt64] {
+                let others = dumps + [dump("T", 600...900)]
+                #expect(Self.reached([Self.connect("10.0.0.2", at: time...time)] + others) == ["S:/server"])
+            }
+        }
+    }
+
+    @Test func hostThatIsNamedByAnAddressHasIt() {
+        #expect(Host(id: "10.0.0.2").addresses == [NetworkAddress("10.0.0.2")])
+        #expect(Host(id: "127.0.0.1").addresses.isEmpty && Host(id: "::").addresses.isEmpty)
+    }
+
     @Test func listenerIsTheOneOfItsTime() {
         func reached(
-            _ times: ClosedRange<UInt64>, _ evidence: Evidence = .exact, successor: String = "::"
+            _ times: ClosedRange<UInt64>, _ evidence: Evidence = .exact, successor: String = "::",
+            _ seen: Evidence = .exact
         ) -> Set<String> {
             let server = HostDump(
                 "S", ["10.0.0.2"],
                 observed: [
                     Observed(.listen("/old", "::", 80), evidence, at: 100...110),
-                    Observed(.listen("/new", successor, 80), at: 500...510),
+                    Observed(.listen("/new", successor, 80), seen, at: 500...510),
                 ])
             return Self.reached([Self.connect("10.0.0.2", at: times), server])
         }
@@ -205,6 +226,9 @@ struct PairingTests {
         #expect(reached(94...94) == [] && reached(95...95) == ["S:/old"])
         #expect(reached(505...505) == ["S:/old", "S:/new"] && reached(506...506) == ["S:/new"])
         #expect(reached(10...20, .snapshot) == ["S:/old"], "it was there already")
+        #expect(
+            reached(600...700, .exact, successor: "::", .snapshot) == ["S:/old", "S:/new"],
+            "may have been there")
         #expect(reached(600...700, successor: "10.0.0.2") == ["S:/old", "S:/new"], "another place")
     }
 

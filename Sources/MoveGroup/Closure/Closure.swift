@@ -210,7 +210,8 @@ struct Closure {
 
     /// Lets a program join unless it is one that every host has.
     mutating func joinProgram(_ node: NodeID, _ edge: DependencyGraph.Incidence) {
-        if let rule = judge.program(edge.other).system, !isIncluded(edge.other), !isStart(edge.other) {
+        // One that is the start is a member, and no crossing to it stands.
+        if let rule = judge.program(edge.other).system, !isIncluded(edge.other) {
             note(node, edge.other, edge.edge.rawValue, .rule(rule))
             return
         }

@@ -6,7 +6,15 @@ import TestSupport
 struct RandomWorld {
     var random: SeededGenerator
 
-    init(seed: UInt64) { random = SeededGenerator(seed: seed) }
+    private var programs: [Prog] = []
+    private var files: [String] = []
+
+    init(seed: UInt64) {
+        random = SeededGenerator(seed: seed)
+        // The fewer there are, the more meet.
+        programs = Array(Self.programs.shuffled(using: &random).prefix(.random(in: 3...9, using: &random)))
+        files = Array(Self.files.shuffled(using: &random).prefix(.random(in: 1...4, using: &random)))
+    }
 
     private static let programs: [Prog] = [
         "/a", "/b", "/c", "/d", Prog("/sh", in: "u"), "/sh", Prog("/py", script: "/s"), "",
@@ -44,13 +52,13 @@ struct RandomWorld {
     }
 
     private mutating func fact() -> Fact {
-        let program = pick(Self.programs)
-        let peer = chance(4) ? pick(Self.programs) : nil
+        let program = pick(programs)
+        let peer = chance(4) ? pick(programs) : nil
         let transport: Transport = chance(6) ? .udp : .tcp
         let port: UInt16 = chance(3) ? 53 : 80
         switch Int.random(in: 0...9, using: &random) {
-        case 0...3: return .file(program, pick(Self.files), pick(Self.letters))
-        case 4: return .spawn(program, pick(Self.programs))
+        case 0...3: return .file(program, pick(files), pick(Self.letters))
+        case 4: return .spawn(program, pick(programs))
         case 5, 6: return .connect(program, target(), port, transport, peer: peer)
         case 7:
             let local = chance(3) ? pick(["::", "0.0.0.0"]) : target()
