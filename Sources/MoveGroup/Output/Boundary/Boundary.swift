@@ -99,7 +99,8 @@ struct Boundary {
                 let dependency = crossing.dependency
             else { continue }
             var port = end.port
-            if dependency.link == .accept, let via = dependency.via, case .endpoint(_, let local) = graph[via] {
+            if dependency.link == .accept, let via = dependency.via, case .endpoint(_, let local) = graph[via]
+            {
                 port = local.port
             }
             let key = EndpointKey(

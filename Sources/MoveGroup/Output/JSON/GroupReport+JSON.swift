@@ -41,7 +41,9 @@ extension GroupReport {
     /// The hosts on which there are members, in order.
     var shownHosts: [HostID] {
         var hosts: [HostID] = []
-        for part in order.parts where part.host != .none && hosts.last != part.host { hosts.append(part.host) }
+        for part in order.parts where part.host != .none && hosts.last != part.host {
+            hosts.append(part.host)
+        }
         return hosts
     }
 }

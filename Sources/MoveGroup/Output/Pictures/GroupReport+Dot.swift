@@ -40,7 +40,8 @@ extension GroupReport {
         try out.flush(sink)
 
         func line(_ number: Int, _ indent: String) throws(Failure) {
-            out.bytes += Array("\(indent)n\(number + 1) [\(DotStyle.attributes(picture.boxes[number]))];".utf8)
+            out.bytes += Array(
+                "\(indent)n\(number + 1) [\(DotStyle.attributes(picture.boxes[number]))];".utf8)
             try out.endLine(sink)
         }
     }

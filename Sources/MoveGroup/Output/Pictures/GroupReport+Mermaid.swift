@@ -84,7 +84,8 @@ enum MermaidStyle {
         for scalar in text.unicodeScalars {
             switch scalar {
             case "\"": out += "#quot;"
-            case "0"..."9", "A"..."Z", "a"..."z", " ", "/", ".", "-", ",", ":", "(", ")", "@", "+": out.unicodeScalars.append(scalar)
+            case "0"..."9", "A"..."Z", "a"..."z", " ", "/", ".", "-", ",", ":", "(", ")", "@", "+":
+                out.unicodeScalars.append(scalar)
             case _ where scalar.value >= 0x80: out.unicodeScalars.append(scalar)
             default: out += "#\(scalar.value);"
             }

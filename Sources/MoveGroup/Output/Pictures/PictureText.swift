@@ -77,7 +77,8 @@ extension Picture {
         }
         var lines = ["\(Quantity.grouped(files.count)) files"]
         for (folder, count) in sorted.prefix(3) {
-            lines.append("\(Quantity.grouped(count)) in \(PictureText.short(Printable.text(folder) + "/", 30))")
+            lines.append(
+                "\(Quantity.grouped(count)) in \(PictureText.short(Printable.text(folder) + "/", 30))")
         }
         if sorted.count > 3 {
             let more = sorted.count - 3

@@ -10,7 +10,8 @@ extension GroupReport {
     ) throws(Failure) {
         let provenance = Provenance(self)
         var out = OutputBuffer(chunk: chunk)
-        out.bytes.append("{\"prefix\":{\"retinue\":\"urn:retinue:provenance#\",\"node\":\"urn:retinue:node:\"}")
+        out.bytes.append(
+            "{\"prefix\":{\"retinue\":\"urn:retinue:provenance#\",\"node\":\"urn:retinue:node:\"}")
         for section in provenance.sections where !section.lines.isEmpty {
             out.bytes.append(",\n\"")
             out.bytes.append(section.name)
@@ -142,15 +143,18 @@ struct Provenance {
     }
 
     private mutating func add(_ dependency: Dependency) {
-        let isBetweenPrograms = graph.kind(dependency.from) == .program && graph.kind(dependency.to) == .program
+        let isBetweenPrograms =
+            graph.kind(dependency.from) == .program && graph.kind(dependency.to) == .program
         switch dependency.link {
         case .file, .listen, .connect, .accept, .ipc:
             if isBetweenPrograms {
                 // What is asked informs what answers. Of a connection taken the other end is the one that asks.
                 let isTaken = dependency.link == .accept
-                let (asks, answers) = isTaken ? (dependency.to, dependency.from) : (dependency.from, dependency.to)
+                let (asks, answers) =
+                    isTaken ? (dependency.to, dependency.from) : (dependency.from, dependency.to)
                 communications.add(
-                    "i", "prov:informed", name(answers), "prov:informant", name(asks), dependency, isTimed: false)
+                    "i", "prov:informed", name(answers), "prov:informant", name(asks), dependency,
+                    isTimed: false)
             } else if graph.kind(dependency.from) == .program {
                 addUse(dependency)
             } else {

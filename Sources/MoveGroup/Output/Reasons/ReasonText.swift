@@ -13,7 +13,8 @@ struct ReasonText {
         var text = Printable.text(object.shownText)
         switch object {
         case .program(let name) where name.isUnknown:
-            text = name.workload.isEmpty ? "an unknown program" : "a program of " + Printable.text(name.workload)
+            text =
+                name.workload.isEmpty ? "an unknown program" : "a program of " + Printable.text(name.workload)
         case .channel(let mechanism, let name) where name.isEmpty: text = "a \(mechanism.word) without a name"
         default: break
         }
@@ -34,7 +35,8 @@ struct ReasonText {
             return reason.isIncoming ? "\(from) was started by \(to)" : "\(from) started \(to)"
         case .connect: return connection(reason, from, to, isMade: !reason.isIncoming)
         case .accept: return connection(reason, from, to, isMade: reason.isIncoming)
-        case .listen: return reason.isIncoming ? "\(from), on which \(to) listens" : "\(from) listens on \(to)"
+        case .listen:
+            return reason.isIncoming ? "\(from), on which \(to) listens" : "\(from) listens on \(to)"
         case .ipc:
             guard let via = dependency.via else {
                 return reason.isIncoming ? "\(from), which \(to) shares" : "\(from) shares \(to)"

@@ -16,7 +16,9 @@ extension GroupReport {
         var rows = RowBuffer(chunk: chunk)
         if withHeader {
             var header = Array("host,kind,path,workload".utf8)
-            if explain { header.append(",distance,reason,via host,via kind,via path,evidence,count,first,last") }
+            if explain {
+                header.append(",distance,reason,via host,via kind,via path,evidence,count,first,last")
+            }
             header.withUnsafeBytes {
                 rows.reserve($0.count + 1)
                 rows.put($0)
@@ -27,7 +29,9 @@ extension GroupReport {
         var explanation: [UInt8] = []
         for part in order.parts {
             let start = start(of: part)
+            var touched = part.range.lowerBound
             for position in part.range {
+                if position == touched { touched = order.touch(from: position, to: part.range.upperBound) }
                 let text = order.texts[position]
                 let node = NodeID(rawValue: text.node)
                 rows.reserve(start.count + 2 * Int(text.count) + 8)

@@ -150,7 +150,8 @@ extension GroupReport {
             let spans = Quantity.counted(gaps.count, "span", "spans")
             let from = Timestamp.text(gaps[0].from)
             let to = Timestamp.text(gaps.map(\.to).max() ?? gaps[0].to)
-            warnings.append("\(title) lost events in \(spans) from \(from) to \(to): more may belong to the group")
+            warnings.append(
+                "\(title) lost events in \(spans) from \(from) to \(to): more may belong to the group")
         }
         for number in shownHosts where graph[number].observed.upperBound == 0 && !graph.hasEntries {
             let title = Printable.text(order.hosts.labels[Int(number.rawValue)].utf8)
@@ -159,7 +160,8 @@ extension GroupReport {
         var skipped: Set<String> = []
         for source in graph.sources where source.skipped > 0 {
             let lines = Quantity.counted(source.skipped, "line", "lines")
-            skipped.insert("\(lines) of \(Printable.text(source.name.utf8)) could not be read and were skipped")
+            skipped.insert(
+                "\(lines) of \(Printable.text(source.name.utf8)) could not be read and were skipped")
         }
         warnings += skipped.sorted()
         let others = Set(boundary.endpoints.map(\.address)).count

@@ -44,7 +44,11 @@ struct SummaryHosts {
         for position in part.range {
             let node = NodeID(rawValue: report.order.texts[position].node)
             let isStart = reasons[isStartOf: node]
-            if part.kind == .file, !isStart, !report.group.isBound(node) { copied += 1 } else { named.append(node) }
+            if part.kind == .file, !isStart, !report.group.isBound(node) {
+                copied += 1
+            } else {
+                named.append(node)
+            }
         }
         let shown = named.prefix(rowLimit ?? named.count)
         for node in shown {
