@@ -22,11 +22,12 @@ final class MemberOrder {
         graph = group.graph
         hosts = HostOrder(group.graph.hosts)
         texts = .allocate(capacity: group.members.count)
+        let members = Self.membersByPlace(group)
         var bytes: [UInt8] = []
-        for node in group.members { Self.appendMadeText(graph, node, to: &bytes) }
+        for node in members { Self.appendMadeText(graph, node, to: &bytes) }
         made = .allocate(byteCount: bytes.count, alignment: 1)
         made.copyBytes(from: bytes)
-        place(group.members)
+        place(members)
         let sorter = TextSorter(capacity: parts.map(\.range.count).max() ?? 0)
         for part in parts {
             sorter.sort(UnsafeMutableBufferPointer(rebasing: texts[part.range]))
@@ -37,6 +38,20 @@ final class MemberOrder {
     deinit {
         texts.deallocate()
         made.deallocate()
+    }
+
+    /// The members in the order in which their texts lie in memory, if they are a good part of the graph: to
+    /// read memory from end to end is many times faster than to jump about in it.
+    private static func membersByPlace(_ group: MoveGroup) -> [NodeID] {
+        guard group.members.count > group.graph.nodeCount / 8 else { return group.members }
+        var members: [NodeID] = []
+        members.reserveCapacity(group.members.count)
+        group.states.withUnsafeBufferPointer { states in
+            for node in states.indices where states[node] != 0 {
+                members.append(NodeID(rawValue: UInt32(node)))
+            }
+        }
+        return members
     }
 
     /// Brings the next few texts into the cache, all at once, instead of waiting for each when its turn comes:
