@@ -156,7 +156,7 @@ struct Closure {
             }
             joinProgram(node, edge)
         case .connect, .accept: followConnection(node, edge)
-        case .listen: if !edge.isIncoming { join(node, edge) }
+        case .listen: join(node, edge)
         case .ipc: followChannel(node, edge)
         }
     }
