@@ -35,7 +35,7 @@ struct RandomWorld {
             // Some hosts have only a few of the programs, so that groups are not everything.
             let count = Int.random(in: 0...9, using: &random)
             let observed = (0..<count).map { _ in one() }
-            let latest = observed.map(\.last).max() ?? 0
+            let latest = observed.map(\.last).max() ?? 100
             let time = latest + (chance(2) ? 0 : UInt64.random(in: 0...30, using: &random))
             return HostDump("H\(number)", addresses, time: time, observed: observed).merged
         }
