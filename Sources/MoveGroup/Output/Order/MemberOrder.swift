@@ -57,9 +57,10 @@ final class MemberOrder {
     /// Brings the next few texts into the cache, all at once, instead of waiting for each when its turn comes:
     /// in the order of outputs they lie anywhere.
     ///
-    /// - Returns: the first position that it did not look at.
+    /// - Returns: the first position that it did not look at, and what it read, which must be put to some use
+    ///   or nothing would be read.
     @inline(__always)
-    func touch(from start: Int, to end: Int) -> Int {
+    func touch(from start: Int, to end: Int) -> (next: Int, bits: UInt8) {
         let end = min(start + 24, end)
         var bits: UInt8 = 0
         for position in start..<end where texts[position].count > 0 {
@@ -67,8 +68,7 @@ final class MemberOrder {
             bits |= text.base.load(as: UInt8.self)
             bits |= text.base.load(fromByteOffset: Int(text.count) - 1, as: UInt8.self)
         }
-        withExtendedLifetime(bits) {}
-        return end
+        return (end, bits)
     }
 
     var members: [NodeID] { texts.map { NodeID(rawValue: $0.node) } }

@@ -70,7 +70,7 @@ struct TextSorter: ~Copyable {
     /// that no input makes the calls nest deeper than the logarithm of the count.
     private func sort(_ first: UnsafeMutablePointer<SortedText>, _ total: Int, _ depth: Int) {
         var (start, count, depth) = (first, total, depth)
-        while count > Self.few {
+        while count > 1 {
             var difference: UInt64 = 0
             let key = start[0].key
             for index in 1..<count { difference |= start[index].key ^ key }
@@ -80,6 +80,9 @@ struct TextSorter: ~Copyable {
                 count -= ended
                 depth += 8
                 for index in 0..<count { start[index].load(depth) }
+            } else if count <= Self.few {
+                insert(start, count, depth)
+                return
             } else if count >= Self.many {
                 let shift = UInt64(56 - difference.leadingZeroBitCount / 8 * 8)
                 (start, count) = deal(start, count, depth, shift)
@@ -87,7 +90,6 @@ struct TextSorter: ~Copyable {
                 (start, count) = split(start, count, depth)
             }
         }
-        insert(start, count, depth)
     }
 
     /// Brings those that end within the key to the front, shorter ones first. A text that goes on has zero
@@ -167,7 +169,6 @@ struct TextSorter: ~Copyable {
     }
 
     private func insert(_ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int) {
-        guard count > 1 else { return }
         for index in 1..<count {
             let text = start[index]
             var place = index

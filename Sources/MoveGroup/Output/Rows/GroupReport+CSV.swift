@@ -31,10 +31,14 @@ extension GroupReport {
             let start = start(of: part)
             var touched = part.range.lowerBound
             for position in part.range {
-                if position == touched { touched = order.touch(from: position, to: part.range.upperBound) }
                 let text = order.texts[position]
                 let node = NodeID(rawValue: text.node)
                 rows.reserve(start.count + 2 * Int(text.count) + 8)
+                if position == touched {
+                    let (next, bits) = order.touch(from: position, to: part.range.upperBound)
+                    touched = next
+                    rows.scribble(bits)
+                }
                 start.withUnsafeBytes { rows.put($0) }
                 rows.putField(text.bytes)
                 rows.put(UInt8(ascii: ","))

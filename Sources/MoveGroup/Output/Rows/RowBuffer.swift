@@ -44,6 +44,10 @@ struct RowBuffer: ~Copyable {
         used += 1
     }
 
+    /// Writes a byte where the next one will be written over it; there must be room.
+    @inline(__always)
+    mutating func scribble(_ byte: UInt8) { base.storeBytes(of: byte, toByteOffset: used, as: UInt8.self) }
+
     /// Appends a field (RFC 4180); there must be room for two bytes more than twice its length.
     @inline(__always)
     mutating func putField(_ bytes: UnsafeRawBufferPointer) {
