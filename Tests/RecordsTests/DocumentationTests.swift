@@ -31,7 +31,7 @@ import Testing
             relations.insert(value["relation"]?.string ?? "")
             var header = DumpHeader()
             header.hostID = value["host"]?.string ?? ""
-            let contents = try DumpContents(ndjson: Ledger().ndjson(header) + line)
+            let contents = try DumpContents(ndjson: header.line + [0x0a] + line)
             let written = contents.ledger.ndjson(header).split(separator: 0x0a)[1]
             #expect(try JSONValue(parsing: Array(written)) == value)
         }
@@ -45,7 +45,7 @@ import Testing
         var header = DumpHeader()
         header.hostID = "6f3c2a9be1d84b0c9d1f0e5a7b2c4d68"
         let contents = try DumpContents(
-            ndjson: Ledger().ndjson(header) + Array(lines.joined(separator: [0x0a])))
+            ndjson: header.line + [0x0a] + Array(lines.joined(separator: [0x0a])))
         var csv: [UInt8] = []
         contents.ledger.writeCSV(host: header.hostID) { csv.append(contentsOf: $0) }
         let rows = Set(csv.split(separator: 0x0a).map(Array.init))

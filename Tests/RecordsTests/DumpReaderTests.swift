@@ -241,14 +241,16 @@ import Testing
         let promised = UInt64(ledger.records.count + ledger.gaps.count)
         #expect(lines.count == Int(promised) + 1)
         for kept in 1..<lines.count {
-            let cut = String(decoding: lines[..<kept].joined(separator: [0x0a]), as: UTF8.self) + "\n"
+            let cut = String(decoding: Array(lines[..<kept].joined(separator: [0x0a])), as: UTF8.self) + "\n"
             let expected = DumpError(.incomplete(promised: promised, found: UInt64(kept - 1)), line: kept)
             #expect(problem(cut) == expected)
         }
         // A line too many is no better.
         let more = lines + [lines[1]]
-        let text = String(decoding: more.joined(separator: [0x0a]), as: UTF8.self)
-        #expect(problem(text) == DumpError(.incomplete(promised: promised, found: promised + 1), line: more.count))
+        let text = String(decoding: Array(more.joined(separator: [0x0a])), as: UTF8.self)
+        #expect(
+            problem(text) == DumpError(.incomplete(promised: promised, found: promised + 1), line: more.count)
+        )
     }
 
     @Test func leavesOutWhatCannotBeReadIfItIsLenient() throws {
