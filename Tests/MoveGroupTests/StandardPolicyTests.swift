@@ -68,7 +68,8 @@ struct StandardPolicyTests {
     }
 
     @Test(arguments: [
-        "/etc/app.conf", "/var/log/app/app.log", "/var/log/nginx/access.log", "/srv/dev/null", "/run/app.pid",
+        "/etc/app.conf", "/dev/shm/app", "/var/log/app/app.log", "/var/log/nginx/access.log", "/srv/dev/null",
+        "/run/app.pid",
         "/opt/proc/x", "/devices", "/var/lib/app/sys/x", "/var/log/app.log",
     ])
     func filesOfPrograms(path: String) {

@@ -23,9 +23,9 @@ def retinue_command(binary, file, address, path):
     return [binary, "group", f"{address}:{path}", "--from", file, "--symmetric", "--format", "csv"]
 
 
-# What turns Retinue's answer into lines `address,path`: a header, then columns of which the first two name a member.
-# The generated names hold nothing that CSV would quote.
-RETINUE_MEMBERS = "tail -n +2 | cut -d, -f1,2"
+# What turns Retinue's answer into lines `address,path`: a header, then host, kind, path, workload. The generated
+# names hold nothing that CSV would quote.
+RETINUE_MEMBERS = "tail -n +2 | cut -d, -f1,3"
 
 
 def command(name, retinue, python, file, address, path):

@@ -140,7 +140,9 @@ extension BoundaryPolicy {
         system **/irqbalance
         system **/udevd
 
-        # Devices, the kernel's views of itself, what lives until the next boot, system logs.
+        # Devices, the kernel's views of itself, what lives until the next boot, system logs. What lies in
+        # /dev/shm is memory that programs share, and no device.
+        follow file /dev/shm/**
         file /dev/**
         file /proc/**
         file /sys/**
