@@ -51,6 +51,23 @@ struct StandardPolicyTests {
     ])
     func noLaunchers(path: String) { #expect(Self.joins(asParent: Prog(path))) }
 
+    /// What `cat` was used for elsewhere does not move, unless it is known to be this service's.
+    @Test(arguments: ["/usr/bin/cat", "/bin/grep", "/usr/bin/env", "/usr/bin/xargs", "/usr/bin/vim.tiny"])
+    func tools(path: String) {
+        func members(in workload: String) -> Set<Named> {
+            let tool = Prog(path, in: workload)
+            let graph = join([
+                HostDump("H", [.spawn("/app", tool), .spawn(tool, "/else"), .file(tool, "/f", "w")])
+            ])
+            return graph.outcome(of: [.program("H", "/app")], .init()).members
+        }
+        for workload in ["", "user.slice/user-0.slice/session-1.scope"] {
+            #expect(
+                members(in: workload) == [.program("H", "/app"), .program("H", Prog(path, in: workload))])
+        }
+        #expect(members(in: "system.slice/app.service").contains(.program("H", "/else")))
+    }
+
     private static func stopping(_ facts: [Fact]) -> Set<NamedCrossing> {
         let graph = join([HostDump("H", ["10.0.0.1"], facts)])
         return graph.outcome(of: [.program("H", "/app")], .init()).crossings

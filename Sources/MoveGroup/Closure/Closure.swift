@@ -81,7 +81,7 @@ struct Closure {
         return switch crossing.obstacle {
         case .stopAt, .unknown: group.isStop(crossing.other)
         case .rule(let number):
-            options.policy.rules[number].kind == .launcher && group.isStop(crossing.other)
+            [.launcher, .tool].contains(options.policy.rules[number].kind) && group.isStop(crossing.other)
         case .exclude, .unobserved, .executed: false
         }
     }
@@ -142,7 +142,7 @@ struct Closure {
         if isIncluded(node) { return nil }
         let verdict = judge.program(node)
         if verdict.isUnknown { return .unknown }
-        return verdict.launcher.map { .rule($0) }
+        return (verdict.launcher ?? verdict.tool).map { .rule($0) }
     }
 
     private mutating func follow(_ node: NodeID, _ edge: DependencyGraph.Incidence) {

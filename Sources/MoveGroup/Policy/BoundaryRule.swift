@@ -7,6 +7,9 @@ public struct BoundaryRule: Sendable {
         /// A program that starts others on somebody's behalf: as a parent it does not join; as a child it
         /// joins, and nothing but its own files follows.
         case launcher
+        /// A program that many use for unrelated things (`cat`, `grep`): it joins, and nothing but its own
+        /// files follows.
+        case tool
         /// A program that puts files in place for others: what it writes binds nobody to it.
         case installer
         /// A service that every host has: it stays where it is.
@@ -60,7 +63,7 @@ public struct BoundaryRule: Sendable {
     }
 
     private static func takesWorkload(_ kind: Kind) -> Bool {
-        kind == .launcher || kind == .installer || kind == .system
+        kind == .launcher || kind == .tool || kind == .installer || kind == .system
     }
 
     func matches(_ text: [UInt8]) -> Bool { text.starts(with: prefix) && pattern.matches(text) }

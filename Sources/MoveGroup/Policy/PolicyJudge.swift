@@ -11,6 +11,7 @@ struct PolicyJudge {
     /// The rules that a program falls under.
     struct ProgramVerdict {
         var launcher: Int?
+        var tool: Int?
         var installer: Int?
         var system: Int?
         var isUnknown: Bool
@@ -27,6 +28,7 @@ struct PolicyJudge {
         var verdict = ProgramVerdict(isUnknown: false)
         if case .program(let name) = graph[node] {
             verdict.launcher = policy.rule(.launcher, for: name)
+            verdict.tool = policy.rule(.tool, for: name)
             verdict.installer = policy.rule(.installer, for: name)
             verdict.system = policy.rule(.system, for: name)
             verdict.isUnknown = name.isUnknown

@@ -60,7 +60,9 @@ struct ReferenceClosure {
         if let number = stopAt(program) { return .stopAt(number) }
         if plain.isSymmetric || plain.isIncluded(program) { return nil }
         if case .program(let name) = program.node, name.isUnknown { return .unknown }
-        if case .program = program.node { return plain.rule(.launcher, program).map { .rule($0) } }
+        if case .program = program.node {
+            return (plain.rule(.launcher, program) ?? plain.rule(.tool, program)).map { .rule($0) }
+        }
         return nil
     }
 
@@ -262,7 +264,8 @@ struct ReferenceClosure {
         let isHalted = isObject(other) ? stopAt(other) != nil : halt(other) != nil
         switch crossing.obstacle {
         case .stopAt, .unknown: return isHalted
-        case .rule(let number): return plain.rules[number].kind == .launcher && isHalted
+        case .rule(let number):
+            return (plain.rules[number].kind == .launcher || plain.rules[number].kind == .tool) && isHalted
         default: return false
         }
     }

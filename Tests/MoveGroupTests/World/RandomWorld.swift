@@ -86,7 +86,7 @@ struct RandomWorld {
         let kind = pick(BoundaryRule.Kind.allCases)
         var rule = PlainRule(kind: kind, isFollowed: chance(5), pattern: "**")
         switch kind {
-        case .launcher, .installer, .system:
+        case .launcher, .tool, .installer, .system:
             rule.pattern = pick(["/a", "/b", "/c", "/sh", "/sh", "/s"])
             if chance(3) { rule.workload = pick(["none", "u", "w"]) }
         case .file: rule.pattern = pick(Self.files)
