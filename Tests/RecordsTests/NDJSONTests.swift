@@ -186,7 +186,8 @@ import Testing
                 + #""name":"db\"1","addresses":["10.0.0.2","::1"],"kernel":"6.18.44","boot":"b"},"#
                 + #""daemon":{"version":"1.0.0","started":"1970-01-01T00:00:00.000Z"},"#
                 + #""sources":{"fanotify":{"mode":"fid","received":5,"lost":1,"merged":2},"#
-                + #""tracepoint":{"mode":"off","received":0,"lost":0}},"contents":{"dependencies":0,"gaps":0}}"# + "\n")
+                + #""tracepoint":{"mode":"off","received":0,"lost":0}},"contents":{"dependencies":0,"gaps":0}}"#
+                + "\n")
     }
 
     @Test func piecesAreWholeLinesAndErrorsEndTheWriting() {
