@@ -16,6 +16,7 @@ struct RetinueCommand: ParsableCommand {
               retinue records --path '/etc/ssl/**'  who uses these files
               retinue dump > host.ndjson            everything
               retinue list web.csv db.csv           the list of the published method
+              retinue advise nginx --from web.ndjson  chroot, container or machine?
 
             Exit status: 0 success; 1 a negative answer (not ready, nothing matches, something \
             needed is missing) or bad input; 2 a file that is not what it should be; 3 the daemon \
@@ -24,6 +25,6 @@ struct RetinueCommand: ParsableCommand {
         version: "retinue \(retinueVersion)",
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self,
-            WhyCommand.self, TransferCommand.self, PolicyCommand.self, ListCommand.self,
+            WhyCommand.self, TransferCommand.self, AdviseCommand.self, PolicyCommand.self, ListCommand.self,
         ])
 }

@@ -21,7 +21,7 @@ public struct HostUses: Sendable {
     }
 
     /// Member programs.
-    public var programs = 0
+    public var programs: [NodeID] = []
     /// Member programs beyond which nothing was followed: what they use is not counted here.
     public var stops = 0
     /// Files that are members; devices and the kernel's views, which cannot be copied, are not among them.

@@ -39,6 +39,7 @@ struct UseCollector {
                 use: use, objects: sorted(occurrences.objects), example: occurrences.example)
         }
         uses.workloads = workloads[host, default: []].sorted { $0.lexicographicallyPrecedes($1) }
+        uses.programs = sorted(uses.programs)
         uses.files = sorted(uses.files)
         uses.entries = sorted(uses.entries)
         return uses
@@ -70,7 +71,7 @@ struct UseCollector {
     }
 
     private mutating func addProgram(_ node: NodeID, on host: HostID) {
-        hosts[host, default: HostUses()].programs += 1
+        hosts[host, default: HostUses()].programs.append(node)
         guard case .program(let name) = graph[node] else { return }
         if !name.workload.isEmpty { workloads[host, default: []].insert(name.workload) }
         if group.isStop(node) {

@@ -1,0 +1,173 @@
+import MoveGroup
+
+/// Advice as a page for people, a block a host. Whatever it quotes cannot steer the terminal.
+struct AdviceText {
+    private let group: MoveGroup
+    private let width: Int
+    private var graph: DependencyGraph { group.graph }
+    /// Paths of a list that are shown; the JSON form has all.
+    private static let mostPaths = 20
+
+    init(_ group: MoveGroup, width: Int) {
+        self.group = group
+        self.width = width
+    }
+
+    func page(_ hosts: [MeasuredAdvice]) -> String {
+        hosts.map { block($0) }.joined(separator: "\n")
+    }
+
+    private func block(_ host: MeasuredAdvice) -> String {
+        let advice = host.advice
+        var text = heading(advice)
+        text += section("advice", adviceText(advice))
+        text += section("uses", usesTable(advice.uses))
+        text += section("isolation", verdicts(advice))
+        if advice.advised == .container { text += section("namespaces", namespaces(advice)) }
+        if !advice.bonds.isEmpty { text += section("shared with programs that stay behind", bonds(advice)) }
+        let sizes = MeasureText(measure: host.measure, width: width)
+        text += section("to move", sizes.sizes)
+        text += section("packages", sizes.packages)
+        for (title, paths) in sizes.lists { text += section(title, list(paths)) }
+        return text
+    }
+
+    private func heading(_ advice: IsolationAdvice) -> String {
+        let uses = advice.uses
+        var parts = [counted(uses.programs.count, "program"), counted(uses.files.count, "file")]
+        parts[1] += uses.writtenFiles > 0 ? " (\(Quantity.grouped(uses.writtenFiles)) written)" : ""
+        if !uses.entries.isEmpty { parts.append(counted(uses.entries.count, "entry", "entries")) }
+        if uses.workloads.count > 1 { parts.append(counted(uses.workloads.count, "workload")) }
+        return "\(advice.label.printable): \(parts.joined(separator: ", "))\n"
+    }
+
+    private func counted(_ number: Int, _ one: String, _ many: String? = nil) -> String {
+        "\(Quantity.grouped(number)) \(number == 1 ? one : many ?? one + "s")"
+    }
+
+    private func section(_ title: String, _ lines: String) -> String {
+        lines.isEmpty ? "" : "\n  \(title)\n" + lines.indented(4)
+    }
+
+    // MARK: Advice
+
+    private func adviceText(_ advice: IsolationAdvice) -> String {
+        var sentences: [String] = []
+        switch advice.advised {
+        case nil:
+            sentences.append(
+                "No advice: \(counted(advice.uses.entries.count, "member")) came from a list that does not say "
+                    + "how its paths depend on each other. Give the dumps.")
+        case .chroot: sentences.append("Files alone: any of the three isolates them, a chroot is the lightest.")
+        case .container:
+            let needed = advice.namespaces.filter { $0.need == .needed }.map(\.kind.rawValue)
+            let devices = advice[.container].conditions.contains { $0.finding.use.kind == .device }
+            sentences.append(
+                "A container" + (devices ? " with devices passed through" : "") + ", with namespaces of its own: "
+                    + needed.joined(separator: ", ") + ".")
+        case .virtualMachine: sentences.append("A virtual machine.")
+        }
+        if advice.uses.stops > 0 {
+            sentences.append(
+                "\(counted(advice.uses.stops, "program")) beyond which nothing is followed counted for its files "
+                    + "alone.")
+        }
+        return Paragraph.text(sentences.joined(separator: " "), indent: 0, width: width - 4)
+    }
+
+    private func usesTable(_ uses: HostUses) -> String {
+        guard !uses.findings.isEmpty else {
+            return uses.files.isEmpty ? "" : "files alone\n"
+        }
+        var table = TextTable([
+            .init(title: "WHAT"), .init(title: "WITH"), .init(title: "COUNT", isNumber: true),
+            .init(title: "PROGRAM", cut: .start), .init(title: "OBJECT", cut: .end),
+        ])
+        for finding in uses.findings {
+            table.add([
+                finding.use.kind.title, finding.use.reach.title, Quantity.grouped(finding.objects.count),
+                name(finding.example.program), object(finding.example),
+            ])
+        }
+        return table.text(width: width - 4)
+    }
+
+    private func name(_ node: NodeID) -> String { Printable.text(graph.name(of: node)) }
+
+    /// The object of an example; a pipe goes by the program at its other end.
+    private func object(_ example: HostUses.Example) -> String {
+        guard let peer = example.peer else { return name(example.object) }
+        return "\(name(example.object)) \(name(peer))"
+    }
+
+    private func example(_ finding: HostUses.Finding, indent: Int) -> String {
+        let more = finding.objects.count - 1
+        let tail = more > 0 ? ", and \(Quantity.grouped(more)) more" : ""
+        let text = "\(name(finding.example.program)): \(object(finding.example))"
+        let room = width - 4 - indent - tail.displayWidth
+        return String(repeating: " ", count: indent) + text.cut(.end, to: room) + tail + "\n"
+    }
+
+    private func verdicts(_ advice: IsolationAdvice) -> String {
+        var text = ""
+        for verdict in advice.verdicts {
+            let answer = verdict.objections.isEmpty ? "yes" : "no"
+            text += "\(verdict.candidate.word): \(answer)\n"
+            text += reasons(verdict.objections.map { ("\($0.reason)", $0.finding) })
+            // What is ruled out needs nothing.
+            guard verdict.objections.isEmpty else { continue }
+            text += reasons(verdict.conditions.map { ("\($0.text)", $0.finding) })
+        }
+        return text
+    }
+
+    /// Each reason once, with what it is about.
+    private func reasons(_ reasons: [(text: String, finding: HostUses.Finding)]) -> String {
+        var text = ""
+        var last = ""
+        for reason in reasons {
+            if reason.text != last { text += Paragraph.text(reason.text, indent: 2, width: width - 4) }
+            last = reason.text
+            text += example(reason.finding, indent: 4)
+        }
+        return text
+    }
+
+    private func namespaces(_ advice: IsolationAdvice) -> String {
+        var text = ""
+        for namespace in advice.namespaces {
+            let need =
+                switch namespace.need {
+                case .needed: "needed"
+                case .notSeen: "not seen to be needed"
+                case .notTold: "not told"
+                }
+            let padding = String(repeating: " ", count: 9 - namespace.kind.rawValue.count)
+            text += "\(namespace.kind.rawValue)\(padding)\(need): \(namespace.reason)\n"
+        }
+        return text
+    }
+
+    private func bonds(_ advice: IsolationAdvice) -> String {
+        advice.bonds.map { finding in
+            "\(finding.use.kind.title)\n" + example(finding, indent: 2)
+        }.joined()
+    }
+
+    // MARK: Files
+
+    private func list(_ paths: [[UInt8]]) -> String {
+        var text = ""
+        for path in paths.prefix(Self.mostPaths) { text += Printable.text(path) + "\n" }
+        let more = paths.count - Self.mostPaths
+        return text + (more > 0 ? "and \(Quantity.grouped(more)) more; --format json has all\n" : "")
+    }
+}
+
+extension String {
+    /// The same lines, each behind some blanks.
+    func indented(_ count: Int) -> String {
+        let margin = String(repeating: " ", count: count)
+        return split(separator: "\n").map { margin + $0 + "\n" }.joined()
+    }
+}
