@@ -16,7 +16,7 @@ struct ProgramTests {
 
     @Test func versionAndHelp() throws {
         #expect(try retinue("--version") == Outcome(status: 0, output: "retinue 0.1.0\n", errors: ""))
-        let commands = ["probe", "status", "dump", "records", "list"].map { [$0, "--help"] }
+        let commands = ["probe", "status", "dump", "records", "list", "advise"].map { [$0, "--help"] }
         for command in [[], ["--help"]] + commands {
             let outcome = try retinue(command)
             #expect(outcome.status == 0)

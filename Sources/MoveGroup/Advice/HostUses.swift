@@ -16,7 +16,7 @@ public struct HostUses: Sendable {
         public var program: NodeID
         /// What it uses.
         public var object: NodeID
-        /// The program at the other end, where one is known.
+        /// The program at the other end or, of a connection taken, the address, where one is known.
         public var peer: NodeID?
     }
 

@@ -18,7 +18,7 @@ enum IsolationRules {
         case .posixShm:
             use.reach == .outside
                 ? "a /dev/shm that others share is not kept apart by a chroot" : nil
-        case .device, .hardware, .disk: "a chroot gives a device to all or to nobody"
+        case .device, .hardware, .disk: "a device in a chroot is the host's own, with nothing between"
         case .module, .setting, .networkSetting, .ipcSetting, .userSetting, .hostName:
             "a chroot shares the kernel's settings"
         case .controlGroup: "a chroot shares its host's tree of control groups"

@@ -34,7 +34,7 @@ public struct Namespace: Sendable {
             return Namespace(kind: kind, need: .needed, reason: "its files are its own")
         case .user:
             return Namespace(
-                kind: kind, need: .notTold, reason: "records have no users; it keeps root inside from root outside")
+                kind: kind, need: .notTold, reason: "records have no users; keeps root from being the host's")
         case .network:
             finding = uses.findings(.listen, .connect, .accept, .abstractUnix, .networkSetting).first
             (needed, otherwise) = ("addresses, ports and abstract sockets", "no use of the network was seen")
@@ -48,7 +48,7 @@ public struct Namespace: Sendable {
             (needed, otherwise) = ("processes that it starts or looks at", "it starts no program")
         case .uts:
             finding = uses.findings(.hostName).first
-            (needed, otherwise) = ("the name of the host", "uname is not watched; it keeps the host's old name")
+            (needed, otherwise) = ("the name of the host", "uname is not watched; it keeps a host's name")
         case .cgroup:
             finding = uses.findings(.controlGroup).first
             (needed, otherwise) = ("its control groups", "no use of control groups was seen")

@@ -134,7 +134,7 @@ struct UseCollector {
         }
         note(
             Use(connects ? .connect : .accept, reach), node, object,
-            peer: isProgram && object != edge.other ? edge.other : nil)
+            peer: object != edge.other ? edge.other : nil)
     }
 
     // MARK: Inter-process communication

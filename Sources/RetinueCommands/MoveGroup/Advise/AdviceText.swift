@@ -14,8 +14,15 @@ struct AdviceText {
     }
 
     func page(_ hosts: [MeasuredAdvice]) -> String {
-        hosts.map { block($0) }.joined(separator: "\n")
+        let blocks = hosts.map { block($0) }.joined(separator: "\n")
+        return blocks + "\n" + Paragraph.text(Self.caveat, indent: 0, width: width)
     }
+
+    /// Said at every time: an advice that isolates too little is found out late.
+    private static let caveat = """
+        What no record tells of decided nothing here. retinued keeps no records of System V and POSIX IPC, of \
+        /proc and /sys, and of users.
+        """
 
     private func block(_ host: MeasuredAdvice) -> String {
         let advice = host.advice
@@ -65,7 +72,7 @@ struct AdviceText {
             sentences.append(
                 "A container" + (devices ? " with devices passed through" : "") + ", with namespaces of its own: "
                     + needed.joined(separator: ", ") + ".")
-        case .virtualMachine: sentences.append("A virtual machine.")
+        case .virtualMachine: sentences.append("A virtual machine: what it does reaches the kernel or the hardware, as told below.")
         }
         if advice.uses.stops > 0 {
             sentences.append(
@@ -86,7 +93,7 @@ struct AdviceText {
         for finding in uses.findings {
             table.add([
                 finding.use.kind.title, finding.use.reach.title, Quantity.grouped(finding.objects.count),
-                name(finding.example.program), object(finding.example),
+                name(finding.example.program), shortObject(finding.example),
             ])
         }
         return table.text(width: width - 4)
@@ -98,6 +105,12 @@ struct AdviceText {
     private func object(_ example: HostUses.Example) -> String {
         guard let peer = example.peer else { return name(example.object) }
         return "\(name(example.object)) \(name(peer))"
+    }
+
+    /// The object alone, unless it is of a kind that has no names.
+    private func shortObject(_ example: HostUses.Example) -> String {
+        if case .channel(_, let text) = graph[example.object], text.isEmpty { return object(example) }
+        return name(example.object)
     }
 
     private func example(_ finding: HostUses.Finding, indent: Int) -> String {
@@ -128,24 +141,34 @@ struct AdviceText {
         for reason in reasons {
             if reason.text != last { text += Paragraph.text(reason.text, indent: 2, width: width - 4) }
             last = reason.text
-            text += example(reason.finding, indent: 4)
+            switch reason.finding.use.kind {
+            // Each of them has to be dealt with.
+            case .device, .hardware, .disk, .module, .setting:
+                let objects = reason.finding.objects.prefix(Self.mostPaths)
+                let indent = String(repeating: " ", count: 4)
+                for object in objects { text += indent + name(object).cut(.end, to: width - 8) + "\n" }
+                let more = reason.finding.objects.count - objects.count
+                if more > 0 { text += "\(indent)and \(Quantity.grouped(more)) more\n" }
+            default: text += example(reason.finding, indent: 4)
+            }
         }
         return text
     }
 
     private func namespaces(_ advice: IsolationAdvice) -> String {
-        var text = ""
+        var table = TextTable([
+            .init(title: "NAMESPACE"), .init(title: "NEEDED"), .init(title: "WHY", cut: .end),
+        ])
         for namespace in advice.namespaces {
             let need =
                 switch namespace.need {
-                case .needed: "needed"
-                case .notSeen: "not seen to be needed"
+                case .needed: "yes"
+                case .notSeen: "not seen"
                 case .notTold: "not told"
                 }
-            let padding = String(repeating: " ", count: 9 - namespace.kind.rawValue.count)
-            text += "\(namespace.kind.rawValue)\(padding)\(need): \(namespace.reason)\n"
+            table.add([namespace.kind.rawValue, need, "\(namespace.reason)"])
         }
-        return text
+        return table.text(width: width - 4)
     }
 
     private func bonds(_ advice: IsolationAdvice) -> String {

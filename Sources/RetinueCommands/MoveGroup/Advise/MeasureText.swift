@@ -33,7 +33,7 @@ struct MeasureText {
             table.add([
                 "virtual machine", bytes(sizes), "\(count) files below \(place), \(leftOut) mounts left out",
             ])
-        case .unknown(let why): table.add(["virtual machine", "-", "not measured: \(why.printable)"])
+        case .unknown: table.add(["virtual machine", "-", "not measured"])
         }
         return table.text(width: width - 4) + notes
     }
@@ -42,9 +42,13 @@ struct MeasureText {
 
     private var notes: String {
         var notes: [String] = []
-        if measure.files.directories.count > 0 {
+        if case .unknown(let why) = measure.system { notes.append("Virtual machine: \(why.printable).") }
+        let folders = measure.files.directories.count
+        if folders > 0 {
             notes.append(
-                "\(Quantity.grouped(measure.files.directories.count)) directories count without what is in them.")
+                folders == 1
+                    ? "1 directory counts without what is in it."
+                    : "\(Quantity.grouped(folders)) directories count without what is in them.")
         }
         if let packages = measure.packages, !packages.used.isEmpty {
             let copied = packages.unpackaged.count + packages.modified.count
