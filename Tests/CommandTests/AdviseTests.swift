@@ -120,7 +120,9 @@ struct AdviseTests {
             #expect(page.contains("container         52 B  with a minimal base system, 2 packages\n"))
             #expect(page.contains("virtual machine      -  not measured\n"))
             let flat = page.split { $0 == " " || $0 == "\n" }.joined(separator: " ")
-            #expect(flat.contains("Virtual machine: root is no filesystem of its own; --walk looks at every file."))
+            #expect(
+                flat.contains(
+                    "Virtual machine: root is no filesystem of its own; --walk looks at every file."))
             #expect(page.contains("    app      2:1.0~rc1-1      3   3   21 B  21 B\n"))
             #expect(page.contains("    liba     3.1-2            1   2   13 B  13 B\n"))
             #expect(page.contains("  files of no package, to be copied\n    /opt/own.dat\n"))
@@ -238,7 +240,9 @@ struct AdviseTests {
             #expect(outcome.errors.contains("no input tells of a host of that id, name or address"))
             outcome = try advise(folder, "app", "--root", "web=nowhere")
             #expect(outcome.errors == "retinue: --root web=nowhere: no such directory\n")
-            for arguments in [["--root", "web"], ["--root", "=x"], ["--root", "web="], ["--format", "xml"]] {
+            for arguments in [
+                ["--root", "web"], ["--root", "=x"], ["--root", "web="], ["--format", "xml"],
+            ] {
                 outcome = try advise(folder, "app", arguments[0], arguments[1])
                 #expect(outcome.status == 1)
                 #expect(outcome.output.isEmpty)

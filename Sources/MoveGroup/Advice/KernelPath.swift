@@ -61,7 +61,8 @@ enum KernelPath {
 
     private static let hostNames = ["/proc/sys/kernel/hostname", "/proc/sys/kernel/domainname"]
     private static let ipcSettings = [
-        "/proc/sys/kernel/msg*", "/proc/sys/kernel/sem*", "/proc/sys/kernel/shm*", "/proc/sys/kernel/auto_msgmni",
+        "/proc/sys/kernel/msg*", "/proc/sys/kernel/sem*", "/proc/sys/kernel/shm*",
+        "/proc/sys/kernel/auto_msgmni",
         "/proc/sys/fs/mqueue/**",
     ].map { Glob($0) }
 

@@ -122,7 +122,9 @@ struct AdviceTests {
         #expect(advised.advice.bonds.isEmpty)
     }
 
-    @Test(arguments: ["/dev/kvm", "/dev/dri/renderD128", "/dev/nvidia0", "/dev/nvidia-caps/1", "/dev/net/tun"])
+    @Test(arguments: [
+        "/dev/kvm", "/dev/dri/renderD128", "/dev/nvidia0", "/dev/nvidia-caps/1", "/dev/net/tun",
+    ])
     func namedDevicesArePassedThrough(path: String) throws {
         var scene = AdviceScene()
         try scene.file(path, "rw", .char)
@@ -173,7 +175,8 @@ struct AdviceTests {
         arguments: [
             ("/proc/sys/net/core/somaxconn", "network-setting", "network"),
             ("/sys/class/net/eth0/mtu", "network-setting", "network"),
-            ("/proc/sys/kernel/hostname", "host-name", "uts"), ("/proc/sys/kernel/shmmax", "ipc-setting", "ipc"),
+            ("/proc/sys/kernel/hostname", "host-name", "uts"),
+            ("/proc/sys/kernel/shmmax", "ipc-setting", "ipc"),
             ("/proc/sys/fs/mqueue/msg_max", "ipc-setting", "ipc"),
             ("/sys/fs/cgroup/app/memory.max", "control-group", "cgroup"),
         ])
@@ -188,7 +191,9 @@ struct AdviceTests {
 
     @Test func readingTheKernelsViewsRulesNothingOut() throws {
         var scene = AdviceScene()
-        for path in ["/proc/sys/vm/swappiness", "/sys/module/x", "/proc/12/stat", "/proc/sys/kernel/hostname"] {
+        for path in [
+            "/proc/sys/vm/swappiness", "/sys/module/x", "/proc/12/stat", "/proc/sys/kernel/hostname",
+        ] {
             try scene.file(path)
         }
         let advised = try scene.advice()

@@ -21,13 +21,15 @@ struct AdviceText {
     /// Said at every time: an advice that isolates too little is found out late.
     private static let caveat = """
         What no record tells of decided nothing here. retinued keeps no records of System V and POSIX IPC, of \
-        /proc and /sys, and of users.
+        /proc and /sys, and of users. It names files free of symbolic links: links that lead to them have to be \
+        made again, or come with the packages.
         """
 
     private func block(_ host: MeasuredAdvice) -> String {
         let advice = host.advice
         var text = heading(advice)
         text += section("advice", adviceText(advice))
+        if advice.uses.workloads.count > 1 { text += section("workloads", list(advice.uses.workloads)) }
         text += section("uses", usesTable(advice.uses))
         text += section("isolation", verdicts(advice))
         if advice.advised == .container { text += section("namespaces", namespaces(advice)) }
@@ -65,14 +67,18 @@ struct AdviceText {
             sentences.append(
                 "No advice: \(counted(advice.uses.entries.count, "member")) came from a list that does not say "
                     + "how its paths depend on each other. Give the dumps.")
-        case .chroot: sentences.append("Files alone: any of the three isolates them, a chroot is the lightest.")
+        case .chroot:
+            sentences.append("Files alone: any of the three isolates them, a chroot is the lightest.")
         case .container:
             let needed = advice.namespaces.filter { $0.need == .needed }.map(\.kind.rawValue)
             let devices = advice[.container].conditions.contains { $0.finding.use.kind == .device }
             sentences.append(
-                "A container" + (devices ? " with devices passed through" : "") + ", with namespaces of its own: "
+                "A container" + (devices ? " with devices passed through" : "")
+                    + ", with namespaces of its own: "
                     + needed.joined(separator: ", ") + ".")
-        case .virtualMachine: sentences.append("A virtual machine: what it does reaches the kernel or the hardware, as told below.")
+        case .virtualMachine:
+            sentences.append(
+                "A virtual machine: what it does reaches the kernel or the hardware, as told below.")
         }
         if advice.uses.stops > 0 {
             sentences.append(
@@ -104,7 +110,7 @@ struct AdviceText {
     /// The object of an example; a pipe goes by the program at its other end.
     private func object(_ example: HostUses.Example) -> String {
         guard let peer = example.peer else { return name(example.object) }
-        return "\(name(example.object)) \(name(peer))"
+        return "\(name(example.object)) with \(name(peer))"
     }
 
     /// The object alone, unless it is of a kind that has no names.

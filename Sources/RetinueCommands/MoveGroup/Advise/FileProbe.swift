@@ -2,7 +2,9 @@ import Glibc
 
 /// Questions about a directory that is named by hand.
 enum FileProbe {
-    static func isDirectory(_ path: String) -> Bool { status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false }
+    static func isDirectory(_ path: String) -> Bool {
+        status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+    }
 
     /// Whether a filesystem begins at a directory, so that asking how full it is says something of it.
     static func isFilesystem(_ path: String) -> Bool {

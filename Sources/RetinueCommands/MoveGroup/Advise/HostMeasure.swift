@@ -56,7 +56,9 @@ struct HostMeasure {
             }
             packages = PackageUse(paths, kinds, database, root: root)
         } catch {
-            remark = error.isMissing ? "no dpkg database below \(root)" : "dpkg's database cannot be read: \(error)"
+            remark =
+                error.isMissing
+                ? "no dpkg database below \(root)" : "dpkg's database cannot be read: \(error)"
         }
         system = walks ? Self.walk(root) : Self.usage(root)
     }

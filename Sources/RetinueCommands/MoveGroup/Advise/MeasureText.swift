@@ -51,7 +51,8 @@ struct MeasureText {
                     : "\(Quantity.grouped(folders)) directories count without what is in them.")
         }
         if let packages = measure.packages, !packages.used.isEmpty {
-            let copied = packages.unpackaged.count + packages.modified.count
+            let copied =
+                packages.unpackaged.count + packages.modified.count
                 + packages.modifiedConfiguration.count + packages.unverified.count
             notes.append(
                 "With the packages installed at the destination (\(bytes(packages.whole))), "
