@@ -6,6 +6,10 @@
 // The kernel tells nobody that a process changes its group; a watcher can only look when a program starts.
 // So this one starts itself a second time, inside, and stays for a moment, as the managers of services
 // and containers do; what it then becomes may be gone at once and still be known by its group.
+//
+// Like those it hands on nothing but the three standard descriptors: what a test runner holds open beside
+// them would be found with the program, as things that it shares.
+#define _GNU_SOURCE
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
@@ -24,6 +28,7 @@ static int enter(const char *group) {
 
 int main(int count, char **arguments) {
     if (count < 3) return 2;
+    closefrom(3);
     if (strcmp(arguments[1], "inside") != 0) {
         char self[4096] = {0};
         if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) return 1;
