@@ -5,7 +5,7 @@ struct AdviseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "advise",
         abstract: "Say how lightly a program's move group can be isolated, and what that moves.",
-        usage: "retinue advise <program> --from <file> ... [<options>]",
+        usage: "retinue advise <program> [--from <file> ...] [<options>]",
         discussion: """
             Computes the move group of PROGRAM and says for each of its hosts what the members use of it, \
             which of chroot, container and virtual machine isolates that, why the lighter ones do not, and \
@@ -24,18 +24,17 @@ struct AdviseCommand: ParsableCommand {
               retinue advise web.service --from host.ndjson --walk
               retinue advise nginx --from web.ndjson --format json | jq '.hosts[].advice'
 
-            Exit status: 0 success; 1 no such program, or an error; 2 a file is not what it should be.
+            Exit status: as for retinue group.
             """)
 
     enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
 
-    @OptionGroup var inputs: AdviseInputs
+    @Argument(help: "What is to be moved.")
+    var program: String
 
-    @Option(
-        help: ArgumentHelp(
-            "Look at a host's files below this directory. HOST is an id, a name or an address.",
-            valueName: "host=dir"))
-    var root: [HostRoot] = []
+    @OptionGroup var options: GroupOptions
+
+    @OptionGroup var roots: RootOptions
 
     @Flag(help: "Measure a virtual machine by looking at every file; takes minutes.")
     var walk = false
@@ -44,8 +43,8 @@ struct AdviseCommand: ParsableCommand {
     var format = Format.table
 
     func run() throws {
-        let group = try inputs.group()
-        let roots = HostRoots(given: root, machineID: HostRoots.thisMachine())
+        let group = try options.group(of: program, in: try options.graph(), hasReasons: false)
+        let roots = HostRoots(given: roots.roots, machineID: HostRoots.thisMachine())
         try roots.check(against: group.graph.hosts)
         let advice = group.isolationAdvice()
         guard !advice.isEmpty else {

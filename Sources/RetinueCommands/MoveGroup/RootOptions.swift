@@ -13,51 +13,18 @@ struct RootOptions: ParsableArguments {
     var roots: [HostRoot] = []
 }
 
-/// A host and a folder: `db1=/mnt/db1`.
-struct HostRoot: ExpressibleByArgument {
-    var host: String
-    var folder: String
-
-    init?(argument: String) {
-        guard let equals = argument.lastIndex(of: "="), equals != argument.startIndex else { return nil }
-        host = String(argument[..<equals])
-        folder = String(argument[argument.index(after: equals)...])
-        if folder.isEmpty { return nil }
-    }
-}
-
 /// Looks up the sizes of a graph's files.
 struct FileSizeReader {
     private let graph: DependencyGraph
     /// A folder for each host; `nil` where its files cannot be looked at.
-    private var folders: [String?]
+    private let folders: [String?]
 
-    init(_ graph: DependencyGraph, _ options: RootOptions) throws {
+    init(_ graph: DependencyGraph, _ options: RootOptions) throws(Failure) {
         self.graph = graph
-        let own = Self.machineID()
-        folders = graph.hosts.map { host in
-            // A part of this host that plays one of its own has its files too.
-            own.map { host.id == $0 || host.id.hasPrefix($0 + "/") } == true ? "" : nil
-        }
-        for root in options.roots {
-            let numbers = graph.hosts.indices.dropFirst().filter { number in
-                let host = graph.hosts[number]
-                return host.id == root.host || host.name == root.host
-                    || NetworkAddress(root.host).map { host.addresses.contains($0) } == true
-            }
-            guard !numbers.isEmpty else {
-                throw Failure("no record is of a host \"\(root.host)\"", status: ExitStatus.badInput)
-            }
-            for number in numbers { folders[number] = root.folder == "/" ? "" : root.folder }
-        }
-    }
-
-    private static func machineID() -> String? {
-        guard let bytes = try? FileDescriptor.open("/etc/machine-id", O_RDONLY).readAll(limit: 4096) else {
-            return nil
-        }
-        let line = String(decoding: bytes.prefix { $0 != 0x0a }, as: UTF8.self)
-        return line.isEmpty ? nil : line
+        let roots = HostRoots(given: options.roots, machineID: HostRoots.thisMachine())
+        try roots.check(against: graph.hosts)
+        // A path begins with a slash of its own.
+        folders = graph.hosts.map { host in roots.root(of: host).map { $0 == "/" ? "" : $0 } }
     }
 
     /// Bytes of a regular file as it is now; `nil` if it cannot be looked at.

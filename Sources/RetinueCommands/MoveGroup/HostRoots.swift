@@ -39,10 +39,14 @@ struct HostRoots {
     func check(against hosts: [Host]) throws(Failure) {
         for root in given {
             guard hosts.contains(where: { root.names($0) }) else {
-                throw Failure("--root \(root.host)=…: no input tells of a host of that id, name or address")
+                throw Failure(
+                    "--root \(root.host)=…: no input tells of a host of that id, name or address",
+                    status: ExitStatus.badInput)
             }
             guard FileProbe.isDirectory(root.directory) else {
-                throw Failure("--root \(root.host)=\(root.directory): no such directory")
+                throw Failure(
+                    "--root \(root.host)=\(root.directory): no such directory",
+                    status: ExitStatus.badInput)
             }
         }
     }
