@@ -45,8 +45,3 @@ extension Use.Reach {
         }
     }
 }
-
-extension IsolationAdvice.Candidate {
-    /// With its article, for sentences.
-    var named: String { "a \(word)" }
-}
