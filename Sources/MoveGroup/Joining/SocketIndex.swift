@@ -15,14 +15,31 @@ struct SocketIndex {
         var port: UInt16
     }
 
+    /// A service, and the address by which the other end knows of it or is known to it: a server has
+    /// thousands of clients, of which each connection is held against its own alone.
+    private struct Meeting: Hashable {
+        var service: Service
+        var address: NetworkAddress
+
+        init(_ service: Service, _ address: NetworkAddress) {
+            self.service = service
+            // All ways back to the host itself are one.
+            self.address = address.isLoopback || address.isWildcard ? Self.itself : address
+        }
+
+        static let itself = NetworkAddress(high: 0, low: 1)
+    }
+
     private let sockets: OpenSockets
     private let hosts: [Host]
     private let pairing: SocketPairing
     private var owners: [NetworkAddress: [HostID]] = [:]
-    /// Positions of accepts and listens at a host's port, of connects to a port by the connecting host.
-    private var accepts: [Service: [Int]] = [:]
+    /// Positions of accepts at a host's port from an address.
+    private var accepts: [Meeting: [Int]] = [:]
+    /// Positions of listens at a host's port.
     private var listens: [Service: [Int]] = [:]
-    private var connects: [Service: [Int]] = [:]
+    /// Positions of connects by a host to an address and port.
+    private var connects: [Meeting: [Int]] = [:]
 
     init(_ sockets: OpenSockets, hosts: [Host], pairing: SocketPairing) {
         self.sockets = sockets
@@ -37,13 +54,15 @@ struct SocketIndex {
             Service(host: end.host, transport: end.transport, port: port)
         }
         for (position, end) in sockets.accepts.enumerated() {
-            accepts[service(end, end.local.port), default: []].append(position)
+            let meeting = Meeting(service(end, end.local.port), end.remote.address)
+            accepts[meeting, default: []].append(position)
         }
         for (position, end) in sockets.listens.enumerated() {
             listens[service(end, end.local.port), default: []].append(position)
         }
         for (position, end) in sockets.connects.enumerated() {
-            connects[service(end, end.remote.port), default: []].append(position)
+            let meeting = Meeting(service(end, end.remote.port), Self.target(end))
+            connects[meeting, default: []].append(position)
         }
     }
 
@@ -66,10 +85,13 @@ struct SocketIndex {
         var found: [Match] = []
         for host in candidates {
             let service = Service(host: host, transport: connect.transport, port: connect.remote.port)
-            for position in accepts[service] ?? [] {
-                let accept = sockets.accepts[position]
-                guard belong(connect, accept) else { continue }
-                Self.add(Match(program: accept.program, host: host, evidence: accept.evidence), to: &found)
+            for address in addresses(of: connect.host, seenFrom: host) {
+                for position in accepts[Meeting(service, address)] ?? [] {
+                    let accept = sockets.accepts[position]
+                    guard belong(connect, accept) else { continue }
+                    Self.add(
+                        Match(program: accept.program, host: host, evidence: accept.evidence), to: &found)
+                }
             }
         }
         if !found.isEmpty && !pairing.isPermissive { return found }
@@ -86,13 +108,23 @@ struct SocketIndex {
         var found: [Match] = []
         for host in candidates(for: accept.remote.address, seenFrom: accept.host, accept.detail) {
             let service = Service(host: host, transport: accept.transport, port: accept.local.port)
-            for position in connects[service] ?? [] {
-                let connect = sockets.connects[position]
-                guard belong(connect, accept) else { continue }
-                Self.add(Match(program: connect.program, host: host, evidence: connect.evidence), to: &found)
+            let local = accept.local.address
+            for address in local.isWildcard ? addresses(of: accept.host, seenFrom: host) : [local] {
+                for position in connects[Meeting(service, address)] ?? [] {
+                    let connect = sockets.connects[position]
+                    guard belong(connect, accept) else { continue }
+                    Self.add(
+                        Match(program: connect.program, host: host, evidence: connect.evidence), to: &found)
+                }
             }
         }
         return found
+    }
+
+    /// The addresses by which one host can be known to another, each once.
+    private func addresses(of host: HostID, seenFrom other: HostID) -> [NetworkAddress] {
+        let addresses = hosts[Int(host.rawValue)].addresses
+        return host == other ? [Meeting.itself] + addresses : addresses
     }
 
     /// Where a connection goes: one to "every address" goes to the loopback.
