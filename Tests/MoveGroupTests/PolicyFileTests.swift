@@ -1,7 +1,8 @@
-import MoveGroup
 import Records
 import TestSupport
 import Testing
+
+@testable import MoveGroup
 
 /// The policy file: what is a rule, and what an error says.
 @Suite("Boundary policy files")
@@ -87,5 +88,14 @@ struct PolicyFileTests {
             matches("a?c", "abc") && matches("a?c", "aéc") && !matches("a?c", "a/c") && !matches("a?c", "ac"))
         #expect(matches("a**c", "a/b/c") && matches("***", "/a") && matches("", "") && !matches("", "a"))
         #expect(Glob("/?").matches([0x2f, 0xff]) && Glob("/*").matches([0x2f, 0xff, 0xfe]))
+    }
+
+    /// The short way of comparing names is that of the pattern.
+    @Test(arguments: [
+        "/x", "x", "/a/x", "/a/xx", "/xa/y", "/a/x/", "//x", "", "/", "/x/x", "/a\nb/x", "/a/b/x",
+    ])
+    func aNameBehindFoldersIsWhatTheGlobSays(path: String) throws {
+        let rule = try #require(BoundaryRule("launcher **/x", origin: ""))
+        #expect(rule.matches(Array(path.utf8)) == Glob("**/x").matches(path.utf8))
     }
 }

@@ -36,6 +36,9 @@ public struct BoundaryRule: Sendable {
     let isWithoutWorkload: Bool
     /// Bytes with which everything that matches begins: most paths are told apart by them.
     let prefix: [UInt8]
+    /// Of a pattern `**/NAME` the name, which is all that has to be compared: most rules are of this form, and
+    /// each is held against every program.
+    private let lastPart: [UInt8]?
 
     /// Reads a rule: `launcher **/sshd`, `launcher **/bash in user.slice/**`, `follow file /var/log/app/**`.
     init?(_ line: String, origin: String) {
@@ -51,6 +54,8 @@ public struct BoundaryRule: Sendable {
         self.origin = origin
         pattern = Glob(words[1])
         prefix = Array(words[1].utf8.prefix { $0 != UInt8(ascii: "*") && $0 != UInt8(ascii: "?") })
+        let name = words[1].hasPrefix("**/") ? words[1].dropFirst(3) : ""
+        lastPart = name.isEmpty || name.contains(where: { "*?/".contains($0) }) ? nil : Array(name.utf8)
         switch words.count {
         case 2:
             workload = nil
@@ -66,7 +71,12 @@ public struct BoundaryRule: Sendable {
         kind == .launcher || kind == .tool || kind == .installer || kind == .system
     }
 
-    func matches(_ text: [UInt8]) -> Bool { text.starts(with: prefix) && pattern.matches(text) }
+    func matches(_ text: [UInt8]) -> Bool {
+        guard let lastPart else { return text.starts(with: prefix) && pattern.matches(text) }
+        let start = text.count - lastPart.count
+        guard start >= 0, start == 0 || text[start - 1] == UInt8(ascii: "/") else { return false }
+        return text[start...].elementsEqual(lastPart)
+    }
 
     func matches(_ program: ProgramName) -> Bool {
         if isWithoutWorkload, !program.workload.isEmpty { return false }
