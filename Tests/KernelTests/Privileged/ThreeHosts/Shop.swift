@@ -1,6 +1,24 @@
 import Foundation
 import TestSupport
 
+/// A program that was started, and how to ask it to end.
+private struct Server {
+    var child: Child
+    var signal: Int32
+    /// Where a server that a script waits for tells its number.
+    var numberFile: String?
+
+    func end() {
+        guard let numberFile else { return child.signal(signal) }
+        // As long as the script runs the number is nobody else's.
+        guard child.endingIfOver() == nil,
+            let text = try? String(contentsOfFile: numberFile, encoding: .utf8),
+            let number = pid_t(text.trimmingCharacters(in: .whitespacesAndNewlines)), number > 1
+        else { return }
+        kill(number, signal)
+    }
+}
+
 /// A web application on three hosts, each a network namespace with a control group, a folder and a daemon
 /// of its own, and a client on a fourth that nobody observes.
 ///
@@ -19,7 +37,7 @@ final class Shop {
     private let groups: [String: ControlGroup]
     private let folder: String
     private var daemons: [String: DaemonUnderTest] = [:]
-    private var servers: [Child] = []
+    private var servers: [Server] = []
 
     init() throws {
         folder = try makeTemporaryFolder()
@@ -34,10 +52,12 @@ final class Shop {
     }
 
     deinit {
-        // What serves goes with its control group, before what it stands on.
+        // Asked first, since a server waits for its processes; what does not listen goes with its control
+        // group. All of it before what it stands on.
+        for server in servers { server.end() }
+        for server in servers { _ = eventually(within: 5) { server.child.endingIfOver() } }
         for group in groups.values { group.remove() }
         for daemon in daemons.values { daemon.process.kill() }
-        for server in servers { server.kill() }
         try? FileManager.default.removeItem(atPath: folder)
     }
 
@@ -120,7 +140,7 @@ final class Shop {
 
     func startDatabase() throws {
         let child = try start("db", Self.asPostgres + [postgres + "/postgres", "-D", root + "/db/data"])
-        servers.append(child)
+        servers.append(Server(child: child, signal: SIGINT))
         try wait(for: child, until: "the database is ready") {
             let lines = try? String(contentsOfFile: root + "/db/data/postmaster.pid", encoding: .utf8)
             return lines?.contains("ready") == true
@@ -129,13 +149,13 @@ final class Shop {
 
     func startApplication() throws {
         let child = try start("app", ["python3", root + "/app/shop.py"])
-        servers.append(child)
+        servers.append(Server(child: child, signal: SIGTERM))
         try wait(for: child, until: "the shop is ready") { child.outputText == "ready\n" }
     }
 
     func startFrontEnd() throws {
         let child = try start("web", [root + "/web/start.sh"])
-        servers.append(child)
+        servers.append(Server(child: child, signal: SIGTERM, numberFile: root + "/web/nginx.pid"))
         // It writes its number once it listens.
         try wait(for: child, until: "nginx is ready") {
             (try? String(contentsOfFile: root + "/web/nginx.pid", encoding: .utf8))?.isEmpty == false
