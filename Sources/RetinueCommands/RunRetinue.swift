@@ -15,7 +15,7 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
         return ExitStatus.success
     } catch let failure as Failure {
         Diagnostics.say(failure.message)
-        for detail in failure.details { Diagnostics.write("  \(detail.printable)\n") }
+        for detail in failure.details { Diagnostics.write("  \(detail)\n") }
         return failure.status
     } catch let status as ExitCode {
         return status.rawValue

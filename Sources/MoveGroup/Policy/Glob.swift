@@ -20,27 +20,31 @@ public struct Glob: Sendable {
     private let tokens: [Token]
 
     /// Makes a pattern; no text is refused.
-    public init(_ pattern: String) {
+    public init(_ pattern: String) { self.init(pattern.utf8.map { PatternText.Unit(byte: $0) }[...]) }
+
+    /// Makes a pattern in which escaped characters stand for themselves.
+    init(_ pattern: ArraySlice<PatternText.Unit>) {
         var tokens: [Token] = []
-        var rest = Array(pattern.utf8)[...]
+        var rest = pattern
         let slash = UInt8(ascii: "/")
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "?"): tokens += [.character, .continuation]
-            case UInt8(ascii: "*"):
-                guard rest.first == byte else {
+        while let unit = rest.popFirst() {
+            if unit.means("?") {
+                tokens += [.character, .continuation]
+            } else if unit.means("*") {
+                guard rest.first == unit else {
                     tokens.append(.star)
                     continue
                 }
-                while rest.first == byte { rest.removeFirst() }
+                while rest.first == unit { rest.removeFirst() }
                 let isAtPart = tokens.isEmpty || tokens.last == .byte(slash) || tokens.last == .insideFolders
-                if rest.first == slash, isAtPart {
+                if rest.first?.byte == slash, isAtPart {
                     rest.removeFirst()
                     tokens += [.folders, .insideFolders]
                 } else {
                     tokens.append(.globstar)
                 }
-            default: tokens.append(.byte(byte))
+            } else {
+                tokens.append(.byte(unit.byte))
             }
         }
         self.tokens = tokens

@@ -1,11 +1,13 @@
 import Records
 
 /// A name for nodes, as it is typed: `/usr/sbin/nginx`, `nginx`, `db1:/usr/lib/postgresql/**`,
-/// `nginx@web.service`, `web.service`, `tcp:10.0.0.9:5432`, `unix:/run/app.sock`.
+/// `nginx@web.service`, `web.service`, `tcp:10.0.0.9:5432`, `db1:unix:/run/app.sock`.
 ///
-/// `[HOST:]PATH[@WORKLOAD]`: HOST is an id, a name or an address (IPv6 in brackets). PATH with a slash is a
-/// whole path, without one the last part of a path. In PATH and WORKLOAD `*` is any text without a slash,
-/// `?` one character, `**` any text. A word that is the name of a workload stands for all its programs.
+/// `[HOST:]PATH[@WORKLOAD]`: HOST is an id, a name or an address (in brackets if it has a colon or a slash).
+/// PATH with a slash is a whole path, without one the last part of a path; `EXECUTABLE SCRIPT` are two. In
+/// PATH and WORKLOAD `*` is any text without a slash, `?` one character, `**` any text; a backslash takes such
+/// meanings away, and the escapes of shown names stand for what they show. A word that is the name of a
+/// workload stands for all its programs; an empty WORKLOAD means programs without one.
 public struct NodePattern: Sendable {
     /// As it was typed.
     public let text: String
@@ -15,70 +17,111 @@ public struct NodePattern: Sendable {
     private let path: [UInt8]
     private let glob: Glob?
     let isWholePath: Bool
-    private let workload: Glob?
-    private let object: Glob?
+    private let executable: TextPattern?
+    private let workload: TextPattern?
+    /// Of an endpoint or a channel; a list may have its text as a path.
+    private let isObject: Bool
+
+    private typealias Units = ArraySlice<PatternText.Unit>
 
     /// Reads a name; any text is one.
     public init(_ text: String) {
         self.text = text
-        var rest = Substring(text)
-        var host: String?
-        let words =
-            Transport.allCases.map { $0.word.description } + Mechanism.allCases.map { $0.word.description }
-        let isObject = words.contains { text.hasPrefix($0 + ":") }
-        object = isObject ? Glob(text) : nil
+        var rest = PatternText(text).units[...]
+        host = Self.isObject(rest) ? nil : Self.takeHost(&rest)
+        isObject = Self.isObject(rest)
+        var workload: Units?
+        var executable: Units?
         if !isObject {
-            if text.hasPrefix("["), let end = text.firstIndex(of: "]"),
-                text.index(after: end) < text.endIndex, text[text.index(after: end)] == ":"
-            {
-                host = String(text[text.index(after: text.startIndex)..<end])
-                rest = text[text.index(end, offsetBy: 2)...]
-            } else if let colon = text.firstIndex(of: ":"), !text[..<colon].contains("/") {
-                host = String(text[..<colon])
-                rest = text[text.index(after: colon)...]
-            }
+            workload = Self.takeWorkload(&rest)
+            executable = Self.takeExecutable(&rest)
         }
-        self.host = host
-        var workload: Substring?
+        self.workload = workload.map { TextPattern($0) }
+        self.executable = executable.map { TextPattern($0) }
+        isGlob = [rest, workload ?? [], executable ?? []].contains { $0.hasWildcards }
+        isWholePath = isObject || rest.contains { $0.byte == UInt8(ascii: "/") }
+        path = rest.bytes
+        glob = rest.hasWildcards ? Glob(rest) : nil
+    }
+
+    private static let objectWords =
+        Transport.allCases.map { Array($0.word.description.utf8) }
+        + Mechanism.allCases.map { Array($0.word.description.utf8) }
+
+    private static func isObject(_ text: Units) -> Bool {
+        guard let colon = text.firstIndex(where: { $0.means(":") }) else { return false }
+        let word = text[..<colon]
+        return objectWords.contains { word.lazy.map(\.byte).elementsEqual($0) }
+    }
+
+    private static func takeHost(_ text: inout Units) -> String? {
+        var name = text[..<text.startIndex]
+        if text.first?.means("[") == true, let end = text.firstIndex(where: { $0.means("]") }),
+            end + 1 < text.endIndex, text[end + 1].means(":")
+        {
+            name = text[(text.startIndex + 1)..<end]
+            text = text[(end + 2)...]
+        } else if let colon = text.firstIndex(where: { $0.means(":") }),
+            !text[..<colon].contains(where: { $0.byte == UInt8(ascii: "/") })
+        {
+            name = text[..<colon]
+            text = text[(colon + 1)...]
+        } else {
+            return nil
+        }
+        return String(decoding: name.bytes, as: UTF8.self)
+    }
+
+    private static func takeWorkload(_ text: inout Units) -> Units? {
         // A path may have an @ as well; one that is followed by a slash belongs to it.
-        if let at = rest.lastIndex(of: "@"), !rest[at...].dropFirst().hasPrefix("/"), at > rest.startIndex {
-            workload = rest[rest.index(after: at)...]
-            rest = rest[..<at]
-        }
-        self.workload = workload.map { Glob(String($0)) }
-        isGlob = text.contains("*") || text.contains("?")
-        isWholePath = rest.contains("/")
-        path = Array(rest.utf8)
-        glob = rest.contains("*") || rest.contains("?") ? Glob(String(rest)) : nil
+        guard let at = text.lastIndex(where: { $0.means("@") }), at > text.startIndex,
+            at + 1 == text.endIndex || !text[at + 1].means("/")
+        else { return nil }
+        defer { text = text[..<at] }
+        return text[(at + 1)...]
+    }
+
+    private static func takeExecutable(_ text: inout Units) -> Units? {
+        guard let space = text.indices.dropFirst().dropLast().first(where: { index in
+            text[index].means(" ") && text[index + 1].means("/")
+        }) else { return nil }
+        defer { text = text[(space + 1)...] }
+        return text[..<space]
     }
 
     /// Whether a node on a host is meant.
     public func matches(_ node: Node, on host: Host) -> Bool {
-        if let object {
-            switch node {
-            case .endpoint(let transport, let endpoint):
-                return object.matches(EndpointText.text(transport, endpoint).utf8)
-            case .channel(let mechanism, let name):
-                return object.matches(Array(mechanism.word.description.utf8) + [0x3a] + name)
-            default: return false
-            }
-        }
         guard matches(host) else { return false }
         switch node {
-        case .program(let name):
-            guard matchesWorkload(name.workload) else { return false }
-            return matches(path: name.path)
-                || (!name.script.isEmpty && isWholePath && matches(path: name.executable))
-        case .file(let file), .entry(let file):
-            return workload == nil && matches(path: file)
-        case .endpoint, .channel: return false
+        case .program(let name): return !isObject && matches(name)
+        case .file(let file): return !isObject && isPlain && matches(path: file)
+        case .entry(let file): return isPlain && matches(path: file)
+        case .endpoint(let transport, let endpoint):
+            return isObject && matches(path: Array(EndpointText.text(transport, endpoint).utf8))
+        case .channel(let mechanism, let name):
+            return isObject && matches(path: Array(mechanism.word.description.utf8) + [0x3a] + name)
         }
+    }
+
+    /// Whether it says nothing that only programs have.
+    private var isPlain: Bool { workload == nil && executable == nil }
+
+    private func matches(_ name: ProgramName) -> Bool {
+        if let workload, !workload.matches(name.workload), !workload.matches(Self.last(name.workload[...])) {
+            return false
+        }
+        if let executable {
+            return !name.script.isEmpty && executable.matches(name.executable) && matches(path: name.script)
+        }
+        if name.isUnknown { return path == ProgramName.unknownText }
+        return matches(path: name.path)
+            || (!name.script.isEmpty && isWholePath && matches(path: name.executable))
     }
 
     /// Whether a path may be meant, told without a copy of it: most are not.
     @inline(__always)
     func mayMatch(path text: UnsafeRawBufferPointer) -> Bool {
-        if object != nil || glob != nil { return object == nil }
+        if glob != nil { return true }
         guard text.count >= path.count else { return false }
         if isWholePath, text.count != path.count { return false }
         return UnsafeRawBufferPointer(rebasing: text[(text.count - path.count)...]).elementsEqual(path)
@@ -89,7 +132,7 @@ public struct NodePattern: Sendable {
 
     /// Whether a workload as a whole is meant.
     func names(workload name: [UInt8]) -> Bool {
-        guard !isWholePath || glob == nil, workload == nil, !name.isEmpty else { return false }
+        guard !isObject, !isWholePath || glob == nil, isPlain, !name.isEmpty else { return false }
         return name == path || (!isWholePath && Self.last(name[...]).elementsEqual(path))
     }
 
@@ -100,18 +143,53 @@ public struct NodePattern: Sendable {
         return host.addresses.contains(address)
     }
 
-    private func matchesWorkload(_ name: [UInt8]) -> Bool {
-        guard let workload else { return true }
-        return workload.matches(name) || workload.matches(Self.last(name[...]))
-    }
-
     private func matches(path full: [UInt8]) -> Bool {
         let part = isWholePath ? full[...] : Self.last(full[...])
+        // A path that begins with no slash may be the whole of what was typed, too.
         return glob?.matches(part) ?? part.elementsEqual(path)
     }
 
-    private static func last(_ path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+    fileprivate static func last(_ path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
         guard let slash = path.lastIndex(of: UInt8(ascii: "/")) else { return path }
         return path[(slash + 1)...]
     }
+}
+
+extension NodePattern {
+    /// How nearly a node that matches is what was typed: of several the nearest are meant.
+    ///
+    /// A name without a slash that is all of a path comes before one that is the last part of it; the whole
+    /// name of a workload before its last part; and where the workload is told, the program of that path
+    /// before those that have it for an interpreter.
+    func nearness(_ node: Node) -> Int {
+        switch node {
+        case .program(let name):
+            let isWhole = name.path == path || executable != nil
+            guard let workload else { return !isWholePath && isWhole ? 1 : 0 }
+            return (workload.isExactly(name.workload) ? 2 : 0) + (isWhole ? 1 : 0)
+        case .file(let text), .entry(let text): return !isWholePath && text == path ? 1 : 0
+        case .endpoint, .channel: return 0
+        }
+    }
+}
+
+/// A text or a pattern for texts.
+struct TextPattern: Sendable {
+    private let bytes: [UInt8]
+    private let glob: Glob?
+
+    init(_ text: ArraySlice<PatternText.Unit>) {
+        bytes = text.bytes
+        glob = text.hasWildcards ? Glob(text) : nil
+    }
+
+    func matches(_ text: some Collection<UInt8>) -> Bool { glob?.matches(text) ?? text.elementsEqual(bytes) }
+
+    /// Whether it is this text and no pattern.
+    func isExactly(_ text: [UInt8]) -> Bool { glob == nil && bytes == text }
+}
+
+extension ProgramName {
+    /// What a program is called of which nothing is known.
+    static let unknownText = Array("(unknown program)".utf8)
 }

@@ -37,12 +37,19 @@ extension DependencyGraph {
         }
         if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
         if programs.isEmpty, !members.isEmpty { return .found(members) }
-        let found = programs.isEmpty ? files : programs
+        let found = nearest(programs.isEmpty ? files : programs, to: pattern)
         switch found.count {
         case 0: return .nothing(nearest: nearest(to: pattern))
         case 1: return .found(found)
         default: return .ambiguous(found)
         }
+    }
+
+    private func nearest(_ nodes: [NodeID], to pattern: NodePattern) -> [NodeID] {
+        guard nodes.count > 1 else { return nodes }
+        let nearness = nodes.map { pattern.nearness(self[$0]) }
+        let most = nearness.max() ?? 0
+        return zip(nodes, nearness).filter { $0.1 == most }.map(\.0)
     }
 
     private func matches(_ pattern: NodePattern, _ node: NodeID) -> Bool {

@@ -5,9 +5,6 @@ import Records
 
 /// The files that a graph is joined from.
 struct GraphInputs {
-    /// What a file is, told by its first bytes.
-    private enum Form { case dump, store, list }
-
     let paths: [String]
     /// Whether lines that cannot be read are left out and counted, instead of ending it all.
     let isLenient: Bool
@@ -20,19 +17,15 @@ struct GraphInputs {
         var lists: [InputFile.Begun] = []
         for path in paths {
             let input = try InputFile.Begun(path: path)
-            switch Self.form(input.head) {
+            switch InputForm(head: input.head) {
             case .dump: try addDump(input, to: &builder)
             case .store: try addStore(path, to: &builder)
             case .list: lists.append(input)
+            case .foreign(let problem):
+                throw Failure("\(input.name) \(problem)", status: ExitStatus.badInput)
             }
         }
         for list in lists { try addList(list, to: &builder) }
-    }
-
-    private static func form(_ head: [UInt8]) -> Form {
-        if head.starts(with: "SQLite format 3\0".utf8) { return .store }
-        let first = head.first { $0 != 0x20 && $0 != 0x0a && $0 != 0x0d && $0 != 0x09 }
-        return first == UInt8(ascii: "{") ? .dump : .list
     }
 
     private func addDump(_ input: InputFile.Begun, to builder: inout GraphBuilder) throws {
@@ -45,12 +38,14 @@ struct GraphInputs {
                 done += UInt64(piece.count)
                 progress.update(done) { "" }
             }
+            // A last line without an end is a line, too.
+            if isLenient { try reader.feed([0x0a]) }
             let missing = Int(clamping: reader.missingLines)
             let (skipped, first) = (reader.skipped, reader.firstSkipped)
             builder.add(try reader.finish(), from: input.name, skipped: skipped + missing)
             if let first { Self.tell(input.name, skipped, first.description) }
             if missing > 0 {
-                Diagnostics.say("\(input.name): cut off, \(Quantity.grouped(missing)) lines are missing")
+                Diagnostics.say("\(input.name): cut off, \(Self.lines(missing)) missing")
             }
         } catch let error as DumpError {
             throw Failure("\(input.name): \(error)", status: ExitStatus.badInput)
@@ -58,6 +53,11 @@ struct GraphInputs {
     }
 
     private func addStore(_ path: String, to builder: inout GraphBuilder) throws {
+        guard path != "-" else {
+            throw Failure(
+                "standard input is a store, which can be read only where it lies: name the file",
+                status: ExitStatus.badInput)
+        }
         do {
             builder.add(try RecordStore.read(path), from: path)
         } catch {
@@ -86,7 +86,10 @@ struct GraphInputs {
     }
 
     private static func tell(_ name: String, _ skipped: Int, _ first: String) {
-        let lines = skipped == 1 ? "1 line" : "\(Quantity.grouped(skipped)) lines"
-        Diagnostics.say("\(name): skipped \(lines) that cannot be read; the first: \(first)")
+        Diagnostics.say("\(name): skipped \(lines(skipped)) that cannot be read; the first: \(first)")
+    }
+
+    private static func lines(_ count: Int) -> String {
+        count == 1 ? "1 line" : "\(Quantity.grouped(count)) lines"
     }
 }

@@ -54,13 +54,24 @@ struct GroupOptions: ParsableArguments {
         guard from.isEmpty || (daemon.socket == nil && daemon.stateFolder == nil) else {
             throw ValidationError("--from reads files and asks no daemon: give no --socket or --state-dir")
         }
+        guard from.count < Int(UInt16.max) else { throw ValidationError("--from takes at most 65,534 files") }
         guard from.lazy.filter({ $0 == "-" }).count <= 1 else {
             throw ValidationError("standard input can be read only once")
         }
     }
 
     /// Joins the inputs.
+    ///
+    /// - Throws: `Failure`, with status 2 also for a file that is not there: 1 would be an answer to `why`.
     func graph() throws -> DependencyGraph {
+        do {
+            return try join()
+        } catch let failure as Failure where failure.status == ExitStatus.negative {
+            throw Failure(failure.message, details: failure.details, status: ExitStatus.badInput)
+        }
+    }
+
+    private func join() throws -> DependencyGraph {
         var builder = GraphBuilder()
         if from.isEmpty {
             builder.add(try DumpContents(reading: daemon.askForDump()), from: "the daemon's dump")
@@ -73,11 +84,15 @@ struct GroupOptions: ParsableArguments {
 
     /// How to close over it.
     ///
-    /// - Parameter hasReasons: whether reasons will be asked for.
-    func closure(hasReasons: Bool) throws -> ClosureOptions {
+    /// - Parameters:
+    ///   - hasReasons: whether reasons will be asked for.
+    ///   - defaultPolicy: rules that hold, if the file is there, where no other is named.
+    func closure(
+        hasReasons: Bool, defaultPolicy: String = Self.policyPath
+    ) throws -> ClosureOptions {
         var options = ClosureOptions()
         options.isSymmetric = symmetric
-        options.policy = try readPolicy()
+        options.policy = try readPolicy(otherwise: defaultPolicy)
         options.stopAt = stopAt.map { NodePattern($0) }
         options.include = include.map { NodePattern($0) }
         options.exclude = exclude.map { NodePattern($0) }
@@ -85,8 +100,8 @@ struct GroupOptions: ParsableArguments {
         return options
     }
 
-    private func readPolicy() throws -> BoundaryPolicy {
-        let path = policy ?? Self.policyPath
+    private func readPolicy(otherwise defaultPath: String) throws -> BoundaryPolicy {
+        let path = policy ?? defaultPath
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: 16 << 20)

@@ -12,8 +12,10 @@ extension InputFile {
             let file = try InputFile(path: path)
             name = file.name
             var head: [UInt8] = []
-            // A pipe gives what it has; a few bytes tell the form.
-            while head.count < 16, let piece = try file.piece(upTo: 1 << 16) { head += piece }
+            // A pipe gives what it has; a line or so tells the form.
+            while head.count < 4096, let piece = try file.piece(upTo: 1 << 16) { head += piece }
+            // Spreadsheets write a byte order mark in front of UTF-8, which belongs to no field.
+            if head.starts(with: [0xef, 0xbb, 0xbf]) { head.removeFirst(3) }
             self.file = file
             self.head = head
         }

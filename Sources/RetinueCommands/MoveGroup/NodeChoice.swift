@@ -13,37 +13,34 @@ struct NodeChoice {
     ///
     /// - Throws: `Failure` with status 2 for a name that means nothing or several programs.
     func nodes(for name: String) throws -> [NodeID] {
-        let pattern = NodePattern(name)
-        switch graph.select(pattern) {
+        switch graph.select(NodePattern(name)) {
         case .found(let nodes): return nodes
         case .ambiguous(let nodes):
             throw Failure(
                 "\"\(name)\" may be any of these; name one, or all by a pattern with *:",
-                details: shown(nodes.map(text).sorted()), status: ExitStatus.badInput)
+                details: choices(nodes), status: ExitStatus.badInput)
         case .nothing(let nearest):
             throw Failure(
                 "\"\(name)\" is in none of the records" + (nearest.isEmpty ? "" : "; the nearest names are:"),
-                details: shown(nearest.map(text)), status: ExitStatus.badInput)
+                details: nearest.map(word), status: ExitStatus.badInput)
         }
     }
 
-    private func shown(_ names: [String]) -> [String] {
-        let more = names.count - Self.mostShown
-        return names.prefix(Self.mostShown) + (more > 0 ? ["and \(Quantity.grouped(more)) more"] : [])
+    /// What can be typed to mean one of several, in order, the first of them.
+    func choices(_ nodes: [NodeID]) -> [String] {
+        let ordered = nodes.map { (name: NodeName(graph, $0).long, node: $0) }
+            .sorted { ($0.name, $0.node.rawValue) < ($1.name, $1.node.rawValue) }
+        let more = ordered.count - Self.mostShown
+        return ordered.prefix(Self.mostShown).map { word($0.node) }
+            + (more > 0 ? ["and \(Quantity.grouped(more)) more"] : [])
     }
 
-    /// `web1:/usr/sbin/nginx@system.slice/nginx.service`: what can be typed to mean just this.
+    /// The shortest name that means just this node, as a word for the shell.
+    private func word(_ node: NodeID) -> String { ShellWord.quoted(text(node)) }
+
+    /// `web1:/usr/sbin/nginx@system.slice/nginx.service`: the shortest name that means just this node.
     func text(_ node: NodeID) -> String {
-        let host = graph.host(node) == .none ? "" : graph[graph.host(node)].title + ":"
-        switch graph[node] {
-        case .program(let name):
-            let workload = name.workload.isEmpty ? "" : "@" + String(decoding: name.workload, as: UTF8.self)
-            let path = name.isUnknown ? "(unknown program)" : String(decoding: name.path, as: UTF8.self)
-            return host + path + workload
-        case .file(let path), .entry(let path): return host + String(decoding: path, as: UTF8.self)
-        case .endpoint(let transport, let endpoint): return EndpointText.text(transport, endpoint)
-        case .channel(let mechanism, let name):
-            return "\(mechanism.word):" + String(decoding: name, as: UTF8.self)
-        }
+        let forms = NodeName(graph, node).forms
+        return forms.first { graph.select(NodePattern($0)) == .found([node]) } ?? forms[forms.count - 1]
     }
 }

@@ -62,3 +62,18 @@ struct FileSizeReader {
         return remarks
     }
 }
+
+extension DependencyGraph {
+    /// The numbers of the hosts that an id, a name or an address means.
+    func hosts(named name: String) throws -> [Int] {
+        let numbers = hosts.indices.dropFirst().filter { number in
+            let host = hosts[number]
+            return host.id == name || host.name == name
+                || NetworkAddress(name).map { host.addresses.contains($0) } == true
+        }
+        guard !numbers.isEmpty else {
+            throw Failure("no record is of a host \"\(name)\"", status: ExitStatus.badInput)
+        }
+        return numbers
+    }
+}

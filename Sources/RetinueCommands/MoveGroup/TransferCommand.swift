@@ -17,11 +17,15 @@ struct TransferCommand: ParsableCommand {
             Sizes are looked up in the files themselves: those of this host, and of others whose files are \
             mounted somewhere (--root).
 
+            paths0 has the files of one host, since paths do not say whose they are: --host tells which, \
+            where there are several.
+
             Examples:
               retinue transfer nginx --from *.ndjson
               retinue transfer nginx --from *.ndjson --root db1=/mnt/db1 --bandwidth 40
               retinue transfer nginx --phase pre-copy --format paths0 |
                 rsync -a --from0 --files-from=- / new:/srv/root
+              retinue transfer nginx --from *.ndjson --host db1 --format paths0
 
             Exit status: as for retinue group.
             """)
@@ -47,6 +51,9 @@ struct TransferCommand: ParsableCommand {
     @Option(help: "Only this phase.")
     var phase: TransferPlan.Phase?
 
+    @Option(help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"))
+    var host: String?
+
     @Option(help: "How to print it; paths0 ends each path with a NUL.")
     var format = Format.table
 
@@ -69,7 +76,8 @@ struct TransferCommand: ParsableCommand {
         planning.bandwidth = bandwidth * 1024 * 1024
         planning.quiet = UInt64(quiet * 1e9)
         let plan = TransferPlan(group, planning) { sizes.size(of: $0) }
-        let text = TransferText(plan, graph, phase)
+        let text = try TransferText(plan, graph, phase, hosts: host.map { try graph.hosts(named: $0) })
+        if format == .paths0 { try text.checkOneHost() }
         try OutputFile.write(to: output) { output in
             switch format {
             case .table: try output.write(text.table(width: Terminal.width))
@@ -77,7 +85,7 @@ struct TransferCommand: ParsableCommand {
             case .paths0: try output.write(text.paths)
             }
         }
-        for remark in sizes.remarks(on: plan) { Diagnostics.say(remark) }
+        for remark in sizes.remarks(on: plan) + text.remarks(on: group) { Diagnostics.say(remark) }
     }
 }
 

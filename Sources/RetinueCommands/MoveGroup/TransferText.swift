@@ -7,10 +7,36 @@ struct TransferText {
     private let graph: DependencyGraph
     private let items: [TransferPlan.Item]
 
-    init(_ plan: TransferPlan, _ graph: DependencyGraph, _ phase: TransferPlan.Phase?) {
+    /// - Parameters:
+    ///   - phase: only this one.
+    ///   - hosts: only files of these, by their numbers.
+    init(_ plan: TransferPlan, _ graph: DependencyGraph, _ phase: TransferPlan.Phase?, hosts: [Int]? = nil) {
         self.plan = plan
         self.graph = graph
-        items = plan.items.filter { phase == nil || $0.phase == phase }
+        items = plan.items.filter { item in
+            (phase == nil || item.phase == phase)
+                && hosts?.contains(Int(graph.host(item.node).rawValue)) != false
+        }
+    }
+
+    /// Paths alone do not say whose they are.
+    func checkOneHost() throws(Failure) {
+        let hosts = Set(items.map { graph.host($0.node) })
+        guard hosts.count > 1 else { return }
+        throw Failure(
+            "paths0 is of one host, and the files are on several: name one by --host",
+            details: hosts.map { graph[$0].title.printable }.sorted(), status: ExitStatus.badInput)
+    }
+
+    /// What is a member and may be a file, but is not in the plan.
+    func remarks(on group: MoveGroup) -> [String] {
+        let entries = group.members.count { graph.kind($0) == .entry }
+        return entries == 0
+            ? []
+            : [
+                "\(Quantity.grouped(entries)) members are from lists that do not tell programs from files, and "
+                    + "are not in the plan"
+            ]
     }
 
     /// For people.

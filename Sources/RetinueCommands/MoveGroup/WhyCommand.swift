@@ -34,7 +34,7 @@ struct WhyCommand: ParsableCommand {
         let asked = try asked(group)
         let report = GroupReport(group)
         let members = asked.filter { group.contains($0) }
-        guard !members.isEmpty else { throw Failure(absence(of: asked, from: group)) }
+        guard !members.isEmpty else { throw absence(of: asked, from: group) }
         let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
         try Output.standard.write(text.joined(separator: "\n"))
     }
@@ -48,15 +48,32 @@ struct WhyCommand: ParsableCommand {
         return members.isEmpty ? nodes : members
     }
 
-    private func absence(of asked: [NodeID], from group: MoveGroup) -> String {
+    private func absence(of asked: [NodeID], from group: MoveGroup) -> Failure {
         let choice = NodeChoice(group.graph)
-        for crossing in group.crossings where asked.contains(crossing.other) {
-            let (other, by) = (choice.text(crossing.other), choice.text(crossing.member))
-            return "\(other) does not move with \(program): \(by) depends on it, "
-                + (group.cause(of: crossing.obstacle).map { "but \"\($0.text)\" stops there (\($0.origin))" }
-                    ?? "but it was not observed, or is only executed")
+        guard asked.count == 1 else {
+            return Failure(
+                "\"\(member)\" may be any of these, of which none moves with \(program):",
+                details: choice.choices(asked))
         }
-        return "\(asked.map { choice.text($0) }.joined(separator: ", ")) does not move with \(program): "
-            + "no chain of dependencies that is followed leads there"
+        guard let crossing = group.crossings.first(where: { asked.contains($0.other) }) else {
+            return Failure(
+                "\(choice.text(asked[0])) does not move with \(program): no chain of dependencies that is "
+                    + "followed leads there")
+        }
+        let (other, by) = (choice.text(crossing.other), choice.text(crossing.member))
+        return Failure(
+            "\(other) does not move with \(program): \(by) depends on it or it on that, but "
+                + obstacle(crossing, in: group))
+    }
+
+    private func obstacle(_ crossing: Crossing, in group: MoveGroup) -> String {
+        switch crossing.obstacle {
+        case .rule, .stopAt, .exclude:
+            group.cause(of: crossing.obstacle).map { "\"\($0.text)\" stops there (\($0.origin))" }
+                ?? "the boundary is there"
+        case .unobserved: "nobody was observed at the other end of the connection"
+        case .executed: "what the one writes the other only executes"
+        case .unknown: "of one of them nothing is known but that it was there"
+        }
     }
 }

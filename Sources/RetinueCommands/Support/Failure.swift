@@ -13,7 +13,7 @@ enum ExitStatus {
 /// The end of a command: a sentence for stderr and the exit status.
 struct Failure: Error, Equatable {
     let message: String
-    /// What stands below the sentence, a line each: choices, names.
+    /// What stands below the sentence, a line each, fit for a terminal: choices, names.
     let details: [String]
     let status: Int32
 

@@ -56,6 +56,6 @@ struct Progress: ~Copyable {
             far = "\(Int(part * 100)) %"
         }
         let rate = seconds > 0 ? Quantity.bytes(UInt64(Double(done) / seconds)) + "/s" : ""
-        return "\(what): \(far), \(rate), \(detail)"
+        return "\(what): " + [far, rate, detail].filter { !$0.isEmpty }.joined(separator: ", ")
     }
 }

@@ -18,6 +18,8 @@ public struct DumpReader: ~Copyable {
     public private(set) var skipped = 0
     /// The first of them.
     public private(set) var firstSkipped: DumpError?
+    /// Those of them of which not even the type could be read.
+    private var unrecognised: UInt64 = 0
     private let lineLimit: Int
     private let isLenient: Bool
     /// The start of a line whose end has not come yet.
@@ -56,7 +58,8 @@ public struct DumpReader: ~Copyable {
     public var missingLines: UInt64 {
         guard let promised = header?.contents else { return 0 }
         let wanted = promised.dependencies.addingReportingOverflow(promised.gaps)
-        let total = found.dependencies + found.gaps
+        // Whatever a line was that cannot be told, it is there.
+        let total = found.dependencies + found.gaps + unrecognised
         return wanted.overflow ? .max : wanted.partialValue > total ? wanted.partialValue - total : 0
     }
 
@@ -102,9 +105,11 @@ public struct DumpReader: ~Copyable {
         guard text.count <= Int(UInt32.max) - ledger.texts.byteCount else {
             throw DumpError(.tooMany, line: line)
         }
+        var isRecognised = false
         let kind: (type: String, schema: String?)
         do {
             kind = try JSONParser.lineKind(text)
+            isRecognised = true
             switch kind.type {
             case "header": break
             case "dependency" where header != nil:
@@ -122,6 +127,7 @@ public struct DumpReader: ~Copyable {
             }
         } catch {
             try skip(DumpError(.content(error), line: line))
+            if !isRecognised { unrecognised += 1 }
             return
         }
         if header != nil {
