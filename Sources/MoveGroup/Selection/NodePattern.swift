@@ -19,6 +19,8 @@ public struct NodePattern: Sendable {
     let isWholePath: Bool
     private let executable: TextPattern?
     private let workload: TextPattern?
+    /// Whether programs are meant of which nothing is known.
+    private let isUnknown: Bool
     /// Of an endpoint or a channel; a list may have its text as a path.
     private let isObject: Bool
 
@@ -41,6 +43,7 @@ public struct NodePattern: Sendable {
         isGlob = [rest, workload ?? [], executable ?? []].contains { $0.hasWildcards }
         isWholePath = isObject || rest.contains { $0.byte == UInt8(ascii: "/") }
         path = rest.bytes
+        isUnknown = path == ProgramName.unknownText && !rest.contains { $0.isEscaped }
         glob = rest.hasWildcards ? Glob(rest) : nil
     }
 
@@ -82,9 +85,11 @@ public struct NodePattern: Sendable {
     }
 
     private static func takeExecutable(_ text: inout Units) -> Units? {
-        guard let space = text.indices.dropFirst().dropLast().first(where: { index in
-            text[index].means(" ") && text[index + 1].means("/")
-        }) else { return nil }
+        guard
+            let space = text.indices.dropFirst().dropLast().first(where: { index in
+                text[index].means(" ") && text[index + 1].means("/")
+            })
+        else { return nil }
         defer { text = text[(space + 1)...] }
         return text[..<space]
     }
@@ -113,7 +118,7 @@ public struct NodePattern: Sendable {
         if let executable {
             return !name.script.isEmpty && executable.matches(name.executable) && matches(path: name.script)
         }
-        if name.isUnknown { return path == ProgramName.unknownText }
+        if name.isUnknown { return isUnknown }
         return matches(path: name.path)
             || (!name.script.isEmpty && isWholePath && matches(path: name.executable))
     }
@@ -160,13 +165,14 @@ extension NodePattern {
     ///
     /// A name without a slash that is all of a path comes before one that is the last part of it; the whole
     /// name of a workload before its last part; and where the workload is told, the program of that path
-    /// before those that have it for an interpreter.
+    /// before the script of that path, and that before those that have it for an interpreter.
     func nearness(_ node: Node) -> Int {
         switch node {
         case .program(let name):
-            let isWhole = name.path == path || executable != nil
+            let isWhole = name.path == path || executable != nil || name.isUnknown
             guard let workload else { return !isWholePath && isWhole ? 1 : 0 }
-            return (workload.isExactly(name.workload) ? 2 : 0) + (isWhole ? 1 : 0)
+            let nearness = (workload.isExactly(name.workload) ? 8 : 0) + (name.isUnknown ? 4 : 0)
+            return nearness + (isWhole ? 1 : 0) + (isWhole && name.script.isEmpty ? 2 : 0)
         case .file(let text), .entry(let text): return !isWholePath && text == path ? 1 : 0
         case .endpoint, .channel: return 0
         }

@@ -31,12 +31,15 @@ struct PatternText {
         case UInt8(ascii: "t"): return [0x09]
         case UInt8(ascii: "x"):
             let digits = String(decoding: rest.prefix(2), as: UTF8.self)
-            guard digits.utf8.count == 2, digits.first != "+", let byte = UInt8(digits, radix: 16) else { break }
+            guard digits.utf8.count == 2, digits.first != "+", let byte = UInt8(digits, radix: 16) else {
+                break
+            }
             rest.removeFirst(2)
             return [byte]
         case UInt8(ascii: "u"):
             guard rest.first == UInt8(ascii: "{"), let end = rest.prefix(8).firstIndex(of: UInt8(ascii: "}")),
-                let value = UInt32(String(decoding: rest[(rest.startIndex + 1)..<end], as: UTF8.self), radix: 16),
+                let value = UInt32(
+                    String(decoding: rest[(rest.startIndex + 1)..<end], as: UTF8.self), radix: 16),
                 let scalar = Unicode.Scalar(value)
             else { break }
             rest = rest[(end + 1)...]

@@ -45,7 +45,7 @@ struct GraphInputs {
             builder.add(try reader.finish(), from: input.name, skipped: skipped + missing)
             if let first { Self.tell(input.name, skipped, first.description) }
             if missing > 0 {
-                Diagnostics.say("\(input.name): cut off, \(Self.lines(missing)) missing")
+                Diagnostics.say("\(input.name): cut off, \(Quantity.counted(missing, "line")) missing")
             }
         } catch let error as DumpError {
             throw Failure("\(input.name): \(error)", status: ExitStatus.badInput)
@@ -86,10 +86,7 @@ struct GraphInputs {
     }
 
     private static func tell(_ name: String, _ skipped: Int, _ first: String) {
-        Diagnostics.say("\(name): skipped \(lines(skipped)) that cannot be read; the first: \(first)")
-    }
-
-    private static func lines(_ count: Int) -> String {
-        count == 1 ? "1 line" : "\(Quantity.grouped(count)) lines"
+        Diagnostics.say(
+            "\(name): skipped \(Quantity.counted(skipped, "line")) that cannot be read; the first: \(first)")
     }
 }

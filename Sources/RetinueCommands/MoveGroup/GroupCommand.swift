@@ -15,9 +15,12 @@ struct GroupCommand: ParsableCommand {
 
             PROGRAM and PATTERN are [HOST:]PATH[@WORKLOAD]: a path or the last part of one, of a program \
             or script; * is any text without a slash, ? one character, ** any text; HOST is an id, a name \
-            or an address. The name of a workload stands for all of its programs. A name that means \
-            several programs is answered by the choices. PATTERN may also be an address or an IPC object: \
-            tcp:10.0.0.9:5432, unix:/run/app.sock.
+            or an address (IPv6 in brackets). PATH@ is a program without a workload, 'EXECUTABLE SCRIPT' a \
+            script in one of several interpreters. The name of a workload stands for all of its programs. A \
+            name that means several programs is answered by the choices, each of which can be typed to mean \
+            just that. PATTERN may also be an address or an IPC object: tcp:10.0.0.9:5432, \
+            db1:unix:/run/app.sock. A backslash makes the character behind it mean itself; \\n, \\xff and \
+            \\u{202e} are as tables show them.
 
             Examples:
               retinue group nginx                               on this host, by its daemon
@@ -27,8 +30,8 @@ struct GroupCommand: ParsableCommand {
               retinue group nginx --from *.ndjson --format svg -o nginx.svg
               retinue group 10.0.0.1:/opt/ap --from list.csv --symmetric --format csv
 
-            Exit status: 0 success; 1 a file cannot be read or written; 2 an input file or a name is not \
-            what it should be; 3 the daemon cannot be reached.
+            Exit status: 0 success; 1 the output cannot be written, or a wrong command line; 2 an input file, \
+            the policy or a name is not what it should be; 3 the daemon cannot be reached.
             """)
 
     enum Format: String, CaseIterable, ExpressibleByArgument {

@@ -84,15 +84,11 @@ struct GroupOptions: ParsableArguments {
 
     /// How to close over it.
     ///
-    /// - Parameters:
-    ///   - hasReasons: whether reasons will be asked for.
-    ///   - defaultPolicy: rules that hold, if the file is there, where no other is named.
-    func closure(
-        hasReasons: Bool, defaultPolicy: String = Self.policyPath
-    ) throws -> ClosureOptions {
+    /// - Parameter hasReasons: whether reasons will be asked for.
+    func closure(hasReasons: Bool) throws -> ClosureOptions {
         var options = ClosureOptions()
         options.isSymmetric = symmetric
-        options.policy = try readPolicy(otherwise: defaultPolicy)
+        options.policy = try Self.policy(in: policy)
         options.stopAt = stopAt.map { NodePattern($0) }
         options.include = include.map { NodePattern($0) }
         options.exclude = exclude.map { NodePattern($0) }
@@ -100,13 +96,20 @@ struct GroupOptions: ParsableArguments {
         return options
     }
 
-    private func readPolicy(otherwise defaultPath: String) throws -> BoundaryPolicy {
-        let path = policy ?? defaultPath
+    /// Reads the rules.
+    ///
+    /// - Parameters:
+    ///   - named: the file that was named, if one was.
+    ///   - defaultPath: the file whose rules hold otherwise, if it is there.
+    static func policy(
+        in named: String?, otherwise defaultPath: String = policyPath
+    ) throws -> BoundaryPolicy {
+        let path = named ?? defaultPath
         let bytes: [UInt8]
         do throws(SystemError) {
             bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: 16 << 20)
         } catch {
-            if policy == nil, error.code == ENOENT { return .standard }
+            if named == nil, error.code == ENOENT { return .standard }
             throw Failure(
                 "cannot read the policy \(path): \(SystemError.text(of: error.code))",
                 status: ExitStatus.badInput)

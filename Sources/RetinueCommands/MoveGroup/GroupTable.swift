@@ -14,7 +14,7 @@ struct GroupTable {
 
     func write(to output: Output) throws {
         let summary = report.summary(rowLimit: all ? nil : 50)
-        try output.write(summary.heading + "\n")
+        try output.write(Paragraph.text(summary.heading, indent: 0, width: Terminal.width))
         if explain {
             try output.write("\n" + report.reasonLines(of: report.members).map { $0 + "\n" }.joined())
         } else {
@@ -23,7 +23,8 @@ struct GroupTable {
         if let boundary = summary.boundary { try output.write(text(boundary)) }
         if let endpoints = summary.endpoints { try output.write(text(endpoints)) }
         if summary.warnings.isEmpty { return }
-        try output.write("\n" + summary.warnings.map { "note: \($0)\n" }.joined())
+        let notes = summary.warnings.map { Paragraph.text("note: \($0)", indent: 0, width: Terminal.width) }
+        try output.write("\n" + notes.joined())
     }
 
     private func text(_ section: GroupSummary.Section) -> String {

@@ -27,7 +27,7 @@ struct NodeName {
     private var names: [String] {
         switch node {
         case .program(let name):
-            let workload = "@" + Self.text(name.workload)
+            let workload = "@" + Self.workload(name.workload)
             if name.isUnknown { return ["(unknown program)" + workload] }
             let path = Self.path(name.path)
             let short = name.workload.isEmpty ? [path, path + workload] : [path + workload]
@@ -43,7 +43,13 @@ struct NodeName {
     /// A path; a colon in one that does not begin with a slash could be that behind a host or a mechanism.
     private static func path(_ bytes: [UInt8]) -> String {
         let isRooted = bytes.first == UInt8(ascii: "/")
-        return text(bytes, and: isRooted ? "" : ":[")
+        // So that the name of no program looks like the lack of one.
+        return (bytes.first == UInt8(ascii: "(") ? "\\" : "") + text(bytes, and: isRooted ? "" : ":[")
+    }
+
+    /// A workload; behind a slash the @ would be one of a path.
+    private static func workload(_ bytes: [UInt8]) -> String {
+        (bytes.first == UInt8(ascii: "/") ? "\\" : "") + text(bytes)
     }
 
     private static func text(_ bytes: [UInt8], and more: String = "") -> String {

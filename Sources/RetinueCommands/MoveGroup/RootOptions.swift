@@ -53,11 +53,14 @@ struct FileSizeReader {
             }
         }
         var remarks = unknown.keys.sorted().map { host in
-            "\(Quantity.grouped(unknown[host] ?? 0)) files of \(host) could not be measured: run there, or give "
+            "\(Quantity.counted(unknown[host] ?? 0, "file")) of \(host) could not be measured: run there, or give "
                 + "--root \(host)=FOLDER"
         }
         if gone > 0 {
-            remarks.append("\(Quantity.grouped(gone)) files are not there any more, and count as nothing")
+            remarks.append(
+                gone == 1
+                    ? "1 file is not there any more, and counts as nothing"
+                    : "\(Quantity.grouped(gone)) files are not there any more, and count as nothing")
         }
         return remarks
     }

@@ -34,8 +34,8 @@ struct TransferText {
         return entries == 0
             ? []
             : [
-                "\(Quantity.grouped(entries)) members are from lists that do not tell programs from files, and "
-                    + "are not in the plan"
+                "not in the plan, since lists do not tell programs from files: "
+                    + Quantity.counted(entries, "member")
             ]
     }
 
@@ -57,8 +57,8 @@ struct TransferText {
         let seconds = Quantity.decimal(plan.preCopySeconds)
         return table.text(width: width) + """
 
-            pre-copy: \(Quantity.grouped(pre)) files, \(Quantity.bytes(plan.bytes(.preCopy))), \(seconds) s
-            final copy: \(Quantity.grouped(plan.items.count - pre)) files, \
+            pre-copy: \(Quantity.counted(pre, "file")), \(Quantity.bytes(plan.bytes(.preCopy))), \(seconds) s
+            final copy: \(Quantity.counted(plan.items.count - pre, "file")), \
             \(Quantity.bytes(plan.bytes(.finalCopy))); expected with what is written again: \
             \(Quantity.bytes(plan.expectedFinalBytes))
 

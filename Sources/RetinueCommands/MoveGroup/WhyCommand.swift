@@ -16,8 +16,8 @@ struct WhyCommand: ParsableCommand {
               retinue why nginx db1:/var/lib/app/state.db --from *.ndjson
               retinue why nginx tcp:10.0.0.9:5432 --from *.ndjson
 
-            Exit status: 0 it has to move; 1 it does not, and why not; 2 an input file or a name is not what it \
-            should be; 3 the daemon cannot be reached.
+            Exit status: 0 it has to move; 1 it does not, and why not (or a wrong command line); 2 an input \
+            file, the policy or a name is not what it should be; 3 the daemon cannot be reached.
             """)
 
     @Argument(help: "What is to be moved.")

@@ -11,6 +11,11 @@ enum Quantity {
         return text
     }
 
+    /// `1 file`, `1,234 files`.
+    static func counted(_ number: some BinaryInteger, _ what: String) -> String {
+        "\(grouped(number)) \(what)\(number == 1 ? "" : "s")"
+    }
+
     /// `12345678` as `11.8 MiB`.
     static func bytes(_ count: some BinaryInteger) -> String {
         var value = Double(count)

@@ -1,0 +1,106 @@
+import Foundation
+import Records
+import TestSupport
+import Testing
+
+@testable import RetinueCommands
+
+@Suite("Formats of a move group")
+struct GroupFormatTests {
+    private static let files = ["--from", "web.ndjson", "db.ndjson"]
+
+    private func group(_ folder: CommandFolder, _ words: String...) throws -> ProgramTests.Outcome {
+        try folder.retinue(["group", "shop.service"] + words + Self.files)
+    }
+
+    @Test func eachIsWhatItIsCalled() throws {
+        try CommandFolder.with { folder throws in
+            func output(_ format: String, _ words: String...) throws -> String {
+                let outcome = try folder.retinue(
+                    ["group", "shop.service", "--format", format] + words + Self.files)
+                #expect(outcome.status == 0)
+                return outcome.output
+            }
+            let table = try group(folder)
+            #expect(table.status == 0)
+            #expect(table.output.hasPrefix("Move group of "))
+            #expect(table.output.split(separator: "\n").filter { $0.count > 80 } == [])
+            #expect(try output("csv").hasPrefix("host,kind,path,workload\n"))
+            #expect(
+                try output("csv", "--explain").hasPrefix("host,kind,path,workload,distance,reason,via host"))
+            #expect(try output("csv", "--explain").contains(",server,web1,program,/srv/shop.py,exact,1,"))
+            #expect(try output("list").hasPrefix("host A,path A,host B,path B\n"))
+            #expect(try output("records").hasPrefix("host A,path A,relation,access,host B"))
+            #expect(try output("dot").hasPrefix("digraph "))
+            #expect(try output("mermaid").hasPrefix("flowchart "))
+            let provenance = try JSONValue(parsing: output("prov"))
+            #expect(provenance["activity"]?.members?.isEmpty == false)
+            let json = try JSONValue(parsing: output("json"))
+            let schema = try JSONSchema(
+                json: JSONValue(parsing: bytes(ofFile: packageFolder + "/docs/group-format.schema.json")))
+            #expect(schema.validate(json) == [])
+            #expect(json["start"]?.array?.count == 2)
+            let explained = try group(folder, "--explain")
+            #expect(explained.output.contains("postgres"))
+        }
+    }
+
+    @Test func svgByGraphvizOrASentence() throws {
+        try CommandFolder.with { folder throws in
+            let line = "retinue group shop.py --from web.ndjson --format svg -o out.svg"
+            // Where there is no dot, nothing is made.
+            let none = try folder.shell("PATH=/nonexistent; \(line)")
+            #expect(none.status == 1)
+            #expect(none.errors.contains("dot is not there: install Graphviz"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
+            // One that fails.
+            try write("#!/bin/sh\nexit 3\n", to: folder.path + "/dot", executable: true)
+            let failed = try folder.shell("PATH=$PWD:$PATH; \(line)")
+            #expect(failed.status == 1)
+            #expect(failed.errors.contains("dot (Graphviz) failed"))
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 3)
+            // One that works.
+            try write("#!/bin/sh\necho '<svg>'; head -n 1\n", to: folder.path + "/dot", executable: true)
+            #expect(try folder.shell("PATH=$PWD:$PATH; \(line)").status == 0)
+            #expect(try folder.text("out.svg").hasPrefix("<svg>\ndigraph "))
+        }
+    }
+
+    @Test func intoAFile() throws {
+        try CommandFolder.with { folder throws in
+            let wanted = try group(folder, "--format", "json").output
+            try folder.write("before", "out.json")
+            let outcome = try group(folder, "--format", "json", "-o", "out.json")
+            #expect(outcome.status == 0)
+            #expect(outcome.output.isEmpty)
+            #expect(try folder.text("out.json") == wanted)
+            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 3)
+            let full = try group(folder, "--format", "json", "-o", "/dev/full")
+            #expect(full.status == 1)
+            let failed = try folder.retinue("group", "shop.py", "--from", "missing", "-o", "out.json")
+            #expect(failed.status == 2)
+            #expect(try folder.text("out.json") == wanted)
+        }
+    }
+
+    /// A list of a group is a dependency list, of which the symmetric group is the group.
+    @Test func aListThatWasWrittenIsReadAgain() throws {
+        try CommandFolder.with { folder throws in
+            for format in ["list", "records"] {
+                let line = "retinue group /srv/shop.py \(Self.files.joined(separator: " ")) --format"
+                let again = try folder.shell(
+                    "\(line) \(format) | retinue group /srv/shop.py --from - --symmetric --format csv")
+                let wanted = try folder.shell("\(line) csv")
+                func paths(_ text: String) -> [String] {
+                    text.split(separator: "\n").dropFirst().map { String($0.split(separator: ",")[2]) }
+                        .sorted()
+                }
+                #expect(again.status == 0)
+                #expect(Set(paths(again.output)).isSuperset(of: paths(wanted.output)), "\(format)")
+                // Addresses outside, which are no members, are rows of it as well.
+                let more = Set(paths(again.output)).subtracting(paths(wanted.output))
+                #expect(more.allSatisfy { $0.hasPrefix("tcp:") }, "\(more)")
+            }
+        }
+    }
+}
