@@ -48,6 +48,19 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
         for _ in 0..<more { append(element) }
     }
 
+    /// Lends room behind the last value for so many more, of which `took` says how many were written.
+    mutating func spare(_ more: Int) -> UnsafeMutablePointer<Element> {
+        // Ahead of what is asked, so that asking again and again costs little.
+        if count + more > capacity { reserve(max(count + more, capacity + capacity / 2, 64)) }
+        return base.unsafelyUnwrapped + count
+    }
+
+    /// Takes in what was written into the spare room.
+    mutating func took(_ more: Int) {
+        precondition(more >= 0 && more <= capacity - count, "no such room")
+        count += more
+    }
+
     @inline(__always)
     subscript(position: Int) -> Element {
         get {

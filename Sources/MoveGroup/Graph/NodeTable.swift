@@ -5,61 +5,76 @@ import Glibc
 /// All entries lie in one arena, one behind another: number, tag (host and kind), length of the text, the
 /// text, padded to four bytes. The index holds where an entry begins and half of its hash, so that a
 /// look-up that misses touches nothing but the index, and one that hits one entry.
+///
+/// The index has two halves, told apart by one bit of the hash, so that two threads can add at a time, each
+/// to its own half (`NodeTable+Halves.swift`).
 struct NodeTable: ~Copyable {
     /// The arena in words of four bytes; the first is not used, so that no entry begins at 0.
-    private var arena: UnsafeMutablePointer<UInt32>
-    private var used = 1
+    var arena: UnsafeMutablePointer<UInt32>
+    /// The free words: they are taken from the lower end; by the second of two threads from the upper.
+    var free = 1..<1 << 12
     private var capacity: Int
     /// Where each node's entry begins, in words.
-    private var places = Column<UInt32>()
-    /// Upper half: of the hash; lower half: place of the entry; 0 is free. A power of two of them.
-    private var slots: UnsafeMutablePointer<UInt64>
-    private var mask: Int
+    var places = Column<UInt32>()
+    /// The same of the nodes that the second thread is adding.
+    var late = Column<UInt32>()
+    /// What makes the number of such a node from the one in its entry.
+    var lateShift: UInt32 = 0
+    /// Upper half: of the hash; lower half: place of the entry; 0 is free. Twice a power of two of them.
+    var slots: UnsafeMutablePointer<UInt64>
+    /// One less than the slots of one half.
+    var mask: Int
+    /// How many nodes each half of the index has.
+    var filled = (lower: 0, upper: 0)
     private let seed: UInt64
 
-    private static let headWords = 3
+    /// In the number of a node that the second thread added.
+    static let lateBit: UInt32 = 1 << 31
+
+    static let headWords = 3
 
     init() {
         capacity = 1 << 12
         arena = Self.grown(nil, capacity)
-        mask = (1 << 10) - 1
+        mask = (1 << 9) - 1
         slots = Self.emptySlots(mask + 1)
         // A fixed seed would let a program choose names that all fall into one slot.
         seed = UInt64.random(in: .min ... .max)
     }
 
     deinit {
-        free(arena)
-        free(slots)
+        Glibc.free(arena)
+        Glibc.free(slots)
     }
 
     var count: Int { places.count }
 
     /// Bytes of memory in use.
-    var footprint: Int { capacity * 4 + places.footprint + (mask + 1) * 8 }
+    var footprint: Int { (capacity - free.count) * 4 + places.footprint + (mask + 1) * 16 }
 
     /// Makes room, so that a large input does not grow the index again and again.
     mutating func reserve(nodes: Int) {
         var wanted = mask + 1
-        while wanted * 3 < nodes * 4 { wanted *= 2 }
+        while wanted * 6 < nodes * 4 { wanted *= 2 }
         if wanted > mask + 1 { resize(to: wanted) }
         places.reserve(nodes)
         // As long names as so far, and a little more.
         guard count > 0 else { return }
+        let used = capacity - free.count
         let words = min(Int(Double(used) / Double(count) * Double(nodes) * 1.05), Int(UInt32.max))
-        if words > capacity {
-            capacity = words
-            arena = Self.grown(arena, capacity, isFinal: true)
-        }
+        if words > capacity { growArena(to: words, isFinal: true) }
     }
 
     /// Gives back the index, which only adding needs.
     mutating func close() {
-        free(slots)
+        Glibc.free(slots)
         mask = 0
         slots = Self.emptySlots(1)
         places.shrink()
-        capacity = used
+        // What lies between the words of two threads was never touched, and costs nothing.
+        guard free.upperBound == capacity else { return }
+        capacity = free.lowerBound
+        free = capacity..<capacity
         arena = Self.grown(arena, capacity)
     }
 
@@ -79,21 +94,40 @@ struct NodeTable: ~Copyable {
     @inline(__always)
     private func place(_ node: UInt32) -> Int { Int(places[Int(node)]) }
 
-    /// The hash of a node, to be given to `intern`, perhaps after a `prefetch`.
+    /// The hash of a node, to be given to `intern`, perhaps after a `peek`.
     @inline(__always)
     func hash(_ tag: UInt32, _ text: UnsafeRawBufferPointer) -> UInt64 {
-        guard let start = text.baseAddress else { return Self.mix(seed ^ UInt64(tag)) }
-        return hash(tag, start, text.count)
+        TextHash(seed: seed).hash(text.baseAddress, text.count).tagged(tag)
     }
+
+    /// Hashes texts as this table does.
+    var textHash: TextHash { TextHash(seed: seed) }
+
+    /// The number in an entry, corrected if the second thread gave it.
+    @inline(__always)
+    private func number(at place: Int) -> UInt32 {
+        let number = arena[place]
+        return number & Self.lateBit == 0 ? number : number &+ lateShift
+    }
+
+    /// The slot at which the search for a hash begins.
+    @inline(__always)
+    private func slot(_ hash: UInt64) -> Int {
+        Int(truncatingIfNeeded: hash) & mask | (hash.isUpperHalf ? mask + 1 : 0)
+    }
+
+    /// The slot behind one, in its half.
+    @inline(__always)
+    private func next(_ slot: Int) -> Int { slot & ~mask | (slot + 1) & mask }
 
     /// Looks at the place where a node's search begins, so that it is at hand soon after.
     @inline(__always)
-    func peek(_ hash: UInt64) -> UInt64 { slots[Int(truncatingIfNeeded: hash) & mask] }
+    func peek(_ hash: UInt64) -> UInt64 { slots[slot(hash)] }
 
     /// Looks at the entry that stands there, if one does.
     @inline(__always)
     func peekEntry(_ hash: UInt64) -> UInt64 {
-        let slot = slots[Int(truncatingIfNeeded: hash) & mask]
+        let slot = slots[slot(hash)]
         // Place 0 is not used: looking there does no harm.
         return slot >> 32 == hash >> 32 ? UInt64(arena[Int(slot & 0xffff_ffff)]) : 0
     }
@@ -101,13 +135,13 @@ struct NodeTable: ~Copyable {
     /// The number of a node, a new one if it was not met before.
     @inline(__always)
     mutating func intern(_ tag: UInt32, _ text: UnsafeRawBufferPointer, hash: UInt64) -> UInt32 {
-        var slot = Int(truncatingIfNeeded: hash) & mask
+        var slot = slot(hash)
         let upper = hash >> 32
         while true {
             let entry = slots[slot]
             if entry == 0 { return add(tag, text, hash: hash, slot: slot) }
             if entry >> 32 == upper, let found = match(Int(entry & 0xffff_ffff), tag, text) { return found }
-            slot = (slot + 1) & mask
+            slot = next(slot)
         }
     }
 
@@ -118,12 +152,12 @@ struct NodeTable: ~Copyable {
     /// The number of a node, if it was met. Only before `close`.
     func find(_ tag: UInt32, _ text: UnsafeRawBufferPointer) -> UInt32? {
         let hash = hash(tag, text)
-        var slot = Int(truncatingIfNeeded: hash) & mask
+        var slot = slot(hash)
         while slots[slot] != 0 {
             if slots[slot] >> 32 == hash >> 32, let found = match(Int(slots[slot] & 0xffff_ffff), tag, text) {
                 return found
             }
-            slot = (slot + 1) & mask
+            slot = next(slot)
         }
         return nil
     }
@@ -131,72 +165,72 @@ struct NodeTable: ~Copyable {
     @inline(__always)
     private func match(_ place: Int, _ tag: UInt32, _ text: UnsafeRawBufferPointer) -> UInt32? {
         guard arena[place + 1] == tag, Int(arena[place + 2]) == text.count else { return nil }
-        guard let start = text.baseAddress, !text.isEmpty else { return arena[place] }
-        return memcmp(arena + place + Self.headWords, start, text.count) == 0 ? arena[place] : nil
+        guard let start = text.baseAddress, !text.isEmpty else { return number(at: place) }
+        return memcmp(arena + place + Self.headWords, start, text.count) == 0 ? number(at: place) : nil
     }
 
     private mutating func add(
         _ tag: UInt32, _ text: UnsafeRawBufferPointer, hash: UInt64, slot: Int
     ) -> UInt32 {
-        let words = Self.headWords + (text.count + 3) / 4
-        if used + words > capacity { grow(words) }
+        let words = Self.words(of: text.count)
+        ensure(words: words)
+        let place = free.lowerBound
         let number = UInt32(places.count)
-        arena[used] = number
-        arena[used + 1] = tag
-        arena[used + 2] = UInt32(text.count)
-        if let start = text.baseAddress { memcpy(arena + used + Self.headWords, start, text.count) }
-        slots[slot] = (hash & 0xffff_ffff_0000_0000) | UInt64(used)
-        places.append(UInt32(used))
-        used += words
-        if places.count * 4 > (mask + 1) * 3 { resize(to: (mask + 1) * 2) }
+        arena[place] = number
+        arena[place + 1] = tag
+        arena[place + 2] = UInt32(text.count)
+        if let start = text.baseAddress { memcpy(arena + place + Self.headWords, start, text.count) }
+        slots[slot] = (hash & 0xffff_ffff_0000_0000) | UInt64(place)
+        places.append(UInt32(place))
+        free = place + words..<free.upperBound
+        if hash.isUpperHalf { filled.upper += 1 } else { filled.lower += 1 }
+        growIndex(for: 0, 0)
         return number
     }
 
-    private mutating func grow(_ words: Int) {
-        capacity = max(used + words, capacity + capacity / 2)
-        precondition(capacity <= Int(UInt32.max), "16 GiB of names")
-        arena = Self.grown(arena, capacity)
+    /// The words of an entry whose text has so many bytes.
+    @inline(__always)
+    static func words(of bytes: Int) -> Int { headWords + (bytes + 3) / 4 }
+
+    /// Makes room for so many words in one piece.
+    @inline(__always)
+    mutating func ensure(words: Int) {
+        if words > free.count { growArena(to: capacity + max(words, capacity / 2)) }
+    }
+
+    /// Makes the arena larger; what two threads left between them is given up if it does not end there.
+    private mutating func growArena(to words: Int, isFinal: Bool = false) {
+        precondition(words <= Int(UInt32.max), "16 GiB of names")
+        arena = Self.grown(arena, words, isFinal: isFinal)
+        free = (free.upperBound == capacity ? free.lowerBound : capacity)..<words
+        capacity = words
+    }
+
+    /// Makes the index larger if so many more would fill one of its halves to more than three quarters.
+    @inline(__always)
+    mutating func growIndex(for lower: Int, _ upper: Int) {
+        var wanted = mask + 1
+        while max(filled.lower + lower, filled.upper + upper) * 4 > wanted * 3 { wanted *= 2 }
+        if wanted > mask + 1 { resize(to: wanted) }
     }
 
     private mutating func resize(to size: Int) {
-        free(slots)
+        Glibc.free(slots)
         slots = Self.emptySlots(size)
         mask = size - 1
-        // In the order of the arena: the texts are read one behind another.
-        for node in 0..<places.count {
-            let place = Int(places[node])
-            let length = Int(arena[place + 2])
-            let hash = hash(arena[place + 1], UnsafeRawPointer(arena + place + Self.headWords), length)
-            var slot = Int(truncatingIfNeeded: hash) & mask
-            while slots[slot] != 0 { slot = (slot + 1) & mask }
+        places.withElements { insert($0) }
+        late.withElements { insert($0) }
+    }
+
+    /// Puts nodes into an empty index, in the order of the arena: the texts are read one behind another.
+    private func insert(_ places: UnsafeMutableBufferPointer<UInt32>) {
+        for place in places {
+            let entry = arena + Int(place)
+            let hash = textHash.hash(UnsafeRawPointer(entry + Self.headWords), Int(entry[2])).tagged(entry[1])
+            var slot = slot(hash)
+            while slots[slot] != 0 { slot = next(slot) }
             slots[slot] = (hash & 0xffff_ffff_0000_0000) | UInt64(place)
         }
-    }
-
-    /// Eight bytes at a time, multiply and fold (the construction of wyhash), seeded.
-    @inline(__always)
-    private func hash(_ tag: UInt32, _ start: UnsafeRawPointer, _ count: Int) -> UInt64 {
-        var state = Self.mix(seed ^ (UInt64(tag) << 32 | UInt64(UInt32(truncatingIfNeeded: count))))
-        if count >= 8 {
-            var offset = 0
-            while offset + 8 < count {
-                state = Self.mix(state ^ start.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
-                offset += 8
-            }
-            // The last eight, some of them for the second time.
-            return Self.mix(state ^ start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self))
-        }
-        var tail: UInt64 = 0
-        for offset in 0..<count {
-            tail = tail << 8 | UInt64(start.load(fromByteOffset: offset, as: UInt8.self))
-        }
-        return Self.mix(state ^ tail)
-    }
-
-    @inline(__always)
-    private static func mix(_ value: UInt64) -> UInt64 {
-        let product = value.multipliedFullWidth(by: 0x9e37_79b9_7f4a_7c15)
-        return product.high ^ product.low
     }
 
     private static func grown(
@@ -206,7 +240,7 @@ struct NodeTable: ~Copyable {
             to: UInt32.self, capacity: words)
     }
 
-    private static func emptySlots(_ count: Int) -> UnsafeMutablePointer<UInt64> {
-        LargeMemory.zeroes(count * 8).bindMemory(to: UInt64.self, capacity: count)
+    private static func emptySlots(_ half: Int) -> UnsafeMutablePointer<UInt64> {
+        LargeMemory.zeroes(half * 16).bindMemory(to: UInt64.self, capacity: half * 2)
     }
 }

@@ -18,7 +18,7 @@ public struct ListReader: ~Copyable {
     public private(set) var firstSkipped: ListError?
     private let source: UInt16
     private let strictness: Strictness
-    private let lineLimit: Int
+    let lineLimit: Int
     /// The start of a row whose end has not come yet.
     private var rest: [UInt8] = []
     private var line = 1
@@ -50,6 +50,18 @@ public struct ListReader: ~Copyable {
         let expected = Int(Double(bytes) / Double(read) * Double(rows) * 1.02)
         builder.edges.reserve(builder.edges.count + expected - rows)
         builder.nodes.reserve(nodes: builder.nodes.count + min(expected, expected * builder.nodes.count / rows))
+    }
+
+    /// Whether the rows so far have four columns.
+    var isFourColumns: Bool { columns == 4 }
+
+    /// Whether no row has begun of which the end has not come yet.
+    var isBetweenRows: Bool { rest.isEmpty }
+
+    /// Counts rows that were taken on two threads.
+    mutating func count(_ more: Int) {
+        rows += more
+        line += more
     }
 
     /// Takes the next piece, which may end anywhere.
@@ -115,15 +127,19 @@ public struct ListReader: ~Copyable {
         guard let base = bytes.baseAddress else { return 0 }
         var start = 0
         hostCache.forget()
-        while start < bytes.count, let end = memchr(base + start, 0x0a, bytes.count - start) {
-            let length = (base + start).distance(to: UnsafeRawPointer(end))
-            if columns == 4, length < lineLimit, take4(base + start, length, &builder) {
+        while start < bytes.count {
+            if columns == 4, let row = PlainRow(base + start, available: bytes.count - start),
+                row.lineEnd < lineLimit
+            {
+                take4(base + start, row, &builder)
                 if batch.isFull { batch.flush(into: &builder) }
                 rows += 1
                 line += 1
-                start += length + 1
+                start += row.lineEnd + 1
                 continue
             }
+            guard let end = memchr(base + start, 0x0a, bytes.count - start) else { break }
+            let length = (base + start).distance(to: UnsafeRawPointer(end))
             batch.flush(into: &builder)
             hostCache.forget()
             guard let used = try takeAny(base + start, length, bytes.count - start, &builder) else {
@@ -135,31 +151,17 @@ public struct ListReader: ~Copyable {
         return start
     }
 
-    /// Takes a row of four plain columns; says no, having done nothing, if it is anything else.
     @inline(__always)
     private mutating func take4(
-        _ row: UnsafeRawPointer, _ length: Int, _ builder: inout GraphBuilder
-    ) -> Bool {
-        var length = length
-        if length > 0, row.load(fromByteOffset: length - 1, as: UInt8.self) == 0x0d { length -= 1 }
-        guard memchr(row, 0x22, length) == nil, let first = Self.comma(row, 0, length),
-            let second = Self.comma(row, first + 1, length),
-            let third = Self.comma(row, second + 1, length), Self.comma(row, third + 1, length) == nil
-        else { return false }
+        _ row: UnsafeRawPointer, _ shape: PlainRow, _ builder: inout GraphBuilder
+    ) {
         let from = hostCache.first(
-            HostCache.Field(start: row, count: first),
-            HostCache.Field(start: row + first + 1, count: second - first - 1), &builder)
+            HostCache.Field(start: row, count: shape.first),
+            HostCache.Field(start: row + shape.first + 1, count: shape.second - shape.first - 1), &builder)
         let to = hostCache.second(
-            HostCache.Field(start: row + second + 1, count: third - second - 1),
-            HostCache.Field(start: row + third + 1, count: length - third - 1), &builder)
+            HostCache.Field(start: row + shape.second + 1, count: shape.third - shape.second - 1),
+            HostCache.Field(start: row + shape.third + 1, count: shape.end - shape.third - 1), &builder)
         batch.append(from: from, to: to)
-        return true
-    }
-
-    @inline(__always)
-    private static func comma(_ row: UnsafeRawPointer, _ start: Int, _ end: Int) -> Int? {
-        guard let found = memchr(row + start, 0x2c, end - start) else { return nil }
-        return row.distance(to: UnsafeRawPointer(found))
     }
 
     /// Takes a row of any form; `nil` if its end is not there. Otherwise says how many bytes it had.

@@ -70,11 +70,19 @@ struct GraphInputs {
         var progress = Progress("retinue: reading \(input.name.printable)", total: UInt64(input.size ?? 0))
         var done: UInt64 = 0
         do {
-            try input.forEachPiece { piece in
-                try reader.feed(piece, into: &builder)
-                if done == 0, let size = input.size {
-                    reader.expect(bytes: size, read: piece.count, into: &builder)
+            try input.head.withUnsafeBytes { try reader.feed($0, into: &builder) }
+            if let size = input.size {
+                reader.expect(bytes: size, read: input.position, into: &builder)
+                let taken = try reader.takeAhead(
+                    input.number, position: input.position, size: size, into: &builder
+                ) { taken in
+                    progress.update(UInt64(taken)) { "" }
                 }
+                input.skip(to: taken)
+                done = UInt64(taken)
+            }
+            try input.forEachFurtherPiece { piece in
+                try reader.feed(piece, into: &builder)
                 done += UInt64(piece.count)
                 progress.update(done) { "" }
             }

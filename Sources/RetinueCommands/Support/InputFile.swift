@@ -62,6 +62,9 @@ extension InputFile {
         return Int(status.st_size)
     }
 
+    /// The descriptor, valid as long as this value lives.
+    var number: Int32 { descriptor.number }
+
     /// Reads some bytes; `nil` at the end.
     borrowing func piece(upTo limit: Int) throws(Failure) -> [UInt8]? {
         let number = descriptor.number
