@@ -8,6 +8,8 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     private var base: UnsafeMutablePointer<Element>?
     private(set) var count = 0
     private var capacity = 0
+    /// Whether it was made of zeroes; such a column does not grow.
+    private var isOfZeroes = false
 
     init() {}
 
@@ -18,9 +20,16 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
             to: Element.self, capacity: count)
         capacity = count
         self.count = count
+        isOfZeroes = true
     }
 
-    deinit { free(base) }
+    deinit {
+        if isOfZeroes {
+            LargeMemory.release(zeroes: base, capacity * MemoryLayout<Element>.stride)
+        } else {
+            free(base)
+        }
+    }
 
     /// Bytes of memory in use.
     var footprint: Int { capacity * MemoryLayout<Element>.stride }
@@ -31,7 +40,9 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     }
 
     private mutating func resize(to wanted: Int, isFinal: Bool) {
-        base = LargeMemory.resize(base, to: wanted * MemoryLayout<Element>.stride, isFinal: isFinal)
+        precondition(!isOfZeroes, "a column of zeroes does not grow")
+        let stride = MemoryLayout<Element>.stride
+        base = LargeMemory.resize(base, from: capacity * stride, to: wanted * stride, isFinal: isFinal)
             .bindMemory(to: Element.self, capacity: wanted)
         capacity = wanted
     }
@@ -47,6 +58,9 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
         reserve(count + more)
         for _ in 0..<more { append(element) }
     }
+
+    /// For how many more there is room.
+    var spareCount: Int { capacity - count }
 
     /// Lends room behind the last value for so many more, of which `took` says how many were written.
     mutating func spare(_ more: Int) -> UnsafeMutablePointer<Element> {
@@ -81,8 +95,8 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
         try body(UnsafeMutableBufferPointer(start: base, count: count))
     }
 
-    /// Gives memory back that growing took ahead.
+    /// Gives memory back that growing took ahead, if it is much: splitting a huge page costs time.
     mutating func shrink() {
-        if capacity > count, count > 0 { resize(to: count, isFinal: false) }
+        if capacity - count > count / 4, count > 0 { resize(to: count, isFinal: false) }
     }
 }

@@ -11,6 +11,8 @@ struct NodeHalf {
     /// Where the places of the nodes to come are written.
     fileprivate(set) var places: UnsafeMutablePointer<UInt32>
     fileprivate(set) var free: Range<Int>
+    /// The words of the whole arena.
+    fileprivate let end: Int
     /// The number of the first node to come.
     fileprivate(set) var number: UInt32
     fileprivate(set) var added = 0
@@ -20,11 +22,14 @@ struct NodeHalf {
     @inline(__always)
     func peek(_ hash: UInt64) -> UInt64 { slots[Int(truncatingIfNeeded: hash) & mask] }
 
-    /// Looks at the entry that stands there, if one does.
+    /// Looks at both ends of the entry that stands there, if one does, for a text of so many bytes.
     @inline(__always)
-    func peekEntry(_ hash: UInt64) -> UInt64 {
+    func peekEntry(_ hash: UInt64, _ count: Int) -> UInt64 {
         let slot = peek(hash)
-        return slot >> 32 == hash >> 32 ? UInt64(arena[Int(slot & 0xffff_ffff)]) : 0
+        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to foretell.
+        let place = slot >> 32 == hash >> 32 ? Int(slot & 0xffff_ffff) : 0
+        let far = place == 0 ? 0 : min(place + 3 + count / 4, end - 1)
+        return UInt64(arena[place]) ^ UInt64(arena[far])
     }
 
     /// The number of a node, a new one if it was not met before.
@@ -82,6 +87,8 @@ extension NodeTable {
 
     /// Prepares the table for two threads; they take turns with plain adding until `endHalves`.
     mutating func beginHalves() {
+        // The second one's share of what `reserve` made room for.
+        late.reserve(places.spareCount * 17 / 32)
         guard lateShift != 0 else { return }
         // Nodes that a second thread added before get their numbers into their entries.
         for node in 0..<places.count { arena[Int(places[node])] = UInt32(node) }
@@ -98,10 +105,11 @@ extension NodeTable {
         return (
             NodeHalf(
                 arena: arena, slots: slots, mask: mask, places: places.spare(lower.nodes),
-                free: free.lowerBound..<middle, number: UInt32(places.count), isUpper: false),
+                free: free.lowerBound..<middle, end: capacity, number: UInt32(places.count), isUpper: false),
             NodeHalf(
                 arena: arena, slots: slots + mask + 1, mask: mask, places: late.spare(upper.nodes),
-                free: middle..<free.upperBound, number: Self.lateBit | UInt32(late.count), isUpper: true)
+                free: middle..<free.upperBound, end: capacity, number: Self.lateBit | UInt32(late.count),
+                isUpper: true)
         )
     }
 

@@ -13,7 +13,7 @@ struct NodeTable: ~Copyable {
     var arena: UnsafeMutablePointer<UInt32>
     /// The free words: they are taken from the lower end; by the second of two threads from the upper.
     var free = 1..<1 << 12
-    private var capacity: Int
+    private(set) var capacity: Int
     /// Where each node's entry begins, in words.
     var places = Column<UInt32>()
     /// The same of the nodes that the second thread is adding.
@@ -35,7 +35,7 @@ struct NodeTable: ~Copyable {
 
     init() {
         capacity = 1 << 12
-        arena = Self.grown(nil, capacity)
+        arena = Self.grown(nil, from: 0, to: capacity)
         mask = (1 << 9) - 1
         slots = Self.emptySlots(mask + 1)
         // A fixed seed would let a program choose names that all fall into one slot.
@@ -44,7 +44,7 @@ struct NodeTable: ~Copyable {
 
     deinit {
         Glibc.free(arena)
-        Glibc.free(slots)
+        LargeMemory.release(zeroes: slots, (mask + 1) * 16)
     }
 
     var count: Int { places.count }
@@ -67,15 +67,15 @@ struct NodeTable: ~Copyable {
 
     /// Gives back the index, which only adding needs.
     mutating func close() {
-        Glibc.free(slots)
+        LargeMemory.release(zeroes: slots, (mask + 1) * 16)
         mask = 0
         slots = Self.emptySlots(1)
         places.shrink()
         // What lies between the words of two threads was never touched, and costs nothing.
-        guard free.upperBound == capacity else { return }
+        guard free.upperBound == capacity, free.count > capacity / 4 else { return }
+        arena = Self.grown(arena, from: capacity, to: free.lowerBound)
         capacity = free.lowerBound
         free = capacity..<capacity
-        arena = Self.grown(arena, capacity)
     }
 
     @inline(__always)
@@ -128,8 +128,8 @@ struct NodeTable: ~Copyable {
     @inline(__always)
     func peekEntry(_ hash: UInt64) -> UInt64 {
         let slot = slots[slot(hash)]
-        // Place 0 is not used: looking there does no harm.
-        return slot >> 32 == hash >> 32 ? UInt64(arena[Int(slot & 0xffff_ffff)]) : 0
+        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to foretell.
+        return UInt64(arena[slot >> 32 == hash >> 32 ? Int(slot & 0xffff_ffff) : 0])
     }
 
     /// The number of a node, a new one if it was not met before.
@@ -201,7 +201,7 @@ struct NodeTable: ~Copyable {
     /// Makes the arena larger; what two threads left between them is given up if it does not end there.
     private mutating func growArena(to words: Int, isFinal: Bool = false) {
         precondition(words <= Int(UInt32.max), "16 GiB of names")
-        arena = Self.grown(arena, words, isFinal: isFinal)
+        arena = Self.grown(arena, from: capacity, to: words, isFinal: isFinal)
         free = (free.upperBound == capacity ? free.lowerBound : capacity)..<words
         capacity = words
     }
@@ -215,7 +215,7 @@ struct NodeTable: ~Copyable {
     }
 
     private mutating func resize(to size: Int) {
-        Glibc.free(slots)
+        LargeMemory.release(zeroes: slots, (mask + 1) * 16)
         slots = Self.emptySlots(size)
         mask = size - 1
         places.withElements { insert($0) }
@@ -234,9 +234,9 @@ struct NodeTable: ~Copyable {
     }
 
     private static func grown(
-        _ memory: UnsafeMutablePointer<UInt32>?, _ words: Int, isFinal: Bool = false
+        _ memory: UnsafeMutablePointer<UInt32>?, from had: Int, to words: Int, isFinal: Bool = false
     ) -> UnsafeMutablePointer<UInt32> {
-        LargeMemory.resize(memory, to: words * 4, isFinal: isFinal).bindMemory(
+        LargeMemory.resize(memory, from: had * 4, to: words * 4, isFinal: isFinal).bindMemory(
             to: UInt32.self, capacity: words)
     }
 

@@ -29,7 +29,7 @@ struct ListCell: ~Copyable {
         var count = 0
         var need = NodeTable.Need()
         /// Many for so many bytes: a cell that has more goes the plain way.
-        static let most = ListCell.size / 8
+        static let most = ListCell.size / 16
     }
 
     private(set) var lower = Ends(start: .allocate(capacity: Ends.most))
@@ -160,7 +160,7 @@ extension ListCell.Ends {
                 start[place].hash = start[place].hash.tagged(tags[Int(start[place].host)])
                 seen ^= half.peek(start[place].hash)
             }
-            for place in batch { seen ^= half.peekEntry(start[place].hash) }
+            for place in batch { seen ^= half.peekEntry(start[place].hash, Int(start[place].count)) }
             for place in batch {
                 let end = start[place]
                 let node = half.intern(
