@@ -10,9 +10,13 @@ extension WideRow {
     /// Adds the row to a graph.
     func add(to builder: inout GraphBuilder, _ source: UInt16) throws(FieldError) {
         if count == 4 {
-            let from = entry(0, &builder)
-            let to = entry(2, &builder)
-            builder.edges.append(from, to, EdgeMark(.listed))
+            addListed(0, 2, &builder)
+            return
+        }
+        // What a group of a list of four columns has, written in nine.
+        if field(2).isEmpty {
+            builder.hasEntries = true
+            addListed(0, 4, &builder)
             return
         }
         guard let relation = Relation(word: text(2)) else { throw error(2) }
@@ -76,6 +80,13 @@ extension WideRow {
         }
         let name = Array(path[(word.utf8.count + 1)...])
         builder.add(mechanism, name, of: program, peer: nil, on: host, nil, detail)
+    }
+
+    /// Two that are related in a way that is not told.
+    private func addListed(_ first: Int, _ second: Int, _ builder: inout GraphBuilder) {
+        let from = entry(first, &builder)
+        let to = entry(second, &builder)
+        builder.edges.append(from, to, EdgeMark(.listed))
     }
 
     private func entry(_ column: Int, _ builder: inout GraphBuilder) -> UInt32 {
