@@ -9,10 +9,13 @@ public struct MappedFile: Equatable, Sendable {
 
     /// Reads `maps`: lines `address perms offset dev inode path`; the path keeps its blanks, a newline
     /// in it shows as `\012`. Anonymous memory, deleted files and `[heap]` and the like are left out.
-    public static func parse(_ bytes: [UInt8]) -> [MappedFile] {
+    ///
+    /// - Parameter sharedWritable: leave out all but shared mappings that may be written, at little cost.
+    public static func parse(_ bytes: [UInt8], sharedWritable: Bool = false) -> [MappedFile] {
         var files: [MappedFile] = []
         var positions: [[UInt8]: Int] = [:]
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            if sharedWritable, !isSharedWritable(line) { continue }
             let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
             guard fields.count == 6, fields[1].count == 4 else { continue }
             let text = fields[5].drop { $0 == UInt8(ascii: " ") }
@@ -31,5 +34,13 @@ public struct MappedFile: Equatable, Sendable {
             }
         }
         return files
+    }
+
+    /// Whether a line, `address rw-s …`, is one of a shared mapping that may be written.
+    private static func isSharedWritable(_ line: ArraySlice<UInt8>) -> Bool {
+        guard let blank = line.firstIndex(of: UInt8(ascii: " ")), line.endIndex - blank > 4 else {
+            return false
+        }
+        return line[blank + 2] == UInt8(ascii: "w") && line[blank + 4] == UInt8(ascii: "s")
     }
 }

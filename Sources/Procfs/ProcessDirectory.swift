@@ -103,8 +103,11 @@ public struct ProcessDirectory: ~Copyable {
     }
 
     /// Paths of mapped files, each once, with whether any mapping of it is executable.
-    public borrowing func mappedFiles() -> [MappedFile] {
-        contents("maps", limit: 1 << 24).map(MappedFile.parse) ?? []
+    ///
+    /// - Parameter sharedWritable: only shared mappings that may be written.
+    public borrowing func mappedFiles(sharedWritable: Bool = false) -> [MappedFile] {
+        guard let bytes = contents("maps", limit: 1 << 24) else { return [] }
+        return MappedFile.parse(bytes, sharedWritable: sharedWritable)
     }
 
     /// Working directory as a path.

@@ -82,6 +82,20 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 @Suite struct MappedFileTests {
     private func parse(_ text: String) -> [MappedFile] { MappedFile.parse(bytes(text)) }
 
+    @Test func sharedMappingsThatMayBeWritten() {
+        let text = """
+            7f00-7f01 rw-s 00000000 00:19 2 /dev/shm/shared
+            7f01-7f02 r--s 00000000 00:19 3 /dev/shm/only read
+            7f02-7f03 rw-p 00000000 00:19 4 /usr/lib/private
+            7f03-7f04 rw-s 00000000 00:19 5 /SYSV00000000 (deleted)
+            7f04-7f05 rw-s
+            7f05-7f06
+            """
+        let found = MappedFile.parse(bytes(text), sharedWritable: true)
+        #expect(found == parse(text).filter(\.isSharedWritable))
+        #expect(found.map(\.path) == [bytes("/dev/shm/shared")])
+    }
+
     @Test func linesOfEachKind() {
         let text = """
             55a000000000-55a000001000 r--p 00000000 08:01 131                        /usr/bin/cat

@@ -15,7 +15,7 @@ struct Scanner {
     enum Depth {
         /// Everything, mapped files included.
         case full
-        /// What can have changed without an event: files open for writing, sockets, channels.
+        /// What can have changed without an event: files open or mapped for writing, sockets, channels.
         case open
     }
 
@@ -64,11 +64,11 @@ struct Scanner {
                 files.append(file)
             }
         }
-        if depth == .full {
-            for mapped in directory.mappedFiles() {
-                let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
-                files.append(HeldFile(path: mapped.path, access: access, kind: .regular))
-            }
+        // Of shared memory the descriptor is mostly closed at once, and the kernel tells of the closing only
+        // when the last mapping goes.
+        for mapped in directory.mappedFiles(sharedWritable: depth == .open) {
+            let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
+            files.append(HeldFile(path: mapped.path, access: access, kind: .regular))
         }
         return ProcessSnapshot(facts: facts, files: files)
     }
