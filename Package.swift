@@ -27,7 +27,7 @@ func workload(_ name: String) -> Target {
 }
 
 /// Their names; Tests/Workloads has a folder for each.
-let workloads = ["opener", "connector", "barrier", "enter", "holder", "tree", "flood"]
+let workloads = ["opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer"]
 
 let package = Package(
     name: "retinue",

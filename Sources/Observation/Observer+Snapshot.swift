@@ -40,7 +40,14 @@ extension Observer {
             take(snapshot.sockets[index], snapshot.wall)
         }
         sockets.found.removeAll()
-        for index in snapshot.channels.indices { take(snapshot.channels[index], snapshot.wall) }
+        for index in snapshot.channels.indices {
+            let channel = snapshot.channels[index]
+            if channel.mechanism.hasEnds {
+                take(channel, snapshot.wall)
+            } else {
+                takeShared(channel, snapshot.wall)
+            }
+        }
     }
 
     /// Programs, and who started whom as far as parents still tell.
@@ -75,7 +82,7 @@ extension Observer {
     }
 
     /// Notes something found; of something known already only what the finding adds.
-    private mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
+    mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
         guard isRecorded(key.program) else { return }
         let isKnown = ledger.position(of: key) != nil
         ledger.note(
@@ -141,7 +148,7 @@ extension Observer {
     }
 
     /// The programs of processes, each once, without the daemon.
-    private func programs(of pids: [Int32]) -> [ProgramID] {
+    func programs(of pids: [Int32]) -> [ProgramID] {
         var result: [ProgramID] = []
         for pid in pids where pid != ownPid {
             guard let program = processes[pid]?.image.program, program != .unknown,

@@ -72,9 +72,9 @@ public struct ChannelSnapshot: Sendable {
     public var mechanism: Mechanism
     /// Its name: a path, an abstract socket's name, a key; for a nameless one what it is.
     public var name: [UInt8]
-    /// Processes at one end.
+    /// Processes at one end, or all that share an object without ends.
     public var holders: [Int32]
-    /// Processes at the other; the same ones where there are no two ends.
+    /// Processes at the other end; the same ones where there are no two ends.
     public var peers: [Int32]
 
     /// Makes a snapshot.
@@ -98,7 +98,7 @@ public struct HostSnapshot: Sendable {
     public var processes: [ProcessSnapshot] = []
     /// TCP and UDP sockets.
     public var sockets: [SocketSnapshot] = []
-    /// Unix sockets, pipes and the like.
+    /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
 
     /// Makes an empty snapshot.

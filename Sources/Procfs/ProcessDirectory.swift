@@ -102,12 +102,15 @@ public struct ProcessDirectory: ~Copyable {
         return result
     }
 
+    /// What is mapped, as the bytes of `maps`, for `MappedFile` and `SharedMapping`; empty for kernel threads
+    /// and for what may not be read.
+    public borrowing func maps() -> [UInt8] { contents("maps", limit: 1 << 24) ?? [] }
+
     /// Paths of mapped files, each once, with whether any mapping of it is executable.
     ///
     /// - Parameter sharedWritable: only shared mappings that may be written.
     public borrowing func mappedFiles(sharedWritable: Bool = false) -> [MappedFile] {
-        guard let bytes = contents("maps", limit: 1 << 24) else { return [] }
-        return MappedFile.parse(bytes, sharedWritable: sharedWritable)
+        MappedFile.parse(maps(), sharedWritable: sharedWritable)
     }
 
     /// Working directory as a path.

@@ -53,6 +53,7 @@
 
 #include "clinux_control.h"
 #include "clinux_fanotify.h"
+#include "clinux_ipc.h"
 #include "clinux_process.h"
 #include "clinux_sockets.h"
 

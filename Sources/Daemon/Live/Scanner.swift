@@ -6,7 +6,7 @@ import Records
 import SocketDiagnostics
 import SystemCalls
 
-/// Finds what is there at one moment: processes, what they hold open, sockets, channels.
+/// Finds what is there at one moment: processes, what they hold open, sockets, channels, what they share.
 struct Scanner {
     let roots: MountRoots
     let network: HostNetwork
@@ -15,7 +15,8 @@ struct Scanner {
     enum Depth {
         /// Everything, mapped files included.
         case full
-        /// What can have changed without an event: files open or mapped for writing, sockets, channels.
+        /// What can have changed without an event: files open or mapped for writing, sockets, channels, shared
+        /// objects.
         case open
     }
 
@@ -32,6 +33,7 @@ struct Scanner {
         }
         addSockets(&snapshot, holders)
         addChannels(&snapshot, holders)
+        snapshot.channels += holders.shared.channels()
         return snapshot
     }
 
@@ -64,9 +66,11 @@ struct Scanner {
                 files.append(file)
             }
         }
+        let maps = directory.maps()
+        holders.shared.note(maps: maps, directory)
         // Of shared memory the descriptor is mostly closed at once, and the kernel tells of the closing only
         // when the last mapping goes.
-        for mapped in directory.mappedFiles(sharedWritable: depth == .open) {
+        for mapped in MappedFile.parse(maps, sharedWritable: depth == .open) {
             let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
             files.append(HeldFile(path: mapped.path, access: access, kind: .regular))
         }
@@ -82,6 +86,7 @@ struct Scanner {
         let isWritable = flags & O_ACCMODE != O_RDONLY
         guard let status = directory.statistics(descriptor: number), let kind = FileKind(mode: status.st_mode)
         else { return nil }
+        if holders.shared.note(path, status, pid) { return nil }
         if kind == .fifo { holders.noteFifo(path, pid) }
         if depth == .open && !isWritable { return nil }
         // Deleted, or one of the kernel's views of itself.
@@ -163,6 +168,8 @@ struct DescriptorHolders {
     private(set) var sockets: [UInt32: [Int32]] = [:]
     private(set) var pipes: [UInt32: [Int32]] = [:]
     private(set) var fifos: [[UInt8]: [Int32]] = [:]
+    /// What they share by other means; the tables of it are those of the moment in which this was made.
+    var shared = SharedObjects()
 
     /// Takes in what a link in /proc/PID/fd says: `socket:[N]` or `pipe:[N]`; anything else is left out.
     mutating func note(_ target: [UInt8], _ pid: Int32) {

@@ -1,0 +1,102 @@
+import CLinux
+import Glibc
+import Observation
+import Procfs
+import Records
+
+/// Gathers, in the course of a scan, who shares System V objects, POSIX shared memory and POSIX message queues.
+///
+/// Descriptors and mappings name a file of these by its inode: that, and not its path, tells whether two
+/// processes have the same one, since a name can be given up and taken again.
+struct SharedObjects {
+    private let places: SharingPlaces
+    private let tables: SystemVTables
+    private var attached: [Int32: [Int32]] = [:]
+    private var memory: [UInt64: Holding] = [:]
+    private var queues: [UInt64: Holding] = [:]
+    private var memoryNames = MemoryNames()
+
+    private struct Holding {
+        /// Empty for one that has given up its name, by which nobody will find it any more.
+        var name: [UInt8]
+        var pids: [Int32] = []
+    }
+
+    /// Takes in the tables of this moment.
+    init(_ places: SharingPlaces = .own) {
+        self.places = places
+        tables = SystemVTables(places)
+    }
+
+    /// Whether any process can have something mapped that is shared: if not, a scan is spared their maps.
+    var hasMappings: Bool { tables.segments.contains { $0.count > 0 } || places.isMemoryInUse }
+
+    /// Takes in an open file; says whether it is none that a path leads to (a message queue).
+    mutating func note(_ path: [UInt8], _ status: stat, _ pid: Int32) -> Bool {
+        let device = UInt64(status.st_dev)
+        guard status.st_mode & S_IFMT == S_IFREG else { return device == places.queueDevice }
+        if device == places.memoryDevice { noteMemory(path, UInt64(status.st_ino), pid) }
+        guard device == places.queueDevice else { return false }
+        let name = status.st_nlink == 0 ? [] : SharingPlaces.queueName(path)
+        Self.add(pid, name, &queues[UInt64(status.st_ino)])
+        return true
+    }
+
+    /// Takes in what a process has mapped (the bytes of /proc/PID/maps).
+    mutating func note(maps bytes: [UInt8], _ process: borrowing ProcessDirectory) {
+        let pid = process.pid
+        var isNear: Bool?
+        for mapping in SharedMapping.parse(bytes) {
+            if let key = mapping.segmentKey {
+                // Every IPC namespace numbers its segments by itself.
+                guard let id = Int32(exactly: mapping.inode), let segment = tables.segment(id),
+                    // A segment that is to go with its last user has no key any more.
+                    segment.key == key || segment.key == 0
+                else { continue }
+                let near = isNear ?? places.contains(process)
+                isNear = near
+                if near { Self.add(pid, &attached[id, default: []]) }
+            } else if places.isMemory(mapping) {
+                noteMemory(mapping.path, mapping.inode, pid)
+            }
+        }
+    }
+
+    private mutating func noteMemory(_ path: [UInt8], _ inode: UInt64, _ pid: Int32) {
+        guard SharingPlaces.isMemory(path) else { return }
+        let isKnown = memory[inode].map { !$0.name.isEmpty } ?? false
+        let name = isKnown ? [] : memoryNames.name(path, inode)
+        Self.add(pid, name, &memory[inode])
+    }
+
+    /// What was found, each object that somebody holds or used last.
+    func channels() -> [ChannelSnapshot] {
+        var known = LivingProcesses(places)
+        var channels: [ChannelSnapshot] = []
+        func add(_ mechanism: Mechanism, _ name: [UInt8], _ pids: [Int32]) {
+            if !pids.isEmpty {
+                channels.append(ChannelSnapshot(mechanism, name: name, holders: pids, peers: pids))
+            }
+        }
+        for segment in tables.segments {
+            add(.shm, segment.name, (attached[segment.id] ?? []) + known.pids(of: segment.users))
+        }
+        for set in tables.semaphoreSets() { add(.sem, set.name, known.pids(of: set.users)) }
+        for queue in tables.messageQueues { add(.msg, queue.name, known.pids(of: queue.users)) }
+        for holding in memory.values { add(.posixShm, holding.name, holding.pids) }
+        for holding in queues.values { add(.mqueue, holding.name, holding.pids) }
+        return channels
+    }
+
+    private static func add(_ pid: Int32, _ name: [UInt8], _ holding: inout Holding?) {
+        var found = holding ?? Holding(name: name)
+        if found.name.isEmpty { found.name = name }
+        add(pid, &found.pids)
+        holding = found
+    }
+
+    /// A process is scanned at once, so it can only be the last.
+    private static func add(_ pid: Int32, _ pids: inout [Int32]) {
+        if pids.last != pid { pids.append(pid) }
+    }
+}
