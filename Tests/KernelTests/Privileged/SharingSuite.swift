@@ -24,20 +24,21 @@ extension KernelTests {
             second.kill()
         }
 
-        /// Who has ended is no sharer, though the kernel keeps the number of its process.
-        @Test(.timeLimit(.minutes(1)))
-        func whoIsGoneIsNoSharer() throws {
+        /// Who has ended is no sharer, though the kernel keeps the number of its process, whether or not the
+        /// daemon had met that process.
+        @Test(.timeLimit(.minutes(1)), arguments: [true, false])
+        func whoIsGoneIsNoSharer(isMet: Bool) throws {
             let stage = try Stage()
+            var daemon = isMet ? try stage.daemon() : nil
             let first = try stage.first()
-            let second = try stage.second()
-            second.kill()
-            try run([stage.names[1], "send", stage.key, stage.name])
-            let daemon = try stage.daemon()
-            let found = Self.facts(try daemon.dump(), stage)
-            // The last sender and the last receiver were the second program's.
+            // It is now the last sender, and the last to work one of the semaphores.
+            try run(stage.group.command([stage.names[1], "send", stage.key, stage.name]))
+            daemon = try daemon ?? stage.daemon()
+            let dump = try #require(daemon).dump()
+            #expect(dump.files(stage.names[1]).isEmpty == !isMet)
             let expected = stage.expected([(stage.names[0], nil)]).filter { !$0.hasPrefix("msg ") }
-            #expect(found == expected)
-            try daemon.stop()
+            #expect(Self.facts(dump, stage) == expected)
+            try #require(daemon).stop()
             first.kill()
         }
 

@@ -2,7 +2,7 @@
 //
 //   sharer first KEY NAME       makes them, and holds them until it is killed
 //   sharer second KEY NAME ID   joins those that the first one made, and holds them likewise
-//   sharer send KEY NAME        sends a message to the queue and ends
+//   sharer send KEY NAME        sends a message, works the second semaphore, and ends
 //   sharer remove KEY NAME      removes whatever is there
 //
 // KEY is that of System V shared memory, semaphores (a set of three) and a message queue; there is a private
@@ -65,6 +65,8 @@ int main(int count, char **arguments) {
     }
     if (strcmp(arguments[1], "send") == 0) {
         sendMessage(key);
+        int set = semget(key, 0, 0);
+        check(set >= 0 && semop(set, &(struct sembuf){.sem_num = 1, .sem_op = 1}, 1) == 0, "semaphore");
         return 0;
     }
     if (!isFirst && count < 5) return 2;
