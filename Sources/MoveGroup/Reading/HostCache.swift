@@ -65,7 +65,9 @@ struct HostCache {
     @inline(never)
     private mutating func search(_ name: UnsafeRawBufferPointer, _ builder: inout GraphBuilder) -> HostID {
         // Beyond so many the builder's own table is faster.
-        if let found = names.firstIndex(where: { $0.bytes.elementsEqual(name) }) { return names[found].number }
+        if let found = names.firstIndex(where: { $0.bytes.elementsEqual(name) }) {
+            return names[found].number
+        }
         let number = builder.listedHost(String(decoding: name, as: UTF8.self))
         if names.count < 64 { names.append((Array(name), number)) }
         return number

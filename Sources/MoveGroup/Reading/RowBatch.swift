@@ -43,7 +43,9 @@ struct RowBatch: ~Copyable {
             ends[end].hash = builder.nodes.hash(ends[end].tag, bytes)
         }
         for end in 0..<count * 2 where !ends[end].isRepeated { seen ^= builder.nodes.peek(ends[end].hash) }
-        for end in 0..<count * 2 where !ends[end].isRepeated { seen ^= builder.nodes.peekEntry(ends[end].hash) }
+        for end in 0..<count * 2 where !ends[end].isRepeated {
+            seen ^= builder.nodes.peekEntry(ends[end].hash)
+        }
         for row in 0..<count {
             let from = ends[row * 2]
             if !from.isRepeated {

@@ -28,9 +28,6 @@ struct SharedObjects {
         tables = SystemVTables(places)
     }
 
-    /// Whether any process can have something mapped that is shared: if not, a scan is spared their maps.
-    var hasMappings: Bool { tables.segments.contains { $0.count > 0 } || places.isMemoryInUse }
-
     /// Takes in an open file; says whether it is none that a path leads to (a message queue).
     mutating func note(_ path: [UInt8], _ status: stat, _ pid: Int32) -> Bool {
         let device = UInt64(status.st_dev)

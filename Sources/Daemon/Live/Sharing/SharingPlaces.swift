@@ -11,8 +11,6 @@ struct SharingPlaces {
     let memoryDevice: UInt64?
     /// Device of the message queues of the namespace: each namespace has a filesystem of its own for them.
     let queueDevice: UInt64?
-    /// Whether there is anything in POSIX shared memory, what has no name any more included.
-    let isMemoryInUse: Bool
 
     /// Those of the daemon, at this moment.
     static var own: SharingPlaces { SharingPlaces() }
@@ -22,10 +20,6 @@ struct SharingPlaces {
         queueDevice = Self.ownQueueDevice
         var status = stat()
         memoryDevice = stat("/dev/shm", &status) == 0 ? UInt64(status.st_dev) : nil
-        var counts = statfs()
-        // The root is a file too. A filesystem without a limit does not count its files.
-        isMemoryInUse =
-            statfs("/dev/shm", &counts) == 0 && (counts.f_files == 0 || counts.f_files - counts.f_ffree > 1)
     }
 
     // Both are the same for as long as the daemon runs.
