@@ -204,7 +204,10 @@ struct RelationTests {
         #expect(try Self.group(facts, policy: "follow ipc unix:/s\n" + policy).members == group.members)
     }
 
-    @Test(arguments: [(Mechanism.pipe, "pipe"), (.pipe, ""), (.unix, "socketpair"), (.unix, ""), (.shm, "")])
+    @Test(arguments: [
+        (Mechanism.pipe, "pipe"), (.pipe, ""), (.unix, "socketpair"), (.unix, ""), (.shm, ""), (.shm, "id 5"),
+        (.sem, "id 0"), (.msg, "id 7"),
+    ])
     func namelessObjectsBringThePeer(mechanism: Mechanism, name: String) throws {
         let facts: [Fact] = [
             .ipc("/p", mechanism, name, peer: "/q"), .ipc("/r", mechanism, name), .ipc("/p", mechanism, name),

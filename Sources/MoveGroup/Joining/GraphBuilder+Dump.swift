@@ -123,6 +123,8 @@ extension Node {
     static func isNameless(_ mechanism: Mechanism, _ name: [UInt8]) -> Bool {
         switch mechanism {
         case .pipe: true
+        // The number of a System V object without a key is given anew after each boot.
+        case .shm, .sem, .msg: name.isEmpty || name.starts(with: "id ".utf8)
         case .unix: name.isEmpty || name.elementsEqual("socketpair".utf8)
         default: name.isEmpty
         }

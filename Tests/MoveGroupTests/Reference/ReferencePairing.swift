@@ -97,6 +97,7 @@ struct ReferencePairing {
         case .ipc(let user, let mechanism, let name, let peer):
             let isNameless =
                 name.isEmpty || mechanism == .pipe || (mechanism == .unix && name == "socketpair")
+                || ([.shm, .sem, .msg].contains(mechanism) && name.hasPrefix("id "))
             let channel = Named.channel(host, mechanism, isNameless ? "" : name)
             guard let peer else { return put(program(user), channel, .ipc, one.evidence) }
             put(program(user), program(peer), .ipc, one.evidence, via: channel)
