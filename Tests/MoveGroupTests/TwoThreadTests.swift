@@ -132,8 +132,8 @@ private struct RandomList {
 
     private mutating func appendRow(isOdd: Bool, _ seed: UInt64) {
         let hosts = seed % 2 == 0 ? 5 : 3000
-        let line =
-            "10.0.0.\(next(hosts)),/p\(next(40_000)),10.0.0.\(next(hosts)),/some/longer/p\(next(90_000))"
+        let near = "10.0.0.\(next(hosts)),/p\(next(40_000))"
+        let line = "\(near),10.0.0.\(next(hosts)),/some/longer/p\(next(90_000))"
         // Errors only with every other seed: the strict way ends at the first.
         switch isOdd ? next(seed % 2 == 0 ? 5 : 10) : -1 {
         case 0: bytes += "10.0.0.1,\"/quoted, \"\"so\"\"\",10.0.0.2,/x\n".utf8
@@ -157,11 +157,12 @@ private struct RandomList {
 
 /// Lends a file without a name.
 private func withFile(_ bytes: [UInt8], _ body: (Int32) throws -> Void) throws {
-    var name = Array("/tmp/retinue-test-XXXXXX".utf8CString)
-    let descriptor = mkstemp(&name)
+    var path = Array("/tmp/retinue-list-XXXXXX".utf8CString)
+    let descriptor = mkstemp(&path)
     try #require(descriptor >= 0)
-    unlink(name)
+    unlink(path)
     defer { close(descriptor) }
-    try #require(bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) } == bytes.count)
+    let written = bytes.withUnsafeBytes { write(descriptor, $0.baseAddress, $0.count) }
+    try #require(written == bytes.count)
     try body(descriptor)
 }

@@ -11,6 +11,9 @@ struct HostNames: ~Copyable {
     @inline(__always)
     mutating func number(_ name: UnsafeRawBufferPointer) -> UInt32 { names.intern(0, name) }
 
+    /// Whether there are hosts without a number in the graph.
+    var hasUnsettled: Bool { tags.count < names.count }
+
     /// Gives the hosts that are new their numbers in the graph.
     mutating func settle(_ builder: inout GraphBuilder) {
         while tags.count < names.count {

@@ -68,6 +68,8 @@ extension ListReader {
     ) throws(ListError) {
         let firstRow = builder.edges.count
         var begins: (Int?, Int?) = (nil, nil)
+        // After an error, too: the first cell's edges want their ends.
+        defer { desk.prepare(turn, begins, firstRow, &builder) }
         for half in 0..<2 {
             let cell = desk.cell(half, turn)
             let border = start + (half + 1) * ListCell.size
@@ -78,14 +80,15 @@ extension ListReader {
             if cell.pointee.isPlain, position == cell.pointee.begin, isBetweenRows {
                 let row = builder.edges.count - firstRow
                 if half == 0 { begins.0 = row } else { begins.1 = row }
+                desk.settleNames(half, &builder)
                 builder.edges.extend(by: cell.pointee.rows, EdgeMark(.listed))
                 count(cell.pointee.rows)
                 position = cell.pointee.end
             } else {
+                desk.forgetNames(half)
                 try feed(cell.pointee, &position, to: border, &builder)
             }
         }
-        desk.prepare(turn, begins, firstRow, &builder)
     }
 
     private mutating func feed(

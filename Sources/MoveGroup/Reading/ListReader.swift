@@ -49,8 +49,8 @@ public struct ListReader: ~Copyable {
         guard read > 0, rows > 0 else { return }
         let expected = Int(Double(bytes) / Double(read) * Double(rows) * 1.02)
         builder.edges.reserve(builder.edges.count + expected - rows)
-        let nodes = min(expected, expected * builder.nodes.count / rows)
-        builder.nodes.reserve(nodes: builder.nodes.count + nodes)
+        builder.nodes.reserve(
+            nodes: builder.nodes.count + min(expected, expected * builder.nodes.count / rows))
     }
 
     /// Whether the rows so far have four columns.

@@ -44,14 +44,21 @@ final class TwoDesks {
         cell(half, turn).pointee.fill(descriptor, at: offset, hash, &names[half])
     }
 
-    /// Second part, while one thread waits: hands out the halves of the index.
+    /// Second part, while one thread waits: gives the hosts of a cell their numbers.
+    func settleNames(_ half: Int, _ builder: inout GraphBuilder) { names[half].settle(&builder) }
+
+    /// Lets go of what a cell that is fed seemed to name; in quotes it may have been no host at all.
+    func forgetNames(_ half: Int) {
+        if names[half].hasUnsettled { names[half] = HostNames() }
+    }
+
+    /// Then hands out the halves of the index.
     ///
     /// - Parameter begins: for each cell the row at which it begins, unless it was fed.
     func prepare(_ turn: Int, _ begins: (Int?, Int?), _ firstRow: Int, _ builder: inout GraphBuilder) {
         var lower = NodeTable.Need()
         var upper = NodeTable.Need()
         for half in 0..<2 where (half == 0 ? begins.0 : begins.1) != nil {
-            names[half].settle(&builder)
             lower.add(cell(half, turn).pointee.lower.need)
             upper.add(cell(half, turn).pointee.upper.need)
         }
