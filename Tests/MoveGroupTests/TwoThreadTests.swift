@@ -7,7 +7,7 @@ import Testing
 /// A list in a file, taken on two threads, is the list fed piece by piece.
 @Suite("A list taken on two threads")
 struct TwoThreadTests {
-    @Test(arguments: 0..<12) func givesTheGraphOfFeeding(seed: UInt64) throws {
+    @Test(arguments: 0..<6) func givesTheGraphOfFeeding(seed: UInt64) throws {
         let list = RandomList(seed: seed, megabytes: 3).bytes
         for strictness in [ListReader.Strictness.strict, .lenient] {
             let fed = Read(list, strictness, isFed: true)

@@ -12,32 +12,56 @@ final class MemberOrder {
 
     let graph: DependencyGraph
     let hosts: HostOrder
-    /// Each with the text it is known by; the bytes belong to the graph or to `made`.
-    let texts: UnsafeMutableBufferPointer<SortedText>
+    /// The members by number, in order.
+    let nodes: UnsafeMutableBufferPointer<UInt32>
     private(set) var parts: [Part] = []
     /// The texts of endpoints and channels, which the graph keeps in another form.
-    private let made: UnsafeMutableRawBufferPointer
+    private var made: [UInt32: UnsafeRawBufferPointer] = [:]
+
+    /// For so many members two threads sort: it is not worth starting one for less, and for more the memory
+    /// that each needs (48 bytes a member of a part) counts more than time.
+    private static let many = 50_000..<20_000_000
 
     init(_ group: MoveGroup) {
         graph = group.graph
         hosts = HostOrder(group.graph.hosts)
-        texts = .allocate(capacity: group.members.count)
+        nodes = .allocate(capacity: group.members.count)
         let members = Self.membersByPlace(group)
-        var bytes: [UInt8] = []
-        for node in members { Self.appendMadeText(graph, node, to: &bytes) }
-        made = .allocate(byteCount: bytes.count, alignment: 1)
-        made.copyBytes(from: bytes)
+        for node in members { noteMadeText(node) }
         place(members)
-        let sorter = TextSorter(capacity: parts.map(\.range.count).max() ?? 0)
-        for part in parts {
-            sorter.sort(UnsafeMutableBufferPointer(rebasing: texts[part.range]))
-            if part.kind == .program { orderNamesakes(part.range) }
+        if Self.many.contains(members.count), parts.count > 1, ThreadPair.isWorthwhile {
+            // Large parts in turn to one and the other, each with memory of its own.
+            let turns = parts.indices.sorted { parts[$0].range.count > parts[$1].range.count }
+            let isDone = ThreadPair.run { half, _ in
+                sort(turns.indices.filter { $0 % 2 == half }.map { turns[$0] })
+            }
+            if !isDone { sort(Array(parts.indices)) }
+        } else {
+            sort(Array(parts.indices))
         }
     }
 
     deinit {
-        texts.deallocate()
-        made.deallocate()
+        nodes.deallocate()
+        for text in made.values { text.deallocate() }
+    }
+
+    /// Sorts some of the parts.
+    private func sort(_ numbers: [Int]) {
+        let capacity = numbers.map { parts[$0].range.count }.max() ?? 0
+        let sorter = TextSorter(capacity: capacity)
+        let texts = UnsafeMutableBufferPointer<SortedText>.allocate(capacity: max(capacity, 1))
+        defer { texts.deallocate() }
+        for number in numbers {
+            let part = parts[number]
+            let own = UnsafeMutableBufferPointer(rebasing: texts[..<part.range.count])
+            for (index, position) in part.range.enumerated() {
+                (own.baseAddress.unsafelyUnwrapped + index).initialize(to: text(nodes[position], part.kind))
+            }
+            sorter.sort(own)
+            if part.kind == .program { orderNamesakes(own) }
+            for (index, position) in part.range.enumerated() { nodes[position] = own[index].node }
+        }
     }
 
     /// The members in the order in which their texts lie in memory, if they are a good part of the graph: to
@@ -62,16 +86,21 @@ final class MemberOrder {
     @inline(__always)
     func touch(from start: Int, to end: Int) -> (next: Int, bits: UInt8) {
         let end = min(start + 24, end)
-        var bits: UInt8 = 0
-        for position in start..<end where texts[position].count > 0 {
-            let text = texts[position]
-            bits |= text.base.load(as: UInt8.self)
-            bits |= text.base.load(fromByteOffset: Int(text.count) - 1, as: UInt8.self)
-        }
-        return (end, bits)
+        var bits: UInt32 = 0
+        for position in start..<end { bits |= graph.nodes.tag(nodes[position]) }
+        return (end, UInt8(truncatingIfNeeded: bits))
     }
 
-    var members: [NodeID] { texts.map { NodeID(rawValue: $0.node) } }
+    var members: [NodeID] { nodes.map { NodeID(rawValue: $0) } }
+
+    /// Lends the text by which the member at a position is known.
+    @inline(__always)
+    func withText<Result, Failure: Error>(
+        at position: Int, _ kind: NodeKind, _ body: (UnsafeRawBufferPointer) throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        let text = text(nodes[position], kind)
+        return try body(text.bytes)
+    }
 
     /// The part for a host and kind in a number that counts up in the order of outputs.
     @inline(__always)
@@ -86,12 +115,9 @@ final class MemberOrder {
             next.withUnsafeMutableBufferPointer { next in
                 for node in members { next[slot(graph.nodes.tag(node.rawValue), ranks) + 1] += 1 }
                 for index in 1..<next.count { next[index] += next[index - 1] }
-                var used = 0
                 for node in members {
-                    let tag = graph.nodes.tag(node.rawValue)
-                    let text = text(node, NodeKind(rawValue: UInt8(tag & 7)) ?? .file, &used)
-                    let place = slot(tag, ranks)
-                    (texts.baseAddress.unsafelyUnwrapped + next[place]).initialize(to: text)
+                    let place = slot(graph.nodes.tag(node.rawValue), ranks)
+                    (nodes.baseAddress.unsafelyUnwrapped + next[place]).initialize(to: node.rawValue)
                     next[place] += 1
                 }
             }
@@ -107,42 +133,40 @@ final class MemberOrder {
         }
     }
 
-    /// The text that a node is known by. It stays where it is as long as the graph is there.
+    /// The text that a node is known by. It stays where it is as long as this and the graph are there.
     @inline(__always)
-    private func text(_ node: NodeID, _ kind: NodeKind, _ used: inout Int) -> SortedText {
+    private func text(_ node: UInt32, _ kind: NodeKind) -> SortedText {
         switch kind {
-        case .file, .entry:
-            return graph.nodes.withText(node.rawValue) { Self.text(node, $0) }
-        case .program:
-            return graph.nodes.withText(node.rawValue) { Self.text(node, ProgramText($0).path) }
+        case .file, .entry: graph.nodes.withText(node) { Self.text(node, $0) }
+        case .program: graph.nodes.withText(node) { Self.text(node, ProgramText($0).path) }
         case .endpoint, .channel:
-            var bytes: [UInt8] = []
-            Self.appendMadeText(graph, node, to: &bytes)
-            let text = UnsafeRawBufferPointer(rebasing: made[used..<used + bytes.count])
-            used += bytes.count
-            return Self.text(node, text)
+            Self.text(node, made[node] ?? UnsafeRawBufferPointer(start: nil, count: 0))
         }
     }
 
     @inline(__always)
-    private static func text(_ node: NodeID, _ bytes: UnsafeRawBufferPointer) -> SortedText {
+    private static func text(_ node: UInt32, _ bytes: UnsafeRawBufferPointer) -> SortedText {
         // An empty text needs some place; it is never read.
         let base = bytes.baseAddress ?? UnsafeRawPointer(bitPattern: 1).unsafelyUnwrapped
-        return SortedText(base: base, count: Int32(truncatingIfNeeded: bytes.count), node: node.rawValue)
+        return SortedText(base: base, count: Int32(truncatingIfNeeded: bytes.count), node: node)
     }
 
-    private static func appendMadeText(_ graph: DependencyGraph, _ node: NodeID, to out: inout [UInt8]) {
+    private func noteMadeText(_ node: NodeID) {
         let kind = graph.kind(node)
         guard kind == .endpoint || kind == .channel else { return }
-        graph[node].appendShownText(to: &out)
+        var bytes: [UInt8] = []
+        graph[node].appendShownText(to: &bytes)
+        let text = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
+        _ = text.initialize(from: bytes)
+        made[node.rawValue] = UnsafeRawBufferPointer(text)
     }
 
     /// Puts programs of the same path in order: by workload, executable.
-    private func orderNamesakes(_ range: Range<Int>) {
-        var start = range.lowerBound
-        while start < range.upperBound {
+    private func orderNamesakes(_ texts: UnsafeMutableBufferPointer<SortedText>) {
+        var start = 0
+        while start < texts.count {
             var end = start + 1
-            while end < range.upperBound, texts[end].bytes.elementsEqual(texts[start].bytes) { end += 1 }
+            while end < texts.count, texts[end].bytes.elementsEqual(texts[start].bytes) { end += 1 }
             if end - start > 1 {
                 let graph = graph
                 let keys = texts[start..<end].map { text -> (key: [[UInt8]], text: SortedText) in

@@ -78,7 +78,7 @@ struct Picture {
             var sets: [(set: FileSet, files: [NodeID])] = []
             var known: [FileSet: Int] = [:]
             for position in part.range {
-                let node = NodeID(rawValue: report.order.texts[position].node)
+                let node = NodeID(rawValue: report.order.nodes[position])
                 if collapses, isPlainFile(node, start) {
                     let set = FileSet(host: part.host, users: users(of: node))
                     let number = known[set] ?? sets.count
@@ -206,7 +206,7 @@ extension GroupReport {
     /// Position of each member in the order of outputs, by the number of the node; the largest for others.
     func ranks() -> [UInt32] {
         var ranks = [UInt32](repeating: .max, count: graph.nodeCount)
-        for (rank, text) in order.texts.enumerated() { ranks[Int(text.node)] = UInt32(rank) }
+        for (rank, node) in order.nodes.enumerated() { ranks[Int(node)] = UInt32(rank) }
         return ranks
     }
 }

@@ -31,16 +31,18 @@ extension GroupReport {
             let start = start(of: part)
             var touched = part.range.lowerBound
             for position in part.range {
-                let text = order.texts[position]
-                let node = NodeID(rawValue: text.node)
-                rows.reserve(start.count + 2 * Int(text.count) + 8)
+                let node = NodeID(rawValue: order.nodes[position])
                 if position == touched {
                     let (next, bits) = order.touch(from: position, to: part.range.upperBound)
                     touched = next
+                    rows.reserve(1)
                     rows.scribble(bits)
                 }
-                start.withUnsafeBytes { rows.put($0) }
-                rows.putField(text.bytes)
+                order.withText(at: position, part.kind) { text in
+                    rows.reserve(start.count + 2 * text.count + 8)
+                    start.withUnsafeBytes { rows.put($0) }
+                    rows.putField(text)
+                }
                 rows.put(UInt8(ascii: ","))
                 if part.kind == .program { putWorkload(of: node, &rows) }
                 if let reasons {

@@ -69,8 +69,8 @@ extension GroupReport {
     ) throws(Failure) {
         let ranks = ranks()
         let merger = DependencyMerger(graph, NodeOrder(graph, order.hosts))
-        for text in order.texts {
-            for dependency in merger.dependencies(of: NodeID(rawValue: text.node), ranks: ranks) {
+        for node in order.nodes {
+            for dependency in merger.dependencies(of: NodeID(rawValue: node), ranks: ranks) {
                 try body(dependency)
             }
         }

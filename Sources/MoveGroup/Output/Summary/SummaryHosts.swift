@@ -42,7 +42,7 @@ struct SummaryHosts {
         var named: [NodeID] = []
         var copied = 0
         for position in part.range {
-            let node = NodeID(rawValue: report.order.texts[position].node)
+            let node = NodeID(rawValue: report.order.nodes[position])
             let isStart = reasons[isStartOf: node]
             if part.kind == .file, !isStart, !report.group.isBound(node) {
                 copied += 1
