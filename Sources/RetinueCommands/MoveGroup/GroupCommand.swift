@@ -58,6 +58,9 @@ struct GroupCommand: ParsableCommand {
         completion: .file())
     var output = "-"
 
+    @Flag(help: "Say on standard error how long each phase took, and how large the graph is.")
+    var stats = false
+
     func validate() throws {
         guard !explain || format == .table || format == .csv else {
             throw ValidationError("--explain is for --format table and csv; json has every reason")
@@ -65,8 +68,14 @@ struct GroupCommand: ParsableCommand {
     }
 
     func run() throws {
+        var times = PhaseTimes()
         let graph = try options.graph()
-        let group = try options.group(of: program, in: graph, hasReasons: explain || hasReasons)
+        times.end("read and join")
+        let closure = try options.closure(hasReasons: explain || hasReasons)
+        let start = try NodeChoice(graph).nodes(for: program)
+        times.end("find the program")
+        let group = graph.moveGroup(of: start, closure)
+        times.end("closure")
         let report = GroupReport(group)
         try OutputFile.write(to: output) { output in
             switch format {
@@ -81,8 +90,18 @@ struct GroupCommand: ParsableCommand {
             case .prov: try report.writeProvenance { try output.write($0) }
             }
         }
+        times.end("write")
+        if stats { say(times, group) }
         // A table has them itself.
         if format != .table { for warning in report.warnings { Diagnostics.say(warning) } }
+    }
+
+    private func say(_ times: PhaseTimes, _ group: MoveGroup) {
+        let graph = group.graph
+        Diagnostics.say(
+            "\(Quantity.grouped(graph.edgeCount)) dependencies of \(Quantity.grouped(graph.nodeCount)) nodes, "
+                + "\(Quantity.bytes(graph.footprint)), \(Quantity.grouped(group.members.count)) members: \(times.text)"
+        )
     }
 
     private var hasReasons: Bool {

@@ -29,6 +29,20 @@ struct GroupOptionTests {
         }
     }
 
+    @Test func statsAreSaidAsideAndChangeNothing() throws {
+        try CommandFolder.with { folder throws in
+            let words = ["group", "web1:/srv/shop.py"] + Self.files + ["--format", "csv"]
+            let plain = try folder.retinue(words)
+            let told = try folder.retinue(words + ["--stats"])
+            #expect(told.status == 0)
+            #expect(told.output == plain.output)
+            let pattern =
+                /retinue: \d+ dependencies of \d+ nodes, .* \d+ members: read and join [\d.]+ ms, .*closure [\d.]+ ms, write [\d.]+ ms\n/
+            #expect(told.errors.contains(pattern))
+            #expect(!plain.errors.contains(pattern))
+        }
+    }
+
     @Test func policies() throws {
         try CommandFolder.with { folder throws in
             try folder.write("# ours\nsystem **/postgres\n", "mine.policy")
