@@ -29,12 +29,9 @@ struct Host: Sendable {
     static func read() -> Host {
         var names = utsname()
         uname(&names)
-        let name = withUnsafeBytes(of: &names.nodename, text)
         let kernel = withUnsafeBytes(of: &names.release, text)
         let boot = line("/proc/sys/kernel/random/boot_id") ?? ""
-        // Without a machine id (machine-id(5)) the host's name has to do.
-        let id = line("/etc/machine-id") ?? line("/var/lib/dbus/machine-id") ?? name
-        return Host(id: id, name: name, kernel: kernel, boot: boot)
+        return Host(id: MachineID.read(), name: MachineID.hostName(), kernel: kernel, boot: boot)
     }
 
     /// The host's addresses now, loopback left out (getifaddrs(3)).

@@ -1,3 +1,4 @@
+import Records
 import SeedForm
 
 /// What is to be said of a list: what is not in it, and why. Silence means that everything is.

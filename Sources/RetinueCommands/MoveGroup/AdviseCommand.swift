@@ -1,5 +1,6 @@
 import ArgumentParser
 import MoveGroup
+import SystemCalls
 
 struct AdviseCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -44,7 +45,7 @@ struct AdviseCommand: ParsableCommand {
 
     func run() throws {
         let group = try options.group(of: program, in: try options.graph(), hasReasons: false)
-        let roots = HostRoots(given: roots.roots, machineID: HostRoots.thisMachine())
+        let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
         try roots.check(against: group.graph.hosts)
         let advice = group.isolationAdvice()
         guard !advice.isEmpty else {

@@ -50,12 +50,4 @@ struct HostRoots {
             }
         }
     }
-
-    /// The id of this machine (machine-id(5)).
-    static func thisMachine() -> String? {
-        guard let file = try? InputFile(path: "/etc/machine-id"), let bytes = try? file.piece(upTo: 4096)
-        else { return nil }
-        let line = bytes.prefix { $0 != UInt8(ascii: "\n") && $0 != UInt8(ascii: "\r") }
-        return String(decoding: line, as: UTF8.self)
-    }
 }

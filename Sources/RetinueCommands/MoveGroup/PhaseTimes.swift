@@ -1,3 +1,4 @@
+import Records
 import SystemCalls
 
 /// How long each phase of a command took.

@@ -21,7 +21,7 @@ struct FileSizeReader {
 
     init(_ graph: DependencyGraph, _ options: RootOptions) throws(Failure) {
         self.graph = graph
-        let roots = HostRoots(given: options.roots, machineID: HostRoots.thisMachine())
+        let roots = HostRoots(given: options.roots, machineID: MachineID.read())
         try roots.check(against: graph.hosts)
         // A path begins with a slash of its own.
         folders = graph.hosts.map { host in roots.root(of: host).map { $0 == "/" ? "" : $0 } }

@@ -1,4 +1,5 @@
 import Glibc
+import Records
 import SystemCalls
 
 /// How far a long piece of work has come: a line on stderr that is written over and goes away at the end.

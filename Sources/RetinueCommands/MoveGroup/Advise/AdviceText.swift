@@ -1,4 +1,5 @@
 import MoveGroup
+import Records
 
 /// Advice as a page for people, a block a host. Whatever it quotes cannot steer the terminal.
 struct AdviceText {

@@ -1,4 +1,5 @@
 import DebianPackages
+import Records
 import SystemCalls
 
 /// What the files of a group on one host take, measured where they are.

@@ -1,5 +1,6 @@
 import DebianPackages
 import MoveGroup
+import Records
 
 /// What was measured of a host, for people.
 struct MeasureText {

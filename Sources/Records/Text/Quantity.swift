@@ -1,7 +1,7 @@
 /// Numbers as people read them.
-enum Quantity {
+package enum Quantity {
     /// `1234567` as `1,234,567`.
-    static func grouped(_ number: some BinaryInteger) -> String {
+    package static func grouped(_ number: some BinaryInteger) -> String {
         let digits = String(number.magnitude)
         var text = number < 0 ? "-" : ""
         for (index, digit) in digits.enumerated() {
@@ -12,12 +12,17 @@ enum Quantity {
     }
 
     /// `1 file`, `1,234 files`.
-    static func counted(_ number: some BinaryInteger, _ what: String) -> String {
+    package static func counted(_ number: some BinaryInteger, _ what: String) -> String {
         "\(grouped(number)) \(what)\(number == 1 ? "" : "s")"
     }
 
+    /// `1 address`, `1,234 addresses`.
+    package static func counted(_ number: some BinaryInteger, _ one: String, _ many: String) -> String {
+        "\(grouped(number)) \(number == 1 ? one : many)"
+    }
+
     /// `12345678` as `11.8 MiB`.
-    static func bytes(_ count: some BinaryInteger) -> String {
+    package static func bytes(_ count: some BinaryInteger) -> String {
         var value = Double(count)
         var unit = 0
         let units = ["B", "KiB", "MiB", "GiB", "TiB"]
@@ -29,7 +34,7 @@ enum Quantity {
     }
 
     /// One digit behind the point, rounded; `-` for what is no number.
-    static func decimal(_ value: Double) -> String {
+    package static func decimal(_ value: Double) -> String {
         guard value.isFinite, abs(value) < 1e15 else { return "-" }
         let tenths = Int((abs(value) * 10).rounded())
         let sign = value < 0 && tenths > 0 ? "-" : ""
@@ -37,7 +42,7 @@ enum Quantity {
     }
 
     /// Seconds in the two largest units that apply: `3 d 4 h`, `12 min 5 s`.
-    static func duration(seconds: UInt64) -> String {
+    package static func duration(seconds: UInt64) -> String {
         let parts = [
             (seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"),
             (seconds % 60, "s"),
