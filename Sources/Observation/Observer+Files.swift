@@ -99,12 +99,14 @@ extension Observer {
             counters.unattributedFiles += 1
             return
         }
+        if flags.contains(.opened) {
+            noteFile(program, path, access, flags, .exact, time)
+            return
+        }
         let isKnown = ledger.position(of: .file(program, path: path)) != nil
-        if !isFirst, !flags.contains(.opened), !isKnown { return }
-        noteFile(program, path, access, flags, .exact, time, count: flags.contains(.opened) ? 1 : 0)
-        if flags.contains(.closedWritable), !flags.contains(.opened),
-            !isKnown || process.gap.contains(where: { $0.path == path })
-        {
+        if !isFirst, !isKnown { return }
+        noteFile(program, path, access, flags, .exact, time, count: 0)
+        if flags.contains(.closedWritable), !isKnown || process.gap.contains(where: { $0.path == path }) {
             creditOpener(path, process, image, time)
         }
     }

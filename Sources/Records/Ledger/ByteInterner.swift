@@ -1,3 +1,5 @@
+import Glibc
+
 /// The number of an interned byte string; 0 stands for "none".
 public struct TextID: Hashable, Sendable {
     /// Position in the interner.
@@ -16,7 +18,9 @@ public struct ByteInterner: ~Copyable {
     private var bytes: [UInt8] = []
     /// End of each string; string `n` starts where `n - 1` ends.
     private var ends: [UInt32] = [0]
-    /// Open addressing with linear probing; 0 is free. The size is a power of two.
+    /// Open addressing with linear probing; 0 is free. The size is a power of two. A slot holds a string's
+    /// number in the bits that the size needs, and above it as many bits of the string's hash as there is
+    /// room for: they spare a look at strings that only share the way.
     private var slots: [UInt32]
     private let seed: UInt64
 
@@ -39,16 +43,22 @@ public struct ByteInterner: ~Copyable {
     /// The number of a string, a new one if it was not met before.
     public mutating func intern(_ text: UnsafeRawBufferPointer) -> TextID {
         let hash = hash(text)
-        var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
+        let mask = slots.count - 1
+        let tag = tag(hash)
+        var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] != 0 {
-            if matches(slots[slot], text) { return TextID(rawValue: slots[slot]) }
-            slot = (slot + 1) & (slots.count - 1)
+            let entry = slots[slot]
+            if entry & ~UInt32(mask) == tag {
+                let number = entry & UInt32(mask)
+                if matches(number, text) { return TextID(rawValue: number) }
+            }
+            slot = (slot + 1) & mask
         }
         precondition(bytes.count + text.count <= Int(UInt32.max), "4 GiB of names")
         bytes.append(contentsOf: text)
         ends.append(UInt32(bytes.count))
         let number = UInt32(ends.count - 1)
-        slots[slot] = number
+        slots[slot] = tag | number
         if ends.count * 4 > slots.count * 3 { grow() }
         return TextID(rawValue: number)
     }
@@ -82,9 +92,15 @@ public struct ByteInterner: ~Copyable {
     private func matches(_ number: UInt32, _ text: UnsafeRawBufferPointer) -> Bool {
         let range = range(number)
         guard range.count == text.count else { return false }
+        if range.isEmpty { return true }
         return bytes.withUnsafeBytes { own in
-            UnsafeRawBufferPointer(rebasing: own[range]).elementsEqual(text)
+            memcmp(own.baseAddress! + range.lowerBound, text.baseAddress!, range.count) == 0
         }
+    }
+
+    /// Bits of the hash that do not choose the slot, where a slot has room for them.
+    private func tag(_ hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: hash >> 32) & ~UInt32(slots.count - 1)
     }
 
     /// Eight bytes at a time, multiply and fold (the construction of wyhash), seeded.
@@ -116,7 +132,7 @@ public struct ByteInterner: ~Copyable {
             }
             var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
             while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-            slots[slot] = number
+            slots[slot] = tag(hash) | number
         }
     }
 }

@@ -3,7 +3,10 @@
 /// Only positions are kept, the keys stay in the records: some eight bytes a record where a
 /// dictionary takes forty. Open addressing with linear probing.
 struct RecordIndex: Sendable {
-    /// A position plus one; 0 is free. The size is a power of two.
+    /// A position plus one in the bits that the size needs, above it as many bits of the key's hash as there
+    /// is room for; 0 is free. The size is a power of two.
+    ///
+    /// Records lie all over the memory: the bits of the hash spare a look at those that only share the way.
     private var slots = [UInt32](repeating: 0, count: 256)
     // What programs do decides what the keys are: a fixed seed would let one choose where they fall.
     private let seed = UInt64.random(in: .min ... .max)
@@ -13,11 +16,17 @@ struct RecordIndex: Sendable {
 
     /// Position of the record with this key, if there is one.
     func position(of key: RecordKey, in records: [Record]) -> Int? {
-        var slot = Int(truncatingIfNeeded: hash(key)) & (slots.count - 1)
+        let hash = hash(key)
+        let mask = slots.count - 1
+        let tag = tag(hash)
+        var slot = Int(truncatingIfNeeded: hash) & mask
         while slots[slot] != 0 {
-            let position = Int(slots[slot] - 1)
-            if records[position].key == key { return position }
-            slot = (slot + 1) & (slots.count - 1)
+            let entry = slots[slot]
+            if entry & ~UInt32(mask) == tag {
+                let position = Int(entry & UInt32(mask)) - 1
+                if records[position].key == key { return position }
+            }
+            slot = (slot + 1) & mask
         }
         return nil
     }
@@ -33,9 +42,15 @@ struct RecordIndex: Sendable {
     }
 
     private mutating func place(_ key: RecordKey, _ position: Int) {
-        var slot = Int(truncatingIfNeeded: hash(key)) & (slots.count - 1)
+        let hash = hash(key)
+        var slot = Int(truncatingIfNeeded: hash) & (slots.count - 1)
         while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = UInt32(position + 1)
+        slots[slot] = tag(hash) | UInt32(position + 1)
+    }
+
+    /// Bits of the hash that do not choose the slot, where a slot has room for them.
+    private func tag(_ hash: UInt64) -> UInt32 {
+        UInt32(truncatingIfNeeded: hash >> 32) & ~UInt32(slots.count - 1)
     }
 
     private func hash(_ key: RecordKey) -> UInt64 {
