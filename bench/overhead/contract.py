@@ -60,21 +60,25 @@ class Workload:
     quick_operations: int  # of a run with --quick
     only: Optional[tuple] = None  # names of watchers that this workload is limited to (it is too long for all)
     unpinned: bool = False  # both processors for the workload and the watcher, as in real life
+    packages: tuple = ()  # Debian's, installed by the runner
 
     def missing(self):
         """The reason why it can't run here, or None."""
 
     def prepare(self, folder: Path, operations: int):
-        """Makes files, starts servers. Not watched, not timed."""
+        """Makes files and picks ports, in a folder named after the workload below `folder`. Not watched, not timed.
+        Called before each run or once for many runs: what is there already it leaves. Servers are no part of it:
+        command() starts them itself, so that they run under the watcher."""
 
     def command(self, folder: Path, operations: int) -> list:
         """What is run, as arguments. Prints `OPERATIONS SECONDS`."""
 
     def caused(self, folder: Path, operations: int) -> Counter:
-        """The facts that one run causes for certain (of real software perhaps a part of them): Fact -> times."""
+        """The facts that one run causes for certain, after prepare(): Fact -> times. Exact for the small programs.
+        Of real software it is a part of the facts, and how often is a lower bound."""
 
     def finish(self, folder: Path):
-        """Undoes prepare: stops what it started, by pid."""
+        """Undoes prepare: removes its folder."""
 
 
 class Watcher:
