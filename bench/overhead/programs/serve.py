@@ -1,0 +1,64 @@
+"""Starts a server, lets a client measure it, ends the server: serve.py CLIENT'S KIND, PORT, USER, SERVER... -- CLIENT...
+
+Both run below this process, so that what watches it watches them. Prints `OPERATIONS SECONDS` as the client says."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+
+PATIENCE = 60  # seconds until the server has to answer: under strace it takes its time
+
+
+def of_wrk(said):
+    """Requests, and the time they took: taken from the rate, which is given more exactly than the time is."""
+    if "Socket errors" in said or "Non-2xx" in said:
+        raise ValueError("requests failed")
+    requests = int(re.search(r"(\d+) requests in", said)[1])
+    return requests, requests / float(re.search(r"Requests/sec: +([\d.]+)", said)[1])
+
+
+def of_pgbench(said):
+    transactions = int(re.search(r"transactions actually processed: (\d+)", said)[1])
+    return transactions, transactions / float(re.search(r"tps = ([\d.]+)", said)[1])
+
+
+KINDS = {"wrk": of_wrk, "pgbench": of_pgbench, "silent": None}
+
+
+def wait_for_answer(server, port):
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        if server.poll() is not None:
+            sys.exit(f"serve.py: the server ended with status {server.returncode}")
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=1).close()
+            return
+        except OSError:
+            time.sleep(0.02)
+    sys.exit("serve.py: the server does not answer")
+
+
+def main():
+    kind, port, user, *rest = sys.argv[1:]
+    split = rest.index("--")
+    server_command, client_command = rest[:split], rest[split + 1:]
+    server = subprocess.Popen(server_command, user=user, group=user, extra_groups=[])
+    try:
+        wait_for_answer(server, int(port))
+        client = subprocess.run(client_command, stdout=subprocess.PIPE, text=True, check=False)
+    finally:
+        server.terminate()
+        server.wait()
+    if client.returncode != 0:
+        sys.exit(f"serve.py: the client ended with status {client.returncode}: {client.stdout}")
+    if KINDS[kind]:
+        try:
+            operations, seconds = KINDS[kind](client.stdout)
+        except (ValueError, TypeError) as problem:
+            sys.exit(f"serve.py: {problem} in what {kind} said: {client.stdout}")
+        print(f"{operations} {seconds:.9f}")
+
+
+main()
