@@ -78,8 +78,8 @@ WORKLOADS = [
     Opens(1, 500_000),
     Opens(32, 500_000),
     Opens(100_000, 100_000),
-    Makes("create", "create + write + close", 20_000),
-    Makes("rename", "create + write + close + rename", 10_000, suffix=".tmp"),
-    Makes("unlink", "create + close + unlink", 20_000),
+    Makes("create", "create + write + close", 12_000),
+    Makes("rename", "create + write + close + rename", 6_000, suffix=".tmp"),
+    Makes("unlink", "create + close + unlink", 15_000),
     Writes("write-heavy", "write of 64 bytes", 500_000),
 ]

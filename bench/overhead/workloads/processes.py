@@ -43,7 +43,7 @@ class Threads(Program):
 
 
 WORKLOADS = [
-    Spawns("static", 1_000),
-    Spawns("dynamic", 600),
+    Spawns("static", 600),
+    Spawns("dynamic", 500),
     Threads("thread", "pthread_create + join", 10_000),
 ]

@@ -89,12 +89,15 @@ OBJECTS := $(SOURCES:.c=.o)
 library.a: $(OBJECTS)
 \t$(AR) rcs $@ $^
 %.o: %.c $(wildcard include/*.h)
-\t$(CC) -O1 -Iinclude -c $< -o $@
+\t$(CC) -O1 -I$(CURDIR)/include -c $(CURDIR)/$< -o $@
 """
 
 
 class Make(Software):
-    """Compiles a generated project of as many small C files as operations, and makes a library of them."""
+    """Compiles a generated project of as many small C files as operations, and makes a library of them.
+
+    The compiler is given full paths, as CMake gives them, the archiver relative ones: who records paths as they are
+    given finds the first and not the second."""
 
     needs = ("make", "ar", "find")
     packages = ("gcc", "libc6-dev", "make", "binutils", "findutils")
@@ -146,6 +149,9 @@ class Make(Software):
         return facts
 
 
+LONG_AGO = 1_600_000_000  # seconds since 1970
+
+
 class GitStatus(Software):
     """`git status` in a repository of 3,000 files."""
 
@@ -165,6 +171,8 @@ class GitStatus(Software):
             file = place / f"{number % 60:02}" / f"{number:04}.txt"
             file.parent.mkdir(exist_ok=True)
             file.write_text(f"{number}\n")
+            # Files as young as the index are read again by each status, and how many are is chance.
+            os.utime(file, (LONG_AGO, LONG_AGO))
         git = [*self.git(folder), "-c", "user.name=Benchmark", "-c", "user.email=benchmark@localhost",
                "-c", "gc.auto=0", "-c", "commit.gpgsign=false"]
         for step in (["init", "-q", "-b", "main"], ["add", "."], ["commit", "-q", "-m", "Files"], ["status"]):
