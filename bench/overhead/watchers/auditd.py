@@ -2,6 +2,7 @@
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 from contract import Fact, Report, comm
@@ -16,6 +17,9 @@ RULES = {"files": [OPENS], "processes": [PROCESSES], "sockets": [SOCKETS], "soft
 
 # Records that go with an event and say nothing of what is asked for: not writing them is cheaper.
 NOT_NEEDED = ("PROCTITLE", "EXECVE", "BPRM_FCAPS")
+
+# A process that execs, opens files and tries to connect.
+CANARY = "import socket; socket.socket(socket.AF_UNIX).connect('/')"
 
 # Leaves new processes out of all auditing, see stop().
 NOBODY = ["-a", "never,task"]
@@ -63,7 +67,7 @@ class Auditd(Tried):
         self.rules_before = []
         self.lost = 0
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         before = _status()
         if before.get("pid", 0):
             raise NotWatching(f"another audit daemon runs already (process {before['pid']})")
@@ -81,17 +85,19 @@ class Auditd(Tried):
         wait_until(lambda: _status()["pid"] == self.process.pid, self.process, what="not ready", said=said)
         for kind in NOT_NEEDED:
             _auditctl("-a", "always,exclude", "-F", f"msgtype={kind}")
-        # Enabled before the rules are made, so that each rule is itself an entry of the log. Only processes that
-        # start from here on are audited: those before have no room for it.
+        rules = RULES[family]
+        for rule in rules:
+            _auditctl("-a", "always,exit", "-F", "arch=b64", *rule, "-k", f"bench-{rules.index(rule)}")
         _auditctl("-e", "1")
-        for rule in RULES[family]:
-            _auditctl("-a", "always,exit", "-F", "arch=b64", *rule)
+        # Only processes that start from here on are audited: those before have no room for it.
         log = folder / "audit.log"
-        wait_until(
-            lambda: text_of(log).count("op=add_rule") >= len(RULES[family]), self.process,
-            what="no rules in the log",
-            said=said,
-        )
+
+        def seen():
+            subprocess.run([sys.executable, "-I", "-S", "-c", CANARY], stderr=subprocess.DEVNULL)
+            logged = text_of(log)
+            return all(f'key="bench-{number}"' in logged for number in range(len(rules)))
+
+        wait_until(seen, self.process, step=0.1, what="nothing in the log", said=said)
 
     def processes(self):
         return [self.process.pid, *_kernel_thread()] if self.process else []
@@ -105,19 +111,21 @@ class Auditd(Tried):
         """
         if self.before is None:
             return
+        before, self.before = self.before, None
         _auditctl("-D")
-        if self.process and self.process.poll() is None:
-            wait_until(lambda: _status()["backlog"] == 0, self.process, seconds=60, what="the backlog did not empty")
-        self.lost = _status()["lost"] - self.before["lost"]
-        for setting, option in SETTINGS.items():
-            _auditctl(option, str(self.before[setting]))
-        end(self.process)
-        self.process = None
-        for rule in self.rules_before:
-            _auditctl(*rule)
-        if NOBODY not in self.rules_before:
-            _auditctl(*NOBODY)
-        self.before = None
+        try:
+            if self.process and self.process.poll() is None:
+                wait_until(lambda: _status()["backlog"] == 0, self.process, seconds=60, what="the backlog is not empty")
+        finally:
+            self.lost = _status()["lost"] - before["lost"]
+            for setting, option in SETTINGS.items():
+                _auditctl(option, str(before[setting]))
+            end(self.process)
+            self.process = None
+            for rule in self.rules_before:
+                _auditctl(*rule)
+            if NOBODY not in self.rules_before:
+                _auditctl(*NOBODY)
 
     def report(self):
         report = Report(lost=self.lost, written_bytes=size_of(self.folder))

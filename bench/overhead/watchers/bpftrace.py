@@ -9,7 +9,7 @@ import re
 import signal
 
 from contract import Fact
-from watchers.launch import NotWatching, end, launch, size_of, text_of, wait_until
+from watchers.launch import end, launch, size_of, text_of, wait_until
 from watchers.paths import real
 from watchers.tracefs import Tracefs
 from watchers.tried import Tried
@@ -52,7 +52,7 @@ class Bpftrace(Tried):
         self.folder = None
         self.tracefs = Tracefs()
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         self.folder = folder
         self.tracefs.mount()
         program = folder / "program.bt"
@@ -88,9 +88,7 @@ class Bpftrace(Tried):
         self.tracefs.unmount()
 
     def lost(self):
-        """It tells of lost events, not of a map that was full: that shows as errors of update."""
-        said = text_of(self.folder / "watcher.err") + text_of(self.folder / "watcher.out")
-        return sum(int(number) for number in LOST.findall(said)) + said.count("Map full")
+        return sum(int(number) for number in LOST.findall(text_of(self.folder / "watcher.err")))
 
     def written(self):
         return size_of(self.folder)

@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+
 from contract import Fact, Report
 from watchers.launch import end, launch, size_of, text_of, wait_until
 from watchers.tried import Tried
@@ -21,7 +22,7 @@ class Fatrace(Tried):
         self.process = None
         self.folder = None
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         self.folder = folder
         # Opens alone, and into a file: the least that it can do for the facts that are asked for.
         self.process = launch(["fatrace", "-f", "O", "-o", folder / "lines"], folder, processors)

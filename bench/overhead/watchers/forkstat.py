@@ -19,7 +19,7 @@ class Forkstat(Tried):
         self.process = None
         self.folder = None
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         self.folder = folder
         # Without -c: with it an exec would be named by comm, which is no path. Without -l: its output goes to a file
         # in blocks, which is cheaper than line by line.

@@ -11,6 +11,7 @@ import re
 import select
 import signal
 import subprocess
+from collections import Counter
 
 from contract import Fact, Report
 from watchers.launch import NotWatching, end, launch, text_of
@@ -51,7 +52,7 @@ class Perf(Tried):
         self.folder = None
         self.tracefs = Tracefs()
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         self.folder = folder
         self.tracefs.mount()  # otherwise perf mounts it and leaves it
         control, answer = folder / "control", folder / "answer"
@@ -89,15 +90,16 @@ class Perf(Tried):
         command += ["comm,event,trace"]
         with open(self.folder / "script.err", "wb") as said:
             script = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, errors="surrogateescape")
-        for line in script.stdout:
+        # Equal lines are read once: there may be a million.
+        for line, times in Counter(script.stdout).items():
             sample = SAMPLE.match(line)
             if sample:
                 fact = _fact(sample["comm"], sample["event"], sample["rest"])
                 if fact:
-                    report.facts[fact] += 1
+                    report.facts[fact] += times
             elif "PERF_RECORD_LOST" in line:
                 lost = LOST.search(line)
-                report.lost += int(lost[1]) if lost else 1
+                report.lost += times * (int(lost[1]) if lost else 1)
         script.stdout.close()
         if script.wait() != 0:
             raise RuntimeError(f"perf script: {text_of(self.folder / 'script.err').strip()[-300:]}")

@@ -21,7 +21,7 @@ class Preload(Tried):
         self.folder = None
         self.library = None
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         from workloads import programs
 
         self.folder = folder

@@ -28,7 +28,7 @@ class Retinue(Tried):
             return f"{DAEMON.relative_to(PROJECT)} is not built (swift build -c release)"
         return super().missing()
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         """All families are watched at once: the daemon has no switch for less."""
         self.folder = folder
         (folder / "configuration").write_text("")  # its defaults, whatever this machine's own file says

@@ -39,7 +39,7 @@ class Strace(Tried):
         self.processors = None
         self.outputs = []
 
-    def start(self, family, folder, processors):
+    def begin(self, family, folder, processors):
         """Nothing yet: it watches what it starts itself."""
         self.folder, self.family, self.processors, self.outputs = folder, family, processors, []
 

@@ -12,6 +12,17 @@ from watchers.launch import NotWatching
 class Tried(Watcher):
     programs = ()  # those that have to be installed
 
+    def begin(self, family, folder, processors):
+        """What start() does; a failure on the way is cleaned up there."""
+        raise NotImplementedError
+
+    def start(self, family, folder, processors):
+        try:
+            self.begin(family, folder, processors)
+        except BaseException:
+            self.stop()
+            raise
+
     def missing(self):
         for program in self.programs:
             if not shutil.which(program):
