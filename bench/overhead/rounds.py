@@ -1,0 +1,222 @@
+"""Runs workloads under watchers in interleaved rounds and gathers the raw numbers."""
+
+import os
+import select
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+
+import place
+import scoring
+import usage
+from contract import Report
+from raw import Row
+
+BASELINE = "baseline"
+NULL = "baseline-again"
+
+
+class Again:
+    """The baseline under another name: what the method calls a difference where there is none."""
+
+    name, title = NULL, "nothing, a second time"
+
+    def __init__(self, baseline):
+        self._baseline = baseline
+
+    def __getattr__(self, attribute):
+        return getattr(self._baseline, attribute)
+
+
+class Failure(Exception):
+    """A workload that did not do its work."""
+
+
+def order(watchers, number):
+    """The order of a round: over as many rounds as there are watchers each stands at every place once and, where
+    their number is even, follows every other once, so that what one leaves behind falls on all alike."""
+    count = len(watchers)
+    zigzag = [(place + 1) // 2 if place % 2 else -(place // 2) for place in range(count)]
+    return [watchers[(step + number) % count] for step in zigzag]
+
+
+@dataclass
+class Sitting:
+    """What one start of a watcher serves: the workloads of a family that get the same processors."""
+
+    family: str
+    unpinned: bool
+    workloads: list
+
+    def label(self):
+        return self.family + (" (not pinned)" if self.unpinned else "")
+
+    def of(self, watcher):
+        """The workloads that this watcher takes part in. No watcher is compared without a baseline."""
+        bare = watcher.name in (BASELINE, NULL)
+        if not bare and self.family not in watcher.families:
+            return []
+        return [workload for workload in self.workloads
+                if bare or workload.only is None or watcher.name in workload.only]
+
+
+def sittings(workloads):
+    found = {}
+    for workload in workloads:
+        found.setdefault((workload.family, workload.unpinned), []).append(workload)
+    return [Sitting(family, unpinned, some) for (family, unpinned), some in found.items()]
+
+
+class Bench:
+    def __init__(self, watched, output, processors, quick=False, timeout=120, tell=print):
+        self.watched, self.output, self.processors = watched, output, processors
+        self.quick, self.timeout, self.tell = quick, timeout, tell
+        self.rows = []
+        self.problems = []
+
+    def operations(self, workload):
+        return workload.quick_operations if self.quick else workload.operations
+
+    def warm_up(self, sitting, baseline):
+        """Every workload once, unwatched and short, so that no watcher pays for the first reading of its files."""
+        quick, self.quick = self.quick, True
+        try:
+            self._sit(sitting, baseline, 0, sitting.workloads)
+        finally:
+            self.quick = quick
+
+    def round(self, sitting, watchers, number):
+        for watcher in order(watchers, number):
+            self.once(sitting, watcher, number)
+
+    def once(self, sitting, watcher, number):
+        workloads = sitting.of(watcher)
+        if workloads:
+            self.rows += self._sit(sitting, watcher, number, workloads)
+
+    def _problem(self, sitting, watcher, number, what):
+        self.problems.append(f"{sitting.label()}, round {number}, {watcher.name}: {what}")
+        self.tell(f"  problem: {self.problems[-1]}")
+
+    def _sit(self, sitting, watcher, number, workloads):
+        """One start of a watcher: its rows, one for each workload that succeeded."""
+        ready, done, report = [], [], Report()
+        output = self.output / f"{sitting.family}-{number}-{watcher.name}"
+        output.mkdir()
+        try:
+            for workload in workloads:
+                folder = self.watched / workload.name
+                folder.mkdir()
+                ready.append((workload, folder))
+                # Servers that it starts get the workload's processors.
+                with place.pinned(self.processors.workload(sitting.unpinned)):
+                    workload.prepare(folder, self.operations(workload))
+            os.sync()  # or the files just made are written back while something is measured
+            try:
+                watcher.start(sitting.family, output, self.processors.watcher(sitting.unpinned))
+                for workload, folder in ready:
+                    try:
+                        done.append((workload, folder, self._run(sitting, watcher, workload, folder)))
+                    except Failure as failure:
+                        self._problem(sitting, watcher, number, failure)
+            finally:
+                watcher.stop()
+            report = watcher.report()
+        except Exception as error:  # one that breaks must not end the others' rounds
+            self._problem(sitting, watcher, number, f"{type(error).__name__}: {error}")
+            return []
+        finally:
+            caused = {workload.name: workload.caused(folder, self.operations(workload)) for workload, folder, _ in done}
+            for workload, folder in ready:
+                self._clean(sitting, watcher, number, workload, folder)
+            shutil.rmtree(output, ignore_errors=True)
+        found = scoring.scores(caused, report)
+        return [self._row(sitting, watcher, number, workload, measured, found[workload.name], report)
+                for workload, _, measured in done]
+
+    def _clean(self, sitting, watcher, number, workload, folder):
+        try:
+            workload.finish(folder)
+        except Exception as error:
+            self._problem(sitting, watcher, number, f"{workload.name} did not finish: {error}")
+        shutil.rmtree(folder, ignore_errors=True)
+
+    def _row(self, sitting, watcher, number, workload, measured, score, report):
+        operations, seconds, cpu, peak = measured
+        return Row(sitting.family, number, workload.name, watcher.name, operations, seconds, cpu, peak, score.caused,
+                   score.named, score.pid_only, score.misnamed, report.lost, report.written_bytes)
+
+    def _run(self, sitting, watcher, workload, folder):
+        """Operations and seconds as the workload tells them, processor time and memory of the watcher."""
+        command = [str(part) for part in workload.command(folder, self.operations(workload))]
+        processors = self.processors.workload(sitting.unpinned)
+        pinned = ["taskset", "-c", ",".join(map(str, sorted(processors))), *command]
+        wrapped = watcher.wrap(pinned)
+        around = wrapped != pinned
+        if around:
+            # The wrapper is the watcher and belongs on the watcher's processors, what it runs on the workload's.
+            processors = self.processors.watcher(sitting.unpinned)
+        else:
+            wrapped = command
+        before = usage.settle(watcher.processes())
+        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as errors:
+            with place.pinned(processors):
+                child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=told, stderr=errors,
+                                         env=os.environ | {"LC_ALL": "C"} | watcher.environment(),
+                                         start_new_session=True)
+            with place.pinned(self.processors.watcher(sitting.unpinned)):
+                wrapper_seconds, wrapper_peak = self._wait(child, workload, around)
+            told.seek(0), errors.seek(0)
+            answer, complaint = told.read().decode(errors="replace"), errors.read().decode(errors="replace")
+        if child.returncode != 0:
+            raise Failure(f"{workload.name} ended with {child.returncode}: {' '.join(complaint.split())[-300:]}")
+        operations, seconds = self._answer(workload, answer)
+        pids = watcher.processes()
+        return operations, seconds, usage.settle(pids) - before + wrapper_seconds, usage.peak(pids) + wrapper_peak
+
+    def _wait(self, child, workload, around):
+        """Waits for the workload. A wrapper's processor time is read while it is a zombie, its memory now and then
+        before, for a zombie has none."""
+        peak, until = 0, time.monotonic() + self.timeout
+        descriptor = os.pidfd_open(child.pid)
+        try:
+            poll = select.poll()
+            poll.register(descriptor, select.POLLIN)
+            while not poll.poll(20 if around else 1000):
+                if around:
+                    peak = max(peak, usage.own_peak(child.pid))
+                if time.monotonic() > until:
+                    raise Failure(f"{workload.name} did not end within {self.timeout} s")
+            seconds = usage.own_seconds(child.pid) if around else 0.0
+            child.wait()
+            return seconds, peak
+        finally:
+            os.close(descriptor)
+            if child.returncode is None:  # late, or the benchmark was interrupted
+                os.killpg(child.pid, signal.SIGKILL)
+                child.wait()
+
+    @staticmethod
+    def _answer(workload, answer):
+        fields = answer.split()
+        try:
+            operations, seconds = int(fields[-2]), float(fields[-1])
+        except (IndexError, ValueError):
+            raise Failure(f"{workload.name} did not print OPERATIONS SECONDS but {answer[-200:]!r}") from None
+        if operations <= 0 or seconds <= 0:
+            raise Failure(f"{workload.name} says that it did nothing: {answer[-200:]!r}")
+        return operations, seconds
+
+
+def lapses(rows, problems, watcher="retinue"):
+    """What may not happen at all, whatever the times: problems, and facts that Retinue missed without a word."""
+    found = list(problems)
+    for row in rows:
+        unnamed = row.caused - row.named
+        if row.watcher == watcher and row.family != "software" and unnamed and not row.told_lost:
+            found.append(f"{row.workload}, round {row.round}: {watcher} named {row.named} of {row.caused} facts "
+                         f"and told no loss")
+    return found

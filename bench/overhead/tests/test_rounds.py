@@ -1,0 +1,127 @@
+import os
+import tempfile
+import unittest
+from collections import Counter
+from pathlib import Path
+
+import rounds
+from common import Sleepy, Told, row
+from contract import Fact, Report
+from place import Processors
+
+
+class Order(unittest.TestCase):
+    def test_each_stands_at_every_place_once(self):
+        for count in (1, 2, 7, 12):
+            seen = [rounds.order(list(range(count)), number) for number in range(count)]
+            for place in range(count):
+                self.assertEqual(sorted(line[place] for line in seen), list(range(count)))
+
+    def test_each_follows_every_other_once_where_their_number_is_even(self):
+        pairs = Counter(pair for number in range(12)
+                        for line in [rounds.order(list(range(12)), number)] for pair in zip(line, line[1:]))
+        self.assertEqual(set(pairs.values()), {1})
+        self.assertEqual(len(pairs), 12 * 11)
+
+
+class Running(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        watched, output = Path(folder.name) / "watched", Path(folder.name) / "output"
+        watched.mkdir(), output.mkdir()
+        self.watched = watched
+        self.bench = rounds.Bench(watched, output, Processors(), timeout=5, tell=lambda line: None)
+        self.baseline = Told("baseline")
+
+    def run_all(self, workloads, watchers):
+        for sitting in rounds.sittings(workloads):
+            for number in range(3):
+                self.bench.round(sitting, watchers, number)
+        return self.bench.rows
+
+    def test_every_watcher_meets_every_workload_in_every_round(self):
+        workload, other = Sleepy("one"), Sleepy("two")
+        rows = self.run_all([workload, other], [self.baseline, rounds.Again(self.baseline), Told("w")])
+        met = {(one.watcher, one.workload, one.round) for one in rows}
+        self.assertEqual(len(met), 3 * 2 * 3)
+        self.assertEqual({one.watcher for one in rows}, {"baseline", "baseline-again", "w"})
+        self.assertEqual({(one.operations, one.seconds) for one in rows}, {(4, 0.5)})
+        self.assertEqual((workload.prepared, workload.finished), (9, 9))
+        self.assertEqual(list(self.watched.iterdir()), [])
+
+    def test_the_report_is_scored_against_what_was_caused(self):
+        told = Report(facts=Counter({Fact("open", "one", f"{self.watched}/one/0"): 1}), lost=3, written_bytes=77)
+        rows = [one for one in self.run_all([Sleepy("one")], [self.baseline, Told("w", told)]) if one.watcher == "w"]
+        self.assertEqual((rows[0].caused, rows[0].named, rows[0].told_lost, rows[0].written_bytes), (4, 1, 3, 77))
+
+    def test_a_failing_workload_is_a_problem_and_ends_nothing(self):
+        rows = self.run_all([Sleepy("bad", script="echo broken >&2; exit 3"), Sleepy("good")], [self.baseline])
+        self.assertEqual({one.workload for one in rows}, {"good"})
+        self.assertEqual(len(self.bench.problems), 3)
+        self.assertIn("bad ended with 3: broken", self.bench.problems[0])
+
+    def test_a_workload_that_hangs_is_killed(self):
+        self.bench.timeout = 0.2
+        self.run_all([Sleepy("slow", script="exec sleep 100")], [self.baseline])
+        self.assertIn("did not end within", self.bench.problems[0])
+
+    def test_a_workload_that_says_nothing_is_a_problem(self):
+        self.run_all([Sleepy(script="echo done")], [self.baseline])
+        self.assertIn("did not print OPERATIONS SECONDS", self.bench.problems[0])
+
+    def test_a_watcher_that_does_not_start_is_a_problem_and_is_stopped(self):
+        watcher = Told("w")
+        watcher.start = lambda *given: 1 / 0
+        rows = self.run_all([Sleepy()], [self.baseline, watcher])
+        self.assertEqual({one.watcher for one in rows}, {"baseline"})
+        self.assertEqual((len(self.bench.problems), watcher.stopped), (3, 3))
+
+    def test_only_limits_watchers_but_not_the_baseline(self):
+        watchers = [self.baseline, rounds.Again(self.baseline), Told("w"), Told("v")]
+        rows = self.run_all([Sleepy(only=("v",))], watchers)
+        self.assertEqual({one.watcher for one in rows}, {"baseline", "baseline-again", "v"})
+
+    def test_a_watcher_is_not_asked_for_families_that_it_does_not_serve(self):
+        watcher = Told("w")
+        watcher.families = ("sockets",)
+        self.run_all([Sleepy()], [self.baseline, watcher])
+        self.assertEqual(watcher.started, 0)
+
+    def test_a_wrapper_s_processor_time_and_memory_are_the_watcher_s(self):
+        spin = 'i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exec "$@"'
+        watcher = Told("w")
+        watcher.wrap = lambda command: ["sh", "-c", f'"$@"; code=$?; {spin.split("exec")[0]} exit $code', "sh", *command]
+        rows = [one for one in self.run_all([Sleepy()], [self.baseline, watcher]) if one.watcher == "w"]
+        self.assertEqual(self.bench.problems, [])
+        self.assertGreater(rows[0].cpu_seconds, 0.02)
+        self.assertGreater(rows[0].peak_bytes, 100_000)
+
+    def test_unpinned_workloads_get_every_processor_and_a_start_of_their_own(self):
+        count = len(os.sched_getaffinity(0))
+        workloads = [Sleepy("pinned", script="echo $(nproc) 1"),
+                     Sleepy("free", script="echo $(nproc) 1", unpinned=True)]
+        rows = self.run_all(workloads, [self.baseline])
+        self.assertEqual({(one.workload, one.operations) for one in rows}, {("pinned", 1), ("free", count)})
+        self.assertEqual(self.baseline.started, 6)
+
+
+class Lapses(unittest.TestCase):
+    def test_retinue_may_miss_nothing_without_a_word(self):
+        good = row(watcher="retinue", caused=32, named=32)
+        self.assertEqual(rounds.lapses([good], []), [])
+        for bad in (row(watcher="retinue", named=31), row(watcher="retinue", named=31, pid_only=1),
+                    row(watcher="retinue", named=31, told_lost=0)):
+            self.assertEqual(len(rounds.lapses([bad], [])), 1)
+
+    def test_told_loss_others_misses_and_software_are_no_lapses(self):
+        rows = [row(watcher="retinue", named=31, told_lost=1), row(watcher="fatrace", named=0),
+                row(watcher="retinue", family="software", named=3)]
+        self.assertEqual(rounds.lapses(rows, []), [])
+
+    def test_a_problem_is_one(self):
+        self.assertEqual(rounds.lapses([], ["it broke"]), ["it broke"])
+
+
+if __name__ == "__main__":
+    unittest.main()
