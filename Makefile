@@ -9,7 +9,7 @@ STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test lint bench install packages-run packages-test clean
+.PHONY: run build test lint bench bench-quick install packages-run packages-test clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -34,6 +34,10 @@ lint:
 ## Run the benchmarks.
 bench: build
 	bench/run
+
+## See in three minutes whether every benchmark still works.
+bench-quick: build
+	bench/run --quick
 
 ## Install binaries, man pages, unit and sample configuration.
 install: build

@@ -74,6 +74,7 @@ class Bench:
     def __init__(self, watched, output, processors, quick=False, timeout=120, tell=print):
         self.watched, self.output, self.processors = watched, output, processors
         self.quick, self.timeout, self.tell = quick, timeout, tell
+        self.settling = 0.2 if quick else 2.0  # at most, in seconds
         self.rows = []
         self.problems = []
 
@@ -161,7 +162,7 @@ class Bench:
             processors = self.processors.watcher(sitting.unpinned)
         else:
             wrapped = command
-        before = usage.settle(watcher.processes())
+        before = usage.settle(watcher.processes(), self.settling)
         with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as errors:
             with place.pinned(processors):
                 child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=told, stderr=errors,
@@ -175,7 +176,8 @@ class Bench:
             raise Failure(f"{workload.name} ended with {child.returncode}: {' '.join(complaint.split())[-300:]}")
         operations, seconds = self._answer(workload, answer)
         pids = watcher.processes()
-        return operations, seconds, usage.settle(pids) - before + wrapper_seconds, usage.peak(pids) + wrapper_peak
+        taken = usage.settle(pids, self.settling) - before + wrapper_seconds
+        return operations, seconds, taken, usage.peak(pids) + wrapper_peak
 
     def _wait(self, child, workload, around):
         """Waits for the workload. A wrapper's processor time is read while it is a zombie, its memory now and then

@@ -70,9 +70,9 @@ def peak(pids):
     return sum(own_peak(pid) for pid in tree(pids))
 
 
-def settle(pids, limit=2.0, step=0.05):
-    """Waits until these processes take less than a hundredth of a processor, so that what they still do for one
-    workload is counted for that one and does not disturb the next. Returns their processor time."""
+def settle(pids, limit, step=0.05):
+    """Waits until these processes take less than 3 % of a processor, so that what they still do for one workload is
+    counted for that one and does not disturb the next. Returns their processor time."""
     before = seconds(pids)
     if not pids:
         return before
@@ -80,7 +80,7 @@ def settle(pids, limit=2.0, step=0.05):
     while time.monotonic() < until:
         time.sleep(step)
         now = seconds(pids)
-        if now - before < step * 0.01:
+        if now - before < step * 0.03:
             return now
         before = now
     return before
