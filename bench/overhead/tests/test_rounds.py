@@ -77,6 +77,22 @@ class Running(unittest.TestCase):
         self.assertEqual({one.watcher for one in rows}, {"baseline"})
         self.assertEqual((len(self.bench.problems), watcher.stopped), (3, 3))
 
+    def test_a_peer_that_breaks_is_told_but_is_not_this_project_s_fault(self):
+        for name, fault in (("peer", False), ("retinue", True), ("baseline", True)):
+            with self.subTest(name):
+                self.setUp()
+                watcher = Told(name)
+                watcher.start = lambda *given: 1 / 0
+                self.run_all([Sleepy()], [watcher])
+                self.assertEqual((len(self.bench.problems), bool(self.bench.broken)), (3, fault))
+
+    def test_a_workload_that_fails_under_a_peer_is_a_fault_and_one_that_is_late_is_not(self):
+        self.run_all([Sleepy("bad", script="exit 1")], [Told("peer")])
+        self.assertEqual(len(self.bench.broken), 3)
+        self.bench.timeout, self.bench.broken = 0.2, []
+        self.run_all([Sleepy("slow", script="exec sleep 100")], [Told("peer")])
+        self.assertEqual((len(self.bench.problems), self.bench.broken), (6, []))
+
     def test_only_limits_watchers_but_not_the_baseline(self):
         watchers = [self.baseline, rounds.Again(self.baseline), Told("w"), Told("v")]
         rows = self.run_all([Sleepy(only=("v",))], watchers)
@@ -109,18 +125,15 @@ class Running(unittest.TestCase):
 class Lapses(unittest.TestCase):
     def test_retinue_may_miss_nothing_without_a_word(self):
         good = row(watcher="retinue", caused=32, named=32)
-        self.assertEqual(rounds.lapses([good], []), [])
+        self.assertEqual(rounds.lapses([good]), [])
         for bad in (row(watcher="retinue", named=31), row(watcher="retinue", named=31, pid_only=1),
                     row(watcher="retinue", named=31, told_lost=0)):
-            self.assertEqual(len(rounds.lapses([bad], [])), 1)
+            self.assertEqual(len(rounds.lapses([bad])), 1)
 
     def test_told_loss_others_misses_and_software_are_no_lapses(self):
         rows = [row(watcher="retinue", named=31, told_lost=1), row(watcher="fatrace", named=0),
                 row(watcher="retinue", family="software", named=3)]
-        self.assertEqual(rounds.lapses(rows, []), [])
-
-    def test_a_problem_is_one(self):
-        self.assertEqual(rounds.lapses([], ["it broke"]), ["it broke"])
+        self.assertEqual(rounds.lapses(rows), [])
 
 
 if __name__ == "__main__":
