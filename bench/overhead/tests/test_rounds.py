@@ -5,7 +5,7 @@ from collections import Counter
 from pathlib import Path
 
 import rounds
-from common import Sleepy, Told, row
+from common import Sleepy, Told
 from contract import Fact, Report
 from place import Processors
 
@@ -123,17 +123,39 @@ class Running(unittest.TestCase):
 
 
 class Lapses(unittest.TestCase):
-    def test_retinue_may_miss_nothing_without_a_word(self):
-        good = row(watcher="retinue", caused=32, named=32)
-        self.assertEqual(rounds.lapses([good]), [])
-        for bad in (row(watcher="retinue", named=31), row(watcher="retinue", named=31, pid_only=1),
-                    row(watcher="retinue", named=31, told_lost=0)):
-            self.assertEqual(len(rounds.lapses([bad])), 1)
+    opened = Fact("open", "p", "/w/a")
 
-    def test_told_loss_others_misses_and_software_are_no_lapses(self):
-        rows = [row(watcher="retinue", named=31, told_lost=1), row(watcher="fatrace", named=0),
-                row(watcher="retinue", family="software", named=3)]
-        self.assertEqual(rounds.lapses(rows), [])
+    def lapses(self, caused, told, lost=None):
+        return rounds.lapses({"it": Counter(caused)}, Report(facts=Counter(told), lost=lost))
+
+    def test_retinue_may_miss_nothing_without_a_word(self):
+        self.assertEqual(self.lapses([self.opened], [self.opened]), [])
+        for told in ([], [Fact("open", None, "/w/a")], [Fact("open", "?", "/w/a")]):
+            self.assertEqual(self.lapses([self.opened], told),
+                             ["it: Retinue named 0 of 1 facts and told no loss"])
+            self.assertEqual(len(self.lapses([self.opened], told, lost=0)), 1)
+            self.assertEqual(self.lapses([self.opened], told, lost=1), [])
+
+    def test_every_connection_and_every_fork_that_leads_to_a_program_is_held_to(self):
+        facts = [Fact("fork", "p", ""), Fact("exec", "q", "/w/q"), Fact("connect", "p", "tcp:1"),
+                 Fact("accept", "p", "tcp:1")]
+        self.assertEqual(self.lapses(facts, facts), [])
+        for one in facts:
+            self.assertEqual(len(self.lapses(facts, [other for other in facts if other != one])), 1, one)
+        self.assertEqual(len(self.lapses(facts + facts, facts)), 1)
+
+    def test_known_limits_are_not(self):
+        self.assertEqual(self.lapses([Fact("connect", "p", "unix:/w/s"), Fact("connect", "p", "udp:1"),
+                                      Fact("fork", "p", "")], []), [])
+
+    def test_a_lapse_is_a_fault_of_retinue_s_in_all_families_but_software(self):
+        for name, family, faults in (("retinue", "files", 3), ("fatrace", "files", 0), ("retinue", "software", 0)):
+            with self.subTest(f"{name}, {family}"), tempfile.TemporaryDirectory() as folder:
+                bench = rounds.Bench(Path(folder), Path(folder), Processors(), tell=lambda line: None)
+                for sitting in rounds.sittings([Sleepy(family=family)]):
+                    for number in range(3):
+                        bench.round(sitting, [Told(name)], number)
+                self.assertEqual(len(bench.broken), faults)
 
 
 if __name__ == "__main__":
