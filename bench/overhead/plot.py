@@ -47,7 +47,7 @@ def duration(seconds):
 
 
 class Logarithmic:
-    """From a power of ten to one. What is below, or not above zero, lies at the left edge with a mark that says so."""
+    """From a power of ten to one. What lies below, or is not above zero, gets a mark of its own at the left edge."""
 
     def __init__(self, values, left=LEFT, width=WIDTH, least=None):
         positive = [value for value in values if value > 0] or [1e-9]
@@ -103,7 +103,8 @@ def dots(title, axis_title, workloads, value, make_axis, one=None):
             colour, kind = style[name]
             if axis.holds(interval.high):
                 parts.append(svg.line(axis.x(interval.low), y, axis.x(interval.high), y, stroke=colour))
-            parts.append(svg.mark(kind if axis.holds(interval.median) else "left", axis.x(interval.median), y, colour))
+            shown_as = kind if axis.holds(interval.median) else "left"
+            parts.append(svg.mark(shown_as, axis.x(interval.median), y, colour))
             y += STEP
         parts.append(svg.text(LEFT - 10, (top + y - STEP) / 2 + 4, workload, anchor="end"))
         y += GAP
@@ -175,8 +176,8 @@ def pictures(measured):
         added = [one.added.median for watchers in workloads.values() for one in watchers.values() if one.added]
         positive = sorted(value for value in added if value > 0) or [1e-9]
         found[f"added-{family}"] = dots(
-            f"What watching adds: {family}", "time added per operation, logarithmic; < is less, or nothing", workloads,
-            lambda one: one.added, lambda values: Logarithmic(values, least=positive[len(positive) // 20]))
+            f"What watching adds: {family}", "time added per operation (at the left edge: less, or nothing)",
+            workloads, lambda one: one.added, lambda values: Logarithmic(values, least=positive[len(positive) // 20]))
     if "software" in measured:
         found["ratio-software"] = dots(
             "Real software under watch", "time, by that of the unwatched run", measured["software"],

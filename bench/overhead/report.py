@@ -155,8 +155,8 @@ def machine_lines(about):
     machine = about.get("machine")
     if machine:
         virtual = ", a virtual machine" if machine["virtual"] else ""
-        yield (f"{machine['date']}, {machine['kernel']}, {machine['distribution']}, {machine['processors']} processors "
-               f"of {machine['processor']}{virtual}, {machine['memory_gib']} GiB")
+        yield (f"{machine['date']}, {machine['kernel']}, {machine['distribution']}, "
+               f"{machine['processors']} processors of {machine['processor']}{virtual}, {machine['memory_gib']} GiB")
         yield f"frequency governor {machine['governor']}, {machine['retinue']}, Python {machine['python']}"
         packages = [f"{name} {version}" for name, version in machine["packages"].items()]
         for start in range(0, len(packages), 4):

@@ -141,7 +141,8 @@ class Bench:
             self._problem(sitting, watcher, number, f"{type(error).__name__}: {error}")
             return []
         finally:
-            caused = {workload.name: workload.caused(folder, self.operations(workload)) for workload, folder, _ in done}
+            caused = {workload.name: workload.caused(folder, self.operations(workload))
+                      for workload, folder, _ in done}
             for workload, folder in ready:
                 self._clean(sitting, watcher, number, workload, folder)
             shutil.rmtree(output, ignore_errors=True)
@@ -229,10 +230,10 @@ class Bench:
 
 
 def held_to(facts):
-    """Those of a workload's facts that Retinue has to name, whatever the time: all but its known limits. A Unix or UDP
-    socket that lives shorter than the time between two scans has no program (of UDP that is counted, as
-    `unattributed`), and a fork alone, without an exec, is no dependency and in no record. The tables count these
-    as missed like any other."""
+    """Those of a workload's facts that Retinue has to name, whatever the time: all but its known limits. A Unix or
+    UDP socket that lives shorter than the time between two scans has no program (of UDP that is counted, as
+    `unattributed`), and a fork alone, without an exec, is no dependency and in no record. The tables count these as
+    missed like any other."""
     executes = any(fact.kind == "exec" for fact in facts)
     return Counter({fact: times for fact, times in facts.items()
                     if not fact.object.startswith(("unix:", "udp:")) and (fact.kind != "fork" or executes)})

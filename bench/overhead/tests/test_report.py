@@ -65,7 +65,8 @@ class Tables(unittest.TestCase):
     def test_the_null_comparison_is_told(self):
         text = "\n".join(report.tables(small(), {}))
         self.assertIn("differs by up to 0.0% (open-32); the interval leaves 1 out for 0 of 1 workloads.", text)
-        worse = [one._replace(seconds=one.seconds * 1.5) if one.watcher == "baseline-again" else one for one in small()]
+        worse = [one._replace(seconds=one.seconds * (1.5 if one.watcher == "baseline-again" else 1))
+                 for one in small()]
         self.assertIn("up to 50.0% (open-32); the interval leaves 1 out for 1 of 1 workloads (open-32).",
                       "\n".join(report.tables(worse, {})))
 
@@ -87,7 +88,8 @@ class Pictures(unittest.TestCase):
             words = [element.text for element in tree.iter("{http://www.w3.org/2000/svg}text")]
             self.assertIn("retinue", words, name)
         marks = ElementTree.fromstring(found["added-files"])
-        self.assertEqual(len(list(marks.iter("{http://www.w3.org/2000/svg}polygon"))), 1 + 2)  # square, left, its legend
+        # The square of `w` and the same in the legend, and the mark at the edge of what adds nothing.
+        self.assertEqual(len(list(marks.iter("{http://www.w3.org/2000/svg}polygon"))), 3)
 
     def test_names_are_escaped(self):
         rows = [one._replace(workload="open <&>") for one in small()]
