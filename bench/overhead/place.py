@@ -1,4 +1,4 @@
-"""Where workloads run: a private ext4 file system that nobody else uses, and processors apart from the watcher's."""
+"""Where workloads run: private file systems that nobody else uses, and processors apart from the watcher's."""
 
 import os
 import subprocess
@@ -39,9 +39,10 @@ def pinned(processors):
 
 
 @contextmanager
-def watched_folder():
-    """A folder on a fresh ext4 file system in memory, so that no disk and no other user is measured. The image has
-    no name once it is mounted, and its loop device goes with the mount: nothing is left however this ends."""
+def private_folder():
+    """A folder on a fresh ext4 file system in memory, so that no disk and no other user is measured. There is one for
+    the workloads and one for what the watchers write (tmpfs would not do: fatrace looks at no file system without a
+    device). The image has no name once it is mounted, and its loop device goes with the mount."""
     folder = Path(tempfile.mkdtemp(prefix="retinue-overhead-"))
     try:
         file, image = tempfile.mkstemp(prefix="retinue-overhead-", suffix=".ext4", dir=MEMORY)
@@ -70,11 +71,3 @@ def unmount(folder):
             return
         time.sleep(0.1)
     subprocess.run(["umount", "--lazy", str(folder)], check=True)
-
-
-@contextmanager
-def output_folder():
-    """Where watchers write: memory too, so that no watcher is measured by the disk's speed, and another file system
-    than the watched one."""
-    with tempfile.TemporaryDirectory(prefix="retinue-overhead-output-", dir=MEMORY) as folder:
-        yield Path(folder)
