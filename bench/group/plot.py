@@ -1,8 +1,14 @@
 """Draws time against rows, both logarithmic, a panel for each shape: SVG by hand, no dependency."""
 
 import math
+import os
+import sys
 
 import contenders
+
+sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+from svg import mark  # noqa: E402 (shared by the benchmarks)
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; marks differ too, for prints without colour.
 STYLE = {
@@ -29,18 +35,6 @@ def power(exponent):
 
 def duration(exponent):
     return f"{10 ** exponent:,} s" if exponent >= 0 else f"{10 ** (exponent + 3)} ms"
-
-
-def mark(kind, x, y, colour):
-    """A filled mark with a white rim, so that one on top of another is still seen."""
-    r = 4.2
-    if kind == "circle":
-        return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r}" fill="{colour}" stroke="white"/>'
-    corners = {"square": [(-r, -r), (r, -r), (r, r), (-r, r)],
-               "diamond": [(0, -r - 1.5), (r + 1.5, 0), (0, r + 1.5), (-r - 1.5, 0)],
-               "triangle": [(0, -r - 1), (r + 1, r), (-r - 1, r)]}[kind]
-    points = " ".join(f"{x + dx:.1f},{y + dy:.1f}" for dx, dy in corners)
-    return f'<polygon points="{points}" fill="{colour}" stroke="white"/>'
 
 
 def spread(wanted, low, high):
