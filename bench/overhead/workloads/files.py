@@ -1,5 +1,6 @@
 """Opening, making, renaming and removing files, and writing to one that is open already."""
 
+import shutil
 from collections import Counter
 
 from contract import Fact
@@ -46,6 +47,34 @@ class Opens(Program):
         })
 
 
+class RelativeOpens(Opens):
+    """Opens files by names that begin at the working directory, which was entered through a symbolic link: who
+    takes down what the program said does not know what it opened."""
+
+    def __init__(self, distinct, operations):
+        super().__init__(distinct, operations)
+        self.name = "open-relative"
+
+    def place(self, folder):
+        return super().place(folder) / "there"
+
+    def prepare(self, folder, operations):
+        above = super().place(folder)
+        above.mkdir(exist_ok=True)
+        link = above / "link"
+        if not link.is_symlink():
+            link.symlink_to("there")
+        super().prepare(folder, operations)
+
+    def command(self, folder, operations):
+        link = super().place(folder) / "link"
+        binary, _, *rest = super().command(folder, operations)
+        return ["env", f"--chdir={link}", binary, ".", *rest]
+
+    def finish(self, folder):
+        shutil.rmtree(super().place(folder), ignore_errors=True)
+
+
 class Makes(Program):
     """Makes a file per operation; the name it is opened under is the fact."""
 
@@ -75,9 +104,10 @@ class Writes(Program):
 
 
 WORKLOADS = [
-    Opens(1, 500_000),
-    Opens(32, 500_000),
+    Opens(1, 200_000),
+    Opens(32, 200_000),
     Opens(100_000, 100_000),
+    RelativeOpens(32, 200_000),
     Makes("create", "create + write + close", 12_000),
     Makes("rename", "create + write + close + rename", 6_000, suffix=".tmp"),
     Makes("unlink", "create + close + unlink", 15_000),

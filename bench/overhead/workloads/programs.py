@@ -16,6 +16,7 @@ PROGRAMS = {
     "open-1": ("open.c", []),
     "open-32": ("open.c", []),
     "open-100000": ("open.c", []),
+    "open-relative": ("open.c", []),
     "create": ("create.c", []),
     "rename": ("rename.c", []),
     "unlink": ("unlink.c", []),
