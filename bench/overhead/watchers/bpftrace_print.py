@@ -1,10 +1,13 @@
 """bpftrace that prints a line per event."""
 
+import re
 from collections import Counter
 
 from contract import Fact, Report
 from watchers.bpftrace import SOCKET_OF, Bpftrace, port_of, socket_fact
 from watchers.paths import real
+
+LOST = re.compile(r"Lost (\d+) events")  # among the lines themselves
 
 FILES = r"""
 tracepoint:syscalls:sys_enter_open,
@@ -55,12 +58,14 @@ class BpftracePrint(Bpftrace):
     probes = {"files": FILES, "processes": PROCESSES, "sockets": SOCKETS}
 
     def report(self):
-        report = Report(lost=self.lost(), written_bytes=self.written())
+        report = Report(lost=0, written_bytes=self.written())
         with open(self.folder / "lines", errors="surrogateescape", newline="\n") as lines:
             for line, times in Counter(lines).items():
                 fact = _fact(line.rstrip("\n").split("\t"))
                 if fact:
                     report.facts[fact] += times
+                elif LOST.match(line):
+                    report.lost += times * int(LOST.match(line)[1])
         return report
 
 

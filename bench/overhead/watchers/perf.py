@@ -37,7 +37,7 @@ SAMPLE = re.compile(r"\s*(?P<comm>.*?)\s+(?P<event>\w+:\w+): (?P<rest>.*)", re.D
 FORK = re.compile(r"comm=(.*) pid=\d+ child_comm=")
 EXEC = re.compile(r"filename=(.*) pid=\d+ old_pid=\d+")
 STATE = re.compile(r"sport=(\d+) dport=(\d+) .*newstate=(\w+)")
-LOST = re.compile(r"PERF_RECORD_LOST(?:_SAMPLES)?\D+(\d+)")
+LOST = re.compile(r"PERF_RECORD_LOST lost (\d+)")  # PERF_RECORD_LOST_SAMPLES sums the same up once more
 
 
 class Perf(Tried):
@@ -75,6 +75,9 @@ class Perf(Tried):
         finally:
             os.close(command)
             os.close(reply)
+            # perf has them open; whoever reads the folder's files would wait for them for ever.
+            control.unlink()
+            answer.unlink()
 
     def processes(self):
         return [self.process.pid] if self.process else []
@@ -97,9 +100,10 @@ class Perf(Tried):
                 fact = _fact(sample["comm"], sample["event"], sample["rest"])
                 if fact:
                     report.facts[fact] += times
-            elif "PERF_RECORD_LOST" in line:
-                lost = LOST.search(line)
-                report.lost += times * (int(lost[1]) if lost else 1)
+                continue
+            lost = LOST.search(line)
+            if lost:
+                report.lost += times * int(lost[1])
         script.stdout.close()
         if script.wait() != 0:
             raise RuntimeError(f"perf script: {text_of(self.folder / 'script.err').strip()[-300:]}")
