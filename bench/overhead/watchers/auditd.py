@@ -115,7 +115,7 @@ class Auditd(Tried):
         _auditctl("-D")
         try:
             if self.process and self.process.poll() is None:
-                wait_until(lambda: _status()["backlog"] == 0, self.process, seconds=60, what="the backlog is not empty")
+                wait_until(lambda: _status()["backlog"] == 0, self.process, seconds=60, what="no empty backlog")
         finally:
             self.lost = _status()["lost"] - before["lost"]
             for setting, option in SETTINGS.items():

@@ -1,7 +1,8 @@
 """What the two ways of using bpftrace have in common.
 
-Tracepoints alone: they are there on every kernel, kprobes and kfuncs were not on the machine this was written on. Only
-the begin of an open is looked at, as it costs half of begin and end: so files that were not there are reported too.
+Tracepoints alone: they are there on every kernel, kprobes and kfuncs were not on the machine this was written on.
+Only the begin of an open is looked at, as it costs half of begin and end: so files that were not there are reported
+too.
 """
 
 import os
@@ -16,8 +17,8 @@ from watchers.tried import Tried
 # A file's name is cut to this; the default of 64 is too short for many.
 NAME_LENGTH = "128"
 
-# A system call that nobody makes with this number. Once its line is in the output all probes are attached and bpftrace
-# reads what they say. It costs other system calls nothing.
+# A system call that nobody makes with this number. Once its line is in the output all probes are attached and
+# bpftrace reads what they say. It costs other system calls nothing.
 MAGIC = 1900000001
 CANARY = f"""
 tracepoint:syscalls:sys_enter_getsid /args->pid == {MAGIC}/ {{
@@ -57,8 +58,8 @@ class Bpftrace(Tried):
         program.write_text(STRUCTURES + "".join(self.probes[one] for one in asked) + CANARY)
         variables = {
             "BPFTRACE_STRLEN": NAME_LENGTH,
-            # Room for several times the 130,000 different files of the workloads; the default is 4096. The kernel sets
-            # it aside at the start, some 100 MB, which is not in the memory of the process.
+            # Room for several times the 130,000 different files of the workloads; the default is 4096. The kernel
+            # sets it aside at the start, some 100 MB, which is not in the memory of the process.
             "BPFTRACE_MAP_KEYS_MAX": "524288",
             # 4 MiB of buffer for each processor, the default is 256 KiB: it loses less and costs no more.
             "BPFTRACE_PERF_RB_PAGES": "1024",

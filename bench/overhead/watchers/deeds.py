@@ -1,7 +1,7 @@
 """A few known facts: run as a program, it does them and prints each as KIND TAB PROGRAM TAB OBJECT.
 
-Used to see whether a watcher watches at all; no time is taken here. Everything it does lasts long enough for a watcher
-that looks names up in /proc afterwards.
+Used to see whether a watcher watches at all; no time is taken here. Everything it does lasts long enough for a
+watcher that looks names up in /proc afterwards.
 """
 
 import os

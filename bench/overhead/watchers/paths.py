@@ -1,7 +1,7 @@
 """Paths as a watcher of system calls reports them, made those of the files.
 
-A program says /lib/x86_64-linux-gnu/libc.so.6 where the file is /usr/lib/x86_64-linux-gnu/libc.so.6. Whoever reads such
-a report resolves links afterwards, so this is done in favour of every watcher that reports what the program said.
+A program says /lib/x86_64-linux-gnu/libc.so.6 where the file is /usr/lib/x86_64-linux-gnu/libc.so.6. Whoever reads
+such a report resolves links afterwards, so this is done in favour of every watcher that reports what a program said.
 """
 
 import os

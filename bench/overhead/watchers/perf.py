@@ -1,9 +1,9 @@
 """perf record on the kernel's tracepoints.
 
-What it can't say: sys_enter_openat carries a pointer into the program's memory, not the file's name, so perf names the
-program of every open and the file of none. inet_sock_set_state carries the ports; a connection is made in the context of
-the program that connects, but completed on the server's side by whoever handles the packet, so the server has a port
-and no name. Unix sockets have no tracepoint that names them.
+What it can't say: sys_enter_openat carries a pointer into the program's memory, not the file's name, so perf names
+the program of every open and the file of none. inet_sock_set_state carries the ports; a connection is made in the
+context of the program that connects, but completed on the server's side by whoever handles the packet, so the server
+has a port and no name. Unix sockets have no tracepoint that names them.
 """
 
 import os
@@ -92,7 +92,9 @@ class Perf(Tried):
         command = ["perf", "script", "--input", self.folder / "data", "--show-lost-events", "--fields"]
         command += ["comm,event,trace"]
         with open(self.folder / "script.err", "wb") as said:
-            script = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=said, text=True, errors="surrogateescape")
+            script = subprocess.Popen(
+                command, stdout=subprocess.PIPE, stderr=said, text=True, errors="surrogateescape"
+            )
         # Equal lines are read once: there may be a million.
         for line, times in Counter(script.stdout).items():
             sample = SAMPLE.match(line)
@@ -106,7 +108,7 @@ class Perf(Tried):
                 report.lost += times * int(lost[1])
         script.stdout.close()
         if script.wait() != 0:
-            raise RuntimeError(f"perf script: {text_of(self.folder / 'script.err').strip()[-300:]}")
+            raise NotWatching(f"perf script: {text_of(self.folder / 'script.err').strip()[-300:]}")
         return report
 
 
