@@ -34,9 +34,11 @@ EVENTS["software"] = EVENTS["files"] + EVENTS["processes"] + EVENTS["sockets"]
 BUFFER_PAGES = "1024"
 
 SAMPLE = re.compile(r"\s*(?P<comm>.*?)\s+(?P<event>\w+:\w+): (?P<rest>.*)", re.DOTALL)
-FORK = re.compile(r"comm=(.*) pid=\d+ child_comm=")
-EXEC = re.compile(r"filename=(.*) pid=\d+ old_pid=\d+")
-STATE = re.compile(r"sport=(\d+) dport=(\d+) .*newstate=(\w+)")
+READERS = {
+    "sched:sched_process_fork": re.compile(r"comm=(.*) pid=\d+ child_comm="),
+    "sched:sched_process_exec": re.compile(r"filename=(.*) pid=\d+ old_pid=\d+"),
+    "sock:inet_sock_set_state": re.compile(r"sport=(\d+) dport=(\d+) .*newstate=(\w+)"),
+}
 LOST = re.compile(r"PERF_RECORD_LOST lost (\d+)")  # PERF_RECORD_LOST_SAMPLES sums the same up once more
 
 
@@ -115,11 +117,14 @@ class Perf(Tried):
 def _fact(program, event, rest):
     if event == "syscalls:sys_enter_openat":
         return Fact("open", program, "?")
+    found = READERS[event].search(rest)
+    if not found:
+        return None
     if event == "sched:sched_process_fork":
-        return Fact("fork", FORK.search(rest)[1], "")
+        return Fact("fork", found[1], "")
     if event == "sched:sched_process_exec":
-        return Fact("exec", program, real(EXEC.search(rest)[1]))
-    server_port, remote_port, state = STATE.search(rest).groups()
+        return Fact("exec", program, real(found[1]))
+    server_port, remote_port, state = found.groups()
     if state == "TCP_SYN_SENT":
         return Fact("connect", program, f"tcp:{remote_port}")
     return Fact("accept", "?", f"tcp:{server_port}")
