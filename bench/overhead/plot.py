@@ -66,24 +66,26 @@ class Logarithmic:
         return self.left + self.width * min((at - self.low) / (self.high - self.low), 1)
 
 
-class Linear:
+class Ratios:
+    """Around 1, logarithmic too: half as fast again and three times as slow have to be read off the same picture."""
+
+    TICKS = (0.1, 0.2, 0.5, 0.8, 0.9, 1, 1.1, 1.2, 1.5, 2, 3, 5, 10, 20, 50, 100, 200, 500, 1000)
+
     def __init__(self, values, left=LEFT, width=WIDTH):
         self.left, self.width = left, width
-        self.low, most = min([1.0, *values]), max([1.05, *values])
-        step = 10 ** math.floor(math.log10(most - self.low))
-        step = next(part * step for part in (0.1, 0.2, 0.5, 1) if (most - self.low) / (part * step) <= 10)
-        self.step = step
-        self.low, self.high = math.floor(self.low / step) * step, math.ceil(most / step) * step
+        self.low = max([tick for tick in self.TICKS if tick <= min(values)], default=min(values))
+        self.high = min([tick for tick in self.TICKS if tick > max(values)], default=max(values))
 
     def ticks(self):
-        count = round((self.high - self.low) / self.step)
-        return [(self.low + self.step * index, f"{self.low + self.step * index:.10g}") for index in range(count + 1)]
+        shown = [tick for tick in self.TICKS if self.low <= tick <= self.high]
+        wide = self.high / self.low > 20
+        return [(tick, f"{tick:g}") for tick in shown if not wide or tick not in (0.8, 0.9, 1.1, 1.2, 1.5)]
 
     def holds(self, value):
         return True
 
     def x(self, value):
-        return self.left + self.width * (value - self.low) / (self.high - self.low)
+        return self.left + self.width * math.log(value / self.low) / math.log(self.high / self.low)
 
 
 def dots(title, axis_title, workloads, value, make_axis, one=None):
@@ -180,8 +182,8 @@ def pictures(measured):
             workloads, lambda one: one.added, lambda values: Logarithmic(values, least=positive[len(positive) // 20]))
     if "software" in measured:
         found["ratio-software"] = dots(
-            "Real software under watch", "time, by that of the unwatched run", measured["software"],
-            lambda one: one.ratio, Linear, one=1.0)
+            "Real software under watch", "time, by that of the unwatched run (logarithmic)", measured["software"],
+            lambda one: one.ratio, Ratios, one=1.0)
     if "files" in measured:
         found["completeness"] = completeness(measured["files"])
     return {name: picture for name, picture in found.items() if picture}

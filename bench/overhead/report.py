@@ -6,6 +6,7 @@
 
 import json
 import sys
+import textwrap
 from pathlib import Path
 
 import intervals
@@ -146,9 +147,10 @@ def null_lines(workloads):
         return
     widest = max(nulls, key=lambda name: abs(nulls[name].median - 1))
     wrong = [name for name, ratio in nulls.items() if not ratio.holds(1)]
-    yield (f"The null comparison: the baseline against itself differs by up to {abs(nulls[widest].median - 1):.1%} "
-           f"({widest}); the interval leaves 1 out for {len(wrong)} of {len(nulls)} workloads"
-           + (f" ({', '.join(wrong)})." if wrong else "."))
+    yield from textwrap.wrap(
+        f"The null comparison: the baseline against itself differs by up to {abs(nulls[widest].median - 1):.1%} "
+        f"({widest}); the interval leaves 1 out for {len(wrong)} of {len(nulls)} workloads"
+        + (f" ({', '.join(wrong)})." if wrong else "."), 116)
 
 
 def machine_lines(about):

@@ -63,12 +63,12 @@ class Tables(unittest.TestCase):
         self.assertIn("it broke", text)
 
     def test_the_null_comparison_is_told(self):
-        text = "\n".join(report.tables(small(), {}))
+        text = " ".join(report.tables(small(), {}))
         self.assertIn("differs by up to 0.0% (open-32); the interval leaves 1 out for 0 of 1 workloads.", text)
         worse = [one._replace(seconds=one.seconds * (1.5 if one.watcher == "baseline-again" else 1))
                  for one in small()]
         self.assertIn("up to 50.0% (open-32); the interval leaves 1 out for 1 of 1 workloads (open-32).",
-                      "\n".join(report.tables(worse, {})))
+                      " ".join(report.tables(worse, {})))
 
     def test_no_share_is_rounded_up_to_everything(self):
         self.assertEqual(report.share(0.99999), "99.9 %")
