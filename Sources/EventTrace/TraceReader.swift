@@ -35,6 +35,11 @@ public struct TraceReader: Sendable {
 
     /// A frame's payload as bytes.
     public func raw(_ frame: Frame) -> ArraySlice<UInt8> { bytes[frame.payload] }
+
+    /// Lends a frame's payload: nothing is copied, as nothing is where the kernel's own bytes are read.
+    public func withRaw<Result>(_ frame: Frame, _ body: (RawSpan) -> Result) -> Result {
+        body(bytes.span.bytes.extracting(frame.payload))
+    }
 }
 
 /// Takes a payload apart in the order in which it was put together.
@@ -50,18 +55,17 @@ public struct PayloadReader: Sendable {
     /// Whether nothing is left: what a later version added at the end is not there in an earlier one's.
     public var isAtEnd: Bool { rest.isEmpty }
 
-    /// Takes an integer.
+    /// Takes an integer of at most eight bytes.
     public mutating func integer<Value: FixedWidthInteger>(
         _ type: Value.Type = Value.self
     ) throws(TraceError) -> Value {
         let size = MemoryLayout<Value>.size
         guard rest.count >= size else { throw .malformed(offset: rest.lowerBound) }
-        var value: Value = 0
-        for index in 0..<size {
-            value |= Value(truncatingIfNeeded: bytes[rest.lowerBound + index]) << Value(8 * index)
-        }
+        // Put together in one type: the arithmetic of any other is looked up at run time.
+        var value: UInt64 = 0
+        for index in 0..<size { value |= UInt64(bytes[rest.lowerBound + index]) << UInt64(8 * index) }
         rest = rest.lowerBound + size..<rest.upperBound
-        return value
+        return Value(truncatingIfNeeded: value)
     }
 
     /// Takes a truth value.

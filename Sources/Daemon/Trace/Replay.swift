@@ -102,12 +102,16 @@ public struct Replay: ~Copyable {
             let mask = FanotifyMask(rawValue: try payload.integer())
             let pid: Int32 = try payload.integer()
             decoder.addFileEvent(mask, pid: pid, path: try payload.string(), to: &batch)
-        case .process: decoder.addProcessEvent(Array(reader.raw(frame)).span.bytes, to: &batch)
+        case .process:
+            let reader = reader
+            reader.withRaw(frame) { decoder.addProcessEvent($0, to: &batch) }
         case .image: batch.images.append(try payload.image())
         case .tracepoint:
             guard let layout else { return }
             _ = TracepointSource.decode(Array(reader.raw(frame)), layout, into: &batch.transitions)
-        case .closure: _ = decoder.addClosures(Array(reader.raw(frame)).span.bytes, to: &batch)
+        case .closure:
+            let reader = reader
+            _ = reader.withRaw(frame) { decoder.addClosures($0, to: &batch) }
         case .directoryAnswer, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
             try answers.add(frame.tag!, payload)
         case .snapshot:
