@@ -73,9 +73,9 @@ extension Observer {
         case (_, .established):
             established(change, time)
         case (_, .closeWait), (_, .closing):
-            if isLive(change) { sockets.live[tuple(change)]?.endReceived = true }
+            if isLive(change) { sockets.change(tuple(change)) { $0.endReceived = true } }
         case (_, .finWait2):
-            if isLive(change) { sockets.live[tuple(change)]?.finAcknowledged = change.time }
+            if isLive(change) { sockets.change(tuple(change)) { $0.finAcknowledged = change.time } }
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
         case (_, .close): ended(change)
@@ -101,9 +101,11 @@ extension Observer {
             accepted(.tcp, change.local, change.remote, nil, time)
             pair = sockets.live[tuple.mirrored]?.established ?? 0
         }
-        sockets.live[tuple]?.socket = change.socket
-        sockets.live[tuple]?.established = change.time
-        sockets.live[tuple]?.pair = pair
+        sockets.change(tuple) { connection in
+            connection.socket = change.socket
+            connection.established = change.time
+            connection.pair = pair
+        }
     }
 
     /// Whether a change is one of the connection that is known by its two ends: another namespace can have
@@ -115,14 +117,16 @@ extension Observer {
 
     private mutating func ended(_ change: TransitionEvent) {
         let tuple = tuple(change)
-        guard isLive(change), let connection = sockets.live[tuple] else { return }
-        sockets.live[tuple]?.ended = change.time
+        guard isLive(change) else { return }
         sockets.ending.append((tuple, change.time))
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
         // down waits for that FIN, which takes a segment of its own.
-        if change.from == .finWait2, change.time &- connection.finAcknowledged > 20_000 {
-            sockets.live[tuple]?.endReceived = true
+        sockets.change(tuple) { connection in
+            connection.ended = change.time
+            if change.from == .finWait2, change.time &- connection.finAcknowledged > 20_000 {
+                connection.endReceived = true
+            }
         }
     }
 

@@ -79,6 +79,16 @@ struct SocketTable: ~Copyable {
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
 
+    /// Changes a living connection.
+    ///
+    /// By taking it out and putting it back: `live[tuple]?.field = value` lends the value, and each layer that
+    /// lends it keeps a frame on the heap.
+    mutating func change(_ tuple: FourTuple, _ change: (inout Connection) -> Void) {
+        guard var connection = live[tuple] else { return }
+        change(&connection)
+        live[tuple] = connection
+    }
+
     /// Makes room for a new connection between the same two ends.
     mutating func supersede(_ tuple: FourTuple, at time: UInt64) {
         guard var former = live.removeValue(forKey: tuple) else { return }
@@ -106,10 +116,10 @@ struct SocketTable: ~Copyable {
 
     /// Notes what the other end of a connection sent.
     mutating func setPeerSent(_ sent: UInt64, _ tuple: FourTuple, pair: UInt64) {
-        if let found = superseded[tuple]?.firstIndex(where: { $0.pair == pair }) {
+        if !superseded.isEmpty, let found = superseded[tuple]?.firstIndex(where: { $0.pair == pair }) {
             superseded[tuple]?[found].peerSent = sent
         } else if live[tuple]?.pair == pair {
-            live[tuple]?.peerSent = sent
+            change(tuple) { $0.peerSent = sent }
         }
     }
 
