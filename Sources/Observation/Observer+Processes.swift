@@ -79,7 +79,7 @@ extension Observer {
         child.script = parent?.script ?? .none
         child.newbornOf = event.parent
         work.births.append(event.pid)
-        processes[event.pid] = child
+        processes.put(child)
         if let former, work.lengths[event.pid] != nil {
             // The pid was used again while events of its former life may still be in this batch.
             work.timelines[event.pid] = .init(spans: [(former.image, 0), (image, 0)], isFloating: true)
@@ -89,11 +89,12 @@ extension Observer {
     /// Hands the gaps of parents on to the children of this batch, in the order of their forks.
     mutating func settleBirths() {
         for pid in work.births {
-            guard let parent = processes[pid]?.newbornOf, parent != 0 else { continue }
-            processes[pid]?.newbornOf = 0
-            if let gaps = processes[parent]?.gapsForChild, !gaps.isEmpty {
-                processes[pid]?.inheritedGap = gaps
+            guard var process = processes[pid], process.newbornOf != 0 else { continue }
+            if let gaps = processes[process.newbornOf]?.gapsForChild, !gaps.isEmpty {
+                process.inheritedGap = gaps
             }
+            process.newbornOf = 0
+            processes.put(process)
         }
     }
 
@@ -167,7 +168,7 @@ extension Observer {
             }
         }
         extendTimeline(event.pid, old, process.image, chain)
-        processes[event.pid] = process
+        processes.put(process)
     }
 
     private mutating func extendTimeline(
@@ -200,9 +201,9 @@ extension Observer {
     /// overlay or in a container the directories differ.
     private func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {
         guard let chain, chain.executable != .none else { return true }
-        let slash = UInt8(ascii: "/")
-        let own = ledger.texts.array(chain.executable)
-        return own.split(separator: slash).last == executable.split(separator: slash).last
+        return ledger.texts.withBytes(chain.executable) { own in
+            executable.withUnsafeBytes { lastComponent(own).elementsEqual(lastComponent($0)) }
+        }
     }
 
     private mutating func program(
@@ -224,8 +225,7 @@ extension Observer {
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
-        let base =
-            ledger.texts.array(executable).split(separator: UInt8(ascii: "/")).last.map(Array.init) ?? []
+        let base = ledger.texts.withBytes(executable) { Array(lastComponent($0)) }
         if base.elementsEqual("env".utf8) {
             // `#!/usr/bin/env python3`: env is on its way to the interpreter, the script is that one's.
             process.script = script
@@ -305,6 +305,14 @@ extension Observer {
             workload: workload, hasExecuted: true)
         if facts.network != 0 { process.image.network = NetworkPlace(read: facts.network) }
         process.foundAt = time
-        processes[facts.pid] = process
+        processes.put(process)
     }
+}
+
+/// What follows the last slash of a path; of one that ends with slashes, what stands before them.
+private func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBufferPointer> {
+    let slash = UInt8(ascii: "/")
+    let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
+    let start = path[..<end].lastIndex(of: slash).map { $0 + 1 } ?? 0
+    return path[start..<end]
 }

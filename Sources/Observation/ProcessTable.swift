@@ -96,10 +96,17 @@ struct ProcessTable: ~Copyable {
     var count: Int { processes.count }
 
     /// A process, if it is known.
+    ///
+    /// Changing one in place (`table[pid]?.gap.append`) spares a copy of its lists and allocates four times:
+    /// each layer that lends the value keeps a frame on the heap. What happens with every fork takes the
+    /// process out, changes it and puts it back.
     subscript(pid: Int32) -> Process? {
         get { processes[pid] }
         _modify { yield &processes[pid] }
     }
+
+    /// Puts a new process in, or one that was changed in the place of what it was.
+    mutating func put(_ process: Process) { processes[process.pid] = process }
 
     /// Notes the end of a process.
     mutating func end(_ pid: Int32, at time: UInt64) {
