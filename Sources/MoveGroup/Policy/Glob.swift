@@ -68,6 +68,10 @@ public struct Glob: Sendable {
         return here[tokens.count]
     }
 
+    /// Whether an array's bytes are matched: the generic form is not specialised for callers in other modules, and
+    /// takes ten times as many instructions there.
+    public func matches(_ path: [UInt8]) -> Bool { matches(path[...]) }
+
     private func step(_ token: Token, _ index: Int, _ byte: UInt8, _ next: inout [Bool]) {
         let isSlash = byte == UInt8(ascii: "/")
         switch token {
