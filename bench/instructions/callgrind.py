@@ -14,7 +14,7 @@ ENVIRONMENT = {
     "PATH": "/usr/bin:/bin",
     "LC_ALL": "C",
     "SWIFT_DETERMINISTIC_HASHING": "1",
-    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX512F,-AVX2_Usable,-AVX2,-ERMS,-FSRM",
+    "GLIBC_TUNABLES": "glibc.cpu.hwcaps=-AVX_Fast_Unaligned_Load,-AVX2,-AVX512F,-AVX512VL,-ERMS,-FSRM",
 }
 
 
