@@ -8,6 +8,16 @@ struct FourTuple: Hashable {
 
     /// The same connection from the other side.
     var mirrored: FourTuple { FourTuple(transport: transport, local: remote, remote: local) }
+
+    /// In whole words: ports and protocol one by one take as many instructions as the addresses.
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(local.address.high)
+        hasher.combine(local.address.low)
+        hasher.combine(remote.address.high)
+        hasher.combine(remote.address.low)
+        hasher.combine(
+            UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port))
+    }
 }
 
 /// What is known of sockets that are alive, and what like ones may be concluded from.
