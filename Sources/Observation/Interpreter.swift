@@ -82,10 +82,18 @@ public struct Interpreter: Sendable {
 
     /// The interpreter that a file name stands for, a version behind it allowed (`python3.11`).
     public static func named(_ name: String) -> Interpreter? {
-        known.first { entry in
-            guard name.hasPrefix(entry.name) else { return false }
-            return name.dropFirst(entry.name.count).allSatisfy { $0.isNumber || $0 == "." || $0 == "-" }
-        }?.interpreter
+        let first = name.utf8.first
+        // By position: an entry as a whole is a dozen references to count. Most programs are no interpreter, and
+        // the first letter tells.
+        for index in known.indices where known[index].name.utf8.first == first {
+            let start = known[index].name
+            if name.hasPrefix(start),
+                name.dropFirst(start.count).allSatisfy({ $0.isNumber || $0 == "." || $0 == "-" })
+            {
+                return known[index].interpreter
+            }
+        }
+        return nil
     }
 
     /// The argument that names the script.
