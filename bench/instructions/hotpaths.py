@@ -5,7 +5,6 @@ falls out.
 """
 
 import json
-import os
 import subprocess
 from dataclasses import dataclass
 from typing import Callable, Optional

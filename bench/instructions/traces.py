@@ -1,6 +1,6 @@
 """The recorded event streams of the hot paths. Each is made for a number of batches and of events in a batch."""
 
-from trace import (
+from stream import (
     CLOSE, CLOSE_WAIT, CLOSE_WRITE, ESTABLISHED, FIN_WAIT1, FIN_WAIT2, LAST_ACK, LISTEN, OPEN, OPEN_EXEC, SYN_RECV,
     SYN_SENT, FANOTIFY, TRACEPOINT, Trace, file_event, identity)
 
