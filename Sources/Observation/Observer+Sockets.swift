@@ -38,18 +38,13 @@ extension Observer {
 
     /// Connections that have ended and whose traffic is not told yet: a dump waits a moment for it.
     public var awaitedClosures: Int {
-        sockets.ending.reduce(0) { sockets.isAwaited($1) ? $0 + 1 : $0 }
+        sockets.awaited
     }
 
     /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
     /// than any other takes.
     private mutating func forgetAnonymous(_ now: UInt64) {
-        guard let first = sockets.ending.first, Self.isLong(since: first.ended, now) else { return }
-        var rest: [(tuple: FourTuple, ended: UInt64)] = []
-        for entry in sockets.ending where sockets.isAwaited(entry) {
-            if Self.isLong(since: entry.ended, now) { sockets.forget(entry) } else { rest.append(entry) }
-        }
-        sockets.ending = rest
+        sockets.settleEnding { Self.isLong(since: $0, now) }
     }
 
     private static func isLong(since ended: UInt64, _ now: UInt64) -> Bool {
@@ -118,7 +113,7 @@ extension Observer {
     private mutating func ended(_ change: TransitionEvent) {
         let tuple = tuple(change)
         guard isLive(change) else { return }
-        sockets.ending.append((tuple, change.time))
+        sockets.awaitNotice(of: tuple, endedAt: change.time)
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
         // down waits for that FIN, which takes a segment of its own.

@@ -66,13 +66,20 @@ struct SocketTable: ~Copyable {
         var network: UInt64
     }
 
+    private struct Ended {
+        var tuple: FourTuple
+        var ended: UInt64
+    }
+
     private struct Destination: Hashable {
         var transport: Transport
         var remote: Endpoint
     }
 
-    /// Connections that have ended and whose notice is still to come.
-    var ending: [(tuple: FourTuple, ended: UInt64)] = []
+    /// Connections that have ended, the oldest first; most of their notices have come already.
+    private var ending: [Ended] = []
+    /// How many at the front of `ending` are done with.
+    private var settled = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
     var found: [FourTuple: ProgramID] = [:]
     /// Connects on their way, by socket.
@@ -104,7 +111,7 @@ struct SocketTable: ~Copyable {
         guard var former = live.removeValue(forKey: tuple) else { return }
         if former.ended == 0 {
             former.ended = time
-            ending.append((tuple, time))
+            awaitNotice(of: tuple, endedAt: time)
         }
         superseded[tuple, default: []].append(former)
     }
@@ -133,14 +140,47 @@ struct SocketTable: ~Copyable {
         }
     }
 
+    /// Notes that a connection has ended and that its notice is still to come.
+    mutating func awaitNotice(of tuple: FourTuple, endedAt time: UInt64) {
+        ending.append(Ended(tuple: tuple, ended: time))
+    }
+
+    /// How many ended connections still wait for their notice.
+    var awaited: Int {
+        ending[settled...].reduce(0) { isAwaited($1) ? $0 + 1 : $0 }
+    }
+
+    /// Forgets ended connections whose notice does not come; `isLong` says of the time of an end whether it
+    /// is too long ago.
+    ///
+    /// Looks at those in front that are done with and at one more: under steady traffic there are always
+    /// some that have just ended, and looking at all of them took more than everything else together.
+    mutating func settleEnding(_ isLong: (UInt64) -> Bool) {
+        while settled < ending.count {
+            let entry = ending[settled]
+            if isAwaited(entry) {
+                guard isLong(entry.ended) else { break }
+                forget(entry)
+            }
+            settled += 1
+        }
+        if settled == ending.count {
+            ending.removeAll(keepingCapacity: ending.capacity <= 4096)
+            settled = 0
+        } else if settled > 1024, settled * 2 > ending.count {
+            ending.removeFirst(settled)
+            settled = 0
+        }
+    }
+
     /// Whether the notice of an ended connection is still to come.
-    func isAwaited(_ entry: (tuple: FourTuple, ended: UInt64)) -> Bool {
-        live[entry.tuple]?.ended == entry.ended
-            || superseded[entry.tuple]?.contains { $0.ended == entry.ended } ?? false
+    private func isAwaited(_ entry: Ended) -> Bool {
+        if live[entry.tuple]?.ended == entry.ended { return true }
+        return !superseded.isEmpty && superseded[entry.tuple]?.contains { $0.ended == entry.ended } ?? false
     }
 
     /// Forgets an ended connection whose notice does not come.
-    mutating func forget(_ entry: (tuple: FourTuple, ended: UInt64)) {
+    private mutating func forget(_ entry: Ended) {
         if live[entry.tuple]?.ended == entry.ended { live[entry.tuple] = nil }
         guard var former = superseded[entry.tuple] else { return }
         former.removeAll { $0.ended == entry.ended }
