@@ -1,0 +1,46 @@
+"""What a dump says of the programs of this benchmark."""
+
+import json
+import re
+from collections import Counter
+
+PROGRAM = re.compile(rb'"executable":"[^"]*/([^"/]*)"')
+FILE = re.compile(rb'"relation":"file","path":"([^"]*)/d(\d{4})/f(\d{7})"')
+
+
+class Dump:
+    def __init__(self, path, opener="cap-open", folder=None):
+        """Reads the file at `path`; of the records of numbered files those below `folder` by the program
+        `opener`, each number once in `files`."""
+        opener, folder = opener.encode(), str(folder).encode()
+        self.files = set()
+        self.path_bytes = 0
+        self.lines = 0
+        self.gaps = Counter()  # source -> events lost
+        self.counts = Counter()  # (relation, program) -> sum of counts
+        with open(path, "rb") as file:
+            self.header = json.loads(file.readline())
+            for line in file:
+                self.lines += 1
+                program = PROGRAM.search(line)
+                found = FILE.search(line)
+                if found and found[1] == folder:
+                    if program[1] == opener:
+                        self.files.add(int(found[3]))
+                        self.path_bytes += len(found[1]) + 15
+                elif line.startswith(b'{"type":"gap"'):
+                    gap = json.loads(line)
+                    self.gaps[gap["source"]] += gap["lost"]
+                elif b'"relation":"file"' not in line:
+                    row = json.loads(line)
+                    name = row["program"]["executable"].rsplit("/", 1)[-1]
+                    self.counts[row["relation"], name] += row["count"]
+            self.bytes = file.tell()
+        self.sources = self.header["sources"]
+
+    def lost(self, source):
+        """Events that the source lost. A loss without a gap in the dump is a fault of the daemon."""
+        lost = self.sources[source]["lost"]
+        if lost and not self.gaps[source]:
+            raise AssertionError(f"{source} lost {lost} events, and the dump has no gap")
+        return lost

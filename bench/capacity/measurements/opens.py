@@ -1,0 +1,116 @@
+"""How many opens of distinct files a second are taken in without loss, and without falling behind."""
+
+import statistics
+import subprocess
+import threading
+import time
+
+import system
+from dumps import Dump
+from watchers import Discard, Nobody, Retinue
+
+SAMPLE_EVERY = 0.02
+PER_FOLDER = 1000
+RATES = {True: (100_000, 0),
+         False: (50_000, 100_000, 200_000, 300_000, 400_000, 500_000, 600_000, 800_000, 0)}  # 0: unpaced
+
+
+class Backlog(threading.Thread):
+    """Looks at the queue while events come: it is the queue's length that tells who falls behind."""
+
+    def __init__(self, queues):
+        super().__init__(daemon=True)
+        self.queues, self.found, self.over = queues, [0], threading.Event()
+
+    def run(self):
+        while self.queues and not self.over.wait(SAMPLE_EVERY):
+            self.found.append(self.queues.waiting())
+
+    def end(self):
+        self.over.set()
+        self.join()
+        return max(self.found)
+
+
+def opened(bench, watcher, folder, names, opens, rate):
+    """Has `opens` files opened while somebody watches; figures of it."""
+    backlog = Backlog(watcher.queues)
+    before = watcher.processor_seconds()
+    generator = system.started([bench.tools / "cap-open", names, PER_FOLDER, opens, rate],
+                               system.processors()[0], cwd=folder, stdout=subprocess.PIPE, text=True)
+    backlog.start()
+    begin, end = map(float, generator.communicate()[0].split())
+    if generator.returncode:
+        raise SystemExit("capacity: cap-open failed")
+    greatest = backlog.end()
+    watcher.caught_up()
+    behind = time.monotonic() - end
+    quantities = dict(opens=opens, achieved=opens / (end - begin))
+    if watcher.queues:
+        quantities |= dict(backlog=greatest, behind=behind,
+                           cpu_per_open=(watcher.processor_seconds() - before) / opens)
+    return quantities
+
+
+def told(bench, dump, case, names):
+    """Holds a dump against what was caused: every name, or a gap."""
+    missing = names - len(dump.files)
+    lost = dump.lost("fanotify")
+    bench.results.check(not missing or lost, f"opens {case}: {missing} of {names} files are not in the dump")
+    return missing, lost
+
+
+def with_retinue(bench, folder, case, names, opens, rate, round):
+    """New names, then the same ones again, known by then."""
+    with Retinue(bench.daemon) as daemon:
+        resident = daemon.memory()
+        received = daemon.status()["sources"]["fanotify"]["received"]
+        quantities = opened(bench, daemon, folder, names, opens, rate)
+        received = daemon.status()["sources"]["fanotify"]["received"] - received
+        store = daemon.processor_seconds()
+        if not bench.quick:
+            daemon.stored()
+        store = daemon.processor_seconds() - store
+        path, _ = daemon.dump()
+        dump = Dump(path, folder=folder)
+        missing, lost = told(bench, dump, f"{case} at {rate or 'any rate'}", min(names, opens))
+        bench.results.add("opens", f"{case} {rate}", "retinue", round, **quantities, received=received,
+                          missing=missing, lost=lost, resident_before=resident, peak=daemon.memory("VmHWM"),
+                          store_cpu_per_open=None if bench.quick else store / opens)
+        if names >= opens:
+            again = opened(bench, daemon, folder, names, opens, rate)
+            bench.results.add("opens", f"{case}, known {rate}", "retinue", round, **again)
+
+
+def beside(bench, folder, case, names, opens, rate, round):
+    """The same opens with nobody watching, and with the kernel's events dropped."""
+    with Nobody() as nobody:
+        bench.results.add("opens", f"{case} {rate}", "unwatched", round,
+                          **opened(bench, nobody, folder, names, opens, rate))
+    discard = Discard(bench.tools, folder)
+    with discard:
+        quantities = opened(bench, discard, folder, names, opens, rate)
+    bench.results.check(discard.received >= min(names, opens) or discard.lost,
+                        f"opens {case}: cap-discard read {discard.received} events of {opens} opens")
+    bench.results.add("opens", f"{case} {rate}", "discard", round, **quantities, received=discard.received,
+                      lost=discard.lost)
+
+
+def measure(bench, round):
+    most, seconds = (20_000, 1) if bench.quick else (1_000_000, 3)
+    for case, links in (("files", 1), ("links", 1000), ("same 32", 1)):
+        names = 32 if case == "same 32" else most
+        with bench.folder(names, PER_FOLDER, links) as folder:
+            for rate in bench.rates or RATES[bench.quick] if case == "files" else (0,):
+                opens = min(most, rate * seconds) if rate else most
+                beside(bench, folder, case, names, opens, rate, round)
+                with_retinue(bench, folder, case, names, opens, rate, round)
+                bench.say(f"opens, {case} at {rate or 'any rate'}")
+
+
+def sustained(results, case, rate, watcher):
+    """Whether a rate was held in every round: nothing lost or missing, and a tenth of a second after the last open
+    all of it taken in."""
+    runs = f"{case} {rate}"
+    return (not any(results.values("opens", runs, watcher, "lost") + results.values("opens", runs, watcher, "missing"))
+            and statistics.median(results.values("opens", runs, watcher, "behind") or [1]) < 0.1)

@@ -1,0 +1,2 @@
+// The least program there is: linked statically, it opens no library.
+int main(void) { return 0; }
