@@ -22,6 +22,12 @@ class Results:
             self.faults.append(fault)
             print(f"  WRONG: {fault}", flush=True)
 
+    def lost(self, dump, source):
+        """Events that a source lost. A loss without a gap in the dump is a fault of the daemon."""
+        lost = dump.sources[source]["lost"]
+        self.check(not lost or dump.gaps[source], f"{source} lost {lost} events, and the dump has no gap")
+        return lost
+
     def cases(self, measurement):
         return list(dict.fromkeys(row[1] for row in self.rows if row[0] == measurement))
 

@@ -37,7 +37,7 @@ def measure(bench, round):
         quantities = caused(bench, daemon, count)
         dump = Dump(daemon.dump()[0])
         connected, accepted = dump.counts["connect", "cap-client"], dump.counts["accept", "cap-server"]
-        lost = dump.lost("sock_diag") + dump.lost("tracepoint")
+        lost = bench.results.lost(dump, "sock_diag") + bench.results.lost(dump, "tracepoint")
         for relation, recorded in (("connect", connected), ("accept", accepted)):
             bench.results.check(recorded == count or lost, f"{relation}: {recorded} of {count} in the dump")
         bench.results.add("connections", "tcp", "retinue", round, **quantities, recorded_connects=connected,

@@ -43,7 +43,7 @@ def measure(bench, round):
                 quantities = caused(bench, daemon, case, count, on)
                 dump = Dump(daemon.dump()[0])
                 received = dump.sources["proc_connector"]["received"] - before
-                lost = dump.lost("proc_connector")
+                lost = bench.results.lost(dump, "proc_connector")
                 processes = quantities["processes"]
                 bench.results.check(received >= EVENTS[case] * processes or lost,
                                     f"{label}: {received} events of {processes} processes")

@@ -55,7 +55,7 @@ def opened(bench, watcher, folder, names, opens, rate):
 def told(bench, dump, case, names):
     """Holds a dump against what was caused: every name, or a gap."""
     missing = names - len(dump.files)
-    lost = dump.lost("fanotify")
+    lost = bench.results.lost(dump, "fanotify")
     bench.results.check(not missing or lost, f"opens {case}: {missing} of {names} files are not in the dump")
     return missing, lost
 
@@ -108,9 +108,10 @@ def measure(bench, round):
                 bench.say(f"opens, {case} at {rate or 'any rate'}")
 
 
-def sustained(results, case, rate, watcher):
-    """Whether a rate was held in every round: nothing lost or missing, and a tenth of a second after the last open
-    all of it taken in."""
+def sustained(results, case, rate):
+    """Whether the daemon held a rate in every round: nothing lost or missing, and, in the median, a tenth of a
+    second after the last open all of it taken in."""
     runs = f"{case} {rate}"
-    return (not any(results.values("opens", runs, watcher, "lost") + results.values("opens", runs, watcher, "missing"))
-            and statistics.median(results.values("opens", runs, watcher, "behind") or [1]) < 0.1)
+    failed = [results.values("opens", runs, "retinue", quantity) for quantity in ("lost", "missing")]
+    behind = results.values("opens", runs, "retinue", "behind")
+    return not any(map(any, failed)) and bool(behind) and statistics.median(behind) < 0.1
