@@ -1,8 +1,8 @@
-"""Draws what is held: opens a second asked for and reached, how far behind, and memory: SVG by hand, no dependency."""
+"""Draws the opens a second asked for and reached, how far behind, and memory: SVG by hand, no dependency."""
 
 import math
 
-from measurements.opens import sustained
+from measurements.opens import highest
 
 # Okabe and Ito's colours, which colour-blind readers tell apart; marks differ too, for prints without colour.
 STYLE = {
@@ -90,7 +90,7 @@ class Panel:
                 yield f'<line x1="{x:.1f}" y1="{low:.1f}" x2="{x:.1f}" y2="{high:.1f}" stroke="{colour}"/>'
                 yield mark(kind, x, middle, colour)
             # Two labels a line above the frame.
-            x, y = left + index % 2 * WIDTH / 2 + 6, TOP - 18 + index // 2 * 13
+            x, y = left + index % 2 * (WIDTH / 2 + 8) + 6, TOP - 18 + index // 2 * 13
             yield mark(kind, x, y - 4, colour)
             yield f'<text x="{x + 10}" y="{y}" fill="{colour}" class="name">{label}</text>'
 
@@ -110,7 +110,8 @@ def series(results, name, cases, watcher, quantity, scale=1.0):
 
 
 def svg(results):
-    rates = sorted({int(case.rsplit(" ", 1)[1]) for case in results.cases("opens") if case.startswith("files ")} - {0})
+    paced = [case for case in results.cases("opens") if case.startswith("files ") and not case.endswith(" 0")]
+    rates = sorted(int(case.rsplit(" ", 1)[1]) for case in paced)
     new = [(rate, f"files {rate}") for rate in rates]
     known = [(rate, f"files, known {rate}") for rate in rates]
     sizes = [(int(case), case) for case in results.cases("records")]
@@ -129,10 +130,10 @@ def svg(results):
     panels = [panel for panel in panels if panel.series]
     width = LEFT + len(panels) * (WIDTH + BETWEEN) - BETWEEN + 30
     height = TOP + HEIGHT + BOTTOM + 10
-    held = max((rate for rate in rates if sustained(results, "files", rate)), default=None)
+    most = highest(results, "files")
     note = "Marks: median of the rounds; upright lines: least to most."
-    if held:
-        note += f" Of new names Retinue held {held:,} a second, behind by less than 100 ms."
+    if most:
+        note += f" Retinue kept up (behind by less than 100 ms) with {most:,.0f} new names a second."
     out = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" viewBox="0 0 {width} {height}" '
         'font-family="DejaVu Sans, Helvetica, Arial, sans-serif" font-size="12">',

@@ -2,7 +2,7 @@
 
 import platform
 
-from measurements.opens import sustained
+from measurements.opens import held, highest
 
 MIB = 1 << 20
 
@@ -28,42 +28,45 @@ def told(results, name, case, watcher, quantities):
 
 
 def opens(results):
-    heads = ["opened, rate asked for", "unwatched /s", "discard /s", "retinue /s", "held", "received", "lost", "missing",
+    heads = ["rate asked for", "unwatched /s", "discard /s", "retinue /s", "held", "received", "lost", "missing",
              "backlog", "behind ms", "us/open", "store us", "discard us", "peak MiB"]
     rows = []
-    for case in results.cases("opens"):
+    for case in ordered(results.cases("opens")):
         kind, rate = case.rsplit(" ", 1)
-        lost = results.median("opens", case, "retinue", "lost")
-        # Known names are opened by the daemon's second pass alone: beside it stand the figures of the first.
+        # Names known by then are opened under the daemon alone: beside them stand the figures of new ones.
         beside = case.replace(", known", "")
+        mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("backlog", 1, 0), ("behind", 1e3, 0),
+                ("cpu_per_open", 1e6, 2), ("store_cpu_per_open", 1e6, 2)]
         rows.append([f"{kind} {number(int(rate)) if rate != '0' else 'unpaced'}",
-                     number(results.median("opens", beside, "unwatched", "achieved")),
-                     number(results.median("opens", beside, "discard", "achieved")),
-                     number(results.median("opens", case, "retinue", "achieved")),
-                     "yes" if sustained(results, kind, rate) else "no",
-                     number(results.median("opens", case, "retinue", "received")), number(lost),
-                     number(results.median("opens", case, "retinue", "missing")),
-                     *told(results, "opens", case, "retinue", [("backlog", 1, 0), ("behind", 1e3, 0),
-                                                              ("cpu_per_open", 1e6, 2),
-                                                              ("store_cpu_per_open", 1e6, 2)]),
+                     *told(results, "opens", beside, "unwatched", [("achieved", 1, 0)]),
+                     *told(results, "opens", beside, "discard", [("achieved", 1, 0)]),
+                     *told(results, "opens", case, "retinue", [("achieved", 1, 0)]),
+                     held(results, case),
+                     *told(results, "opens", case, "retinue", mine),
                      *told(results, "opens", beside, "discard", [("cpu_per_open", 1e6, 2)]),
                      *told(results, "opens", case, "retinue", [("peak", 1 / MIB, 1)])])
-    return aligned("Opens of distinct files a second", heads, sorted(rows, key=lambda row: row[0].split(" ")[0]
-                   + ("1" if "known" in row[0] else "0"))) if rows else ""
+    return aligned("Opens of distinct files a second", heads, rows) if rows else ""
+
+
+def ordered(cases):
+    """By kind, as they were measured; in each the rates in order, the unpaced last."""
+    kinds = list(dict.fromkeys(case.rsplit(" ", 1)[0] for case in cases))
+    return sorted(cases, key=lambda case: (kinds.index(case.rsplit(" ", 1)[0]), case.endswith(" 0"),
+                                           int(case.rsplit(" ", 1)[1])))
 
 
 def best(results):
-    """One sentence: where it ends."""
-    held = [results.median("opens", case, "retinue", "achieved")
-            for case in results.cases("opens")
-            if case.startswith("files ") and sustained(results, "files", case.rsplit(" ", 1)[1])]
-    limit = [results.median("opens", case, "discard", "achieved") for case in results.cases("opens")
-             if case.startswith("files ")]
-    limit = max((rate for rate in limit if rate), default=None)
+    """Where it ends."""
+    limit = max((results.median("opens", case, "discard", "achieved") for case in results.cases("opens")
+                 if case.startswith("files ")), default=None)
     if limit is None:
         return ""
-    return (f"New files: held up to {number(max(held, default=0) or None)} a second; with the kernel's events read and "
-            f"dropped the generator reached {number(limit)}.\n")
+    lines = [f"With the events read and dropped the generator reached {number(limit)} a second."]
+    for kind, title in (("files", "new"), ("files, known", "known")):
+        most = highest(results, kind)
+        lines.append(f"Retinue kept up with {number(most)} {title} names a second at most." if most else
+                     f"Retinue kept up with none of these rates of {title} names.")
+    return "\n".join(lines) + "\n"
 
 
 def rates(results, name, title, operation, extra):

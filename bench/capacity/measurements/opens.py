@@ -108,10 +108,23 @@ def measure(bench, round):
                 bench.say(f"opens, {case} at {rate or 'any rate'}")
 
 
-def sustained(results, case, rate):
-    """Whether the daemon held a rate in every round: nothing lost or missing, and, in the median, a tenth of a
-    second after the last open all of it taken in."""
-    runs = f"{case} {rate}"
-    failed = [results.values("opens", runs, "retinue", quantity) for quantity in ("lost", "missing")]
-    behind = results.values("opens", runs, "retinue", "behind")
+def keeps_up(results, case):
+    """Whether the daemon kept up: in no round anything lost or missing, and, in the median, a tenth of a second
+    after the last open all of it taken in."""
+    failed = [results.values("opens", case, "retinue", quantity) for quantity in ("lost", "missing")]
+    behind = results.values("opens", case, "retinue", "behind")
     return not any(map(any, failed)) and bool(behind) and statistics.median(behind) < 0.1
+
+
+def held(results, case):
+    """The verdict on a rate: yes, no, or that the generator did not come to it, so that it was not tried."""
+    if not keeps_up(results, case):
+        return "no"
+    rate = int(case.rsplit(" ", 1)[1])
+    return "yes" if results.median("opens", case, "retinue", "achieved") > 0.97 * rate else "not reached"
+
+
+def highest(results, kind):
+    """Opens a second, really made, with which the daemon kept up; None where it never did."""
+    return max((results.median("opens", case, "retinue", "achieved") for case in results.cases("opens")
+                if case.rsplit(" ", 1)[0] == kind and keeps_up(results, case)), default=None)
