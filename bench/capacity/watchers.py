@@ -82,9 +82,11 @@ class Retinue(Watcher):
         begin = time.monotonic()
         try:
             self.process = system.started(command, system.processors()[1], stderr=subprocess.PIPE, text=True)
-            while "ready" not in (line := self.process.stderr.readline()):
-                if not line:
-                    raise SystemExit("capacity: the daemon did not start")
+            said = [self.process.stderr.readline()]
+            while "ready" not in said[-1]:
+                if not said[-1]:
+                    raise SystemExit("capacity: the daemon did not start\n" + "".join(said))
+                said.append(self.process.stderr.readline())
             self.ready_after = time.monotonic() - begin
             self.queues = system.FanotifyQueues(self.process.pid)
         except BaseException:
