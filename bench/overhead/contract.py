@@ -46,6 +46,7 @@ class Report:
 
     facts: Counter = field(default_factory=Counter)  # Fact -> how often it was reported
     lost: Optional[int] = None  # events that it says itself it lost; None: it never says
+    unnamed: int = 0  # events that it says itself it saw and could not name
     written_bytes: int = 0  # the size of its output
 
 
@@ -88,6 +89,9 @@ class Watcher:
     title: str  # what is run, for the tables: "fatrace 0.17"
     families: tuple  # those for whose facts it can be asked, e.g. ("files", "software")
     packages: tuple = ()  # Debian's, installed by the runner
+    # The part of a workload's calls that it is given where each call is an operation (files and sockets). One that makes
+    # a call ten times as dear would take minutes; it is the time per operation that is compared.
+    share: float = 1
 
     def missing(self):
         """The reason why it can't run here, in a sentence, or None. Tries it; a listed reason goes into the

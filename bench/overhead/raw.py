@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
     @property
     def silent(self):
-        return 0 if self.told_lost else self.missing
+        return max(0, self.missing - (self.told_lost or 0))
 
 
 _READ = {int: int, float: float, str: str, Optional[int]: lambda text: int(text) if text else None}

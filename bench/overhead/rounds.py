@@ -65,8 +65,9 @@ class Sitting:
         bare = watcher.name in (BASELINE, NULL)
         if not bare and self.family not in watcher.families:
             return []
+        # What is too long for all is too long to be run twice unwatched.
         return [workload for workload in self.workloads
-                if bare or workload.only is None or watcher.name in workload.only]
+                if workload.only is None or watcher.name in workload.only or watcher.name == BASELINE]
 
 
 def sittings(workloads):
@@ -81,12 +82,16 @@ class Bench:
         self.watched, self.output, self.processors = watched, output, processors
         self.quick, self.timeout, self.tell = quick, timeout, tell
         self.settling = 0.2 if quick else 2.0  # at most, in seconds
+        self.folders = {}  # workload -> what it has prepared, kept from one start to the next
         self.rows = []
         self.problems = []  # everything that went wrong, told in the results
         self.broken = []  # those of them that are this project's fault, not a peer's
 
-    def operations(self, workload):
-        return workload.quick_operations if self.quick else workload.operations
+    def operations(self, workload, watcher):
+        if self.quick:
+            return workload.quick_operations
+        share = watcher.share if workload.family in ("files", "sockets") else 1
+        return max(1, int(workload.operations * share))
 
     def warm_up(self, sitting, baseline):
         """Every workload once, unwatched and short, so that no watcher pays for the first reading of its files."""
@@ -121,11 +126,10 @@ class Bench:
         try:
             for workload in workloads:
                 folder = self.watched / workload.name
-                folder.mkdir()
+                folder.mkdir(exist_ok=True)
+                self.folders[workload] = folder
                 ready.append((workload, folder))
-                # Servers that it starts get the workload's processors.
-                with place.pinned(self.processors.workload(sitting.unpinned)):
-                    workload.prepare(folder, self.operations(workload))
+                workload.prepare(folder, self.operations(workload, watcher))
             os.sync()  # or the files just made are written back while something is measured
             try:
                 watcher.start(sitting.family, output, self.processors.watcher(sitting.unpinned))
@@ -141,10 +145,8 @@ class Bench:
             self._problem(sitting, watcher, number, f"{type(error).__name__}: {error}")
             return []
         finally:
-            caused = {workload.name: workload.caused(folder, self.operations(workload))
+            caused = {workload.name: workload.caused(folder, self.operations(workload, watcher))
                       for workload, folder, _ in done}
-            for workload, folder in ready:
-                self._clean(sitting, watcher, number, workload, folder)
             shutil.rmtree(output, ignore_errors=True)
         found = scoring.scores(caused, report)
         # Of real software not all is known that it does at once: there a miss is a result, not a lapse.
@@ -154,21 +156,24 @@ class Bench:
         return [self._row(sitting, watcher, number, workload, measured, found[workload.name], report)
                 for workload, _, measured in done]
 
-    def _clean(self, sitting, watcher, number, workload, folder):
-        try:
-            workload.finish(folder)
-        except Exception as error:
-            self._problem(sitting, watcher, number, f"{workload.name} did not finish: {error}")
-        shutil.rmtree(folder, ignore_errors=True)
+    def leave(self):
+        """Removes what the workloads have prepared."""
+        for workload, folder in self.folders.items():
+            try:
+                workload.finish(folder)
+            except Exception as error:
+                self.broken.append(f"{workload.name} did not finish: {error}")
+            shutil.rmtree(folder, ignore_errors=True)
+        self.folders.clear()
 
     def _row(self, sitting, watcher, number, workload, measured, score, report):
         operations, seconds, cpu, peak = measured
         return Row(sitting.family, number, workload.name, watcher.name, operations, seconds, cpu, peak, score.caused,
-                   score.named, score.pid_only, score.misnamed, report.lost, report.written_bytes)
+                   score.named, score.pid_only, score.misnamed, told_lost(report), report.written_bytes)
 
     def _run(self, sitting, watcher, workload, folder):
         """Operations and seconds as the workload tells them, processor time and memory of the watcher."""
-        command = [str(part) for part in workload.command(folder, self.operations(workload))]
+        command = [str(part) for part in workload.command(folder, self.operations(workload, watcher))]
         processors = self.processors.workload(sitting.unpinned)
         pinned = ["taskset", "-c", ",".join(map(str, sorted(processors))), *command]
         wrapped = watcher.wrap(pinned)
@@ -227,6 +232,11 @@ class Bench:
         if operations <= 0 or seconds <= 0:
             raise Failure(f"{workload.name} says that it did nothing: {answer[-200:]!r}")
         return operations, seconds
+
+
+def told_lost(report):
+    """What it says itself it does not tell; None where it never says."""
+    return None if report.lost is None else report.lost + report.unnamed
 
 
 def held_to(facts):

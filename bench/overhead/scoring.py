@@ -20,8 +20,8 @@ class Score:
         return self.caused - self.named - self.pid_only - self.misnamed
 
     def silent(self, lost):
-        """Missing facts of which the watcher gave no hint: it told no loss."""
-        return 0 if lost else self.missing
+        """Missing facts of which the watcher gave no hint: more than it told lost."""
+        return max(0, self.missing - (lost or 0))
 
 
 def scores(caused, report):

@@ -38,6 +38,7 @@ class Running(unittest.TestCase):
         for sitting in rounds.sittings(workloads):
             for number in range(3):
                 self.bench.round(sitting, watchers, number)
+            self.bench.leave()
         return self.bench.rows
 
     def test_every_watcher_meets_every_workload_in_every_round(self):
@@ -47,7 +48,7 @@ class Running(unittest.TestCase):
         self.assertEqual(len(met), 3 * 2 * 3)
         self.assertEqual({one.watcher for one in rows}, {"baseline", "baseline-again", "w"})
         self.assertEqual({(one.operations, one.seconds) for one in rows}, {(4, 0.5)})
-        self.assertEqual((workload.prepared, workload.finished), (9, 9))
+        self.assertEqual((workload.prepared, workload.finished), (9, 1))
         self.assertEqual(list(self.watched.iterdir()), [])
 
     def test_the_report_is_scored_against_what_was_caused(self):
@@ -93,10 +94,18 @@ class Running(unittest.TestCase):
         self.run_all([Sleepy("slow", script="exec sleep 100")], [Told("peer")])
         self.assertEqual((len(self.bench.problems), self.bench.broken), (6, []))
 
+    def test_a_dear_watcher_gets_a_share_of_the_calls(self):
+        dear = Told("dear")
+        dear.share = 0.25
+        for family, operations in (("files", 1), ("processes", 4)):
+            workload = Sleepy("one")
+            workload.family = family
+            self.assertEqual(self.bench.operations(workload, dear), operations)
+
     def test_only_limits_watchers_but_not_the_baseline(self):
         watchers = [self.baseline, rounds.Again(self.baseline), Told("w"), Told("v")]
         rows = self.run_all([Sleepy(only=("v",))], watchers)
-        self.assertEqual({one.watcher for one in rows}, {"baseline", "baseline-again", "v"})
+        self.assertEqual({one.watcher for one in rows}, {"baseline", "v"})
 
     def test_a_watcher_is_not_asked_for_families_that_it_does_not_serve(self):
         watcher = Told("w")

@@ -42,6 +42,7 @@ class Scoring(unittest.TestCase):
         self.assertEqual(self.score({opened("p"): 1}, {}).silent(None), 1)
         self.assertEqual(self.score({opened("p"): 1}, {}).silent(0), 1)
         self.assertEqual(self.score({opened("p"): 1}, {}).silent(5), 0)
+        self.assertEqual(self.score({opened(f"p{number}"): 1 for number in range(3)}, {}).silent(2), 1)
 
     def test_repeated_facts_count_each_time(self):
         self.assertEqual(self.score({forked("p"): 100}, {forked("p"): 60}).named, 60)

@@ -57,6 +57,7 @@ class Auditd(Tried):
     name = "auditd"
     title = "auditd 3.0.9"
     families = ("files", "processes", "sockets", "software")
+    share = 0.1
     packages = ("auditd",)
     programs = ("auditd", "auditctl")
 

@@ -53,7 +53,7 @@ class Retinue(Tried):
 
     def report(self):
         report = Report(written_bytes=size_of(self.folder / "state"))
-        header_lost = gaps_lost = 0
+        header_lost = gaps_lost = unattributed = 0
         with open(self.folder / "state/dumps/latest.ndjson") as dump:
             for line in dump:
                 record = json.loads(line)
@@ -63,9 +63,12 @@ class Retinue(Tried):
                 elif record["type"] == "gap":
                     gaps_lost += record["lost"]
                 elif record["type"] == "header":
-                    header_lost = sum(source["lost"] for source in record["sources"].values())
+                    sources = record["sources"].values()
+                    header_lost = sum(source["lost"] for source in sources)
+                    unattributed = sum(source.get("unattributed", 0) for source in sources)
         # The gaps tell when what the header counts was lost; each would be counted twice in their sum.
         report.lost = max(header_lost, gaps_lost)
+        report.unnamed = unattributed
         return report
 
 

@@ -31,6 +31,7 @@ class Strace(Tried):
     title = "strace 6.1 --seccomp-bpf"
     families = ("files", "processes", "sockets", "software")
     packages = ("strace",)
+    share = 0.1
     programs = ("strace",)
 
     def __init__(self):

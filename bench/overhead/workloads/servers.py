@@ -50,7 +50,7 @@ class Nginx(Software):
     requests_in_a_second = 10_000
 
     def __init__(self, name, operation, keep_alive):
-        super().__init__(name, operation, 2 * self.requests_in_a_second, self.requests_in_a_second)
+        super().__init__(name, operation, self.requests_in_a_second, self.requests_in_a_second)
         self.keep_alive = keep_alive
 
     def file(self, folder):
@@ -164,5 +164,5 @@ class PostgreSQL(Software):
 WORKLOADS = [
     Nginx("nginx", "request, each over a new connection", keep_alive=False),
     Nginx("nginx-keepalive", "request, over eight connections", keep_alive=True),
-    PostgreSQL("postgresql", "transaction, each over a new connection", 1_000, 100),
+    PostgreSQL("postgresql", "transaction, each over a new connection", 400, 100),
 ]

@@ -245,8 +245,8 @@ LONG_MAKE.only = ("baseline", "retinue")
 
 WORKLOADS = [
     LONG_MAKE,
-    Make("make-300", "compiled file", 300, 30),
-    GitStatus("git-status", "git status", 150, 15),
+    Make("make-150", "compiled file", 150, 15),
+    GitStatus("git-status", "git status", 100, 10),
     Python("python", "start of Python", 40, 4),
     Stress("stress-ng", "bogo operation", 20_000, 2_000),
 ]
