@@ -179,8 +179,8 @@ class Bench:
         wrapped = watcher.wrap(pinned)
         around = wrapped != pinned
         if around:
-            # The wrapper is the watcher and belongs on the watcher's processors, what it runs on the workload's.
-            processors = self.processors.watcher(sitting.unpinned)
+            # A wrapper and what it wraps take turns: on two processors each turn would wait for the other to wake.
+            processors = self.processors.workload(sitting.unpinned)
         else:
             wrapped = command
         before = usage.settle(watcher.processes(), self.settling)
