@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <malloc.h>
 #include <dirent.h>
 #include <poll.h>
 #include <sched.h>
@@ -133,6 +134,10 @@ extern const int clinux_tcp_info_bytes_retrans;  // u64 tcpi_bytes_retrans, Linu
 // <sys/resource.h> differs under _GNU_SOURCE from what the C library's own module has.
 // Sets both limits of RLIMIT_RTTIME; see setrlimit(2).
 int clinux_limit_real_time(uint64_t microseconds);
+
+// <malloc.h> is not in the C library's own module. From this size on a piece of memory comes from the kernel and goes
+// back to it at once; see M_MMAP_THRESHOLD in mallopt(3).
+static inline void clinux_set_mmap_threshold(int bytes) { mallopt(M_MMAP_THRESHOLD, bytes); }
 
 // epoll_event is packed on x86-64 and its union is awkward in Swift: one word of data is enough.
 static inline int clinux_epoll_add(int epoll, int fd, uint32_t events, uint64_t data) {

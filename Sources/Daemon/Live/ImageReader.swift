@@ -60,19 +60,24 @@ final class ImageReader: Sendable {
             defer { state.looks.removeAll() }
             return state.looks
         }
-        let execs = events.lazy.filter { $0.kind == .exec }
+        // The last exec of each process that was not looked at yet.
+        var waited: [Int32: UInt64] = [:]
+        var newest: UInt64 = 0
+        for event in events where event.kind == .exec {
+            newest = max(newest, event.time)
+            waited[event.pid] = max(waited[event.pid] ?? 0, event.time)
+        }
+        var met = 0
         for _ in 0..<60 {
-            let isWhole = execs.allSatisfy { event in
-                looks.contains { $0.pid == event.pid && $0.time >= event.time }
-            }
-            if isWhole { break }
+            for look in looks[met...] where look.time >= waited[look.pid] ?? .max { waited[look.pid] = nil }
+            met = looks.count
+            if waited.isEmpty { break }
             usleep(50)
             state.withLock { state in
                 looks += state.looks
                 state.looks.removeAll()
             }
         }
-        let newest = execs.map(\.time).max() ?? 0
         let early = looks.filter { $0.time > newest }
         if !early.isEmpty { state.withLock { $0.looks.insert(contentsOf: early, at: 0) } }
         images.append(contentsOf: looks.filter { $0.time <= newest && !$0.executable.isEmpty })
