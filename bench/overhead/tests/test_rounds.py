@@ -31,7 +31,7 @@ class Running(unittest.TestCase):
         watched, output = Path(folder.name) / "watched", Path(folder.name) / "output"
         watched.mkdir(), output.mkdir()
         self.watched = watched
-        self.bench = rounds.Bench(watched, output, Processors(), timeout=5, tell=lambda line: None)
+        self.bench = rounds.Bench(watched, output, Processors(), timeout=60, tell=lambda line: None)
         self.baseline = Told("baseline")
 
     def run_all(self, workloads, watchers):
@@ -114,7 +114,7 @@ class Running(unittest.TestCase):
         self.assertEqual(watcher.started, 0)
 
     def test_a_wrapper_s_processor_time_and_memory_are_the_watcher_s(self):
-        script = '"$@"; code=$?; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; exit $code'
+        script = '"$@"; code=$?; i=0; while [ $i -lt 1000000 ]; do i=$((i+1)); done; exit $code'
         watcher = Told("w")
         watcher.wrap = lambda command: ["sh", "-c", script, "sh", *command]
         rows = [one for one in self.run_all([Sleepy()], [self.baseline, watcher]) if one.watcher == "w"]
