@@ -28,32 +28,39 @@ public enum Timestamp {
     }
 
     package static func append(_ nanoseconds: UInt64, to out: inout [UInt8]) {
-        let seconds = nanoseconds / 1_000_000_000
-        let date = civil(day: seconds / 86_400)
-        let second = seconds % 86_400
-        withUnsafeTemporaryAllocation(of: UInt8.self, capacity: 24) { text in
-            text.initialize(repeating: 0)
-            put(date.year, width: 4, at: 0, then: "-", text)
-            put(date.month, width: 2, at: 5, then: "-", text)
-            put(date.day, width: 2, at: 8, then: "T", text)
-            put(second / 3600, width: 2, at: 11, then: ":", text)
-            put(second / 60 % 60, width: 2, at: 14, then: ":", text)
-            put(second % 60, width: 2, at: 17, then: ".", text)
-            put(nanoseconds / 1_000_000 % 1000, width: 3, at: 20, then: "Z", text)
-            out.append(contentsOf: UnsafeRawBufferPointer(text))
-        }
+        var time = RecentTime()
+        time.withText(of: nanoseconds) { out.append(contentsOf: $0) }
     }
 
-    private static func put(
+    /// Puts `2026-11-21T` at the start of 24 bytes.
+    static func putDate(day: UInt64, _ text: UnsafeMutableRawBufferPointer) {
+        let date = civil(day: day)
+        put(date.year, width: 4, at: 0, then: "-", text)
+        put(date.month, width: 2, at: 5, then: "-", text)
+        put(date.day, width: 2, at: 8, then: "T", text)
+    }
+
+    /// Puts `02:00:00.` behind the date, for a second of the day.
+    static func putClock(_ second: UInt64, _ text: UnsafeMutableRawBufferPointer) {
+        put(second / 3600, width: 2, at: 11, then: ":", text)
+        put(second / 60 % 60, width: 2, at: 14, then: ":", text)
+        put(second % 60, width: 2, at: 17, then: ".", text)
+    }
+
+    /// Puts the last `width` digits of a number, and what stands behind them.
+    @inline(__always)
+    static func put(
         _ value: UInt64, width: Int, at offset: Int, then mark: Unicode.Scalar,
-        _ text: UnsafeMutableBufferPointer<UInt8>
+        _ text: UnsafeMutableRawBufferPointer
     ) {
-        var rest = value
-        for place in stride(from: offset + width - 1, through: offset, by: -1) {
+        var rest = UInt32(truncatingIfNeeded: value)
+        var place = offset + width
+        text[place] = UInt8(ascii: mark)
+        while place > offset {
+            place -= 1
             text[place] = UInt8(ascii: "0") + UInt8(rest % 10)
             rest /= 10
         }
-        text[offset + width] = UInt8(ascii: mark)
     }
 
     /// Days since 1970 as a date: years counted from March, so that the leap day ends one; eras of 400

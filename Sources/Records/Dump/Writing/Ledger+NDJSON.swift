@@ -10,122 +10,108 @@ extension Ledger {
         header: DumpHeader, chunk: Int = 256 << 10,
         to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        var out = OutputBuffer(chunk: chunk)
+        var lines = DumpLines(host: header.hostID, chunk: chunk)
         var header = header
         header.contents = DumpHeader.Contents(
             dependencies: UInt64(records.count), gaps: UInt64(gaps.count))
-        header.appendLine(to: &out.bytes)
-        try out.endLine(sink)
-        var start: [UInt8] = []
-        start.append("{\"type\":\"dependency\",\"host\":")
-        JSONText.append(header.hostID, to: &start)
+        lines.append { header.appendLine(to: &$0) }
+        try lines.endLine(sink)
         for record in records {
-            out.bytes.append(contentsOf: start)
-            append(record, to: &out.bytes)
-            try out.endLine(sink)
+            append(record, to: &lines)
+            try lines.endLine(sink)
         }
         for gap in gaps {
-            gap.appendLine(to: &out.bytes)
-            try out.endLine(sink)
+            lines.append { gap.appendLine(to: &$0) }
+            try lines.endLine(sink)
         }
-        try out.flush(sink)
+        try lines.flush(sink)
     }
 
-    /// What follows the host, to the end of the object.
-    private borrowing func append(_ record: Record, to out: inout [UInt8]) {
+    private borrowing func append(_ record: Record, to lines: inout DumpLines) {
         let key = record.key
-        out.append(",\"program\":")
-        append(key.program, to: &out)
-        out.append(",\"relation\":\"")
-        out.append(key.relation.word)
-        out.append("\"")
-        switch key.relation {
-        case .file:
-            append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &out)
-            out.append(",\"kind\":\"")
-            out.append(record.kind.word)
-            out.append("\",\"access\":\"")
-            out.append(record.access.letters)
-            out.append("\"")
-        case .spawn:
-            out.append(",\"child\":")
-            append(ProgramID(rawValue: key.object), to: &out)
-        case .connect:
-            append(transport: key.detail, to: &out)
-            append(",\"remote\":", endpoints[Int(key.object)], to: &out)
-        case .accept:
-            append(transport: key.detail, to: &out)
-            append(",\"local\":", endpoints[Int(key.object)], to: &out)
-            out.append(",\"remote\":{\"address\":\"")
-            endpoints[Int(key.remote)].address.append(to: &out)
-            out.append("\"}")
-        case .listen:
-            append(transport: key.detail, to: &out)
-            append(",\"local\":", endpoints[Int(key.object)], to: &out)
-        case .ipc:
-            out.append(",\"mechanism\":\"")
-            if let mechanism = Mechanism(rawValue: key.detail) { out.append(mechanism.word) }
-            out.append("\"")
-            append(",\"name\":", ",\"name_raw\":", TextID(rawValue: key.object), to: &out)
-        }
+        lines.appendStart()
+        append(key.program, to: &lines)
+        lines.out.append(",\"relation\":\"")
+        lines.out.append(key.relation.word)
+        lines.out.append("\"")
+        appendObject(of: record, to: &lines)
         if key.peer != .unknown {
-            out.append(",\"peer\":")
-            append(key.peer, to: &out)
+            lines.out.append(",\"peer\":")
+            append(key.peer, to: &lines)
         }
         if key.relation == .connect || key.relation == .accept {
-            out.append(",\"sent\":")
-            out.append(decimal: record.sent)
-            out.append(",\"received\":")
-            out.append(decimal: record.received)
+            lines.out.append(",\"sent\":")
+            lines.out.append(decimal: record.sent)
+            lines.out.append(",\"received\":")
+            lines.out.append(decimal: record.received)
         }
-        out.append(",\"count\":")
-        out.append(decimal: record.count)
-        out.append(",\"first\":\"", time: record.first)
-        out.append("\",\"last\":\"", time: record.last)
-        out.append("\",\"evidence\":\"")
-        out.append(record.evidence.word)
-        out.append("\"}")
+        lines.appendEnd(of: record)
     }
 
-    private borrowing func append(_ number: ProgramID, to out: inout [UInt8]) {
+    /// What the program depends on.
+    private borrowing func appendObject(of record: Record, to lines: inout DumpLines) {
+        let key = record.key
+        switch key.relation {
+        case .file:
+            append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &lines)
+            lines.out.append(",\"kind\":\"")
+            lines.out.append(record.kind.word)
+            lines.out.append("\",\"access\":\"")
+            lines.out.append(record.access.letters)
+            lines.out.append("\"")
+        case .spawn:
+            lines.out.append(",\"child\":")
+            append(ProgramID(rawValue: key.object), to: &lines)
+        case .connect:
+            lines.append(transport: key.detail)
+            lines.append(",\"remote\":", endpoints[Int(key.object)])
+        case .accept:
+            lines.append(transport: key.detail)
+            lines.append(",\"local\":", endpoints[Int(key.object)])
+            lines.out.append(",\"remote\":{\"address\":\"")
+            lines.append(endpoints[Int(key.remote)].address)
+            lines.out.append("\"}")
+        case .listen:
+            lines.append(transport: key.detail)
+            lines.append(",\"local\":", endpoints[Int(key.object)])
+        case .ipc:
+            lines.out.append(",\"mechanism\":\"")
+            if let mechanism = Mechanism(rawValue: key.detail) { lines.out.append(mechanism.word) }
+            lines.out.append("\"")
+            append(",\"name\":", ",\"name_raw\":", TextID(rawValue: key.object), to: &lines)
+        }
+    }
+
+    private borrowing func append(_ number: ProgramID, to lines: inout DumpLines) {
+        if lines.programs.append(number, to: &lines.out) { return }
+        let start = lines.out.count
         let program = self[number]
-        append("{\"executable\":", ",\"executable_raw\":", program.executable, to: &out)
+        append("{\"executable\":", ",\"executable_raw\":", program.executable, to: &lines)
         if !texts.isEmpty(program.script) {
-            append(",\"script\":", ",\"script_raw\":", program.script, to: &out)
+            append(",\"script\":", ",\"script_raw\":", program.script, to: &lines)
         }
         if !texts.isEmpty(program.workload) {
-            append(",\"workload\":", ",\"workload_raw\":", program.workload, to: &out)
+            append(",\"workload\":", ",\"workload_raw\":", program.workload, to: &lines)
         }
-        out.append("}")
+        lines.out.append("}")
+        lines.keep(number, from: start)
     }
 
     /// A byte string, and beside it the bytes themselves where they are not UTF-8.
     private borrowing func append(
-        _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to out: inout [UInt8]
+        _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to lines: inout DumpLines
     ) {
         texts.withBytes(text) { bytes in
-            out.append(key)
-            if !JSONText.append(bytes, to: &out) {
-                out.append(rawKey)
-                out.append("\"")
-                Base64.append(bytes, to: &out)
-                out.append("\"")
+            lines.out.append(key)
+            if lines.out.appendPlain(bytes) { return }
+            lines.append { out in
+                if !JSONText.append(bytes, to: &out) {
+                    out.append(rawKey)
+                    out.append("\"")
+                    Base64.append(bytes, to: &out)
+                    out.append("\"")
+                }
             }
         }
-    }
-
-    private borrowing func append(transport: UInt8, to out: inout [UInt8]) {
-        out.append(",\"transport\":\"")
-        if let transport = Transport(rawValue: transport) { out.append(transport.word) }
-        out.append("\"")
-    }
-
-    private borrowing func append(_ key: StaticString, _ endpoint: Endpoint, to out: inout [UInt8]) {
-        out.append(key)
-        out.append("{\"address\":\"")
-        endpoint.address.append(to: &out)
-        out.append("\",\"port\":")
-        out.append(decimal: UInt64(endpoint.port))
-        out.append("}")
     }
 }
