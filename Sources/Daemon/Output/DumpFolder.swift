@@ -21,7 +21,8 @@ struct DumpFolder {
         unlink(aside)
         let file = try FileDescriptor.open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         do throws(SystemError) {
-            try Self.fill(file, ledger, header)
+            var writeOut = WriteOut(file)
+            try Self.fill(file, ledger, header) { end throws(SystemError) in try writeOut.advance(to: end) }
             let number = file.number
             _ = try systemCall("fdatasync") { fdatasync(number) }
         } catch {
@@ -55,14 +56,18 @@ struct DumpFolder {
         unlink(aside)
         let file = try FileDescriptor.open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         unlink(aside)
-        try Self.fill(file, ledger, header)
+        // It stays in memory: it is read at once, and gone after that.
+        try Self.fill(file, ledger, header) { _ throws(SystemError) in }
         return file
     }
 
+    /// Writes a dump; `written` is told how many bytes the file has after each piece.
     private static func fill(
-        _ file: borrowing FileDescriptor, _ ledger: borrowing Ledger, _ header: DumpHeader
+        _ file: borrowing FileDescriptor, _ ledger: borrowing Ledger, _ header: DumpHeader,
+        written: (Int) throws(SystemError) -> Void
     ) throws(SystemError) {
         let number = file.number
+        var end = 0
         try ledger.writeNDJSON(header: header) { (bytes: UnsafeRawBufferPointer) throws(SystemError) in
             var offset = 0
             while offset < bytes.count {
@@ -70,6 +75,8 @@ struct DumpFolder {
                     Glibc.write(number, bytes.baseAddress! + offset, bytes.count - offset)
                 }
             }
+            end += bytes.count
+            try written(end)
         }
     }
 
