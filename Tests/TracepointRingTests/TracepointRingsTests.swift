@@ -218,6 +218,21 @@ struct TracepointRingsTests {
         #expect(try count("no_such_field == 6") == (1, false))
     }
 
+    @Test func eachRingIsAsLargeAsTheNumberOfProcessorsAllows() throws {
+        let rings = try TracepointRings()
+        // Without CAP_IPC_LOCK the kernel may have granted less.
+        let wanted = RingSize.pages(processors: try ProcessorList.online().numbers.count)
+        let pages = rings.pages
+        #expect(pages <= wanted && pages * sysconf(Int32(_SC_PAGESIZE)) >= RingSize.least)
+        // The rings as the kernel has mapped them, each behind its control page.
+        let maps = try FileDescriptor.open("/proc/self/maps", O_RDONLY).readAll()
+        for line in String(decoding: maps, as: UTF8.self).split(separator: "\n")
+        where line.contains("perf_event") {
+            let ends = line.split(separator: " ")[0].split(separator: "-").compactMap { Int($0, radix: 16) }
+            #expect(ends[1] - ends[0] == (pages + 1) * sysconf(Int32(_SC_PAGESIZE)))
+        }
+    }
+
     @Test func failuresSayWhatFailed() {
         func failure(_ tracepoint: Tracepoint, pages: Int = 1) -> TracepointError? {
             do throws(TracepointError) {

@@ -52,7 +52,8 @@ struct TracepointSource: ~Copyable {
         _ batch: inout EventBatch, _ yield: inout EventSources.Yield, _ recorder: TraceRecorder?
     ) {
         guard let layout else { return }
-        buffer.removeAll(keepingCapacity: true)
+        // What full rings held is not kept for ever.
+        buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 20)
         guard (rings?.drain(appendingTo: &buffer) ?? 0) > 0 else { return }
         recorder?.add(.tracepoint, raw: buffer)
         let told = Self.decode(buffer, layout, into: &batch.transitions)

@@ -20,15 +20,19 @@ public struct TracepointRings: ~Copyable {
     /// Whether `lost` can tell (Linux 6.0).
     public let countsLoss: Bool
 
+    /// Each ring's size in pages.
+    public let pages: Int
+
     /// Opens the rings and starts the events.
     ///
     /// - Parameters:
-    ///   - pages: each ring's size in pages, a power of two (by default 32: 128 KiB, about 1,000 events).
-    ///   - wakeupWatermark: bytes in one ring that make its descriptor readable; half the ring by default.
+    ///   - pages: each ring's size in pages, a power of two. By default 1 MiB, about 8,000 events, or less
+    ///     where there are more than 32 processors; where the kernel does not lend that much memory
+    ///     (`kernel.perf_event_mlock_kb`, `RLIMIT_MEMLOCK`), half of it and so on, down to 128 KiB.
+    ///   - wakeupWatermark: bytes in one ring that make its descriptor readable; a quarter by default.
     public init(
-        _ tracepoint: Tracepoint = .socketState, pages: Int = 32, wakeupWatermark: UInt32? = nil
+        _ tracepoint: Tracepoint = .socketState, pages: Int? = nil, wakeupWatermark: UInt32? = nil
     ) throws(TracepointError) {
-        precondition(pages > 0 && pages <= 1 << 40 && pages & (pages - 1) == 0, "a power of two")
         let format = try TraceFileSystem().format(of: tracepoint)
         let processors: ProcessorList
         do throws(SystemError) {
@@ -36,9 +40,37 @@ public struct TracepointRings: ~Copyable {
         } catch {
             throw .system(error)
         }
-        let watermark = wakeupWatermark ?? UInt32(clamping: pages * sysconf(Int32(_SC_PAGESIZE)) / 2)
-        var attributes = Self.attributes(format.identifier, watermark)
+        let first = pages ?? RingSize.pages(processors: processors.numbers.count)
+        precondition(first > 0 && first <= 1 << 40 && first & (first - 1) == 0, "a power of two")
+        var size = first
         var countsLoss = true
+        func open(_ pages: Int) throws(TracepointError) -> RingList {
+            size = pages
+            let watermark = wakeupWatermark ?? RingSize.watermark(pages: pages)
+            return try Self.open(processors, format, pages: pages, watermark, &countsLoss)
+        }
+        let rings = pages == nil ? try RingSize.shrinking(from: first, open) : try open(first)
+        if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
+
+        var isFiltered = tracepoint.filter != nil
+        try rings.forEach { ring throws(TracepointError) in
+            if let filter = tracepoint.filter { isFiltered = ring.filter(filter) && isFiltered }
+            try ring.enable()
+        }
+        self.rings = rings
+        self.format = format
+        self.isFiltered = isFiltered
+        self.countsLoss = countsLoss
+        self.pages = size
+    }
+
+    /// Opens a ring on each processor, the events still disabled.
+    private static func open(
+        _ processors: ProcessorList, _ format: TracepointFormat, pages: Int, _ watermark: UInt32,
+        _ countsLoss: inout Bool
+    ) throws(TracepointError) -> RingList {
+        var attributes = attributes(format.identifier, watermark)
+        if !countsLoss { attributes.read_format = 0 }
         var rings = RingList(capacity: processors.numbers.count)
         for processor in processors.numbers {
             do throws(TracepointError) {
@@ -51,17 +83,7 @@ public struct TracepointRings: ~Copyable {
                 rings.append(try ProcessorRing(&attributes, processor: processor, pages: pages))
             }
         }
-        if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
-
-        var isFiltered = tracepoint.filter != nil
-        try rings.forEach { ring throws(TracepointError) in
-            if let filter = tracepoint.filter { isFiltered = ring.filter(filter) && isFiltered }
-            try ring.enable()
-        }
-        self.rings = rings
-        self.format = format
-        self.isFiltered = isFiltered
-        self.countsLoss = countsLoss
+        return rings
     }
 
     /// The numbers to poll.
