@@ -29,15 +29,16 @@ extension Observer {
             for file in found.files { takeFile(file, program, snapshot.wall) }
         }
         for index in snapshot.sockets.indices where snapshot.sockets[index].isListening {
-            take(snapshot.sockets[index], snapshot.wall)
+            take(snapshot.sockets[index], snapshot.wall, 0)
         }
         for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
             let socket = snapshot.sockets[index]
             let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
             sockets.found[tuple] = programs(of: socket.holders).last
         }
+        let read = max(snapshot.monotonic, snapshot.socketsRead)
         for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
-            take(snapshot.sockets[index], snapshot.wall)
+            take(snapshot.sockets[index], snapshot.wall, read)
         }
         sockets.found.removeAll()
         for index in snapshot.channels.indices {
@@ -89,7 +90,8 @@ extension Observer {
             key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
     }
 
-    private mutating func take(_ socket: SocketSnapshot, _ time: UInt64) {
+    /// Takes in a socket; `read` is when the sockets had been read, on the clock of the events.
+    private mutating func take(_ socket: SocketSnapshot, _ time: UInt64, _ read: UInt64) {
         let programs = programs(of: socket.holders)
         if socket.isListening {
             let network = scope.network ?? network(ofHolders: socket.holders)
@@ -113,6 +115,7 @@ extension Observer {
             } else {
                 connected(socket.transport, socket.local, socket.remote, program, .snapshot, time)
             }
+            sockets.change(tuple) { $0.found = read }
         }
         guard var connection = sockets.live[tuple] else { return }
         connection.endReceived = connection.endReceived || socket.endReceived

@@ -80,26 +80,79 @@ extension Observer {
 
     private mutating func established(_ change: TransitionEvent, _ time: UInt64) {
         let tuple = tuple(change)
+        // The client's moment names both ends.
         var pair = change.time
         if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
             guard isInside(attempt.network, change.local.address) else {
                 noteStranger(tuple, at: change.time)
                 return
             }
-            sockets.supersede(tuple, at: change.time)
-            connected(
-                .tcp, change.local, change.remote, attempt.program, .exact, time,
-                network: attempt.network.inode)
+            if sockets.supersede(tuple, at: change.time) {
+                recognise(tuple, .connect, attempt.program, .exact, time, attempt.network.inode)
+            } else {
+                connected(
+                    .tcp, change.local, change.remote, attempt.program, .exact, time,
+                    network: attempt.network.inode)
+            }
         } else {
             guard isAcceptedInside(tuple) else { return }
-            sockets.supersede(tuple, at: change.time)
-            accepted(.tcp, change.local, change.remote, nil, time)
+            if sockets.supersede(tuple, at: change.time) {
+                // Of a connect whose beginning was lost the scan knows which end it is.
+                guard relation(tuple) != .connect else {
+                    take(change, pair: pair)
+                    return
+                }
+                let network = change.local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? 0 : 0
+                let listener = sockets.listener(.tcp, change.local, network: network)
+                recognise(
+                    tuple, .accept, listener?.program ?? .unknown, listener?.evidence ?? .snapshot, time,
+                    listener?.network ?? 0)
+            } else {
+                accepted(.tcp, change.local, change.remote, nil, time)
+            }
             pair = sockets.live[tuple.mirrored]?.established ?? 0
         }
-        sockets.change(tuple) { connection in
+        take(change, pair: pair)
+    }
+
+    /// From now on the connection is that of this socket.
+    private mutating func take(_ change: TransitionEvent, pair: UInt64) {
+        sockets.change(tuple(change)) { connection in
             connection.socket = change.socket
             connection.established = change.time
             connection.pair = pair
+        }
+    }
+
+    /// How the connection between two ends is recorded, if it is.
+    private func relation(_ tuple: FourTuple) -> Relation? {
+        sockets.live[tuple]?.position.map { ledger.records[$0].key.relation }
+    }
+
+    /// Takes an event for a connection that a scan has counted: what it adds is how well that is known.
+    private mutating func recognise(
+        _ tuple: FourTuple, _ relation: Relation, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64,
+        _ network: UInt64
+    ) {
+        // Without the program the scan's word is the better one.
+        guard program != .unknown, let found = sockets.live[tuple] else { return }
+        let known = found.position.map { ledger.records[$0].key }
+        if found.program == program, known?.relation ?? relation == relation {
+            if let key = known { ledger.note(key, evidence: evidence, time: time, count: 0) }
+        } else if relation == .connect {
+            // Who holds a socket need not be who made it: both depend on the other side.
+            connected(
+                tuple.transport, tuple.local, tuple.remote, program, evidence, time, network: network, count: 0)
+        } else {
+            accepted(tuple.transport, tuple.local, tuple.remote, evidence, time, count: 0)
+        }
+        if relation == .connect { sockets.noteClient(tuple.transport, tuple.remote, program) }
+        sockets.change(tuple) { connection in
+            connection.network = network
+            connection.sent = found.sent
+            connection.received = found.received
+            connection.endReceived = found.endReceived
+            connection.peerSent = found.peerSent
         }
     }
 
@@ -112,7 +165,11 @@ extension Observer {
 
     private mutating func ended(_ change: TransitionEvent) {
         let tuple = tuple(change)
-        guard isLive(change) else { return }
+        // What a scan has met alive had not ended before: that was another connection of the same two ends,
+        // whose beginning was lost.
+        guard let known = sockets.live[tuple],
+            known.socket == 0 ? known.found < change.time : known.socket == change.socket
+        else { return }
         sockets.awaitNotice(of: tuple, endedAt: change.time)
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
@@ -147,7 +204,7 @@ extension Observer {
     /// Notes a connection that a program made.
     mutating func connected(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, _ program: ProgramID,
-        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0
+        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0, count: UInt64 = 1
     ) {
         guard program != .unknown else {
             counters.unattributedConnections += 1
@@ -162,7 +219,7 @@ extension Observer {
         var position: Int?
         if isRecorded(program) {
             let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
-            position = ledger.note(key, evidence: evidence, time: time)
+            position = ledger.note(key, evidence: evidence, time: time, count: count)
         }
         sockets.live[tuple] = .init(position: position, program: program, network: network)
         if evidence != .inferred { sockets.noteClient(transport, remote, program) }
@@ -171,7 +228,7 @@ extension Observer {
     /// Notes a connection that was made to an address where somebody waits.
     mutating func accepted(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
-        _ evidence: Evidence?, _ time: UInt64
+        _ evidence: Evidence?, _ time: UInt64, count: UInt64 = 1
     ) {
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
         let network = local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? 0 : 0
@@ -187,7 +244,7 @@ extension Observer {
                 program, transport, local: ledger.intern(local),
                 remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer(of: tuple))
             position = ledger.note(
-                key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time)
+                key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time, count: count)
         }
         sockets.live[tuple] = .init(position: position, program: program, network: listener?.network ?? 0)
     }

@@ -92,6 +92,9 @@ public struct HostSnapshot: Sendable {
     public var monotonic: UInt64 = 0
     /// The same moment, nanoseconds since 1970.
     public var wall: UInt64 = 0
+    /// When the TCP sockets had been read, `CLOCK_MONOTONIC`, nanoseconds: of one that was found, the event
+    /// of its connection is not younger. 0 where it was not noted: then when the scan began.
+    public var socketsRead: UInt64 = 0
     /// The host's addresses, loopback left out.
     public var addresses: [NetworkAddress] = []
     /// Processes, parents not necessarily before their children.

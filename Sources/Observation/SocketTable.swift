@@ -29,6 +29,8 @@ struct SocketTable: ~Copyable {
         var program: ProgramID
         /// Its socket; 0 where only a scan or a notice has told of it.
         var socket: UInt64 = 0
+        /// When a scan that told of it first, before any event, had read the sockets; 0 where none did.
+        var found: UInt64 = 0
         /// When it was seen to be established; 0 where it was not.
         var established: UInt64 = 0
         /// When its client's end was established, which names a connection that has both ends here among
@@ -106,14 +108,25 @@ struct SocketTable: ~Copyable {
         live[tuple] = connection
     }
 
-    /// Makes room for a new connection between the same two ends.
-    mutating func supersede(_ tuple: FourTuple, at time: UInt64) {
-        guard var former = live.removeValue(forKey: tuple) else { return }
+    /// Makes room for a connection that was established between two ends, unless a scan has told of it.
+    ///
+    /// A scan meets what lives, whatever still waits in the rings: a connection that it found and that no
+    /// event has told of is the one whose event is not younger than the scan. Of several such events between
+    /// the same ends, the first is taken for it and the others are counted: the number is right either way.
+    ///
+    /// - Returns: whether the connection is one that a scan has told of; it stays where it is.
+    mutating func supersede(_ tuple: FourTuple, at time: UInt64) -> Bool {
+        guard var former = live.removeValue(forKey: tuple) else { return false }
+        if former.socket == 0, former.found >= time {
+            live[tuple] = former
+            return true
+        }
         if former.ended == 0 {
             former.ended = time
             awaitNotice(of: tuple, endedAt: time)
         }
         superseded[tuple, default: []].append(former)
+        return false
     }
 
     /// The connection that the next notice but `number` of these ends is about.

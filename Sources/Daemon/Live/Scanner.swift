@@ -116,6 +116,7 @@ struct Scanner {
                             endReceived: states.contains(socket.state)))
                 }
             }
+            if transport == .tcp { snapshot.socketsRead = Clock.monotonic() }
         }
     }
 

@@ -120,6 +120,8 @@ public struct Replay: ~Copyable {
             let purpose: UInt8 = try payload.integer()
             value.monotonic = try payload.integer()
             value.wall = try payload.integer()
+            // Earlier recordings have none.
+            if !payload.isAtEnd { value.socketsRead = try payload.integer() }
             header.time = value.wall
             snapshot = (value, purpose == 0 ? .start : .look)
         case .snapshotProcess: snapshot?.value.processes.append(try payload.processSnapshot())

@@ -74,10 +74,12 @@ final class TraceRecorder {
     func snapshot(_ snapshot: borrowing HostSnapshot, _ purpose: UInt8) {
         let monotonic = snapshot.monotonic
         let wall = snapshot.wall
+        let socketsRead = snapshot.socketsRead
         writer.add(.snapshot) { payload in
             payload.put(purpose)
             payload.put(monotonic)
             payload.put(wall)
+            payload.put(socketsRead)
         }
         let addresses = snapshot.addresses
         writer.add(.snapshotAddresses) { $0.put(addresses) }
