@@ -39,7 +39,8 @@ import Testing
                 // More than the cache holds, so that pages go to the log before the commit.
                 maker.fill(&ledger, observations: 30_000)
                 try store.connection.execute("BEGIN IMMEDIATE")
-                try store.stage(ledger)
+                let slice = store.slice(of: ledger)
+                try store.stage(ledger, upTo: slice.reached, slice.records)
                 var log = stat()
                 #expect(stat(path + "-wal", &log) == 0)
                 #expect(log.st_size > 1 << 20)

@@ -54,6 +54,23 @@ import Testing
         #expect(ledger.dirty == [2])
     }
 
+    @Test func theFirstOfTheDirtyRecordsAreMarkedClean() {
+        var ledger = Ledger()
+        let program = program(&ledger, "/bin/a")
+        let keys = (0..<4).map { RecordKey.file(program, path: TextID(rawValue: UInt32($0))) }
+        for key in keys { ledger.note(key, evidence: .exact, time: 1) }
+        ledger.markClean(3)
+        #expect(ledger.dirty == [3])
+        #expect(ledger.records.map(\.isDirty) == [false, false, false, true])
+        ledger.note(keys[1], evidence: .exact, time: 2)
+        ledger.note(keys[3], evidence: .exact, time: 2)
+        #expect(ledger.dirty == [3, 1])
+        ledger.markClean(0)
+        #expect(ledger.dirty == [3, 1])
+        ledger.markClean(2)
+        #expect(ledger.dirty.isEmpty)
+    }
+
     @Test func restoredRecordsAreCleanAndJoin() {
         var ledger = Ledger()
         let key = RecordKey.file(program(&ledger, "/bin/a"), path: ledger.texts.intern("/etc/a"))

@@ -83,7 +83,7 @@ struct Watcher: ~Copyable {
                 case Token.tick:
                     try tick.acknowledge()
                     needsCycle = true
-                case Token.store: try flush()
+                case Token.store: try flush(most: Self.sliceOfStore)
                 case Token.mounts: try mountsChanged()
                 case Token.control: try welcome()
                 case Token.housekeeping: try keepHouse()
@@ -124,7 +124,7 @@ struct Watcher: ~Copyable {
     private mutating func stop() throws(SystemError) {
         manager.notify("STOPPING=1")
         try drainAll()
-        try flush()
+        try flush(most: .max)
         recorder?.flush()
     }
 
@@ -240,20 +240,31 @@ struct Watcher: ~Copyable {
 
     // MARK: Store
 
-    mutating func flush() throws(SystemError) {
+    /// Rows that are written in one turn of the loop, some 10 ms, and the pause until the next: events are
+    /// drained between them.
+    private static let sliceOfStore = 8192
+    private static let storePause: UInt64 = 5_000_000
+
+    /// Writes to the store; what is beyond `most` rows waits for a turn soon after.
+    private mutating func flush(most: Int) throws(SystemError) {
         try storeTimer.acknowledge()
-        isStoreTimerArmed = false
+        var pause: UInt64?
         do throws(StoreError) {
-            try store.write(&observer.ledger, header: header(Clock.wall()))
-            storeWritten = Clock.wall()
+            try store.write(&observer.ledger, header: header(Clock.wall()), most: most)
+            if store.holds(observer.ledger) {
+                storeWritten = Clock.wall()
+            } else {
+                pause = Self.storePause
+            }
             if storeError != nil { Message.print("the store works again") }
             storeError = nil
         } catch {
             if storeError == nil { Message.print("records are kept in memory only: \(error)") }
             storeError = error.description
-            isStoreTimerArmed = true
-            try storeTimer.arm(nanoseconds: configuration.storeInterval)
+            pause = configuration.storeInterval
         }
+        isStoreTimerArmed = pause != nil
+        if let pause { try storeTimer.arm(nanoseconds: pause) }
     }
 
     // MARK: Signals and time

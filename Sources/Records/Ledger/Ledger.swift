@@ -10,7 +10,8 @@ public struct Ledger: ~Copyable {
     public private(set) var records: [Record] = []
     /// Gaps in the order in which they happened.
     public var gaps: [Gap] = []
-    /// Positions of records whose `isDirty` is set.
+    /// Positions of records whose `isDirty` is set: in the order in which they became so, so that of the new
+    /// ones none stands before an older.
     public private(set) var dirty: [UInt32] = []
 
     private var programNumbers: [Program: UInt32] = [:]
@@ -109,9 +110,16 @@ public struct Ledger: ~Copyable {
     }
 
     /// Tells that the store has taken every dirty record.
-    public mutating func markAllClean() {
-        for position in dirty { records[Int(position)].isDirty = false }
-        dirty.removeAll(keepingCapacity: dirty.capacity <= 4096)
+    public mutating func markAllClean() { markClean(dirty.count) }
+
+    /// Tells that the store has taken the first so many of the dirty records.
+    public mutating func markClean(_ count: Int) {
+        for position in dirty[..<count] { records[Int(position)].isDirty = false }
+        if count == dirty.count {
+            dirty.removeAll(keepingCapacity: dirty.capacity <= 4096)
+        } else {
+            dirty.removeFirst(count)
+        }
     }
 
     /// Bytes of memory in use by the tables, for `status`.
