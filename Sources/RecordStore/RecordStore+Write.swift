@@ -49,6 +49,12 @@ extension RecordStore {
             && ledger.gaps == storedGaps
     }
 
+    /// Rows of texts, programs, endpoints and records that are not written yet.
+    public func pending(_ ledger: borrowing Ledger) -> Int {
+        ledger.texts.count - stored.texts + ledger.programs.count - 1 - stored.programs
+            + ledger.endpoints.count - 1 - stored.endpoints + ledger.dirty.count
+    }
+
     /// What the next transaction shall reach, and how many of the dirty records go into it.
     func slice(
         of ledger: borrowing Ledger, _ most: Int = .max

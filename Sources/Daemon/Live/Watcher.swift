@@ -35,6 +35,8 @@ struct Watcher: ~Copyable {
     var isBusy = false
     var isReady = false
     var isStoreTimerArmed = false
+    /// Turns of the loop that go on writing what had to be written when this writing began.
+    var storeTurnsLeft = 0
     /// When the house is kept next, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
     var housekeepingDue: UInt64 = 0
     /// Whether the listening sockets are out of the poller for a while.
@@ -246,15 +248,21 @@ struct Watcher: ~Copyable {
     private static let storePause: UInt64 = 5_000_000
 
     /// Writes to the store; what is beyond `most` rows waits for a turn soon after.
+    ///
+    /// Rows that change while it is being written wait for the next time: on a busy host there are always some,
+    /// and writing would never end.
     private mutating func flush(most: Int) throws(SystemError) {
         try storeTimer.acknowledge()
         var pause: UInt64?
+        if storeTurnsLeft == 0 { storeTurnsLeft = 1 + (store.pending(observer.ledger) - 1) / most }
+        storeTurnsLeft -= 1
         do throws(StoreError) {
             try store.write(&observer.ledger, header: header(Clock.wall()), most: most)
             if store.holds(observer.ledger) {
                 storeWritten = Clock.wall()
+                storeTurnsLeft = 0
             } else {
-                pause = Self.storePause
+                pause = storeTurnsLeft > 0 ? Self.storePause : configuration.storeInterval
             }
             if storeError != nil { Message.print("the store works again") }
             storeError = nil
@@ -262,6 +270,7 @@ struct Watcher: ~Copyable {
             if storeError == nil { Message.print("records are kept in memory only: \(error)") }
             storeError = error.description
             pause = configuration.storeInterval
+            storeTurnsLeft = 0
         }
         isStoreTimerArmed = pause != nil
         if let pause { try storeTimer.arm(nanoseconds: pause) }
