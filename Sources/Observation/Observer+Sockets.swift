@@ -42,13 +42,17 @@ extension Observer {
     }
 
     /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
-    /// than any other takes.
+    /// than any other takes. The work queue that tells may be seconds late on a busy host, but keeps the
+    /// order of the ends: the end that notices have reached is the time that counts, unless none came for long.
     private mutating func forgetAnonymous(_ now: UInt64) {
-        sockets.settleEnding { Self.isLong(since: $0, now) }
+        let reached = sockets.toldUntil
+        sockets.settleEnding {
+            Self.isLong(since: $0, reached, 2_000_000_000) || Self.isLong(since: $0, now, 30_000_000_000)
+        }
     }
 
-    private static func isLong(since ended: UInt64, _ now: UInt64) -> Bool {
-        now > ended && now - ended > 2_000_000_000
+    private static func isLong(since ended: UInt64, _ now: UInt64, _ limit: UInt64) -> Bool {
+        now > ended && now - ended > limit
     }
 
     private mutating func follow(_ change: TransitionEvent, _ batch: borrowing EventBatch) {
@@ -261,6 +265,7 @@ extension Observer {
 
     private mutating func close(_ closure: ClosureEvent) {
         guard var connection = sockets.takeOldest(tuple(closure)) else { return }
+        sockets.toldUntil = max(sockets.toldUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }

@@ -82,6 +82,8 @@ struct SocketTable: ~Copyable {
     private var ending: [Ended] = []
     /// How many at the front of `ending` are done with.
     private var settled = 0
+    /// The end of the youngest connection that a notice has told of.
+    var toldUntil: UInt64 = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
     var found: [FourTuple: ProgramID] = [:]
     /// Connects on their way, by socket.

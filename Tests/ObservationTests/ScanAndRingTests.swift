@@ -187,6 +187,29 @@ import Testing
         #expect(lines(scene) == expected(1, 30, 7, "snapshot"))
     }
 
+    /// The kernel tells of ends from a work queue, which a busy host keeps waiting for seconds.
+    @Test func noticesThatComeLateFindTheirConnection() {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        close(&scene)
+        let others: [UInt16] = [50000, 50001]
+        for (index, port) in others.enumerated() {
+            let other = Endpoint(client.address, port: port)
+            scene.transition(20, 30, .close, .synSent, Endpoint(client.address, port: 0), server)
+            scene.transition(77, 30, .synSent, .established, other, server)
+            scene.transition(77, 30, .lastAck, .close, other, server)
+            _ = scene.tick(1_500_000_000)
+            // Something is told all the time, only not yet of the first.
+            if index == 0 { scene.closure(Endpoint(client.address, port: 9), none, sent: 0, received: 0) }
+            scene.interpret()
+        }
+        notices(&scene, sent: 30, received: 7)
+        scene.interpret()
+        #expect(lines(scene).contains("/usr/bin/server accept :80 peer /usr/bin/client x1 7/30 exact"))
+        #expect(lines(scene).contains("/usr/bin/client connect :80 peer /usr/bin/server x3 30/7 exact"))
+    }
+
     /// A socket was handed on: who made the connection depends on it as well as who holds it.
     @Test func whoMadeItAndWhoHoldsItBothDepend() {
         var scene = scene()
