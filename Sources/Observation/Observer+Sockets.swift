@@ -146,7 +146,8 @@ extension Observer {
         } else if relation == .connect {
             // Who holds a socket need not be who made it: both depend on the other side.
             connected(
-                tuple.transport, tuple.local, tuple.remote, program, evidence, time, network: network, count: 0)
+                tuple.transport, tuple.local, tuple.remote, program, evidence, time, network: network,
+                count: 0)
         } else {
             accepted(tuple.transport, tuple.local, tuple.remote, evidence, time, count: 0)
         }

@@ -59,7 +59,9 @@ import Testing
         scene.lines.filter { $0.contains(" connect ") || $0.contains(" accept ") }
     }
 
-    private func expected(_ count: Int, _ sent: Int, _ received: Int, _ evidence: String = "exact") -> [String] {
+    private func expected(_ count: Int, _ sent: Int, _ received: Int, _ evidence: String = "exact")
+        -> [String]
+    {
         [
             "/usr/bin/client connect :80 peer /usr/bin/server x\(count) \(sent)/\(received) \(evidence)",
             "/usr/bin/server accept :80 peer /usr/bin/client x\(count) \(received)/\(sent) \(evidence)",

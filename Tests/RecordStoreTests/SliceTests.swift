@@ -40,9 +40,10 @@ import Testing
                     #expect(rows == most || isWhole && rows < most)
                     #expect(ledger.dirty == Array(dirty.dropFirst(written)))
                     #expect(after.writes == before.writes + 1)
-                    #expect(ledger.records.indices.allSatisfy {
-                        ledger.records[$0].isDirty == ledger.dirty.contains(UInt32($0))
-                    })
+                    #expect(
+                        ledger.records.indices.allSatisfy {
+                            ledger.records[$0].isDirty == ledger.dirty.contains(UInt32($0))
+                        })
                     // One in a few is enough for the smallest slices.
                     guard most > 1 || slices % 16 == 0 || isWhole else { continue }
                     let image = try left(by: path, at: folder + "/crash.db")
