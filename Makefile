@@ -4,12 +4,13 @@ SWIFT ?= swift
 # Debian's names; what is there already is not asked for again.
 RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
-	e2fsprogs mount mawk coreutils findutils sed grep procps binutils valgrind
+	e2fsprogs mount mawk coreutils findutils sed grep procps
+BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test lint bench bench-quick install packages-run packages-test clean
+.PHONY: run build test lint bench bench-quick install packages-run packages-test packages-bench clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -31,12 +32,13 @@ test: packages-test build
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
 
-## Run the benchmarks.
-bench: build
+## Run the benchmarks, some two hours, and put what they find into the documents.
+bench: packages-bench build
 	bench/run
+	bench/document
 
 ## See in three minutes whether every benchmark still works.
-bench-quick: build
+bench-quick: packages-bench build
 	bench/run --quick
 
 ## Install binaries, man pages, unit and sample configuration.
@@ -53,6 +55,9 @@ packages-run:
 
 packages-test:
 	@packaging/install-packages $(TEST_PACKAGES)
+
+packages-bench:
+	@packaging/install-packages $(BENCH_PACKAGES)
 
 clean:
 	rm -rf .build

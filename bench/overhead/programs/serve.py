@@ -6,6 +6,7 @@ it watches them. Prints `OPERATIONS SECONDS`."""
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -29,16 +30,33 @@ def of_pgbench(said):
 KINDS = {"wrk": of_wrk, "pgbench": of_pgbench, "silent": None}
 
 
-def wait_for_answer(server, port):
+def accepts(connection):
+    """Any server that takes a connection."""
+    return True
+
+
+def serves(connection):
+    """PostgreSQL takes connections before it serves them: then it answers the start of a session with an error."""
+    session = struct.pack("!I", 196608) + b"user\0postgres\0database\0postgres\0\0"  # protocol 3.0
+    connection.sendall(struct.pack("!I", len(session) + 4) + session)
+    return connection.recv(1) == b"R"  # AuthenticationOk and its kin
+
+
+READY = {"pgbench": serves}
+
+
+def wait_for_answer(server, port, is_ready):
     end = time.monotonic() + PATIENCE
     while time.monotonic() < end:
         if server.poll() is not None:
             sys.exit(f"serve.py: the server ended with status {server.returncode}")
         try:
-            socket.create_connection(("127.0.0.1", port), timeout=1).close()
-            return
+            with socket.create_connection(("127.0.0.1", port), timeout=1) as connection:
+                if is_ready(connection):
+                    return
         except OSError:
-            time.sleep(0.02)
+            pass
+        time.sleep(0.02)
     sys.exit("serve.py: the server does not answer")
 
 
@@ -49,7 +67,7 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit("serve.py: ended"))  # and with it the server, below
     server = subprocess.Popen(server_command, user=user, group=user, extra_groups=[])
     try:
-        wait_for_answer(server, int(port))
+        wait_for_answer(server, int(port), READY.get(kind, accepts))
         client = subprocess.run(client_command, stdout=subprocess.PIPE, text=True, check=False)
     finally:
         server.terminate()
@@ -64,4 +82,5 @@ def main():
         print(f"{operations} {seconds:.9f}")
 
 
-main()
+if __name__ == "__main__":
+    main()
