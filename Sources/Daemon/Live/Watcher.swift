@@ -35,8 +35,7 @@ struct Watcher: ~Copyable {
     var isBusy = false
     var isReady = false
     var isStoreTimerArmed = false
-    /// Turns of the loop that go on writing what had to be written when this writing began.
-    var storeTurnsLeft = 0
+    var storePace = StorePace()
     /// When the house is kept next, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
     var housekeepingDue: UInt64 = 0
     /// Whether the listening sockets are out of the poller for a while.
@@ -85,7 +84,7 @@ struct Watcher: ~Copyable {
                 case Token.tick:
                     try tick.acknowledge()
                     needsCycle = true
-                case Token.store: try flush(most: Self.sliceOfStore)
+                case Token.store: try flush(most: StorePace.slice)
                 case Token.mounts: try mountsChanged()
                 case Token.control: try welcome()
                 case Token.housekeeping: try keepHouse()
@@ -242,38 +241,32 @@ struct Watcher: ~Copyable {
 
     // MARK: Store
 
-    /// Rows that are written in one turn of the loop, some 10 ms, and the pause until the next: events are
-    /// drained between them.
-    private static let sliceOfStore = 8192
+    /// The pause between two slices, nanoseconds.
     private static let storePause: UInt64 = 5_000_000
 
     /// Writes to the store; what is beyond `most` rows waits for a turn soon after.
-    ///
-    /// Rows that change while it is being written wait for the next time: on a busy host there are always some,
-    /// and writing would never end.
     private mutating func flush(most: Int) throws(SystemError) {
         try storeTimer.acknowledge()
-        var pause: UInt64?
-        if storeTurnsLeft == 0 { storeTurnsLeft = 1 + (store.pending(observer.ledger) - 1) / most }
-        storeTurnsLeft -= 1
+        storePace.begin(pending: store.pending(observer.ledger), most: most)
+        let next: StorePace.Next
         do throws(StoreError) {
             try store.write(&observer.ledger, header: header(Clock.wall()), most: most)
-            if store.holds(observer.ledger) {
-                storeWritten = Clock.wall()
-                storeTurnsLeft = 0
-            } else {
-                pause = storeTurnsLeft > 0 ? Self.storePause : configuration.storeInterval
-            }
+            let isWhole = store.holds(observer.ledger)
+            if isWhole { storeWritten = Clock.wall() }
+            next = storePace.end(isWhole: isWhole)
             if storeError != nil { Message.print("the store works again") }
             storeError = nil
         } catch {
             if storeError == nil { Message.print("records are kept in memory only: \(error)") }
             storeError = error.description
-            pause = configuration.storeInterval
-            storeTurnsLeft = 0
+            next = storePace.fail()
         }
-        isStoreTimerArmed = pause != nil
-        if let pause { try storeTimer.arm(nanoseconds: pause) }
+        isStoreTimerArmed = next != .whenChanged
+        switch next {
+        case .whenChanged: break
+        case .soon: try storeTimer.arm(nanoseconds: Self.storePause)
+        case .later: try storeTimer.arm(nanoseconds: configuration.storeInterval)
+        }
     }
 
     // MARK: Signals and time
