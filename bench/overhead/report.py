@@ -171,8 +171,9 @@ EXPLANATION = """\
 Each watched run is paired with the baseline's of the same round; the figures are medians over the rounds with their
 95 % confidence interval [bootstrap, 2,000 resamples, fixed seed]. ~ marks a ratio whose interval holds 1: no
 difference is shown. Facts are counted over all rounds together. Opens and execs count once for each distinct
-program and object, forks, connects and accepts every time. Silently missed: not named at all, and the watcher told
-no loss. * of all workloads of the family together; "-" under "told lost": it never says."""
+program and object, forks, connects and accepts every time. Silently missed: not named at all, and more than the
+watcher says it lost or could not name. * of all workloads of the family together; "-" under "told lost": it never
+says. auditd and strace get a tenth of the calls of files and sockets."""
 
 
 def tables(rows, about):

@@ -102,6 +102,10 @@ class Running(unittest.TestCase):
             workload.family = family
             self.assertEqual(self.bench.operations(workload, dear), operations)
 
+    def test_what_could_not_be_named_is_told_like_what_was_lost(self):
+        self.assertEqual(rounds.told_lost(Report(lost=2, unnamed=3)), 5)
+        self.assertIsNone(rounds.told_lost(Report(unnamed=3)))
+
     def test_only_limits_watchers_but_not_the_baseline(self):
         watchers = [self.baseline, rounds.Again(self.baseline), Told("w"), Told("v")]
         rows = self.run_all([Sleepy(only=("v",))], watchers)
