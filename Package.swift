@@ -11,8 +11,27 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-func library(_ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
-    .target(name: name, dependencies: dependencies, swiftSettings: strict)
+/// The folders of Sources, in the order in which a fact passes them; a target uses only its own and those before.
+enum Folder: String {
+    case ground = "Ground"
+    case kernel = "Kernel"
+    case records = "Records"
+    case observation = "Observation"
+    case host = "Host"
+    case group = "Group"
+    case plan = "Plan"
+    case programs = "Programs"
+}
+
+func library(_ folder: Folder, _ name: String, _ dependencies: [Target.Dependency] = []) -> Target {
+    .target(
+        name: name, dependencies: dependencies, path: "Sources/\(folder.rawValue)/\(name)",
+        swiftSettings: strict)
+}
+
+func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+    .executableTarget(
+        name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
 }
 
 func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
@@ -57,49 +76,49 @@ let package = Package(
             providers: [.apt(["libsqlite3-dev"])]),
 
         // Ground that every kernel interface stands on.
-        library("SystemCalls", ["CLinux"]),
-        library("Wire"),
+        library(.ground, "SystemCalls", ["CLinux"]),
+        library(.ground, "Wire"),
 
         // One target a kernel interface.
-        library("Fanotify", ["SystemCalls", "Wire", "CLinux"]),
-        library("ProcConnector", ["SystemCalls", "Wire", "CLinux", "CMnl"]),
-        library("SocketDiagnostics", ["SystemCalls", "Wire", "CLinux", "CMnl", "CNl"]),
-        library("TracepointRing", ["SystemCalls", "Wire", "CLinux"]),
-        library("Procfs", ["SystemCalls", "CLinux"]),
+        library(.kernel, "Fanotify", ["SystemCalls", "Wire", "CLinux"]),
+        library(.kernel, "ProcConnector", ["SystemCalls", "Wire", "CLinux", "CMnl"]),
+        library(.kernel, "SocketDiagnostics", ["SystemCalls", "Wire", "CLinux", "CMnl", "CNl"]),
+        library(.kernel, "TracepointRing", ["SystemCalls", "Wire", "CLinux"]),
+        library(.kernel, "Procfs", ["SystemCalls", "CLinux"]),
         library(
-            "KernelProbe",
+            .kernel, "KernelProbe",
             [
                 "SystemCalls", "CLinux", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
                 "Procfs",
             ]),
 
         // Ideas: pure, no descriptor.
-        library("Records"),
-        library("Observation", ["Records"]),
-        library("EventTrace", ["Wire"]),
-        library("MoveGroup", ["Records"]),
-        library("SeedForm", ["Records"]),
+        library(.records, "Records"),
+        library(.observation, "Observation", ["Records"]),
+        library(.observation, "EventTrace", ["Wire"]),
+        library(.group, "MoveGroup", ["Records"]),
+        library(.group, "SeedForm", ["Records"]),
 
         // Edges.
-        library("RecordStore", ["Records", "CSQLite"]),
-        library("DebianPackages", ["SystemCalls", "Procfs"]),
-        library("Control", ["SystemCalls", "CLinux"]),
+        library(.records, "RecordStore", ["Records", "CSQLite"]),
+        library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
+        library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
-            "Daemon",
+            .host, "Daemon",
             [
                 "SystemCalls", "Wire", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
                 "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
                 "CLinux",
             ]),
-        .executableTarget(name: "retinued", dependencies: ["Daemon"], swiftSettings: strict),
+        program("retinued", ["Daemon"]),
         library(
-            "RetinueCommands",
+            .programs, "RetinueCommands",
             [
                 "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe", "Control",
                 "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
-        .executableTarget(name: "retinue", dependencies: ["RetinueCommands"], swiftSettings: strict),
+        program("retinue", ["RetinueCommands"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(

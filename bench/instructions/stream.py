@@ -1,4 +1,4 @@
-"""A recorded event stream as the daemon writes and replays it (Sources/EventTrace), made of the bytes that the kernel
+"""A recorded event stream as the daemon writes and replays it (Sources/Observation/EventTrace), made of the bytes that the kernel
 would have sent: fanotify events, datagrams of the proc connector, records of the tracepoint ring, destroy notices."""
 
 import struct
