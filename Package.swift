@@ -78,12 +78,14 @@ let package = Package(
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
         library(.ground, "Wire"),
+        library(.ground, "Text"),
+        library(.ground, "Net", ["Text"]),
 
         // One target a kernel interface.
         library(.kernel, "Fanotify", ["SystemCalls", "Wire", "CLinux"]),
         library(.kernel, "ProcConnector", ["SystemCalls", "Wire", "CLinux", "CMnl"]),
-        library(.kernel, "SocketDiagnostics", ["SystemCalls", "Wire", "CLinux", "CMnl", "CNl"]),
-        library(.kernel, "TracepointRing", ["SystemCalls", "Wire", "CLinux"]),
+        library(.kernel, "SocketDiagnostics", ["SystemCalls", "Wire", "Net", "CLinux", "CMnl", "CNl"]),
+        library(.kernel, "TracepointRing", ["SystemCalls", "Wire", "Net", "CLinux"]),
         library(.kernel, "Procfs", ["SystemCalls", "CLinux"]),
         library(
             .kernel, "KernelProbe",
@@ -93,7 +95,7 @@ let package = Package(
             ]),
 
         // Ideas: pure, no descriptor.
-        library(.records, "Records"),
+        library(.records, "Records", ["Text", "Net"]),
         library(.observation, "Observation", ["Records"]),
         library(.observation, "EventTrace", ["Wire"]),
         library(.group, "MoveGroup", ["Records"]),
@@ -114,7 +116,8 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe", "Control",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe",
+                "Control",
                 "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -126,6 +129,8 @@ let package = Package(
             swiftSettings: strict),
         test("SystemCallsTests", ["SystemCalls", "CLinux"]),
         test("WireTests", ["Wire"]),
+        test("TextTests", ["Text", "Records", "TestSupport"]),
+        test("NetTests", ["Net", "TestSupport"]),
         test("FanotifyTests", ["Fanotify", "TestSupport"]),
         test("ProcConnectorTests", ["ProcConnector", "TestSupport"]),
         test("SocketDiagnosticsTests", ["SocketDiagnostics", "TestSupport", "SystemCalls"]),

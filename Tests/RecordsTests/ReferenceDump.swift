@@ -74,8 +74,12 @@ enum ReferenceDump {
         for scalar in text.unicodeScalars {
             switch scalar.value {
             case let value where short[value] != nil: out += short[value]!
-            case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029: out += String(format: "\\u%04x", scalar.value)
-            default: out.unicodeScalars.append(scalar)
+            default:
+                switch scalar.properties.generalCategory {
+                case .control, .format, .lineSeparator, .paragraphSeparator:
+                    for unit in UTF16.encode(scalar)! { out += String(format: "\\u%04x", Int(unit)) }
+                default: out.unicodeScalars.append(scalar)
+                }
             }
         }
         return out + "\""

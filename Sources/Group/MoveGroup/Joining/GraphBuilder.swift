@@ -15,7 +15,14 @@ public struct GraphBuilder: ~Copyable {
     var sockets = OpenSockets()
     private(set) var hosts: [Host] = [Host(id: "")]
     private var hostNumbers: [String: HostID] = [:]
+    /// Whose each address is; `.none` where several hosts have it.
+    private var addressOwners: [NetworkAddress: HostID] = [:]
+    /// What `hosts` has of addresses and gaps, so that taking in one more does not compare it with all.
+    private(set) var hostAddresses: Set<HostAddress> = []
+    private var hostGaps: Set<HostGap> = []
     var sources: [Source] = []
+    /// How many ends and addresses pairing compared.
+    var comparedEnds = 0
     var hasEntries = false
     var hasNameless = false
     private var scratch: [UInt8] = []
@@ -38,44 +45,50 @@ public struct GraphBuilder: ~Copyable {
         if let known = hostNumbers[id] { return known }
         let number = HostID(rawValue: UInt32(hosts.count))
         precondition(hosts.count < NodeTag.mostHosts, "too many hosts")
-        hosts.append(Host(id: id))
+        let host = Host(id: id)
+        hosts.append(host)
         hostNumbers[id] = number
+        for address in host.addresses { own(address, number) }
         return number
     }
 
     /// The host that a list names: by its id, or by an address that exactly one known host has.
     mutating func listedHost(_ name: String) -> HostID {
         if let known = hostNumbers[name] { return known }
-        if let address = NetworkAddress(name) {
-            let owners = hosts.indices.dropFirst().filter { hosts[$0].addresses.contains(address) }
-            if owners.count == 1 {
-                let number = HostID(rawValue: UInt32(owners[0]))
-                hostNumbers[name] = number
-                return number
-            }
+        if let address = NetworkAddress(name), let owner = addressOwners[address], owner != .none {
+            hostNumbers[name] = owner
+            return owner
         }
         return host(id: name)
+    }
+
+    /// Notes that a host has an address; says whether that is new.
+    @discardableResult
+    private mutating func own(_ address: NetworkAddress, _ host: HostID) -> Bool {
+        guard hostAddresses.insert(HostAddress(host: host, address: address)).inserted else { return false }
+        addressOwners[address] = addressOwners[address] == nil ? host : HostID.none
+        return true
     }
 
     /// Takes in what an input tells about a host.
     mutating func learn(
         _ host: HostID, name: String = "", addresses: [NetworkAddress] = [], from: UInt64 = 0, to: UInt64 = 0
     ) {
-        var known = hosts[Int(host.rawValue)]
+        let place = Int(host.rawValue)
         // Of two names the smaller stands, so that the order of inputs does not matter.
-        if !name.isEmpty, known.name.isEmpty || name < known.name { known.name = name }
+        if !name.isEmpty, hosts[place].name.isEmpty || name < hosts[place].name { hosts[place].name = name }
         for address in addresses where !address.isLoopback && !address.isWildcard {
-            if !known.addresses.contains(address) { known.addresses.append(address) }
+            if own(address, host) { hosts[place].addresses.append(address) }
         }
         if to != 0 {
-            let lower = known.observed.upperBound == 0 ? from : min(known.observed.lowerBound, from)
-            known.observed = min(lower, to)...max(known.observed.upperBound, to)
+            let known = hosts[place].observed
+            let lower = known.upperBound == 0 ? from : min(known.lowerBound, from)
+            hosts[place].observed = min(lower, to)...max(known.upperBound, to)
         }
-        hosts[Int(host.rawValue)] = known
     }
 
     mutating func addGaps(_ gaps: [Gap], to host: HostID) {
-        for gap in gaps where !hosts[Int(host.rawValue)].gaps.contains(gap) {
+        for gap in gaps where hostGaps.insert(HostGap(host: host, gap: gap)).inserted {
             hosts[Int(host.rawValue)].gaps.append(gap)
         }
     }
@@ -95,9 +108,22 @@ public struct GraphBuilder: ~Copyable {
 
     /// Ends the joining: pairs sockets, and makes the graph.
     public consuming func finish(_ pairing: SocketPairing = SocketPairing()) -> DependencyGraph {
+        hostGaps = []
         pairing.resolve(&self)
         return DependencyGraph(
             nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries,
             hasNameless: hasNameless)
     }
+}
+
+/// An address of a host.
+struct HostAddress: Hashable {
+    var host: HostID
+    var address: NetworkAddress
+}
+
+/// A gap of a host.
+private struct HostGap: Hashable {
+    var host: HostID
+    var gap: Gap
 }

@@ -25,19 +25,22 @@ public struct SocketPairing: Sendable {
         let sockets = builder.sockets
         guard sockets.count > 0 else { return }
         builder.sockets = OpenSockets()
-        let index = SocketIndex(sockets, hosts: builder.hosts, pairing: self)
+        var index = SocketIndex(sockets, hosts: builder.hosts, builder.hostAddresses, pairing: self)
         for listener in sockets.listens {
             let node = builder.intern(.endpoint(listener.transport, listener.local), on: listener.host)
             builder.edges.append(
                 listener.program, node, EdgeMark(.listen, evidence: listener.evidence), listener.detail)
         }
         for connect in sockets.connects {
-            join(connect, .connect, at: connect.remote, index.acceptors(of: connect), index, &builder)
+            let found = index.acceptors(of: connect)
+            join(connect, .connect, at: connect.remote, found, index, &builder)
         }
         for accept in sockets.accepts {
             let from = Endpoint(accept.remote.address, port: 0)
-            join(accept, .accept, at: from, index.connectors(to: accept), index, &builder)
+            let found = index.connectors(to: accept)
+            join(accept, .accept, at: from, found, index, &builder)
         }
+        builder.comparedEnds = index.compared
     }
 
     private func join(
@@ -70,4 +73,26 @@ public struct SocketPairing: Sendable {
         guard let one, let other else { return one ?? other }
         return min(one, other)
     }
+}
+
+/// Connections whose other end was not known where they were observed, and the listeners that may be it.
+struct OpenSockets {
+    /// One end of connections, as one host saw it.
+    struct End {
+        var program: UInt32
+        var host: HostID
+        var transport: Transport
+        /// accept, listen: where it was taken; a wildcard address if not told. connect: not used.
+        var local: Endpoint
+        /// connect: where to; accept: where from, without port. listen: not used.
+        var remote: Endpoint
+        var evidence: Evidence?
+        var detail: EdgeDetail
+    }
+
+    var connects: [End] = []
+    var accepts: [End] = []
+    var listens: [End] = []
+
+    var count: Int { connects.count + accepts.count + listens.count }
 }

@@ -125,7 +125,6 @@ struct Scanner {
                         ? socket.state == .listen : socket.remote.port == 0 && socket.local.port != 0
                     let isConnected = socket.remote.port != 0 && socket.state != .synSent
                     guard isListening || isConnected else { continue }
-                    let states: [SocketState] = [.closeWait, .lastAcknowledgement, .closing, .timeWait]
                     snapshot.sockets.append(
                         SocketSnapshot(
                             transport == .tcp ? .tcp : .udp, isListening: isListening,
@@ -133,7 +132,7 @@ struct Scanner {
                             holders: holders.sockets[socket.inode] ?? [],
                             sent: socket.traffic?.bytesSent ?? 0,
                             received: socket.traffic?.bytesReceived ?? 0,
-                            endReceived: states.contains(socket.state)))
+                            endReceived: socket.state.hasReceivedFin))
                 }
             }
             if transport == .tcp { snapshot.socketsRead = Clock.monotonic() }

@@ -77,8 +77,8 @@ struct TracepointSource: ~Copyable {
             transitions.append(
                 TransitionEvent(
                     time: transition.time, pid: transition.process, socket: transition.socket,
-                    from: TCPState(rawValue: transition.oldState.rawValue),
-                    to: TCPState(rawValue: transition.newState.rawValue), local: Endpoint(transition.local),
+                    from: transition.oldState,
+                    to: transition.newState, local: Endpoint(transition.local),
                     remote: Endpoint(transition.remote)))
         } lost: {
             lost = lost.addingReportingOverflow($0).overflow ? .max : lost + $0

@@ -1,4 +1,5 @@
 import KernelProbe
+import Text
 
 /// What a probe found, in the forms in which it is printed.
 struct ProbeReport {
@@ -26,16 +27,26 @@ struct ProbeReport {
         return text
     }
 
-    var json: String {
-        var text =
-            "{\"kernel\":\(JSONString.text(probe.kernel)),\"sufficient\":\(isSufficient),\"findings\":["
-        for (index, finding) in probe.findings.enumerated() {
-            if index > 0 { text += "," }
-            text += "{\"name\":\(JSONString.text(finding.name)),\"available\":\(finding.isAvailable)"
-            text += ",\"needed\":\(finding.isNeeded),\"detail\":\(JSONString.text(finding.detail))"
-            text += ",\"remedy\":\(JSONString.text(finding.remedy))}"
+    var json: [UInt8] {
+        var out = JSONWriter()
+        out.object { out in
+            out.member("kernel", text: probe.kernel)
+            out.member("sufficient", flag: isSufficient)
+            out.key("findings")
+            out.beginArray()
+            for finding in probe.findings {
+                out.object { out in
+                    out.member("name", text: finding.name)
+                    out.member("available", flag: finding.isAvailable)
+                    out.member("needed", flag: finding.isNeeded)
+                    out.member("detail", text: finding.detail)
+                    out.member("remedy", text: finding.remedy)
+                }
+            }
+            out.endArray()
         }
-        return text + "]}\n"
+        out.endDocument()
+        return out.bytes
     }
 }
 

@@ -9,32 +9,76 @@ extension GroupReport {
         chunk: Int = 256 << 10, to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
         let provenance = Provenance(self)
-        var out = OutputBuffer(chunk: chunk)
-        out.bytes.append(
-            "{\"prefix\":{\"retinue\":\"urn:retinue:provenance#\",\"node\":\"urn:retinue:node:\"}")
-        for section in provenance.sections where !section.lines.isEmpty {
-            out.bytes.append(",\n\"")
-            out.bytes.append(section.name)
-            out.bytes.append("\":{")
-            for (position, line) in section.lines.enumerated() {
-                if position > 0 { out.bytes.append(",") }
-                try out.endLine(sink)
-                out.bytes += line
-            }
-            out.bytes.append("}")
+        var out = JSONWriter(capacity: chunk)
+        out.beginObject()
+        out.object("prefix") { out in
+            out.member("retinue", word: "urn:retinue:provenance#")
+            out.member("node", word: "urn:retinue:node:")
         }
-        out.bytes.append("}")
-        try out.endLine(sink)
-        try out.flush(sink)
+        for section in provenance.sections where section.count > 0 {
+            out.beginLine()
+            out.key(section.name)
+            out.value(of: section.whole)
+            try out.handOver(chunk: chunk, to: sink)
+        }
+        out.endObject()
+        out.endDocument()
+        try out.handOver(to: sink)
     }
 }
 
 /// The statements of a group's provenance.
 struct Provenance {
-    /// Statements of a kind, each as a member of its object.
+    /// Statements of a kind, the members of one object.
     struct Section {
-        var name: StaticString
-        var lines: [[UInt8]] = []
+        let name: StaticString
+        private(set) var count: UInt64 = 0
+        fileprivate var out = JSONWriter()
+
+        init(name: StaticString) {
+            self.name = name
+            out.beginObject()
+        }
+
+        /// The object.
+        var whole: JSONWriter {
+            var whole = out
+            whole.endObject()
+            return whole
+        }
+
+        /// Begins a statement; its members follow in `out`, and `endObject`.
+        fileprivate mutating func begin(_ name: Name) {
+            count += 1
+            out.beginLine()
+            out.key(plain: name.append)
+            out.beginObject()
+        }
+
+        /// Begins a statement that has no name of its own.
+        fileprivate mutating func begin(_ letter: StaticString) { begin(.blank(letter, count + 1)) }
+    }
+
+    /// What a statement is about: by its number in the order of the output, so that equal groups are equal texts.
+    fileprivate enum Name {
+        case host(UInt32)
+        case node(UInt32)
+        case blank(StaticString, UInt64)
+
+        func append(to out: inout [UInt8]) {
+            switch self {
+            case .host(let rank):
+                out.append("node:h")
+                out.append(decimal: UInt64(rank))
+            case .node(let rank):
+                out.append("node:n")
+                out.append(decimal: UInt64(rank) + 1)
+            case .blank(let letter, let number):
+                out.append("_:")
+                out.append(letter)
+                out.append(decimal: number)
+            }
+        }
     }
 
     private var entities = Section(name: "entity")
@@ -77,69 +121,37 @@ struct Provenance {
         for node in report.members { add(node, spans[node]) }
     }
 
-    private func hostName(_ host: HostID) -> [UInt8] {
-        Array("\"node:h\(report.order.hosts.ranks[Int(host.rawValue)])\"".utf8)
-    }
-
-    private func name(_ node: NodeID) -> [UInt8] {
-        Array("\"node:n\(UInt64(ranks[Int(node.rawValue)]) + 1)\"".utf8)
-    }
+    private func name(_ host: HostID) -> Name { .host(UInt32(report.order.hosts.ranks[Int(host.rawValue)])) }
+    private func name(_ node: NodeID) -> Name { .node(ranks[Int(node.rawValue)]) }
 
     private mutating func add(_ number: HostID) {
-        var line = hostName(number)
-        line.append(":{\"prov:type\":{\"$\":\"retinue:Host\",\"type\":\"xsd:QName\"}")
-        JSONForm.append("retinue:id", text: graph[number].id, to: &line)
-        if !graph[number].name.isEmpty {
-            JSONForm.append("retinue:name", text: graph[number].name, to: &line)
-        }
-        line.append("}")
-        agents.lines.append(line)
+        let host = graph[number]
+        agents.begin(name(number))
+        agents.out.type("Host")
+        agents.out.member("retinue:id", text: host.id)
+        if !host.name.isEmpty { agents.out.member("retinue:name", text: host.name) }
+        agents.out.endObject()
     }
 
     private mutating func add(_ node: NodeID, _ span: ClosedRange<UInt64>?) {
         let object = graph[node]
-        var line = name(node)
-        line.append(":{\"prov:type\":{\"$\":\"retinue:")
-        line.append(object.kind.type)
-        line.append("\",\"type\":\"xsd:QName\"}")
-        JSONForm.key("prov:label", to: &line)
-        object.shownText.withUnsafeBytes { _ = JSONText.append($0, to: &line) }
-        if graph.host(node) != .none {
-            JSONForm.append("retinue:host", text: graph[graph.host(node)].id, to: &line)
-        }
-        if case .program(let program) = object {
-            JSONForm.append("retinue:executable", bytes: program.executable, to: &line)
-            if !program.script.isEmpty { JSONForm.append("retinue:script", bytes: program.script, to: &line) }
-            if !program.workload.isEmpty {
-                JSONForm.append("retinue:workload", bytes: program.workload, to: &line)
-            }
-            if let span {
-                JSONForm.append("prov:startTime", time: span.lowerBound, to: &line)
-                JSONForm.append("prov:endTime", time: span.upperBound, to: &line)
-            }
-            line.append("}")
-            activities.lines.append(line)
-            associate(node)
+        let host = graph.host(node)
+        let hostID = host == .none ? nil : graph[host].id
+        guard object.kind == .program else {
+            entities.begin(name(node))
+            entities.out.members(of: object, host: hostID, nil)
+            entities.out.endObject()
             return
         }
-        if case .file(let path) = object { JSONForm.append("retinue:path", bytes: path, to: &line) }
-        if case .entry(let path) = object { JSONForm.append("retinue:path", bytes: path, to: &line) }
-        if case .channel(_, let channel) = object {
-            JSONForm.append("retinue:name", bytes: channel, to: &line)
-        }
-        line.append("}")
-        entities.lines.append(line)
-    }
-
-    /// A program runs on its host.
-    private mutating func associate(_ node: NodeID) {
-        guard graph.host(node) != .none else { return }
-        var line = Array("\"_:a\(associations.lines.count + 1)\":{\"prov:activity\":".utf8)
-        line += name(node)
-        line.append(",\"prov:agent\":")
-        line += hostName(graph.host(node))
-        line.append("}")
-        associations.lines.append(line)
+        activities.begin(name(node))
+        activities.out.members(of: object, host: hostID, span)
+        activities.out.endObject()
+        // A program runs on its host.
+        guard host != .none else { return }
+        associations.begin("a")
+        associations.out.member("prov:activity", name(node))
+        associations.out.member("prov:agent", name(host))
+        associations.out.endObject()
     }
 
     private mutating func add(_ dependency: Dependency) {
@@ -190,31 +202,57 @@ struct Provenance {
 extension Provenance.Section {
     /// Adds a statement about two nodes, with what is known of the dependency as attributes.
     fileprivate mutating func add(
-        _ letter: String, _ firstKey: StaticString, _ first: [UInt8], _ secondKey: StaticString,
-        _ second: [UInt8], _ dependency: Dependency, isTimed: Bool
+        _ letter: StaticString, _ firstKey: StaticString, _ first: Provenance.Name, _ secondKey: StaticString,
+        _ second: Provenance.Name, _ dependency: Dependency, isTimed: Bool
     ) {
-        var line = Array("\"_:\(letter)\(lines.count + 1)\":{\"".utf8)
-        line.append(firstKey)
-        line.append("\":")
-        line += first
-        JSONForm.key(secondKey, to: &line)
-        line += second
-        if isTimed, dependency.first != 0 {
-            JSONForm.append("prov:time", time: dependency.first, to: &line)
+        begin(letter)
+        out.member(firstKey, first)
+        out.member(secondKey, second)
+        if isTimed, dependency.first != 0 { out.member("prov:time", time: dependency.first) }
+        out.member("retinue:relation", word: dependency.link.word)
+        if dependency.link == .file { out.member("retinue:access", word: dependency.access.letters) }
+        if let evidence = dependency.evidence { out.member("retinue:evidence", word: evidence.word) }
+        // Beyond 2^53 a number would be rounded by most readers.
+        if dependency.count != 0 { out.member("retinue:count", text: String(dependency.count)) }
+        out.endObject()
+    }
+}
+
+extension JSONWriter {
+    fileprivate mutating func member(_ key: StaticString, _ name: Provenance.Name) {
+        self.key(key)
+        value(plain: name.append)
+    }
+
+    fileprivate mutating func type(_ type: StaticString) {
+        object("prov:type") { out in
+            out.key("$")
+            out.value(plain: { text in
+                text.append("retinue:")
+                text.append(type)
+            })
+            out.member("type", word: "xsd:QName")
         }
-        JSONForm.append("retinue:relation", word: dependency.link.word, to: &line)
-        if dependency.link == .file {
-            JSONForm.append("retinue:access", word: dependency.access.letters, to: &line)
+    }
+
+    fileprivate mutating func members(of object: Node, host: String?, _ span: ClosedRange<UInt64>?) {
+        type(object.kind.type)
+        key("prov:label")
+        value(bytes: object.shownText)
+        if let host { member("retinue:host", text: host) }
+        switch object {
+        case .program(let program):
+            member("retinue:executable", bytes: program.executable)
+            if !program.script.isEmpty { member("retinue:script", bytes: program.script) }
+            if !program.workload.isEmpty { member("retinue:workload", bytes: program.workload) }
+            if let span {
+                member("prov:startTime", time: span.lowerBound)
+                member("prov:endTime", time: span.upperBound)
+            }
+        case .file(let path), .entry(let path): member("retinue:path", bytes: path)
+        case .channel(_, let channel): member("retinue:name", bytes: channel)
+        case .endpoint: break
         }
-        if let evidence = dependency.evidence {
-            JSONForm.append("retinue:evidence", word: evidence.word, to: &line)
-        }
-        if dependency.count != 0 {
-            // Beyond 2^53 a number would be rounded by most readers.
-            JSONForm.append("retinue:count", text: String(dependency.count), to: &line)
-        }
-        line.append("}")
-        lines.append(line)
     }
 }
 

@@ -1,7 +1,5 @@
-import Records
 import Testing
-
-@testable import RetinueCommands
+import Text
 
 @Suite("Text fit for a terminal")
 struct PrintableTests {
@@ -15,7 +13,6 @@ struct PrintableTests {
         ])
     func isEscaped(text: String, expected: String) {
         #expect(Printable.text(Array(text.utf8)) == expected)
-        #expect(text.printable == expected)
     }
 
     @Test func bytesThatAreNoTextAreShownAsBytes() {
@@ -44,18 +41,6 @@ struct PrintableTests {
         }
     }
 
-    @Test func widths() {
-        #expect("abc".displayWidth == 3)
-        #expect("漢字".displayWidth == 4)
-        #expect("e\u{301}".displayWidth == 1)
-        #expect("/usr/lib/x".cut(.start, to: 6) == "…lib/x")
-        #expect("/usr/lib/x".cut(.end, to: 6) == "/usr/…")
-        #expect("漢字漢字".cut(.end, to: 4) == "漢…")
-        #expect("abc".cut(.end, to: 3) == "abc")
-        #expect("abc".cut(.end, to: 1) == "…")
-        #expect("abc".cut(.end, to: 0) == "")
-    }
-
     @Test func quantities() {
         #expect(Quantity.grouped(1_234_567) == "1,234,567")
         #expect(Quantity.grouped(999) == "999")
@@ -69,9 +54,5 @@ struct PrintableTests {
         #expect(Quantity.duration(seconds: 0) == "0 s")
         #expect(Quantity.duration(seconds: 61) == "1 min 1 s")
         #expect(Quantity.duration(seconds: 3 * 86_400 + 4 * 3600 + 59) == "3 d 4 h")
-    }
-
-    @Test func jsonStrings() {
-        #expect(JSONString.text("a\"b\\c\n\u{1b}\u{202e}") == "\"a\\\"b\\\\c\\n\\u001b\\u202e\"")
     }
 }

@@ -1,14 +1,17 @@
 /// The text of one time after the other (`Timestamp`): what is the same as in the one before stays. Records in
 /// the order in which they were first seen mostly differ in the milliseconds.
-struct RecentTime {
+public struct RecentTime {
     /// Day and second of what stands in `text`, since 1970.
-    private var day: UInt64 = .max
-    private var second: UInt64 = .max
-    private var text: (UInt64, UInt64, UInt64) = (0, 0, 0)
+    @usableFromInline var day: UInt64 = .max
+    @usableFromInline var second: UInt64 = .max
+    @usableFromInline var text: (UInt64, UInt64, UInt64) = (0, 0, 0)
+
+    /// Makes one that remembers nothing.
+    public init() {}
 
     /// Lends the text of a time, for the length of the call.
-    @inline(__always)
-    mutating func withText(of nanoseconds: UInt64, _ body: (UnsafeRawBufferPointer) -> Void) {
+    @inlinable @inline(__always)
+    public mutating func withText(of nanoseconds: UInt64, _ body: (UnsafeRawBufferPointer) -> Void) {
         let seconds = nanoseconds / 1_000_000_000
         let millisecond = (nanoseconds - seconds * 1_000_000_000) / 1_000_000
         withUnsafeMutableBytes(of: &text) { text in

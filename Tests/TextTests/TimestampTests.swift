@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Records
+@testable import Text
 
 @Suite struct TimestampTests {
     private static let second: UInt64 = 1_000_000_000

@@ -1,13 +1,13 @@
 /// What stands at a place in bytes that should be UTF-8 (The Unicode Standard, table 3-7).
-enum UTF8Form: Equatable {
+public enum UTF8Form: Equatable, Sendable {
     /// A well-formed sequence of this many bytes.
     case valid(Int)
     /// This many bytes that no well-formed sequence starts with: what one U+FFFD replaces.
     case invalid(Int)
 
     /// Looks at `bytes[offset]` and what follows; `offset` must lie inside.
-    @inline(__always)
-    init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+    @inlinable @inline(__always)
+    public init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
         let lead = bytes[offset]
         if lead < 0x80 {
             self = .valid(1)

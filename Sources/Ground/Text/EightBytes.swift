@@ -1,12 +1,14 @@
 /// Looking at eight bytes at a time, as in "Bit Twiddling Hacks" (hasless, haszero): most text is plain,
 /// and says so eight times as fast.
-enum EightBytes {
-    private static let ones: UInt64 = 0x0101_0101_0101_0101
-    private static let tops: UInt64 = 0x8080_8080_8080_8080
+public enum EightBytes {
+    @inlinable @inline(__always)
+    static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    @inlinable @inline(__always)
+    static var tops: UInt64 { 0x8080_8080_8080_8080 }
 
     /// Whether any byte is a control, a quote, a backslash or not ASCII. DEL counts as plain.
-    @inline(__always)
-    static func needCare(_ word: UInt64) -> Bool {
+    @inlinable @inline(__always)
+    public static func needsEscaping(_ word: UInt64) -> Bool {
         let quote = word ^ (ones &* 0x22)
         let backslash = word ^ (ones &* 0x5c)
         let below = (word &- ones &* 0x20) & ~word
@@ -16,8 +18,8 @@ enum EightBytes {
     }
 
     /// Whether any byte is `byte`.
-    @inline(__always)
-    static func contain(_ byte: UInt8, _ word: UInt64) -> Bool {
+    @inlinable @inline(__always)
+    public static func contain(_ byte: UInt8, _ word: UInt64) -> Bool {
         let difference = word ^ (ones &* UInt64(byte))
         return (difference &- ones) & ~difference & tops != 0
     }
@@ -25,10 +27,11 @@ enum EightBytes {
 
 extension UnsafeRawBufferPointer {
     /// End of the plain bytes (neither control, quote, backslash nor beyond ASCII) that start at `offset`.
-    @inline(__always)
-    func endOfPlain(from offset: Int) -> Int {
+    @inlinable @inline(__always)
+    public func endOfPlain(from offset: Int) -> Int {
         var end = offset
-        while end + 8 <= count, !EightBytes.needCare(loadUnaligned(fromByteOffset: end, as: UInt64.self)) {
+        while end + 8 <= count, !EightBytes.needsEscaping(loadUnaligned(fromByteOffset: end, as: UInt64.self))
+        {
             end += 8
         }
         while end < count {
@@ -40,7 +43,8 @@ extension UnsafeRawBufferPointer {
     }
 
     /// Offset of the first `byte` at or behind `offset`.
-    func first(_ byte: UInt8, from offset: Int) -> Int? {
+    @inlinable
+    public func first(_ byte: UInt8, from offset: Int) -> Int? {
         var offset = offset
         while offset + 8 <= count,
             !EightBytes.contain(byte, loadUnaligned(fromByteOffset: offset, as: UInt64.self))

@@ -2,7 +2,7 @@ import Glibc
 import TestSupport
 import Testing
 
-@testable import Records
+import Net
 
 @Suite struct NetworkAddressTextTests {
     /// RFC 5952, section 4, and RFC 4291, section 2.2.

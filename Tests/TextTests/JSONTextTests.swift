@@ -1,6 +1,6 @@
+import Records
 import Testing
-
-@testable import Records
+import Text
 
 @Suite struct JSONTextTests {
     private func written(_ bytes: [UInt8]) -> (text: String, isWhole: Bool) {
@@ -15,7 +15,8 @@ import Testing
         ("\u{0}\u{1b}\u{1f} \u{7f}", #""\u0000\u001b\u001f \u007f""#),
         ("long enough for eight\u{7f}bytes at a time", #""long enough for eight\u007fbytes at a time""#),
         ("\u{85}\u{9b}\u{a0}", "\"\\u0085\\u009b\u{a0}\""),
-        ("\u{2027}\u{2028}\u{2029}\u{202a}", "\"\u{2027}\\u2028\\u2029\u{202a}\""),
+        ("\u{2027}\u{2028}\u{2029}\u{202e}", "\"\u{2027}\\u2028\\u2029\\u202e\""),
+        ("a\u{e0041}😀", #""a\udb40\udc41😀""#),
         ("é€😀", "\"é€😀\""), ("/a/b", #""/a/b""#),
     ])
     func escapes(text: String, expected: String) {
@@ -24,12 +25,27 @@ import Testing
         #expect(isWhole)
     }
 
+    /// What is escaped is a rule of Unicode's, not a list that somebody once thought of.
+    @Test func escapesExactlyWhatSteers() throws {
+        for number in UInt32(0)...0x10_ffff {
+            guard let scalar = Unicode.Scalar(number) else { continue }
+            let text = written(Array(String(scalar).utf8)).text
+            let isEscaped = text.unicodeScalars.dropFirst().first == "\\"
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator:
+                #expect(isEscaped, "\(String(number, radix: 16))")
+            default: #expect(isEscaped == (scalar == "\"" || scalar == "\\"), "\(String(number, radix: 16))")
+            }
+            if isEscaped { #expect(try JSONValue(parsing: text).string == String(scalar)) }
+        }
+    }
+
     @Test(arguments: [
         ([0x2f, 0xff, 0x2f], "\"/\u{fffd}/\""), ([0xc0, 0x80], "\"\u{fffd}\u{fffd}\""),
         ([0xed, 0xa0, 0x80], "\"\u{fffd}\u{fffd}\u{fffd}\""), ([0xe2, 0x82], "\"\u{fffd}\""),
         ([0x41, 0xf0, 0x9f, 0x98, 0x0a], "\"A\u{fffd}\\n\""),
     ])
-    func repairsAndTells(bytes: [UInt8], expected: String) {
+    func repairsAndReports(bytes: [UInt8], expected: String) {
         let (found, isWhole) = written(bytes)
         #expect(Array(found.utf8) == Array(expected.utf8))
         #expect(!isWhole)

@@ -33,7 +33,7 @@ public enum Timestamp {
     }
 
     /// Puts `2026-11-21T` at the start of 24 bytes.
-    static func putDate(day: UInt64, _ text: UnsafeMutableRawBufferPointer) {
+    @usableFromInline static func putDate(day: UInt64, _ text: UnsafeMutableRawBufferPointer) {
         let date = civil(day: day)
         put(date.year, width: 4, at: 0, then: "-", text)
         put(date.month, width: 2, at: 5, then: "-", text)
@@ -41,14 +41,14 @@ public enum Timestamp {
     }
 
     /// Puts `02:00:00.` behind the date, for a second of the day.
-    static func putClock(_ second: UInt64, _ text: UnsafeMutableRawBufferPointer) {
+    @usableFromInline static func putClock(_ second: UInt64, _ text: UnsafeMutableRawBufferPointer) {
         put(second / 3600, width: 2, at: 11, then: ":", text)
         put(second / 60 % 60, width: 2, at: 14, then: ":", text)
         put(second % 60, width: 2, at: 17, then: ".", text)
     }
 
     /// Puts the last `width` digits of a number, and what stands behind them.
-    @inline(__always)
+    @inlinable @inline(__always)
     static func put(
         _ value: UInt64, width: Int, at offset: Int, then mark: Unicode.Scalar,
         _ text: UnsafeMutableRawBufferPointer

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Records
+@testable import Text
 
 @Suite struct Base64Tests {
     /// RFC 4648, section 10, and bytes that use the last two letters.

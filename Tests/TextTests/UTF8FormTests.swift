@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Records
+@testable import Text
 
 @Suite struct UTF8FormTests {
     private func form(_ bytes: [UInt8]) -> UTF8Form { bytes.withUnsafeBytes { UTF8Form($0, at: 0) } }

@@ -1,6 +1,7 @@
 extension [UInt8] {
     /// Appends a number in decimal.
-    package mutating func append(decimal value: UInt64) {
+    @inlinable
+    public mutating func append(decimal value: UInt64) {
         if value < 10 {
             append(UInt8(ascii: "0") + UInt8(value))
             return
@@ -18,13 +19,13 @@ extension [UInt8] {
     }
 
     /// Appends a word that the program knows.
-    @inline(__always)
-    package mutating func append(_ word: StaticString) {
+    @inlinable @inline(__always)
+    public mutating func append(_ word: StaticString) {
         append(contentsOf: UnsafeBufferPointer(start: word.utf8Start, count: word.utf8CodeUnitCount))
     }
 
     /// Appends what stands before a time, and the time.
-    package mutating func append(_ start: StaticString, time: UInt64) {
+    public mutating func append(_ start: StaticString, time: UInt64) {
         append(start)
         Timestamp.append(time, to: &self)
     }
