@@ -50,7 +50,7 @@ struct StatusReport {
                 out.member("last_written", textOrNull: storeWritten.map(Timestamp.text))
                 out.member("error", textOrNull: storeError)
             }
-            out.put("longest_pause_us", longestPause / 1000)
+            out.member("longest_pause_us", number: longestPause / 1000)
             out.object("sources") { out in
                 for source in header.sources {
                     out.object(text: source.name) { out in
