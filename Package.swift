@@ -78,6 +78,7 @@ let package = Package(
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
         library(.ground, "Wire"),
+        library(.ground, "Text"),
 
         // One target a kernel interface.
         library(.kernel, "Fanotify", ["SystemCalls", "Wire", "CLinux"]),
@@ -93,8 +94,8 @@ let package = Package(
             ]),
 
         // Ideas: pure, no descriptor.
-        library(.records, "Records"),
-        library(.observation, "Observation", ["Records"]),
+        library(.records, "Records", ["Text"]),
+        library(.observation, "Observation", ["Records", "Text"]),
         library(.observation, "EventTrace", ["Wire"]),
         library(.group, "MoveGroup", ["Records"]),
         library(.group, "SeedForm", ["Records"]),
@@ -126,6 +127,7 @@ let package = Package(
             swiftSettings: strict),
         test("SystemCallsTests", ["SystemCalls", "CLinux"]),
         test("WireTests", ["Wire"]),
+        test("TextTests", ["Text", "TestSupport"]),
         test("FanotifyTests", ["Fanotify", "TestSupport"]),
         test("ProcConnectorTests", ["ProcConnector", "TestSupport"]),
         test("SocketDiagnosticsTests", ["SocketDiagnostics", "TestSupport", "SystemCalls"]),

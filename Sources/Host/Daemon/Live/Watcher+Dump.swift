@@ -87,6 +87,7 @@ extension Watcher {
                     ("filesystems_refused", UInt64(sources.watch.refused.count)),
                     ("unattributed", counters.unattributedFiles),
                     ("unresolved", counters.unresolvedDirectories),
+                    ("too_deep", counters.deepPaths),
                     ("malformed", sources.decoder.malformed),
                 ]),
             .init(

@@ -16,8 +16,8 @@ extension Ledger {
             dependencies: UInt64(records.count), gaps: UInt64(gaps.count))
         lines.append { header.appendLine(to: &$0) }
         try lines.endLine(sink)
-        for record in records {
-            append(record, to: &lines)
+        for position in records.indices {
+            append(records[position], at: position, to: &lines)
             try lines.endLine(sink)
         }
         for gap in gaps {
@@ -27,7 +27,7 @@ extension Ledger {
         try lines.flush(sink)
     }
 
-    private borrowing func append(_ record: Record, to lines: inout DumpLines) {
+    private borrowing func append(_ record: Record, at position: Int, to lines: inout DumpLines) {
         let key = record.key
         lines.appendStart()
         append(key.program, to: &lines)
@@ -40,10 +40,11 @@ extension Ledger {
             append(key.peer, to: &lines)
         }
         if key.relation == .connect || key.relation == .accept {
+            let traffic = traffic(of: position)
             lines.out.append(",\"sent\":")
-            lines.out.append(decimal: record.sent)
+            lines.out.append(decimal: traffic.sent)
             lines.out.append(",\"received\":")
-            lines.out.append(decimal: record.received)
+            lines.out.append(decimal: traffic.received)
         }
         lines.appendEnd(of: record)
     }
@@ -101,16 +102,15 @@ extension Ledger {
     private borrowing func append(
         _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to lines: inout DumpLines
     ) {
-        texts.withBytes(text) { bytes in
-            lines.out.append(key)
-            if lines.out.appendPlain(bytes) { return }
-            lines.append { out in
-                if !JSONText.append(bytes, to: &out) {
-                    out.append(rawKey)
-                    out.append("\"")
-                    Base64.append(bytes, to: &out)
-                    out.append("\"")
-                }
+        let bytes = lines.speller.spell(text, in: texts)
+        lines.out.append(key)
+        if lines.out.appendPlain(bytes) { return }
+        lines.append { out in
+            if !JSONText.append(bytes, to: &out) {
+                out.append(rawKey)
+                out.append("\"")
+                Base64.append(bytes, to: &out)
+                out.append("\"")
             }
         }
     }
