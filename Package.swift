@@ -96,7 +96,7 @@ let package = Package(
 
         // Ideas: pure, no descriptor.
         library(.records, "Records", ["Text", "Net"]),
-        library(.observation, "Observation", ["Records"]),
+        library(.observation, "Observation", ["Records", "Text"]),
         library(.observation, "EventTrace", ["Wire"]),
         library(.group, "MoveGroup", ["Records"]),
         library(.group, "SeedForm", ["Records"]),

@@ -5,11 +5,13 @@ import Records
 enum ReferenceDump {
     static func lines(_ ledger: borrowing Ledger, host: String) -> [String] {
         var lines: [String] = []
-        for record in ledger.records { lines.append(line(record, ledger, host)) }
+        for position in ledger.records.indices { lines.append(line(position, ledger, host)) }
         return lines
     }
 
-    private static func line(_ record: Record, _ ledger: borrowing Ledger, _ host: String) -> String {
+    private static func line(_ position: Int, _ ledger: borrowing Ledger, _ host: String) -> String {
+        let record = ledger.records[position]
+        let traffic = ledger.traffic(of: position)
         let key = record.key
         var members = [
             #""type":"dependency""#, #""host":"# + quoted(host),
@@ -40,7 +42,7 @@ enum ReferenceDump {
         }
         if key.peer != .unknown { members.append(#""peer":"# + program(key.peer, ledger)) }
         if key.relation == .connect || key.relation == .accept {
-            members += [#""sent":\#(record.sent)"#, #""received":\#(record.received)"#]
+            members += [#""sent":\#(traffic.sent)"#, #""received":\#(traffic.received)"#]
         }
         members += [
             #""count":\#(record.count)"#, #""first":"\#(time(record.first))""#,

@@ -21,7 +21,7 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case closure = 8
     /// What the daemon was restricted to: the second frame, where it was.
     case scope = 9
-    /// An answer of the surroundings: path of a directory.
+    /// An answer of the surroundings: path of a directory (recordings of earlier versions).
     case directoryAnswer = 10
     /// An answer: a process.
     case processAnswer = 11
@@ -31,6 +31,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case kindAnswer = 13
     /// An answer: the host's addresses.
     case addressesAnswer = 14
+    /// An answer: path of a directory and the identities of those that it lies in.
+    case directoryChain = 15
     /// A scan begins: purpose and times.
     case snapshot = 20
     /// A process of the scan.

@@ -39,6 +39,8 @@ public struct FileEvent: Sendable {
         public static let renamed = Flags(rawValue: 16)
         /// The object is a directory.
         public static let directory = Flags(rawValue: 32)
+        /// The object's path is too long to be written out; no event says so, but the naming of it.
+        static let beyond = Flags(rawValue: 64)
     }
 
     /// What happened.

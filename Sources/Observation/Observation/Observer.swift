@@ -42,7 +42,6 @@ public struct Observer: ~Copyable {
     var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
-    var scratch: [UInt8] = []
     /// Batches, the present one included, in which the chain of an exec may not be whole.
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.
@@ -60,6 +59,8 @@ public struct Observer: ~Copyable {
         public var ambiguousFiles: UInt64 = 0
         /// File events in a directory that is gone and was never met.
         public var unresolvedDirectories: UInt64 = 0
+        /// File events whose path is too long to be written out (16 KiB): the record is that of a directory above.
+        public var deepPaths: UInt64 = 0
         /// Connections whose program is not known.
         public var unattributedConnections: UInt64 = 0
         /// Execs without a trace of the file.
@@ -92,6 +93,9 @@ public struct Observer: ~Copyable {
             ("connections", sockets.live.count), ("lineages", lineages.count),
         ]
     }
+
+    /// The mount table has changed: where filesystems are mounted is asked for again when it is next needed.
+    public mutating func mountsChanged() { tree.doubtMounts() }
 
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {

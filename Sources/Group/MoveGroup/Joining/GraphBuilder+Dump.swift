@@ -17,7 +17,10 @@ extension GraphBuilder {
             to: dump.header.time)
         addGaps(dump.ledger.gaps, to: host)
         let programs = internPrograms(of: dump.ledger, on: host)
-        for record in records { add(record, of: dump.ledger, programs, host, source) }
+        var speller = TextSpeller()
+        for position in records.indices {
+            add(position, of: dump.ledger, programs, host, source, &speller)
+        }
         sources[Int(source)].rows = records.count
         sources[Int(source)].skipped = skipped
     }
@@ -34,8 +37,10 @@ extension GraphBuilder {
     }
 
     private mutating func add(
-        _ record: Record, of ledger: borrowing Ledger, _ programs: [UInt32], _ host: HostID, _ source: UInt16
+        _ position: Int, of ledger: borrowing Ledger, _ programs: [UInt32], _ host: HostID, _ source: UInt16,
+        _ speller: inout TextSpeller
     ) {
+        let record = ledger.records[position]
         let key = record.key
         let program = programs[Int(key.program.rawValue)]
         let peer = key.peer == .unknown ? nil : programs[Int(key.peer.rawValue)]
@@ -43,13 +48,14 @@ extension GraphBuilder {
         detail.count = record.count
         detail.first = record.first
         detail.last = record.last
-        detail.sent = record.sent
-        detail.received = record.received
+        let traffic = ledger.traffic(of: position)
+        detail.sent = traffic.sent
+        detail.received = traffic.received
         detail.source = source
         func endpoint(_ number: UInt32) -> Endpoint { ledger.endpoints[Int(number)] }
         switch key.relation {
         case .file:
-            let file = ledger.texts.withBytes(TextID(rawValue: key.object)) { internFile($0, on: host) }
+            let file = internFile(speller.spell(TextID(rawValue: key.object), in: ledger.texts), on: host)
             detail.kind = record.kind
             edges.append(
                 program, file, EdgeMark(.file, access: record.access, evidence: record.evidence), detail)

@@ -3,7 +3,7 @@ import Records
 
 /// Paths, each kept once, known by a small number; 0 is none.
 ///
-/// The same idea as `ByteInterner`, laid out for being asked millions of times about names that do not fit
+/// The same idea as `TextTree`, laid out for being asked millions of times about names that do not fit
 /// into the processor's caches: a slot has a part of the hash, so that other names are not looked at, and
 /// tells where the name lies, with its number before it. A look-up waits for memory twice.
 struct NameTable: ~Copyable {

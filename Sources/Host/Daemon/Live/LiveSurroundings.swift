@@ -18,35 +18,12 @@ final class LiveSurroundings: Surroundings {
 
     func addresses() -> [NetworkAddress] { network.addresses() }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
         guard identity.count > 16 else { return nil }
         let fsid = identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
-        // open_by_handle_at(2) wants the structure aligned as an array of its own.
-        var handle = Array(identity[8...])
-        for point in roots.points(of: fsid) {
-            if let path = resolve(&handle, below: point) { return path }
-        }
-        return nil
-    }
-
-    private func resolve(_ handle: inout [UInt8], below point: [UInt8]) -> [UInt8]? {
-        guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else {
-            return nil
-        }
-        let number = handle.withUnsafeMutableBytes {
-            clinux_open_by_handle_at(mount.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
-        }
-        guard number >= 0 else { return nil }
-        let directory = FileDescriptor(owning: number)
-        guard let path = SymbolicLink.read("/proc/self/fd/\(directory.number)"),
-            path.first == UInt8(ascii: "/")
-        else { return nil }
-        let mark = Array(" (deleted)".utf8)
-        guard path.suffix(mark.count) == mark[...] else { return path }
-        // Its name may end so, or it is gone and somebody still holds it.
-        var status = stat()
-        guard fstat(directory.number, &status) == 0, status.st_nlink == 0 else { return path }
-        return Array(path.dropLast(mark.count))
+        return DirectoryResolver.resolve(identity, mountedAt: roots.points(of: fsid), isKnown: isKnown)
     }
 
     func process(_ pid: Int32) -> ProcessFacts? {

@@ -162,6 +162,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                     ("unattributed", counters.unattributedFiles),
                     ("unresolved", counters.unresolvedDirectories),
                     ("ambiguous", counters.ambiguousFiles),
+                    ("too_deep", counters.deepPaths),
                 ]
             case SourceName.processes:
                 sources[index].counters += [

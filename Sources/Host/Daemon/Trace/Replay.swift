@@ -112,7 +112,7 @@ public struct Replay: ~Copyable {
         case .closure:
             let reader = reader
             _ = reader.withRaw(frame) { decoder.addClosures($0, to: &batch) }
-        case .directoryAnswer, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
+        case .directoryAnswer, .directoryChain, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
             try answers.add(frame.tag!, payload)
         case .snapshot:
             finish()

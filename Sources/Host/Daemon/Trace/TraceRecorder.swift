@@ -110,11 +110,13 @@ final class RecordingSurroundings: Surroundings {
         self.recorder = recorder
     }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
-        let answer = inner.directoryPath(identity)
-        recorder.add(.directoryAnswer) { payload in
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
+        let answer = inner.directory(identity, isKnown: isKnown)
+        recorder.add(.directoryChain) { payload in
             payload.put(identity)
-            payload.put(optional: answer)
+            payload.put(answer)
         }
         return answer
     }

@@ -7,7 +7,7 @@ extension Ledger {
         for position in positions {
             var record = records[position]
             record.key = translate(record.key, into: &selection)
-            selection.restore(record)
+            selection.restore(record, traffic: traffic(of: position), fold: fold(of: position))
         }
         selection.gaps = gaps
         return selection

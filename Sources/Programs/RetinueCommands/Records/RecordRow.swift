@@ -10,13 +10,16 @@ struct RecordRow {
     let manner: String
     let object: String
     let record: Record
+    let traffic: Traffic
     private let order: Order
 
     /// The script where there is one, since `python3` says nothing.
     var program: String { script.isEmpty ? executable : script }
 
-    init(_ record: Record, in ledger: borrowing Ledger) {
+    init(_ position: Int, in ledger: borrowing Ledger) {
+        let record = ledger.records[position]
         let key = record.key
+        traffic = ledger.traffic(of: position)
         let program = ledger[key.program]
         self.record = record
         executable = ledger.printable(program.executable)

@@ -40,8 +40,8 @@ struct RecordTable {
             let hasTraffic = record.key.relation == .connect || record.key.relation == .accept
             table.add([
                 row.executable, mark(row.script), mark(row.workload), row.relation, mark(row.manner),
-                row.object, String(record.count), hasTraffic ? String(record.sent) : "-",
-                hasTraffic ? String(record.received) : "-", Timestamp.text(record.first),
+                row.object, String(record.count), hasTraffic ? String(row.traffic.sent) : "-",
+                hasTraffic ? String(row.traffic.received) : "-", Timestamp.text(record.first),
                 Timestamp.text(record.last), record.evidence.word.description,
             ])
         }

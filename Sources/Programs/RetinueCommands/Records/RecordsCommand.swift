@@ -95,7 +95,7 @@ struct RecordsCommand: ParsableCommand {
 
     private func printTable(_ dump: borrowing DumpContents, _ positions: [Int]) throws {
         var rows: [RecordRow] = []
-        for position in positions { rows.append(RecordRow(dump.ledger.records[position], in: dump.ledger)) }
+        for position in positions { rows.append(RecordRow(position, in: dump.ledger)) }
         rows = RecordRow.sorted(rows)
         let shown = all ? rows : Array(rows.prefix(limit))
         let table = RecordTable(rows: shown, time: dump.header.time)
