@@ -38,7 +38,7 @@ import Testing
 
     @Test func aDumpAndItsLink() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             let path = try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             #expect(path == folder + "/20261121T020000.123Z.ndjson")
             #expect(try names(folder) == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
@@ -57,7 +57,7 @@ import Testing
 
     @Test func severalInOneMillisecond() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 1...3 {
                 let path = try dumps.write(ledger(number), header(), time: Self.time, keep: 20)
                 #expect(path == folder + "/" + (try latest(folder)))
@@ -78,7 +78,7 @@ import Testing
         try withTemporaryFolder { folder in
             try write("mine", to: folder + "/notes.ndjson")
             try write("mine", to: folder + "/2026.txt")
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 0..<23 as Range<UInt64> {
                 try dumps.write(ledger(1), header(), time: Self.time + number * 1_000_000_000, keep: 5)
             }
@@ -92,7 +92,7 @@ import Testing
     /// A clock that was set back: the new dump's name sorts first, but it is not the oldest.
     @Test func theNewOneStaysWhateverTheClock() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 1...3 as ClosedRange<UInt64> {
                 try dumps.write(ledger(1), header(), time: Self.time + number * 1_000_000_000, keep: 3)
             }
@@ -110,7 +110,7 @@ import Testing
             #expect(symlink("x", folder + "/.latest.tmp") == 0)
             #expect(symlink("gone.ndjson", folder + "/latest.ndjson") == 0)
             try write("half", to: folder + "/.client.tmp")
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             let file = try dumps.writeNameless(ledger(), header())
             #expect(file.number >= 0)
@@ -124,7 +124,7 @@ import Testing
             for name in [".dump.tmp", ".client.tmp", "latest.ndjson"] {
                 #expect(symlink("precious", folder + "/" + name) == 0)
             }
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             _ = try dumps.writeNameless(ledger(), header())
             #expect(try String(contentsOfFile: folder + "/precious", encoding: .utf8) == "precious")
@@ -149,27 +149,35 @@ import Testing
         } catch { return error.code }
     }
 
-    @Test func noFolder() throws {
+    /// What comes in its place is looked at like one at the start.
+    @Test func aFolderThatWasRemoved() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder + "/none")
+            let dumps = try DumpFolder(path: folder + "/dumps")
             let ledger = ledger()
             let header = header()
+            #expect(rmdir(folder + "/dumps") == 0)
+            try makeFolder(folder + "/dumps")
+            #expect(chmod(folder + "/dumps", 0o777) == 0)
             #expect(
                 code { () throws(SystemError) in
                     try dumps.write(ledger, header, time: Self.time, keep: 20)
-                } == ENOENT)
+                } == EPERM)
+            #expect(chmod(folder + "/dumps", 0o700) == 0)
+            try dumps.write(ledger, header, time: Self.time, keep: 20)
+            #expect(try names(folder + "/dumps") == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
         }
     }
 
     /// The link cannot be put in place: the dump is whole, nothing else is left.
     @Test func aFolderInPlaceOfTheLink() throws {
         try withTemporaryFolder { folder in
+            let dumps = try DumpFolder(path: folder)
             try makeFolder(folder + "/latest.ndjson")
             let ledger = ledger()
             let header = header()
             #expect(
                 code { () throws(SystemError) in
-                    try DumpFolder(path: folder).write(ledger, header, time: Self.time, keep: 20)
+                    try dumps.write(ledger, header, time: Self.time, keep: 20)
                 } == EISDIR)
             #expect(try names(folder) == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
         }
@@ -177,7 +185,7 @@ import Testing
 
     @Test(.privileged) func aFullDiskLeavesNoDebris() throws {
         let scratch = try ScratchFilesystem(.tmpfs)
-        let dumps = DumpFolder(path: scratch.path)
+        let dumps = try DumpFolder(path: scratch.path)
         try dumps.write(ledger(1), header(), time: Self.time, keep: 20)
         try run(["mount", "-o", "remount,size=64k", scratch.path])
         let before = try names(scratch.path)
@@ -187,8 +195,11 @@ import Testing
             code { () throws(SystemError) in
                 try dumps.write(large, header, time: Self.time + 1_000_000_000, keep: 20)
             } == ENOSPC)
-        #expect(
-            code { () throws(SystemError) in _ = try dumps.writeNameless(large, header) } == ENOSPC)
+        // A client gets its dump all the same.
+        let file = try dumps.writeNameless(large, header)
+        #expect(lseek(file.number, 0, SEEK_SET) == 0)
+        let count = try DumpContents(ndjson: try file.readAll()).ledger.records.count
+        #expect(count == 10_000)
         #expect(try names(scratch.path) == before)
         #expect(try latest(scratch.path) == "20261121T020000.123Z.ndjson")
     }

@@ -32,7 +32,7 @@ extension Watcher {
         let time = Clock.wall()
         try reachBarrier()
         do throws(SystemError) {
-            try DumpFolder(path: folder.dumps).write(
+            try folder.dumpFolder.write(
                 observer.ledger, header(time), time: time, keep: configuration.dumpsKept)
         } catch {
             Message.print("the dump failed: \(error) in \(folder.dumps)")
@@ -48,7 +48,7 @@ extension Watcher {
             let time = Clock.wall()
             try reachBarrier()
             do throws(SystemError) {
-                let file = try DumpFolder(path: folder.dumps).writeNameless(observer.ledger, header(time))
+                let file = try folder.dumpFolder.writeNameless(observer.ledger, header(time))
                 desk.answer(number, dump: file)
             } catch {
                 desk.answer(number, error: "the dump failed: \(error) in \(folder.dumps)")
@@ -116,7 +116,7 @@ extension Watcher {
             paths: observer.ledger.texts.count, gaps: observer.ledger.gaps.count,
             resident: Self.residentMemory(), ledger: observer.ledger.footprint, storePath: folder.database,
             storePending: observer.ledger.dirty.count, storeWritten: storeWritten, storeError: storeError,
-            degraded: degraded + sources.watch.refused
+            degraded: degraded + sources.watch.refused + (recorder?.remark.map { [$0] } ?? [])
         ).json
     }
 
