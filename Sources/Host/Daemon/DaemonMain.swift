@@ -57,8 +57,8 @@ public enum DaemonMain {
         let sources = try EventSources(configuration, network)
         let folder = try StateFolder(options.stateFolder)
         var store = try openStore(folder.database, host: host.id)
-        let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
-        for remark in desk.remarks { Message.print(remark) }
+        let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
+        for remark in handlers.remarks { Message.print(remark) }
         let ownPid = getpid()
         var recorder: TraceRecorder?
         if let path = options.record {
@@ -78,7 +78,8 @@ public enum DaemonMain {
             started: started, sources: sources,
             observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope),
             store: store,
-            desk: desk, recorder: recorder, manager: ServiceManager(), poller: try Poller(), signals: signals,
+            handlers: handlers, recorder: recorder, manager: ServiceManager(), poller: try Poller(),
+            signals: signals,
             tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(),
             housekeeping: try TimerDescriptor(),
             degraded: degraded)

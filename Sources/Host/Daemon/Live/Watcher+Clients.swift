@@ -15,7 +15,7 @@ extension Watcher {
     mutating func keepHouse() throws(SystemError) {
         try housekeeping.acknowledge()
         housekeepingDue = 0
-        desk.dropSilent(olderThan: 9_000_000_000)
+        handlers.dropSilent(olderThan: 9_000_000_000)
         if isDeafToClients {
             isDeafToClients = false
             try listen()
@@ -24,23 +24,23 @@ extension Watcher {
             manager.notify("WATCHDOG=1")
             try keepHouse(within: manager.watchdog)
         }
-        if desk.count > 0 { try keepHouse(within: 10_000_000_000) }
+        if handlers.count > 0 { try keepHouse(within: 10_000_000_000) }
     }
 
     // MARK: Clients
 
     func listen() throws(SystemError) {
-        for number in desk.numbers { try poller.add(number, token: Token.control) }
+        for number in handlers.numbers { try poller.add(number, token: Token.control) }
     }
 
     /// Takes new clients. Where they cannot even be turned away, for want of memory or descriptors, they
     /// are left alone for a second: the poller would report them at once and for ever.
     mutating func welcome() throws(SystemError) {
-        for number in desk.accept() { try poller.add(number, token: Token.client + UInt64(number)) }
-        if desk.count > 0 { try keepHouse(within: 10_000_000_000) }
-        guard desk.isStuck, !isDeafToClients else { return }
+        for number in handlers.accept() { try poller.add(number, token: Token.client + UInt64(number)) }
+        if handlers.count > 0 { try keepHouse(within: 10_000_000_000) }
+        guard handlers.isStuck, !isDeafToClients else { return }
         isDeafToClients = true
-        for number in desk.numbers { try poller.remove(number) }
+        for number in handlers.numbers { try poller.remove(number) }
         try keepHouse(within: 1_000_000_000)
     }
 }

@@ -41,18 +41,20 @@ extension Watcher {
 
     /// Answers a client.
     mutating func serve(_ number: Int32) throws(SystemError) {
-        guard desk.holds(number) else { return }
-        switch desk.request(from: number) {
-        case .status: desk.answer(number, status: status())
+        guard handlers.holds(number) else { return }
+        switch handlers.request(from: number) {
+        case .status: handlers.answer(number, status: status())
         case .dump:
             let time = Clock.wall()
             try reachBarrier()
             do throws(SystemError) {
                 let file = try folder.dumpFolder.writeNameless(observer.ledger, header(time))
-                desk.answer(number, dump: file)
+                handlers.answer(number, dump: file)
             } catch {
-                desk.answer(number, error: "the dump failed: \(error) in \(folder.dumps)")
+                handlers.answer(number, error: "the dump failed: \(error) in \(folder.dumps)")
             }
+        case .forget:
+            handlers.answer(number, error: "this retinued does not forget records yet")
         case nil: break
         }
     }
@@ -116,6 +118,7 @@ extension Watcher {
             paths: observer.ledger.texts.count, gaps: observer.ledger.gaps.count,
             resident: Self.residentMemory(), ledger: observer.ledger.footprint, storePath: folder.database,
             storePending: observer.ledger.dirty.count, storeWritten: storeWritten, storeError: storeError,
+            clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
             degraded: degraded + sources.watch.refused + (recorder?.remark.map { [$0] } ?? [])
         ).json
     }

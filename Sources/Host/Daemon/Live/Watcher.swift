@@ -23,7 +23,7 @@ struct Watcher: ~Copyable {
     var sources: EventSources
     var observer: Observer
     var store: RecordStore
-    var desk: ControlDesk
+    var handlers: ControlHandlers
     let recorder: TraceRecorder?
     let manager: ServiceManager
     let poller: Poller

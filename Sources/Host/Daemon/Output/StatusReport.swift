@@ -80,7 +80,7 @@ struct JSONBuilder {
     }
 }
 
-/// What `retinue status` is told.
+/// What `retinue status` reports.
 struct StatusReport {
     var isReady: Bool
     var header: DumpHeader
@@ -96,6 +96,13 @@ struct StatusReport {
     var storePending: Int
     var storeWritten: UInt64?
     var storeError: String?
+    /// Clients of the control socket: being served, turned away for want of a place, let go since they were silent.
+    struct Clients {
+        var served = 0
+        var refused: UInt64 = 0
+        var dropped: UInt64 = 0
+    }
+    var clients = Clients()
     var degraded: [String]
 
     var json: [UInt8] {
@@ -127,6 +134,11 @@ struct StatusReport {
                 out.put("pending", storePending)
                 out.put("last_written", storeWritten.map(Timestamp.text))
                 out.put("error", storeError)
+            }
+            out.object("clients") { out in
+                out.put("served", clients.served)
+                out.put("refused", clients.refused)
+                out.put("dropped", clients.dropped)
             }
             out.object("sources") { out in
                 for source in header.sources {
