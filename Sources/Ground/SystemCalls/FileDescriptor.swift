@@ -38,10 +38,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Opens a path relative to this directory. The corresponding C function is `openat`.
-    public borrowing func openRelative(_ path: String, _ flags: Int32) throws(SystemError) -> FileDescriptor {
+    public borrowing func openRelative(
+        _ path: String, _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
         let directory = number
         return FileDescriptor(
-            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, 0) })
+            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, mode) })
     }
 
     /// Gives the descriptor away without closing it.

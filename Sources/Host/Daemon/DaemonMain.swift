@@ -57,8 +57,8 @@ public enum DaemonMain {
         let sources = try EventSources(configuration, network)
         let folder = try StateFolder(options.stateFolder)
         var store = try openStore(folder.database, host: host.id)
-        let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
-        for remark in desk.remarks { Message.print(remark) }
+        let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
+        for remark in handlers.remarks { Message.print(remark) }
         let ownPid = getpid()
         var recorder: TraceRecorder?
         if let path = options.record {
@@ -76,7 +76,8 @@ public enum DaemonMain {
         return Watcher(
             options: options, configuration: configuration, host: host, network: network, folder: folder,
             started: started, session: Session(engine, observer, begun: started),
-            waiting: try LiveWaiting(signals: signals), store: store, desk: desk, manager: ServiceManager(),
+            waiting: try LiveWaiting(signals: signals), store: store, handlers: handlers,
+            manager: ServiceManager(),
             dumpWriter: try DumpWriter())
     }
 

@@ -72,6 +72,7 @@ struct LiveEngine: ~Copyable, HostEngine {
     var degraded: [String] {
         var sentences = kernel.failing
         if !kernel.rings.isOn { sentences.append("no tracepoint ring: \(kernel.rings.reason)") }
+        if let remark = recorder?.remark { sentences.append(remark) }
         return sentences + kernel.watch.refused
     }
 

@@ -20,7 +20,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var session: Session<Source>
     var waiting: Wait
     var store: RecordStore
-    var desk: ControlDesk
+    var handlers: ControlHandlers
     let manager: ServiceManager
     let dumpWriter: DumpWriter
     var pace = DrainPace()

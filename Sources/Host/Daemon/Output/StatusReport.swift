@@ -17,7 +17,14 @@ struct StatusReport {
     var storeWritten: UInt64?
     var storeError: String?
     /// The longest time between two drains while events flowed, nanoseconds.
-    var longestPause: UInt64
+    var longestPause: UInt64 = 0
+    /// Clients of the control socket: being served, turned away for want of a place, let go since they were silent.
+    struct Clients {
+        var served = 0
+        var refused: UInt64 = 0
+        var dropped: UInt64 = 0
+    }
+    var clients = Clients()
     var degraded: [String]
 
     var json: [UInt8] {
@@ -51,6 +58,11 @@ struct StatusReport {
                 out.member("error", textOrNull: storeError)
             }
             out.member("longest_pause_us", number: longestPause / 1000)
+            out.object("clients") { out in
+                out.member("served", number: clients.served)
+                out.member("refused", number: clients.refused)
+                out.member("dropped", number: clients.dropped)
+            }
             out.object("sources") { out in
                 for source in header.sources {
                     out.object(text: source.name) { out in

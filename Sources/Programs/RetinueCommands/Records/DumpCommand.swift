@@ -55,7 +55,7 @@ extension DaemonOptions {
     func askForDump() throws(Failure) -> InputFile {
         switch try ask(.dump) {
         case .dump(let descriptor): return InputFile(descriptor, name: "the daemon's dump")
-        case .status: preconditionFailure("a client gives what was asked for")
+        default: preconditionFailure("a client gives what was asked for")
         }
     }
 }
