@@ -21,8 +21,10 @@ struct JoiningCostTests {
     @Test(arguments: [500, 1000, 2000])
     func aHostWithManyAddresses(count: Int) {
         let own = (1...count).map(address)
-        let client = HostDump(
-            "C", own, (1...count).map { .connect("/client\($0 % 7)", "192.168.0.1", UInt16($0)) })
+        let facts = (1...count).map { number in
+            Fact.connect(Prog("/client\(number % 7)"), "192.168.0.1", UInt16(number))
+        }
+        let client = HostDump("C", own, facts)
         let server = HostDump(
             "S", ["192.168.0.1"], own.map { .accept("/server", "192.168.0.1", 80, from: $0) })
         #expect(compared([client, server]) < 8 * count)
@@ -31,11 +33,12 @@ struct JoiningCostTests {
     /// Programs that listened at one port in turn.
     @Test(arguments: [500, 1000, 2000])
     func manyListenersInTurn(count: Int) {
-        let server = HostDump(
-            "S", ["10.0.0.1"],
-            observed: (0..<UInt64(count)).map {
-                Observed(.listen("/server\($0)", "10.0.0.1", 80), at: 1000 * $0...1000 * $0 + 1)
-            })
+        var observed: [Observed] = []
+        for number in 0..<UInt64(count) {
+            let listen = Fact.listen(Prog("/server\(number)"), "10.0.0.1", 80)
+            observed.append(Observed(listen, at: 1000 * number...1000 * number + 1))
+        }
+        let server = HostDump("S", ["10.0.0.1"], observed: observed)
         let client = HostDump("C", ["10.0.0.2"], [.connect("/client", "10.0.0.1", 80)])
         #expect(compared([client, server]) < 4 * count)
     }

@@ -25,6 +25,7 @@ public struct GraphBuilder: ~Copyable {
     var comparedEnds = 0
     var hasEntries = false
     var hasNameless = false
+    var folded = FoldedFolders()
     private var scratch: [UInt8] = []
 
     /// Makes a builder without any input.
@@ -109,6 +110,8 @@ public struct GraphBuilder: ~Copyable {
     /// Ends the joining: pairs sockets, and makes the graph.
     public consuming func finish(_ pairing: SocketPairing = SocketPairing()) -> DependencyGraph {
         hostGaps = []
+        let folded = folded
+        folded.resolve(&self)
         pairing.resolve(&self)
         return DependencyGraph(
             nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries,

@@ -119,7 +119,10 @@ struct GroupDocument {
             out.member("executable", bytes: name.executable)
             if !name.script.isEmpty { out.member("script", bytes: name.script) }
             if !name.workload.isEmpty { out.member("workload", bytes: name.workload) }
-        case .file(let path), .entry(let path): out.member("path", bytes: path)
+        case .file(let path):
+            out.member("path", bytes: path)
+            if FoldedFolders.isFolded(path) { out.member("folded", flag: true) }
+        case .entry(let path): out.member("path", bytes: path)
         case .endpoint(let transport, let endpoint):
             out.member("transport", word: transport.word)
             append("address", endpoint.address)

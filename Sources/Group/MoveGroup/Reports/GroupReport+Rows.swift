@@ -2,7 +2,8 @@ import Glibc
 import Records
 
 extension GroupReport {
-    /// Writes the members as CSV (RFC 4180), one a line: host, kind, path, workload; bytes as they are.
+    /// Writes the members as CSV (RFC 4180), one a line: host, kind, path, workload; bytes as they are, but for what a
+    /// spreadsheet would take for a formula (`SheetCell`).
     ///
     /// - Parameters:
     ///   - explain: whether the reason of each member follows: distance, reason, the host, kind and path of
@@ -40,9 +41,9 @@ extension GroupReport {
                     rows.scribble(bits)
                 }
                 order.withText(at: position, part.kind) { text in
-                    rows.reserve(start.count + 2 * text.count + 8)
+                    rows.reserve(start.count + 2 * text.count + 16)
                     start.withUnsafeBytes { rows.put($0) }
-                    rows.putField(text)
+                    rows.putCell(text)
                 }
                 rows.put(UInt8(ascii: ","))
                 if part.kind == .program { putWorkload(of: node, &rows) }
@@ -63,7 +64,7 @@ extension GroupReport {
     /// Host and kind, the same for all of a part.
     private func start(of part: MemberOrder.Part) -> [UInt8] {
         var start: [UInt8] = []
-        Self.appendField(order.hosts.labels[Int(part.host.rawValue)], to: &start)
+        Self.appendCell(order.hosts.labels[Int(part.host.rawValue)], to: &start)
         start.append(",")
         start.append(part.kind.word)
         start.append(",")
@@ -73,8 +74,8 @@ extension GroupReport {
     private func putWorkload(of node: NodeID, _ rows: inout RowBuffer) {
         graph.nodes.withText(node.rawValue) { text in
             let workload = ProgramText(text).workload
-            rows.reserve(2 * workload.count + 8)
-            rows.putField(workload)
+            rows.reserve(2 * workload.count + 16)
+            rows.putCell(workload)
         }
     }
 
@@ -88,11 +89,11 @@ extension GroupReport {
         out.append(",")
         out.append(reason.follow.word)
         out.append(",")
-        Self.appendField(hostLabel(of: reason.from), to: &out)
+        Self.appendCell(hostLabel(of: reason.from), to: &out)
         out.append(",")
         out.append(graph.kind(reason.from).word)
         out.append(",")
-        graph[reason.from].shownText.withUnsafeBytes { CSVField.append($0, to: &out) }
+        graph[reason.from].shownText.withUnsafeBytes { SheetCell.append($0, to: &out) }
         out.append(",")
         let dependency = reason.dependency
         if let evidence = dependency.evidence { out.append(evidence.word) }
@@ -102,6 +103,11 @@ extension GroupReport {
         if dependency.first != 0 { Timestamp.append(dependency.first, to: &out) }
         out.append(",")
         if dependency.last != 0 { Timestamp.append(dependency.last, to: &out) }
+    }
+
+    private static func appendCell(_ text: String, to out: inout [UInt8]) {
+        var text = text
+        text.withUTF8 { SheetCell.append(UnsafeRawBufferPointer($0), to: &out) }
     }
 
     static func appendField(_ text: String, to out: inout [UInt8]) {
@@ -214,6 +220,38 @@ extension GroupReport {
     }
 }
 
+/// A cell of a table that people open in a spreadsheet, which runs what begins with `=`, `+`, `-`, `@`, a tab or a
+/// carriage return as a formula, quoted or not.
+///
+/// The first character of such a cell is written as `\xNN`, and so is a backslash that comes first; so every cell says
+/// exactly what the name is, and none is a formula. A path begins with a slash: only what is none is ever touched. The
+/// forms that are read again (four and nine columns) have bytes as they are.
+public enum SheetCell {
+    /// Appends a cell (RFC 4180).
+    public static func append(_ text: UnsafeRawBufferPointer, to out: inout [UInt8]) {
+        guard let first = text.first, isEscaped(first) else { return CSVField.append(text, to: &out) }
+        let cell = escape(first) + text.dropFirst()
+        cell.withUnsafeBytes { CSVField.append($0, to: &out) }
+    }
+
+    /// Whether a cell must not begin with this byte.
+    @inline(__always)
+    static func isEscaped(_ first: UInt8) -> Bool {
+        switch first {
+        case UInt8(ascii: "/"): false
+        case UInt8(ascii: "="), UInt8(ascii: "+"), UInt8(ascii: "-"), UInt8(ascii: "@"), 0x09, 0x0d,
+            UInt8(ascii: "\\"):
+            true
+        default: false
+        }
+    }
+
+    /// `\x3d` for `=`.
+    static func escape(_ first: UInt8) -> [UInt8] {
+        Array(("\\x" + (first < 16 ? "0" : "") + String(first, radix: 16)).utf8)
+    }
+}
+
 /// Rows of CSV on their way out, for millions of them: one area of memory, a check of its size a row.
 struct RowBuffer: ~Copyable {
     private var base: UnsafeMutableRawPointer
@@ -266,6 +304,14 @@ struct RowBuffer: ~Copyable {
     @inline(__always)
     mutating func putField(_ bytes: UnsafeRawBufferPointer) {
         if Self.mayNeedQuotes(bytes), Self.needsQuotes(bytes) { putQuoted(bytes) } else { put(bytes) }
+    }
+
+    /// Appends a cell (`SheetCell`); there must be room for five bytes more than twice its length.
+    @inline(__always)
+    mutating func putCell(_ bytes: UnsafeRawBufferPointer) {
+        guard let first = bytes.first, SheetCell.isEscaped(first) else { return putField(bytes) }
+        let cell = SheetCell.escape(first) + bytes.dropFirst()
+        cell.withUnsafeBytes { putField($0) }
     }
 
     private mutating func putQuoted(_ bytes: UnsafeRawBufferPointer) {

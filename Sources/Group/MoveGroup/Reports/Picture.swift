@@ -192,6 +192,14 @@ struct Picture {
     }
 }
 
+extension GroupReport {
+    /// How large a picture would be: boxes and arrows.
+    public func pictureSize(_ options: PictureOptions = PictureOptions()) -> (boxes: Int, arrows: Int) {
+        let picture = Picture(self, options)
+        return (picture.boxes.count, picture.arrows.count)
+    }
+}
+
 /// How much of a group a picture shows.
 public struct PictureOptions: Sendable {
     /// Show each copied file if there are no more than this; beyond, one box for all that the same programs

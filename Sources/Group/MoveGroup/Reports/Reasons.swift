@@ -211,6 +211,7 @@ struct ReasonText {
         case .program(let name) where name.isUnknown:
             text =
                 name.workload.isEmpty ? "an unknown program" : "a program of " + Printable.text(name.workload)
+        case .file(let path) where FoldedFolders.isFolded(path): text += " (folded: any path below it)"
         case .channel(let mechanism, let name) where name.isEmpty: text = "a \(mechanism.word) without a name"
         default: break
         }
@@ -273,6 +274,7 @@ struct ReasonText {
         switch dependency.evidence {
         case .exact: parts.append("exact")
         case .snapshot: parts.append("found in a scan")
+        case .inferred where dependency.link == .file: parts.append("inferred from a folded record")
         case .inferred: parts.append("inferred from a listener, not seen")
         case nil: parts.append("as the list says")
         }

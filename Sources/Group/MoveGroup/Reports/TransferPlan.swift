@@ -76,7 +76,8 @@ public struct TransferPlan: Sendable {
     /// that will have been written meanwhile.
     public var expectedFinalBytes: UInt64 {
         let again = items.reduce(0.0) { $0 + $1.rewrite * Double($1.bytes ?? 0) }
-        return bytes(.finalCopy) + UInt64(again.rounded())
+        let more = bytes(.finalCopy).addingReportingOverflow(UInt64(min(again.rounded(), 0x1p63)))
+        return more.overflow ? .max : more.partialValue
     }
 
     private static func item(
@@ -96,7 +97,10 @@ public struct TransferPlan: Sendable {
         guard isRegular else { return nil }
         let end = graph[graph.host(node)].observed.upperBound
         // Without times nothing says that the writing has ended.
-        let isBusy = isWritten && (lastWrite == 0 || lastWrite &+ options.quiet >= end)
+        let isBusy =
+            isWritten
+            && (lastWrite == 0 || lastWrite.addingReportingOverflow(options.quiet).overflow
+                || lastWrite &+ options.quiet >= end)
         return Item(
             node: node, phase: isBusy ? .finalCopy : .preCopy, bytes: size(node), isWritten: isWritten,
             lastWrite: lastWrite, rewrite: 0)

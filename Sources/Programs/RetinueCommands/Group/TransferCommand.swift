@@ -77,7 +77,10 @@ struct TransferCommand: ParsableCommand {
         planning.quiet = UInt64(quiet * 1e9)
         let plan = TransferPlan(group, planning) { sizes.size(of: $0) }
         let text = try TransferText(plan, graph, phase, hosts: host.map { try graph.hosts(named: $0) })
-        if format == .paths0 { try text.checkOneHost() }
+        if format == .paths0 {
+            try text.checkOneHost()
+            try text.checkPaths()
+        }
         try OutputFile.write(to: output) { output in
             switch format {
             case .table: try output.write(text.table(width: Terminal.width))
@@ -116,6 +119,22 @@ struct TransferText {
         throw Failure(
             "paths0 is of one host, and the files are on several: name one by --host",
             details: hosts.map { graph[$0].title.printable }.sorted(), status: ExitStatus.badInput)
+    }
+
+    /// A path that means something else to what copies: the kernel reports none, so a dump that has one was damaged or
+    /// made to mislead. Absolute paths begin neither with `-` nor with the `#` and `;` of rsync's comments.
+    func checkPaths() throws(Failure) {
+        let wrong = items.map { path($0.node) }.filter { !Self.isPlain($0) }
+        guard let first = wrong.first else { return }
+        throw Failure(
+            "\(Quantity.counted(wrong.count, "path")) that no kernel reports (not absolute, with a NUL or with . or .. "
+                + "in it), of which a copy would take something else; nothing was written. The first: "
+                + Printable.text(first), status: ExitStatus.badInput)
+    }
+
+    private static func isPlain(_ path: [UInt8]) -> Bool {
+        path.first == UInt8(ascii: "/") && !path.contains(0)
+            && path.split(separator: UInt8(ascii: "/")).allSatisfy { $0 != [0x2e] && $0 != [0x2e, 0x2e] }
     }
 
     /// What is a member and may be a file, but is not in the plan.
@@ -160,9 +179,9 @@ struct TransferText {
         var out = Array("phase,host,path,bytes,last write,rewrite\n".utf8)
         for item in items {
             out += Array("\(item.phase.rawValue),".utf8)
-            Array(graph[graph.host(item.node)].id.utf8).withUnsafeBytes { CSVField.append($0, to: &out) }
+            Array(graph[graph.host(item.node)].id.utf8).withUnsafeBytes { SheetCell.append($0, to: &out) }
             out.append(UInt8(ascii: ","))
-            graph.withText(item.node) { CSVField.append($0, to: &out) }
+            graph.withText(item.node) { SheetCell.append($0, to: &out) }
             let bytes = item.bytes.map(String.init) ?? ""
             let time = item.lastWrite == 0 ? "" : Timestamp.text(item.lastWrite)
             out += Array(",\(bytes),\(time),\(Int((item.rewrite * 1000).rounded()))e-3\n".utf8)

@@ -13,16 +13,35 @@ struct InputFile: ~Copyable {
         self.name = name
     }
 
-    /// Opens a file; `-` is standard input.
+    /// Opens a file or pipe; `-` is standard input.
     init(path: String) throws(Failure) {
+        name = path == "-" ? "standard input" : path
+        descriptor = try Self.open(path, name)
+    }
+
+    private static func open(_ path: String, _ name: String) throws(Failure) -> FileDescriptor {
         let descriptor: FileDescriptor
         do throws(SystemError) {
             descriptor = try path == "-" ? .standardInput() : .open(path, O_RDONLY)
         } catch {
             throw Failure("cannot open \(path): \(SystemError.text(of: error.code))")
         }
-        self.descriptor = descriptor
-        name = path == "-" ? "standard input" : path
+        if isDevice(descriptor.number) {
+            throw Failure("\(name) is a device; give a file or a pipe", status: ExitStatus.badInput)
+        }
+        return descriptor
+    }
+
+    /// Whether it is a device, which has no end that would come before memory's; neither a terminal nor /dev/null
+    /// (1:3), which is as good as an empty file.
+    private static func isDevice(_ number: Int32) -> Bool {
+        var status = stat()
+        guard fstat(number, &status) == 0, isatty(number) == 0 else { return false }
+        switch status.st_mode & S_IFMT {
+        case S_IFBLK: return true
+        case S_IFCHR: return status.st_rdev != 1 << 8 | 3
+        default: return false
+        }
     }
 
     /// Lends the file's bytes in large pieces.

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import SystemCalls
+import Text
 
 /// Where data goes: stdout, or a file.
 struct Output {
@@ -14,6 +15,14 @@ struct Output {
     ///
     /// - Throws: `ReaderGone` or `Failure`.
     func write(_ bytes: UnsafeRawBufferPointer) throws {
+        if number == 1, Terminal.isStandardOutput, let shown = Terminal.shown(bytes) {
+            try shown.withUnsafeBytes { try writeAll($0) }
+        } else {
+            try writeAll(bytes)
+        }
+    }
+
+    private func writeAll(_ bytes: UnsafeRawBufferPointer) throws {
         var rest = bytes
         while !rest.isEmpty {
             let count = Glibc.write(number, rest.baseAddress, rest.count)
@@ -96,6 +105,25 @@ enum OutputFile {
 enum Terminal {
     /// Columns where output is not a terminal, or does not know its own.
     static let defaultWidth = 80
+
+    /// Whether standard output is a terminal.
+    static let isStandardOutput = isatty(1) == 1
+
+    /// Bytes as they may go to a terminal: with what could steer it escaped as in tables, except for the ends of lines.
+    ///
+    /// CSV, lists and paths hold names as they are, for programs; like ls(1), a person who looks at them on a terminal
+    /// gets them escaped. `nil` if there is nothing to escape.
+    static func shown(_ bytes: UnsafeRawBufferPointer) -> [UInt8]? {
+        if bytes.allSatisfy({ $0 == 0x0a || (0x20..<0x7f).contains($0) }) { return nil }
+        var out: [UInt8] = []
+        for (number, line) in bytes.split(separator: 0x0a, omittingEmptySubsequences: false).enumerated() {
+            if number > 0 { out.append(0x0a) }
+            // A backslash is plain here: most of what is shown are tables, which have escaped theirs.
+            let parts = line.split(separator: UInt8(ascii: "\\"), omittingEmptySubsequences: false)
+            out += parts.map { Array(Printable.text($0).utf8) }.joined(separator: [UInt8(ascii: "\\")])
+        }
+        return out
+    }
 
     /// Columns of stdout's terminal.
     static var width: Int {
