@@ -16,6 +16,8 @@ struct StatusReport {
     var storePending: Int
     var storeWritten: UInt64?
     var storeError: String?
+    /// The longest time between two drains while events flowed, nanoseconds.
+    var longestPause: UInt64
     var degraded: [String]
 
     var json: [UInt8] {
@@ -48,6 +50,7 @@ struct StatusReport {
                 out.member("last_written", textOrNull: storeWritten.map(Timestamp.text))
                 out.member("error", textOrNull: storeError)
             }
+            out.member("longest_pause_us", number: longestPause / 1000)
             out.object("sources") { out in
                 for source in header.sources {
                     out.object(text: source.name) { out in
