@@ -24,7 +24,7 @@ struct TransferCommand: ParsableCommand {
               retinue transfer nginx --from *.ndjson
               retinue transfer nginx --from *.ndjson --root db1=/mnt/db1 --bandwidth 40
               retinue transfer nginx --phase pre-copy --format paths0 |
-                rsync -a --from0 --files-from=- / new:/srv/root
+                rsync -ar --from0 --files-from=- / new:/srv/root
               retinue transfer nginx --from *.ndjson --host db1 --format paths0
 
             Exit status: as for retinue group.
