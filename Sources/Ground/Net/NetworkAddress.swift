@@ -112,14 +112,14 @@ private struct AddressReader {
 
     private mutating func groups() -> NetworkAddress? {
         var groups: [UInt64] = []
-        var gap: Int?
-        if take("::") { gap = 0 }
+        var elision: Int?
+        if take("::") { elision = 0 }
         while offset < text.count {
             // A colon separates; behind `::` there is none.
-            if !groups.isEmpty, gap != groups.count {
+            if !groups.isEmpty, elision != groups.count {
                 if take("::") {
-                    guard gap == nil else { return nil }
-                    gap = groups.count
+                    guard elision == nil else { return nil }
+                    elision = groups.count
                     if offset == text.count { break }
                 } else if !take(":") {
                     return nil
@@ -134,8 +134,8 @@ private struct AddressReader {
             groups.append(group)
             if groups.count > 8 { return nil }
         }
-        guard offset == text.count, gap == nil ? groups.count == 8 : groups.count < 8 else { return nil }
-        if let gap { groups.insert(contentsOf: repeatElement(0, count: 8 - groups.count), at: gap) }
+        guard offset == text.count, elision == nil ? groups.count == 8 : groups.count < 8 else { return nil }
+        if let elision { groups.insert(contentsOf: repeatElement(0, count: 8 - groups.count), at: elision) }
         let high = groups[..<4].reduce(0) { $0 << 16 | $1 }
         return NetworkAddress(high: high, low: groups[4...].reduce(0) { $0 << 16 | $1 })
     }
