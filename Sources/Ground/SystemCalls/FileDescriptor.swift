@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// An open file descriptor with one owner; closed when the owner lets it go.
-public struct FileDescriptor: ~Copyable {
+public struct FileDescriptor: ~Copyable, Sendable {
     /// The descriptor's number; valid as long as this value lives.
     public let number: Int32
 
@@ -66,6 +66,22 @@ public struct FileDescriptor: ~Copyable {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             offset += try systemCall("write") { Glibc.write(number, rest.baseAddress, rest.count) }
         }
+    }
+
+    /// Reads once, at most so many bytes: all of a file of procfs that is made in one piece and is no larger.
+    public borrowing func readOnce(limit: Int) throws(SystemError) -> [UInt8] {
+        let number = number
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SystemError) {
+                count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, limit) }
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        return bytes
     }
 
     /// Reads a whole small file (such as those of procfs) in as few calls as it allows.

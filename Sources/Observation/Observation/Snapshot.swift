@@ -86,6 +86,20 @@ public struct ChannelSnapshot: Sendable {
     }
 }
 
+/// A part of a scan that failed: what it would have found is missing from the snapshot.
+public struct ScanFailure: Equatable, Sendable {
+    /// What could not be read, in a few words, such as `UDP sockets`.
+    public var what: String
+    /// Why, an `errno` value.
+    public var code: Int32
+
+    /// Makes a failure.
+    public init(_ what: String, _ code: Int32) {
+        self.what = what
+        self.code = code
+    }
+}
+
 /// Everything that a scan of the host finds at one moment.
 public struct HostSnapshot: Sendable {
     /// When it began, `CLOCK_MONOTONIC`, nanoseconds: events before that are contained in it.
@@ -103,6 +117,8 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
+    /// What of it could not be read. Not in a recording, which has the loss that was made of it.
+    public var failures: [ScanFailure] = []
 
     /// Makes an empty snapshot.
     public init() {}

@@ -84,7 +84,7 @@ extension Watcher {
                 lost: lost["fanotify"] ?? 0,
                 counters: [
                     ("filesystems", UInt64(sources.watch.handleCount + sources.watch.descriptorCount)),
-                    ("filesystems_refused", UInt64(sources.watch.refused.count)),
+                    ("filesystems_refused", UInt64(sources.watch.unwatched.count)),
                     ("unattributed", counters.unattributedFiles),
                     ("unresolved", counters.unresolvedDirectories),
                     ("malformed", sources.decoder.malformed),
@@ -94,7 +94,7 @@ extension Watcher {
                 received: sources.decoder.processEvents, lost: lost["proc_connector"] ?? 0,
                 counters: [
                     ("sequence_gaps", sources.decoder.sequenceGaps),
-                    ("image_bells_lost", sources.images.lost),
+                    ("exec_notifications_lost", sources.images.lost),
                     ("unknown_executables", counters.unknownExecutables),
                     ("unknown_scripts", counters.unknownScripts),
                 ]),

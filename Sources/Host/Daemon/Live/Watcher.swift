@@ -226,7 +226,8 @@ struct Watcher: ~Copyable {
     }
 
     mutating func scan(_ depth: Scanner.Depth, _ purpose: Observer.SnapshotPurpose) {
-        let snapshot = Scanner(roots: sources.watch.roots, network: network).scan(depth)
+        let files = FileAccess(roots: sources.watch.roots, calls: sources.watch.calls)
+        let snapshot = Scanner(roots: sources.watch.roots, network: network, files: files).scan(depth)
         recorder?.snapshot(snapshot, purpose == .start ? 0 : 1)
         observer.take(snapshot, purpose)
     }
