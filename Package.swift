@@ -46,7 +46,9 @@ func workload(_ name: String) -> Target {
 }
 
 /// Their names; Tests/Workloads has a folder for each.
-let workloads = ["opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer"]
+let workloads = [
+    "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver",
+]
 
 let package = Package(
     name: "retinue",
@@ -135,7 +137,7 @@ let package = Package(
         test("ProcConnectorTests", ["ProcConnector", "TestSupport"]),
         test("SocketDiagnosticsTests", ["SocketDiagnostics", "TestSupport", "SystemCalls"]),
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
-        test("ProcfsTests", ["Procfs", "TestSupport"]),
+        test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
@@ -153,10 +155,15 @@ let package = Package(
                 "RetinueCommands", "Records", "RecordStore", "MoveGroup", "KernelProbe", "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
-        test("DaemonTests", ["Daemon", "Observation", "Records", "EventTrace", "TestSupport"]),
+        test(
+            "DaemonTests",
+            [
+                "Daemon", "Observation", "Records", "EventTrace", "TestSupport", "Procfs", "SystemCalls",
+                "KernelProbe",
+            ]),
         test(
             "KernelTests",
-            ["Records", "TestSupport", "SystemCalls", "CLinux", "retinued", "retinue"]
+            ["Records", "TestSupport", "SystemCalls", "CLinux", "Daemon", "Fanotify", "retinued", "retinue"]
                 + workloads.map { .byName(name: $0) }),
     ] + workloads.map(workload)
 )

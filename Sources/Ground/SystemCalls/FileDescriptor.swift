@@ -70,6 +70,22 @@ public struct FileDescriptor: ~Copyable, Sendable {
         }
     }
 
+    /// Reads once, at most so many bytes: all of a file of procfs that is made in one piece and is no larger.
+    public borrowing func readOnce(limit: Int) throws(SystemError) -> [UInt8] {
+        let number = number
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SystemError) {
+                count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, limit) }
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        return bytes
+    }
+
     /// Reads a whole small file (such as those of procfs) in as few calls as it allows.
     ///
     /// - Parameter limit: bytes after which reading stops; the rest is left unread.

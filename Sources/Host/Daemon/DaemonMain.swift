@@ -68,7 +68,8 @@ public enum DaemonMain {
         }
         var ledger = Ledger()
         try store.load(into: &ledger)
-        let live = LiveSurroundings(roots: sources.watch.roots, network: network)
+        let live = LiveSurroundings(
+            roots: sources.watch.roots, network: network, calls: sources.watch.calls)
         let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
         let observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
         let engine = try LiveEngine(sources, network, recorder, started: started)

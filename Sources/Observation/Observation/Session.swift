@@ -114,7 +114,10 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
             self.intake = consume intake
             return
         }
-        losses.take(scanFailures: intake.snapshot.failures, wall: batch.wall, &observer.ledger)
+        let failures = intake.snapshot.failures.map { failure in
+            Loss(source: failure.source, cause: failure.cause, count: nil)
+        }
+        losses.take(scanFailures: failures, wall: batch.wall, &observer.ledger)
         if intake.request.purpose == .start {
             losses.scanTaken(
                 began: intake.snapshot.monotonic, now: batch.cutoff, wall: batch.wall, &observer.ledger)

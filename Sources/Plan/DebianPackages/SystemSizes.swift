@@ -170,8 +170,8 @@ public struct MountPlan: Equatable, Sendable {
     }
 
     private static func reason(_ type: [UInt8]) -> Reason? {
+        if FilesystemKind(type: type) == .pseudo { return .pseudo }
         let type = String(decoding: type, as: UTF8.self)
-        if Mount.pseudo.contains(type) { return .pseudo }
         if memory.contains(type) { return .memory }
         if remote.contains(type) { return .remote }
         return layered.contains(type) ? .repeated : nil

@@ -8,34 +8,41 @@ import SystemCalls
 ///
 /// The directory is opened by its handle without any right but to be named (`O_PATH`); the kernel tells its path, and
 /// `..` leads to those above. Needs CAP_DAC_READ_SEARCH. Nothing stays open: a descriptor would keep a filesystem from
-/// being unmounted.
-enum DirectoryResolver {
+/// being unmounted, and while it is open it is that of a copy of the mount.
+struct DirectoryResolver {
+    let roots: MountRoots
+    let files: FileAccess
+
     /// - Parameters:
     ///   - identity: the filesystem's `fsid`, then a `struct file_handle`.
     ///   - points: where the filesystem is mounted, the best first.
     ///   - isKnown: whether nothing need be told of what lies above a directory.
     /// - Returns: `nil` if the directory is no longer there, or on none of the mounts.
-    static func resolve(
+    func resolve(
         _ identity: [UInt8], mountedAt points: [[UInt8]], isKnown: (UnsafeRawBufferPointer) -> Bool
     ) -> DirectoryAnswer? {
         guard identity.count > 16 else { return nil }
         // open_by_handle_at(2) wants the structure aligned as an array of its own.
         var handle = Array(identity[8...])
         for point in points {
-            guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else {
-                continue
-            }
+            guard let entrance = files.enter(mountAt: point) else { continue }
             let number = handle.withUnsafeMutableBytes {
-                clinux_open_by_handle_at(mount.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
+                clinux_open_by_handle_at(entrance.directory.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
             }
             guard number >= 0 else { continue }
             let directory = FileDescriptor(owning: number)
             // Whoever moves one of the directories meanwhile makes two halves of two truths: once more, then.
             for _ in 0..<3 {
-                guard let answer = climb(from: directory, Array(identity[..<8]), isKnown) else { break }
-                if answer.path.first != UInt8(ascii: "/") || path(of: directory) == .known(answer.path) {
-                    return answer
+                guard var answer = Self.climb(from: directory, Array(identity[..<8]), isKnown) else { break }
+                // Relative to an ancestor that is known.
+                guard answer.path.first == UInt8(ascii: "/") else { return answer }
+                guard Self.path(of: directory) == .known(answer.path) else { continue }
+                if !entrance.prefix.isEmpty {
+                    answer.path =
+                        answer.path == [UInt8(ascii: "/")] ? entrance.prefix : entrance.prefix + answer.path
                 }
+                if roots.isPart(point), !files.leads(answer.path, to: directory) { break }
+                return answer
             }
         }
         return nil

@@ -1,4 +1,5 @@
 import Control
+import Observation
 import SystemCalls
 
 /// Clients that come, and what is done from time to time.
@@ -23,6 +24,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             manager.notify("WATCHDOG=1")
             keepHouse(within: manager.watchdog)
         }
+        if let retry = session.engine.mountRetryTime, retry <= waiting.monotonic { mountsChanged() }
         if handlers.count > 0 { keepHouse(within: 10_000_000_000) }
     }
 
