@@ -9,7 +9,7 @@ import Testing
 extension DumpFolder {
     /// A dump from beginning to end, as the loop and its thread make it together.
     @discardableResult
-    fileprivate func write(
+    func write(
         _ ledger: borrowing Ledger, _ header: DumpHeader, time: UInt64, keep: Int
     ) throws(SystemError) -> String {
         let file = try begin()
@@ -22,7 +22,7 @@ extension DumpFolder {
         return try publish(file, time: time, keep: keep)
     }
 
-    fileprivate func writeNameless(
+    func writeNameless(
         _ ledger: borrowing Ledger, _ header: DumpHeader
     ) throws(SystemError) -> FileDescriptor {
         do throws(SystemError) {

@@ -31,7 +31,7 @@ import Testing
             #expect(
                 snapshot.processes.first?.files.contains { $0.path == held && $0.kind == .regular } == true)
             #expect(snapshot.failures.isEmpty)
-            #expect(scanner().scan(.open).processes.contains { $0.files.contains { $0.path == held } })
+            #expect(scanner().scan(ScanRequest(.open, .look)).processes.contains { $0.files.contains { $0.path == held } })
             _ = file.number
         }
     }
@@ -39,8 +39,11 @@ import Testing
     @Test func whatWasLeftOutIsSaid() {
         var cursor = ScanCursor(scanner(), .open)
         _ = cursor.advance(until: 0)
-        let left = cursor.remaining
-        #expect(cursor.finish().failures == [ScanFailure("\(left) processes", ETIME)])
+        #expect(cursor.remaining > 0)
+        // Nothing failed: there was no time for it.
+        let snapshot = cursor.finish()
+        #expect(snapshot.failures.isEmpty)
+        #expect(!snapshot.isComplete)
     }
 
     /// A pid that is urgent and gone is none.

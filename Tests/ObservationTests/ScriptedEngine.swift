@@ -9,7 +9,11 @@ struct ScriptedEngine: ~Copyable, Engine {
         var lifecycle: [LifecycleEvent] = []
         /// Opens for execution and others, by pid and path.
         var opens: [(pid: Int32, path: String, isExec: Bool)] = []
+        var transitions: [TransitionEvent] = []
+        var closures: [ClosureEvent] = []
         var losses: [Loss] = []
+        /// How long the drain itself takes, nanoseconds.
+        var drainTime: UInt64 = 0
         /// Nanoseconds since the drain before.
         var after: UInt64 = 10_000_000
         /// What a scan that was asked for before this drain has found by now.
@@ -34,6 +38,8 @@ struct ScriptedEngine: ~Copyable, Engine {
         batch.cutoff = now
         batch.wall = now + Self.epoch
         batch.lifecycle = step.lifecycle
+        batch.transitions = step.transitions
+        batch.closures = step.closures
         for open in step.opens {
             let start = batch.bytes.count
             batch.bytes.append(contentsOf: open.path.utf8)
@@ -44,7 +50,10 @@ struct ScriptedEngine: ~Copyable, Engine {
         }
         var drained = Drained()
         drained.losses = step.losses
-        drained.isEmpty = step.lifecycle.isEmpty && step.opens.isEmpty && step.losses.isEmpty
+        drained.ended = batch.wall + step.drainTime
+        drained.isEmpty =
+            step.lifecycle.isEmpty && step.opens.isEmpty && step.losses.isEmpty && step.transitions.isEmpty
+            && step.closures.isEmpty
         if var snapshot = step.scan, !waiting.isEmpty {
             if snapshot.monotonic == 0 { snapshot.monotonic = now - 1 }
             snapshot.wall = snapshot.monotonic + Self.epoch

@@ -22,7 +22,7 @@ import Testing
         .init(losses: [Loss(source: source, cause: cause, count: count)])
     }
 
-    private func found(_ processes: [(Int32, String)], failures: [Loss] = []) -> HostSnapshot {
+    private func found(_ processes: [(Int32, String)], failures: [ScanFailure] = []) -> HostSnapshot {
         var snapshot = HostSnapshot()
         snapshot.processes = processes.map { pid, executable in
             ProcessSnapshot(
@@ -163,8 +163,47 @@ import Testing
         #expect(evidence(session, "/file") == ["/bin/one": .exact])
     }
 
+    @Test func aConnectionThatEndedWhileTheScanWasMadeIsNotCountedAgain() {
+        host.add(10, "/bin/shell")
+        let (near, far) = (
+            Endpoint(NetworkAddress(v4: 0x0a00_0001), port: 40_000),
+            Endpoint(NetworkAddress(v4: 0x0a00_0002), port: 80)
+        )
+        func change(_ from: TCPState, _ to: TCPState, _ time: UInt64) -> TransitionEvent {
+            TransitionEvent(time: time, pid: 10, socket: 7, from: from, to: to, local: near, remote: far)
+        }
+        var met = found([(10, "/bin/shell")])
+        met.sockets = [SocketSnapshot(.tcp, isListening: false, local: near, remote: far, holders: [10])]
+        met.monotonic = 1_015_000_000
+        met.socketsRead = 1_016_000_000
+        var session = session([
+            .init(transitions: [
+                change(.close, .synSent, 1_001_000_000), change(.synSent, .established, 1_002_000_000),
+            ]),
+            // The scan has read the sockets; then this one ends.
+            .init(
+                transitions: [change(.established, .finWait1, 1_017_000_000)],
+                closures: [ClosureEvent(.tcp, local: near, remote: far, sent: 5, received: 5)]),
+            .init(scan: met), .init(),
+        ])
+        _ = session.cycle()
+        session.scan(ScanRequest(.full, .start))
+        for _ in 0..<3 { _ = session.cycle() }
+        let connects = session.observer.ledger.records.filter { $0.key.relation == .connect }
+        #expect(connects.map(\.count) == [1])
+    }
+
+    @Test func aGapReachesToTheEndOfTheDrainThatReportedIt() {
+        var late = loss(SourceName.transitions, "ring full", 1)
+        late.drainTime = 400_000_000
+        var session = session([.init(), late])
+        _ = session.cycle()
+        _ = session.cycle()
+        #expect(session.observer.ledger.gaps[0].to == ScriptedEngine.epoch + 1_420_000_000)
+    }
+
     @Test func whatAScanCannotReadIsAGapUntilOneCan() {
-        let failure = Loss(source: SourceName.sockets, cause: "dump of udp sockets: ENOENT", count: nil)
+        let failure = ScanFailure("UDP sockets", 2)
         var session = session([
             .init(scan: found([], failures: [failure])), .init(scan: found([], failures: [failure])),
             .init(scan: found([])),

@@ -123,6 +123,9 @@ public struct Observer: ~Copyable {
     /// Says that file events are missing: an exec of this batch or the next one may lack part of its chain.
     public mutating func distrustExecs() { lossyBatches = 2 }
 
+    /// Says that a scan begins whose findings will be taken in.
+    mutating func scanBegins() { sockets.scanBegins() }
+
     /// The processes that did something since this was last asked, for a scan to read first.
     mutating func takeActivity() -> [Int32] {
         defer { activity.removeAll() }

@@ -77,7 +77,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
             cycle.isIdle = drained.isEmpty && !observer.hasHeldEvents
         }
         for gap in drained.gaps { observer.ledger.gaps.append(gap) }
-        losses.take(drained.losses, wall: batch.wall, monotonic: batch.cutoff, &observer.ledger)
+        losses.take(
+            drained.losses, wall: batch.wall, ended: max(drained.ended, batch.wall), monotonic: batch.cutoff,
+            &observer.ledger)
         if let finished = engine.finishedScan() {
             isScanning = false
             intake = SnapshotIntake(finished)
@@ -137,6 +139,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         isScanning = true
         var request = requests.removeFirst()
         request.first = observer.takeActivity()
+        observer.scanBegins()
         engine.requestScan(request)
     }
 }

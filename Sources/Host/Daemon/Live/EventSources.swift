@@ -92,6 +92,7 @@ struct EventSources: ~Copyable {
         if let recorder { for image in batch.images { recorder.image(image) } }
         drainClosures(&batch, &drained, recorder)
         rings.drain(&batch, &drained, recorder)
+        if !drained.losses.isEmpty { drained.ended = Clock.wall() }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && drained.losses.isEmpty
