@@ -251,9 +251,11 @@ struct DirectoryTree: ~Copyable {
 
     /// The path of a directory.
     ///
-    /// - Parameter isAdding: whether a text that was never met is added to `texts`.
+    /// - Parameters:
+    ///   - isAdding: whether a text that was never met is added to `texts`.
+    ///   - isFolding: whether, where none is added, the nearest directory above that has a text stands for it.
     mutating func path(
-        of directory: Number, _ texts: inout TextTree, isAdding: Bool = true
+        of directory: Number, _ texts: inout TextTree, isAdding: Bool = true, isFolding: Bool = false
     ) -> Resolution {
         if entries[Int(directory)].epoch == epoch { return .path(known(directory)) }
         // Up to one whose path is known, and down again.
@@ -278,7 +280,7 @@ struct DirectoryTree: ~Copyable {
         while let number = way.popLast() {
             let name = entries[Int(number)].name
             path = names.withName(of: name) { name in
-                path.child(name) { text in
+                path.child(name, isFolding: isFolding) { text in
                     isAdding ? texts.child(of: text, name: name) : texts.find(name, in: text) ?? .none
                 }
             }
@@ -302,7 +304,7 @@ struct DirectoryTree: ~Copyable {
 
     // MARK: Inside
 
-    private mutating func empty() {
+    mutating func empty() {
         identities = TextTree()
         numbers = [0]
         names = TextTree()
@@ -314,7 +316,7 @@ struct DirectoryTree: ~Copyable {
         startEpoch()
     }
 
-    private mutating func startEpoch() {
+    mutating func startEpoch() {
         epoch &+= 1
         if epoch != 0 { return }
         // Paths of four thousand million renames ago must not pass for present ones.
@@ -385,11 +387,17 @@ extension DirectoryTree.Path {
     /// What lies in a directory.
     ///
     /// - Parameter make: gives the text of the name in the folder whose text is passed.
-    func child(_ name: UnsafeRawBufferPointer, _ make: (TextID) -> TextID) -> Self {
+    ///
+    /// - Parameter isFolding: whether a path that `make` has no text for is one of those beyond what is kept.
+    func child(
+        _ name: UnsafeRawBufferPointer, isFolding: Bool = false, _ make: (TextID) -> TextID
+    ) -> Self {
         let length = length + name.count + (length > 1 ? 1 : 0)
         if isBeyond || length > DirectoryTree.longest {
             return Self(text: text, length: length, isBeyond: true)
         }
-        return Self(text: make(text), length: length, isBeyond: false)
+        let made = make(text)
+        if isFolding, made == .none { return Self(text: text, length: length, isBeyond: true) }
+        return Self(text: made, length: length, isBeyond: false)
     }
 }

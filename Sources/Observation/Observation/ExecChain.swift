@@ -35,7 +35,7 @@ struct ExecChainParser {
 
     /// Where an interpreter's name (`/bin/sh`) was last seen to lead (`/usr/bin/dash`): names the files
     /// whose event was merged into an earlier one.
-    var led: [TextID: TextID] = [:]
+    var resolved: [TextID: TextID] = [:]
 
     /// - Parameter head: how the kernel executes a file.
     mutating func chains(
@@ -60,16 +60,16 @@ struct ExecChainParser {
                     chain.scripts.append(element.path)
                     let name = texts.intern(interpreter)
                     if let next = following(elements, index, element) {
-                        let known = led[name]
+                        let known = resolved[name]
                         // The interpreter's own event may have been merged with one of an exec before.
                         if let known, known != next.path, met.contains(known) {
                             finish(&chain, with: known, &texts, head)
                             break walk
                         }
-                        led[name] = next.path
+                        resolved[name] = next.path
                         continue walk
                     }
-                    if let known = led[name], met.contains(known) {
+                    if let known = resolved[name], met.contains(known) {
                         finish(&chain, with: known, &texts, head)
                     }
                     break walk
@@ -77,14 +77,14 @@ struct ExecChainParser {
                     chain.executable = element.path
                     let name = texts.intern(loader)
                     if let next = following(elements, index, element), head(next.path) == .plain,
-                        led[name] == nil || led[name] == next.path
+                        resolved[name] == nil || resolved[name] == next.path
                     {
-                        led[name] = next.path
+                        resolved[name] = next.path
                         chain.loader = next.path
                         take(next, &chain, &met)
                         index += 1
                     } else {
-                        chain.loader = led[name] ?? .none
+                        chain.loader = resolved[name] ?? .none
                     }
                     break walk
                 case .plain:
@@ -134,7 +134,7 @@ struct ExecChainParser {
     ) {
         chain.executable = executable
         if case .dynamic(let loader) = head(executable) {
-            chain.loader = led[texts.intern(loader)] ?? .none
+            chain.loader = resolved[texts.intern(loader)] ?? .none
         }
     }
 }

@@ -17,6 +17,9 @@ struct Lineages: ~Copyable {
     private var links: [Link] = [Link(program: .unknown, origin: .none)]
     private var numbers: [Link: UInt32] = [:]
 
+    /// Lines that are kept.
+    private static let most = 1 << 18
+
     /// How many there are.
     var count: Int { links.count - 1 }
 
@@ -32,6 +35,8 @@ struct Lineages: ~Copyable {
         }
         let new = Link(program: program, origin: origin)
         if let number = numbers[new] { return LineageID(rawValue: number) }
+        // Beyond the bound a program is followed to nobody: whose descriptor it closed is then not known.
+        guard links.count < Self.most else { return origin }
         let number = UInt32(links.count)
         links.append(new)
         numbers[new] = number

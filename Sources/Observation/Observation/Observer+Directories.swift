@@ -28,7 +28,9 @@ extension Observer {
     ) -> DirectoryTree.Path? {
         // A circle, which only answers of different times can make, would be asked about for ever.
         for _ in 0..<Self.deepest {
-            switch tree.path(of: directory, &ledger.texts) {
+            switch tree.path(
+                of: directory, &ledger.texts, isAdding: !isFolding, isFolding: isFolding)
+            {
             case .path(let path): return path
             case .unknown: return nil
             case .ask(let above):

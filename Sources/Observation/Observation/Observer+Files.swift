@@ -154,13 +154,18 @@ extension Observer {
     private mutating func remember(
         _ path: TextID, _ access: Access, _ pid: Int32, by opener: ProgramID, for heir: ProgramID = .unknown
     ) {
-        guard let gap = processes[pid]?.gap, gap.count < Process.gapLimit else { return }
+        guard let gap = processes[pid]?.gap, gap.count < Process.gapLimit, gapEntries < Self.mostGapEntries
+        else { return }
         if let found = gap.lastIndex(where: { $0.path == path && $0.opener == opener && $0.heir == heir }) {
             processes[pid]?.gap[found].access.formUnion(access)
         } else {
             processes[pid]?.gap.append(.init(path: path, access: access, opener: opener, heir: heir))
+            gapEntries += 1
         }
     }
+
+    /// Opens of all processes that are kept for images to come; counted down when processes are evicted.
+    static let mostGapEntries = 1 << 18
 
     private func isPartOfExec(_ pid: Int32, _ position: Int) -> Bool {
         work.execEvents[pid]?.contains(position) ?? false
@@ -198,13 +203,14 @@ extension Observer {
         _ evidence: Evidence, _ time: UInt64, count: UInt64 = 1
     ) {
         guard isRecorded(program) else { return }
+        let key = RecordKey.file(program, path: path)
+        guard admits(key) else { return }
         let kind = kind(of: path, flags)
         let position = ledger.note(
-            .file(program, path: path), access: access, kind: kind, evidence: evidence, time: time,
-            count: count)
+            key, access: access, kind: kind, evidence: evidence, time: time, count: count)
         if flags.contains(.beyond) {
             ledger.fold(at: position)
-            counters.deepPaths += 1
+            if isFolding { counters.foldedFiles += 1 } else { counters.deepPaths += 1 }
         }
     }
 }

@@ -107,7 +107,12 @@ extension Observer {
             return directory
         }
         return batch.withBytes(name) { name in
-            directory.child(name) { ledger.texts.child(of: $0, name: name) }
+            // Where there is no room for a new path, its folder stands for it.
+            directory.child(name, isFolding: true) { folder in
+                isFolding
+                    ? ledger.texts.find(name, in: folder) ?? .none
+                    : ledger.texts.child(of: folder, name: name)
+            }
         }
     }
 

@@ -32,11 +32,11 @@ extension Observer {
     mutating func isAcceptedInside(_ tuple: FourTuple) -> Bool {
         guard scope.network != nil else { return true }
         let local = tuple.local.address
-        if isWithin(tuple), let stranger = sockets.strangers[tuple.mirrored] {
+        if isWithin(tuple), let foreign = sockets.foreignConnections[tuple.mirrored] {
             let client = sockets.live[tuple.mirrored]
             let isTaken = (sockets.live[tuple]?.established ?? 0) > (client?.established ?? 0)
-            if client == nil || isTaken || stranger > client!.established {
-                sockets.strangers[tuple.mirrored] = nil
+            if client == nil || isTaken || foreign > client!.established {
+                sockets.foreignConnections[tuple.mirrored] = nil
                 return false
             }
         }
@@ -46,10 +46,10 @@ extension Observer {
     }
 
     /// Keeps in mind that somebody outside has connected two addresses that are here too.
-    mutating func noteStranger(_ tuple: FourTuple, at time: UInt64) {
+    mutating func noteForeignConnection(_ tuple: FourTuple, at time: UInt64) {
         guard isWithin(tuple) else { return }
-        if sockets.strangers.count > 1 << 14 { sockets.strangers.removeAll() }
-        sockets.strangers[tuple] = time
+        if sockets.foreignConnections.count > 1 << 14 { sockets.foreignConnections.removeAll() }
+        sockets.foreignConnections[tuple] = time
     }
 
     /// Whether a connection to this address has both ends here.

@@ -187,8 +187,10 @@ extension Observer {
         }
         if old.program != .unknown, program != .unknown, isRecorded(old.program) {
             let isCertain = old.isCertain && image.isCertain
-            ledger.note(
-                .spawn(old.program, child: program), evidence: isCertain ? .exact : .inferred, time: time)
+            let key = RecordKey.spawn(old.program, child: program)
+            if admits(key) {
+                ledger.note(key, evidence: isCertain ? .exact : .inferred, time: time)
+            }
         }
         if wasFork, program != .unknown {
             for index in process.gap.indices {
@@ -242,7 +244,7 @@ extension Observer {
         of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?, isRepeated: Bool
     ) -> ProgramID {
         var executable = chain?.executable ?? .none
-        if executable == .none, let facts { executable = ledger.texts.intern(facts.executable) }
+        if executable == .none, let facts { executable = text(facts.executable) }
         if executable == .none, let chain, let name = chain.scripts.first { executable = name }
         // The kernel merges the opens of a program that executes itself again within one batch. Anything else
         // without a chain was lost, or lies where nothing is watched: what it became is not known.
@@ -254,7 +256,7 @@ extension Observer {
             return .unknown
         }
         if let workload = facts?.workload {
-            process.workload = ledger.texts.intern(workload)
+            process.workload = text(workload)
         } else if facts != nil {
             process.workload = .none
         }
@@ -268,12 +270,12 @@ extension Observer {
             script = .none
         } else if script == .none {
             if let path = facts?.script {
-                script = ledger.texts.intern(path)
+                script = text(path)
             } else if Interpreter.named(String(decoding: base, as: UTF8.self)) != nil {
                 if carried != .none { script = carried } else if facts == nil { counters.unknownScripts += 1 }
             }
         }
-        return ledger.intern(Program(executable: executable, script: script, workload: process.workload))
+        return number(of: Program(executable: executable, script: script, workload: process.workload))
     }
 
     /// The files of a chain are the program's own.
@@ -336,12 +338,13 @@ extension Observer {
             }
         }
         var program = ProgramID.unknown
-        let workload = facts.workload.map { ledger.texts.intern($0) } ?? .none
+        let workload = facts.workload.map { text($0) } ?? .none
         if !facts.executable.isEmpty {
-            program = ledger.intern(
-                Program(
-                    executable: ledger.texts.intern(facts.executable),
-                    script: facts.script.map { ledger.texts.intern($0) } ?? .none, workload: workload))
+            let executable = text(facts.executable)
+            let script = facts.script.map { text($0) } ?? .none
+            if executable != .none {
+                program = number(of: Program(executable: executable, script: script, workload: workload))
+            }
         }
         let origin = processes[facts.parent]?.image.lineage ?? .none
         var process = Process(

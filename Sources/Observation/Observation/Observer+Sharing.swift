@@ -23,7 +23,7 @@ extension Observer {
         let sharers = programs(of: object.holders)
         // As with channels, who is in another network namespace is not named as a program of this host.
         let named = Set(programs(of: near(object.holders)))
-        let name = ledger.texts.intern(object.name)
+        let name = text(object.name)
         func note(_ program: ProgramID, _ peer: ProgramID, _ observer: inout Self) {
             let peer = named.contains(peer) ? peer : .unknown
             observer.noteOnce(

@@ -100,13 +100,17 @@ extension Observer {
 
     private mutating func takeFile(_ file: HeldFile, _ program: ProgramID, _ time: UInt64) {
         guard isRecorded(program) else { return }
-        let path = ledger.texts.intern(file.path)
+        let path = isFolding ? ledger.texts.find(file.path) ?? .none : ledger.texts.intern(file.path)
+        guard path != .none else {
+            counters.refused += 1
+            return
+        }
         noteOnce(.file(program, path: path), file.access, file.kind, time)
     }
 
     /// Notes something found; of something known already only what the finding adds.
     mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
-        guard isRecorded(key.program) else { return }
+        guard isRecorded(key.program), admits(key) else { return }
         let isKnown = ledger.position(of: key) != nil
         ledger.note(
             key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
@@ -119,8 +123,8 @@ extension Observer {
             if known?.program != program {
                 sockets.listen(socket.transport, socket.local, program, .snapshot, network: network)
             }
-            noteOnce(
-                .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time)
+            guard let local = number(of: socket.local) else { continue }
+            noteOnce(.listen(program, socket.transport, local: local), [], .regular, time)
         }
     }
 
@@ -153,7 +157,7 @@ extension Observer {
         // other end is not named as a program of this one.
         let namedHere = Set(programs(of: near(channel.holders)))
         let namedThere = Set(programs(of: near(channel.peers)))
-        let name = ledger.texts.intern(channel.name)
+        let name = text(channel.name)
         for program in here {
             let peers = there.filter { $0 != program }
             for peer in peers {

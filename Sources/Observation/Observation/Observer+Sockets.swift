@@ -66,7 +66,10 @@ extension Observer {
         case (_, .synSent):
             // In the context of the process that connects; the source port is not chosen yet.
             let image = image(of: change.pid, at: change.time)
-            if sockets.attempts.count > 1 << 16 { sockets.attempts.removeAll() }
+            if sockets.attempts.count > SocketTable.mostAttempts {
+                counters.evictedConnections += UInt64(sockets.attempts.count)
+                sockets.attempts.removeAll()
+            }
             sockets.attempts[change.socket] = .init(
                 program: image.program, evidence: image.evidence, time: change.time, network: image.network)
         case (_, .established):
@@ -88,7 +91,7 @@ extension Observer {
         var pair = change.time
         if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
             guard isInside(attempt.network, change.local.address) else {
-                noteStranger(tuple, at: change.time)
+                noteForeignConnection(tuple, at: change.time)
                 return
             }
             if sockets.supersede(tuple, at: change.time) {
@@ -203,7 +206,9 @@ extension Observer {
     ) {
         sockets.listen(transport, local, program, evidence, network: network)
         guard isRecorded(program) else { return }
-        ledger.note(.listen(program, transport, local: ledger.intern(local)), evidence: evidence, time: time)
+        guard let local = number(of: local) else { return }
+        let key = RecordKey.listen(program, transport, local: local)
+        if admits(key) { ledger.note(key, evidence: evidence, time: time) }
     }
 
     /// Notes a connection that a program made.
@@ -222,9 +227,11 @@ extension Observer {
             peer = sockets.listener(transport, remote, network: network)?.program ?? .unknown
         }
         var position: Int?
-        if isRecorded(program) {
-            let key = RecordKey.connect(program, transport, remote: ledger.intern(remote), peer: peer)
-            position = ledger.note(key, evidence: evidence, time: time, count: count)
+        if isRecorded(program), let remote = number(of: remote) {
+            let key = RecordKey.connect(program, transport, remote: remote, peer: peer)
+            if admits(key) {
+                position = ledger.note(key, evidence: evidence, time: time, count: count)
+            }
         }
         sockets.live[tuple] = .init(position: position, program: program, network: network)
         if evidence != .inferred { sockets.noteClient(transport, remote, program) }
@@ -244,12 +251,15 @@ extension Observer {
             return
         }
         var position: Int?
-        if isRecorded(program) {
+        if isRecorded(program), let local = number(of: local),
+            let remote = number(of: Endpoint(remote.address, port: 0))
+        {
             let key = RecordKey.accept(
-                program, transport, local: ledger.intern(local),
-                remote: ledger.intern(Endpoint(remote.address, port: 0)), peer: peer(of: tuple))
-            position = ledger.note(
-                key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time, count: count)
+                program, transport, local: local, remote: remote, peer: peer(of: tuple))
+            if admits(key) {
+                position = ledger.note(
+                    key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time, count: count)
+            }
         }
         sockets.live[tuple] = .init(position: position, program: program, network: listener?.network ?? 0)
     }

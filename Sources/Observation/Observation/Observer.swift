@@ -46,6 +46,12 @@ public struct Observer: ~Copyable {
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.
     var formerLives: [Int32: Image] = [:]
+    /// Bytes that records and tables may take.
+    public var budget = Int.max
+    /// How short memory is.
+    var pressure = Pressure.none
+    /// Opens that are kept for images to come, of all processes.
+    var gapEntries = 0
     /// Processes that did something since the last scan was asked for.
     var activity: Set<Int32> = []
     /// Programs that were asked whether they get records.
@@ -61,8 +67,16 @@ public struct Observer: ~Copyable {
         public var unresolvedDirectories: UInt64 = 0
         /// File events whose path is too long to be written out (16 KiB): the record is that of a directory above.
         public var deepPaths: UInt64 = 0
+        /// File events of paths for which there was no room: their folder's record stands for them.
+        public var foldedFiles: UInt64 = 0
+        /// Times that caches were dropped for want of memory.
+        public var cachesDropped: UInt64 = 0
+        /// What there was no room to record.
+        public var refused: UInt64 = 0
         /// Connections whose program is not known.
         public var unattributedConnections: UInt64 = 0
+        /// Connections and listeners that were evicted since there were too many at a time.
+        public var evictedConnections: UInt64 = 0
         /// Execs without a trace of the file.
         public var unknownExecutables: UInt64 = 0
         /// Execs of an interpreter whose arguments could not be read in time.
@@ -110,8 +124,10 @@ public struct Observer: ~Copyable {
         settleBirths()
         keepPendingExecs()
         keepImages(batch)
-        processes.evictExits()
+        gapEntries -= min(gapEntries, processes.evictExits())
         noteActivity(batch)
+        evict()
+        keepWithinBudget()
         if lossyBatches > 0 { lossyBatches -= 1 }
         work.end()
     }

@@ -124,17 +124,24 @@ struct ProcessTable: ~Copyable {
 
     /// Evicts the oldest ended processes beyond the bound; to be called between batches, when every event of
     /// theirs has been read.
-    mutating func evictExits() {
-        guard ended.count > retainedExits + 256 else { return }
-        let surplus = ended.count - retainedExits
+    ///
+    /// - Returns: how many opens for images to come went with them.
+    @discardableResult
+    mutating func evictExits(retaining most: Int? = nil) -> Int {
+        let most = most ?? retainedExits
+        guard ended.count > most + (most == 0 ? 0 : 256) else { return 0 }
+        let surplus = ended.count - most
+        var gaps = 0
         for entry in ended.prefix(surplus) {
             // The pid may have been given to another process since.
             if let process = processes[entry.pid], process.start == entry.start, process.exit != 0 {
                 processes[entry.pid] = nil
+                gaps += process.gap.count
                 evicted += 1
             }
         }
         ended.removeFirst(surplus)
+        return gaps
     }
 
     /// Ends living processes that a scan, begun at `time`, did not find: their exit was lost. One that was made

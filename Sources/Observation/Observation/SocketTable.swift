@@ -94,7 +94,7 @@ struct SocketTable: ~Copyable {
     var attempts: [UInt64: Attempt] = [:]
     /// Connections, made outside the network namespace that is watched, between two addresses that are
     /// in it as well, by when they were made: the same address in another namespace is another host's.
-    var strangers: [FourTuple: UInt64] = [:]
+    var foreignConnections: [FourTuple: UInt64] = [:]
     /// Connections by their two ends.
     var live: [FourTuple: Connection] = [:]
     /// Ended connections between two ends that are connected anew, oldest first: notices come in the order
@@ -112,6 +112,32 @@ struct SocketTable: ~Copyable {
         guard var connection = live[tuple] else { return }
         change(&connection)
         live[tuple] = connection
+    }
+
+    /// Connections, connects and listeners that are kept at a time; a host with more has the oldest evicted.
+    static let mostConnections = 1 << 18
+    static let mostAttempts = 1 << 16
+    static let mostListeners = 1 << 15
+    /// Connections that were evicted before their end: their traffic is lost.
+    private(set) var evicted: UInt64 = 0
+    private var listenerCount = 0
+
+    /// Bytes in use, about.
+    var footprint: Int {
+        live.count * 200 + superseded.count * 240 + attempts.count * 64 + listenerCount * 80
+            + clients.count * 48 + foreignConnections.count * 64 + ending.count * 56
+    }
+
+    /// Forgets what connections could be inferred from.
+    mutating func dropInferences() { clients.removeAll() }
+
+    /// Evicts connections beyond the bound. Which of them does not matter: those that are still open are found again
+    /// by scans.
+    mutating func evictConnections() {
+        guard live.count > Self.mostConnections else { return }
+        let surplus = live.count - Self.mostConnections * 9 / 10
+        for tuple in live.keys.prefix(surplus) { live[tuple] = nil }
+        evicted += UInt64(surplus)
     }
 
     /// Keeps in mind from now on which connections end.
@@ -230,9 +256,20 @@ struct SocketTable: ~Copyable {
         network: UInt64
     ) {
         let key = key(transport, local.port)
-        listeners[key, default: []].removeAll { $0.address == local.address && $0.network == network }
-        listeners[key, default: []].append(
+        var there = listeners[key] ?? []
+        let before = there.count
+        there.removeAll { $0.address == local.address && $0.network == network }
+        if there.count == before, listenerCount >= Self.mostListeners {
+            // Scans find again who listens now.
+            evicted += UInt64(listenerCount)
+            listeners.removeAll()
+            listenerCount = 0
+            there = []
+        }
+        there.append(
             Listener(address: local.address, program: program, evidence: evidence, network: network))
+        listenerCount += there.count - (listeners[key]?.count ?? 0)
+        listeners[key] = there
     }
 
     /// Who waits at an address: a listener on just this address before one on every address, and before

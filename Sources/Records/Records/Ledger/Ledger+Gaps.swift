@@ -41,7 +41,9 @@ extension Ledger {
     /// Makes room for one: the oldest gap takes in the next like one, or if there is none any of its source.
     private mutating func joinOldest() {
         for first in gaps.indices {
-            guard let next = gaps[(first + 1)...].firstIndex(where: { $0.isLike(gaps[first]) }) else { continue }
+            guard let next = gaps[(first + 1)...].firstIndex(where: { $0.isLike(gaps[first]) }) else {
+                continue
+            }
             gaps[first].join(gaps[next])
             gaps.remove(at: next)
             return

@@ -47,6 +47,18 @@ public struct Ledger: ~Copyable {
         return ProgramID(rawValue: number)
     }
 
+    /// The number of a program if it was met; nothing is added.
+    public func number(of program: Program) -> ProgramID? {
+        let found = programIndex.search(hash(program)) { programs[Int($0)] == program }.number
+        return found == 0 ? nil : ProgramID(rawValue: found)
+    }
+
+    /// The number of an endpoint if it was met; nothing is added.
+    public func number(of endpoint: Endpoint) -> EndpointID? {
+        let found = endpointIndex.search(hash(endpoint)) { endpoints[Int($0)] == endpoint }.number
+        return found == 0 ? nil : EndpointID(rawValue: found)
+    }
+
     /// The number of an endpoint, a new one if it was not met before.
     public mutating func intern(_ endpoint: Endpoint) -> EndpointID {
         let hash = hash(endpoint)
