@@ -128,32 +128,32 @@ final class FileAccess: Sendable {
     /// Enters a local mount so that it can be unmounted all the same: what is entered is a copy of it, mounted
     /// nowhere (`open_tree`, Linux 5.2), and the paths that are found in it lack the mount point.
     func enter(mountAt point: [UInt8]) -> Entrance? {
-        let isRoot = point == [UInt8(ascii: "/")]
+        guard let number = pathDescriptor(ofMount: point) else { return nil }
+        let found = FileDescriptor(owning: number.descriptor)
+        guard let directory = try? FileDescriptor.open("/proc/self/fd/\(found.number)", O_RDONLY | O_NONBLOCK)
+        else { return nil }
+        return Entrance(directory: directory, prefix: number.isCopy ? point : [])
+    }
+
+    /// An `O_PATH` descriptor of a copy of a local mount, or of the mount itself where that cannot be copied or is the
+    /// root. The mount is let go before this returns: until then it is busy.
+    private func pathDescriptor(ofMount point: [UInt8]) -> (descriptor: Int32, isCopy: Bool)? {
         guard case .found(let root) = CachedLookup.open(point + [0]) else {
             guard let place = roots.table.place(of: point), place.kind == .local, !place.isForeign,
-                let directory = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK)
+                let opened = try? FileDescriptor.open(bytes: point + [0], O_PATH)
             else { return nil }
-            return Entrance(directory: directory, prefix: [])
+            return (opened.release(), false)
         }
         // What lies there may have changed since: to open a directory, a server would be asked.
         guard let status = FileStatus(descriptor: root.number),
             status.mount == 0 || roots.table.kind(ofMount: status.mount) == .local
         else { return nil }
-        if !isRoot {
+        if point != [UInt8(ascii: "/")] {
             let flags = UInt32(clinux_OPEN_TREE_CLONE) | UInt32(O_CLOEXEC) | UInt32(AT_EMPTY_PATH)
             let copy = clinux_open_tree(root.number, "", flags)
-            if copy >= 0 {
-                let copy = FileDescriptor(owning: copy)
-                guard
-                    let directory = try? FileDescriptor.open(
-                        "/proc/self/fd/\(copy.number)", O_RDONLY | O_NONBLOCK)
-                else { return nil }
-                return Entrance(directory: directory, prefix: point)
-            }
+            if copy >= 0 { return (copy, true) }
         }
-        guard let directory = try? FileDescriptor.open("/proc/self/fd/\(root.number)", O_RDONLY | O_NONBLOCK)
-        else { return nil }
-        return Entrance(directory: directory, prefix: [])
+        return (root.release(), false)
     }
 
     /// Whether a path leads to an open directory, as far as the kernel has it in memory: a directory that was found

@@ -124,12 +124,15 @@ final class ImageReader: Sendable {
 
     /// How the thread keeps within `RLIMIT_RTTIME`, which counts its processor time since it last slept.
     ///
-    /// While notifications keep coming `poll` returns at once and is no sleep. So the work of a turn is bounded, and
-    /// after so many turns the thread sleeps for a moment, whether anything waits or not: 512 images at some 30 us
-    /// each are a hundredth of the limit.
+    /// While notifications keep coming `poll` returns at once and is no sleep, and one image may take milliseconds: an
+    /// interpreter with ten thousands of arguments. So the thread sleeps for a moment after so much time awake.
     private enum Pace {
         static let notificationsPerTurn = 64
-        static let turnsPerSleep = 8
+        /// Nanoseconds.
+        static let awake: UInt64 = 5_000_000
+        /// A call that took longer than this, nanoseconds, has slept.
+        static let slept: UInt64 = 20_000
+        /// Microseconds.
         static let sleep: UInt32 = 50
     }
 
@@ -139,21 +142,19 @@ final class ImageReader: Sendable {
             parameters.sched_priority = 1
             pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
         }
-        var turns = 0
+        var awakeSince = Clock.monotonic()
         while true {
+            let before = Clock.monotonic()
             var waiting = pollfd(fd: work.notifications.connector.number, events: Int16(POLLIN), revents: 0)
             _ = poll(&waiting, 1, -1)
-            answer(work.notifications.connector)
-            turns += 1
-            if turns == Pace.turnsPerSleep {
-                turns = 0
-                usleep(Pace.sleep)
-            }
+            let now = Clock.monotonic()
+            if now - before > Pace.slept { awakeSince = now }
+            answer(work.notifications.connector, &awakeSince)
         }
     }
 
     /// Reads the images of the execs that were reported since.
-    private func answer(_ connector: borrowing ProcConnector) {
+    private func answer(_ connector: borrowing ProcConnector, _ awakeSince: inout UInt64) {
         var buffer: [UInt8] = []
         var execs: [(pid: Int32, time: UInt64)] = []
         receive: while execs.count < Pace.notificationsPerTurn {
@@ -174,6 +175,10 @@ final class ImageReader: Sendable {
             state.withLock { state in
                 state.images.append(result)
                 trim(&state)
+            }
+            if Clock.monotonic() - awakeSince > Pace.awake {
+                usleep(Pace.sleep)
+                awakeSince = Clock.monotonic()
             }
         }
     }
