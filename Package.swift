@@ -62,6 +62,12 @@ let package = Package(
         .library(name: "Procfs", targets: ["Procfs"]),
         .library(name: "Records", targets: ["Records"]),
         .library(name: "MoveGroup", targets: ["MoveGroup"]),
+        // For Tests/Fuzz, a package of its own.
+        .library(name: "Observation", targets: ["Observation"]),
+        .library(name: "EventTrace", targets: ["EventTrace"]),
+        .library(name: "RecordStore", targets: ["RecordStore"]),
+        .library(name: "Control", targets: ["Control"]),
+        .library(name: "Daemon", targets: ["Daemon"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
