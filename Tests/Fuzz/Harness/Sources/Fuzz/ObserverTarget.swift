@@ -73,8 +73,14 @@ private final class Answers: Surroundings {
             workload: bytes.below(2) == 0 ? Array("w\(bytes.below(3))".utf8) : nil)
     }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
-        bytes.below(4) == 0 ? nil : Self.directory(Int(identity.last ?? 0) & 7)
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
+        if bytes.below(4) == 0 { return nil }
+        let ancestors = (0..<bytes.below(3)).map { _ in
+            [1, 2, 3, 4, 5, 6, 7, UInt8(bytes.below(8))] as [UInt8]
+        }
+        return DirectoryAnswer(path: Self.directory(Int(identity.last ?? 0) & 7), ancestors: ancestors)
     }
     func process(_ pid: Int32) -> ProcessFacts? { bytes.below(3) == 0 ? nil : facts(pid) }
     func head(ofFile path: [UInt8]) -> ExecutableHead {
