@@ -33,8 +33,10 @@ enum DirectoryResolver {
             // Whoever moves one of the directories meanwhile makes two halves of two truths: once more, then.
             for _ in 0..<3 {
                 guard let answer = climb(from: directory, Array(identity[..<8]), isKnown) else { break }
-                if answer.path.first != UInt8(ascii: "/") || path(of: directory) == .known(answer.path) {
-                    return answer
+                switch path(of: directory) {
+                case .known(let path): if path == answer.path { return answer }
+                // Nobody can tell, but by climbing once more.
+                case .tooLong, .none: return answer
                 }
             }
         }
