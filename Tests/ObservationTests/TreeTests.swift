@@ -22,6 +22,18 @@ import Testing
         #expect(scene.host.questions.filter { $0 == "directory tmp" }.count == 1)
     }
 
+    /// To find out where a directory lies the daemon may have to open those above: that must not lead to more.
+    @Test func nothingIsAskedForTheDaemonsOwnSake() {
+        var scene = scene()
+        scene.event([.opened, .directory], Scene.ownPid, in: "tmp", ".")
+        scene.event([.created, .directory], Scene.ownPid, in: "root", "made", target: "made")
+        scene.event(.opened, 10, in: "made", "file")
+        scene.interpret()
+        #expect(scene.host.questions.filter { $0.hasPrefix("directory") } == ["directory root"])
+        #expect(scene.lines == ["/usr/bin/bash file /made/file r"])
+        #expect(scene.observer.counters.unresolvedDirectories == 0)
+    }
+
     @Test func aFileBelowADirectoryThatCameAndWentIsNamed() {
         var scene = scene()
         scene.event([.created, .directory], 10, in: "tmp", "made", target: "made")

@@ -36,6 +36,8 @@ extension Observer {
             return .init(text: intern(event.path, batch), length: 0, isBeyond: false)
         }
         let unused = DirectoryTree.Path(text: .none, length: 0, isBeyond: false)
+        // What the daemon opens itself leaves no record; to ask where it lies would make it open more.
+        if event.pid == ownPid, event.flags.isDisjoint(with: [.created, .renamed]) { return unused }
         if event.flags.isSuperset(of: [.renamed, .directory]), event.newDirectory.count != 0 {
             return moveDirectory(event, index, batch) ? unused : nil
         }
