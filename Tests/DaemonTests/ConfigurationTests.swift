@@ -18,7 +18,8 @@ import Testing
         dump.keep = 7
         store.interval = 500ms
         batch.interval = 25ms
-        fanotify.queue = limited
+        memory.limit = 512MiB
+        fanotify.queue = 16384
         tracepoints = off
         """
 
@@ -27,7 +28,8 @@ import Testing
         configuration.dumpsKept = 7
         configuration.storeInterval = 500_000_000
         configuration.batchInterval = 25_000_000
-        configuration.unlimitedQueue = false
+        configuration.memoryLimit = 512 << 20
+        configuration.queue = .events(16_384)
         configuration.tracepoints = false
         return configuration
     }
@@ -37,7 +39,9 @@ import Testing
         #expect(configuration.dumpsKept == 20)
         #expect(configuration.storeInterval == 3_000_000_000)
         #expect(configuration.batchInterval == 10_000_000)
-        #expect(configuration.unlimitedQueue)
+        #expect(configuration.memoryLimit == 256 << 20)
+        #expect(configuration.queue == .derived)
+        #expect(configuration.queueLimit == 131_072)
         #expect(configuration.tracepoints)
         for text in ["", "\n", "\n\n  \n", "# nothing\n", "\t# nothing", "\r\n\r\n"] {
             #expect(try parse(text) == configuration)
@@ -71,7 +75,8 @@ import Testing
         ("dump.keep", "1"), ("dump.keep", "100000"), ("store.interval", "100ms"), ("store.interval", "5s"),
         ("store.interval", "100000us"), ("store.interval", "1 s"), ("batch.interval", "1ms"),
         ("batch.interval", "1s"), ("batch.interval", "1000us"), ("fanotify.queue", "unlimited"),
-        ("fanotify.queue", "limited"), ("tracepoints", "on"), ("tracepoints", "off"),
+        ("fanotify.queue", "limited"), ("fanotify.queue", "16384"), ("memory.limit", "1GiB"),
+        ("tracepoints", "on"), ("tracepoints", "off"),
     ])
     func accepted(key: String, value: String) {
         #expect(failure("\(key) = \(value)") == nil)
@@ -97,9 +102,12 @@ import Testing
         ("batch.interval", "999us", "a time from 1ms to 1s"),
         ("batch.interval", "1001ms", "a time from 1ms to 1s"),
         ("batch.interval", "10", "a time from 1ms to 1s"),
-        ("fanotify.queue", "16384", "'unlimited' or 'limited'"),
-        ("fanotify.queue", "Unlimited", "'unlimited' or 'limited'"),
-        ("fanotify.queue", "", "'unlimited' or 'limited'"),
+        ("fanotify.queue", "1023", "'limited', 'unlimited' or a number of events from 1024"),
+        ("memory.limit", "63MiB", "a size of at least 64MiB"),
+        ("memory.limit", "256", "a size of at least 64MiB"),
+        ("memory.limit", "-1GiB", "a size of at least 64MiB"),
+        ("fanotify.queue", "Unlimited", "'limited', 'unlimited' or a number of events from 1024"),
+        ("fanotify.queue", "", "'limited', 'unlimited' or a number of events from 1024"),
         ("tracepoints", "yes", "'on' or 'off'"), ("tracepoints", "on off", "'on' or 'off'"),
     ])
     func refused(key: String, value: String, expected: String) {

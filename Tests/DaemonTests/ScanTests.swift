@@ -31,7 +31,10 @@ import Testing
             #expect(
                 snapshot.processes.first?.files.contains { $0.path == held && $0.kind == .regular } == true)
             #expect(snapshot.failures.isEmpty)
-            #expect(scanner().scan(ScanRequest(.open, .look)).processes.contains { $0.files.contains { $0.path == held } })
+            #expect(
+                scanner().scan(ScanRequest(.open, .look)).processes.contains {
+                    $0.files.contains { $0.path == held }
+                })
             _ = file.number
         }
     }

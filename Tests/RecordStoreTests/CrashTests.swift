@@ -39,8 +39,8 @@ import Testing
                 // More than the cache holds, so that pages go to the log before the commit.
                 maker.fill(&ledger, observations: 30_000)
                 try store.connection.execute("BEGIN IMMEDIATE")
-                let slice = store.slice(of: ledger)
-                try store.stage(ledger, upTo: slice.reached, slice.records)
+                let slice = StoreSlice(of: ledger, after: store.stored, store.storedGaps, most: .max, header: nil)
+                try store.statements.stage(slice)
                 var log = stat()
                 #expect(stat(path + "-wal", &log) == 0)
                 #expect(log.st_size > 1 << 20)

@@ -123,7 +123,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("journal_mode = 'wal'", "pragma_journal_mode"), ("synchronous = 1", "pragma_synchronous"),
+        ("journal_mode = 'wal'", "pragma_journal_mode"), ("synchronous = 2", "pragma_synchronous"),
         ("cache_size = -512", "pragma_cache_size"), ("timeout = 1000", "pragma_busy_timeout"),
     ])
     func settings(setting: String, table: String) throws {

@@ -56,7 +56,8 @@ public enum DaemonMain {
         let scope = Scope(network: network.inode, workload: cgroup.map { Array($0.workload.utf8) })
         let sources = try EventSources(configuration, network)
         let folder = try StateFolder(options.stateFolder)
-        var store = try openStore(folder.database, host: host.id)
+        let live = Clock.wall()
+        let opened = try StoredRecords.open(folder.database, host: host.id)
         let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
         for remark in handlers.remarks { Message.print(remark) }
         let ownPid = getpid()
@@ -66,20 +67,32 @@ public enum DaemonMain {
                 path: path, host: host, scope: scope, ownPid: ownPid, layout: sources.rings.layoutBytes,
                 started: started)
         }
-        var ledger = Ledger()
-        try store.load(into: &ledger)
-        let live = LiveSurroundings(
+        var stored = opened
+        var ledger = stored.takeLedger()
+        let progress = StoreProgress(ledger)
+        let restartGap = stored.lastWritten.map { from in
+            ledger.openGap(
+                Gap(
+                    source: SourceName.daemon, cause: Watcher<LiveEngine, LiveWaiting>.notRunning, from: from,
+                    to: max(from, live), lost: 0), joinWithin: 0)
+        }
+        let surroundingsOfHost = LiveSurroundings(
             roots: sources.watch.roots, network: network, calls: sources.watch.calls)
-        let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
-        let observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
+        let surroundings: any Surroundings =
+            recorder.map { RecordingSurroundings(surroundingsOfHost, $0) } ?? surroundingsOfHost
+        var observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
+        observer.budget = configuration.recordBudget
         let engine = try LiveEngine(sources, network, recorder, started: started)
         if !engine.hasTransitions { Message.print("degraded: \(engine.degraded[0])") }
+        let storeWriter = try StoreWriter(stored.takeStore(), path: folder.database, host: host.id)
         return Watcher(
             options: options, configuration: configuration, host: host, network: network, folder: folder,
             started: started, session: Session(engine, observer, begun: started),
-            waiting: try LiveWaiting(signals: signals), store: store, handlers: handlers,
-            manager: ServiceManager(),
-            dumpWriter: try DumpWriter())
+            waiting: try LiveWaiting(signals: signals),
+            store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
+            storeWriter: storeWriter,
+            handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter(),
+            restartGap: restartGap)
     }
 
     /// The control group that was named, if one was. It need not be there yet: a service manager makes it
@@ -89,18 +102,5 @@ public enum DaemonMain {
         let cgroup = try ControlGroupPath(text, mounts: try Mount.all())
         if !cgroup.exists { Message.print("there is no control group \(cgroup.workload) yet") }
         return cgroup
-    }
-
-    /// Opens the database; a damaged one is set aside under another name and a new one begun.
-    private static func openStore(_ path: String, host: String) throws -> RecordStore {
-        do throws(StoreError) {
-            return try RecordStore(path: path, host: host)
-        } catch {
-            guard error.isDamage else { throw StartError("the store \(path) cannot be used: \(error)") }
-            let aside = try RecordStore.setAside(path)
-            Message.print(
-                "the store \(path) is damaged (\(error)); it was set aside as \(aside), a new one is begun")
-            return try RecordStore(path: path, host: host)
-        }
     }
 }

@@ -74,6 +74,21 @@ struct LossAccount {
         open.append(Open(source: loss.source, cause: loss.cause, from: from, reported: monotonic))
     }
 
+    /// Notes that something could not be recorded for want of memory: a gap as long as that goes on, and no scan,
+    /// which would find no more room.
+    mutating func take(refused count: UInt64, wall: UInt64, _ ledger: inout Ledger) {
+        guard count > 0 else { return }
+        counts[SourceName.daemon, default: 0] += count
+        _ = ledger.openGap(
+            Gap(
+                source: SourceName.daemon, cause: "memory.limit reached", from: lastWhole, to: wall,
+                lost: count),
+            joinWithin: Self.joinRefused)
+    }
+
+    /// Refusals no further apart are one gap, nanoseconds.
+    static let joinRefused: UInt64 = 60_000_000_000
+
     /// Takes in what a scan could not read: a gap from the first scan that failed so to the first that did not.
     ///
     /// It asks for no scan: the next one that is made for whatever reason tries again.

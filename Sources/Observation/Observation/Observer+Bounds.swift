@@ -25,9 +25,12 @@ extension Observer {
             + sockets.footprint + lineages.count * 24
     }
 
+    /// Opens between fork and exec that are kept for images to come.
+    public var opensAwaitingExec: Int { gapEntries }
+
     /// Sees to it that memory stays within the budget; to be called between batches.
     mutating func keepWithinBudget() {
-        guard budget != .max else { return }
+        if budget == .max, pressure == .none { return }
         let used = footprint
         if used < budget / 10 * 8 {
             if pressure != .none { setPressure(.none) }

@@ -17,6 +17,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
     private var requests: [ScanRequest] = []
     private var isScanning = false
     private var blindSpots: [BlindSpot] = []
+    private var refusedBefore: UInt64 = 0
 
     /// What one cycle did.
     public struct Cycle: Sendable {
@@ -76,6 +77,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
             observer.interpret(batch)
             cycle.isIdle = drained.isEmpty && !observer.hasHeldEvents
         }
+        let refused = observer.counters.refused
+        losses.take(refused: refused - refusedBefore, wall: batch.wall, &observer.ledger)
+        refusedBefore = refused
         for gap in drained.gaps { observer.ledger.gaps.append(gap) }
         losses.take(
             drained.losses, wall: batch.wall, ended: max(drained.ended, batch.wall), monotonic: batch.cutoff,

@@ -11,7 +11,7 @@ extension RecordStore {
             try StoredLedger.load(from: connection, version, into: &ledger)
             try Schema.replace(connection)
             // Made for the new tables, and gone before the transaction ends.
-            try WriteStatements(connection).stageAll(ledger)
+            try WriteStatements(connection).stageAll(&ledger)
             try connection.execute("COMMIT")
         } catch {
             if !connection.isIdle { try? connection.execute("ROLLBACK") }

@@ -7,16 +7,23 @@ extension RecordStore {
     ///
     /// The header is the one that the daemon stored last; a store that has none tells only its host's id.
     public static func read(_ path: String) throws(StoreError) -> DumpContents {
+        var ledger = Ledger()
+        let header = try read(path, into: &ledger)
+        return DumpContents(header: header, ledger: ledger)
+    }
+
+    /// The same into an empty ledger; returns the header. The numbers are those of the store unless that is of an
+    /// earlier version.
+    public static func read(_ path: String, into ledger: inout Ledger) throws(StoreError) -> DumpHeader {
         let connection = try openForReading(path)
         try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
         let version = try Schema.verify(connection)
-        var ledger = Ledger()
         // One transaction, so that all tables are seen at one moment.
         try connection.execute("BEGIN")
         try StoredLedger.load(from: connection, version, into: &ledger)
         let header = try header(connection, ledger)
         try connection.execute("COMMIT")
-        return DumpContents(header: header, ledger: ledger)
+        return header
     }
 
     /// A copy that was made without the write-ahead log, perhaps on a medium that cannot be written to,
@@ -38,6 +45,11 @@ extension RecordStore {
             }
         }
         return isImmutable ? uri + "?immutable=1" : uri
+    }
+
+    /// Until when the host was observed by whoever wrote last, nanoseconds since 1970.
+    public func lastWritten(_ ledger: borrowing Ledger) throws(StoreError) -> UInt64 {
+        try Self.header(connection, ledger).time
     }
 
     private static func header(

@@ -5,9 +5,8 @@ import Records
 /// The ledger on disk: an SQLite database that survives the daemon's end, however it ends.
 ///
 /// Numbers of texts, programs and endpoints are stored as they are, so that they mean the same after a
-/// restart. A write is one transaction in write-ahead mode: a process that dies, or a machine that loses
-/// power, loses at most what was not yet written, and never what was (a power failure may also take the
-/// last transactions, since only checkpoints wait for the disk).
+/// restart. A write is one transaction in write-ahead mode, which waits for the disk: a process that dies, or a
+/// machine that loses power, loses at most what was not yet written, and never what was.
 ///
 /// One thread uses a store. Another process may read the file meanwhile.
 public struct RecordStore: ~Copyable {
@@ -18,6 +17,9 @@ public struct RecordStore: ~Copyable {
     /// The gaps as they are in the file; a gap changes after it was noted.
     var storedGaps: [Gap] = []
     var isLoaded: Bool
+    private let path: String
+    /// Device and inode of the file that was opened.
+    private let place: (device: UInt64, inode: UInt64)
 
     /// Up to this size a file is checked whole at opening.
     ///
@@ -37,7 +39,7 @@ public struct RecordStore: ~Copyable {
         try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
         let version = try Schema.prepare(connection)
         try connection.execute(
-            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512; "
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512; "
                 + "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304")
         try Self.quickCheck(connection)
         if !host.isEmpty { try Self.checkHost(connection, host) }
@@ -45,6 +47,9 @@ public struct RecordStore: ~Copyable {
 
         let stored = try StoredCounts(connection)
         let statements = try WriteStatements(connection)
+        let place = try Self.place(path)
+        self.path = path
+        self.place = place
         self.statements = statements
         isLoaded = stored.isEmpty
         self.stored = stored
@@ -53,6 +58,17 @@ public struct RecordStore: ~Copyable {
 
     // The write-ahead log goes into the database, so that a copy of that one file is whole.
     deinit { sqlite3_wal_checkpoint_v2(connection.handle, nil, SQLITE_CHECKPOINT_TRUNCATE, nil, nil) }
+
+    private static func place(_ path: String) throws(StoreError) -> (device: UInt64, inode: UInt64) {
+        var status = stat()
+        guard stat(path, &status) == 0 else { throw .system(call: "stat", code: errno) }
+        return (UInt64(status.st_dev), UInt64(status.st_ino))
+    }
+
+    /// Whoever removes or replaces the file leaves the store writing where nobody looks.
+    func checkPlace() throws(StoreError) {
+        guard let now = try? Self.place(path), now == place else { throw .replaced }
+    }
 
     /// Bytes of the database that are in use, its write-ahead log not counted.
     public var size: Int64 {

@@ -21,6 +21,8 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
     case notLoaded
     /// The ledger has fewer entries than were stored, so it is not the one that was loaded.
     case otherLedger
+    /// Another file, or none, has taken the place of the store that is open.
+    case replaced
     /// No space is left on the device, or a quota is reached.
     case full
     /// Another process holds the store's lock.
@@ -40,6 +42,14 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         }
     }
 
+    /// Whether a person has to decide what becomes of the store.
+    public var needsDecision: Bool {
+        switch self {
+        case .foreign, .newer, .otherHost: true
+        default: false
+        }
+    }
+
     /// A sentence for a log.
     public var description: String {
         switch self {
@@ -54,6 +64,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
         case .changedByAnother: "another process has written to the store; two daemons must not share one"
         case .notLoaded: "the store holds records that were not loaded; nothing was written over them"
         case .otherLedger: "the ledger is not the one that the store holds"
+        case .replaced: "the store's file was removed or replaced"
         case .full: "no space left for the store"
         case .busy: "another process holds the store's lock"
         case .sqlite(let operation, let code, let message): "\(operation): \(message) (SQLite \(code))"

@@ -8,7 +8,7 @@ extension KernelTests {
     struct LossSuite {
         @Test(.timeLimit(.minutes(3)))
         func overflowIsAGapAndIsResynchronised() throws {
-            let bench = try Bench(configuration: "fanotify.queue = limited\n")
+            let bench = try Bench(configuration: "fanotify.queue = 16384\n")
             let folder = try bench.files.folder("flood")
             #expect(try bench.daemon.dump().gaps.isEmpty, "silence means that nothing was lost")
 

@@ -33,12 +33,13 @@ struct EventSources: ~Copyable {
         let watch = try Self.opening(.fanotify, capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
             () throws(SystemError) in
             try FilesystemWatch(
-                unlimitedQueue: configuration.unlimitedQueue, descriptorTypes: configuration.descriptorTypes)
+                queueLimit: configuration.queueLimit, descriptorTypes: configuration.descriptorTypes)
         }
         let connector = try Self.opening(
             .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
-            () throws(SystemError) in try ProcConnector(.lifecycle)
+            () throws(SystemError) in
+            try ProcConnector(.lifecycle, receiveBuffer: Int32(clamping: configuration.memoryLimit / 16))
         }
         let (roots, calls) = (watch.roots, watch.calls)
         let images = try Self.opening(

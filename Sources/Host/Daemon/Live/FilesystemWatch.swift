@@ -26,21 +26,34 @@ struct FilesystemWatch: ~Copyable {
     /// Filesystems that are not.
     private(set) var unwatched: [UnwatchedFilesystem] = []
 
+    /// How many events may wait; `nil` for as many as memory holds.
+    let queueLimit: Int?
+
     /// Creates the group and marks what is mounted now.
     ///
+    /// - Parameter queueLimit: how many events may wait; `nil` for as many as memory holds.
     /// - Parameter descriptorTypes: types of filesystems, such as `fuse.sshfs`, that are watched by descriptor if
     ///   they cannot be watched by handle.
-    init(unlimitedQueue: Bool, descriptorTypes: Set<String> = []) throws(SystemError) {
-        let group = try FanotifyGroup(.fileHandle, unlimitedQueue: unlimitedQueue)
+    init(queueLimit: Int?, descriptorTypes: Set<String> = []) throws(SystemError) {
+        var limit = queueLimit
+        let group = try Self.group(&limit)
         let table = try FileDescriptor.open("/proc/self/mountinfo", O_RDONLY)
         roots.beginReading()
         let mounts = try Mount.all(in: table)
         handles = group
         mountTable = table
-        self.unlimitedQueue = unlimitedQueue
+        self.queueLimit = limit
+        unlimitedQueue = queueLimit == nil
         self.descriptorTypes = descriptorTypes
         reportsLayersOfOverlays = KernelRelease.running >= KernelRelease(6, 5)
         mark(mounts)
+    }
+
+    private static func group(_ limit: inout Int?) throws(SystemError) -> FanotifyGroup {
+        guard var events = limit else { return try FanotifyGroup(.fileHandle, unlimitedQueue: true) }
+        let group = try FanotifyGroup.bounded(.fileHandle, events: &events)
+        limit = events
+        return group
     }
 
     /// The number that becomes readable when the group in descriptor mode has events, if there is one.

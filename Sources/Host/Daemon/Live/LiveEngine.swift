@@ -13,6 +13,9 @@ struct LiveEngine: ~Copyable, HostEngine {
     private let scanner: BackgroundWorker<ScanRequest, FinishedScan>
     let recorder: TraceRecorder?
     private let started: UInt64
+    /// Filesystems that were mounted since the last drain, and the last moment at which there was no other.
+    private var mounted: [Loss] = []
+    private var lastTable: UInt64
 
     /// Takes over the sources; scans are made on a thread of their own.
     init(
@@ -27,10 +30,17 @@ struct LiveEngine: ~Copyable, HostEngine {
         self.kernel = kernel
         self.recorder = recorder
         self.started = started
+        lastTable = started
     }
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
-        let drained = kernel.drain(into: &batch, recorder)
+        var drained = kernel.drain(into: &batch, recorder)
+        if !mounted.isEmpty {
+            drained.losses += mounted
+            drained.isEmpty = false
+            mounted.removeAll()
+        }
+        lastTable = batch.wall
         return drained
     }
 
@@ -47,7 +57,14 @@ struct LiveEngine: ~Copyable, HostEngine {
 
     mutating func mountsChanged() -> [String] {
         do throws(SystemError) {
+            let before = kernel.watch.handleCount + kernel.watch.descriptorCount
             try kernel.watch.refresh()
+            // Between its mount and its mark nothing of a filesystem was reported.
+            if kernel.watch.handleCount + kernel.watch.descriptorCount > before {
+                mounted.append(
+                    Loss(source: SourceName.files, cause: "new filesystem", count: nil, since: lastTable))
+            }
+            lastTable = Clock.wall()
             return []
         } catch {
             return ["the mount table cannot be read: \(error); new filesystems are not watched"]
@@ -78,7 +95,9 @@ struct LiveEngine: ~Copyable, HostEngine {
         var sentences = kernel.failing
         if !kernel.rings.isOn { sentences.append("no tracepoint ring: \(kernel.rings.reason)") }
         if let remark = recorder?.remark { sentences.append(remark) }
-        return sentences + kernel.watch.refused
+        // What lies under another filesystem cannot be opened by its path: nothing is missed there.
+        let unwatched = kernel.watch.unwatched.filter { $0.reason != .hidden }
+        return sentences + UnwatchedFilesystem.sentences(unwatched) { SystemError.text(of: $0) }
     }
 
     /// Filesystems that are named one by one; of more than that the number has to do.
@@ -109,6 +128,7 @@ struct LiveEngine: ~Copyable, HostEngine {
                     ("filesystems", UInt64(kernel.watch.handleCount + kernel.watch.descriptorCount)),
                     ("filesystems_refused", UInt64(kernel.watch.unwatched.count)),
                     ("malformed", kernel.decoder.malformed),
+                    ("queue_limit", UInt64(kernel.watch.queueLimit ?? 0)),
                 ]),
             .init(
                 name: SourceName.processes, mode: kernel.connector.filtering.rawValue,

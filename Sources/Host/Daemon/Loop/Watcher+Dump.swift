@@ -165,6 +165,9 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                     ("unresolved", counters.unresolvedDirectories),
                     ("ambiguous", counters.ambiguousFiles),
                     ("too_deep", counters.deepPaths),
+                    ("folded", counters.foldedFiles),
+                    ("refused", counters.refused),
+                    ("caches_dropped", counters.cachesDropped),
                 ]
             case SourceName.processes:
                 sources[index].counters += [
@@ -172,7 +175,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                     ("unknown_scripts", counters.unknownScripts),
                 ]
             case SourceName.sockets:
-                sources[index].counters.append(("unattributed", counters.unattributedConnections))
+                sources[index].counters += [
+                    ("unattributed", counters.unattributedConnections),
+                    ("evicted", counters.evictedConnections),
+                ]
             default: break
             }
         }
@@ -188,8 +194,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             programs: session.observer.ledger.programs.count - 1,
             paths: session.observer.ledger.texts.count, gaps: session.observer.ledger.gaps.count,
             resident: ResidentMemory.now(), ledger: ledger, storePath: folder.database,
-            storePending: session.observer.ledger.dirty.count, storeWritten: storeWritten,
-            storeError: storeError, longestPause: pace.longestPause,
+            storePending: session.observer.ledger.dirty.count, storeWritten: store.written,
+            storeError: store.error, longestPause: pace.longestPause,
             clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
             degraded: troubles + session.engine.degraded
         ).json

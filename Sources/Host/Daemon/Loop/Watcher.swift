@@ -19,20 +19,19 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     let started: UInt64
     var session: Session<Source>
     var waiting: Wait
-    var store: RecordStore
+    var store: StoreState
+    let storeWriter: StoreWriter
     var handlers: ControlHandlers
     let manager: ServiceManager
     let dumpWriter: DumpWriter
     var pace = DrainPace()
     var isReady = false
-    var isStoreTimerArmed = false
-    var storePace = StorePace()
     /// When the housekeeping is due, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
     var housekeepingDue: UInt64 = 0
     /// Whether the listening sockets are out of the poller for a while.
     var isDeafToClients = false
-    var storeWritten: UInt64?
-    var storeError: String?
+    /// Where the gap of the time before this run begins, nanoseconds since 1970, until the first scan is over.
+    var restartGap: UInt64?
     /// Sentences about what is amiss with the daemon itself.
     var troubles: [String] = []
     /// The dump on its way, and those that were asked for since.
@@ -42,6 +41,9 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var scanNumber: UInt64 = 0
     /// The last scan for connections, where changes of state are not reported; `CLOCK_MONOTONIC`, nanoseconds.
     var lastOpenScan: UInt64 = 0
+
+    /// The cause of the gap between two runs.
+    static var notRunning: String { "not running" }
 
     /// Runs until a signal ends it.
     mutating func run() throws(SystemError) {
@@ -59,7 +61,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             switch wakeup {
             case .events: act(pace.eventArrived())
             case .urgent, .tick, .worker: needsCycle = true
-            case .store: flush(most: StorePace.slice)
+            case .store: flush()
             case .mounts: mountsChanged()
             case .processors: waiting.watch(session.engine.processorsChanged(), as: .urgent)
             case .clients: welcome()
@@ -78,7 +80,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
 
     private mutating func watchEverything() {
         waiting.watch(session.engine.urgentNumbers, as: .urgent)
-        waiting.watch(session.engine.workerNumbers + [dumpWriter.number], as: .worker)
+        waiting.watch(session.engine.workerNumbers + [dumpWriter.number, storeWriter.number], as: .worker)
         waiting.watch(session.engine.mountNumbers, as: .mounts)
         waiting.watch(session.engine.processorNumbers, as: .processors)
         listenToClients()
@@ -103,6 +105,10 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
 
     private mutating func becomeReady() {
         drainAll()
+        if let from = restartGap.take() {
+            session.observer.ledger.closeGap(
+                source: SourceName.daemon, cause: Self.notRunning, from: from, resynchronised: waiting.wall)
+        }
         isReady = true
         manager.notify("READY=1")
         Message.print("ready")
@@ -111,11 +117,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     private mutating func stop() {
         manager.notify("STOPPING=1")
         drainAll()
-        flush(most: .max)
-        if let storeError {
-            let count = store.pending(session.observer.ledger)
-            Message.print("\(count) records could not be stored and are lost: \(storeError)")
-        }
+        storeEverything()
         session.engine.flushRecording()
     }
 
@@ -132,10 +134,8 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         }
         scanWithoutTransitions()
         advanceDump()
-        if !session.observer.ledger.dirty.isEmpty, !isStoreTimerArmed {
-            isStoreTimerArmed = true
-            waiting.arm(.store, nanoseconds: configuration.storeInterval)
-        }
+        takeStoreOutcomes()
+        armStore()
         let isIdle = cycle.isIdle && job == nil && !session.isScanInProgress && isReady
         act(pace.drainEnded(waiting.monotonic, isIdle: isIdle))
         if let due = session.due { keepHouse(within: due > waiting.monotonic ? due - waiting.monotonic : 1) }
@@ -184,46 +184,15 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         }
     }
 
-    // MARK: Store
-
-    /// The pause between two slices, nanoseconds.
-    private static var storePause: UInt64 { 5_000_000 }
-
-    /// Writes to the store; what is beyond `most` rows waits for a turn soon after.
-    private mutating func flush(most: Int) {
-        storePace.begin(pending: store.pending(session.observer.ledger), most: most)
-        let next: StorePace.Next
-        do throws(StoreError) {
-            let header = header(waiting.wall)
-            try store.write(&session.observer.ledger, header: header, most: most)
-            let isWhole = store.holds(session.observer.ledger)
-            if isWhole { storeWritten = waiting.wall }
-            next = storePace.end(isWhole: isWhole)
-            if storeError != nil { Message.print("the store can be written again") }
-            storeError = nil
-        } catch {
-            if storeError == nil { Message.print("records are kept in memory only: \(error)") }
-            storeError = error.description
-            next = storePace.fail()
-        }
-        isStoreTimerArmed = next != .whenChanged
-        switch next {
-        case .whenChanged: break
-        case .soon: waiting.arm(.store, nanoseconds: Self.storePause)
-        case .later: waiting.arm(.store, nanoseconds: configuration.storeInterval)
-        }
-    }
-
     private mutating func reload() {
         manager.notify("RELOADING=1\nMONOTONIC_USEC=\(waiting.monotonic / 1000)")
         do throws(StartError) {
             let new = try Configuration.read(options.configuration)
-            if new.unlimitedQueue != configuration.unlimitedQueue
-                || new.tracepoints != configuration.tracepoints
-            {
+            if new.queueLimit != configuration.queueLimit || new.tracepoints != configuration.tracepoints {
                 Message.print("fanotify.queue and tracepoints take effect at the next start")
             }
             configuration = new
+            session.observer.budget = new.recordBudget
             Message.print("configuration reloaded")
         } catch {
             Message.print("\(error); the configuration stays as it was")

@@ -9,8 +9,32 @@ public struct Configuration: Equatable, Sendable {
     public var storeInterval: UInt64 = 3_000_000_000
     /// How long events are let gather while they flow, nanoseconds (`batch.interval`).
     public var batchInterval: UInt64 = 10_000_000
-    /// Whether fanotify's queue is bounded by memory only (`fanotify.queue`).
-    public var unlimitedQueue = true
+    /// Bytes of memory that the daemon keeps within, the kernel's queues for it included (`memory.limit`).
+    public var memoryLimit: UInt64 = 256 << 20
+    /// How many file events may wait (`fanotify.queue`).
+    public var queue = Queue.derived
+
+    /// How many file events may wait in the kernel's queue.
+    public enum Queue: Equatable, Sendable {
+        /// As many as fit into an eighth of the memory.
+        case derived
+        /// As many as memory holds.
+        case unlimited
+        case events(Int)
+    }
+
+    /// The limit of the queue; `nil` for none. An event takes some 256 bytes in the kernel, and as much again when it is read.
+    public var queueLimit: Int? {
+        switch queue {
+        case .derived: max(16_384, Int(memoryLimit / 2048))
+        case .unlimited: nil
+        case .events(let number): number
+        }
+    }
+
+    /// What records and tables may take: the rest is for queues, rings, what is being worked off, and the growth of
+    /// tables, which double.
+    public var recordBudget: Int { Int(memoryLimit / 100 * 35) }
     /// Types of filesystems that are watched by descriptor if they cannot be by handle (`fanotify.descriptor`).
     public var descriptorTypes: Set<String> = []
     /// Whether the tracepoint ring is used (`tracepoints`).
@@ -76,9 +100,21 @@ public struct Configuration: Equatable, Sendable {
                 throw fail("a time from 1ms to 1s")
             }
             batchInterval = time
+        case "memory.limit":
+            guard let size = Self.size(value), (64 << 20...1 << 40).contains(size) else {
+                throw fail("a size of at least 64MiB")
+            }
+            memoryLimit = size
         case "fanotify.queue":
-            guard ["unlimited", "limited"].contains(value) else { throw fail("'unlimited' or 'limited'") }
-            unlimitedQueue = value == "unlimited"
+            if value == "unlimited" {
+                queue = .unlimited
+            } else if value == "limited" {
+                queue = .derived
+            } else if let number = Int(value), (1024...1 << 26).contains(number) {
+                queue = .events(number)
+            } else {
+                throw fail("'limited', 'unlimited' or a number of events from 1024")
+            }
         case "fanotify.descriptor":
             let types = value.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
             guard types.allSatisfy({ $0.utf8.allSatisfy { (33...126).contains($0) } }) else {
@@ -101,6 +137,17 @@ public struct Configuration: Equatable, Sendable {
         case "us": return number * 1000
         case "ms": return number * 1_000_000
         case "s": return number * 1_000_000_000
+        default: return nil
+        }
+    }
+
+    /// A whole number with a unit: `256MiB`, `2GiB`.
+    private static func size(_ text: String) -> UInt64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = UInt64(digits), number <= 1 << 30 else { return nil }
+        switch trim(text[digits.endIndex...]) {
+        case "MiB": return number << 20
+        case "GiB": return number << 30
         default: return nil
         }
     }

@@ -178,6 +178,12 @@ public struct Ledger: ~Copyable {
         change = max(change, record.change)
     }
 
+    /// Says that no store has any of the records.
+    public mutating func markAllDirty() {
+        for position in records.indices { records[position].isDirty = true }
+        dirty = records.indices.map { UInt32($0) }
+    }
+
     /// Tells that the store has taken every dirty record.
     public mutating func markAllClean() { markClean(dirty.count) }
 
