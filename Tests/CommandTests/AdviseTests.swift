@@ -9,7 +9,7 @@ import Testing
 @Suite("retinue advise")
 struct AdviseTests {
     private static let start = """
-        {"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"0badcafe","name":"web",\
+        {"type":"header","schema":"retinue/2","time":"2026-11-21T02:00:00.123Z","host":"0badcafe","machine":{"name":"web",\
         "addresses":["10.0.0.1"],"kernel":"6.1","boot":"b"},"daemon":{"version":"1",\
         "started":"2026-11-21T01:00:00.123Z"},"sources":{}}
 

@@ -55,7 +55,7 @@ enum SampleDump {
         return header
     }
 
-    /// The lines of `retinue/1`.
+    /// The lines of `retinue/2`.
     static var ndjson: [UInt8] {
         var bytes: [UInt8] = []
         ledger().writeNDJSON(header: header) { bytes.append(contentsOf: $0) }

@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import MoveGroup
@@ -87,6 +88,30 @@ struct FoldedTests {
         #expect(group(of: "/i", [Self.writer, inner], []) == ["/w", "/i"])
         #expect(group(of: "/w", [Self.writer, root], []) == ["/w", "/root"])
         #expect(group(of: "/i", [Self.reader, inner], []) == ["/i"])
+    }
+
+    /// A dump's folded record is one, and its folder's own path is below it as well.
+    @Test(arguments: ["/srv/data/a", "/srv/data"], [true, false])
+    func foldedRecordsOfADump(path: String, isFolded: Bool) throws {
+        var ledger = Ledger()
+        func file(_ program: String, _ path: String, _ access: Access) -> Int {
+            let program = ledger.intern(Program(executable: ledger.texts.intern(program)))
+            return ledger.note(
+                .file(program, path: ledger.texts.intern(path)), access: access, evidence: .exact, time: 1)
+        }
+        let position = file("/w", "/srv/data", [.opened, .written])
+        if isFolded { ledger.fold(at: position) }
+        _ = file("/q", path, .opened)
+        var header = DumpHeader()
+        header.hostID = "H"
+        var builder = GraphBuilder()
+        builder.add(try DumpContents(ndjson: ledger.ndjson(header)), from: "a")
+        let graph = builder.finish()
+        let nodes = (0..<UInt32(graph.nodeCount)).map { NodeID(rawValue: $0) }
+        let start = nodes.filter { graph[$0] == .program(ProgramName(executable: Array("/w".utf8))) }
+        let other = nodes.filter { graph[$0] == .program(ProgramName(executable: Array("/q".utf8))) }
+        let members = graph.moveGroup(of: start).members
+        #expect(members.contains(other[0]) == (isFolded || path == "/srv/data"))
     }
 
     @Test func theReasonSaysSo() throws {

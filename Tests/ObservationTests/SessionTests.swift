@@ -66,6 +66,16 @@ import Testing
         #expect(session.lossCounts == [SourceName.files: 3])
     }
 
+    /// Where the kernel does not count, the gap does not either; the source counts the times that it was reported.
+    @Test func whatIsNotCountedIsNotKnown() {
+        var session = session([
+            .init(), loss(SourceName.files, "full", nil), loss(SourceName.files, "full", nil), .init(),
+        ])
+        for _ in 0..<4 { _ = session.cycle() }
+        #expect(session.observer.ledger.gaps.map(\.lost) == [nil])
+        #expect(session.lossCounts == [SourceName.files: 2])
+    }
+
     @Test func lossesWithoutEndAreOneGapAndScansBackOff() {
         var steps: [ScriptedEngine.Step] = []
         for _ in 0..<2000 {
@@ -230,6 +240,7 @@ import Testing
         session.updateBlindSpots(ScriptedEngine.epoch + 5)
         session.updateBlindSpots(ScriptedEngine.epoch + 9)
         #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 9])
+        #expect(session.observer.ledger.gaps.map(\.lost) == [nil])
         session.engine.blindSpots = []
         session.updateBlindSpots(ScriptedEngine.epoch + 12)
         #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 9])
@@ -258,7 +269,7 @@ import Testing
                     to: UInt64(number) * 100 + 1, lost: 1), joinWithin: 0)
         }
         #expect(ledger.gaps.count <= Ledger.mostGaps)
-        let total = ledger.gaps.reduce(0) { $0 + $1.lost }
+        let total = ledger.gaps.reduce(0) { $0 + ($1.lost ?? 0) }
         #expect(total == 10_000)
     }
 }

@@ -3,9 +3,10 @@ import Testing
 
 @testable import Records
 
-/// The examples in docs/record-format.md are what the code writes.
-@Suite struct DocumentationTests {
-    private func examples(_ language: String) throws -> [[UInt8]] {
+/// docs/record-format.md.
+enum RecordFormatPage {
+    /// The lines of its blocks of code in a language.
+    static func examples(_ language: String) throws -> [[UInt8]] {
         let page = try bytes(ofFile: packageFolder + "/docs/record-format.md")
         var found: [[UInt8]] = []
         var isInside = false
@@ -18,6 +19,11 @@ import Testing
         }
         return found
     }
+}
+
+/// The examples in docs/record-format.md are what the code writes.
+@Suite struct DocumentationTests {
+    private func examples(_ language: String) throws -> [[UInt8]] { try RecordFormatPage.examples(language) }
 
     @Test func linesHoldAgainstTheSchemaAndComeBack() throws {
         let schema = try JSONSchema.recordFormat()
@@ -36,6 +42,17 @@ import Testing
             #expect(try JSONValue(parsing: Array(written)) == value)
         }
         #expect(relations == Set(Relation.allCases.map { "\($0.word)" }))
+    }
+
+    /// The version before holds against the same schema, and is read.
+    @Test func theVersionBeforeIsRead() throws {
+        let schema = try JSONSchema.recordFormat()
+        let lines = try examples("jsonl")
+        for line in lines { #expect(schema.validate(try JSONValue(parsing: line)) == []) }
+        let contents = try DumpContents(ndjson: Array(lines.joined(separator: [0x0a])))
+        #expect(contents.header.hostName == "db1")
+        #expect(contents.ledger.records.count == 1)
+        #expect(contents.ledger.gaps.map(\.lost) == [nil])
     }
 
     @Test func tableIsWhatIsWritten() throws {

@@ -5,9 +5,13 @@ import Testing
 
 @Suite struct DumpReaderTests {
     private static let header =
-        #"{"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"h1","name":"n","#
+        #"{"type":"header","schema":"retinue/2","time":"2026-11-21T02:00:00.123Z","host":"h1","machine":{"name":"n","#
         + #""addresses":["10.0.0.2"],"kernel":"k","boot":"b"},"daemon":{"version":"v","#
         + #""started":"2026-11-21T01:00:00.000Z"},"sources":{}}"# + "\n"
+    /// The same as version 1 had it.
+    private static let firstHeader = header.replacing(
+        #""retinue/2","#, with: #""retinue/1","#
+    ).replacing(#""host":"h1","machine":{"#, with: #""host":{"id":"h1","#)
     private static let times =
         #""count":2,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.124Z","evidence":"exact"}"#
     private static let start = #"{"type":"dependency","host":"h1","program":{"executable":"/bin/a"},"#
@@ -117,9 +121,11 @@ import Testing
     }
 
     @Test func namesAVersionThatItDoesNotKnow() {
-        let later = #"{"schema":"retinue/2","type":"header","time":7}"#
-        #expect(problem(later) == DumpError(.schema("retinue/2"), line: 1))
-        #expect(problem(later)?.description.contains("retinue/2") == true)
+        let later = #"{"schema":"retinue/3","type":"header","time":7}"#
+        #expect(problem(later) == DumpError(.schema("retinue/3"), line: 1))
+        #expect(
+            problem(later)?.description
+                == #"line 1: unknown schema "retinue/3"; known are "retinue/1" and "retinue/2""#)
         #expect(problem(#"{"type":"header"}"#) == DumpError(.schema(""), line: 1))
         #expect(problem(#"{"type":"header","schema":1}"#) == DumpError(.schema(""), line: 1))
     }
@@ -142,13 +148,34 @@ import Testing
         #expect(problem(twice) != nil)
     }
 
-    @Test func headerIsWhole() {
+    /// A dump of version 1 says the same, and is written as version 2.
+    @Test func readsTheVersionBefore() throws {
+        let first = try DumpContents(ndjson: Array((Self.firstHeader + Self.file).utf8))
+        #expect(first.header.hostID == "h1")
+        #expect(first.header.hostName == "n")
+        #expect(first.header.boot == "b")
+        let second = try DumpContents(ndjson: Array((Self.header + Self.file).utf8))
+        #expect(first.ledger.ndjson(first.header) == second.ledger.ndjson(second.header))
+        // Each has its own form of a header, wherever the keys stand.
+        let mixed = Self.firstHeader.replacing("retinue/1", with: "retinue/2")
+        #expect(content(header: mixed) == .type(expected: "a string"))
+        let other = Self.header.replacing("retinue/2", with: "retinue/1")
+        #expect(content(header: other) == .type(expected: "an object"))
+    }
+
+    private func content(header: String) -> JSONError.Reason? {
+        guard case .content(let error) = problem(header)?.reason else { return nil }
+        return error.reason
+    }
+
+    @Test(arguments: DumpVersion.allCases) func headerIsWhole(version: DumpVersion) {
+        let header = version == .first ? Self.firstHeader : Self.header
         for key in [
-            "time", "host", "daemon", "sources", "id", "name", "addresses", "kernel", "boot", "version",
-            "started",
+            "time", "host", "daemon", "sources", version == .first ? "id" : "machine", "name", "addresses",
+            "kernel", "boot", "version", "started",
         ] {
-            let text = Self.header.replacing("\"\(key)\":", with: "\"x\(key)\":")
-            #expect(text != Self.header)
+            let text = header.replacing("\"\(key)\":", with: "\"x\(key)\":")
+            #expect(text != header)
             guard case .content(let error) = problem(text)?.reason else {
                 Issue.record("\(key) may be left out")
                 continue
@@ -173,7 +200,7 @@ import Testing
         for line in lines {
             #expect(problem(Self.header + line) == nil)
             let keys = line.matches(of: /"(\w+)":/).map { String($0.1) }
-            for key in Set(keys) where key != "type" {
+            for key in Set(keys) where key != "type" && key != "lost" {
                 let without = line.replacing("\"\(key)\":", with: "\"x\":")
                 // An unknown key twice is no matter of the reader's.
                 #expect(content(without) == .missing(key: key), "\(key) in \(line)")
@@ -211,7 +238,94 @@ import Testing
             + Self.times
         #expect(content(line.replacing("65535", with: "65536")) == .range)
         #expect(content(line.replacing("::1", with: "::g")) == .malformed(key: "address"))
-        #expect(content(line.replacing("tcp", with: "sctp")) == .unknown(word: "sctp", key: "transport"))
+        #expect(content(line.replacing("tcp", with: "quic")) == .unknown(word: "quic", key: "transport"))
+    }
+
+    /// A number that nobody can know is left out; version 1 had to have one, and 0 stood for it.
+    @Test func gapsOfUnknownExtent() throws {
+        let times = #""from":"2026-11-21T02:00:00.123Z","to":"2026-11-21T02:00:00.123Z""#
+        let unknown = #"{"type":"gap","source":"s","cause":"c",\#(times)}"#
+        let none = unknown.replacing("}", with: #","lost":0}"#)
+        let known = unknown.replacing("}", with: #","lost":7}"#)
+        let second = try DumpContents(ndjson: Array((Self.header + unknown + "\n" + known).utf8))
+        #expect(second.ledger.gaps.map(\.lost) == [nil, 7])
+        let first = try DumpContents(ndjson: Array((Self.firstHeader + none + "\n" + known).utf8))
+        #expect(first.ledger.gaps.map(\.lost) == [nil, 7])
+        #expect(content(header: Self.firstHeader + unknown) == .missing(key: "lost"))
+        let written = String(decoding: first.ledger.ndjson(first.header), as: UTF8.self)
+        #expect(written.contains(unknown) && written.contains(known))
+    }
+
+    /// What a folded record stands for comes back, and the change number with it.
+    @Test func foldsAndChangesComeBack() throws {
+        let folded = Self.file.replacing(
+            #""access":"rw","#,
+            with: #""access":"rw","folded":{"names":["a","b"],"paths":70000},"change":12,"#)
+        let contents = try DumpContents(ndjson: Array((Self.header + folded).utf8))
+        #expect(contents.ledger.fold(of: 0) == Fold(paths: 70000))
+        #expect(contents.ledger.records.map(\.change) == [12])
+        let again = try DumpContents(ndjson: contents.ledger.ndjson(contents.header))
+        #expect(again.ledger.fold(of: 0) == Fold(paths: 70000))
+        #expect(again.ledger.records.map(\.change) == [12])
+        let plain = try DumpContents(ndjson: Array((Self.header + Self.file).utf8))
+        #expect(plain.ledger.fold(of: 0) == nil)
+        let huge = folded.replacing(#""change":12"#, with: #""change":18446744073709551615"#)
+        #expect(try DumpContents(ndjson: Array((Self.header + huge).utf8)).ledger.change == .max)
+        #expect(content(folded.replacing("70000", with: "0")) == .range)
+        #expect(content(folded.replacing(#""paths""#, with: #""path""#)) == .missing(key: "paths"))
+        #expect(content(folded.replacing("12", with: #""12""#)) == .type(expected: "a number"))
+    }
+
+    /// Marks that have no place in a ledger are no error.
+    @Test func marksAreLeftOut() throws {
+        let line =
+            Self.start.replacing(
+                #""/bin/a"}"#,
+                with:
+                    #""/bin/a","namespace":{"net":4026532290},"container_path":"/a","container_path_raw":"L2E="}"#
+            )
+            + #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1,"received":1,"#
+            + #""sampled":true,"lower_bound":true,"# + Self.times
+        let contents = try DumpContents(ndjson: Array((Self.header + line).utf8))
+        #expect(contents.ledger.programs.count == 2)
+        #expect(contents.ledger.traffic(of: 0) == Traffic(sent: 1, received: 1))
+    }
+
+    private static let process =
+        #"{"type":"process","host":"h1","program":{"executable":"/a"},"pid":7,"start":"2026-11-21T02:00:00.123Z","#
+        + #""observed":"2026-11-21T02:00:00.123Z","start_observed":true}"#
+    private static let tombstones = [
+        #""relation":"file","path":"/a","#, #""relation":"spawn","child":{"executable":"/b"},"#,
+        #""relation":"connect","transport":"raw","remote":{"address":"::1","port":1},"peer":{"executable":"/b"},"#,
+        #""relation":"accept","transport":"sctp","local":{"address":"::1","port":1},"remote":{"address":"::1"},"#,
+        #""relation":"listen","transport":"packet","local":{"address":"::","port":3},"#,
+        #""relation":"ipc","mechanism":"unix","name":"","#,
+    ].map { #"{"type":"tombstone","host":"h1","program":{"executable":"/a"},\#($0)"change":3}"# }
+
+    /// Lines of which a ledger keeps nothing are checked, and counted where the header promises them.
+    @Test func processesAndTombstones() throws {
+        for line in Self.tombstones + [Self.process] {
+            let contents = try DumpContents(ndjson: Array((Self.header + line).utf8))
+            #expect(contents.ledger.records.isEmpty)
+            #expect(contents.ledger.programs.count == 1)
+            let keys = line.matches(of: /"(\w+)":/).map { String($0.1) }
+            for key in Set(keys) where key != "type" && key != "peer" {
+                let without = line.replacing("\"\(key)\":", with: "\"x\":")
+                #expect(content(without) == .missing(key: key), "\(key) in \(line)")
+            }
+            #expect(content(line.replacing("h1", with: "h2")) == .unknown(word: "h2", key: "host"))
+            // Of a type that version 1 does not have.
+            #expect(problem(Self.firstHeader + line.replacing("h1", with: "h2")) == nil)
+        }
+        #expect(content(Self.process.replacing("7,", with: "0,")) == .range)
+        #expect(content(Self.process.replacing("true", with: "1")) == .type(expected: "true or false"))
+        let promise = #""contents":{"dependencies":0,"gaps":0,"processes":1,"tombstones":2},"sources""#
+        let header = Self.header.replacing(#""sources""#, with: promise)
+        let lines = [Self.process, Self.tombstones[0], Self.tombstones[1]]
+        #expect(problem(header + lines.joined(separator: "\n")) == nil)
+        #expect(
+            problem(header + lines[..<2].joined(separator: "\n"))
+                == DumpError(.incomplete(promised: 3, found: 2), line: 3))
     }
 
     @Test func errorsTellTheLine() {

@@ -24,6 +24,28 @@ import Testing
         #expect(ledger.position(of: key) == 0)
     }
 
+    /// Of a gap in which a part is not known the whole is not.
+    @Test func lossesOfGapsAddUp() {
+        var ledger = Ledger()
+        func open(_ cause: String, at time: UInt64, _ lost: UInt64?) {
+            _ = ledger.openGap(
+                Gap(source: "s", cause: cause, from: time, to: time, lost: lost), joinWithin: 10)
+        }
+        open("known", at: 1, 3)
+        open("known", at: 5, 4)
+        open("unknown", at: 1, nil)
+        open("unknown", at: 5, nil)
+        open("mixed", at: 1, 3)
+        open("mixed", at: 5, nil)
+        open("large", at: 1, .max)
+        open("large", at: 5, 1)
+        #expect(ledger.gaps.map(\.lost) == [7, nil, nil, .max])
+        ledger.widenGap(source: "s", cause: "known", from: 1, to: 9, lost: 1)
+        #expect(ledger.gaps[0] == Gap(source: "s", cause: "known", from: 1, to: 9, lost: 8))
+        ledger.widenGap(source: "s", cause: "known", from: 1, to: 9, lost: nil)
+        #expect(ledger.gaps[0].lost == nil)
+    }
+
     @Test func countZeroAddsKnowledgeOnly() {
         var ledger = Ledger()
         let key = RecordKey.file(program(&ledger, "/bin/a"), path: ledger.texts.intern("/etc/a"))

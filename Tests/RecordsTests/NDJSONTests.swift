@@ -23,7 +23,7 @@ import Testing
     }
 
     private static let tail =
-        #""count":1,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.123Z","evidence":"exact"}"#
+        #""change":1,"count":1,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:00:00.123Z","evidence":"exact"}"#
 
     @Test func file() throws {
         let found = try line { ledger, program in
@@ -47,6 +47,32 @@ import Testing
             found
                 == "\"relation\":\"file\",\"path\":\"/\u{fffd}\\n\",\"path_raw\":\"L+kK\",\"kind\":\"regular\","
                 + "\"access\":\"r\"," + Self.tail)
+    }
+
+    @Test func foldedFile() throws {
+        let found = try line { ledger, program in
+            let key = RecordKey.file(program, path: ledger.texts.intern("/srv/data"))
+            ledger.fold(
+                at: ledger.note(key, access: .opened, kind: .directory, evidence: .exact, time: Self.time))
+        }
+        #expect(
+            found
+                == #""relation":"file","path":"/srv/data","kind":"directory","access":"r","folded":{"paths":1},"#
+                + Self.tail)
+    }
+
+    @Test(
+        arguments: zip(
+            Transport.allCases, ["tcp", "udp", "mptcp", "sctp", "udplite", "raw", "ping", "packet"]))
+    func transports(transport: Transport, word: String) throws {
+        let found = try line { ledger, program in
+            let local = ledger.intern(Endpoint(NetworkAddress(high: 0, low: 0), port: 3))
+            ledger.note(.listen(program, transport, local: local), evidence: .exact, time: Self.time)
+        }
+        #expect(
+            found
+                == "\"relation\":\"listen\",\"transport\":\"\(word)\",\"local\":{\"address\":\"::\",\"port\":3},"
+                + Self.tail)
     }
 
     @Test func spawn() throws {
@@ -77,7 +103,7 @@ import Testing
         }
         #expect(
             found == #""relation":"connect","transport":"tcp","remote":{"address":"10.0.0.9","port":5432},"#
-                + #""sent":12,"received":18446744073709551615,"count":8,"first":"2026-11-21T02:00:00.123Z","#
+                + #""sent":12,"received":18446744073709551615,"change":1,"count":8,"first":"2026-11-21T02:00:00.123Z","#
                 + #""last":"2026-11-21T02:00:00.124Z","evidence":"snapshot"}"#)
     }
 
@@ -163,7 +189,7 @@ import Testing
                 + #""to":"2026-11-21T02:00:00.125Z","lost":12}"#)
         #expect(
             lines[2] == #"{"type":"gap","source":"a","cause":"","from":"1970-01-01T00:00:00.000Z","#
-                + #""to":"1970-01-01T00:00:00.000Z","lost":0,"resynchronised":"2026-11-21T02:00:00.123Z"}"#)
+                + #""to":"1970-01-01T00:00:00.000Z","resynchronised":"2026-11-21T02:00:00.123Z"}"#)
     }
 
     @Test func header() {
@@ -182,7 +208,7 @@ import Testing
         let ledger = Ledger()
         #expect(
             String(decoding: ledger.ndjson(header), as: UTF8.self)
-                == #"{"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"h1","#
+                == #"{"type":"header","schema":"retinue/2","time":"2026-11-21T02:00:00.123Z","host":"h1","machine":{"#
                 + #""name":"db\"1","addresses":["10.0.0.2","::1"],"kernel":"6.18.44","boot":"b"},"#
                 + #""daemon":{"version":"1.0.0","started":"1970-01-01T00:00:00.000Z"},"#
                 + #""sources":{"fanotify":{"mode":"fid","received":5,"lost":1,"merged":2},"#

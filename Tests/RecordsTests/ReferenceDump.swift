@@ -40,12 +40,14 @@ enum ReferenceDump {
             members.append(#""mechanism":"\#(Mechanism(rawValue: key.detail)!.word)""#)
             members += named("name", ledger.texts.array(TextID(rawValue: key.object)))
         }
+        if let fold = ledger.fold(of: position) { members.append(#""folded":{"paths":\#(fold.paths)}"#) }
         if key.peer != .unknown { members.append(#""peer":"# + program(key.peer, ledger)) }
         if key.relation == .connect || key.relation == .accept {
             members += [#""sent":\#(traffic.sent)"#, #""received":\#(traffic.received)"#]
         }
         members += [
-            #""count":\#(record.count)"#, #""first":"\#(time(record.first))""#,
+            #""change":\#(record.change)"#, #""count":\#(record.count)"#,
+            #""first":"\#(time(record.first))""#,
             #""last":"\#(time(record.last))""#, #""evidence":"\#(record.evidence.word)""#,
         ]
         return "{" + members.joined(separator: ",") + "}"

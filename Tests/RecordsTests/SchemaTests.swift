@@ -23,7 +23,8 @@ import Testing
         (#""count":1"#, #""count":18446744073709551616"#), (".000Z", "Z"), ("1970-01", "1970-13"),
         (#""relation":"file""#, #""relation":"spawn""#), (#""executable":"/bin/a""#, #""program":"/bin/a""#),
         (#""type":"dependency""#, #""type":"gap""#), (#""path":"#, #""path_raw":"L/=","path":"#),
-        (#""host":"h1""#, #""host":null"#), (#""workload":"w""#, #""workload":"""#),
+        (#""change":1"#, #""change":"1""#), (#""host":"h1""#, #""host":null"#),
+        (#""workload":"w""#, #""workload":"""#),
     ])
     func damageIsFound(part: String, other: String) throws {
         var ledger = Ledger()
@@ -47,8 +48,8 @@ import Testing
             #"{"type":"gap","source":"s","from":"1970-01-01T00:00:00.000Z","to":"1970-01-01T00:00:00.000Z","lost":1,"x":{}}"#
         #expect(schema.validate(try JSONValue(parsing: gap)) == [])
         #expect(
-            schema.validate(try JSONValue(parsing: gap.replacing("\"lost\"", with: "\"list\""))) == [
-                "$: no key lost"
+            schema.validate(try JSONValue(parsing: gap.replacing("\"source\"", with: "\"spring\""))) == [
+                "$: no key source"
             ])
     }
 

@@ -2,8 +2,7 @@ import Foundation
 
 /// A dump read back: what a test asks it is one line, and what is missing is an optional.
 package struct Dump: Sendable {
-    package struct Host: Decodable, Sendable {
-        package var id: String
+    package struct Machine: Decodable, Sendable {
         package var name: String
         package var addresses: [String]
         package var kernel: String
@@ -36,7 +35,8 @@ package struct Dump: Sendable {
         package var type: String
         package var schema: String
         package var time: String
-        package var host: Host
+        package var host: String
+        package var machine: Machine
         package var scope: Scope?
         package var sources: [String: Source]
     }
@@ -102,7 +102,7 @@ package struct Dump: Sendable {
         package var source: String
         package var from: String
         package var to: String
-        package var lost: UInt64
+        package var lost: UInt64?
         package var resynchronised: String?
     }
 
@@ -121,8 +121,8 @@ package struct Dump: Sendable {
         let decoder = JSONDecoder()
         guard let first = lines.first else { throw Failure("an empty dump") }
         header = try decoder.decode(Header.self, from: Data(first.utf8))
-        guard header.type == "header", header.schema == "retinue/1" else {
-            throw Failure("a dump does not start with a header of retinue/1: \(first)")
+        guard header.type == "header", header.schema == "retinue/2" else {
+            throw Failure("a dump does not start with a header of retinue/2: \(first)")
         }
         for line in lines.dropFirst() {
             let data = Data(line.utf8)

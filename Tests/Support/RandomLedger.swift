@@ -15,6 +15,7 @@ package struct RandomLedger {
                 evidence: Evidence.allCases.randomElement(using: &random)!, time: time(),
                 count: UInt64.random(in: 0...3, using: &random))
             let relation = ledger.records[position].key.relation
+            if relation == .file, Int.random(in: 0...9, using: &random) == 0 { ledger.fold(at: position) }
             if relation == .connect || relation == .accept {
                 let most = UInt64.max >> UInt64.random(in: 0...63, using: &random)
                 ledger.addTraffic(

@@ -17,7 +17,7 @@ class Dump:
         self.files = set()
         self.path_bytes = 0  # of all file records
         self.lines = 0
-        self.gaps = Counter()  # source -> events lost
+        self.gaps = Counter()  # source -> gap lines: what was lost is not always known
         self.counts = Counter()  # (relation, program) -> sum of counts
         with open(path, "rb") as file:
             self.header = json.loads(file.readline())
@@ -32,7 +32,7 @@ class Dump:
                         self.files.add(int(found[3]))
                 elif line.startswith(b'{"type":"gap"'):
                     gap = json.loads(line)
-                    self.gaps[gap["source"]] += gap["lost"]
+                    self.gaps[gap["source"]] += 1
                 elif b'"relation":"file"' not in line:
                     row = json.loads(line)
                     name = row["program"]["executable"].rsplit("/", 1)[-1]

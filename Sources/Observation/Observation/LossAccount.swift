@@ -69,7 +69,7 @@ struct LossAccount {
         }
         let since = loss.since != 0 ? loss.since : lastWhole
         let from = ledger.openGap(
-            Gap(source: loss.source, cause: loss.cause, from: since, to: wall, lost: loss.count ?? 0),
+            Gap(source: loss.source, cause: loss.cause, from: since, to: wall, lost: loss.count),
             joinWithin: Self.joinWithin)
         open.append(Open(source: loss.source, cause: loss.cause, from: from, reported: monotonic))
     }
@@ -108,7 +108,7 @@ struct LossAccount {
             }
             let since = failure.since != 0 ? failure.since : wall
             let gap = Gap(
-                source: failure.source, cause: failure.cause, from: since, to: wall, lost: failure.count ?? 0)
+                source: failure.source, cause: failure.cause, from: since, to: wall, lost: failure.count)
             let from = ledger.openGap(gap, joinWithin: Self.joinWithin)
             still.append(Open(source: failure.source, cause: failure.cause, from: from, reported: 0))
         }

@@ -106,7 +106,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                     source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: nil)
             } else {
                 _ = observer.ledger.openGap(
-                    Gap(source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: 0),
+                    Gap(source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: nil),
                     joinWithin: 0)
             }
         }

@@ -53,7 +53,8 @@ extension WriteStatements {
             try self.gap.bind(3, text: gap.cause)
             self.gap.bind(4, gap.from)
             self.gap.bind(5, gap.to)
-            self.gap.bind(6, gap.lost)
+            // The column takes no NULL: 0 stands for what nobody can know.
+            self.gap.bind(6, gap.lost ?? 0)
             self.gap.bind(7, gap.resynchronised)
             try self.gap.run()
         }

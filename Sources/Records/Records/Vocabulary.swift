@@ -46,9 +46,17 @@ public enum FileKind: UInt8, Sendable, CaseIterable {
     case regular, directory, fifo, socket, char, block
 }
 
-/// A transport protocol over which sockets talk.
+/// A transport protocol over which sockets talk. Stores hold the numbers: new ones come last.
 public enum Transport: UInt8, Sendable, CaseIterable {
     case tcp, udp
+    /// Multipath TCP, SCTP and UDP-Lite, with ports as these have them.
+    case mptcp, sctp, udplite
+    /// Raw IP sockets; the IP protocol's number stands for the port.
+    case raw
+    /// ICMP echo sockets; the echo's identifier stands for the port.
+    case ping
+    /// Packet sockets, without addresses; the EtherType stands for the port.
+    case packet
 }
 
 /// A mechanism of inter-process communication on one host.

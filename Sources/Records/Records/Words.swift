@@ -1,4 +1,4 @@
-// The words of the record format `retinue/1`, one for each case of the vocabulary.
+// The words of the record format `retinue/2`, one for each case of the vocabulary.
 
 extension Relation {
     /// The word in a dump.
@@ -86,6 +86,12 @@ extension Transport {
         switch self {
         case .tcp: "tcp"
         case .udp: "udp"
+        case .mptcp: "mptcp"
+        case .sctp: "sctp"
+        case .udplite: "udplite"
+        case .raw: "raw"
+        case .ping: "ping"
+        case .packet: "packet"
         }
     }
 

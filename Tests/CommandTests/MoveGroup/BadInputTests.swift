@@ -118,7 +118,7 @@ struct BadGroupInputTests {
             try refused(folder, "more.ndjson", "more.ndjson: line \(lines.count + 1): ")
             try folder.write((lines + lines).joined(separator: "\n") + "\n", "two.ndjson")
             try refused(folder, "two.ndjson", "two.ndjson: line \(lines.count + 1): a second header")
-            lines[0] = lines[0].replacing("retinue/1", with: "retinue/9")
+            lines[0] = lines[0].replacing("retinue/2", with: "retinue/9")
             try folder.write(lines.joined(separator: "\n") + "\n", "nine.ndjson")
             try refused(folder, "nine.ndjson", "nine.ndjson: line 1: unknown schema \"retinue/9\"")
             try folder.write("{\"a\":1}\n", "other.json")

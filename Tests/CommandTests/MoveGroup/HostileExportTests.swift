@@ -13,7 +13,7 @@ struct HostileExportTests {
 
     private static func header(_ host: String, _ addresses: String = "") -> String {
         """
-        {"type":"header","schema":"retinue/1","time":"\(time)","host":{"id":"\(host)","name":"\(host)",\
+        {"type":"header","schema":"retinue/2","time":"\(time)","host":"\(host)","machine":{"name":"\(host)",\
         "addresses":[\(addresses)],"kernel":"6.18","boot":"b"},"daemon":{"version":"1","started":"\(time)"},\
         "sources":{}}
 

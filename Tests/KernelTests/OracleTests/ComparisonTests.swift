@@ -6,7 +6,7 @@ import Testing
 @Suite("oracle: comparison")
 struct ComparisonTests {
     private static let header = #"""
-        {"type":"header","schema":"retinue/1","time":"2026-11-21T02:00:00.123Z","host":{"id":"h","name":"n",\#
+        {"type":"header","schema":"retinue/2","time":"2026-11-21T02:00:00.123Z","host":"h","machine":{"name":"n",\#
         "addresses":[],"kernel":"6.18","boot":"b"},"sources":{"fanotify":{"mode":"fid","received":3,"lost":0}}}
         """#
 

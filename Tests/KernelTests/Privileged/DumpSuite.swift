@@ -53,9 +53,9 @@ extension KernelTests {
             let header = try bench.daemon.dump().header
             let id = try String(contentsOfFile: "/etc/machine-id", encoding: .utf8)
             let boot = try String(contentsOfFile: "/proc/sys/kernel/random/boot_id", encoding: .utf8)
-            #expect(header.host.id == id.trimmingCharacters(in: .whitespacesAndNewlines))
-            #expect(header.host.boot.filter { $0 != "-" } == boot.filter { $0.isHexDigit })
-            #expect(!header.host.kernel.isEmpty && !header.host.name.isEmpty)
+            #expect(header.host == id.trimmingCharacters(in: .whitespacesAndNewlines))
+            #expect(header.machine.boot.filter { $0 != "-" } == boot.filter { $0.isHexDigit })
+            #expect(!header.machine.kernel.isEmpty && !header.machine.name.isEmpty)
             #expect(header.sources["fanotify"]?.lost == 0)
             #expect(header.sources.count >= 3, "\(header.sources.keys.sorted())")
             try bench.daemon.stop()

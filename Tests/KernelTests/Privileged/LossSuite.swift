@@ -26,13 +26,14 @@ extension KernelTests {
             }
             let dump = try #require(resynchronised, "no gap of fanotify that was resynchronised")
             let gap = try #require(dump.gaps.first { $0.source == "fanotify" })
-            #expect(gap.lost > 0)
+            // The kernel says that its queue was full, and not what it dropped.
+            #expect(gap.lost == nil)
             #expect(gap.from <= gap.to)
             #expect((dump.header.sources["fanotify"]?.lost ?? 0) > 0)
             let paths = Set(dump.records(of: group.workload).compactMap(\.path))
             let held = (39_900..<40_000).filter { paths.contains("\(folder)/\($0)") }
             print(
-                "loss: \(gap.lost) lost, \(paths.count) of 40000 named, \(held.count) of 100 held ones found")
+                "loss: \(paths.count) of 40000 named, \(held.count) of 100 held ones found")
             #expect(held.count == 100)
             flood.kill()
             try bench.daemon.stop()

@@ -39,7 +39,7 @@ extension KernelTests {
             try far.stop()
 
             let replayed = try Dump(text: try run([try Products.path("retinued"), "--replay", trace]))
-            #expect(replayed.header.host.id == nearDump.header.host.id)
+            #expect(replayed.header.host == nearDump.header.host)
             #expect(replayed.header.scope == nearDump.header.scope)
             let missing = facts(nearDump).subtracting(facts(replayed)).sorted()
             #expect(missing.isEmpty, "\(missing.count) missing: \(missing.prefix(3))")
@@ -178,10 +178,10 @@ extension KernelTests {
         private static func checkHeaders(_ stage: Stage, _ near: Dump, _ far: Dump) {
             for (number, dump) in [near, far].enumerated() {
                 let name = stage.pair.names[number]
-                #expect(dump.header.host.name == name)
-                #expect(dump.header.host.id.hasSuffix("/" + name))
-                #expect(dump.header.host.addresses.contains(stage.pair.addresses[number]))
-                #expect(!dump.header.host.addresses.contains(stage.pair.addresses[1 - number]))
+                #expect(dump.header.machine.name == name)
+                #expect(dump.header.host.hasSuffix("/" + name))
+                #expect(dump.header.machine.addresses.contains(stage.pair.addresses[number]))
+                #expect(!dump.header.machine.addresses.contains(stage.pair.addresses[1 - number]))
                 let workload = stage.groups[number].workload
                 #expect(dump.header.scope == Dump.Scope(netns: name, cgroup: workload))
                 let outside = dump.dependencies.filter { $0.program.workload != workload }

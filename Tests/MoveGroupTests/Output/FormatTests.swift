@@ -21,7 +21,7 @@ struct FormatTests {
         (#""evidence":"exact""#, #""evidence":"sure""#), (#""obstacle":"unobserved""#, #""obstacle":"gone""#),
         (#""bound":true"#, #""bound":1"#), (#""path_raw":""#, #""path_raw":"-"#),
         (#""direction":"in""#, #""direction":"up""#), (#""totals":{"hosts":2"#, #""totals":{"hosts":"2""#),
-        (#""schema":"retinue-group/1""#, #""schema":"retinue-group/2""#), (#""lost":1"#, #""list":1"#),
+        (#""schema":"retinue-group/1""#, #""schema":"retinue-group/2""#), (#""lost":1"#, #""lost":"1""#),
     ])
     func damageToJSONIsFound(part: String, other: String) throws {
         let text = Format.json.text(try TwoHosts.report())
@@ -33,6 +33,24 @@ struct FormatTests {
     static func schema() throws -> JSONSchema {
         try JSONSchema(
             json: JSONValue(parsing: bytes(ofFile: packageFolder + "/docs/group-format.schema.json")))
+    }
+
+    /// A gap of which nobody knows what it lost has no number.
+    @Test func jsonLeavesOutWhatIsNotKnown() throws {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+        ledger.note(.spawn(program, child: program), evidence: .exact, time: 1)
+        ledger.gaps = [nil, 5].map { Gap(source: "fanotify", cause: "full", from: 1, to: 2, lost: $0) }
+        var header = DumpHeader()
+        header.hostID = "h"
+        var builder = GraphBuilder()
+        builder.add(try DumpContents(ndjson: ledger.ndjson(header)), from: "a")
+        let graph = builder.finish()
+        let report = GroupReport(graph.moveGroup(of: [NodeID(rawValue: 0)]))
+        let json = try JSONValue(parsing: Format.json.write(report))
+        #expect(try Self.schema().validate(json) == [])
+        let gaps = try #require(json["hosts"]?.array?.first?["gaps"]?.array)
+        #expect(gaps.map { $0["lost"]?.integer } == [nil, 5])
     }
 
     /// What is not UTF-8 is there in base64, as in a dump.

@@ -61,7 +61,7 @@ class Retinue(Tried):
                     for fact in _facts(record):
                         report.facts[fact] += record["count"]
                 elif record["type"] == "gap":
-                    gaps_lost += record["lost"]
+                    gaps_lost += record.get("lost", 0)
                 elif record["type"] == "header":
                     sources = record["sources"].values()
                     header_lost = sum(source["lost"] for source in sources)

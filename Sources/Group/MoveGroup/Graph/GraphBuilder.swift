@@ -185,6 +185,9 @@ extension GraphBuilder {
         detail.source = source
         func endpoint(_ number: UInt32) -> Endpoint { ledger.endpoints[Int(number)] }
         switch key.relation {
+        case .file where record.isFolded:
+            let folder = Array(speller.spell(TextID(rawValue: key.object), in: ledger.texts))
+            addFolded(program, folder, on: host, access: record.access, detail)
         case .file:
             let file = internFile(speller.spell(TextID(rawValue: key.object), in: ledger.texts), on: host)
             detail.kind = record.kind

@@ -206,7 +206,7 @@ struct GroupDocument {
             if !gap.cause.isEmpty { out.member("cause", text: gap.cause) }
             out.member("from", time: gap.from)
             out.member("to", time: gap.to)
-            out.member("lost", number: gap.lost)
+            if let lost = gap.lost { out.member("lost", number: lost) }
             if gap.resynchronised != 0 { out.member("resynchronised", time: gap.resynchronised) }
         }
     }
@@ -284,7 +284,8 @@ extension GraphHost {
             if left.to != right.to { return left.to < right.to }
             if left.source != right.source { return left.source < right.source }
             if left.cause != right.cause { return left.cause < right.cause }
-            return (left.lost, left.resynchronised) < (right.lost, right.resynchronised)
+            // One of which the number is not known comes first.
+            return (left.lost ?? 0, left.resynchronised) < (right.lost ?? 0, right.resynchronised)
         }
     }
 }

@@ -133,7 +133,7 @@ struct DumpCommand: ParsableCommand {
         usage: "retinue dump [<options>]",
         discussion: """
             The dump holds all that any program had completed before the daemon was asked. NDJSON \
-            (retinue/1) comes as the daemon wrote it; CSV has the dependencies in nine columns and no \
+            (retinue/2) comes as the daemon wrote it; CSV has the dependencies in nine columns and no \
             gaps. A file named with --output is readable by its owner alone, and an existing one is \
             replaced only once the dump is complete.
 

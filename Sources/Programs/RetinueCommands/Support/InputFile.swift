@@ -111,7 +111,7 @@ extension FileDescriptor {
 }
 
 extension DumpContents {
-    /// Reads a dump in the form `retinue/1`.
+    /// Reads a dump in the form `retinue/2` or `retinue/1`.
     init(reading file: borrowing InputFile) throws {
         var reader = DumpReader()
         do {

@@ -1,3 +1,14 @@
+/// A version of the record format, as the key `schema` of a header names it.
+public enum DumpVersion: String, Sendable, CaseIterable {
+    /// `host` is an object in the header and text elsewhere; a gap's `lost` is never left out.
+    case first = "retinue/1"
+    /// The present one.
+    case second = "retinue/2"
+
+    /// The version that is written.
+    public static let written = DumpVersion.second
+}
+
 /// The first line of a dump: who speaks, of which host, and how it knows.
 public struct DumpHeader: Sendable {
     /// One source of events and how it fared.
@@ -49,11 +60,24 @@ public struct DumpHeader: Sendable {
         public var dependencies: UInt64
         /// Lines of type `gap`.
         public var gaps: UInt64
+        /// Lines of type `process`.
+        public var processes: UInt64
+        /// Lines of type `tombstone`.
+        public var tombstones: UInt64
 
         /// Makes the numbers.
-        public init(dependencies: UInt64 = 0, gaps: UInt64 = 0) {
+        public init(
+            dependencies: UInt64 = 0, gaps: UInt64 = 0, processes: UInt64 = 0, tombstones: UInt64 = 0
+        ) {
             self.dependencies = dependencies
             self.gaps = gaps
+            self.processes = processes
+            self.tombstones = tombstones
+        }
+
+        /// All lines behind the header, up to the largest number there is.
+        var total: UInt64 {
+            dependencies.addingUpToMaximum(gaps).addingUpToMaximum(processes).addingUpToMaximum(tombstones)
         }
     }
 

@@ -19,12 +19,12 @@ extension Ledger {
         return gap.from
     }
 
-    /// Lets a gap reach further, and lose more.
+    /// Lets a gap reach further, and lose more: `nil` where nobody can know how much.
     public mutating func widenGap(source: String, cause: String, from: UInt64, to: UInt64, lost: UInt64?) {
         guard let found = position(source, cause, from) else { return }
         var more = gaps[found]
         more.to = max(more.to, to)
-        more.lost = lost ?? 0
+        more.lost = lost
         gaps[found].join(more)
     }
 
@@ -64,11 +64,15 @@ extension Gap {
     /// Whether another one has the same source and cause.
     fileprivate func isLike(_ other: Gap) -> Bool { source == other.source && cause == other.cause }
 
-    /// Takes in another one: the span of both, and what both lost.
+    /// Takes in another one: the span of both, and what both lost, which is not known if that of one is not.
     fileprivate mutating func join(_ other: Gap) {
         from = min(from, other.from)
         to = max(to, other.to)
-        lost = lost.addingReportingOverflow(other.lost).overflow ? .max : lost + other.lost
+        if let mine = lost, let others = other.lost {
+            lost = mine.addingUpToMaximum(others)
+        } else {
+            lost = nil
+        }
         resynchronised = max(resynchronised, other.resynchronised)
     }
 }

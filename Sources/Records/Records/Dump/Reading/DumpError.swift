@@ -12,7 +12,7 @@ public struct DumpError: Error, Equatable, Sendable, CustomStringConvertible {
         case schema(String)
         /// A line of more bytes than the reader takes.
         case tooLong(limit: Int)
-        /// Not as many dependencies and gaps as the header says: the dump was cut off, or put together.
+        /// Not as many lines as the header says: the dump was cut off, or put together.
         case incomplete(promised: UInt64, found: UInt64)
         /// More bytes of names than a ledger holds (4 GiB).
         case tooMany
@@ -35,10 +35,12 @@ public struct DumpError: Error, Equatable, Sendable, CustomStringConvertible {
         case .content(let error): "line \(line): \(error)"
         case .noHeader: "line \(line): a dump starts with a header, and this is none"
         case .secondHeader: "line \(line): a second header; read one dump at a time"
-        case .schema(let schema): "line \(line): unknown schema \(quoted(schema)), known is \"retinue/1\""
+        case .schema(let schema):
+            "line \(line): unknown schema \(quoted(schema)); known are "
+                + DumpVersion.allCases.map { quoted($0.rawValue) }.joined(separator: " and ")
         case .tooLong(let limit): "line \(line): longer than \(limit) bytes"
         case .incomplete(let promised, let found):
-            "line \(line): the dump ends here with \(found) dependencies and gaps, and its header promises "
+            "line \(line): the dump ends here behind \(found) lines, and its header promises "
                 + "\(promised); it was cut off"
         case .tooMany: "line \(line): more than 4 GiB of names"
         }

@@ -1,6 +1,6 @@
 extension DumpHeader {
-    /// Reads the first line of a dump.
-    init(line text: UnsafeRawBufferPointer) throws(JSONError) {
+    /// Reads the first line of a dump in a version of the format.
+    init(line text: UnsafeRawBufferPointer, _ version: DumpVersion) throws(JSONError) {
         self.init()
         var parser = JSONParser(text)
         var seen = Set<String>()
@@ -8,7 +8,9 @@ extension DumpHeader {
         while let key = try parser.uniqueKey(&seen) {
             switch key {
             case "time": time = try parser.time(key)
-            case "host": try readHost(&parser)
+            case "host" where version == .first: try readMachine(&parser, andID: true)
+            case "host": hostID = try parser.string()
+            case "machine" where version != .first: try readMachine(&parser, andID: false)
             case "daemon": try readDaemon(&parser)
             case "scope": try readScope(&parser)
             case "sources": try readSources(&parser)
@@ -18,14 +20,16 @@ extension DumpHeader {
         }
         try parser.end()
         try parser.require(["time", "host", "daemon", "sources"], seen)
+        if version != .first { try parser.require(["machine"], seen) }
     }
 
-    private mutating func readHost(_ parser: inout JSONParser) throws(JSONError) {
+    /// The machine's name and addresses; in version 1 its id stood among them.
+    private mutating func readMachine(_ parser: inout JSONParser, andID: Bool) throws(JSONError) {
         var seen = Set<String>()
         try parser.beginObject()
         while let key = try parser.uniqueKey(&seen) {
             switch key {
-            case "id": hostID = try parser.string()
+            case "id" where andID: hostID = try parser.string()
             case "name": hostName = try parser.string()
             case "addresses":
                 try parser.beginArray()
@@ -35,7 +39,7 @@ extension DumpHeader {
             default: try parser.skip()
             }
         }
-        try parser.require(["id", "name", "addresses", "kernel", "boot"], seen)
+        try parser.require((andID ? ["id"] : []) + ["name", "addresses", "kernel", "boot"], seen)
     }
 
     private mutating func readDaemon(_ parser: inout JSONParser) throws(JSONError) {
@@ -59,6 +63,8 @@ extension DumpHeader {
             switch key {
             case "dependencies": contents.dependencies = try parser.unsigned()
             case "gaps": contents.gaps = try parser.unsigned()
+            case "processes": contents.processes = try parser.unsigned()
+            case "tombstones": contents.tombstones = try parser.unsigned()
             default: try parser.skip()
             }
         }

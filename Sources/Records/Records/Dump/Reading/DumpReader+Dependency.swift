@@ -8,12 +8,7 @@ extension DumpReader {
         try parser.beginObject()
         while let word = try parser.nextKey() {
             switch try seen.insert(word, at: parser.offset) {
-            case .host:
-                let named = try parser.string()
-                // A ledger is of one host.
-                guard named == host else {
-                    throw JSONError(.unknown(word: named, key: word), at: parser.offset)
-                }
+            case .host: try parser.host(host, word)
             case .program: fields.program = try program(&parser)
             case .child: fields.child = try program(&parser)
             case .peer: fields.peer = try program(&parser)
@@ -27,10 +22,10 @@ extension DumpReader {
         try parser.end()
         try seen.require(.dependency, at: parser.offset)
         try seen.require(.of(fields.relation), at: parser.offset)
-        guard fields.localHasPort, fields.remoteHasPort || fields.relation == .accept else {
-            throw JSONError(.missing(key: LineKey.port.rawValue), at: parser.offset)
-        }
-        ledger.restore(record(fields), traffic: Traffic(sent: fields.sent, received: fields.received))
+        try fields.requirePorts(at: parser.offset)
+        ledger.restore(
+            record(fields), traffic: Traffic(sent: fields.sent, received: fields.received),
+            fold: fields.relation == .file ? fields.fold : nil)
     }
 
     private mutating func program(_ parser: inout JSONParser) throws(JSONError) -> ProgramID {
@@ -83,12 +78,13 @@ extension DumpReader {
         record.count = fields.count
         record.access = fields.access
         record.kind = fields.kind
+        record.change = fields.change
         return record
     }
 }
 
 /// The values of a dependency's line; which of them count depends on the relation.
-private struct DependencyFields {
+struct DependencyFields {
     var program = ProgramID.unknown
     var child = ProgramID.unknown
     var peer = ProgramID.unknown
@@ -107,6 +103,15 @@ private struct DependencyFields {
     var last: UInt64 = 0
     var sent: UInt64 = 0
     var received: UInt64 = 0
+    var change: UInt32 = 0
+    var fold: Fold?
+
+    /// Throws unless every endpoint that must have a port has one.
+    func requirePorts(at offset: Int) throws(JSONError) {
+        guard localHasPort, remoteHasPort || relation == .accept else {
+            throw JSONError(.missing(key: LineKey.port.rawValue), at: offset)
+        }
+    }
 
     /// Reads the value of a key that needs no ledger.
     mutating func read(_ key: LineKey, _ parser: inout JSONParser) throws(JSONError) {
@@ -124,6 +129,9 @@ private struct DependencyFields {
         case .last: last = try parser.time(key)
         case .sent: sent = try parser.unsigned()
         case .received: received = try parser.unsigned()
+        // A ledger counts no further.
+        case .change: change = UInt32(clamping: try parser.unsigned())
+        case .folded: fold = try parser.fold()
         default: try parser.skip()
         }
     }
@@ -131,7 +139,7 @@ private struct DependencyFields {
 
 extension SeenKeys.Requirement {
     fileprivate static let dependency = Self(.host, .program, .relation, .count, .first, .last, .evidence)
-    fileprivate static let program = Self(.executable)
+    static let program = Self(.executable)
 
     /// What a relation has beside what all have.
     fileprivate static func of(_ relation: Relation) -> Self {

@@ -1,4 +1,4 @@
-/// Reads a dump in the form `retinue/1`, piece by piece, so that a large file need not be in memory.
+/// Reads a dump in the form `retinue/2` or `retinue/1`, piece by piece, so that a large file need not be in memory.
 ///
 /// Unknown keys and unknown types of line are ignored, as are empty lines; everything else that the
 /// format does not say is an error, after which the reader is of no more use. No input makes it trap.
@@ -10,9 +10,11 @@
 public struct DumpReader: ~Copyable {
     /// The first line, once it has been read.
     public private(set) var header: DumpHeader?
+    /// The version of the format, once the first line has been read.
+    private var version = DumpVersion.written
     var ledger = Ledger()
     var names = NameBuffers()
-    /// Lines of dependencies and gaps, those that could not be read among them.
+    /// Lines by type, those that could not be read among them.
     private var found = DumpHeader.Contents()
     /// Lines that could not be read and were left out, since the reader is lenient.
     public private(set) var skipped = 0
@@ -57,10 +59,9 @@ public struct DumpReader: ~Copyable {
     /// How many lines of the dump are not there, though its header promised them.
     public var missingLines: UInt64 {
         guard let promised = header?.contents else { return 0 }
-        let wanted = promised.dependencies.addingReportingOverflow(promised.gaps)
         // Whatever a line was that cannot be told, it is there.
-        let total = found.dependencies + found.gaps + unrecognised
-        return wanted.overflow ? .max : wanted.partialValue > total ? wanted.partialValue - total : 0
+        let total = found.total + unrecognised
+        return promised.total > total ? promised.total - total : 0
     }
 
     /// Ends the dump; the last line need not end with a newline.
@@ -72,13 +73,9 @@ public struct DumpReader: ~Copyable {
     }
 
     /// What has been read is less, or more, than the header promised.
-    ///
     private func missing(_ header: DumpHeader) -> DumpError? {
         guard !isLenient, let promised = header.contents, promised != found else { return nil }
-        return DumpError(
-            .incomplete(
-                promised: promised.dependencies &+ promised.gaps, found: found.dependencies &+ found.gaps),
-            line: line)
+        return DumpError(.incomplete(promised: promised.total, found: found.total), line: line)
     }
 
     private mutating func take(_ part: UnsafeRawBufferPointer, isWhole: Bool) throws(DumpError) {
@@ -118,7 +115,15 @@ public struct DumpReader: ~Copyable {
                 return
             case "gap" where header != nil:
                 found.gaps += 1
-                ledger.gaps.append(try Gap(line: text))
+                ledger.gaps.append(try Gap(line: text, version))
+                return
+            case "process" where header != nil && version != .first:
+                found.processes += 1
+                try checkProcess(text, host: header?.hostID ?? "")
+                return
+            case "tombstone" where header != nil && version != .first:
+                found.tombstones += 1
+                try checkTombstone(text, host: header?.hostID ?? "")
                 return
             default:
                 var parser = JSONParser(text)
@@ -135,9 +140,12 @@ public struct DumpReader: ~Copyable {
             return
         }
         guard kind.type == "header" else { throw DumpError(.noHeader, line: line) }
-        guard kind.schema == "retinue/1" else { throw DumpError(.schema(kind.schema ?? ""), line: line) }
+        guard let version = DumpVersion(rawValue: kind.schema ?? "") else {
+            throw DumpError(.schema(kind.schema ?? ""), line: line)
+        }
+        self.version = version
         do {
-            header = try DumpHeader(line: text)
+            header = try DumpHeader(line: text, version)
         } catch {
             throw DumpError(.content(error), line: line)
         }

@@ -27,6 +27,21 @@ extension JSONParser {
         return count
     }
 
+    /// Reads what a folded record stands for. The names in it have no place in a ledger.
+    mutating func fold() throws(JSONError) -> Fold {
+        var fold = Fold()
+        var seen = SeenKeys()
+        try beginObject()
+        while let word = try nextKey() {
+            switch try seen.insert(word, at: offset) {
+            case .paths: fold.paths = try count()
+            default: try skip()
+            }
+        }
+        try seen.require(.paths, at: offset)
+        return fold
+    }
+
     /// Reads a word of the vocabulary.
     mutating func word<Value>(_ key: LineKey, _ make: (String) -> Value?) throws(JSONError) -> Value {
         let word = try string()
@@ -55,4 +70,5 @@ extension JSONParser {
 
 extension SeenKeys.Requirement {
     fileprivate static let address = Self(.address)
+    fileprivate static let paths = Self(.paths)
 }

@@ -7,11 +7,12 @@ extension DumpHeader {
     }
 
     func appendLine(to out: inout [UInt8]) {
-        out.append("{\"type\":\"header\",\"schema\":\"retinue/1\"")
+        out.append("{\"type\":\"header\",\"schema\":")
+        JSONText.append(DumpVersion.written.rawValue, to: &out)
         out.append(",\"time\":\"", time: time)
-        out.append("\",\"host\":{\"id\":")
+        out.append("\",\"host\":")
         JSONText.append(hostID, to: &out)
-        out.append(",\"name\":")
+        out.append(",\"machine\":{\"name\":")
         JSONText.append(hostName, to: &out)
         out.append(",\"addresses\":[")
         for (index, address) in addresses.enumerated() {
@@ -41,6 +42,14 @@ extension DumpHeader {
             out.append(decimal: contents.dependencies)
             out.append(",\"gaps\":")
             out.append(decimal: contents.gaps)
+            if contents.processes != 0 {
+                out.append(",\"processes\":")
+                out.append(decimal: contents.processes)
+            }
+            if contents.tombstones != 0 {
+                out.append(",\"tombstones\":")
+                out.append(decimal: contents.tombstones)
+            }
             out.append("}")
         }
         out.append("}")

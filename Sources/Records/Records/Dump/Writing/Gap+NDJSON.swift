@@ -6,8 +6,11 @@ extension Gap {
         JSONText.append(cause, to: &out)
         out.append(",\"from\":\"", time: from)
         out.append("\",\"to\":\"", time: to)
-        out.append("\",\"lost\":")
-        out.append(decimal: lost)
+        out.append("\"")
+        if let lost, lost != 0 {
+            out.append(",\"lost\":")
+            out.append(decimal: lost)
+        }
         if resynchronised != 0 {
             out.append(",\"resynchronised\":\"", time: resynchronised)
             out.append("\"")

@@ -1,5 +1,5 @@
 extension Ledger {
-    /// Writes a dump in the form `retinue/1`: the header's line, a line for each dependency in the order in
+    /// Writes a dump in the form `retinue/2`: the header's line, a line for each dependency in the order in
     /// which they were first seen, a line for each gap.
     ///
     /// - Parameters:
@@ -53,6 +53,11 @@ extension Ledger {
         lines.out.append(key.relation.word)
         lines.out.append("\"")
         appendObject(of: record, to: &lines)
+        if let fold = fold(of: position) {
+            lines.out.append(",\"folded\":{\"paths\":")
+            lines.out.append(decimal: max(fold.paths, 1))
+            lines.out.append("}")
+        }
         if key.peer != .unknown {
             lines.out.append(",\"peer\":")
             append(key.peer, to: &lines)
@@ -64,6 +69,8 @@ extension Ledger {
             lines.out.append(",\"received\":")
             lines.out.append(decimal: traffic.received)
         }
+        lines.out.append(",\"change\":")
+        lines.out.append(decimal: UInt64(record.change))
         lines.appendEnd(of: record)
     }
 
