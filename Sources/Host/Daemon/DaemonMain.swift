@@ -74,7 +74,7 @@ public enum DaemonMain {
             ledger.openGap(
                 Gap(
                     source: SourceName.daemon, cause: Watcher<LiveEngine, LiveWaiting>.notRunning, from: from,
-                    to: max(from, live), lost: 0), joinWithin: 0)
+                    to: max(from, live), lost: nil), joinWithin: 0)
         }
         let surroundingsOfHost = LiveSurroundings(
             roots: sources.watch.roots, network: network, calls: sources.watch.calls)
