@@ -3,7 +3,9 @@
 import os
 import pathlib
 import subprocess
+import sys
 import time
+import traceback
 
 os.environ.setdefault("RETINUE_PRODUCTS", "/in/bin")
 os.environ.setdefault("RETINUE_PROGRAMS", "/in/programs")
@@ -12,8 +14,15 @@ from watching import Checks, Daemon, Dump, Failure, names, program, until  # noq
 
 OUT = pathlib.Path("/out")
 WORK = pathlib.Path("/w")
-# The guest runs in software, an order of magnitude slower than a machine.
-SLOW = 10
+
+
+def failed(kind, value, trace):
+    """What ends a test is a point that failed."""
+    traceback.print_exception(kind, value, trace)
+    print(f"FAIL  the test came to its end ({value})", flush=True)
+
+
+sys.excepthook = failed
 
 
 def arguments():

@@ -76,6 +76,8 @@ static pid_t cause(const char *log, char kind, double seconds, double rate, int 
     pid_t pid = rate == 0 ? 0 : fork();
     if (rate == 0 || pid > 0) return pid;
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    // What was begun is finished, and said.
+    sigaction(SIGTERM, &(struct sigaction){.sa_handler = end, .sa_flags = SA_RESTART}, NULL);
     char path[4096];
     snprintf(path, sizeof path, "%s.%c", log, kind);
     FILE *lines = fopen(path, "we");
