@@ -11,7 +11,7 @@ import time
 from watching import HERE, PATIENCE, Daemon, Dump, Failure, Scratch, names, program
 
 # The most calls into foreign file systems that may be outstanding at a time; docs/architecture.md states it.
-BLOCKED_CALLS = 8
+BLOCKED_CALLS = 4
 
 
 def mount(*words):

@@ -16,7 +16,8 @@ import time
 
 from watching import Checks, Daemon, Failure, Scratch, private_mounts, program, until
 
-LAG = 5_000_000_000  # what the store may be behind, ns
+SECOND = 1_000_000_000
+LAG = 5 * SECOND  # what the store may be behind
 
 
 def run(folder, rounds, seed, checks):
@@ -26,7 +27,7 @@ def run(folder, rounds, seed, checks):
     load.mkdir()
     daemon = Daemon(folder)
     log = open(folder / "marks.log", "w")
-    runs = []  # (ready, killed), ns
+    runs = []  # (ready, killed, started again), ns
     children = []
     try:
         daemon.start()
@@ -38,8 +39,9 @@ def run(folder, rounds, seed, checks):
         for number in range(rounds):
             time.sleep(chance.uniform(0.05, 6.5))
             daemon.signal(signal.SIGKILL)
-            runs.append((ready, time.time_ns()))
+            killed = time.time_ns()
             daemon.process.wait()
+            runs.append((ready, killed, time.time_ns()))
             try:
                 daemon.start()
             except Failure as failure:
@@ -50,9 +52,8 @@ def run(folder, rounds, seed, checks):
         children[0].terminate()
         children[0].wait()
         time.sleep(0.2)
-        end = time.time_ns()
         made = daemon.dump()
-        hold(made, folder, runs, ready, end, checks)
+        hold(made, folder, runs, ready, checks)
         code, took = daemon.terminate()
         checks(code == 0, "SIGTERM ends the last run with 0", f"{took:.2f} s")
     finally:
@@ -62,7 +63,7 @@ def run(folder, rounds, seed, checks):
         daemon.kill()
 
 
-def hold(made, folder, runs, ready, end, checks):
+def hold(made, folder, runs, ready, checks):
     truth = [tuple(map(int, line.split())) for line in (folder / "marks.log").read_text().splitlines()]
     found = made.files(below=folder / "marks")
     missing, silent, twice = [], [], []
@@ -72,9 +73,9 @@ def hold(made, folder, runs, ready, end, checks):
             twice.append(n)
         if records:
             continue
-        if any(start <= before and after <= killed - LAG for start, killed in runs) or before >= ready:
+        if any(start <= before and after <= killed - LAG for start, killed, _ in runs) or before >= ready:
             missing.append(n)
-        if not made.excuses(before, after):
+        if not made.excuses(before, after, "file"):
             silent.append(n)
     lost = len(truth) - len(found)
     checks(not missing, "nothing older than five seconds is missing",
@@ -85,12 +86,10 @@ def hold(made, folder, runs, ready, end, checks):
     caused = len(list((folder / "load").glob("u*/*")))
     checks(units <= caused, "no more spawns are counted than there were", f"{units} of {caused}")
     spans = made.spans()
-    starts = [start for start, _ in runs[1:]] + [ready]
-    open_ = [(killed, start) for (_, killed), start in zip(runs, starts)
-             if not any(a <= killed and start - 2_000_000_000 <= b for a, b in spans)]
+    open_ = [killed for _, killed, again in runs if not any(start <= killed and again <= end for start, end in spans)]
     checks(not open_, "a gap spans the time between two runs", f"{len(open_)} of {len(runs)} without, {len(made.gaps)} gap lines")
-    wide = [(a, b) for a, b in spans if not any(killed - LAG - 10 ** 9 <= a and b <= start + 10 ** 9
-                                                for (_, killed), start in zip(runs, starts))]
+    wide = [(start, end) for start, end in spans
+            if not any(killed - LAG - SECOND <= start and end <= again + 5 * SECOND for _, killed, again in runs)]
     checks(len(wide) <= len(made.lost()), "no gap says more than the runs' ends took", f"{len(wide)} of {len(spans)} wider")
 
 

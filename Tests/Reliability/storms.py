@@ -64,7 +64,7 @@ class Storm:
             if record["relation"] == "connect" and record["remote"]["port"] == self.port:
                 key = record["program"]["executable"], record["remote"]["address"]
                 connected[key] = connected.get(key, 0) + record["count"]
-        total, missing, silent, parents = 0, 0, [], []
+        total, missing, silent, parents, miscounted = 0, 0, [], [], []
         for one in self.workers:
             for kind, own in (("f", one["storm"]), ("u", one["unit"])):
                 for path, before, after in self.facts(one, kind):
@@ -74,7 +74,7 @@ class Storm:
                     if kind == "u" and one["storm"] in owners.get(path, ()):
                         parents.append(path)  # a unit's file under the program that spawned it
                     missing += 1
-                    if not made.excuses(before, after):
+                    if not made.excuses(before, after, "file"):
                         silent.append(path)
             for address, before, after in self.facts(one, "c"):
                 total += 1
@@ -86,10 +86,11 @@ class Storm:
             spawned = sum(record["count"] for record in made.of("spawn", one["storm"])
                           if record["child"]["executable"] == one["unit"])
             caused = sum(1 for _ in self.facts(one, "u"))
-            if spawned > caused:
-                wrong.append((one["storm"], f"{spawned} spawns of {caused}", "counted"))
+            if spawned > caused or (spawned < caused and not made.spans("file")):
+                miscounted.append(f"{spawned} of {caused}")
         checks(total > 0, f"{point}: the storm caused something", f"{total} facts, {missing} missing")
         checks(not silent, f"{point}: every missing fact lies within a gap's span", f"{len(silent)} outside {silent[:2]}")
         checks(not wrong, f"{point}: no file is under another worker's program", f"{len(wrong)}, {len(exact_wrong)} exact {wrong[:2]}")
         checks(not parents, f"{point}: no spawned program's file is under its parent", f"{len(parents)} {parents[:1]}")
+        checks(not miscounted, f"{point}: spawns are counted rightly", ", ".join(miscounted))
         return total, missing

@@ -131,6 +131,12 @@ def nanoseconds(text):
     return round(moment.timestamp() * 1000) * 1_000_000
 
 
+# The sources whose gaps say nothing of files.
+SOCKETS = {"tracepoint", "sock_diag"}
+# Keys of a gap that speaks of one place alone.
+PLACES = {"path", "mount", "mounts", "filesystem", "filesystems"}
+
+
 class Dump:
     """A dump's lines by type."""
 
@@ -168,14 +174,17 @@ class Dump:
     def lost(self):
         return {name: source["lost"] for name, source in self.header["sources"].items() if source.get("lost")}
 
-    def spans(self, *sources):
-        """The spans of the gaps, in nanoseconds, of these sources or of all, a millisecond wider than written."""
-        return [(nanoseconds(gap["from"]) - 1_000_000, nanoseconds(gap["to"]) + 2_000_000) for gap in self.gaps
-                if not sources or gap["source"] in sources]
+    def spans(self, of=None):
+        """The spans of the gaps, in nanoseconds, a little wider than the milliseconds that are written.
 
-    def excuses(self, before, after, *sources):
+        `of`: `file` for those that excuse a missing file alone. A gap that names the mount of which it speaks is none of
+        these: what is missing elsewhere is not excused by it."""
+        return [(nanoseconds(gap["from"]) - 1_000_000, nanoseconds(gap["to"]) + 2_000_000) for gap in self.gaps
+                if not (of == "file" and gap["source"] in SOCKETS) and not any(key in gap for key in PLACES)]
+
+    def excuses(self, before, after, of=None):
         """Whether an event that happened between these two times may have been lost by what a gap says."""
-        return any(start <= after and before <= end for start, end in self.spans(*sources))
+        return any(start <= after and before <= end for start, end in self.spans(of))
 
 
 class Daemon:
