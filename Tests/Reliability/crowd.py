@@ -49,7 +49,8 @@ def beside(folder, options, checks):
                f"p50 {percentile(took, .5):.3f} s, p99 {percentile(took, .99):.3f} s of {len(took)}")
         time.sleep(5)
         calm = daemon.dump()
-        checks(len(calm.gaps) <= len(made.gaps), "no loss keeps itself alive", f"{len(calm.gaps)} gap lines, {len(made.gaps)} before")
+        checks(len(calm.gaps) <= len(made.gaps), "no loss keeps itself alive",
+               f"{len(calm.gaps)} gap lines, {len(made.gaps)} before")
         code, seconds = daemon.terminate()
         checks(code == 0, "SIGTERM ends it with 0", f"{seconds:.2f} s")
     finally:

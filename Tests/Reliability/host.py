@@ -14,6 +14,15 @@ from watching import HERE, PATIENCE, Daemon, Dump, Failure, Scratch, names, prog
 BLOCKED_CALLS = 4
 
 
+FAULTS = {}
+
+
+def fault(function):
+    """Makes a function of a `Host` a fault by its name."""
+    FAULTS[function.__name__.replace("_", "-")] = function
+    return function
+
+
 def mount(*words):
     subprocess.run(["mount", *map(str, words)], check=True)
 

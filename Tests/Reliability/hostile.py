@@ -113,7 +113,8 @@ def attack(name, options, checks):
         checks(memory <= options.bound, f"{name}: memory stays under {options.bound:.0f} MiB",
                f"{memory:.0f} MiB at most, {before:.0f} before")
         kept = sum(made.has_file(reader, str(fact)) for fact in facts)
-        checks(kept == len(facts) or made.excuses(begin, end, "file"), f"{name}: facts of another program are recorded, or a gap says not",
+        checks(kept == len(facts) or made.excuses(begin, end, "file"),
+               f"{name}: facts of another program are recorded, or a gap says not",
                f"{kept} of {len(facts)}, {len(made.gaps)} gap lines")
         checks.say(f"      {len(made.records)} records; gave way: {said(made, answer) or 'nothing is named'}; lost {made.lost()}")
         code, took = daemon.terminate(120)
