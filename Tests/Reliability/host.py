@@ -36,7 +36,8 @@ def umount(path):
 def image(path, kind, megabytes):
     with open(path, "wb") as file:
         file.truncate(megabytes << 20)
-    subprocess.run([f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else []), path], check=True)
+    subprocess.run([f"mkfs.{kind}", "-q", *(["-F"] if kind == "ext4" else []), path], check=True, stdout=subprocess.DEVNULL,
+                   stderr=subprocess.DEVNULL)
     return path
 
 

@@ -20,14 +20,14 @@ class Storm:
         self.server = program("server", folder / "bin")
         self.processes = []
 
-    def start(self, seconds, opens, spawns, connections):
+    def start(self, seconds, opens, spawns, connections, names=0):
         """Rates a second and worker; gives the processes."""
         if connections:
             server = subprocess.Popen([self.server, str(self.port)], stdout=subprocess.PIPE)
             server.stdout.readline()
             self.processes.append(server)
         started = [subprocess.Popen([one["storm"], one["place"], str(seconds), str(opens), str(spawns), str(connections),
-                                     str(self.port), one["unit"], one["log"]]) for one in self.workers]
+                                     str(self.port), one["unit"], one["log"], str(names)]) for one in self.workers]
         self.processes += started
         return started
 
@@ -36,8 +36,7 @@ class Storm:
             process.terminate()
             process.wait()
 
-    def facts(self, worker, kind):
-        """(name, before, after) of what a worker caused: files f, spawned units u, connections c."""
+    def lines(self, worker, kind):
         try:
             with open(f"{worker['log']}.{kind}") as lines:
                 for line in lines:
@@ -45,6 +44,14 @@ class Storm:
                     yield name, int(before), int(after)
         except FileNotFoundError:
             return
+
+    def facts(self, worker, kind):
+        """(name, before, after) of what a worker caused: files f, spawned units u, connections c."""
+        return (line for line in self.lines(worker, kind) if line[0] != "=")
+
+    def caused(self, worker, kind):
+        """How many there were, names used again included."""
+        return next((count for name, count, _ in self.lines(worker, kind) if name == "="), 0)
 
     def hold(self, made, checks, point):
         """Every fact is recorded under its own program, or lies within a gap's span; none is another's."""
@@ -85,12 +92,14 @@ class Storm:
                     silent.append(f"connection to {address}")
             spawned = sum(record["count"] for record in made.of("spawn", one["storm"])
                           if record["child"]["executable"] == one["unit"])
-            caused = sum(1 for _ in self.facts(one, "u"))
-            if spawned > caused or (spawned < caused and not made.spans("file")):
-                miscounted.append(f"{spawned} of {caused}")
+            connects = sum(connected[key] for key in connected if key[0] == one["storm"])
+            for what, counted, kind, gaps in (("spawns", spawned, "u", made.spans("file")), ("connects", connects, "c", made.gaps)):
+                caused = self.caused(one, kind)
+                if counted > caused or (counted < caused and not gaps):
+                    miscounted.append(f"{counted} of {caused} {what}")
         checks(total > 0, f"{point}: the storm caused something", f"{total} facts, {missing} missing")
         checks(not silent, f"{point}: every missing fact lies within a gap's span", f"{len(silent)} outside {silent[:2]}")
         checks(not wrong, f"{point}: no file is under another worker's program", f"{len(wrong)}, {len(exact_wrong)} exact {wrong[:2]}")
         checks(not parents, f"{point}: no spawned program's file is under its parent", f"{len(parents)} {parents[:1]}")
-        checks(not miscounted, f"{point}: spawns are counted rightly", ", ".join(miscounted))
+        checks(not miscounted, f"{point}: spawns and connects are counted rightly", ", ".join(miscounted))
         return total, missing

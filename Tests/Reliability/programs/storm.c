@@ -1,10 +1,11 @@
 // A mixed load in which every fact has a name of its own, and a log that says when each was caused.
 //
-//   storm FOLDER SECONDS OPENS SPAWNS CONNECTIONS PORT UNIT LOG
+//   storm FOLDER SECONDS OPENS SPAWNS CONNECTIONS PORT UNIT LOG [NAMES]
 //
 // OPENS, SPAWNS and CONNECTIONS are rates a second, 0 for none and -1 for as fast as it goes. Files are FOLDER/fD/N,
 // a spawned UNIT creates FOLDER/uD/N, connection N goes from this program to port PORT of 127.A.B.C, one address each.
-// LOG.f, LOG.u and LOG.c get `NAME BEFORE AFTER` a line, wall-clock times in nanoseconds.
+// LOG.f, LOG.u and LOG.c get `NAME BEFORE AFTER` a line, wall-clock times in nanoseconds, and at last `= COUNT 0`. With
+// NAMES, so many of each kind are used, over and over, and logged the first time.
 #define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <errno.h>
@@ -26,6 +27,7 @@ extern char **environ;
 static volatile sig_atomic_t ended;
 static const char *folder, *unit;
 static int port;
+static long names;
 
 static void end(int signal) { ended = signal; }
 
@@ -81,22 +83,30 @@ static pid_t cause(const char *log, char kind, double seconds, double rate, int 
     char path[4096];
     snprintf(path, sizeof path, "%s.%c", log, kind);
     FILE *lines = fopen(path, "we");
-    long long start = now(), stop = start + seconds * 1e9;
-    for (long n = 0; !ended && now() < stop; n++) {
-        long long early = rate > 0 ? start + (long long)(n / rate * 1e9) - now() : 0;
-        if (early > 0) nanosleep(&(struct timespec){early / 1000000000, early % 1000000000}, NULL);
-        long long before = now();
-        if (once(n, path, sizeof path) == 0) fprintf(lines, "%s %lld %lld\n", path, before, now());
+    long long start = now(), stop = start + seconds * 1e9, before;
+    long done = 0;
+    for (long n = 0; !ended && (before = now()) < stop; n++) {
+        // Sleeping costs more than a fact: some are caused together.
+        long long early = rate > 0 ? start + (long long)(n / rate * 1e9) - before : 0;
+        if (early > 1000000) {
+            nanosleep(&(struct timespec){early / 1000000000, early % 1000000000}, NULL);
+            before = now();
+        }
+        if (once(names ? n % names : n, path, sizeof path)) continue;
+        done++;
+        if (!names || n < names) fprintf(lines, "%s %lld %lld\n", path, before, now());
     }
+    fprintf(lines, "= %ld 0\n", done);
     fclose(lines);
     _exit(0);
 }
 
 int main(int count, char **arguments) {
-    if (count != 9) return 2;
+    if (count < 9) return 2;
     struct sigaction action = {.sa_handler = end};
     sigaction(SIGTERM, &action, NULL);
     folder = arguments[1], unit = arguments[7], port = atoi(arguments[6]);
+    names = count > 9 ? atol(arguments[9]) : 0;
     double seconds = atof(arguments[2]);
     pid_t children[] = {
         cause(arguments[8], 'f', seconds, atof(arguments[3]), open_file),
