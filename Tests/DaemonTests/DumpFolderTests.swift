@@ -6,6 +6,34 @@ import Testing
 
 @testable import Daemon
 
+extension DumpFolder {
+    /// A dump from beginning to end, as the loop and its thread make it together.
+    @discardableResult
+    fileprivate func write(
+        _ ledger: borrowing Ledger, _ header: DumpHeader, time: UInt64, keep: Int
+    ) throws(SystemError) -> String {
+        let file = try begin()
+        try Self.fill(file, ledger, header)
+        return try publish(file, time: time, keep: keep)
+    }
+
+    fileprivate func writeNameless(
+        _ ledger: borrowing Ledger, _ header: DumpHeader
+    ) throws(SystemError) -> FileDescriptor {
+        let file = try nameless()
+        try Self.fill(file, ledger, header)
+        return file
+    }
+
+    private static func fill(
+        _ file: borrowing FileDescriptor, _ ledger: borrowing Ledger, _ header: DumpHeader
+    ) throws(SystemError) {
+        try ledger.writeNDJSON(header: header) { (bytes: UnsafeRawBufferPointer) throws(SystemError) in
+            try file.writeAll(bytes)
+        }
+    }
+}
+
 @Suite struct DumpFolderTests {
     /// 2026-11-21T02:00:00.123Z
     private static let time: UInt64 = 1_795_226_400_123_000_000

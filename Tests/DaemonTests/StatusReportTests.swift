@@ -20,7 +20,7 @@ private let hostile = [
             isReady: true, header: header, pid: 23, stateFolder: text, records: 1, programs: 2, paths: 3,
             gaps: 4,
             resident: .max, ledger: 5, storePath: text, storePending: 6, storeWritten: nil, storeError: text,
-            degraded: [text, text])
+            longestPause: 7_000, degraded: [text, text])
     }
 
     @Test(arguments: hostile)
@@ -53,7 +53,7 @@ private let hostile = [
             "started":"2025-11-21T01:53:20.000Z","state_dir":"1.0","records":1,"programs":2,"paths":3,"gaps":4,
             "memory":{"resident":18446744073709551615,"ledger":5},
             "store":{"path":"1.0","pending":6,"last_written":"2025-11-21T01:59:59.000Z","error":null},
-            "sources":{},"degraded":[]}
+            "longest_pause_us":7,"sources":{},"degraded":[]}
             """
         #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))
         status.header.scope = .init(netns: "web", cgroup: "a.slice")

@@ -114,6 +114,19 @@ struct Scene: ~Copyable {
                 hasUnreadEnd: hasUnreadEnd))
     }
 
+    /// A process event at a time that the test chooses.
+    mutating func lifecycle(_ kind: LifecycleEvent.Kind, _ pid: Int32, _ parent: Int32 = 0, at time: UInt64) {
+        batch.lifecycle.append(.init(kind, pid: pid, parent: parent, time: time))
+    }
+
+    /// Ends the batch with this cutoff.
+    mutating func interpret(at cutoff: UInt64) {
+        batch.cutoff = cutoff
+        batch.wall = cutoff + 1_700_000_000_000_000_000
+        observer.interpret(batch)
+        batch.reset()
+    }
+
     /// Ends the batch: the cutoff lies behind everything, or `early` nanoseconds before its end.
     mutating func interpret(early: UInt64 = 0) {
         batch.cutoff = tick() - early
@@ -132,8 +145,11 @@ struct Scene: ~Copyable {
     }
 
     /// Every record as a line: `program file path rw`, `program spawn child`, `program connect …`.
-    var lines: [String] {
-        observer.ledger.records.map { record in
+    var lines: [String] { lines { _ in true } }
+
+    /// The lines of those records that qualify.
+    func lines(_ qualifies: (Record) -> Bool) -> [String] {
+        observer.ledger.records.filter(qualifies).map { record in
             let key = record.key
             let start = text(key.program) + " \(key.relation) "
             func path(_ number: UInt32) -> String {

@@ -26,6 +26,7 @@
 #include <signal.h>
 #include <stdint.h>
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -107,6 +108,9 @@ enum {
 // -- constants whose macros are composed --------------------------------------------------------
 
 static const int clinux_EPOLL_CLOEXEC = EPOLL_CLOEXEC;
+static const unsigned int clinux_MFD_CLOEXEC = MFD_CLOEXEC;
+static const int clinux_EFD_CLOEXEC = EFD_CLOEXEC;
+static const int clinux_EFD_NONBLOCK = EFD_NONBLOCK;
 static const int clinux_TFD_CLOEXEC = TFD_CLOEXEC;
 static const int clinux_TFD_NONBLOCK = TFD_NONBLOCK;
 static const int clinux_SFD_CLOEXEC = SFD_CLOEXEC;

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 
 /// An open file descriptor with one owner; closed when the owner lets it go.
-public struct FileDescriptor: ~Copyable {
+public struct FileDescriptor: ~Copyable, Sendable {
     /// The descriptor's number; valid as long as this value lives.
     public let number: Int32
 

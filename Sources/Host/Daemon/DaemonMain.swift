@@ -33,7 +33,7 @@ public enum DaemonMain {
         }
     }
 
-    private static func start(_ options: Options) throws -> Watcher {
+    private static func start(_ options: Options) throws -> Watcher<LiveEngine, LiveWaiting> {
         let started = Clock.wall()
         // A table that has grown leaves its former place behind. Given a size of its own, and not the one that
         // the C library would learn from the tables themselves, such a place goes back to the kernel at once:
@@ -70,18 +70,14 @@ public enum DaemonMain {
         try store.load(into: &ledger)
         let live = LiveSurroundings(roots: sources.watch.roots, network: network)
         let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
-        var degraded: [String] = []
-        if !sources.rings.isOn { degraded.append("no tracepoint ring: \(sources.rings.reason)") }
-        for sentence in degraded { Message.print("degraded: \(sentence)") }
+        let observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
+        let engine = try LiveEngine(sources, network, recorder, started: started)
+        if !engine.hasTransitions { Message.print("degraded: \(engine.degraded[0])") }
         return Watcher(
             options: options, configuration: configuration, host: host, network: network, folder: folder,
-            started: started, sources: sources,
-            observer: Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope),
-            store: store,
-            desk: desk, recorder: recorder, manager: ServiceManager(), poller: try Poller(), signals: signals,
-            tick: try TimerDescriptor(), storeTimer: try TimerDescriptor(),
-            housekeeping: try TimerDescriptor(),
-            degraded: degraded)
+            started: started, session: Session(engine, observer, begun: started),
+            waiting: try LiveWaiting(signals: signals), store: store, desk: desk, manager: ServiceManager(),
+            dumpWriter: try DumpWriter())
     }
 
     /// The control group that was named, if one was. It need not be there yet: a service manager makes it

@@ -7,7 +7,7 @@ import SystemCalls
 /// A socket stays in the namespace that it was opened in, wherever it is used. It also **keeps the
 /// namespace alive**, interfaces and all: close what was opened in it when its last process is gone.
 /// Needs `CAP_SYS_ADMIN` here and in the namespace's user namespace. Linux 3.0.
-public struct NetworkNamespace: ~Copyable {
+public struct NetworkNamespace: ~Copyable, Sendable {
     private let descriptor: FileDescriptor
     /// The namespace's number, as `/proc/PID/ns/net` shows it (`net:[4026531833]`): equal for two
     /// paths to one namespace.

@@ -28,14 +28,6 @@ struct BatchWork {
     /// Where those renames led, in the order of the queue.
     var moves: [(index: Int, old: [UInt8], new: [UInt8])] = []
 
-    /// The images of one process in the course of a batch.
-    struct Timeline {
-        /// Images in order; each from the position in the process's list where its exec's chain ends.
-        var spans: [(image: Image, from: Int)]
-        /// Set when an exec left no mark in the list, so that no event can be ordered against it.
-        var isFloating = false
-    }
-
     mutating func begin(_ batch: borrowing EventBatch) {
         paths.reserveCapacity(batch.files.count)
         positions.reserveCapacity(batch.files.count)

@@ -222,18 +222,18 @@ public struct ImageFacts: Sendable {
 }
 
 /// Events that a source could not deliver.
-public struct Loss: Sendable {
+public struct Loss: Hashable, Sendable {
     /// The source, as in the header of a dump.
     public var source: String
     /// Why.
     public var cause: String
-    /// How many, or one if the kernel does not count.
-    public var count: UInt64
-    /// The time before which nothing was lost, nanoseconds since 1970.
+    /// How many; `nil` where nobody can know.
+    public var count: UInt64?
+    /// The time before which nothing was lost, nanoseconds since 1970; 0 for the end of the last whole drain.
     public var since: UInt64
 
     /// Makes a loss.
-    public init(source: String, cause: String, count: UInt64, since: UInt64) {
+    public init(source: String, cause: String, count: UInt64?, since: UInt64 = 0) {
         self.source = source
         self.cause = cause
         self.count = count

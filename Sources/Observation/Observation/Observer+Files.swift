@@ -72,20 +72,28 @@ extension Observer {
             give(path, access, flags, process, process.image, isFirst: true, time)
             return
         }
-        let spans = timeline.spans
-        var first = 0
-        if !timeline.isFloating {
-            while first + 1 < spans.count, spans[first + 1].from <= position { first += 1 }
+        let place = timeline.place(at: position)
+        let (range, isCertain) = (place.range, place.isCertain)
+        if !isCertain { counters.ambiguousFiles += 1 }
+        func image(_ number: Int) -> Image {
+            var image = timeline.spans[number].image
+            if !isCertain { image.isCertain = false }
+            return image
         }
         // It may be a later image that closes what this one opened.
-        if first + 1 < spans.count {
+        if range.count > 1 {
             remember(
-                path, access, process.pid, by: spans[first].image.program,
-                for: spans[first + 1].image.program)
+                path, access, process.pid, by: image(range.lowerBound).program,
+                for: image(range.lowerBound + 1).program)
         }
-        for number in first..<spans.count {
-            give(path, access, flags, process, spans[number].image, isFirst: number == first, time)
+        for number in range {
+            give(path, access, flags, process, image(number), isFirst: number == range.lowerBound, time)
         }
+        // A process whose exec is still to be interpreted has a chain behind all that is of a former life.
+        if !place.others.isEmpty, held.contains(where: { $0.pid == process.pid && $0.kind == .exec }) {
+            return
+        }
+        for number in place.others { give(path, access, flags, process, image(number), isFirst: true, time) }
     }
 
     /// - Parameter isFirst: false for an image that the event only may belong to: a close without an
@@ -100,12 +108,12 @@ extension Observer {
             return
         }
         if flags.contains(.opened) {
-            noteFile(program, path, access, flags, .exact, time)
+            noteFile(program, path, access, flags, image.evidence, time)
             return
         }
         let isKnown = ledger.position(of: .file(program, path: path)) != nil
         if !isFirst, !isKnown { return }
-        noteFile(program, path, access, flags, .exact, time, count: 0)
+        noteFile(program, path, access, flags, image.evidence, time, count: 0)
         if flags.contains(.closedWritable), !isKnown || process.gap.contains(where: { $0.path == path }) {
             creditOpener(path, process, image, time)
         }
@@ -178,8 +186,11 @@ extension Observer {
 
     /// A process of this batch, asked for if it was not met before.
     private mutating func process(_ pid: Int32) -> Process? {
-        if let process = processes[pid] { return process }
-        return adopt(pid) ? processes[pid] : nil
+        if let process = processes[pid], process.image.program != .unknown || process.exit != 0 {
+            return process
+        }
+        // Not met before, or of an exec that left no trace: it may still be there to be asked.
+        return adopt(pid) ? processes[pid] : processes[pid]
     }
 
     /// Notes a file of a program.

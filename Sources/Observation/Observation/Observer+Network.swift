@@ -6,11 +6,6 @@ import Records
 /// causes one (connect, listen), the process tells; where a packet does (accept), the addresses do, and
 /// between two addresses of one namespace the connecting process, whose change always comes first.
 extension Observer {
-    /// The namespace of a process at a time.
-    func network(of pid: Int32, at time: UInt64) -> NetworkPlace {
-        processes[pid]?.image(at: time).network ?? .unknown
-    }
-
     /// Those processes that are not known to be in another namespace than the one that is watched.
     func near(_ pids: [Int32]) -> [Int32] {
         guard let own = scope.network else { return pids }

@@ -42,7 +42,7 @@ extension Observer {
                     blocked.insert(event.pid)
                     held.append(event)
                 } else {
-                    fork(event)
+                    fork(event, batch.cutoff)
                 }
             case .exec:
                 let chain = blocked.contains(event.pid) ? nil : findChain(event, execs)
@@ -65,7 +65,7 @@ extension Observer {
         }
     }
 
-    private mutating func fork(_ event: LifecycleEvent) {
+    private mutating func fork(_ event: LifecycleEvent, _ cutoff: UInt64) {
         let former = processes[event.pid]
         // Found in /proc after this fork: what was found is newer.
         if let former, former.foundAt > event.time { return }
@@ -80,10 +80,26 @@ extension Observer {
         child.newbornOf = event.parent
         work.births.append(event.pid)
         processes.put(child)
-        if let former, work.lengths[event.pid] != nil {
-            // The pid was used again while events of its former life may still be in this batch.
-            work.timelines[event.pid] = .init(spans: [(former.image, 0), (image, 0)], isFloating: true)
+        // The pid was used again while events of its former life are in this batch, or will be in the next one. Of
+        // one that had ended before the last batch was read every event was in that.
+        guard let former else { return }
+        if work.lengths[event.pid] != nil, former.exit == 0 || former.exit > lastCutoff {
+            var timeline = work.timelines[event.pid] ?? Timeline(former.image)
+            timeline.fork(image)
+            work.timelines[event.pid] = timeline
         }
+        if former.exit == 0 || former.exit > cutoff { formerLives[event.pid] = former.image }
+    }
+
+    /// Begins the timelines of pids that were used again before the events of their former life had all been read.
+    mutating func recallFormerLives() {
+        for (pid, former) in formerLives where work.lengths[pid] != nil {
+            guard let process = processes[pid] else { continue }
+            var timeline = Timeline(former)
+            timeline.fork(process.image)
+            work.timelines[pid] = timeline
+        }
+        formerLives.removeAll()
     }
 
     /// Hands the gaps of parents on to the children of this batch, in the order of their forks.
@@ -138,18 +154,27 @@ extension Observer {
                 pid: event.pid, start: 0, image: .unknown, workload: .none, hasExecuted: true)
         let chain = chosen.flatMap { work.chains[event.pid]?[$0] }
         let time = wall(event.time, batch)
-        if let chain { work.execEvents[event.pid, default: []].formUnion(chain.events) }
+        if let chain {
+            work.execEvents[event.pid, default: []].formUnion(chain.events)
+            // Whatever its former life did stands before this chain.
+            formerLives[event.pid] = nil
+        }
         if process.foundAt > event.time {
             // What /proc showed already contains this exec.
-            if let chain { noteChain(chain, process.image.program, script: .none, time) }
+            if let chain {
+                noteChain(chain, process.image.program, script: .none, time, process.image.evidence)
+            }
             return
         }
         let facts = facts(for: event, chain)
         let old = process.image
         let wasFork = !process.hasExecuted
-        let program = program(of: &process, chain, facts)
-        let lineage = lineages.extend(old.lineage, with: program)
+        let isRepeated = work.timelines[event.pid] != nil
+        let program = program(of: &process, chain, facts, isRepeated: isRepeated)
+        let lineage = program == .unknown ? old.lineage : lineages.extend(old.lineage, with: program)
         var image = Image(program: program, lineage: lineage, since: event.time)
+        // A chain that lacks a part names the wrong file, unless what was read of the process says the same.
+        image.isCertain = lossyBatches == 0 ? chain != nil || facts != nil : facts != nil
         image.network =
             if let network = facts?.network, network != 0 {
                 NetworkPlace(read: network)
@@ -157,14 +182,19 @@ extension Observer {
                 old.network.carriedOver
             }
         process.become(image)
-        if let chain { noteChain(chain, program, script: ledger[program].script, time) }
+        if let chain {
+            noteChain(chain, program, script: ledger[program].script, time, image.evidence)
+        }
         if old.program != .unknown, program != .unknown, isRecorded(old.program) {
-            ledger.note(.spawn(old.program, child: program), evidence: .exact, time: time)
+            let isCertain = old.isCertain && image.isCertain
+            ledger.note(
+                .spawn(old.program, child: program), evidence: isCertain ? .exact : .inferred, time: time)
         }
         if wasFork, program != .unknown {
             for index in process.gap.indices {
                 process.gap[index].heir = program
-                noteFile(program, process.gap[index].path, process.gap[index].access, [], .exact, time)
+                noteFile(
+                    program, process.gap[index].path, process.gap[index].access, [], image.evidence, time)
             }
         }
         extendTimeline(event.pid, old, process.image, chain)
@@ -174,11 +204,13 @@ extension Observer {
     private mutating func extendTimeline(
         _ pid: Int32, _ old: Image, _ new: Image, _ chain: ExecChain?
     ) {
-        var timeline = work.timelines[pid] ?? .init(spans: [(old, 0)])
-        // A chain that was carried over ended before this batch.
-        let end = chain.map { ($0.events.max() ?? -1) + 1 }
-        timeline.spans.append((new, end ?? 0))
-        if end == nil { timeline.isFloating = true }
+        var timeline = work.timelines[pid] ?? Timeline(old)
+        if let chain, chain.events.isEmpty {
+            timeline.execBefore(new)
+        } else {
+            let first = chain?.events.min() ?? 0
+            timeline.exec(new, chain: chain == nil ? nil : first...(chain?.events.max() ?? first))
+        }
         work.timelines[pid] = timeline
     }
 
@@ -207,12 +239,16 @@ extension Observer {
     }
 
     private mutating func program(
-        of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?
+        of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?, isRepeated: Bool
     ) -> ProgramID {
         var executable = chain?.executable ?? .none
         if executable == .none, let facts { executable = ledger.texts.intern(facts.executable) }
         if executable == .none, let chain, let name = chain.scripts.first { executable = name }
-        if executable == .none { executable = ledger[process.image.program].executable }
+        // The kernel merges the opens of a program that executes itself again within one batch. Anything else
+        // without a chain was lost, or lies where nothing is watched: what it became is not known.
+        if executable == .none, isRepeated, lossyBatches == 0 {
+            executable = ledger[process.image.program].executable
+        }
         guard executable != .none else {
             counters.unknownExecutables += 1
             return .unknown
@@ -241,13 +277,14 @@ extension Observer {
     }
 
     /// The files of a chain are the program's own.
-    private mutating func noteChain(_ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64)
-    {
+    private mutating func noteChain(
+        _ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64, _ evidence: Evidence
+    ) {
         guard program != .unknown else { return }
-        for file in chain.files { noteFile(program, file, .executed, .executed, .exact, time) }
+        for file in chain.files { noteFile(program, file, .executed, .executed, evidence, time) }
         // The interpreter reads its script; the kernel merges that open with the exec's own.
         if script != .none {
-            noteFile(program, script, [.executed, .opened], .executed, .exact, time, count: 0)
+            noteFile(program, script, [.executed, .opened], .executed, evidence, time, count: 0)
         }
     }
 
@@ -285,8 +322,19 @@ extension Observer {
         return true
     }
 
-    /// Takes in what was found in /proc.
+    /// Takes in what was read from /proc at a time (`CLOCK_MONOTONIC`; 0 for a process that was asked for
+    /// because an event of it was met: then no event is contained in the answer).
+    ///
+    /// What events said of a process stands where nothing is missing of them: /proc is read a moment later, and
+    /// in a container it gives another path. Events that are younger than what was read stand as well.
     mutating func adopt(_ facts: ProcessFacts, at time: UInt64) {
+        if time != 0, let known = processes[facts.pid] {
+            if known.start > time || known.image.since > time || known.exit != 0 { return }
+            if known.image.isCertain, known.image.program != .unknown, known.start != 0 || known.foundAt != 0
+            {
+                return
+            }
+        }
         var program = ProgramID.unknown
         let workload = facts.workload.map { ledger.texts.intern($0) } ?? .none
         if !facts.executable.isEmpty {

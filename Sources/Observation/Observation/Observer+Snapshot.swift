@@ -12,68 +12,89 @@ extension Observer {
     /// Takes in what a scan found, with evidence `snapshot`.
     ///
     /// Counts grow only with what was not known: that something is still open is no new use of it.
-    public mutating func take(_ snapshot: borrowing HostSnapshot, _ purpose: SnapshotPurpose) {
-        localAddresses = Set(snapshot.addresses)
-        if purpose == .start {
-            takeProcesses(snapshot)
-        }
-        for index in snapshot.processes.indices {
-            let found = snapshot.processes[index]
-            // Nothing tells that a process has entered another namespace without an exec.
-            if found.facts.network != 0 {
-                processes[found.facts.pid]?.image.network = NetworkPlace(read: found.facts.network)
-            }
-            guard found.facts.pid != ownPid, let program = processes[found.facts.pid]?.image.program,
-                program != .unknown
-            else { continue }
-            for file in found.files { takeFile(file, program, snapshot.wall) }
-        }
-        for index in snapshot.sockets.indices where snapshot.sockets[index].isListening {
-            take(snapshot.sockets[index], snapshot.wall, 0)
-        }
-        for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
-            let socket = snapshot.sockets[index]
-            let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
-            sockets.found[tuple] = programs(of: socket.holders).last
-        }
-        let read = max(snapshot.monotonic, snapshot.socketsRead)
-        for index in snapshot.sockets.indices where !snapshot.sockets[index].isListening {
-            take(snapshot.sockets[index], snapshot.wall, read)
-        }
-        sockets.found.removeAll()
-        for index in snapshot.channels.indices {
-            let channel = snapshot.channels[index]
-            if channel.mechanism.hasEnds {
-                take(channel, snapshot.wall)
-            } else {
-                takeShared(channel, snapshot.wall)
-            }
-        }
+    public mutating func take(_ snapshot: HostSnapshot, _ purpose: SnapshotPurpose) {
+        var intake = SnapshotIntake(FinishedScan(ScanRequest(.full, purpose), snapshot))
+        while !advance(&intake, most: .max) {}
     }
 
-    /// Programs, and who started whom as far as parents still tell.
-    private mutating func takeProcesses(_ snapshot: borrowing HostSnapshot) {
-        // Parents first, so that lines of programs are complete.
-        var order = Array(snapshot.processes.indices)
-        order.sort { snapshot.processes[$0].facts.start < snapshot.processes[$1].facts.start }
-        for index in order { adopt(snapshot.processes[index].facts, at: snapshot.monotonic) }
-        for index in order {
-            let facts = snapshot.processes[index].facts
-            guard facts.pid != ownPid, let child = processes[facts.pid]?.image.program, child != .unknown
-            else { continue }
-            let executable = ledger[child].executable
-            noteOnce(
-                .file(child, path: executable), .executed, .regular, snapshot.wall)
-            let script = ledger[child].script
-            if script != .none {
-                noteOnce(.file(child, path: script), [.executed, .opened], .regular, snapshot.wall)
-            }
-            guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
-                facts.parent != ownPid
-            else { continue }
-            noteOnce(.spawn(parent, child: child), [], .regular, snapshot.wall)
+    /// Takes in about so many of a scan's findings; returns whether none is left.
+    ///
+    /// Events go on meanwhile: whatever a scan says of a process is of the moment in which that process was read,
+    /// and an event that is younger stands.
+    mutating func advance(_ intake: inout SnapshotIntake, most: Int) -> Bool {
+        if intake.stage == .processes, intake.index == 0 {
+            localAddresses = Set(intake.snapshot.addresses)
         }
-        processes.retain(Set(order.map { snapshot.processes[$0].facts.pid }), at: snapshot.monotonic)
+        let wall = intake.snapshot.wall
+        let read = max(intake.snapshot.monotonic, intake.snapshot.socketsRead)
+        var room = most
+        while room > 0, let (stage, index) = intake.next() {
+            room -= 1
+            switch stage {
+            case .processes: takeProcess(intake.snapshot.processes[intake.order[index]], intake.snapshot)
+            case .spawns: takeSpawn(intake.snapshot.processes[intake.order[index]].facts, wall)
+            case .absentees:
+                processes.retain(
+                    Set(intake.snapshot.processes.map(\.facts.pid)), at: intake.snapshot.monotonic)
+            case .files:
+                let found = intake.snapshot.processes[index]
+                room -= found.files.count
+                takeFiles(found, intake.snapshot)
+            case .listeners:
+                let socket = intake.snapshot.sockets[index]
+                if socket.isListening { takeListener(socket, wall) }
+            case .ends:
+                let socket = intake.snapshot.sockets[index]
+                if !socket.isListening {
+                    let tuple = FourTuple(
+                        transport: socket.transport, local: socket.local, remote: socket.remote)
+                    sockets.found[tuple] = programs(of: socket.holders).last
+                }
+            case .connections:
+                let socket = intake.snapshot.sockets[index]
+                if !socket.isListening { takeConnection(socket, wall, read) }
+            case .channels:
+                let channel = intake.snapshot.channels[index]
+                if channel.mechanism.hasEnds { take(channel, wall) } else { takeShared(channel, wall) }
+            case .done: break
+            }
+        }
+        guard room > 0 else { return false }
+        sockets.found.removeAll()
+        return true
+    }
+
+    private mutating func takeProcess(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
+        adopt(found.facts, at: found.time != 0 ? found.time : snapshot.monotonic)
+    }
+
+    /// Who started whom, as far as parents still tell.
+    private mutating func takeSpawn(_ facts: ProcessFacts, _ time: UInt64) {
+        guard facts.pid != ownPid, let child = processes[facts.pid]?.image.program, child != .unknown
+        else { return }
+        let executable = ledger[child].executable
+        noteOnce(.file(child, path: executable), .executed, .regular, time)
+        let script = ledger[child].script
+        if script != .none {
+            noteOnce(.file(child, path: script), [.executed, .opened], .regular, time)
+        }
+        guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
+            facts.parent != ownPid
+        else { return }
+        noteOnce(.spawn(parent, child: child), [], .regular, time)
+    }
+
+    private mutating func takeFiles(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
+        let pid = found.facts.pid
+        // Nothing tells that a process has entered another namespace without an exec.
+        if found.facts.network != 0 {
+            processes[pid]?.image.network = NetworkPlace(read: found.facts.network)
+        }
+        let read = found.time != 0 ? found.time : snapshot.monotonic
+        guard pid != ownPid, let process = processes[pid] else { return }
+        let program = process.image(at: read).program
+        guard program != .unknown else { return }
+        for file in found.files { takeFile(file, program, snapshot.wall) }
     }
 
     private mutating func takeFile(_ file: HeldFile, _ program: ProgramID, _ time: UInt64) {
@@ -90,22 +111,21 @@ extension Observer {
             key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
     }
 
-    /// Takes in a socket; `read` is when the sockets had been read, on the clock of the events.
-    private mutating func take(_ socket: SocketSnapshot, _ time: UInt64, _ read: UInt64) {
-        let programs = programs(of: socket.holders)
-        if socket.isListening {
-            let network = scope.network ?? network(ofHolders: socket.holders)
-            for program in programs {
-                let known = sockets.listener(socket.transport, socket.local, network: network)
-                if known?.program != program {
-                    sockets.listen(socket.transport, socket.local, program, .snapshot, network: network)
-                }
-                noteOnce(
-                    .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time
-                )
+    private mutating func takeListener(_ socket: SocketSnapshot, _ time: UInt64) {
+        let network = scope.network ?? network(ofHolders: socket.holders)
+        for program in programs(of: socket.holders) {
+            let known = sockets.listener(socket.transport, socket.local, network: network)
+            if known?.program != program {
+                sockets.listen(socket.transport, socket.local, program, .snapshot, network: network)
             }
-            return
+            noteOnce(
+                .listen(program, socket.transport, local: ledger.intern(socket.local)), [], .regular, time)
         }
+    }
+
+    /// Takes in a connection; `read` is when the sockets had been read, on the clock of the events.
+    private mutating func takeConnection(_ socket: SocketSnapshot, _ time: UInt64, _ read: UInt64) {
+        let programs = programs(of: socket.holders)
         guard socket.remote.port != 0 else { return }
         let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
         if sockets.live[tuple] == nil {
@@ -160,13 +180,5 @@ extension Observer {
             result.append(program)
         }
         return result
-    }
-
-    /// Notes that events were lost and, once the host was scanned afresh, when.
-    public mutating func note(_ loss: Loss, until: UInt64, resynchronised: UInt64) {
-        ledger.gaps.append(
-            Gap(
-                source: loss.source, cause: loss.cause, from: loss.since, to: until, lost: loss.count,
-                resynchronised: resynchronised))
     }
 }

@@ -59,16 +59,16 @@ extension Observer {
         let time = wall(change.time, batch)
         switch (change.from, change.to) {
         case (_, .listen):
-            let program = program(of: change.pid, at: change.time)
-            let place = network(of: change.pid, at: change.time)
-            guard program != .unknown, isInside(place, change.local.address) else { return }
-            listen(.tcp, change.local, program, .exact, time, network: place.inode)
+            let image = image(of: change.pid, at: change.time)
+            let place = image.network
+            guard image.program != .unknown, isInside(place, change.local.address) else { return }
+            listen(.tcp, change.local, image.program, image.evidence, time, network: place.inode)
         case (_, .synSent):
             // In the context of the process that connects; the source port is not chosen yet.
-            let program = program(of: change.pid, at: change.time)
+            let image = image(of: change.pid, at: change.time)
             if sockets.attempts.count > 1 << 16 { sockets.attempts.removeAll() }
             sockets.attempts[change.socket] = .init(
-                program: program, time: change.time, network: network(of: change.pid, at: change.time))
+                program: image.program, evidence: image.evidence, time: change.time, network: image.network)
         case (_, .established):
             established(change, time)
         case (_, .closeWait), (_, .closing):
@@ -92,10 +92,10 @@ extension Observer {
                 return
             }
             if sockets.supersede(tuple, at: change.time) {
-                recognise(tuple, .connect, attempt.program, .exact, time, attempt.network.inode)
+                recognise(tuple, .connect, attempt.program, attempt.evidence, time, attempt.network.inode)
             } else {
                 connected(
-                    .tcp, change.local, change.remote, attempt.program, .exact, time,
+                    .tcp, change.local, change.remote, attempt.program, attempt.evidence, time,
                     network: attempt.network.inode)
             }
         } else {
@@ -191,9 +191,9 @@ extension Observer {
         FourTuple(transport: .tcp, local: change.local, remote: change.remote)
     }
 
-    private mutating func program(of pid: Int32, at time: UInt64) -> ProgramID {
+    private mutating func image(of pid: Int32, at time: UInt64) -> Image {
         if processes[pid] == nil { adopt(pid) }
-        return processes[pid]?.image(at: time).program ?? .unknown
+        return processes[pid]?.image(at: time) ?? .unknown
     }
 
     /// Notes a program that waits at an address.

@@ -43,6 +43,12 @@ public struct Observer: ~Copyable {
     var work = BatchWork()
     var sockets = SocketTable()
     var scratch: [UInt8] = []
+    /// Batches, the present one included, in which the chain of an exec may not be whole.
+    var lossyBatches = 0
+    /// Images of pids that were used again, where events of the former life may still come in the next batch.
+    var formerLives: [Int32: Image] = [:]
+    /// Processes that did something since the last scan was asked for.
+    var activity: Set<Int32> = []
     /// Programs that were asked whether they get records.
     var recorded: [ProgramID: Bool] = [:]
 
@@ -50,6 +56,8 @@ public struct Observer: ~Copyable {
     public struct Counters: Sendable {
         /// File events of a process that nothing is known of.
         public var unattributedFiles: UInt64 = 0
+        /// File events of a pid that was used again within one batch: which of its lives they are of is inferred.
+        public var ambiguousFiles: UInt64 = 0
         /// File events in a directory that is gone and was never met.
         public var unresolvedDirectories: UInt64 = 0
         /// Connections whose program is not known.
@@ -91,14 +99,36 @@ public struct Observer: ~Copyable {
         images.append(contentsOf: batch.images)
         nameObjects(batch)
         collectExecs(batch)
+        recallFormerLives()
         applyLifecycle(batch)
         attributeFiles(batch)
         followSockets(batch)
         settleBirths()
         keepPendingExecs()
         keepImages(batch)
-        processes.bury()
+        processes.evictExits()
+        noteActivity(batch)
+        if lossyBatches > 0 { lossyBatches -= 1 }
         work.end()
+    }
+
+    /// Says that process events are missing: until a process was read again, or an exec of it was seen whole, it
+    /// may be another one than it was.
+    public mutating func distrustProcesses() { processes.distrust() }
+
+    /// Says that file events are missing: an exec of this batch or the next one may lack part of its chain.
+    public mutating func distrustExecs() { lossyBatches = 2 }
+
+    /// The processes that did something since this was last asked, for a scan to read first.
+    mutating func takeActivity() -> [Int32] {
+        defer { activity.removeAll() }
+        return Array(activity)
+    }
+
+    private mutating func noteActivity(_ batch: borrowing EventBatch) {
+        activity.formUnion(work.lengths.keys)
+        for event in batch.lifecycle where event.kind != .exit { activity.insert(event.pid) }
+        for event in batch.lifecycle where event.kind == .exit { activity.remove(event.pid) }
     }
 
     /// Wall-clock time of a moment on the monotonic clock, by this batch's pair of both.

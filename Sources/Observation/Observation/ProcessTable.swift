@@ -7,8 +7,14 @@ struct Image: Equatable {
     /// Time of the exec, or of the fork that it came with; `CLOCK_MONOTONIC`, nanoseconds.
     var since: UInt64
     var network = NetworkPlace.unknown
+    /// Whether nothing was lost that could have put another program in its place. Of one that is not certain the
+    /// evidence is `inferred`, until its executable was read again or an exec was seen whole.
+    var isCertain = true
 
     static let unknown = Image(program: .unknown, lineage: .none, since: 0)
+
+    /// How well it is known that what its process does is done by its program.
+    var evidence: Evidence { isCertain ? .exact : .inferred }
 }
 
 /// One life of a pid.
@@ -33,7 +39,7 @@ struct Process {
     var pendingExec: [TextID] = []
     /// The script of an `env` that has not yet become its interpreter.
     var script: TextID = .none
-    /// When it was found in /proc; events before that are contained in what was found.
+    /// When it was read from /proc, `CLOCK_MONOTONIC`; events before that are contained in what was found.
     var foundAt: UInt64 = 0
     /// Its end; 0 while it lives.
     var exit: UInt64 = 0
@@ -81,16 +87,16 @@ struct Process {
 
 /// Processes by pid, the ended ones a while longer.
 ///
-/// An ended process stays until its pid is used again or until `graveyard` later ones have ended: its
+/// An ended process stays until its pid is used again or until `retainedExits` later ones have ended: its
 /// events may still be on their way, and a leader thread can end before its threads do.
 struct ProcessTable: ~Copyable {
     private var processes: [Int32: Process] = [:]
     private var ended: [(pid: Int32, start: UInt64)] = []
-    private let graveyard: Int
-    /// Ended processes that were forgotten.
-    private(set) var forgotten: UInt64 = 0
+    private let retainedExits: Int
+    /// Ended processes that were evicted.
+    private(set) var evicted: UInt64 = 0
 
-    init(graveyard: Int = 2048) { self.graveyard = graveyard }
+    init(retainedExits: Int = 2048) { self.retainedExits = retainedExits }
 
     /// How many processes are known, the ended ones included.
     var count: Int { processes.count }
@@ -116,24 +122,32 @@ struct ProcessTable: ~Copyable {
         ended.append((pid, process.start))
     }
 
-    /// Forgets the oldest ended processes beyond the bound; to be called between batches.
-    mutating func bury() {
-        guard ended.count > graveyard + 256 else { return }
-        let surplus = ended.count - graveyard
+    /// Evicts the oldest ended processes beyond the bound; to be called between batches, when every event of
+    /// theirs has been read.
+    mutating func evictExits() {
+        guard ended.count > retainedExits + 256 else { return }
+        let surplus = ended.count - retainedExits
         for entry in ended.prefix(surplus) {
             // The pid may have been given to another process since.
             if let process = processes[entry.pid], process.start == entry.start, process.exit != 0 {
                 processes[entry.pid] = nil
-                forgotten += 1
+                evicted += 1
             }
         }
         ended.removeFirst(surplus)
     }
 
-    /// Forgets living processes that are not among `pids`: their end was lost.
+    /// Ends living processes that a scan, begun at `time`, did not find: their exit was lost. One that was made
+    /// or met since may not have been there yet.
     mutating func retain(_ pids: Set<Int32>, at time: UInt64) {
-        for (pid, process) in processes where process.exit == 0 && !pids.contains(pid) {
+        for (pid, process) in processes
+        where process.exit == 0 && !pids.contains(pid) && process.start < time && process.foundAt < time {
             end(pid, at: time)
         }
+    }
+
+    /// Makes the images of all processes uncertain: events that are missing may have replaced any of them.
+    mutating func distrust() {
+        for pid in processes.keys { processes[pid]?.image.isCertain = false }
     }
 }

@@ -23,11 +23,15 @@ public struct ProcessSnapshot: Sendable {
     public var facts: ProcessFacts
     /// What it has open and mapped.
     public var files: [HeldFile]
+    /// When reading it began, `CLOCK_MONOTONIC`, nanoseconds: what happened before is contained in it. 0 where
+    /// it was not noted: then when the scan began.
+    public var time: UInt64
 
     /// Makes a snapshot.
-    public init(facts: ProcessFacts, files: [HeldFile]) {
+    public init(facts: ProcessFacts, files: [HeldFile], time: UInt64 = 0) {
         self.facts = facts
         self.files = files
+        self.time = time
     }
 }
 
@@ -103,6 +107,10 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
+    /// What could not be read, by source and cause; it stays a gap until a scan can read it again.
+    public var failures: [Loss] = []
+    /// Whether every process was read; not where the request had a limit that was reached.
+    public var isComplete = true
 
     /// Makes an empty snapshot.
     public init() {}

@@ -55,6 +55,7 @@ struct SocketTable: ~Copyable {
     /// A connect on its way.
     struct Attempt {
         var program: ProgramID
+        var evidence: Evidence
         var time: UInt64
         var network: NetworkPlace
     }

@@ -13,9 +13,14 @@ import Wire
 /// Every source of events, drained together: one call is one cycle of the ordering protocol.
 struct EventSources: ~Copyable {
     var watch: FilesystemWatch
-    let connector: ProcConnector
+    private(set) var connector: ProcConnector
     let images: ImageReader
-    let closures: DestroyListener
+    private(set) var closures: DestroyListener
+    private let network: HostNetwork
+    private var handleHealth = SourceHealth()
+    private var processHealth = SourceHealth()
+    private var socketHealth = SourceHealth()
+    private var reportedMalformed: UInt64 = 0
     var rings: TracepointSource
     var decoder = BatchDecoder()
     var closureEvents: UInt64 = 0
@@ -46,6 +51,7 @@ struct EventSources: ~Copyable {
                 "the proc connector tells nothing: it works only in the initial pid and user namespace; "
                     + "run retinued on the host itself, not in a container")
         }
+        self.network = network
         self.watch = watch
         self.connector = connector
         self.images = images
@@ -64,62 +70,84 @@ struct EventSources: ~Copyable {
         }
     }
 
-    /// What one cycle brought.
-    struct Yield {
-        var isEmpty = true
-        var losses: [(source: String, cause: String, count: UInt64)] = []
-    }
-
     /// Takes everything that waits, in the order that the protocol needs:
     ///
     /// the time T; fanotify; the proc connector (every fork that explains an event was queued before
     /// it); sockets that have gone; changes of state of sockets (each came before the socket's end).
-    mutating func drain(into batch: inout EventBatch, _ recorder: TraceRecorder?) throws(SystemError) -> Yield
-    {
+    ///
+    /// A read that fails is a loss of that source with the error for its cause. A source that goes on failing is
+    /// given up for a while and opened anew.
+    mutating func drain(into batch: inout EventBatch, _ recorder: TraceRecorder?) -> Drained {
         batch.reset()
         batch.cutoff = Clock.monotonic()
         batch.wall = Clock.wall()
         recorder?.cycle(cutoff: batch.cutoff, wall: batch.wall)
-        var yield = Yield()
-        try drainFiles(&batch, &yield, recorder)
-        try drainProcesses(&batch, &yield, recorder)
+        var drained = Drained()
+        drainFiles(&batch, &drained, recorder)
+        drainProcesses(&batch, &drained, recorder)
         images.take(for: batch.lifecycle, into: &batch.images)
         if let recorder { for image in batch.images { recorder.image(image) } }
-        try drainClosures(&batch, &yield, recorder)
-        rings.drain(&batch, &yield, recorder)
-        yield.isEmpty =
+        drainClosures(&batch, &drained, recorder)
+        rings.drain(&batch, &drained, recorder)
+        drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && yield.losses.isEmpty
-        return yield
+            && batch.transitions.isEmpty && drained.losses.isEmpty
+        return drained
     }
 
-    /// A batch beyond this size is worked off before more is read: memory stays bounded while the
-    /// kernel's own queue holds the rest.
-    private static let mostBytes = 8 << 20
-
+    /// Reads everything that waited when the drain began.
     private mutating func drainFiles(
-        _ batch: inout EventBatch, _ yield: inout Yield, _ recorder: TraceRecorder?
-    ) throws(SystemError) {
-        while batch.bytes.count < Self.mostBytes {
-            guard let range = try watch.handles.read(appendingTo: &batch.bytes) else { break }
-            recorder?.add(.fanotify, raw: batch.bytes[range])
-            decoder.addFileEvents(to: &batch, from: range.lowerBound)
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
+    ) {
+        guard handleHealth.mayTry(batch.cutoff) else { return }
+        do throws(SystemError) {
+            var progress = QueueDrain()
+            while progress.goesOn {
+                guard let range = try watch.handles.read(appendingTo: &batch.bytes) else { break }
+                recorder?.add(.fanotify, raw: batch.bytes[range])
+                let before = batch.files.count
+                let overflows = decoder.overflows
+                decoder.addFileEvents(to: &batch, from: range.lowerBound)
+                let taken = batch.files.count - before + Int(clamping: decoder.overflows - overflows)
+                let total = batch.bytes.count
+                try progress.took(taken, total: total) { () throws(SystemError) in
+                    try watch.handles.waitingEvents()
+                }
+            }
+            handleHealth.works()
+        } catch {
+            Self.fail(&handleHealth, SourceName.files, error, batch.cutoff, &drained)
         }
-        if watch.descriptors != nil { try drainDescriptorEvents(&batch, recorder) }
+        drainDescriptorEvents(&batch, &drained, recorder)
         if decoder.overflows > 0 {
-            yield.losses.append(("fanotify", "queue overflow", decoder.overflows))
+            // The kernel says that the queue was full, not how much it turned away.
+            drained.losses.append(Loss(source: SourceName.files, cause: "queue overflow", count: nil))
             decoder.overflows = 0
+        }
+        if decoder.malformed > reportedMalformed {
+            drained.losses.append(
+                Loss(
+                    source: SourceName.files, cause: "not understood",
+                    count: decoder.malformed - reportedMalformed))
+            reportedMalformed = decoder.malformed
         }
     }
 
     private mutating func drainDescriptorEvents(
-        _ batch: inout EventBatch, _ recorder: TraceRecorder?
-    ) throws(SystemError) {
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
+    ) {
         var scratch: [UInt8] = []
-        while true {
+        while watch.descriptors != nil {
             scratch.removeAll(keepingCapacity: true)
-            // Every event is an open descriptor of this process: few at a time.
-            guard try watch.descriptors?.read(appendingTo: &scratch, chunk: 4096) != nil else { return }
+            do throws(SystemError) {
+                // Every event is an open descriptor of this process: few at a time.
+                guard try watch.descriptors?.read(appendingTo: &scratch, chunk: 4096) != nil else { return }
+            } catch {
+                // The kernel could not open the file of one event; it is gone from the queue.
+                drained.losses.append(
+                    Loss(source: SourceName.files, cause: SystemError.text(of: error.code), count: 1))
+                continue
+            }
             var events: [FanotifyEvent] = []
             do throws(WireError) {
                 try FanotifyEvent.parse(scratch.span.bytes) { events.append($0) }
@@ -142,40 +170,97 @@ struct EventSources: ~Copyable {
         }
     }
 
+    /// Reads what waited when this began: a host that forks without end is not followed for ever.
     private mutating func drainProcesses(
-        _ batch: inout EventBatch, _ yield: inout Yield, _ recorder: TraceRecorder?
-    ) throws(SystemError) {
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
+    ) {
+        guard processHealth.mayTry(batch.cutoff) else { return }
+        if processHealth.isFailing {
+            do throws(SystemError) {
+                connector = try ProcConnector(.lifecycle)
+            } catch {
+                Self.fail(&processHealth, SourceName.processes, error, batch.cutoff, &drained)
+                return
+            }
+        }
         var scratch: [UInt8] = []
+        let begun = Clock.monotonic()
         while true {
             scratch.removeAll(keepingCapacity: true)
-            switch try connector.receive(appendingTo: &scratch) {
-            case .nothing: return
-            case .overrun:
-                connectorOverruns += 1
-                yield.losses.append(("proc_connector", "ENOBUFS", 1))
-            case .datagram:
-                recorder?.add(.process, raw: scratch)
-                decoder.addProcessEvent(scratch.span.bytes, to: &batch)
+            do throws(SystemError) {
+                switch try connector.receive(appendingTo: &scratch) {
+                case .nothing:
+                    processHealth.works()
+                    return
+                case .overrun:
+                    connectorOverruns += 1
+                    drained.losses.append(
+                        Loss(source: SourceName.processes, cause: "ENOBUFS", count: nil))
+                case .datagram:
+                    recorder?.add(.process, raw: scratch)
+                    decoder.addProcessEvent(scratch.span.bytes, to: &batch)
+                    if let last = batch.lifecycle.last, last.time > begun { return }
+                }
+            } catch {
+                Self.fail(&processHealth, SourceName.processes, error, batch.cutoff, &drained)
+                return
             }
         }
     }
 
+    /// Notices of one drain at most: what is beyond waits for the next one, a moment later.
+    private static let mostNotices = 1 << 17
+
     private mutating func drainClosures(
-        _ batch: inout EventBatch, _ yield: inout Yield, _ recorder: TraceRecorder?
-    ) throws(SystemError) {
-        var scratch: [UInt8] = []
-        while true {
-            scratch.removeAll(keepingCapacity: true)
-            switch try closures.receive(appendingTo: &scratch) {
-            case .nothing: return
-            case .overrun:
-                closureOverruns += 1
-                yield.losses.append(("sock_diag", "ENOBUFS", 1))
-            case .datagram:
-                recorder?.add(.closure, raw: scratch)
-                closureEvents += UInt64(decoder.addClosures(scratch.span.bytes, to: &batch))
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
+    ) {
+        guard socketHealth.mayTry(batch.cutoff) else { return }
+        if socketHealth.isFailing {
+            do throws(SystemError) {
+                closures = try network.destroyListener()
+            } catch {
+                Self.fail(&socketHealth, SourceName.sockets, error, batch.cutoff, &drained)
+                return
             }
         }
+        var scratch: [UInt8] = []
+        for _ in 0..<Self.mostNotices {
+            scratch.removeAll(keepingCapacity: true)
+            do throws(SystemError) {
+                switch try closures.receive(appendingTo: &scratch) {
+                case .nothing:
+                    socketHealth.works()
+                    return
+                case .overrun:
+                    closureOverruns += 1
+                    drained.losses.append(Loss(source: SourceName.sockets, cause: "ENOBUFS", count: nil))
+                case .datagram:
+                    recorder?.add(.closure, raw: scratch)
+                    closureEvents += UInt64(decoder.addClosures(scratch.span.bytes, to: &batch))
+                }
+            } catch {
+                Self.fail(&socketHealth, SourceName.sockets, error, batch.cutoff, &drained)
+                return
+            }
+        }
+    }
+
+    private static func fail(
+        _ health: inout SourceHealth, _ source: String, _ error: SystemError, _ now: UInt64,
+        _ drained: inout Drained
+    ) {
+        health.failed(error, at: now)
+        drained.losses.append(
+            Loss(source: source, cause: SystemError.text(of: error.code), count: nil))
+    }
+
+    /// Sentences about sources that are given up for a while.
+    var failing: [String] {
+        let all = [
+            (SourceName.files, handleHealth), (SourceName.processes, processHealth),
+            (SourceName.sockets, socketHealth),
+        ]
+        return all.compactMap { name, health in health.sentence.map { "\(name): \($0)" } }
     }
 }
 

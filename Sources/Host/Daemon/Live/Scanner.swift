@@ -11,25 +11,32 @@ struct Scanner {
     let roots: MountRoots
     let network: HostNetwork
 
-    /// How much to look at.
-    enum Depth {
-        /// Everything, mapped files included.
-        case full
-        /// What can have changed without an event: files open or mapped for writing, sockets, channels, shared
-        /// objects.
-        case open
-    }
+    typealias Depth = ScanRequest.Depth
 
     /// Scans the host. A process that vanishes meanwhile is left out; one that may not be read is empty.
-    func scan(_ depth: Depth) -> HostSnapshot {
+    ///
+    /// Those that did something since the last scan come first; where the request has a limit, the rest is left
+    /// out when it is reached.
+    func scan(_ request: ScanRequest) -> HostSnapshot {
         var snapshot = HostSnapshot()
         snapshot.monotonic = Clock.monotonic()
         snapshot.wall = Clock.wall()
         snapshot.addresses = network.addresses()
         var holders = DescriptorHolders()
-        for pid in ProcessList.pids() {
+        let active = Set(request.first)
+        let pids = ProcessList.pids()
+        for (position, pid) in (pids.filter(active.contains) + pids.filter { !active.contains($0) })
+            .enumerated()
+        {
+            let now = Clock.monotonic()
+            if request.limit != 0, position >= active.count, now - snapshot.monotonic > request.limit {
+                snapshot.isComplete = false
+                break
+            }
             guard let directory = ProcessDirectory(pid) else { continue }
-            if let process = scan(directory, depth, &holders) { snapshot.processes.append(process) }
+            guard var process = scan(directory, request.depth, &holders) else { continue }
+            process.time = now
+            snapshot.processes.append(process)
         }
         addSockets(&snapshot, holders)
         addChannels(&snapshot, holders)
@@ -95,10 +102,23 @@ struct Scanner {
     }
 
     private func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) {
-        guard var query = try? network.socketQuery() else { return }
+        var query: SocketQuery
+        do throws(SocketQueryError) {
+            query = try network.socketQuery()
+        } catch {
+            snapshot.failures.append(Self.failure("sockets", error))
+            return
+        }
         for transport in [TransportProtocol.tcp, .udp] {
             for family in [AddressFamily.v4, .v6] {
-                guard let sockets = try? query.inet(family, transport) else { continue }
+                let sockets: [InetSocket]
+                do throws(SocketQueryError) {
+                    sockets = try query.inet(family, transport)
+                } catch {
+                    snapshot.failures.append(
+                        Self.failure("\(transport) sockets, IP\(family)", error))
+                    continue
+                }
                 for socket in sockets {
                     let isListening =
                         transport == .tcp
@@ -118,6 +138,10 @@ struct Scanner {
             }
             if transport == .tcp { snapshot.socketsRead = Clock.monotonic() }
         }
+    }
+
+    private static func failure(_ what: String, _ error: SocketQueryError) -> Loss {
+        Loss(source: SourceName.sockets, cause: "dump of \(what): \(error)", count: nil)
     }
 
     private func addChannels(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) {

@@ -49,7 +49,7 @@ struct TracepointSource: ~Copyable {
     }
 
     mutating func drain(
-        _ batch: inout EventBatch, _ yield: inout EventSources.Yield, _ recorder: TraceRecorder?
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
         guard let layout else { return }
         // What full rings held is not kept for ever.
@@ -62,7 +62,8 @@ struct TracepointSource: ~Copyable {
         // (Linux 6.0) tells at once, and holds what the records tell as well.
         let total = (try? rings?.lost()) ?? (lost.addingReportingOverflow(told).partialValue)
         if total > lost {
-            yield.losses.append(("tracepoint", "ring full", total - lost))
+            drained.losses.append(
+                Loss(source: SourceName.transitions, cause: "ring full", count: total - lost))
             lost = total
         }
     }

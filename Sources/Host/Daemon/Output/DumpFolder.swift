@@ -7,22 +7,25 @@ import SystemCalls
 struct DumpFolder {
     let path: String
 
-    /// Writes a dump and makes `latest.ndjson` name it.
+    /// Begins a dump: a file aside, to be filled and published.
+    func begin() throws(SystemError) -> FileDescriptor {
+        let aside = path + "/.dump.tmp"
+        unlink(aside)
+        return try FileDescriptor.open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
+    }
+
+    /// Gives the file that was begun its name, once it is on the disk, and makes `latest.ndjson` name it.
     ///
     /// - Parameters:
     ///   - time: when it was asked for, nanoseconds since 1970; names the file.
     ///   - keep: how many dumps may stay.
     /// - Returns: path of the dump.
     @discardableResult
-    func write(
-        _ ledger: borrowing Ledger, _ header: DumpHeader, time: UInt64, keep: Int
+    func publish(
+        _ file: borrowing FileDescriptor, time: UInt64, keep: Int
     ) throws(SystemError) -> String {
         let aside = path + "/.dump.tmp"
-        unlink(aside)
-        let file = try FileDescriptor.open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         do throws(SystemError) {
-            var writeOut = WriteOut(file)
-            try Self.fill(file, ledger, header) { end throws(SystemError) in try writeOut.advance(to: end) }
             let number = file.number
             _ = try systemCall("fdatasync") { fdatasync(number) }
         } catch {
@@ -39,6 +42,9 @@ struct DumpFolder {
         return "\(path)/\(name)"
     }
 
+    /// Throws away what was begun.
+    func abandon() { unlink(path + "/.dump.tmp") }
+
     private func move(_ aside: String, to name: String) throws(SystemError) {
         do throws(SystemError) {
             _ = try systemCall("rename") { rename(aside, "\(path)/\(name)") }
@@ -48,36 +54,13 @@ struct DumpFolder {
         }
     }
 
-    /// A whole dump in a file without a name, for a client to read.
-    func writeNameless(
-        _ ledger: borrowing Ledger, _ header: DumpHeader
-    ) throws(SystemError) -> FileDescriptor {
+    /// A file without a name, for a client to read.
+    func nameless() throws(SystemError) -> FileDescriptor {
         let aside = path + "/.client.tmp"
         unlink(aside)
         let file = try FileDescriptor.open(aside, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, mode: 0o600)
         unlink(aside)
-        // It stays in memory: it is read at once, and gone after that.
-        try Self.fill(file, ledger, header) { _ throws(SystemError) in }
         return file
-    }
-
-    /// Writes a dump; `written` is told how many bytes the file has after each piece.
-    private static func fill(
-        _ file: borrowing FileDescriptor, _ ledger: borrowing Ledger, _ header: DumpHeader,
-        written: (Int) throws(SystemError) -> Void
-    ) throws(SystemError) {
-        let number = file.number
-        var end = 0
-        try ledger.writeNDJSON(header: header) { (bytes: UnsafeRawBufferPointer) throws(SystemError) in
-            var offset = 0
-            while offset < bytes.count {
-                offset += try systemCall("write") {
-                    Glibc.write(number, bytes.baseAddress! + offset, bytes.count - offset)
-                }
-            }
-            end += bytes.count
-            try written(end)
-        }
     }
 
     /// `20261121T020000.123Z.ndjson`: sorts by time, and no colon troubles a shell or an archive.

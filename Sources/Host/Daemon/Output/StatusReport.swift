@@ -96,6 +96,8 @@ struct StatusReport {
     var storePending: Int
     var storeWritten: UInt64?
     var storeError: String?
+    /// The longest time between two drains while events flowed, nanoseconds.
+    var longestPause: UInt64
     var degraded: [String]
 
     var json: [UInt8] {
@@ -128,6 +130,7 @@ struct StatusReport {
                 out.put("last_written", storeWritten.map(Timestamp.text))
                 out.put("error", storeError)
             }
+            out.put("longest_pause_us", longestPause / 1000)
             out.object("sources") { out in
                 for source in header.sources {
                     out.object(source.name) { out in

@@ -6,7 +6,7 @@ import SystemCalls
 ///
 /// The daemon itself stays where it is, since the proc connector speaks in the initial network namespace
 /// only; it opens what it needs inside (see `NetworkNamespace`).
-final class HostNetwork {
+final class HostNetwork: Sendable {
     /// The namespace's name; `nil` for the daemon's own network.
     let name: String?
     /// The namespace's inode, as /proc/PID/ns/net shows it; `nil` for the daemon's own network.
@@ -64,7 +64,7 @@ final class HostNetwork {
         return try namespace.value.socketQuery()
     }
 
-    private final class Namespace {
+    private final class Namespace: Sendable {
         let value: NetworkNamespace
         init(_ value: consuming NetworkNamespace) { self.value = value }
     }

@@ -130,11 +130,15 @@ public struct Replay: ~Copyable {
         case .snapshotAddresses: snapshot?.value.addresses = try payload.addresses()
         case .loss:
             finish()
-            let loss = Loss(
-                source: try payload.text(), cause: try payload.text(), count: try payload.integer(),
-                since: try payload.integer())
+            let source = try payload.text()
+            let cause = try payload.text()
+            let lost: UInt64 = try payload.integer()
+            let since: UInt64 = try payload.integer()
             let until: UInt64 = try payload.integer()
-            observer.note(loss, until: until, resynchronised: try payload.integer())
+            observer.ledger.gaps.append(
+                Gap(
+                    source: source, cause: cause, from: since, to: until, lost: lost,
+                    resynchronised: try payload.integer()))
         case .dump:
             finish()
             header.time = try payload.integer()

@@ -92,7 +92,7 @@ final class TraceRecorder {
         writer.add(.loss) { payload in
             payload.put(loss.source)
             payload.put(loss.cause)
-            payload.put(loss.count)
+            payload.put(loss.count ?? 0)
             payload.put(loss.since)
             payload.put(until)
             payload.put(resynchronised)

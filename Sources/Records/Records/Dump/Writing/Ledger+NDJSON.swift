@@ -10,21 +10,39 @@ extension Ledger {
         header: DumpHeader, chunk: Int = 256 << 10,
         to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        var lines = DumpLines(host: header.hostID, chunk: chunk)
-        var header = header
-        header.contents = DumpHeader.Contents(
-            dependencies: UInt64(records.count), gaps: UInt64(gaps.count))
-        lines.append { header.appendLine(to: &$0) }
-        try lines.endLine(sink)
-        for record in records {
-            append(record, to: &lines)
-            try lines.endLine(sink)
+        var progress = DumpProgress(of: self, header: header, chunk: chunk)
+        while try !advance(&progress, most: .max, to: sink) {}
+    }
+
+    /// Writes a piece of a dump that was begun: about so many lines. Records and gaps that came after the
+    /// beginning are not in it; of a record that has changed since, the line has what is known now.
+    ///
+    /// - Returns: whether it is whole now.
+    public borrowing func advance<Failure: Error>(
+        _ progress: inout DumpProgress, most: Int, to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) -> Bool {
+        if !progress.hasHeader {
+            progress.hasHeader = true
+            let header = progress.header
+            progress.lines.append { header.appendLine(to: &$0) }
+            try progress.lines.endLine(sink)
         }
-        for gap in gaps {
-            lines.append { gap.appendLine(to: &$0) }
-            try lines.endLine(sink)
+        let end = min(
+            progress.recordCount,
+            progress.position.addingReportingOverflow(most).overflow
+                ? progress.recordCount : progress.position + most)
+        while progress.position < end {
+            append(records[progress.position], to: &progress.lines)
+            progress.position += 1
+            try progress.lines.endLine(sink)
         }
-        try lines.flush(sink)
+        guard progress.position == progress.recordCount else { return false }
+        for gap in progress.gaps {
+            progress.lines.append { gap.appendLine(to: &$0) }
+            try progress.lines.endLine(sink)
+        }
+        try progress.lines.flush(sink)
+        return true
     }
 
     private borrowing func append(_ record: Record, to lines: inout DumpLines) {

@@ -114,8 +114,10 @@ struct ControlDesk: ~Copyable {
     }
 
     /// Lets clients go that have asked for nothing for so many nanoseconds.
-    mutating func dropSilent(olderThan age: UInt64) {
+    mutating func dropSilent(olderThan age: UInt64, sparing busy: Set<Int32> = []) {
         let now = Clock.monotonic()
-        connections = connections.filter { now - $0.value.connection.created < age }
+        connections = connections.filter {
+            busy.contains($0.key) || now - $0.value.connection.created < age
+        }
     }
 }

@@ -1,0 +1,33 @@
+import Observation
+
+/// What the daemon's loop has to know of an engine besides the contract: what to wait for, and what a change of
+/// the host asks of it. An engine without descriptors has none of it.
+protocol HostEngine: Engine, ~Copyable {
+    /// Descriptors whose first event ends the sleep; out of the wait queue while batches are drained on a timer.
+    var eventNumbers: [Int32] { get }
+    /// Descriptors that ask to be drained at once.
+    var urgentNumbers: [Int32] { get }
+    /// Descriptors that report that the mount table has changed (`EPOLLPRI`).
+    var mountNumbers: [Int32] { get }
+    /// Descriptors that report that a scan is finished.
+    var workerNumbers: [Int32] { get }
+    /// Whether changes of state of sockets are reported; where they are not, scans find connections.
+    var hasTransitions: Bool { get }
+    /// Watches what is mounted now; returns sentences about what went wrong.
+    mutating func mountsChanged() -> [String]
+    /// Waits until there is a notice of a socket that has gone, at most so long.
+    mutating func awaitSocketNotice(milliseconds: Int32)
+    /// Puts what was recorded so far onto the disk.
+    mutating func flushRecording()
+}
+
+extension HostEngine where Self: ~Copyable {
+    var eventNumbers: [Int32] { [] }
+    var urgentNumbers: [Int32] { [] }
+    var mountNumbers: [Int32] { [] }
+    var workerNumbers: [Int32] { [] }
+    var hasTransitions: Bool { true }
+    mutating func mountsChanged() -> [String] { [] }
+    mutating func awaitSocketNotice(milliseconds: Int32) {}
+    mutating func flushRecording() {}
+}

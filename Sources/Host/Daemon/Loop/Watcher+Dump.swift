@@ -1,0 +1,208 @@
+import CLinux
+import Control
+import Glibc
+import Observation
+import Records
+import RecordStore
+import SystemCalls
+
+extension Watcher where Source: ~Copyable, Wait: ~Copyable {
+    /// Begins a dump for a client or, without one, into the folder of dumps. One is made at a time.
+    mutating func askForDump(client: Int32?) {
+        waitingDumps.append((waiting.wall, client))
+        beginDump()
+    }
+
+    private mutating func beginDump() {
+        guard job == nil, !waitingDumps.isEmpty else { return }
+        let request = waitingDumps.removeFirst()
+        drainAll()
+        scanNumber += 1
+        session.scan(ScanRequest(.open, .look, limit: DumpJob.scanLimit, number: scanNumber))
+        job = DumpJob(time: request.time, client: request.client, scan: scanNumber)
+        keepBusy()
+    }
+
+    /// Lets cycles follow each other until the job is done.
+    private mutating func keepBusy() {
+        if pace.eventArrived() == .leaveWaitQueue { waiting.unwatch(session.engine.eventNumbers) }
+        waiting.arm(.tick, nanoseconds: 1)
+    }
+
+    /// Notes that a scan's findings are in the ledger.
+    mutating func scanTaken(_ request: ScanRequest) {
+        guard job?.stage == .scanning(number: request.number) else { return }
+        job?.stage = .settling(until: waiting.monotonic + DumpJob.patience)
+    }
+
+    /// Takes the dump one step further, after a cycle.
+    mutating func advanceDump() {
+        takeOutcomes()
+        switch job?.stage {
+        case nil, .scanning: return
+        case .settling(let until):
+            guard session.observer.awaitedClosures == 0 || waiting.monotonic >= until else { return }
+            beginWriting()
+        case .writing: writeSlice()
+        }
+    }
+
+    private mutating func beginWriting() {
+        guard let job else { return }
+        session.updateBlindSpots(waiting.wall)
+        do throws(SystemError) {
+            let folder = DumpFolder(path: folder.dumps)
+            let file =
+                job.client == nil ? DumpFile(try folder.begin(), isOnDisk: true) : try clientFile(folder)
+            self.job?.file = file
+        } catch {
+            endDump(error)
+            return
+        }
+        dumpProgress = DumpProgress(of: session.observer.ledger, header: header(job.time), chunk: 1 << 20)
+        self.job?.stage = .writing
+        writeSlice()
+    }
+
+    /// A file without a name; in memory where the disk has no room for one.
+    private func clientFile(_ folder: DumpFolder) throws(SystemError) -> DumpFile {
+        do throws(SystemError) {
+            return DumpFile(try folder.nameless(), isOnDisk: false)
+        } catch {
+            let number = try systemCall("memfd_create") {
+                Int(memfd_create("retinue-dump", UInt32(clinux_MFD_CLOEXEC)))
+            }
+            return DumpFile(FileDescriptor(owning: Int32(number)), isOnDisk: false)
+        }
+    }
+
+    private mutating func writeSlice() {
+        guard let job, let file = job.file, !job.isHandedOver, dumpWriter.outstanding < DumpJob.mostWaiting,
+            var progress = dumpProgress.take()
+        else { return }
+        let writer = dumpWriter
+        let isWhole = session.observer.ledger.advance(&progress, most: DumpJob.slice) { bytes in
+            writer.submit(.bytes(file, Array(bytes)))
+        }
+        guard isWhole else {
+            dumpProgress = consume progress
+            return
+        }
+        self.job?.isHandedOver = true
+        let publish = (DumpFolder(path: folder.dumps), job.time, configuration.dumpsKept)
+        writer.submit(.end(file, publish: job.client == nil ? publish : nil))
+    }
+
+    private mutating func takeOutcomes() {
+        for outcome in dumpWriter.take() {
+            switch outcome {
+            case .written: break
+            case .ended: endDump(nil)
+            case .failed(let error): endDump(error)
+            }
+        }
+    }
+
+    /// Answers whoever asked. A failure is reported and does not end the daemon.
+    private mutating func endDump(_ failure: SystemError?) {
+        guard let ended = job else { return }
+        job = nil
+        dumpProgress = nil
+        if let failure {
+            // What the thread still has of it is answered with failures, the end with one more.
+            if let file = ended.file, !ended.isHandedOver { dumpWriter.submit(.end(file, publish: nil)) }
+            let sentence = "the dump failed: \(failure) in \(folder.dumps)"
+            if let client = ended.client {
+                desk.answer(client, error: sentence)
+            } else {
+                Message.print(sentence)
+                DumpFolder(path: folder.dumps).abandon()
+            }
+        } else if let client = ended.client, let file = ended.file {
+            desk.answer(client, dump: file.descriptor)
+        }
+        beginDump()
+    }
+
+    /// Answers a client.
+    mutating func serve(_ number: Int32) {
+        guard desk.holds(number) else { return }
+        switch desk.request(from: number) {
+        case .status: desk.answer(number, status: status())
+        case .dump: askForDump(client: number)
+        case nil: break
+        }
+    }
+
+    /// The first line of a dump.
+    func header(_ time: UInt64) -> DumpHeader {
+        var header = DumpHeader()
+        header.time = time
+        header.hostID = host.id
+        header.hostName = host.name
+        header.addresses = network.addresses()
+        header.scope = host.scope
+        header.kernel = host.kernel
+        header.boot = host.boot
+        header.version = retinueVersion
+        header.started = started
+        header.sources = sourceStates()
+        return header
+    }
+
+    /// What the engine says of its sources, and what the observation could not make of their events.
+    private func sourceStates() -> [DumpHeader.Source] {
+        let counters = session.observer.counters
+        var sources = session.engine.sources
+        for index in sources.indices {
+            sources[index].lost = session.lossCounts[sources[index].name] ?? 0
+            switch sources[index].name {
+            case SourceName.files:
+                sources[index].counters += [
+                    ("unattributed", counters.unattributedFiles),
+                    ("unresolved", counters.unresolvedDirectories),
+                    ("ambiguous", counters.ambiguousFiles),
+                ]
+            case SourceName.processes:
+                sources[index].counters += [
+                    ("unknown_executables", counters.unknownExecutables),
+                    ("unknown_scripts", counters.unknownScripts),
+                ]
+            case SourceName.sockets:
+                sources[index].counters.append(("unattributed", counters.unattributedConnections))
+            default: break
+            }
+        }
+        return sources
+    }
+
+    private func status() -> [UInt8] {
+        let header = header(waiting.wall)
+        let ledger = session.observer.ledger.footprint
+        return StatusReport(
+            isReady: isReady, header: header, pid: getpid(), stateFolder: folder.path,
+            records: session.observer.ledger.records.count,
+            programs: session.observer.ledger.programs.count - 1,
+            paths: session.observer.ledger.texts.count, gaps: session.observer.ledger.gaps.count,
+            resident: ResidentMemory.now(), ledger: ledger, storePath: folder.database,
+            storePending: session.observer.ledger.dirty.count, storeWritten: storeWritten,
+            storeError: storeError, longestPause: pace.longestPause,
+            degraded: troubles + session.engine.degraded
+        ).json
+    }
+}
+
+/// The memory of this process.
+enum ResidentMemory {
+    /// Resident memory in bytes (the second number of /proc/self/statm, in pages).
+    static func now() -> UInt64 {
+        guard let bytes = try? FileDescriptor.open("/proc/self/statm", O_RDONLY).readAll(limit: 256) else {
+            return 0
+        }
+        let fields = bytes.split(separator: UInt8(ascii: " "))
+        guard fields.count > 1, let pages = UInt64(String(decoding: fields[1], as: UTF8.self)) else {
+            return 0
+        }
+        return pages * UInt64(sysconf(Int32(_SC_PAGESIZE)))
+    }
+}

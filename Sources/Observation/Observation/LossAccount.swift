@@ -1,0 +1,120 @@
+import Records
+
+/// Every loss, from the moment in which it is reported until a scan has made up for it.
+///
+/// A loss opens a gap at once, so that a dump that is made meanwhile has it. The gap begins where the last whole
+/// drain ended and closes with a scan that began after the loss. Losses of one source and cause that come before
+/// then, or soon after, widen the gap instead of opening another: a host that loses events all the time has one
+/// long gap, which is what there is to say.
+struct LossAccount {
+    /// A gap that no scan has closed yet.
+    private struct Open {
+        var source: String
+        var cause: String
+        /// Where the gap begins, nanoseconds since 1970: with source and cause this finds it in the ledger.
+        var from: UInt64
+        /// When its last loss was reported, `CLOCK_MONOTONIC`.
+        var reported: UInt64
+    }
+
+    /// The shortest time between the end of one scan and the beginning of the next, nanoseconds.
+    static let shortestPause: UInt64 = 1_000_000_000
+    /// A scan may take a twentieth of the time, whatever it costs on this host.
+    static let pauseByCost: UInt64 = 20
+    /// Gaps of one source and cause that lie no further apart are one, nanoseconds.
+    static let joinWithin: UInt64 = 2_000_000_000
+
+    /// The last moment at which every source was drained without a loss, nanoseconds since 1970.
+    private(set) var lastWhole: UInt64
+    /// Whether the last drain reported no loss.
+    private(set) var isWhole = true
+    /// Whether a scan was asked for and has not been taken in yet.
+    private(set) var isScanning = false
+    /// Losses so far, by source.
+    private(set) var counts: [String: UInt64] = [:]
+    private var open: [Open] = []
+    /// What scans cannot read.
+    private var unread: [Open] = []
+    /// When the next scan may begin, `CLOCK_MONOTONIC`.
+    private var nextScan: UInt64 = 0
+
+    /// Begins at a moment from which on every source delivers, nanoseconds since 1970.
+    init(begun: UInt64 = 0) { lastWhole = begun }
+
+    /// Whether a gap waits for a scan.
+    var isOpen: Bool { !open.isEmpty }
+
+    /// When a scan should be asked for, `CLOCK_MONOTONIC`; `nil` if none is needed or one is on its way.
+    var scanDue: UInt64? { open.isEmpty || isScanning || !isWhole ? nil : nextScan }
+
+    /// Takes in what a drain reported. `wall` and `monotonic` are the drain's cutoff on both clocks.
+    mutating func take(
+        _ losses: [Loss], wall: UInt64, monotonic: UInt64, _ ledger: inout Ledger
+    ) {
+        for loss in losses {
+            counts[loss.source, default: 0] += loss.count ?? 1
+            add(loss, wall: wall, monotonic: monotonic, &ledger)
+        }
+        isWhole = losses.isEmpty
+        if isWhole { lastWhole = wall }
+    }
+
+    private mutating func add(_ loss: Loss, wall: UInt64, monotonic: UInt64, _ ledger: inout Ledger) {
+        if let known = open.firstIndex(where: { $0.source == loss.source && $0.cause == loss.cause }) {
+            open[known].reported = monotonic
+            ledger.widenGap(
+                source: loss.source, cause: loss.cause, from: open[known].from, to: wall, lost: loss.count)
+            return
+        }
+        let since = loss.since != 0 ? loss.since : lastWhole
+        let from = ledger.openGap(
+            Gap(source: loss.source, cause: loss.cause, from: since, to: wall, lost: loss.count ?? 0),
+            joinWithin: Self.joinWithin)
+        open.append(Open(source: loss.source, cause: loss.cause, from: from, reported: monotonic))
+    }
+
+    /// Takes in what a scan could not read: a gap from the first scan that failed so to the first that did not.
+    ///
+    /// It asks for no scan: the next one that is made for whatever reason tries again.
+    mutating func take(scanFailures failures: [Loss], wall: UInt64, _ ledger: inout Ledger) {
+        for gap in unread
+        where !failures.contains(where: { $0.source == gap.source && $0.cause == gap.cause }) {
+            ledger.closeGap(source: gap.source, cause: gap.cause, from: gap.from, resynchronised: wall)
+        }
+        var still: [Open] = []
+        for failure in failures {
+            counts[failure.source, default: 0] += failure.count ?? 1
+            if let known = unread.first(where: { $0.source == failure.source && $0.cause == failure.cause }) {
+                ledger.widenGap(
+                    source: known.source, cause: known.cause, from: known.from, to: wall, lost: failure.count)
+                still.append(known)
+                continue
+            }
+            let since = failure.since != 0 ? failure.since : wall
+            let gap = Gap(
+                source: failure.source, cause: failure.cause, from: since, to: wall, lost: failure.count ?? 0)
+            let from = ledger.openGap(gap, joinWithin: Self.joinWithin)
+            still.append(Open(source: failure.source, cause: failure.cause, from: from, reported: 0))
+        }
+        unread = still
+    }
+
+    /// Notes that a scan was asked for.
+    mutating func scanRequested() { isScanning = true }
+
+    /// Closes the gaps that a scan has made up for: those whose last loss was reported before it began.
+    ///
+    /// - Parameters:
+    ///   - began: when it began, `CLOCK_MONOTONIC`.
+    ///   - now: the present moment on the same clock.
+    ///   - wall: the same, nanoseconds since 1970.
+    mutating func scanTaken(began: UInt64, now: UInt64, wall: UInt64, _ ledger: inout Ledger) {
+        isScanning = false
+        let cost = now > began ? now - began : 0
+        nextScan = now &+ max(Self.shortestPause, cost &* Self.pauseByCost)
+        for gap in open where gap.reported <= began {
+            ledger.closeGap(source: gap.source, cause: gap.cause, from: gap.from, resynchronised: wall)
+        }
+        open.removeAll { $0.reported <= began }
+    }
+}
