@@ -14,6 +14,7 @@ import signal
 import subprocess
 import time
 
+from host import mount
 from storms import Storm
 from sustained import percentile
 from watching import Checks, Daemon, Failure, Scratch, private_mounts, program
@@ -63,17 +64,18 @@ def beside(folder, options, checks):
 def behind(folder, options, checks):
     """More file events wait than one drain takes, and behind them processes that begin and end."""
     unit = program("unit", folder / "bin")
-    storm = program("storm", folder / "bin")
+    hostile = program("hostile", folder / "bin")
     load, units = folder / "load", folder / "units"
     load.mkdir()
     units.mkdir()
+    mount("-t", "tmpfs", "-o", "nr_inodes=4m", "load", load)
     daemon = Daemon(folder)
     try:
         daemon.start()
         for rounds in (1, options.behind):
             daemon.signal(signal.SIGSTOP)
-            subprocess.run([storm, load, "4", "-1", "0", "0", "0", unit, folder / "log"], check=True)
-            waiting = sum(1 for _ in open(folder / "log.f"))
+            waiting = 100_000
+            subprocess.run([hostile, "names", str(waiting), load], check=True, stdout=subprocess.DEVNULL)
             facts = []
             for n in range(rounds):
                 facts.append(f"{units}/{rounds}-{n}")
