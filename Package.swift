@@ -46,7 +46,9 @@ func workload(_ name: String) -> Target {
 }
 
 /// Their names; Tests/Workloads has a folder for each.
-let workloads = ["opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer"]
+let workloads = [
+    "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver",
+]
 
 let package = Package(
     name: "retinue",
@@ -78,12 +80,14 @@ let package = Package(
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
         library(.ground, "Wire"),
+        library(.ground, "Text"),
+        library(.ground, "Net", ["Text"]),
 
         // One target a kernel interface.
         library(.kernel, "Fanotify", ["SystemCalls", "Wire", "CLinux"]),
         library(.kernel, "ProcConnector", ["SystemCalls", "Wire", "CLinux", "CMnl"]),
-        library(.kernel, "SocketDiagnostics", ["SystemCalls", "Wire", "CLinux", "CMnl", "CNl"]),
-        library(.kernel, "TracepointRing", ["SystemCalls", "Wire", "CLinux"]),
+        library(.kernel, "SocketDiagnostics", ["SystemCalls", "Wire", "Net", "CLinux", "CMnl", "CNl"]),
+        library(.kernel, "TracepointRing", ["SystemCalls", "Wire", "Net", "CLinux"]),
         library(.kernel, "Procfs", ["SystemCalls", "CLinux"]),
         library(
             .kernel, "KernelProbe",
@@ -93,8 +97,8 @@ let package = Package(
             ]),
 
         // Ideas: pure, no descriptor.
-        library(.records, "Records"),
-        library(.observation, "Observation", ["Records"]),
+        library(.records, "Records", ["Text", "Net"]),
+        library(.observation, "Observation", ["Records", "Text"]),
         library(.observation, "EventTrace", ["Wire"]),
         library(.group, "MoveGroup", ["Records"]),
         library(.group, "SeedForm", ["Records"]),
@@ -114,7 +118,8 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe", "Control",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe",
+                "Control",
                 "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
@@ -126,11 +131,13 @@ let package = Package(
             swiftSettings: strict),
         test("SystemCallsTests", ["SystemCalls", "CLinux"]),
         test("WireTests", ["Wire"]),
+        test("TextTests", ["Text", "Records", "TestSupport"]),
+        test("NetTests", ["Net", "TestSupport"]),
         test("FanotifyTests", ["Fanotify", "TestSupport"]),
         test("ProcConnectorTests", ["ProcConnector", "TestSupport"]),
         test("SocketDiagnosticsTests", ["SocketDiagnostics", "TestSupport", "SystemCalls"]),
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
-        test("ProcfsTests", ["Procfs", "TestSupport"]),
+        test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
@@ -148,10 +155,15 @@ let package = Package(
                 "RetinueCommands", "Records", "RecordStore", "MoveGroup", "KernelProbe", "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
-        test("DaemonTests", ["Daemon", "Observation", "Records", "EventTrace", "TestSupport"]),
+        test(
+            "DaemonTests",
+            [
+                "Daemon", "Observation", "Records", "EventTrace", "TestSupport", "Procfs", "SystemCalls",
+                "KernelProbe",
+            ]),
         test(
             "KernelTests",
-            ["Records", "TestSupport", "SystemCalls", "CLinux", "retinued", "retinue"]
+            ["Records", "TestSupport", "SystemCalls", "CLinux", "Daemon", "Fanotify", "retinued", "retinue"]
                 + workloads.map { .byName(name: $0) }),
     ] + workloads.map(workload)
 )

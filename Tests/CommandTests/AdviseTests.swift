@@ -240,7 +240,7 @@ struct AdviseTests {
                     "retinue: \"ap\" is in none of the records; the nearest names are:\n"))
             #expect(outcome.errors.contains("/usr/bin/app"))
             outcome = try advise(folder, "app", "--root", "nobody=root")
-            #expect(outcome.errors.contains("no input tells of a host of that id, name or address"))
+            #expect(outcome.errors.contains("no input has a host of that id, name or address"))
             outcome = try advise(folder, "app", "--root", "web=nowhere")
             #expect(outcome.errors == "retinue: --root web=nowhere: no such directory\n")
             for arguments in [

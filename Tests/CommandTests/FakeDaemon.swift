@@ -9,6 +9,8 @@ final class FakeDaemon: @unchecked Sendable {
     private let status: [UInt8]
     /// `nil`: answers with an error.
     private let dump: [UInt8]?
+    /// What it was asked to forget.
+    let forgotten = Mutex<[ForgetFilter]>([])
     private let isStopped = Atomic<Bool>(false)
     private var thread = pthread_t()
 
@@ -42,6 +44,9 @@ final class FakeDaemon: @unchecked Sendable {
             case .status: try? connection.reply(status: status)
             case .dump where dump != nil: try? connection.reply(dump: file(dump!))
             case .dump: try? connection.reply(error: "the disk is full\u{1b}[31m")
+            case .forget(let filter):
+                forgotten.withLock { $0.append(filter) }
+                try? connection.reply(forgotten: filter.age == nil ? 23 : 0)
             case nil: break
             }
         }

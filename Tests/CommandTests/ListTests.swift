@@ -115,7 +115,7 @@ struct ListTests {
             #expect(
                 outcome.errors.split(separator: "\n") == [
                     "retinue: web.csv: the last record is taken as it stands, but has no newline behind it: it may be cut off",
-                    "retinue: by programs that no record tells, left out (--name-unknown keeps them): 1 open",
+                    "retinue: by programs that no record names, left out (--name-unknown keeps them): 1 open",
                     "retinue: without their other side in the records, left out (--format records has them): 1 connect",
                 ])
             let named = try list(folder, "web.csv", "db.csv", "--name-unknown", "--format", "records")
@@ -130,7 +130,7 @@ struct ListTests {
             #expect(outcome.status == 2)
             #expect(
                 outcome.errors.hasPrefix(
-                    "retinue: db.csv: no accept or connect tells the address of its machine"))
+                    "retinue: db.csv: no accept or connect has the address of its machine"))
         }
     }
 

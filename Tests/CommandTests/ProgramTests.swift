@@ -1,5 +1,7 @@
+import Control
 import Glibc
 import Records
+import Synchronization
 import TestSupport
 import Testing
 
@@ -16,7 +18,8 @@ struct ProgramTests {
 
     @Test func versionAndHelp() throws {
         #expect(try retinue("--version") == Outcome(status: 0, output: "retinue 0.1.0\n", errors: ""))
-        let commands = ["probe", "status", "dump", "records", "list", "advise"].map { [$0, "--help"] }
+        let names = ["probe", "status", "dump", "records", "list", "advise", "forget"]
+        let commands = names.map { [$0, "--help"] }
         for command in [[], ["--help"]] + commands {
             let outcome = try retinue(command)
             #expect(outcome.status == 0)
@@ -170,6 +173,25 @@ struct ProgramTests {
             #expect(broken.status == 1)
             #expect(broken.output.isEmpty)
             #expect(broken.errors.hasPrefix("retinue: \(file) is not a dump that can be read: line 1: "))
+        }
+    }
+
+    @Test func forget() throws {
+        try withTemporaryFolder { folder in
+            let daemon = try FakeDaemon(path: folder + "/retinued.sock")
+            defer { daemon.stop() }
+            #expect(
+                try retinue("forget", "/bin/a", "--path", "/tmp/**", "--state-dir", folder)
+                    == Outcome(status: 0, output: "23 records forgotten\n", errors: ""))
+            #expect(
+                try retinue("forget", "--workload", "w", "--older-than", "2d", "--state-dir", folder)
+                    == Outcome(status: 1, output: "0 records forgotten\n", errors: ""))
+            #expect(try retinue("forget", "--state-dir", folder).status == 1)
+            #expect(
+                daemon.forgotten.withLock { $0 } == [
+                    ForgetFilter(program: "/bin/a", path: "/tmp/**"),
+                    ForgetFilter(workload: "w", age: 172_800_000_000_000),
+                ])
         }
     }
 

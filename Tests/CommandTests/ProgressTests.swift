@@ -4,7 +4,7 @@ import Testing
 
 @Suite("Progress")
 struct ProgressTests {
-    /// A terminal and a clock that stands still unless told.
+    /// A terminal and a clock that stands still unless moved.
     private final class Terminal {
         var now: UInt64 = 5_000_000_000
         var written: [String] = []

@@ -73,7 +73,7 @@ enum SampleDump {
         let ledger = ledger()
         var rows: [RecordRow] = []
         for position in filter.positions(in: ledger) {
-            rows.append(RecordRow(ledger.records[position], in: ledger))
+            rows.append(RecordRow(position, in: ledger))
         }
         return RecordTable(rows: RecordRow.sorted(rows), time: header.time).text(width: width)
     }

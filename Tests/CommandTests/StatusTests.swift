@@ -84,5 +84,5 @@ struct StatusTests {
         #expect(text == "state        NOT READY\npid          0\n")
     }
 
-    private func report(_ text: String) throws -> StatusReport { try StatusReport(Array(text.utf8)) }
+    private func report(_ text: String) throws -> DaemonStatus { try DaemonStatus(Array(text.utf8)) }
 }

@@ -70,8 +70,8 @@ struct ClientTests {
             switch self {
             case .nothing: ""
             case .nonsense: "nonsense"
-            case .withoutFile: "ok\n"
-            case .cut: "ok"
+            case .withoutFile: "retinue-control/2 ok\n"
+            case .cut: "retinue-control/2 ok"
             case .tooLong: String(repeating: "x", count: 61 * 1024)
             }
         }
@@ -115,7 +115,7 @@ struct ClientTests {
 }
 
 /// A listener that answers its one client with whatever it is told.
-private final class RawListener: Sendable {
+final class RawListener: Sendable {
     private let socket: Box<FileDescriptor>
 
     init(_ path: String) throws {

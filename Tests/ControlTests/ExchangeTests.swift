@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Synchronization
 import SystemCalls
 import Testing
 
@@ -15,19 +16,25 @@ struct ExchangeTests {
         #expect(try status() == TestDaemon.status)
     }
 
-    @Test func longestStatusFits() throws {
-        let longest = [UInt8](repeating: UInt8(ascii: "x"), count: 60 * 1024 - 3)
-        let daemon = try TestDaemon(path: folder.socket, status: longest)
+    /// As long as a datagram holds, and longer: a host of any size has a status.
+    @Test(arguments: [0, 1, 60 * 1024 - 21, 60 * 1024 - 20, 60 * 1024 - 19, 1 << 20, 9_000_011])
+    func aStatusOfAnyLength(count: Int) throws {
+        let text = (0..<count).map { UInt8(truncatingIfNeeded: 0x20 + $0 % 23) }
+        let daemon = try TestDaemon(path: folder.socket, status: text)
         defer { daemon.stop() }
-        #expect(try status() == longest)
+        #expect(try status() == text)
+        #expect(daemon.failed.load(ordering: .relaxed) == 0)
     }
 
-    @Test func statusThatIsTooLongIsAnError() throws {
-        let daemon = try TestDaemon(path: folder.socket, status: Array(repeating: 0x20, count: 60 * 1024 - 2))
+    @Test func aForgetRequestArrivesAsItWasMade() throws {
+        let daemon = try TestDaemon(path: folder.socket)
         defer { daemon.stop() }
-        #expect(throws: ControlError.refused("the status takes 61441 bytes, more than an answer may")) {
-            try status()
-        }
+        let filter = ForgetFilter(
+            program: "/a=b", path: String(repeating: "ü", count: 2000), workload: "w\n", age: 23)
+        let reply = try ControlClient.request(folder.socket, .forget(filter), timeoutMilliseconds: 5000)
+        guard case .forgotten(let records) = consume reply else { Issue.record(); return }
+        #expect(records == 23)
+        #expect(try ControlMessage.decode(ControlMessage.encode(.forget(filter))[...]) == .forget(filter))
     }
 
     @Test func dumpIsReadFromItsStart() throws {
@@ -57,13 +64,14 @@ struct ExchangeTests {
         #expect(ControlError.refused("the disk is full").description == "retinued says: the disk is full")
     }
 
-    @Test func aPeerThatIsNotServedIsToldSo() throws {
+    @Test func aPeerThatIsNotServedIsRefused() throws {
         let daemon = try TestDaemon(path: folder.socket, isServed: { _ in false })
         defer { daemon.stop() }
         for _ in 0..<23 {
             #expect(
                 throws: ControlError.refused(
-                    "user \(geteuid()) is not served; ask as root or as the daemon's user")
+                    "user \(geteuid()) is not served; ask as root, as the daemon's user, or for the status "
+                        + "as a member of the group retinue")
             ) {
                 try status()
             }

@@ -11,31 +11,47 @@ struct HostileTests {
 
     /// What is sent, by how it is called in the output of the tests.
     enum Request: String, CaseIterable {
-        case shortened, withNewline, inCapitals, withZero, ofFullLength, tooLong, farTooLong
+        case shortened, withNewline, inCapitals, withZero, ofFullLength, tooLong, farTooLong, withSpace,
+            empty, field,
+            unknownField, twice, badAge, emptyField, notText, everything
 
         var text: String {
             switch self {
-            case .shortened: "stat"
-            case .withNewline: "status\n"
-            case .inCapitals: "STATUS"
-            case .withZero: "status\0"
-            case .ofFullLength: String(repeating: "s", count: 64)
-            case .tooLong: String(repeating: "s", count: 65)
+            case .shortened: "retinue-control/2 stat"
+            case .withNewline: "retinue-control/2 status\n"
+            case .inCapitals: "retinue-control/2 STATUS"
+            case .withZero: "retinue-control/2 status\0"
+            case .withSpace: "retinue-control/2  status"
+            case .empty: "retinue-control/2"
+            case .field: "retinue-control/2 dump\0path=/a"
+            case .unknownField: "retinue-control/2 forget\0host=a"
+            case .twice: "retinue-control/2 forget\0path=/a\0path=/b"
+            case .badAge: "retinue-control/2 forget\0age=-1"
+            case .emptyField: "retinue-control/2 forget\0path="
+            case .notText: "retinue-control/2 forget\0path"
+            case .everything: "retinue-control/2 forget"
+            case .ofFullLength: String(repeating: "s", count: 16 * 1024)
+            case .tooLong: String(repeating: "s", count: 16 * 1024 + 1)
             case .farTooLong: String(repeating: "s", count: 99_991)
             }
         }
 
         var answer: String {
             switch self {
-            case .tooLong: "error\na request is at most 64 bytes long, not 65"
-            case .farTooLong: "error\na request is at most 64 bytes long, not 99991"
-            default: "error\nan unknown request; retinued \(retinueVersion) knows status and dump"
+            case .tooLong: "retinue-control/2 error\na request is at most 16384 bytes long, not 16385"
+            case .farTooLong: "retinue-control/2 error\na request is at most 16384 bytes long, not 99991"
+            case .unknownField, .twice, .badAge, .emptyField, .notText:
+                "retinue-control/2 error\na forget request with a field that is not understood"
+            case .everything:
+                "retinue-control/2 error\nforget needs a program, a path, a workload or an age: it never forgets everything"
+            default:
+                "retinue-control/2 error\nan unknown request; retinued \(retinueVersion) knows status, dump, forget"
             }
         }
     }
 
     @Test(arguments: Request.allCases)
-    func isToldSoAndClosed(request: Request) throws {
+    func isAnsweredAndClosed(request: Request) throws {
         let daemon = try TestDaemon(path: folder.socket)
         defer { daemon.stop() }
         let client = RawClient(folder.socket)
@@ -59,8 +75,8 @@ struct HostileTests {
         let client = RawClient(folder.socket)
         guard var connection = try server.accept() else { Issue.record(); return }
         #expect(try connection.request() == nil)
-        _ = client.send(Array("dump".utf8))
-        _ = client.send(Array("dump".utf8))
+        _ = client.send(ControlMessage.encode(.dump))
+        _ = client.send(ControlMessage.encode(.dump))
         #expect(try connection.request() == .dump)
         var failure: ControlError?
         do throws(ControlError) { _ = try connection.request() } catch { failure = error }
@@ -71,7 +87,7 @@ struct HostileTests {
         let server = try ControlServer(path: folder.socket)
         do {
             let client = RawClient(folder.socket)
-            _ = client.send(Array("status".utf8))
+            _ = client.send(ControlMessage.encode(.status))
         }
         guard var connection = try server.accept() else { Issue.record(); return }
         #expect(try connection.request() == .status)
@@ -110,8 +126,8 @@ struct HostileTests {
         defer { daemon.stop() }
         var pipe = PipeWithoutWriter()
         let client = RawClient(folder.socket)
-        pipe.sendWriteEnd(over: client.socket, with: Array("status".utf8))
-        #expect(client.receive() == "ok\n{\"ready\":true}")
+        pipe.sendWriteEnd(over: client.socket, with: ControlMessage.encode(.status))
+        #expect(client.receive() == "retinue-control/2 ok\n{\"ready\":true}")
         // The reader sees the end only when no write end is open, in this process neither.
         let isAtEnd = pipe.isAtEnd()
         #expect(isAtEnd)
@@ -121,22 +137,24 @@ struct HostileTests {
         let daemon = try TestDaemon(path: folder.socket, dump: [1])
         defer { daemon.stop() }
         var generator = SystemRandomNumberGenerator()
+        let status = ControlMessage.encode(.status)
         for round in 0..<997 {
             let client = RawClient(folder.socket)
             let count = Int.random(in: 0...(round % 10 == 0 ? 70_000 : 80), using: &generator)
             var bytes = (0..<count).map { _ in UInt8.random(in: 0...255, using: &generator) }
             // Near misses: the beginning of a true request with noise behind, or one bit wrong.
-            if round % 3 == 0 { bytes = Array("status".utf8) + bytes.prefix(3) }
+            if round % 3 == 0 { bytes = status + bytes.prefix(3) }
             if round % 3 == 1 {
-                bytes = Array("dump".utf8)
+                bytes = ControlMessage.encode(.dump)
                 let bit = UInt8.random(in: 0..<8, using: &generator)
-                bytes[Int.random(in: 0..<4, using: &generator)] ^= 1 << bit
+                bytes[Int.random(in: 0..<bytes.count, using: &generator)] ^= 1 << bit
             }
             _ = client.send(bytes)
             if round % 2 == 0 {
                 let answer = client.receive()
-                let isTrue = bytes == Array("status".utf8)
-                #expect(answer?.hasPrefix(isTrue ? "ok\n" : "error\n") ?? bytes.isEmpty)
+                #expect(
+                    answer?.hasPrefix("retinue-control/2 \(bytes == status ? "ok" : "error")\n")
+                        ?? bytes.isEmpty)
             }
         }
         try stillServes()

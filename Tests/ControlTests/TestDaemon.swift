@@ -24,7 +24,7 @@ final class TestDaemon: Sendable {
     ///   - dump: what a dump file holds; `nil` answers with an error.
     init(
         path: String, status: [UInt8] = TestDaemon.status, dump: [UInt8]? = [], patience: UInt64 = 1 << 60,
-        isServed: @escaping @Sendable (uid_t) -> Bool = { $0 == geteuid() }
+        isServed: @escaping @Sendable (ControlPeer) -> Bool = { $0.role == .root }
     ) throws {
         let answers = Answers(status: status, dump: dump)
         let server = Box(try ControlServer(path: path, isServed: isServed))
@@ -86,6 +86,7 @@ final class TestDaemon: Sendable {
                 } else {
                     try client.connection.reply(error: "the disk is full")
                 }
+            case .forget(let filter): try client.connection.reply(forgotten: filter.age ?? 0)
             }
         } catch {
             failed.add(1, ordering: .relaxed)

@@ -9,20 +9,31 @@ import Testing
 extension DumpFolder {
     /// A dump from beginning to end, as the loop and its thread make it together.
     @discardableResult
-    fileprivate func write(
+    func write(
         _ ledger: borrowing Ledger, _ header: DumpHeader, time: UInt64, keep: Int
     ) throws(SystemError) -> String {
         let file = try begin()
-        try Self.fill(file, ledger, header)
+        do throws(SystemError) {
+            try Self.fill(file, ledger, header)
+        } catch {
+            abandon()
+            throw error
+        }
         return try publish(file, time: time, keep: keep)
     }
 
-    fileprivate func writeNameless(
+    func writeNameless(
         _ ledger: borrowing Ledger, _ header: DumpHeader
     ) throws(SystemError) -> FileDescriptor {
-        let file = try nameless()
-        try Self.fill(file, ledger, header)
-        return file
+        do throws(SystemError) {
+            let file = try nameless()
+            try Self.fill(file, ledger, header)
+            return file
+        } catch {
+            let file = try Self.inMemory()
+            try Self.fill(file, ledger, header)
+            return file
+        }
     }
 
     private static func fill(
@@ -66,7 +77,7 @@ extension DumpFolder {
 
     @Test func aDumpAndItsLink() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             let path = try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             #expect(path == folder + "/20261121T020000.123Z.ndjson")
             #expect(try names(folder) == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
@@ -85,7 +96,7 @@ extension DumpFolder {
 
     @Test func severalInOneMillisecond() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 1...3 {
                 let path = try dumps.write(ledger(number), header(), time: Self.time, keep: 20)
                 #expect(path == folder + "/" + (try latest(folder)))
@@ -106,7 +117,7 @@ extension DumpFolder {
         try withTemporaryFolder { folder in
             try write("mine", to: folder + "/notes.ndjson")
             try write("mine", to: folder + "/2026.txt")
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 0..<23 as Range<UInt64> {
                 try dumps.write(ledger(1), header(), time: Self.time + number * 1_000_000_000, keep: 5)
             }
@@ -120,7 +131,7 @@ extension DumpFolder {
     /// A clock that was set back: the new dump's name sorts first, but it is not the oldest.
     @Test func theNewOneStaysWhateverTheClock() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             for number in 1...3 as ClosedRange<UInt64> {
                 try dumps.write(ledger(1), header(), time: Self.time + number * 1_000_000_000, keep: 3)
             }
@@ -138,7 +149,7 @@ extension DumpFolder {
             #expect(symlink("x", folder + "/.latest.tmp") == 0)
             #expect(symlink("gone.ndjson", folder + "/latest.ndjson") == 0)
             try write("half", to: folder + "/.client.tmp")
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             let file = try dumps.writeNameless(ledger(), header())
             #expect(file.number >= 0)
@@ -152,7 +163,7 @@ extension DumpFolder {
             for name in [".dump.tmp", ".client.tmp", "latest.ndjson"] {
                 #expect(symlink("precious", folder + "/" + name) == 0)
             }
-            let dumps = DumpFolder(path: folder)
+            let dumps = try DumpFolder(path: folder)
             try dumps.write(ledger(), header(), time: Self.time, keep: 20)
             _ = try dumps.writeNameless(ledger(), header())
             #expect(try String(contentsOfFile: folder + "/precious", encoding: .utf8) == "precious")
@@ -177,27 +188,35 @@ extension DumpFolder {
         } catch { return error.code }
     }
 
-    @Test func noFolder() throws {
+    /// What comes in its place is looked at like one at the start.
+    @Test func aFolderThatWasRemoved() throws {
         try withTemporaryFolder { folder in
-            let dumps = DumpFolder(path: folder + "/none")
+            let dumps = try DumpFolder(path: folder + "/dumps")
             let ledger = ledger()
             let header = header()
+            #expect(rmdir(folder + "/dumps") == 0)
+            try makeFolder(folder + "/dumps")
+            #expect(chmod(folder + "/dumps", 0o777) == 0)
             #expect(
                 code { () throws(SystemError) in
                     try dumps.write(ledger, header, time: Self.time, keep: 20)
-                } == ENOENT)
+                } == EPERM)
+            #expect(chmod(folder + "/dumps", 0o700) == 0)
+            try dumps.write(ledger, header, time: Self.time, keep: 20)
+            #expect(try names(folder + "/dumps") == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
         }
     }
 
     /// The link cannot be put in place: the dump is whole, nothing else is left.
     @Test func aFolderInPlaceOfTheLink() throws {
         try withTemporaryFolder { folder in
+            let dumps = try DumpFolder(path: folder)
             try makeFolder(folder + "/latest.ndjson")
             let ledger = ledger()
             let header = header()
             #expect(
                 code { () throws(SystemError) in
-                    try DumpFolder(path: folder).write(ledger, header, time: Self.time, keep: 20)
+                    try dumps.write(ledger, header, time: Self.time, keep: 20)
                 } == EISDIR)
             #expect(try names(folder) == ["20261121T020000.123Z.ndjson", "latest.ndjson"])
         }
@@ -205,7 +224,7 @@ extension DumpFolder {
 
     @Test(.privileged) func aFullDiskLeavesNoDebris() throws {
         let scratch = try ScratchFilesystem(.tmpfs)
-        let dumps = DumpFolder(path: scratch.path)
+        let dumps = try DumpFolder(path: scratch.path)
         try dumps.write(ledger(1), header(), time: Self.time, keep: 20)
         try run(["mount", "-o", "remount,size=64k", scratch.path])
         let before = try names(scratch.path)
@@ -215,8 +234,11 @@ extension DumpFolder {
             code { () throws(SystemError) in
                 try dumps.write(large, header, time: Self.time + 1_000_000_000, keep: 20)
             } == ENOSPC)
-        #expect(
-            code { () throws(SystemError) in _ = try dumps.writeNameless(large, header) } == ENOSPC)
+        // A client gets its dump all the same.
+        let file = try dumps.writeNameless(large, header)
+        #expect(lseek(file.number, 0, SEEK_SET) == 0)
+        let count = try DumpContents(ndjson: try file.readAll()).ledger.records.count
+        #expect(count == 10_000)
         #expect(try names(scratch.path) == before)
         #expect(try latest(scratch.path) == "20261121T020000.123Z.ndjson")
     }

@@ -14,14 +14,15 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
         String(decoding: ledger.texts.array(TextID(rawValue: number)), as: UTF8.self)
     }
     func name(_ program: ProgramID) -> String { text(ledger[program].executable.rawValue) }
-    return ledger.records.map { record in
+    return ledger.records.enumerated().map { position, record in
         let key = record.key
+        let traffic = ledger.traffic(of: position)
         let object =
             switch key.relation {
             case .file: "\(text(key.object)) \(record.access.letters) \(record.kind.word)"
             case .spawn: name(ProgramID(rawValue: key.object))
             case .connect, .listen, .accept:
-                "\(ledger.endpoints[Int(key.object)].port) \(record.sent)/\(record.received)"
+                "\(ledger.endpoints[Int(key.object)].port) \(traffic.sent)/\(traffic.received)"
             case .ipc: "\(text(key.object)) \(name(key.peer))"
             }
         return "\(name(key.program)) \(key.relation.word) \(object) \(record.evidence.word) \(record.count)"
@@ -87,9 +88,9 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
         }
         var reader = try TraceReader(writer.bytes)
         while let frame = try reader.next() { try surroundings.add(frame.tag!, reader.payload(frame)) }
-        let answers = (0..<6).map { _ in surroundings.directoryPath([7]) }
+        let answers = (0..<6).map { _ in surroundings.directory([7], isKnown: { _ in false })?.path }
         #expect(answers == ["/a", "/b", nil, "/c", "/c", "/c"].map { $0.map { Array($0.utf8) } })
-        #expect(surroundings.directoryPath([8]) == nil)
+        #expect(surroundings.directory([8], isKnown: { _ in false }) == nil)
         #expect(surroundings.process(1) == nil)
         #expect(surroundings.head(ofFile: [1]) == .unknown)
         #expect(surroundings.kind(ofFile: [1]) == nil)

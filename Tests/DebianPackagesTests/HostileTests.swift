@@ -3,7 +3,7 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Bytes that dpkg never wrote: nothing of it may trap, and a cut must be told.
+/// Bytes that dpkg never wrote: nothing of it may trap, and a cut must be reported.
 @Suite struct HostileTests {
     private func stanzas(_ bytes: [UInt8]) -> (packages: [Package], flaws: Int) {
         bytes.withUnsafeBytes { bytes in
@@ -25,7 +25,7 @@ import Testing
         #expect(packages.count == 9)
         for length in 0..<whole.count {
             let cut = stanzas(Array(whole[..<length]))
-            // At the end of a line nothing can be seen but what lacks; anywhere else it is told.
+            // At the end of a line nothing can be seen but what lacks; anywhere else it is reported.
             let isWithinLine = length > 0 && whole[length - 1] != 0x0a
             #expect((cut.flaws > 0) || !isWithinLine, "\(length)")
             // Packages before the cut are whole.

@@ -28,9 +28,18 @@ import Testing
     }
 
     @Test func foreignFiles() {
-        for text in ["", "retinue-trace/1", "retinue-trace/2\n", "{\"type\":\"header\"}\n", "\u{7f}ELF"] {
+        for text in [
+            "", "retinue-trace/1", "retinue-trace/\n", "retinue-trace/2", "{\"type\":\"header\"}\n",
+            "\u{7f}ELF",
+        ] {
             #expect(throws: TraceError.notATrace) { try TraceReader(Array(text.utf8)) }
         }
+    }
+
+    @Test func laterVersionsAreNamed() {
+        let error = TraceError.unknownVersion("retinue-trace/23")
+        #expect(throws: error) { try TraceReader(Array("retinue-trace/23\nanything".utf8)) }
+        #expect("\(error)".contains("`retinue-trace/23`; this version reads `retinue-trace/1`"))
     }
 
     @Test func everyTruncationIsTold() {
@@ -55,7 +64,7 @@ import Testing
     @Test func lengthsAreNotTrusted() {
         var bytes = Self.good
         bytes[17...20] = [0xff, 0xff, 0xff, 0xff]
-        #expect(walk(bytes).error == .truncated(offset: 16))
+        #expect(walk(bytes).error == .tooLong(offset: 16))
         // The last frame's, longer by one.
         bytes = Self.good
         bytes[47] += 1

@@ -259,3 +259,26 @@ struct GroupTests {
         #expect(try take(group).map(\.name) == ["a"])
     }
 }
+
+/// How much waits, told without reading it.
+@Suite(.privileged) struct WaitingTests {
+    @Test func eventsAreCountedBeforeTheyAreRead() throws {
+        let files = try ScratchFilesystem()
+        let group = try FanotifyGroup(.fileHandle)
+        try group.mark(filesystemAt: Array(files.path.utf8) + [0])
+        #expect(try group.waitingEvents() == 0)
+        for number in 0..<23 { try write("x", to: "\(files.path)/\(number)") }
+        let waiting = try group.waitingEvents()
+        var buffer: [UInt8] = []
+        while try group.read(appendingTo: &buffer) != nil {}
+        var events = 0
+        try FanotifyEvent.parse(buffer.span.bytes) { _ in events += 1 }
+        #expect(waiting == events && events >= 23)
+        #expect(try group.waitingEvents() == 0)
+    }
+
+    @Test func limitOfTheQueue() throws {
+        let limit = try #require(FanotifyGroup.queueLimit())
+        #expect(limit > 0)
+    }
+}

@@ -308,7 +308,7 @@ struct ListReaderTests {
         return plain.intern(Program(executable: plain.texts.intern(ledger.texts.array(path))))
     }
 
-    /// The ledger without what CSV cannot tell: workloads, interpreters, transports and ports of known peers.
+    /// The ledger without what CSV cannot express: workloads, interpreters, transports and ports of known peers.
     private static func plain(_ ledger: borrowing Ledger) -> Ledger {
         var plain = Ledger()
         for record in ledger.records {

@@ -203,8 +203,8 @@ struct PairingTests {
     }
 
     @Test func hostThatIsNamedByAnAddressHasIt() {
-        #expect(Host(id: "10.0.0.2").addresses == [NetworkAddress("10.0.0.2")])
-        #expect(Host(id: "127.0.0.1").addresses.isEmpty && Host(id: "::").addresses.isEmpty)
+        #expect(GraphHost(id: "10.0.0.2").addresses == [NetworkAddress("10.0.0.2")])
+        #expect(GraphHost(id: "127.0.0.1").addresses.isEmpty && GraphHost(id: "::").addresses.isEmpty)
     }
 
     @Test func listenerIsTheOneOfItsTime() {

@@ -149,8 +149,9 @@ struct Scene: ~Copyable {
 
     /// The lines of those records that qualify.
     func lines(_ qualifies: (Record) -> Bool) -> [String] {
-        observer.ledger.records.filter(qualifies).map { record in
+        observer.ledger.records.enumerated().filter { qualifies($0.element) }.map { position, record in
             let key = record.key
+            let traffic = observer.ledger.traffic(of: position)
             let start = text(key.program) + " \(key.relation) "
             func path(_ number: UInt32) -> String {
                 String(decoding: observer.ledger.texts.array(TextID(rawValue: number)), as: UTF8.self)
@@ -166,7 +167,8 @@ struct Scene: ~Copyable {
                 return start + path(key.object) + " " + letters
             case .spawn: return start + text(ProgramID(rawValue: key.object))
             case .connect, .accept:
-                return start + end(key.object) + peer + " x\(record.count) \(record.sent)/\(record.received)"
+                return start + end(key.object) + peer
+                    + " x\(record.count) \(traffic.sent)/\(traffic.received)"
                     + " \(record.evidence)"
             case .listen: return start + end(key.object) + " \(record.evidence)"
             case .ipc: return start + path(key.object) + peer
@@ -190,14 +192,24 @@ final class StagedHost: Surroundings {
     var ownAddresses: [NetworkAddress] = []
     /// Paths of directories by the name of their handle.
     var directories: [String: String] = [:]
+    /// Handles of the directories above, the nearest first; without them an answer is one of earlier recordings.
+    var ancestors: [String: [String]] = [:]
     private(set) var questions: [String] = []
 
     static func identity(_ name: String) -> [UInt8] { Array("handle:\(name)".utf8) }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
         let name = String(String(decoding: identity, as: UTF8.self).dropFirst("handle:".count))
         questions.append("directory \(name)")
-        return directories[name].map { Array($0.utf8) }
+        guard let path = directories[name] else { return nil }
+        var answer = DirectoryAnswer(path: Array(path.utf8))
+        for above in ancestors[name] ?? [] {
+            answer.ancestors.append(Self.identity(above))
+            if Self.identity(above).withUnsafeBytes(isKnown) { break }
+        }
+        return answer
     }
 
     func process(_ pid: Int32) -> ProcessFacts? {

@@ -120,7 +120,7 @@ struct ListenerTests {
     }
 
     @Test(arguments: [true, false])
-    func bellRingsForExecsOnly(registrationFilter: Bool) throws {
+    func execsOnly(registrationFilter: Bool) throws {
         let connector = try ProcConnector(.execOnly, registrationFilter: registrationFilter)
         var pids: Set<Int32> = []
         for _ in 0..<23 { pids.insert(try spawn()) }

@@ -45,13 +45,13 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
         #expect(found[file.number] == "/proc/\(getpid())/stat")
         #expect(found[null.number] == "/dev/null")
         #expect(found[-1] == nil)
-        let information = directory.openFlags(null.number)
+        let information = directory.descriptorInformation(null.number)?.flags
         let flags = try #require(information)
         #expect(flags & O_ACCMODE == O_RDWR)
         #expect(flags & O_APPEND != 0)
-        #expect(directory.openFlags(file.number).map { $0 & O_ACCMODE } == O_RDONLY)
-        #expect(directory.openFlags(1_000_000) == nil)
-        let kind = directory.statistics(descriptor: null.number).map { $0.st_mode & S_IFMT }
+        #expect(directory.descriptorInformation(file.number).map { $0.flags & O_ACCMODE } == O_RDONLY)
+        #expect(directory.descriptorInformation(1_000_000) == nil)
+        let kind = directory.statistics(descriptor: null.number).map { $0.mode & S_IFMT }
         #expect(kind == S_IFCHR)
         let isNothing = directory.statistics(descriptor: 1_000_000) == nil
         #expect(isNothing)
@@ -121,7 +121,7 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
         var descriptors = 0
         directory.descriptors { _, _ in descriptors += 1 }
         #expect(descriptors == 0)
-        #expect(directory.openFlags(1) == nil)
+        #expect(directory.descriptorInformation(1) == nil)
         let isNothing = directory.statistics(descriptor: 1) == nil
         #expect(isNothing)
         #expect(directory.mappedFiles() == [])

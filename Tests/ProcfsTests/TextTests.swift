@@ -265,7 +265,7 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             ("flags:\t77777777777777777777\n", nil),
         ] as [(String, Int32?)])
     func flags(text: String, flags: Int32?) {
-        #expect(ProcessDirectory.openFlags(of: bytes(text)) == flags)
+        #expect(DescriptorInformation(parsing: bytes(text))?.flags == flags)
     }
 
     @Test(

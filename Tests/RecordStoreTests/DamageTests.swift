@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func otherVersions() throws {
-        #expect(try problem { try tamper($0, "PRAGMA user_version = 2") } == .newer(version: 2))
+        #expect(try problem { try tamper($0, "PRAGMA user_version = 3") } == .newer(version: 3))
         #expect(isMalformed(try problem { try tamper($0, "PRAGMA user_version = 0") }))
         #expect(StoreError.newer(version: 2).isDamage == false)
     }
@@ -99,8 +99,12 @@ import Testing
 
     @Test(arguments: [
         "DELETE FROM text WHERE id = 5",
-        "UPDATE text SET bytes = (SELECT bytes FROM text WHERE id = 1) WHERE id = 3",
-        "UPDATE text SET bytes = 'text' WHERE id = 3", "UPDATE program SET executable = 1000000 WHERE id = 2",
+        "UPDATE text SET (parent, name) = (SELECT parent, name FROM text WHERE id = 1) WHERE id = 3",
+        "UPDATE text SET name = 'text' WHERE id = 3", "UPDATE text SET parent = 3 WHERE id = 3",
+        "UPDATE text SET parent = -1 WHERE id = 3",
+        "UPDATE dependency SET change = -1 WHERE id = 1",
+        "UPDATE dependency SET folded = 'much' WHERE id = 1",
+        "UPDATE program SET executable = 1000000 WHERE id = 2",
         "UPDATE program SET script = -1 WHERE id = 2", "DELETE FROM program WHERE id = 1",
         "UPDATE program SET (executable, script, workload) = "
             + "(SELECT executable, script, workload FROM program WHERE id = 1) WHERE id = 2",

@@ -70,7 +70,11 @@ struct LedgerImage: Equatable {
         // Times and counts; finer than a millisecond they are compared by `times`.
         dump = ledger.ndjson(DumpHeader())
         gaps = ledger.gaps
-        times = ledger.records.map { [$0.first, $0.last, $0.count, $0.sent, $0.received] }
+        times = []
+        for (position, record) in ledger.records.enumerated() {
+            let traffic = ledger.traffic(of: position)
+            times.append([record.first, record.last, record.count, traffic.sent, traffic.received])
+        }
     }
 
     var times: [[UInt64]]

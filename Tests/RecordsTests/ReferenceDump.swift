@@ -5,11 +5,13 @@ import Records
 enum ReferenceDump {
     static func lines(_ ledger: borrowing Ledger, host: String) -> [String] {
         var lines: [String] = []
-        for record in ledger.records { lines.append(line(record, ledger, host)) }
+        for position in ledger.records.indices { lines.append(line(position, ledger, host)) }
         return lines
     }
 
-    private static func line(_ record: Record, _ ledger: borrowing Ledger, _ host: String) -> String {
+    private static func line(_ position: Int, _ ledger: borrowing Ledger, _ host: String) -> String {
+        let record = ledger.records[position]
+        let traffic = ledger.traffic(of: position)
         let key = record.key
         var members = [
             #""type":"dependency""#, #""host":"# + quoted(host),
@@ -40,7 +42,7 @@ enum ReferenceDump {
         }
         if key.peer != .unknown { members.append(#""peer":"# + program(key.peer, ledger)) }
         if key.relation == .connect || key.relation == .accept {
-            members += [#""sent":\#(record.sent)"#, #""received":\#(record.received)"#]
+            members += [#""sent":\#(traffic.sent)"#, #""received":\#(traffic.received)"#]
         }
         members += [
             #""count":\#(record.count)"#, #""first":"\#(time(record.first))""#,
@@ -74,8 +76,12 @@ enum ReferenceDump {
         for scalar in text.unicodeScalars {
             switch scalar.value {
             case let value where short[value] != nil: out += short[value]!
-            case 0..<0x20, 0x7f..<0xa0, 0x2028, 0x2029: out += String(format: "\\u%04x", scalar.value)
-            default: out.unicodeScalars.append(scalar)
+            default:
+                switch scalar.properties.generalCategory {
+                case .control, .format, .lineSeparator, .paragraphSeparator:
+                    for unit in UTF16.encode(scalar)! { out += String(format: "\\u%04x", Int(unit)) }
+                default: out.unicodeScalars.append(scalar)
+                }
             }
         }
         return out + "\""

@@ -176,7 +176,7 @@ struct DependencyListTests {
         let text =
             "exec,1,/a\nopen,1,/2,r\nopen,1,/1,r\nopen,1,/2,rw\nfork,1,2\nexec,2,/1\nfork,1,3\nexec,3,/3\n"
         #expect(try rows(text) == ["/a,/2", "/a,/1", "/a,/3"])
-        // The relation tells rows of nine columns apart.
+        // The relation distinguishes rows of nine columns.
         let records = try build([RecordFile("10.0.0.1", text)]).recordRows
         #expect(
             records.map { $0.replacing("10.0.0.1,", with: "") } == [

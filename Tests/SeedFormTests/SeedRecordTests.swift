@@ -133,7 +133,7 @@ struct SeedRecordTests {
         #expect(fault(quoted.dropLast() + "a\"")?.fault == .tooLong)
     }
 
-    /// The last line of a file that was cut off is told from others; where it reads as a record, it is one.
+    /// The last line of a file that was cut off is distinguished from others; where it reads as a record, it is one.
     @Test func aLineThatIsCutOff() throws {
         #expect(fault("fork,1,2\nexec,1") == BadLine(line: 2, fault: .wrongFieldCount(.exec), isCutOff: true))
         #expect(fault("exec,1,\"/a")?.isCutOff == true)

@@ -154,3 +154,27 @@ struct SocketQueryTests {
         }
     }
 }
+
+/// Tables whose module is not there.
+@Suite struct AvailabilityTests {
+    @Test func allAreThereOnThisKernel() throws {
+        var query = try SocketQuery()
+        #expect(query.unavailable().isEmpty)
+    }
+
+    /// A protocol that has no diagnostics is refused as a module that cannot be loaded is.
+    @Test func missingModuleIsNamed() throws {
+        var query = try SocketQuery()
+        let error = #expect(throws: SocketQueryError.self) {
+            _ = try query.inet(.v4, TransportProtocol(rawValue: 250))
+        }
+        #expect(error?.code == ENOENT)
+        let missing = UnavailableSocketTable(.udp, try #require(error))
+        #expect(missing.isModuleMissing)
+        #expect(
+            missing.description
+                == "no UDP sockets: the kernel's module udp_diag is not there; load it and start again")
+        // And the query goes on.
+        #expect(query.unavailable().isEmpty)
+    }
+}

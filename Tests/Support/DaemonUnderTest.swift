@@ -16,12 +16,16 @@ package final class DaemonUnderTest {
     /// - Parameters:
     ///   - configuration: text of a configuration file.
     ///   - arguments: further options.
-    package init(stateFolder: String, configuration: String? = nil, arguments: [String] = []) throws {
+    ///   - prefix: what stands before the command and executes it, such as `setpriv`.
+    package init(
+        stateFolder: String, configuration: String? = nil, arguments: [String] = [], prefix: [String] = []
+    ) throws {
         self.stateFolder = stateFolder
         let start = Clock.monotonic()
         process = try Child(
-            try DaemonUnderTest.command(
-                stateFolder: stateFolder, configuration: configuration, arguments: arguments))
+            prefix
+                + DaemonUnderTest.command(
+                    stateFolder: stateFolder, configuration: configuration, arguments: arguments))
         let ready: Bool? = eventually(within: 60, every: 0.001) {
             if process.errorText.contains("retinued: ready\n") { return true }
             return process.endingIfOver() == nil ? nil : false

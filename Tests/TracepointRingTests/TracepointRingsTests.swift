@@ -278,7 +278,7 @@ struct TracepointRingsTests {
 }
 
 /// Connections that live as long as the list.
-private struct RigidList: ~Copyable {
+struct RigidList: ~Copyable {
     private let storage = UnsafeMutablePointer<Loopback.Connection>.allocate(capacity: 64)
     private var count = 0
 

@@ -10,7 +10,7 @@ sys.path.insert(1, os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
 from svg import mark  # noqa: E402 (shared by the benchmarks)
 
-# Okabe and Ito's colours, which colour-blind readers tell apart; marks differ too, for prints without colour.
+# Okabe and Ito's colours, which colour-blind readers can distinguish; marks differ too, for prints without colour.
 STYLE = {
     "retinue": ("#000000", "circle"),
     "duckdb": ("#D55E00", "square"),

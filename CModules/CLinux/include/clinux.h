@@ -56,6 +56,7 @@
 #include "clinux_control.h"
 #include "clinux_fanotify.h"
 #include "clinux_ipc.h"
+#include "clinux_paths.h"
 #include "clinux_process.h"
 #include "clinux_sockets.h"
 
@@ -90,6 +91,10 @@ static inline int clinux_ioctl_pointer(int fd, unsigned long request, void *argu
 static inline int clinux_fcntl(int fd, int command, int argument) {
     return fcntl(fd, command, argument);
 }
+static inline int clinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
+static inline int clinux_open_tree(int dirfd, const char *path, unsigned int flags) {
+    return (int)syscall(SYS_open_tree, dirfd, path, flags);
+}
 static inline uint64_t clinux_makedev(unsigned int major, unsigned int minor) {
     return makedev(major, minor);
 }
@@ -102,6 +107,9 @@ static inline int clinux_capget(void *header, void *data) {
 enum {
     clinux_FSOPEN_CLOEXEC = 1,
     clinux_FSMOUNT_CLOEXEC = 1,
+    clinux_OPEN_TREE_CLONE = 1,
+    clinux_FSCONFIG_SET_FLAG = 0,
+    clinux_FSCONFIG_SET_STRING = 1,
     clinux_FSCONFIG_CMD_CREATE = 6,
 };
 

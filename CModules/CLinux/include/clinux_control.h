@@ -8,6 +8,7 @@
 #define _GNU_SOURCE
 #endif
 
+#include <fcntl.h>
 #include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -26,6 +27,27 @@ static inline int clinux_peer_user(int socket, uint32_t *user) {
     if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1) return -1;
     *user = peer.uid;
     return 0;
+}
+
+// Whether the peer was in a group when it connected, by its primary group or a supplementary one
+// (SO_PEERGROUPS, since Linux 4.13). Returns 1 or 0, or -1 with errno; ERANGE for more groups than
+// there is room for, as the groups of a process have no small bound.
+static inline int clinux_peer_is_member(int socket, uint32_t group) {
+    struct ucred peer = {0};
+    socklen_t size = sizeof peer;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) == -1) return -1;
+    if (peer.gid == group) return 1;
+    gid_t groups[1024];
+    size = sizeof groups;
+    if (getsockopt(socket, SOL_SOCKET, SO_PEERGROUPS, groups, &size) == -1) return -1;
+    for (socklen_t i = 0; i < size / sizeof groups[0]; i++)
+        if (groups[i] == group) return 1;
+    return 0;
+}
+
+// Makes what a memfd holds final. fcntl is variadic.
+static inline int clinux_seal(int file) {
+    return fcntl(file, F_ADD_SEALS, F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE);
 }
 
 // accept4 without the address, which for our peers is none.

@@ -10,6 +10,7 @@
 #include <linux/fanotify.h>
 #include <stdint.h>
 #include <sys/fanotify.h>
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -21,6 +22,7 @@ static const uint64_t clinux_FAN_RENAME = FAN_RENAME;
 static const uint64_t clinux_FAN_ONDIR = FAN_ONDIR;
 static const uint64_t clinux_FAN_Q_OVERFLOW = FAN_Q_OVERFLOW;
 static const uint32_t clinux_FAN_REPORT_DFID_NAME_TARGET = FAN_REPORT_DFID_NAME_TARGET;
+static const uint32_t clinux_FAN_REPORT_FD_ERROR = 0x2000; // Linux 6.13
 
 _Static_assert(sizeof(struct fanotify_event_metadata) == 24, "fanotify_event_metadata");
 _Static_assert(sizeof(struct fanotify_event_info_header) == 4, "fanotify_event_info_header");
@@ -33,6 +35,8 @@ static inline int clinux_fanotify_mark(int group, unsigned int flags, uint64_t m
                                        const char *path) {
     return fanotify_mark(group, flags, mask, dirfd, path);
 }
+// Bytes that wait to be read; a group of fanotify counts sizeof(struct fanotify_event_metadata) for each event.
+static inline int clinux_waiting_bytes(int fd, int *bytes) { return ioctl(fd, FIONREAD, bytes); }
 // `handle` points at the bytes of a `struct file_handle`: handle_bytes, handle_type, f_handle.
 static inline int clinux_open_by_handle_at(int mount, void *handle, int flags) {
     return open_by_handle_at(mount, (struct file_handle *)handle, flags);

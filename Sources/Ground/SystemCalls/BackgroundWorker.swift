@@ -38,7 +38,7 @@ public final class BackgroundWorker<Job: Sendable, Outcome: Sendable>: Sendable 
             queues.jobs.append(job)
             queues.outstanding += 1
         }
-        submitted.signal()
+        submitted.raise()
     }
 
     /// The outcomes since this was last asked.
@@ -64,7 +64,7 @@ public final class BackgroundWorker<Job: Sendable, Outcome: Sendable>: Sendable 
         while let job = queues.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) {
             let outcome = work(job)
             queues.withLock { $0.outcomes.append(outcome) }
-            finished.signal()
+            finished.raise()
         }
     }
 }

@@ -38,10 +38,12 @@ public struct FileDescriptor: ~Copyable, Sendable {
     }
 
     /// Opens a path relative to this directory. The corresponding C function is `openat`.
-    public borrowing func openRelative(_ path: String, _ flags: Int32) throws(SystemError) -> FileDescriptor {
+    public borrowing func openRelative(
+        _ path: String, _ flags: Int32, mode: mode_t = 0
+    ) throws(SystemError) -> FileDescriptor {
         let directory = number
         return FileDescriptor(
-            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, 0) })
+            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, mode) })
     }
 
     /// Gives the descriptor away without closing it.
@@ -66,6 +68,22 @@ public struct FileDescriptor: ~Copyable, Sendable {
             let rest = UnsafeRawBufferPointer(rebasing: bytes[offset...])
             offset += try systemCall("write") { Glibc.write(number, rest.baseAddress, rest.count) }
         }
+    }
+
+    /// Reads once, at most so many bytes: all of a file of procfs that is made in one piece and is no larger.
+    public borrowing func readOnce(limit: Int) throws(SystemError) -> [UInt8] {
+        let number = number
+        var failure: SystemError?
+        let bytes = [UInt8](unsafeUninitializedCapacity: limit) { buffer, count in
+            do throws(SystemError) {
+                count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, limit) }
+            } catch {
+                failure = error
+                count = 0
+            }
+        }
+        if let failure { throw failure }
+        return bytes
     }
 
     /// Reads a whole small file (such as those of procfs) in as few calls as it allows.

@@ -32,7 +32,8 @@ public struct SystemError: Error, Equatable, Sendable, CustomStringConvertible {
 
 /// Runs a system call that returns -1 on failure, again when a signal interrupted it.
 ///
-/// EBADF and EFAULT are mistakes of this program, never of its surroundings: they trap.
+/// EBADF and EFAULT are mistakes of this program in most calls, but a file server may answer with any number it
+/// likes: they are errors as any other.
 @inlinable
 public func systemCall<Result: FixedWidthInteger & SignedInteger>(
     _ name: StaticString, _ body: () -> Result
@@ -42,7 +43,6 @@ public func systemCall<Result: FixedWidthInteger & SignedInteger>(
         if result != -1 { return result }
         let code = errno
         if code == EINTR { continue }
-        precondition(code != EBADF && code != EFAULT, "a system call was given a bad descriptor or address")
         throw SystemError(name, code: code)
     }
 }

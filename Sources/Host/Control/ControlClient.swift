@@ -6,8 +6,8 @@ import SystemCalls
 public enum ControlClient {
     /// Asks the daemon that listens on a path, and waits for its answer.
     ///
-    /// - Throws: `.notRunning`, `.noPermission`, `.timedOut`, `.refused` with the daemon's sentence, or
-    ///   `.badReply`.
+    /// - Throws: `.notRunning`, `.noPermission`, `.timedOut`, `.refused` with the daemon's sentence,
+    ///   `.otherVersion`, `.foreignDaemon` or `.badReply`.
     public static func request(
         _ path: String, _ request: ControlRequest, timeoutMilliseconds: Int
     ) throws(ControlError) -> ControlReply {
@@ -50,6 +50,14 @@ public enum ControlClient {
             to request: ControlRequest, _ path: String
         ) throws(ControlError) -> ControlReply {
             guard !isCut else { throw .badReply(path: path, "an answer that is too long") }
+            if let version = ControlMessage.version(of: bytes), version != ControlMessage.version {
+                throw .otherVersion(path: path, version)
+            }
+            // Protocol 1 answers without a version, to a request of any later one with an error.
+            if bytes.starts(with: ControlMessage.oldFailure) || bytes.starts(with: ControlMessage.oldSuccess)
+            {
+                throw .otherVersion(path: path, 1)
+            }
             if bytes.starts(with: ControlMessage.failure) {
                 let sentence = bytes.dropFirst(ControlMessage.failure.count)
                 throw .refused(String(decoding: sentence, as: UTF8.self))
@@ -57,15 +65,27 @@ public enum ControlClient {
             guard bytes.starts(with: ControlMessage.success) else {
                 throw .badReply(path: path, "an answer that is neither ok nor error")
             }
+            let text = Array(bytes.dropFirst(ControlMessage.success.count))
             switch request {
             case .status:
-                return .status(Array(bytes.dropFirst(ControlMessage.success.count)))
+                guard let descriptor else { return .status(text) }
+                do throws(SystemError) {
+                    return .status(try descriptor.readAll(limit: ControlClient.longestStatus))
+                } catch { throw .system(error, path: path) }
             case .dump:
                 guard let descriptor else { throw .badReply(path: path, "a dump without its file") }
                 return .dump(descriptor)
+            case .forget:
+                guard let records = UInt64(String(decoding: text, as: UTF8.self)) else {
+                    throw .badReply(path: path, "a number of forgotten records that is none")
+                }
+                return .forgotten(records)
             }
         }
     }
+
+    /// As much of a status is read, bytes.
+    static let longestStatus = 256 << 20
 
     private static func connect(
         to place: borrowing SocketPlace, _ wait: Wait
@@ -89,6 +109,13 @@ public enum ControlClient {
             }
             throw ControlError(error, path: place.path)
         }
+        // Who listens in a folder that others may write in need not be a daemon: what it says is believed only of
+        // those who could deceive this user anyway.
+        var user: UInt32 = 0
+        guard clinux_peer_user(number, &user) == 0 else {
+            throw .system(SystemError("getsockopt"), path: place.path)
+        }
+        guard user == 0 || user == geteuid() else { throw .foreignDaemon(path: place.path, user: user) }
         return socket
     }
 
@@ -96,7 +123,7 @@ public enum ControlClient {
         _ request: ControlRequest, over socket: borrowing FileDescriptor, _ path: String
     ) throws(ControlError) {
         let number = socket.number
-        let bytes = Array(request.rawValue.utf8)
+        let bytes = ControlMessage.encode(request)
         do throws(SystemError) {
             _ = try systemCall("sendmsg") { clinux_send_message(number, bytes, bytes.count, -1) }
         } catch {
@@ -145,7 +172,7 @@ public enum ControlClient {
         let left = wait.left
         guard left > 0 else { throw wait.failure }
         var entry = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
-        // An interruption or an end of time: the caller looks again, and comes back with what is left.
+        // An interruption or an end of time: the caller tries again, and comes back with what is left.
         _ = poll(&entry, 1, left)
     }
 }

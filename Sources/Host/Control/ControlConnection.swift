@@ -8,12 +8,17 @@ import SystemCalls
 /// any error, and of one whose `created` lies seconds back without a request.
 public struct ControlConnection: ~Copyable {
     private let socket: FileDescriptor
+    /// Who is at the other end.
+    public let peer: ControlPeer
     /// When it was accepted, nanoseconds of `Clock.monotonic()`.
     public let created: UInt64
     private var hasAsked = false
+    /// The line that an error begins with, as the client understands it.
+    private var failure = ControlMessage.failure
 
-    init(_ socket: consuming FileDescriptor) {
+    init(_ socket: consuming FileDescriptor, _ peer: ControlPeer) {
         self.socket = socket
+        self.peer = peer
         created = Clock.monotonic()
     }
 
@@ -45,23 +50,52 @@ public struct ControlConnection: ~Copyable {
         }
         guard !hasAsked else { throw refusal("one request a connection") }
         hasAsked = true
-        let word = bytes[..<count]
-        for request in ControlRequest.allCases where word.elementsEqual(request.rawValue.utf8) {
-            return request
+        let request: ControlRequest
+        do throws(ControlMessage.Objection) {
+            request = try ControlMessage.decode(bytes[..<count])
+        } catch {
+            if error == .oldProtocol { failure = ControlMessage.oldFailure }
+            throw refusal(error.sentence)
         }
-        throw refusal("an unknown request; retinued \(retinueVersion) knows status and dump")
+        guard peer.role == .root || !request.verb.needsRoot else {
+            throw refusal(
+                "\(request.verb.rawValue) is for root; members of the group retinue may ask for the status")
+        }
+        return request
     }
 
     /// Answers a status request.
     ///
-    /// - Parameter json: UTF-8 JSON text of at most 60 KiB, less three bytes.
+    /// - Parameter json: UTF-8 JSON text of any length; what no datagram holds goes as a file in memory that nobody
+    ///   can change (memfd_create(2), since Linux 3.17).
     public borrowing func reply(status json: [UInt8]) throws(ControlError) {
-        let count = ControlMessage.success.count + json.count
-        guard count <= ControlMessage.limit else {
-            try? reply(error: "the status takes \(count) bytes, more than an answer may")
-            throw .replyTooLong(count)
+        if ControlMessage.success.count + json.count <= ControlMessage.limit {
+            return try send(ControlMessage.success + json)
         }
-        try send(ControlMessage.success + json)
+        var sealed: FileDescriptor?
+        do throws(SystemError) {
+            sealed = try Self.sealedFile(json)
+        } catch {
+            try? reply(error: "the status cannot be sent: \(error)")
+            throw .system(error, path: "the status")
+        }
+        guard let sealed else { return }
+        try reply(file: sealed)
+    }
+
+    private static func sealedFile(_ bytes: [UInt8]) throws(SystemError) -> FileDescriptor {
+        let file = FileDescriptor(
+            owning: try systemCall("memfd_create") {
+                memfd_create("retinue-status", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING))
+            })
+        var failure: SystemError?
+        bytes.withUnsafeBytes { bytes in
+            do throws(SystemError) { try file.writeAll(bytes) } catch { failure = error }
+        }
+        if let failure { throw failure }
+        let number = file.number
+        _ = try systemCall("fcntl") { clinux_seal(number) }
+        return file
     }
 
     /// Answers a dump request with a whole file, which the client reads at its leisure.
@@ -69,18 +103,27 @@ public struct ControlConnection: ~Copyable {
     /// - Parameter file: a complete file, which should have no name any more; set to its start. Who has
     ///   the same open file shares the position: open one for each client.
     public borrowing func reply(dump file: borrowing FileDescriptor) throws(ControlError) {
+        try reply(file: file)
+    }
+
+    /// Answers a forget request.
+    public borrowing func reply(forgotten records: UInt64) throws(ControlError) {
+        try send(ControlMessage.success + Array(String(records).utf8))
+    }
+
+    private borrowing func reply(file: borrowing FileDescriptor) throws(ControlError) {
         let number = file.number
         do throws(SystemError) {
             _ = try systemCall("lseek") { lseek(number, 0, SEEK_SET) }
         } catch {
-            throw .system(error, path: "the dump")
+            throw .system(error, path: "a file for a client")
         }
         try send(ControlMessage.success, descriptor: number)
     }
 
     /// Answers any request with a sentence that says why not.
     public borrowing func reply(error sentence: String) throws(ControlError) {
-        try send(Array((ControlMessage.failure + sentence.utf8).prefix(ControlMessage.limit)))
+        try send(Array((failure + sentence.utf8).prefix(ControlMessage.limit)))
     }
 
     private borrowing func refusal(_ sentence: String) -> ControlError {

@@ -18,10 +18,12 @@ public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     case refused(String)
     /// Client: an answer that no daemon of this version gives.
     case badReply(path: String, String)
-    /// Server: no request; the peer was told this sentence.
+    /// Client: the daemon speaks another version of the protocol.
+    case otherVersion(path: String, Int)
+    /// Client: somebody answers there who is neither root nor the client's own user.
+    case foreignDaemon(path: String, user: UInt32)
+    /// Server: no request; the peer was sent this sentence.
     case badRequest(String)
-    /// Server: an answer that is longer than a datagram may be; the peer was told so.
-    case replyTooLong(Int)
     /// Server: the client has gone.
     case disconnected
     /// Both: a call that should not fail has failed.
@@ -46,10 +48,14 @@ public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
             "retinued says: \(sentence)"
         case .badReply(let path, let reason):
             "what answers on \(path) does not speak like retinued \(retinueVersion): \(reason)"
+        case .otherVersion(let path, let version):
+            "the retinued that answers on \(path) speaks version \(version) of the control protocol, and "
+                + "retinue \(retinueVersion) version \(ControlMessage.version); "
+                + "use the retinue that belongs to it, or restart the daemon after an update"
+        case .foreignDaemon(let path, let user):
+            "what answers on \(path) runs as user \(user), and not as root or the user who asks: it is not asked"
         case .badRequest(let sentence):
             "a client sent no request: \(sentence)"
-        case .replyTooLong(let count):
-            "an answer of \(count) bytes is longer than \(ControlMessage.limit) bytes"
         case .disconnected:
             "the client has gone"
         case .system(let error, let path):

@@ -11,20 +11,25 @@ public struct ControlServer: ~Copyable {
     private let socket: FileDescriptor
     /// What `bind` made.
     private let own: SocketPlace.Occupant?
-    private let isServed: @Sendable (uid_t) -> Bool
+    /// The group whose members are served too; `nil` for none.
+    private let group: UInt32?
+    private let isServed: @Sendable (ControlPeer) -> Bool
     private let spare = SpareDescriptor()
 
-    /// Binds a path, mode 0600, and listens. A socket that nobody answers on is replaced; whatever else
-    /// has the name stays.
+    /// Binds a path and listens. A socket that nobody answers on is replaced; whatever else has the name stays.
     ///
     /// The folder must exist.
-    public init(path: String) throws(ControlError) {
-        let user = geteuid()
-        try self.init(path: path) { $0 == 0 || $0 == user }
+    ///
+    /// - Parameter group: the group whose members may ask for the status: the socket is theirs to connect to, mode
+    ///   0660; with `nil` it is its owner's alone, mode 0600. See `ControlPeer.groupNumber()`.
+    public init(path: String, group: UInt32? = nil) throws(ControlError) {
+        try self.init(path: path, group: group) { $0.role != nil }
     }
 
     /// The same with another rule for who is served, so that tests can be refused.
-    init(path: String, isServed: @escaping @Sendable (uid_t) -> Bool) throws(ControlError) {
+    init(
+        path: String, group: UInt32? = nil, isServed: @escaping @Sendable (ControlPeer) -> Bool
+    ) throws(ControlError) {
         let place = try Self.place(path)
         let socket = try controlSocket(clinux_SOCK_NONBLOCK, path: path)
         // Linux gives the name that bind makes the mode of the socket, less the umask: set before, it
@@ -35,15 +40,18 @@ public struct ControlServer: ~Copyable {
         let lock = place.lock()
         try Self.bind(socket, to: place)
         let own = place.occupant()
-        guard listen(socket.number, 16) == 0 else {
+        // Connections that come all at once wait here, and nobody's can push out another's.
+        guard listen(socket.number, Self.backlog) == 0 else {
             let error = SystemError("listen")
             if let own { place.remove(own) }
             throw .system(error, path: path)
         }
+        if let group, let own { place.give(own, to: group) }
         lock?.end()
         self.place = place
         self.socket = socket
         self.own = own
+        self.group = group
         self.isServed = isServed
         spare.hold(copyOf: self.socket.number)
     }
@@ -55,8 +63,8 @@ public struct ControlServer: ~Copyable {
     /// The number to poll; readable when `accept` has something.
     public var number: Int32 { socket.number }
 
-    /// The next connection, or `nil` when there is none now. Peers that are not served are told so and
-    /// never returned; so are all while the process has no descriptor left.
+    /// The next connection, or `nil` when there is none now. Peers that are not served get a sentence
+    /// and are never returned; so do all while the process has no descriptor left.
     ///
     /// - Throws: `.system` when not even one can be had to turn a peer away, or no memory. The connection
     ///   still waits then, and a level-triggered poller would report it again at once: stop polling
@@ -78,15 +86,18 @@ public struct ControlServer: ~Copyable {
             case .aborted: continue
             case .noDescriptor(let error): throw .system(error, path: place.path)
             case .number(let number):
-                let connection = ControlConnection(FileDescriptor(owning: number))
+                let socket = FileDescriptor(owning: number)
+                guard let peer = ControlPeer(of: number, group: group) else { continue }
+                let connection = ControlConnection(socket, peer)
                 if isSpare {
                     try? connection.reply(error: "the daemon has no file descriptor left; ask again later")
                     continue
                 }
-                var user: UInt32 = 0
-                if clinux_peer_user(number, &user) == 0, isServed(user) { return connection }
+                if isServed(peer) { return connection }
                 try? connection.reply(
-                    error: "user \(user) is not served; ask as root or as the daemon's user")
+                    error:
+                        "user \(peer.user) is not served; ask as root, as the daemon's user, or for the status "
+                        + "as a member of the group \(ControlPeer.group)")
             }
         }
         return nil
@@ -115,6 +126,9 @@ public struct ControlServer: ~Copyable {
             }
         }
     }
+
+    /// Connections that may wait to be accepted.
+    private static let backlog: Int32 = 128
 
     private static func place(_ path: String) throws(ControlError) -> SocketPlace {
         do throws(ControlError) {

@@ -65,7 +65,22 @@ struct SocketPlace: ~Copyable {
         if occupant() == expected { _ = unlinkat(folder.number, name, 0) }
     }
 
-    /// Keeps other daemons from taking this place while its owner looks whether it is free.
+    /// Lets a group connect to what was bound, if the name still belongs to it; the folder decides who else could
+    /// have put something there.
+    borrowing func give(_ expected: Occupant, to group: UInt32) {
+        guard occupant() == expected,
+            let file = try? folder.openRelative(name, O_PATH | O_NOFOLLOW)
+        else { return }
+        var status = stat()
+        guard fstat(file.number, &status) == 0, status.st_ino == expected.inode,
+            status.st_dev == expected.device,
+            fchownat(file.number, "", uid_t.max, group, AT_EMPTY_PATH) == 0
+        else { return }
+        // fchmod refuses a descriptor of this kind; its name under /proc is the same file.
+        chmod("/proc/self/fd/\(file.number)", 0o660)
+    }
+
+    /// Keeps other daemons from taking this place while its owner checks whether it is free.
     ///
     /// Between bind and listen a socket looks as dead as a forgotten one; two daemons that start at the
     /// same moment could each remove the other's. Who holds the lock for long is no such daemon, so

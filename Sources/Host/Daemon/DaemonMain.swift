@@ -57,8 +57,8 @@ public enum DaemonMain {
         let sources = try EventSources(configuration, network)
         let folder = try StateFolder(options.stateFolder)
         var store = try openStore(folder.database, host: host.id)
-        let desk = try ControlDesk(named: options.socket, stateFolder: folder.path)
-        for remark in desk.remarks { Message.print(remark) }
+        let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
+        for remark in handlers.remarks { Message.print(remark) }
         let ownPid = getpid()
         var recorder: TraceRecorder?
         if let path = options.record {
@@ -68,7 +68,8 @@ public enum DaemonMain {
         }
         var ledger = Ledger()
         try store.load(into: &ledger)
-        let live = LiveSurroundings(roots: sources.watch.roots, network: network)
+        let live = LiveSurroundings(
+            roots: sources.watch.roots, network: network, calls: sources.watch.calls)
         let surroundings: any Surroundings = recorder.map { RecordingSurroundings(live, $0) } ?? live
         let observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
         let engine = try LiveEngine(sources, network, recorder, started: started)
@@ -76,7 +77,8 @@ public enum DaemonMain {
         return Watcher(
             options: options, configuration: configuration, host: host, network: network, folder: folder,
             started: started, session: Session(engine, observer, begun: started),
-            waiting: try LiveWaiting(signals: signals), store: store, desk: desk, manager: ServiceManager(),
+            waiting: try LiveWaiting(signals: signals), store: store, handlers: handlers,
+            manager: ServiceManager(),
             dumpWriter: try DumpWriter())
     }
 

@@ -8,7 +8,8 @@ public struct FanotifyEvent: Sendable {
     /// The process (thread group) that did it, in the pid namespace of the group's creator; 0 if it
     /// is not visible there.
     public var pid: Int32
-    /// An open descriptor of the object in descriptor mode, which the receiver must close; else -1.
+    /// In descriptor mode an open descriptor of the object, which the receiver must close, or a negative `errno`:
+    /// why the object could not be opened (`FAN_REPORT_FD_ERROR`, Linux 6.13). Else -1 (`FAN_NOFD`).
     public var descriptor: Int32
     /// Identity of the parent directory, or of the directory itself where `mask` has `directory` and
     /// `name` is `.`; for a rename that of the old parent. Empty if not reported.

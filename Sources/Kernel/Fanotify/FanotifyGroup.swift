@@ -6,11 +6,16 @@ public import SystemCalls
 ///
 /// Notification only: no permission events, which can hang a machine. Needs `CAP_SYS_ADMIN`.
 /// The corresponding C functions are `fanotify_init` and `fanotify_mark`.
-public struct FanotifyGroup: ~Copyable {
+///
+/// It may be handed to another thread; one at a time reads.
+public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
     private let descriptor: FileDescriptor
     private let mask: FanotifyMask
     /// Where the kernel writes before the bytes that came are appended: nothing is filled with zeros.
     private let scratch: UnsafeMutableRawBufferPointer
+    /// Whether an object that cannot be opened comes as an event with the reason (`FAN_REPORT_FD_ERROR`,
+    /// Linux 6.13) and does not make the read fail.
+    public let reportsOpenErrors: Bool
 
     /// How events name their object.
     public enum Mode: Sendable {
@@ -19,22 +24,51 @@ public struct FanotifyGroup: ~Copyable {
         /// a process that is already gone is named all the same.
         case fileHandle
         /// By an open descriptor, for filesystems without file handles.
+        ///
+        /// Reading *opens* the object: its filesystem sees a second open and can keep the reader waiting, and
+        /// until it is read an event keeps the mount busy.
         case descriptor
     }
 
     /// Creates a group.
     ///
-    /// - Parameter unlimitedQueue: lifts the limit of 16,384 waiting events (`FAN_UNLIMITED_QUEUE`);
-    ///   with the limit, loss arrives as `FAN_Q_OVERFLOW`.
-    public init(_ mode: Mode, unlimitedQueue: Bool = true) throws(SystemError) {
+    /// - Parameters:
+    ///   - unlimitedQueue: lifts the limit of waiting events (`FAN_UNLIMITED_QUEUE`, see `queueLimit`); with the
+    ///     limit, loss arrives as `FAN_Q_OVERFLOW`.
+    ///   - reportingOpenErrors: whether to ask for `FAN_REPORT_FD_ERROR`; tests say no, to meet what an older
+    ///     kernel does.
+    public init(
+        _ mode: Mode, unlimitedQueue: Bool = true, reportingOpenErrors: Bool = true
+    ) throws(SystemError) {
         var flags = UInt32(FAN_CLOEXEC | FAN_NONBLOCK | FAN_CLASS_NOTIF | FAN_UNLIMITED_MARKS)
         if unlimitedQueue { flags |= UInt32(FAN_UNLIMITED_QUEUE) }
-        if mode == .fileHandle { flags |= clinux_FAN_REPORT_DFID_NAME_TARGET }
-        let eventFlags = UInt32(O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME)
-        let number = try systemCall("fanotify_init") { clinux_fanotify_init(flags, eventFlags) }
+        // Everything that can fail comes before the first stored property.
+        let number: Int32
+        var reportsErrors = false
+        switch mode {
+        case .fileHandle:
+            number = try Self.open(flags | clinux_FAN_REPORT_DFID_NAME_TARGET)
+        case .descriptor:
+            let asked = reportingOpenErrors ? try? Self.open(flags | clinux_FAN_REPORT_FD_ERROR) : nil
+            reportsErrors = asked != nil
+            number = if let asked { asked } else { try Self.open(flags) }
+        }
         descriptor = FileDescriptor(owning: number)
-        scratch = .allocate(byteCount: Self.mostBytes, alignment: 8)
+        reportsOpenErrors = reportsErrors
+        // An error behind the first event of a read would be swallowed by the kernel together with its event: where
+        // errors do not come as events, events are read one by one.
+        let room =
+            switch mode {
+            case .fileHandle: Self.mostBytes
+            case .descriptor: reportsErrors ? 4096 : MemoryLayout<fanotify_event_metadata>.size
+            }
+        scratch = .allocate(byteCount: room, alignment: 8)
         mask = mode == .fileHandle ? .observed : .observedByDescriptor
+    }
+
+    private static func open(_ flags: UInt32) throws(SystemError) -> Int32 {
+        let eventFlags = UInt32(O_RDONLY | O_CLOEXEC | O_LARGEFILE | O_NOATIME | O_NONBLOCK)
+        return try systemCall("fanotify_init") { clinux_fanotify_init(flags, eventFlags) }
     }
 
     /// The number to poll.
@@ -45,16 +79,35 @@ public struct FanotifyGroup: ~Copyable {
     ///
     /// Fails with EOPNOTSUPP, ENODEV or EXDEV where the filesystem cannot name its objects by handle.
     public borrowing func mark(filesystemAt path: [UInt8]) throws(SystemError) {
-        precondition(path.last == 0)
-        let group = number
-        let mask = mask.rawValue
-        _ = try systemCall("fanotify_mark") {
-            path.withUnsafeBufferPointer { path in
-                path.withMemoryRebound(to: CChar.self) {
-                    clinux_fanotify_mark(
-                        group, UInt32(FAN_MARK_ADD | FAN_MARK_FILESYSTEM), mask, AT_FDCWD, $0.baseAddress!)
+        try marker.mark(filesystemAt: path)
+    }
+
+    /// What sets marks of this group, for a thread that may have to wait for a filesystem; to be used no longer than
+    /// the group lives.
+    public var marker: Marker { Marker(group: number, mask: mask) }
+
+    /// Sets marks of a group.
+    public struct Marker: Sendable {
+        let group: Int32
+        let mask: FanotifyMask
+
+        /// See `FanotifyGroup.mark(filesystemAt:)`.
+        public func mark(filesystemAt path: [UInt8]) throws(SystemError) {
+            guard path.last == 0 else { throw SystemError("fanotify_mark", code: EINVAL) }
+            _ = try systemCall("fanotify_mark") {
+                path.withUnsafeBufferPointer { path in
+                    path.withMemoryRebound(to: CChar.self) {
+                        clinux_fanotify_mark(
+                            group, UInt32(FAN_MARK_ADD | FAN_MARK_FILESYSTEM), mask.rawValue, AT_FDCWD,
+                            $0.baseAddress!)
+                    }
                 }
             }
+        }
+
+        /// The same for the filesystem of an open file, which may be an `O_PATH` descriptor: no path is looked up.
+        public func mark(filesystemOf file: Int32) throws(SystemError) {
+            try mark(filesystemAt: Array("/proc/self/fd/\(file)".utf8) + [0])
         }
     }
 
@@ -64,6 +117,10 @@ public struct FanotifyGroup: ~Copyable {
     deinit { scratch.deallocate() }
 
     /// Reads waiting events, as the kernel lays them out, behind what `buffer` holds.
+    ///
+    /// In descriptor mode, where `reportsOpenErrors` is false, an error is that of opening the object of one event,
+    /// which is thereby gone from the queue: reading goes on behind it. It can be any number, since a FUSE server
+    /// chooses it.
     ///
     /// - Parameter chunk: bytes to offer to the kernel, 4,096 to 65,536; an event that does not fit is
     ///   refused with EINVAL.
@@ -76,5 +133,24 @@ public struct FanotifyGroup: ~Copyable {
         let start = buffer.count
         buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: room[..<count]))
         return start..<buffer.count
+    }
+
+    /// How many events wait to be read, without reading them (`FIONREAD`). Merged events count as the one that
+    /// they were merged into.
+    public borrowing func waitingEvents() throws(SystemError) -> Int {
+        var bytes: Int32 = 0
+        let number = number
+        _ = try systemCall("ioctl") { clinux_waiting_bytes(number, &bytes) }
+        // The kernel counts 24 bytes for each, whatever it will be when read.
+        return Int(bytes) / MemoryLayout<fanotify_event_metadata>.size
+    }
+
+    /// How many events may wait in a group whose queue is limited (`fs.fanotify.max_queued_events`; 16,384 unless
+    /// somebody set it); `nil` where that cannot be read.
+    public static func queueLimit() -> Int? {
+        guard let file = try? FileDescriptor.open("/proc/sys/fs/fanotify/max_queued_events", O_RDONLY),
+            let bytes = try? file.readAll(limit: 64)
+        else { return nil }
+        return Int(String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self))
     }
 }

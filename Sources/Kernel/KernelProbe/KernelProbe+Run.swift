@@ -36,7 +36,8 @@ extension KernelProbe {
 
     private static func fileEvents() -> Finding {
         attempt(
-            "fanotify", "file handles, names, targets", remedy: "needs CAP_SYS_ADMIN and Linux 5.17"
+            "fanotify", "file handles, names, targets", remedy: "needs CAP_SYS_ADMIN and Linux 5.17",
+            .fanotify
         ) { () throws(SystemError) in _ = try FanotifyGroup(.fileHandle) }
     }
 
@@ -48,6 +49,14 @@ extension KernelProbe {
         for mount in mounts where mount.isReal && met.insert(mount.device).inserted {
             let name =
                 "\(String(decoding: mount.type, as: UTF8.self)) on \(String(decoding: mount.point, as: UTF8.self))"
+            guard mount.kind == .local else {
+                // Asking could take as long as its server likes.
+                findings.append(
+                    Finding(
+                        name: name, isAvailable: false, isNeeded: false,
+                        detail: "a program or another machine answers for it: not watched", remedy: ""))
+                continue
+            }
             do throws(SystemError) {
                 try group.mark(filesystemAt: mount.point + [0])
                 findings.append(
@@ -57,18 +66,12 @@ extension KernelProbe {
                 let isOverlay = mount.type.elementsEqual("overlay".utf8)
                 findings.append(
                     Finding(
-                        name: name, isAvailable: isOverlay || canMarkByDescriptor(mount), isNeeded: false,
-                        detail: isOverlay ? "seen on its layers" : "by descriptor (\(error))", remedy: ""))
+                        name: name, isAvailable: isOverlay, isNeeded: false,
+                        detail: isOverlay ? "seen on its layers" : "not watched: no file handles (\(error))",
+                        remedy: ""))
             }
         }
         return findings
-    }
-
-    private static func canMarkByDescriptor(_ mount: Mount) -> Bool {
-        do throws(SystemError) {
-            try FanotifyGroup(.descriptor).mark(filesystemAt: mount.point + [0])
-            return true
-        } catch { return false }
     }
 
     /// A directory's handle, and back to its path.
@@ -95,16 +98,14 @@ extension KernelProbe {
     }
 
     private static func processEvents() -> Finding {
-        var finding = attempt(
-            "proc connector", "fork, exec and exit arrive", remedy: "needs CAP_NET_ADMIN"
+        attempt(
+            "proc connector", "fork, exec and exit arrive",
+            remedy: "needs CAP_NET_ADMIN in the initial pid, user and network namespace, not in a container",
+            .procConnector
         ) { () throws(SystemError) in
             let connector = try ProcConnector(.lifecycle)
             if !connector.provesDelivery() { throw SystemError("recv", code: ENOMSG) }
         }
-        if !finding.isAvailable {
-            finding.remedy = "needs CAP_NET_ADMIN in the initial pid and user namespace, not in a container"
-        }
-        return finding
     }
 
     private static func processFilter(_ kernel: String) -> Finding {
@@ -117,7 +118,7 @@ extension KernelProbe {
     private static func closures() -> Finding {
         attempt(
             "socket destroy notices", "TCP and UDP, IPv4 and IPv6",
-            remedy: "needs CAP_NET_ADMIN and the modules tcp_diag, udp_diag"
+            remedy: "needs CAP_NET_ADMIN and the modules tcp_diag, udp_diag", .socketDiagnostics
         ) { () throws(SystemError) in _ = try DestroyListener() }
     }
 
@@ -126,10 +127,9 @@ extension KernelProbe {
         var isAvailable = false
         do throws(SocketQueryError) {
             var query = try SocketQuery()
-            _ = try query.inet(.v4, .tcp)
-            _ = try query.inet(.v4, .udp)
-            _ = try query.unix()
-            isAvailable = true
+            let missing = query.unavailable()
+            isAvailable = missing.isEmpty
+            if !isAvailable { detail = missing.map(\.description).joined(separator: "; ") }
         } catch { detail = error.description }
         return Finding(
             name: "socket dumps", isAvailable: isAvailable, isNeeded: true, detail: detail,
@@ -139,13 +139,21 @@ extension KernelProbe {
     private static func tracepoint() -> Finding {
         var detail = "sock:inet_sock_set_state"
         var isAvailable = false
+        var remedy = "without it short connections are inferred"
         do throws(TracepointError) {
             _ = try TracepointRings(pages: 1)
             isAvailable = true
-        } catch { detail = error.description }
+        } catch {
+            detail = error.description
+            if let code = error.code,
+                let why = KernelEnvironment.read().explanation(of: .tracepoints, code: code)
+            {
+                remedy = why
+            }
+        }
         return Finding(
             name: "tracepoint ring", isAvailable: isAvailable, isNeeded: false, detail: detail,
-            remedy: isAvailable ? "" : "without it short connections are inferred")
+            remedy: isAvailable ? "" : remedy)
     }
 
     private static func controlGroups() -> Finding {
@@ -157,14 +165,17 @@ extension KernelProbe {
     }
 
     private static func attempt(
-        _ name: String, _ detail: String, remedy: String, _ body: () throws(SystemError) -> Void
+        _ name: String, _ detail: String, remedy: String, _ interface: KernelEnvironment.Interface? = nil,
+        _ body: () throws(SystemError) -> Void
     ) -> Finding {
         do throws(SystemError) {
             try body()
             return Finding(name: name, isAvailable: true, isNeeded: true, detail: detail, remedy: "")
         } catch {
             return Finding(
-                name: name, isAvailable: false, isNeeded: true, detail: error.description, remedy: remedy)
+                name: name, isAvailable: false, isNeeded: true, detail: error.description,
+                remedy: interface.flatMap { KernelEnvironment.read().explanation(of: $0, code: error.code) }
+                    ?? remedy)
         }
     }
 }

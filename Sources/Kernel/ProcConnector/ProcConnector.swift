@@ -18,7 +18,7 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
     public enum Selection: Sendable {
         /// Fork, exec and exit of processes; those of threads are dropped in the kernel.
         case lifecycle
-        /// Exec only: a bell that rings when there is a new image to look at.
+        /// Exec only: a notification of each new image.
         case execOnly
     }
 
@@ -85,13 +85,13 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
         }
     }
 
-    /// Makes a child that ends at once and waits for the event that tells of it.
+    /// Makes a child that ends at once and waits for the event of it.
     ///
     /// A registration that the kernel does not understand, or one from the wrong namespace, is taken
     /// without a word and nothing ever comes: only an event proves that events come. Events that wait
     /// are thrown away, so call this before anything depends on them.
     ///
-    /// - Returns: whether the fork was told within a second.
+    /// - Returns: whether the fork was reported within a second.
     public borrowing func provesDelivery() -> Bool {
         let own = getpid()
         guard clinux_make_and_reap_child() > 0 else { return false }

@@ -1,6 +1,6 @@
 import CLinux
 import Glibc
-import SystemCalls
+public import SystemCalls
 
 /// One process under /proc, held by a descriptor of its directory.
 ///
@@ -14,10 +14,14 @@ public struct ProcessDirectory: ~Copyable {
 
     /// Opens /proc/PID; `nil` when there is no such process.
     public init?(_ pid: Int32) {
-        do throws(SystemError) {
-            directory = try FileDescriptor.open("/proc/\(pid)", O_PATH | O_DIRECTORY)
-            self.pid = pid
-        } catch { return nil }
+        do throws(SystemError) { try self.init(opening: pid) } catch { return nil }
+    }
+
+    /// Opens /proc/PID. Fails with ENOENT when there is no such process, and with what has nothing to do with it,
+    /// such as EMFILE.
+    public init(opening pid: Int32) throws(SystemError) {
+        directory = try FileDescriptor.open("/proc/\(pid)", O_PATH | O_DIRECTORY)
+        self.pid = pid
     }
 
     /// Path of the executable (`exe`) without the mark of deletion; `nil` for kernel threads.
@@ -74,37 +78,45 @@ public struct ProcessDirectory: ~Copyable {
 
     /// Open descriptors: number and what the link says (a path, `socket:[INODE]`, `pipe:[INODE]`, …).
     public borrowing func descriptors(_ body: (_ number: Int32, _ target: [UInt8]) -> Void) {
-        forEachEntry("fd") { number in
-            guard let number = Int32(number), let target = link("fd/\(number)") else { return }
-            body(number, target)
-        }
+        descriptors(DescriptorScratch()) { body($0, Array($1)) }
     }
 
-    /// Open flags of a descriptor (`flags` in `fdinfo/N`, octal), as for open(2).
-    public borrowing func openFlags(_ descriptor: Int32) -> Int32? {
-        contents("fdinfo/\(descriptor)", limit: 4096).flatMap(Self.openFlags(of:))
+    /// The same for who reads many processes: nothing is allocated, and the target is lent for the call.
+    public borrowing func descriptors(
+        _ scratch: DescriptorScratch, _ body: (_ number: Int32, _ target: UnsafeRawBufferPointer) -> Void
+    ) {
+        let number = clinux_openat(directory.number, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
+        guard number >= 0 else { return }
+        scratch.walk(FileDescriptor(owning: number), body)
     }
 
-    /// The same from the bytes of `fdinfo`.
-    public static func openFlags(of bytes: [UInt8]) -> Int32? {
-        for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: "flags:".utf8) {
-            let digits = line.dropFirst(6).drop { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
-            return Int32(String(decoding: digits, as: UTF8.self), radix: 8)
-        }
-        return nil
+    /// Open flags and mount of a descriptor (`fdinfo/N`); `nil` if it is gone. No filesystem is asked.
+    public borrowing func descriptorInformation(_ descriptor: Int32) -> DescriptorInformation? {
+        // What is asked for stands in its first lines, and one read brings them.
+        guard let file = try? directory.openRelative("fdinfo/\(descriptor)", O_RDONLY),
+            let bytes = try? file.readOnce(limit: 512)
+        else { return nil }
+        return DescriptorInformation(parsing: bytes)
     }
 
-    /// What a descriptor refers to (`fstat` through the link); `nil` if it is gone.
-    public borrowing func statistics(descriptor: Int32) -> stat? {
-        var result = stat()
-        let directory = directory.number
-        guard fstatat(directory, "fd/\(descriptor)", &result, 0) == 0 else { return nil }
-        return result
+    /// What a descriptor refers to, as far as this kernel knows; `nil` if it is gone. No server is asked.
+    public borrowing func statistics(descriptor: Int32) -> FileStatus? {
+        FileStatus("fd/\(descriptor)", relativeTo: directory.number)
     }
+
+    /// The mount table of the process's mount namespace; empty if it may not be read.
+    public borrowing func mounts() -> [Mount] { contents("mountinfo", limit: 1 << 24).map(Mount.parse) ?? [] }
 
     /// What is mapped, as the bytes of `maps`, for `MappedFile` and `SharedMapping`; empty for kernel threads
     /// and for what may not be read.
     public borrowing func maps() -> [UInt8] { contents("maps", limit: 1 << 24) ?? [] }
+
+    /// Whether any file or System V segment is mapped shared: a cheap question before `maps` is read for such.
+    /// `true` as well where the kernel cannot tell (before Linux 6.11).
+    public borrowing func mayHaveSharedMappings() -> Bool {
+        guard let file = try? directory.openRelative("maps", O_RDONLY) else { return false }
+        return clinux_has_shared_mapping(file.number) == 0 || (errno != ENOENT && errno != ESRCH)
+    }
 
     /// Paths of mapped files, each once, with whether any mapping of it is executable.
     ///
@@ -121,7 +133,14 @@ public struct ProcessDirectory: ~Copyable {
     ///
     /// Resolved through the process's own root and working directory, so it is right for a process in
     /// a container or chroot as well. `O_PATH` opens are reported to nobody.
-    public borrowing func resolve(_ name: [UInt8]) -> [UInt8]? {
+    ///
+    /// - Parameter uncached: looks up the directory, given as NUL-terminated bytes, where the kernel would have to ask
+    ///   a filesystem for it: gives an `O_PATH` descriptor, -1 if there is no such directory, or `nil` if nobody
+    ///   answered; then the name is put together as a text. By default it waits as long as it takes.
+    public borrowing func resolve(
+        _ name: [UInt8],
+        uncached: (_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? = Self.waitingLookup
+    ) -> [UInt8]? {
         guard !name.isEmpty, !name.contains(0) else { return nil }
         let isAbsolute = name[0] == UInt8(ascii: "/")
         let base = isAbsolute ? "root" : "cwd"
@@ -131,24 +150,55 @@ public struct ProcessDirectory: ~Copyable {
         var parent = slash.map { Array(name[..<$0]) } ?? []
         if isAbsolute { parent = Array(parent.drop { $0 == UInt8(ascii: "/") }) }
         if parent.isEmpty { parent = [UInt8(ascii: ".")] }
-        parent.append(0)
         let file = directory.number
         let root = openat(file, base)
         guard root >= 0 else { return nil }
         let start = FileDescriptor(owning: root)
-        let opened = parent.withUnsafeBufferPointer { bytes in
-            bytes.withMemoryRebound(to: CChar.self) {
-                clinux_openat(start.number, $0.baseAddress!, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-            }
-        }
-        guard opened >= 0 else { return nil }
-        let found = FileDescriptor(owning: opened)
-        guard var path = SymbolicLink.read("/proc/self/fd/\(found.number)") else { return nil }
+        guard var path = Self.path(of: parent, from: start, uncached) else { return nil }
         if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
         path += leaf
         // `/dev/fd/63` and the like name an open file, not a place.
         guard path.starts(with: "/proc/".utf8) else { return path }
         return openFile(path).flatMap { $0.first == UInt8(ascii: "/") ? Self.withoutMark($0) : nil }
+    }
+
+    /// Where a directory lies, symbolic links resolved.
+    private static func path(
+        of parent: [UInt8], from start: borrowing FileDescriptor,
+        _ uncached: (_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32?
+    ) -> [UInt8]? {
+        let found: FileDescriptor
+        switch CachedLookup.open(parent + [0], relativeTo: start.number, flags: O_DIRECTORY) {
+        case .found(let directory): found = directory
+        case .absent: return nil
+        case .uncached:
+            guard let number = uncached(start, parent + [0]) else {
+                guard let base = SymbolicLink.read("/proc/self/fd/\(start.number)") else { return nil }
+                return join(base, parent)
+            }
+            guard number >= 0 else { return nil }
+            found = FileDescriptor(owning: number)
+        }
+        return SymbolicLink.read("/proc/self/fd/\(found.number)")
+    }
+
+    /// A path from a path and a name below it, `.` and `..` taken out; symbolic links stay.
+    static func join(_ base: [UInt8], _ name: [UInt8]) -> [UInt8] {
+        let slash = UInt8(ascii: "/")
+        var parts = base.split(separator: slash)
+        for part in name.split(separator: slash) where !part.elementsEqual(".".utf8) {
+            if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
+        }
+        return parts.isEmpty ? [slash] : parts.flatMap { [slash] + $0 }
+    }
+
+    /// Looks a directory up and waits for it.
+    public static func waitingLookup(_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? {
+        directory.withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                clinux_openat(start.number, $0.baseAddress!, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
+            }
+        }
     }
 
     /// What a link below /proc leads to. `self` and `thread-self` were followed as this process and
@@ -182,21 +232,5 @@ public struct ProcessDirectory: ~Copyable {
             let file = try directory.openRelative(name, O_RDONLY)
             return try file.readAll(limit: limit)
         } catch { return nil }
-    }
-
-    private borrowing func forEachEntry(_ name: String, _ body: (String) -> Void) {
-        let number = clinux_openat(directory.number, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-        guard number >= 0 else { return }
-        guard let stream = fdopendir(number) else {
-            close(number)
-            return
-        }
-        defer { closedir(stream) }
-        while let entry = readdir(stream) {
-            let text = withUnsafeBytes(of: &entry.pointee.d_name) { bytes in
-                String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self)
-            }
-            if text.first != "." { body(text) }
-        }
     }
 }

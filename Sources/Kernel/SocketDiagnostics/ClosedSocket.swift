@@ -1,5 +1,6 @@
 import CLinux
 import Wire
+public import Net
 
 /// A socket that is no more, as a destroy notice tells it.
 ///
@@ -12,7 +13,7 @@ public struct ClosedSocket: Equatable, Sendable {
     /// TCP or UDP.
     public let transport: TransportProtocol
     /// The state at the end: for TCP always `close`; a connected UDP socket keeps `established`.
-    public let state: SocketState
+    public let state: TCPState
     /// This end.
     public let local: SocketAddress
     /// The other end; port 0 where there was none, or where it is no longer known (see above).

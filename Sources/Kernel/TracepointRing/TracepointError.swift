@@ -17,6 +17,16 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
     /// Another system call failed on the way.
     case system(SystemError)
 
+    /// The `errno` value of the call that failed; `nil` where none did.
+    public var code: Int32? {
+        switch self {
+        case .noTracefs(let error), .missing(let error), .refused(let error), .unmapped(let error),
+            .system(let error):
+            error.code
+        case .format: nil
+        }
+    }
+
     /// What happened, and what to do.
     public var description: String {
         switch self {

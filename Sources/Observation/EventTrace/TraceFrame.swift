@@ -1,6 +1,6 @@
 /// What a frame of a recorded event stream holds.
 ///
-/// A stream is the line `retinue-trace/1`, then frames: tag (1 byte), length (4 bytes, little-endian),
+/// A stream is the line `retinue-trace/1`, then frames: tag (1 byte, never 0), length (4 bytes, little-endian),
 /// payload. Raw bytes of the kernel are kept as they were received, so a replay runs the parsers too.
 public enum TraceTag: UInt8, Sendable, CaseIterable {
     /// Host and daemon: the first frame.
@@ -21,7 +21,7 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case closure = 8
     /// What the daemon was restricted to: the second frame, where it was.
     case scope = 9
-    /// An answer of the surroundings: path of a directory.
+    /// An answer of the surroundings: path of a directory (recordings of earlier versions).
     case directoryAnswer = 10
     /// An answer: a process.
     case processAnswer = 11
@@ -31,6 +31,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case kindAnswer = 13
     /// An answer: the host's addresses.
     case addressesAnswer = 14
+    /// An answer: path of a directory and the identities of those that it lies in.
+    case directoryChain = 15
     /// A scan begins: purpose and times.
     case snapshot = 20
     /// A process of the scan.
@@ -49,22 +51,43 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
 
 /// A recorded stream that is not one, or is damaged.
 public enum TraceError: Error, Equatable, Sendable, CustomStringConvertible {
-    /// The first line is not that of a stream this version reads.
+    /// The first line is not that of a recorded stream.
     case notATrace
+    /// The stream is of a format that this version does not read.
+    case unknownVersion(String)
     /// The bytes end inside a frame: the recording was cut off.
     case truncated(offset: Int)
     /// A frame's payload does not hold what its tag says.
     case malformed(offset: Int)
+    /// A frame is longer than any that is written (`TraceFormat.longestPayload`).
+    case tooLong(offset: Int)
+    /// The stream could not be read on.
+    case unreadable(offset: Int, reason: String)
 
     /// The error as a sentence.
     public var description: String {
         switch self {
         case .notATrace: "not a recorded event stream (the first line is not `retinue-trace/1`)"
+        case .unknownVersion(let line):
+            "a recording in the format `\(line)`; this version reads `retinue-trace/1`: use the retinued that "
+                + "recorded it, or a later one"
         case .truncated(let offset): "the recording ends in the middle of a frame at byte \(offset)"
         case .malformed(let offset): "a frame at byte \(offset) does not hold what its tag says"
+        case .tooLong(let offset):
+            "a frame at byte \(offset) is longer than the \(TraceFormat.longestPayload) bytes that a frame may have"
+        case .unreadable(let offset, let reason): "the recording cannot be read at byte \(offset): \(reason)"
         }
     }
 }
 
-/// The first line of a stream.
+/// Limits and names of the format.
+public enum TraceFormat {
+    /// The longest payload of a frame in bytes: more than a drain of any source, or the descriptors of any process,
+    /// take. What is read of a stream at a time is bounded by it.
+    public static let longestPayload = 64 << 20
+    /// What the first line of every version begins with.
+    static let name = Array("retinue-trace/".utf8)
+}
+
+/// The first line of a stream; its number is the version of the format.
 public let traceMagic: [UInt8] = Array("retinue-trace/1\n".utf8)

@@ -2,6 +2,8 @@
 public struct TraceWriter: Sendable {
     /// Frames that were not taken yet.
     public private(set) var bytes: [UInt8]
+    /// Whether a frame was left out since its payload was longer than any may be.
+    public private(set) var hasLeftOut = false
 
     /// Starts a stream.
     public init() { bytes = traceMagic }
@@ -12,18 +14,21 @@ public struct TraceWriter: Sendable {
         return bytes
     }
 
-    /// Adds a frame whose payload is bytes as they are.
+    /// Adds a frame whose payload is bytes as they are; see `hasLeftOut`.
     public mutating func add(_ tag: TraceTag, raw payload: UnsafeRawBufferPointer) {
+        guard payload.count <= TraceFormat.longestPayload else {
+            hasLeftOut = true
+            return
+        }
         begin(tag, payload.count)
         bytes.append(contentsOf: payload)
     }
 
-    /// Adds a frame whose payload `build` puts together.
+    /// Adds a frame whose payload `build` puts together; see `hasLeftOut`.
     public mutating func add(_ tag: TraceTag, _ build: (inout PayloadWriter) -> Void) {
         var payload = PayloadWriter()
         build(&payload)
-        begin(tag, payload.bytes.count)
-        bytes.append(contentsOf: payload.bytes)
+        payload.bytes.withUnsafeBytes { add(tag, raw: $0) }
     }
 
     private mutating func begin(_ tag: TraceTag, _ count: Int) {

@@ -2,8 +2,12 @@ import Records
 
 /// What is worked out about one batch; kept between batches only for its memory.
 struct BatchWork {
-    /// Path of each file event's object; for a rename the new one.
+    /// Path of each file event's object; for a rename the new one; `.none` where it cannot be told or is not needed.
     var paths: [TextID] = []
+    /// Events whose object's path is beyond the bound: `paths` has the nearest directory above that is not.
+    var beyond: Set<Int> = []
+    /// The directory that each event's object lies in, or is; 0 for none. Kept if a directory is moved in the batch.
+    var directories: [DirectoryTree.Number] = []
     /// Position of each file event in the list of its process.
     var positions: [Int32] = []
     /// How many file events each process has so far.
@@ -24,9 +28,8 @@ struct BatchWork {
     var hasAskedAddresses = false
     /// Renames of directories: they matter for a directory that is asked for before its rename is read.
     var directoryMoves: [Int] = []
-
-    /// Where those renames led, in the order of the queue.
-    var moves: [(index: Int, old: [UInt8], new: [UInt8])] = []
+    /// Those that were not read yet, the next one last, of each directory.
+    var nextMoves: [DirectoryTree.IdentityNumber: [Int]] = [:]
 
     mutating func begin(_ batch: borrowing EventBatch) {
         paths.reserveCapacity(batch.files.count)
@@ -46,6 +49,8 @@ struct BatchWork {
         missing.removeAll()
         hasAskedAddresses = false
         directoryMoves.removeAll()
-        moves.removeAll()
+        nextMoves.removeAll()
+        beyond.removeAll()
+        directories.removeAll(keepingCapacity: directories.capacity <= most)
     }
 }

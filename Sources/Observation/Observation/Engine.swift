@@ -39,6 +39,9 @@ public struct Drained: Sendable {
     public var isEnd = false
     /// What the sources could not deliver.
     public var losses: [Loss] = []
+    /// When the last source had been drained, nanoseconds since 1970: until then a full one may have turned events
+    /// away. 0 for the batch's cutoff.
+    public var ended: UInt64 = 0
     /// Gaps that are over and were followed by a scan already: those of a recording.
     public var gaps: [Gap] = []
 

@@ -39,6 +39,8 @@ public struct FileEvent: Sendable {
         public static let renamed = Flags(rawValue: 16)
         /// The object is a directory.
         public static let directory = Flags(rawValue: 32)
+        /// The object's path is too long to be written out; no event says so, but the naming of it.
+        static let beyond = Flags(rawValue: 64)
     }
 
     /// What happened.
@@ -131,36 +133,6 @@ public struct TransitionEvent: Sendable {
         self.local = local
         self.remote = remote
     }
-}
-
-/// States of a TCP socket (`TCP_*` in net/tcp_states.h).
-public struct TCPState: RawRepresentable, Hashable, Sendable {
-    /// The kernel's number.
-    public let rawValue: Int32
-    /// Makes a state from the kernel's number.
-    public init(rawValue: Int32) { self.rawValue = rawValue }
-    /// `TCP_ESTABLISHED`: connected.
-    public static let established = TCPState(rawValue: 1)
-    /// `TCP_SYN_SENT`: a connect is on its way.
-    public static let synSent = TCPState(rawValue: 2)
-    /// `TCP_SYN_RECV`: a connection arrives.
-    public static let synReceived = TCPState(rawValue: 3)
-    /// `TCP_FIN_WAIT1`: this side has ended its stream.
-    public static let finWait1 = TCPState(rawValue: 4)
-    /// `TCP_FIN_WAIT2`: and the other side knows.
-    public static let finWait2 = TCPState(rawValue: 5)
-    /// `TCP_TIME_WAIT`.
-    public static let timeWait = TCPState(rawValue: 6)
-    /// `TCP_CLOSE`: not connected.
-    public static let close = TCPState(rawValue: 7)
-    /// `TCP_CLOSE_WAIT`: the other side has ended its stream.
-    public static let closeWait = TCPState(rawValue: 8)
-    /// `TCP_LAST_ACK`: both have, the other side first.
-    public static let lastAck = TCPState(rawValue: 9)
-    /// `TCP_LISTEN`.
-    public static let listen = TCPState(rawValue: 10)
-    /// `TCP_CLOSING`: both have, at the same time.
-    public static let closing = TCPState(rawValue: 11)
 }
 
 /// A socket has gone.

@@ -39,7 +39,7 @@ struct ExecChainParser {
 
     /// - Parameter head: how the kernel executes a file.
     mutating func chains(
-        of elements: [Element], _ texts: inout ByteInterner, head: (TextID) -> ExecutableHead
+        of elements: [Element], _ texts: inout TextTree, head: (TextID) -> ExecutableHead
     ) -> [ExecChain] {
         var result: [ExecChain] = []
         var index = 0
@@ -129,7 +129,7 @@ struct ExecChainParser {
     }
 
     private func finish(
-        _ chain: inout ExecChain, with executable: TextID, _ texts: inout ByteInterner,
+        _ chain: inout ExecChain, with executable: TextID, _ texts: inout TextTree,
         _ head: (TextID) -> ExecutableHead
     ) {
         chain.executable = executable

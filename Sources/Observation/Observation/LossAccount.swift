@@ -47,13 +47,14 @@ struct LossAccount {
     /// When a scan should be asked for, `CLOCK_MONOTONIC`; `nil` if none is needed or one is on its way.
     var scanDue: UInt64? { open.isEmpty || isScanning || !isWhole ? nil : nextScan }
 
-    /// Takes in what a drain reported. `wall` and `monotonic` are the drain's cutoff on both clocks.
+    /// Takes in what a drain reported. `wall` and `monotonic` are the drain's cutoff on both clocks, `ended` is when
+    /// it had ended: a source that was full stays so until it is drained.
     mutating func take(
-        _ losses: [Loss], wall: UInt64, monotonic: UInt64, _ ledger: inout Ledger
+        _ losses: [Loss], wall: UInt64, ended: UInt64, monotonic: UInt64, _ ledger: inout Ledger
     ) {
         for loss in losses {
             counts[loss.source, default: 0] += loss.count ?? 1
-            add(loss, wall: wall, monotonic: monotonic, &ledger)
+            add(loss, wall: ended, monotonic: monotonic, &ledger)
         }
         isWhole = losses.isEmpty
         if isWhole { lastWhole = wall }

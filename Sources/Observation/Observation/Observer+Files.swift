@@ -13,6 +13,7 @@ extension Observer {
             guard path != .none, event.pid != ownPid else { continue }
             let position = Int(work.positions[index])
             var flags = event.flags
+            if work.beyond.contains(index) { flags.insert(.beyond) }
             if flags.contains(.executed), isPartOfExec(event.pid, position) {
                 // What else was merged into the event of an exec.
                 flags.remove(.opened)
@@ -35,27 +36,25 @@ extension Observer {
 
     /// An open behind the rename of a directory above is merged with a like one before it, since the kernel
     /// compares handles and names: an open that stands before such a rename is one of the new path as well.
+    ///
+    /// So is one that stands behind the last rename of a directory that was renamed several times: the kernel merges
+    /// like renames too, and the directory that was asked for again may lie where a merged one has put it.
     private mutating func attributeMoved(_ batch: borrowing EventBatch) {
-        guard let last = work.moves.last else { return }
-        for index in batch.files.indices.prefix(last.index) where batch.files[index].flags.contains(.opened) {
+        guard let last = work.directoryMoves.last else { return }
+        for index in batch.files.indices where batch.files[index].flags.contains(.opened) {
             let event = batch.files[index]
             guard work.paths[index] != .none, event.pid != ownPid else { continue }
             let position = Int(work.positions[index])
             if event.flags.contains(.executed), isPartOfExec(event.pid, position) { continue }
-            var path = ledger.texts.array(work.paths[index])
-            var isMoved = false
-            for move in work.moves where move.index > index {
-                guard path.starts(with: move.old),
-                    path.count == move.old.count || path[move.old.count] == UInt8(ascii: "/")
-                else { continue }
-                path = move.new + path[move.old.count...]
-                isMoved = true
-            }
-            guard isMoved, let process = process(event.pid) else { continue }
+            guard let path = pathNow(index, batch),
+                path.text != work.paths[index] || path.isBeyond != work.beyond.contains(index),
+                let process = process(event.pid)
+            else { continue }
             // A process that had ended before the renaming one was made has opened nothing behind it.
-            let mover = batch.files[last.index].pid
+            let mover = batch.files[last].pid
             if process.exit != 0, let start = processes[mover]?.start, start > process.exit { continue }
-            attribute(event.flags, ledger.texts.intern(path), position, process, batch.wall)
+            let flags = path.isBeyond ? event.flags.union(.beyond) : event.flags
+            attribute(flags, path.text, position, process, batch.wall)
         }
     }
 
@@ -200,8 +199,12 @@ extension Observer {
     ) {
         guard isRecorded(program) else { return }
         let kind = kind(of: path, flags)
-        ledger.note(
+        let position = ledger.note(
             .file(program, path: path), access: access, kind: kind, evidence: evidence, time: time,
             count: count)
+        if flags.contains(.beyond) {
+            ledger.fold(at: position)
+            counters.deepPaths += 1
+        }
     }
 }

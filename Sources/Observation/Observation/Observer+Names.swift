@@ -3,122 +3,121 @@ import Records
 extension Observer {
     /// Step 1: a path for the object of every file event, in the order of the queue.
     mutating func nameObjects(_ batch: borrowing EventBatch) {
+        tree.beginBatch()
         for index in batch.files.indices
         where batch.files[index].flags.isSuperset(of: [.renamed, .directory]) {
             work.directoryMoves.append(index)
+        }
+        for index in work.directoryMoves.reversed() where batch.files[index].target.count != 0 {
+            work.nextMoves[identity(batch.files[index].target, batch), default: []].append(index)
         }
         for index in batch.files.indices {
             let event = batch.files[index]
             let position = work.lengths[event.pid, default: 0]
             work.lengths[event.pid] = position + 1
             work.positions.append(position)
+            if !work.directoryMoves.isEmpty { work.directories.append(0) }
             let path = name(event, index, batch)
             if path == nil { counters.unresolvedDirectories += 1 }
-            work.paths.append(path ?? .none)
-            if event.flags.contains(.executed), let path, event.pid != ownPid {
-                work.elements[event.pid, default: []].append(.init(path: path, position: Int(position)))
+            work.paths.append(path?.text ?? .none)
+            if path?.isBeyond ?? false { work.beyond.insert(index) }
+            if event.flags.contains(.executed), let path, !path.isBeyond, event.pid != ownPid {
+                work.elements[event.pid, default: []].append(.init(path: path.text, position: Int(position)))
             }
         }
+        tree.doubtRestless()
     }
 
+    /// The path of an event's object; one of no text where nothing will ask for it, `nil` if it cannot be told.
     private mutating func name(
         _ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch
-    ) -> TextID? {
-        if event.path.count != 0 { return intern(event.path, batch) }
-        guard let directory = path(ofDirectory: event.directory, index, batch) else { return nil }
-        var path = compose(directory, event.name, batch)
-        if event.flags.isSuperset(of: [.created, .directory]), event.target.count != 0 {
-            batch.bytes.withUnsafeBytes { bytes in
-                tree.set(path, of: UnsafeRawBufferPointer(rebasing: bytes[event.target.range]))
-            }
+    ) -> DirectoryTree.Path? {
+        if event.path.count != 0 {
+            return .init(text: intern(event.path, batch), length: 0, isBeyond: false)
         }
-        if event.flags.contains(.renamed), event.newDirectory.count != 0 {
-            guard let directory = self.path(ofDirectory: event.newDirectory, index, batch) else { return nil }
-            let new = compose(directory, event.newName, batch)
-            if event.flags.contains(.directory) {
-                let old = ledger.texts.array(path)
-                tree.move(from: old, to: ledger.texts.array(new), &ledger.texts)
-                work.moves.append((index, old, ledger.texts.array(new)))
-                if event.target.count != 0 {
-                    batch.bytes.withUnsafeBytes { bytes in
-                        tree.set(new, of: UnsafeRawBufferPointer(rebasing: bytes[event.target.range]))
-                    }
-                }
-                heads.removeAll()
-            } else {
-                heads[path] = nil
-                heads[new] = nil
-            }
-            path = new
+        let unused = DirectoryTree.Path(text: .none, length: 0, isBeyond: false)
+        if event.flags.isSuperset(of: [.renamed, .directory]), event.newDirectory.count != 0 {
+            return moveDirectory(event, index, batch) ? unused : nil
         }
-        if event.flags.contains(.closedWritable) || event.flags.contains(.created) { heads[path] = nil }
-        return path
+        let isRenamed = event.flags.contains(.renamed) && event.newDirectory.count != 0
+        guard
+            let directory = directory(isRenamed ? event.newDirectory : event.directory, index, batch)
+        else { return nil }
+        if isRenamed {
+            forget(event.directory, event.name, batch)
+        } else if event.flags.isSuperset(of: [.created, .directory]), event.target.count != 0 {
+            let target = identity(event.target, batch)
+            _ = batch.withBytes(event.name) { tree.place(target, in: directory, name: $0) }
+        }
+        let name = isRenamed ? event.newName : event.name
+        if event.flags.isDisjoint(with: [.opened, .closedWritable, .renamed]) {
+            // A name that was only made, not opened, is no dependency yet.
+            if !event.flags.contains(.directory) { forget(event.directory, event.name, batch) }
+            return unused
+        }
+        guard let path = path(of: directory, index, batch) else { return nil }
+        if !work.directoryMoves.isEmpty { work.directories[index] = directory }
+        let result = compose(path, name, batch)
+        if !event.flags.isDisjoint(with: [.closedWritable, .created, .renamed]) { heads[result.text] = nil }
+        return result
     }
 
-    private mutating func path(
-        ofDirectory identity: Slice, _ index: Int, _ batch: borrowing EventBatch
-    ) -> TextID? {
-        guard identity.count != 0 else { return nil }
-        let later = work.directoryMoves.last.map { $0 > index } ?? false
-        return batch.bytes.withUnsafeBytes { bytes in
-            let identity = UnsafeRawBufferPointer(rebasing: bytes[identity.range])
-            if !later { return tree.path(of: identity, &ledger.texts, surroundings.directoryPath) }
-            if let known = tree.knownPath(of: identity) { return known }
-            guard let now = surroundings.directoryPath(Array(identity)) else { return nil }
-            let then = ledger.texts.intern(undoMoves(after: index, now, batch))
-            tree.set(then, of: identity)
-            return then
-        }
+    /// The file that had a name is not there any more, or is another: what is known of its head is out of date.
+    private mutating func forget(_ directory: Slice, _ name: Slice, _ batch: borrowing EventBatch) {
+        let number = tree.directory(identity(directory, batch))
+        guard number != 0, case .path(let path) = tree.path(of: number, &ledger.texts, isAdding: false),
+            let text = batch.withBytes(name, { ledger.texts.find($0, in: path.text) })
+        else { return }
+        heads[text] = nil
     }
 
-    /// The path that a directory had at an event, given its path now: the answer to a question is
-    /// younger than the renames that are still to be read in this batch.
-    private mutating func undoMoves(
-        after index: Int, _ now: [UInt8], _ batch: borrowing EventBatch
-    ) -> [UInt8] {
-        var path = now
-        for move in work.directoryMoves.reversed() where move > index {
-            let event = batch.files[move]
-            guard
-                let new = pathNow(event.newDirectory, event.newName, batch),
-                let old = pathNow(event.directory, event.name, batch),
-                path.starts(with: new), path.count == new.count || path[new.count] == UInt8(ascii: "/")
-            else { continue }
-            path = old + path[new.count...]
+    /// Follows the rename of a directory; false if it cannot be told where to.
+    private mutating func moveDirectory(
+        _ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch
+    ) -> Bool {
+        let target = event.target.count == 0 ? 0 : identity(event.target, batch)
+        if target != 0, work.nextMoves[target]?.last == index { work.nextMoves[target]?.removeLast() }
+        let new = directory(event.newDirectory, index, batch) ?? 0
+        // Where it lay matters only if it was known by its path.
+        let old = tree.hasNameless || target == 0 ? directory(event.directory, index, batch) ?? 0 : 0
+        batch.bytes.withUnsafeBytes { bytes in
+            tree.rename(
+                target, from: old, UnsafeRawBufferPointer(rebasing: bytes[event.name.range]), to: new,
+                UnsafeRawBufferPointer(rebasing: bytes[event.newName.range]))
         }
-        return path
+        heads.removeAll()
+        return new != 0
     }
 
-    private func pathNow(_ directory: Slice, _ name: Slice, _ batch: borrowing EventBatch) -> [UInt8]? {
-        guard var path = surroundings.directoryPath(Array(batch.bytes[directory.range])) else { return nil }
-        if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
-        return path + batch.bytes[name.range]
+    /// The path that an event's object has now, all renames of the batch considered, if the event was named by its
+    /// directory.
+    mutating func pathNow(_ index: Int, _ batch: borrowing EventBatch) -> DirectoryTree.Path? {
+        guard work.directories[index] != 0,
+            let path = path(of: work.directories[index], batch.files.count, batch)
+        else { return nil }
+        let event = batch.files[index]
+        return compose(path, event.flags.contains(.renamed) ? event.newName : event.name, batch)
     }
 
     private mutating func compose(
-        _ directory: TextID, _ name: Slice, _ batch: borrowing EventBatch
-    ) -> TextID {
+        _ directory: DirectoryTree.Path, _ name: Slice, _ batch: borrowing EventBatch
+    ) -> DirectoryTree.Path {
         let range = name.range
         if range.isEmpty || (range.count == 1 && batch.bytes[range.lowerBound] == UInt8(ascii: ".")) {
             return directory
         }
-        scratch.removeAll(keepingCapacity: true)
-        ledger.texts.withBytes(directory) { scratch.append(contentsOf: $0) }
-        if scratch.last != UInt8(ascii: "/") { scratch.append(UInt8(ascii: "/")) }
-        batch.bytes.withUnsafeBytes {
-            scratch.append(contentsOf: UnsafeRawBufferPointer(rebasing: $0[range]))
+        return batch.withBytes(name) { name in
+            directory.child(name) { ledger.texts.child(of: $0, name: name) }
         }
-        return scratch.withUnsafeBytes { ledger.texts.intern($0) }
     }
 
     private mutating func intern(_ slice: Slice, _ batch: borrowing EventBatch) -> TextID {
-        batch.bytes.withUnsafeBytes {
-            ledger.texts.intern(UnsafeRawBufferPointer(rebasing: $0[slice.range]))
-        }
+        batch.withBytes(slice) { ledger.texts.intern($0) }
     }
 
     /// The kind of the file at a path; asked for once, soon after its first event.
     mutating func kind(of path: TextID, _ flags: FileEvent.Flags) -> FileKind {
+        if flags.contains(.beyond) { return .directory }
         let number = Int(path.rawValue)
         if kinds.count <= number {
             kinds.append(contentsOf: repeatElement(0, count: max(number + 1 - kinds.count, 256)))
@@ -143,5 +142,13 @@ extension Observer {
         let head = surroundings.head(ofFile: ledger.texts.array(path))
         if head != .unknown { heads[path] = head }
         return head
+    }
+}
+
+extension EventBatch {
+    /// Lends a piece of the batch's bytes.
+    @inline(__always)
+    borrowing func withBytes<Result>(_ slice: Slice, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        bytes.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[slice.range])) }
     }
 }

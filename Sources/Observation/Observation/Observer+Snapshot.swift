@@ -61,6 +61,7 @@ extension Observer {
         }
         guard room > 0 else { return false }
         sockets.found.removeAll()
+        sockets.scanEnds()
         return true
     }
 
@@ -129,7 +130,9 @@ extension Observer {
         guard socket.remote.port != 0 else { return }
         let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
         if sockets.live[tuple] == nil {
-            guard let program = programs.last else { return }
+            guard let program = programs.last, sockets.endedDuringScan?.contains(tuple) != true else {
+                return
+            }
             if sockets.listener(socket.transport, socket.local) != nil {
                 accepted(socket.transport, socket.local, socket.remote, by: program, .snapshot, time)
             } else {

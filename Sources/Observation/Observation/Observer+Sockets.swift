@@ -265,6 +265,7 @@ extension Observer {
     }
 
     private mutating func close(_ closure: ClosureEvent) {
+        sockets.noteEnd(tuple(closure))
         guard var connection = sockets.takeOldest(tuple(closure)) else { return }
         sockets.toldUntil = max(sockets.toldUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload

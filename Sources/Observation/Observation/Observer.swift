@@ -42,7 +42,6 @@ public struct Observer: ~Copyable {
     var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
-    var scratch: [UInt8] = []
     /// Batches, the present one included, in which the chain of an exec may not be whole.
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.
@@ -60,6 +59,8 @@ public struct Observer: ~Copyable {
         public var ambiguousFiles: UInt64 = 0
         /// File events in a directory that is gone and was never met.
         public var unresolvedDirectories: UInt64 = 0
+        /// File events whose path is too long to be written out (16 KiB): the record is that of a directory above.
+        public var deepPaths: UInt64 = 0
         /// Connections whose program is not known.
         public var unattributedConnections: UInt64 = 0
         /// Execs without a trace of the file.
@@ -93,6 +94,9 @@ public struct Observer: ~Copyable {
         ]
     }
 
+    /// The mount table has changed: where filesystems are mounted is asked for again when it is next needed.
+    public mutating func mountsChanged() { tree.doubtMounts() }
+
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {
         work.begin(batch)
@@ -118,6 +122,9 @@ public struct Observer: ~Copyable {
 
     /// Says that file events are missing: an exec of this batch or the next one may lack part of its chain.
     public mutating func distrustExecs() { lossyBatches = 2 }
+
+    /// Says that a scan begins whose findings will be taken in.
+    mutating func scanBegins() { sockets.scanBegins() }
 
     /// The processes that did something since this was last asked, for a scan to read first.
     mutating func takeActivity() -> [Int32] {

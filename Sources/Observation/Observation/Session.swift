@@ -77,7 +77,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
             cycle.isIdle = drained.isEmpty && !observer.hasHeldEvents
         }
         for gap in drained.gaps { observer.ledger.gaps.append(gap) }
-        losses.take(drained.losses, wall: batch.wall, monotonic: batch.cutoff, &observer.ledger)
+        losses.take(
+            drained.losses, wall: batch.wall, ended: max(drained.ended, batch.wall), monotonic: batch.cutoff,
+            &observer.ledger)
         if let finished = engine.finishedScan() {
             isScanning = false
             intake = SnapshotIntake(finished)
@@ -114,7 +116,10 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
             self.intake = consume intake
             return
         }
-        losses.take(scanFailures: intake.snapshot.failures, wall: batch.wall, &observer.ledger)
+        let failures = intake.snapshot.failures.map { failure in
+            Loss(source: failure.source, cause: failure.cause, count: nil)
+        }
+        losses.take(scanFailures: failures, wall: batch.wall, &observer.ledger)
         if intake.request.purpose == .start {
             losses.scanTaken(
                 began: intake.snapshot.monotonic, now: batch.cutoff, wall: batch.wall, &observer.ledger)
@@ -134,6 +139,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         isScanning = true
         var request = requests.removeFirst()
         request.first = observer.takeActivity()
+        observer.scanBegins()
         engine.requestScan(request)
     }
 }

@@ -90,6 +90,25 @@ public struct ChannelSnapshot: Sendable {
     }
 }
 
+/// A part of a scan that failed: what it would have found is missing from the snapshot.
+public struct ScanFailure: Equatable, Sendable {
+    /// What could not be read, in a few words, such as `UDP sockets`.
+    public var what: String
+    /// Why, an `errno` value.
+    public var code: Int32
+
+    /// Makes a failure.
+    public init(_ what: String, _ code: Int32) {
+        self.what = what
+        self.code = code
+    }
+
+    /// The source that it counts to.
+    public var source: String { what.contains("sockets") ? SourceName.sockets : SourceName.scans }
+    /// The cause, as a gap has it.
+    public var cause: String { "scan of \(what): errno \(code)" }
+}
+
 /// Everything that a scan of the host finds at one moment.
 public struct HostSnapshot: Sendable {
     /// When it began, `CLOCK_MONOTONIC`, nanoseconds: events before that are contained in it.
@@ -107,8 +126,8 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
-    /// What could not be read, by source and cause; it stays a gap until a scan can read it again.
-    public var failures: [Loss] = []
+    /// What of it could not be read: a gap until a scan can read it again.
+    public var failures: [ScanFailure] = []
     /// Whether every process was read; not where the request had a limit that was reached.
     public var isComplete = true
 

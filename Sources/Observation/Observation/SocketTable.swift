@@ -87,6 +87,9 @@ struct SocketTable: ~Copyable {
     var toldUntil: UInt64 = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
     var found: [FourTuple: ProgramID] = [:]
+    /// Connections that ended while a scan was made: it may have met them alive, and they are counted already. `nil`
+    /// while none is made.
+    private(set) var endedDuringScan: Set<FourTuple>?
     /// Connects on their way, by socket.
     var attempts: [UInt64: Attempt] = [:]
     /// Connections, made outside the network namespace that is watched, between two addresses that are
@@ -109,6 +112,18 @@ struct SocketTable: ~Copyable {
         guard var connection = live[tuple] else { return }
         change(&connection)
         live[tuple] = connection
+    }
+
+    /// Keeps in mind from now on which connections end.
+    mutating func scanBegins() { if endedDuringScan == nil { endedDuringScan = [] } }
+
+    /// What the scan has found is in the ledger.
+    mutating func scanEnds() { endedDuringScan = nil }
+
+    /// Notes that the notice of a connection's end was taken.
+    mutating func noteEnd(_ tuple: FourTuple) {
+        guard endedDuringScan != nil, endedDuringScan!.count < 1 << 16 else { return }
+        endedDuringScan!.insert(tuple)
     }
 
     /// Makes room for a connection that was established between two ends, unless a scan has told of it.

@@ -5,9 +5,13 @@ public import Records
 /// The daemon answers from /proc and the filesystems; a replay answers from its recording; a test
 /// plays the host. Every question is about something that the events did not tell.
 public protocol Surroundings: AnyObject {
-    /// The path of a directory, given its identity (`fsid`, then a `struct file_handle`); `nil` if it is
+    /// Where a directory lies, given its identity (`fsid`, then a `struct file_handle`); `nil` if it is
     /// no longer there or cannot be reached.
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]?
+    ///
+    /// - Parameter isKnown: whether the asker knows the place of a directory: of those above it none needs be named.
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer?
     /// What is known of a process at this moment; `nil` if it is gone.
     func process(_ pid: Int32) -> ProcessFacts?
     /// How the kernel would execute a file.
@@ -17,6 +21,21 @@ public protocol Surroundings: AnyObject {
     /// The host's addresses at this moment, loopback left out; those of the network namespace that the
     /// observation keeps to.
     func addresses() -> [NetworkAddress]
+}
+
+/// Where a directory lies.
+public struct DirectoryAnswer: Hashable, Sendable {
+    /// Its path: from the root, or where that is longer than anybody could read, from the last of its ancestors.
+    public var path: [UInt8]
+    /// Identities of the directories that it lies in, the nearest first. They may end early: with one that the asker
+    /// knows, or where one has no identity.
+    public var ancestors: [[UInt8]]
+
+    /// Makes an answer; without ancestors the directories above are known by their names alone.
+    public init(path: [UInt8], ancestors: [[UInt8]] = []) {
+        self.path = path
+        self.ancestors = ancestors
+    }
 }
 
 /// What can be read of a running process.

@@ -66,7 +66,13 @@ struct Timeline {
     /// Where a pid was used again, what stands between the chains of two lives is most likely of the earlier one, and
     /// may be what the later one opened before its exec. The kernel never merges events of two lives.
     func place(at position: Int) -> Place {
-        guard lives > 1 else { return Place(range: range(of: 0, from: position)) }
+        guard lives > 1 else {
+            var place = Place(range: range(of: 0, from: position))
+            // An exec that left no trace may stand on either side, unless it made no difference.
+            place.isCertain =
+                !isFloating || spans.allSatisfy { $0.image.program == spans[0].image.program }
+            return place
+        }
         var life = 0
         for span in spans { if let chain = span.chain, chain <= position { life = span.life } }
         var place = Place(range: range(of: life, from: position))

@@ -9,11 +9,11 @@ extension RecordStore {
     public static func read(_ path: String) throws(StoreError) -> DumpContents {
         let connection = try openForReading(path)
         try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
-        try Schema.verify(connection)
+        let version = try Schema.verify(connection)
         var ledger = Ledger()
         // One transaction, so that all tables are seen at one moment.
         try connection.execute("BEGIN")
-        try StoredLedger.load(from: connection, into: &ledger)
+        try StoredLedger.load(from: connection, version, into: &ledger)
         let header = try header(connection, ledger)
         try connection.execute("COMMIT")
         return DumpContents(header: header, ledger: ledger)

@@ -85,9 +85,9 @@ extension RecordStore {
         statements.count.bind(1, stored.writes)
         try statements.count.run()
         guard sqlite3_changes(connection.handle) == 1 else { throw .changedByAnother }
-        try stageNames(ledger, upTo: reached)
-        try stageRecords(ledger, records)
-        try stageGaps(ledger.gaps)
+        try statements.stageNames(ledger, after: stored, upTo: reached)
+        for position in ledger.dirty[..<records] { try statements.stage(ledger, Int(position)) }
+        try statements.stage(ledger.gaps, over: storedGaps)
     }
 
     private func stage(_ header: DumpHeader) throws(StoreError) {
@@ -99,77 +99,5 @@ extension RecordStore {
         }
         if let failure { throw failure }
         try statements.header.run()
-    }
-
-    private func stageNames(_ ledger: borrowing Ledger, upTo reached: StoredCounts) throws(StoreError) {
-        for number in stride(from: stored.texts + 1, through: reached.texts, by: 1) {
-            statements.text.bind(1, Int64(number))
-            // The loan's closure cannot carry a typed error.
-            var failure: StoreError?
-            ledger.texts.withBytes(TextID(rawValue: UInt32(number))) { bytes in
-                do throws(StoreError) {
-                    try statements.text.bind(2, bytes: bytes)
-                } catch { failure = error }
-            }
-            if let failure { throw failure }
-            try statements.text.run()
-        }
-        for number in stride(from: stored.programs + 1, through: reached.programs, by: 1) {
-            let program = ledger.programs[number]
-            statements.program.bind(1, Int64(number))
-            statements.program.bind(2, Int64(program.executable.rawValue))
-            statements.program.bind(3, Int64(program.script.rawValue))
-            statements.program.bind(4, Int64(program.workload.rawValue))
-            try statements.program.run()
-        }
-        for number in stride(from: stored.endpoints + 1, through: reached.endpoints, by: 1) {
-            let endpoint = ledger.endpoints[number]
-            statements.endpoint.bind(1, Int64(number))
-            statements.endpoint.bind(2, endpoint.address.high)
-            statements.endpoint.bind(3, endpoint.address.low)
-            statements.endpoint.bind(4, Int64(endpoint.port))
-            try statements.endpoint.run()
-        }
-    }
-
-    private func stageRecords(_ ledger: borrowing Ledger, _ count: Int) throws(StoreError) {
-        for position in ledger.dirty[..<count] {
-            let record = ledger.records[Int(position)]
-            let key = record.key
-            // Rows are numbered from 1, as everything in the store.
-            statements.dependency.bind(1, Int64(position) + 1)
-            statements.dependency.bind(2, Int64(key.program.rawValue))
-            statements.dependency.bind(3, Int64(key.relation.rawValue))
-            statements.dependency.bind(4, Int64(key.detail))
-            statements.dependency.bind(5, Int64(key.object))
-            statements.dependency.bind(6, Int64(key.remote))
-            statements.dependency.bind(7, Int64(key.peer.rawValue))
-            statements.dependency.bind(8, Int64(record.access.rawValue))
-            statements.dependency.bind(9, Int64(record.kind.rawValue))
-            statements.dependency.bind(10, Int64(record.evidence.rawValue))
-            statements.dependency.bind(11, record.count)
-            statements.dependency.bind(12, record.first)
-            statements.dependency.bind(13, record.last)
-            statements.dependency.bind(14, record.sent)
-            statements.dependency.bind(15, record.received)
-            try statements.dependency.run()
-        }
-    }
-
-    private func stageGaps(_ gaps: [Gap]) throws(StoreError) {
-        for (index, gap) in gaps.enumerated() where index >= storedGaps.count || storedGaps[index] != gap {
-            statements.gap.bind(1, Int64(index) + 1)
-            try statements.gap.bind(2, text: gap.source)
-            try statements.gap.bind(3, text: gap.cause)
-            statements.gap.bind(4, gap.from)
-            statements.gap.bind(5, gap.to)
-            statements.gap.bind(6, gap.lost)
-            statements.gap.bind(7, gap.resynchronised)
-            try statements.gap.run()
-        }
-        if gaps.count < storedGaps.count {
-            statements.forgetGaps.bind(1, Int64(gaps.count))
-            try statements.forgetGaps.run()
-        }
     }
 }

@@ -35,12 +35,13 @@ public struct RecordStore: ~Copyable {
         try Self.createFile(path)
         let connection = try Connection(path: path)
         try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
-        try Schema.prepare(connection)
+        let version = try Schema.prepare(connection)
         try connection.execute(
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA cache_size = -512; "
                 + "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304")
         try Self.quickCheck(connection)
         if !host.isEmpty { try Self.checkHost(connection, host) }
+        if version < Schema.version { try Self.migrate(connection, from: version) }
 
         let stored = try StoredCounts(connection)
         let statements = try WriteStatements(connection)
@@ -114,6 +115,26 @@ struct StoredCounts: Equatable {
         records = Int(try connection.integer("SELECT max(id) FROM dependency"))
         gaps = Int(try connection.integer("SELECT max(id) FROM gap"))
         writes = try connection.integer("SELECT value FROM meta WHERE name = 'writes'")
+    }
+
+    /// Nothing stored.
+    static let none = StoredCounts(texts: 0, programs: 0, endpoints: 0, records: 0, gaps: 0, writes: 0)
+
+    /// What a whole ledger holds.
+    init(_ ledger: borrowing Ledger) {
+        self.init(
+            texts: ledger.texts.count, programs: ledger.programs.count - 1,
+            endpoints: ledger.endpoints.count - 1, records: ledger.records.count, gaps: ledger.gaps.count,
+            writes: 0)
+    }
+
+    private init(texts: Int, programs: Int, endpoints: Int, records: Int, gaps: Int, writes: Int64) {
+        self.texts = texts
+        self.programs = programs
+        self.endpoints = endpoints
+        self.records = records
+        self.gaps = gaps
+        self.writes = writes
     }
 
     var isEmpty: Bool { texts == 0 && programs == 0 && endpoints == 0 && records == 0 && gaps == 0 }

@@ -6,58 +6,70 @@ enum Schema {
     /// `RETN`, in the header of the file for `file`(1) and for us.
     static let applicationID: Int32 = 0x5245_544e
     /// The version of the tables.
-    static let version: Int32 = 1
+    static let version: Int32 = 2
 
     /// Name and text of each table; the text must come back from the file to the letter.
-    static let tables: [(name: String, sql: String)] = [
-        ("meta", "CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID"),
-        ("text", "CREATE TABLE text(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"),
-        (
-            "program",
+    static let tables: [String: String] = [
+        "meta": "CREATE TABLE meta(name TEXT PRIMARY KEY NOT NULL, value) WITHOUT ROWID",
+        // A row's parent has a smaller number; the text of version 1 was whole: `bytes BLOB NOT NULL`.
+        "text": "CREATE TABLE text(id INTEGER PRIMARY KEY, parent INTEGER NOT NULL, name BLOB NOT NULL)",
+        "program":
             "CREATE TABLE program(id INTEGER PRIMARY KEY, executable INTEGER NOT NULL, "
-                + "script INTEGER NOT NULL, workload INTEGER NOT NULL)"
-        ),
-        (
-            "endpoint",
+            + "script INTEGER NOT NULL, workload INTEGER NOT NULL)",
+        "endpoint":
             "CREATE TABLE endpoint(id INTEGER PRIMARY KEY, high INTEGER NOT NULL, low INTEGER NOT NULL, "
-                + "port INTEGER NOT NULL)"
-        ),
-        (
-            "dependency",
+            + "port INTEGER NOT NULL)",
+        "dependency":
             "CREATE TABLE dependency(id INTEGER PRIMARY KEY, program INTEGER NOT NULL, "
-                + "relation INTEGER NOT NULL, detail INTEGER NOT NULL, object INTEGER NOT NULL, "
-                + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
-                + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
-                + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
-                + "received INTEGER NOT NULL)"
-        ),
-        (
-            "gap",
+            + "relation INTEGER NOT NULL, detail INTEGER NOT NULL, object INTEGER NOT NULL, "
+            + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
+            + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
+            + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
+            + "received INTEGER NOT NULL, change INTEGER NOT NULL, folded INTEGER)",
+        "gap":
             "CREATE TABLE gap(id INTEGER PRIMARY KEY, source TEXT NOT NULL, cause TEXT NOT NULL, "
-                + "start INTEGER NOT NULL, stop INTEGER NOT NULL, lost INTEGER NOT NULL, "
-                + "resynchronised INTEGER NOT NULL)"
-        ),
+            + "start INTEGER NOT NULL, stop INTEGER NOT NULL, lost INTEGER NOT NULL, "
+            + "resynchronised INTEGER NOT NULL)",
     ]
+
+    /// The tables of version 1: a text was kept whole, and a record had no change number.
+    static let firstTables: [String: String] = {
+        var tables = Schema.tables
+        tables["text"] = "CREATE TABLE text(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"
+        tables["dependency"] =
+            "CREATE TABLE dependency(id INTEGER PRIMARY KEY, program INTEGER NOT NULL, "
+            + "relation INTEGER NOT NULL, detail INTEGER NOT NULL, object INTEGER NOT NULL, "
+            + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
+            + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
+            + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
+            + "received INTEGER NOT NULL)"
+        return tables
+    }()
 
     /// Makes the tables in an empty database, and checks them in any other.
     ///
     /// Nothing is changed before it is clear that the file is a store.
-    static func prepare(_ connection: borrowing Connection) throws(StoreError) {
+    ///
+    /// - Returns: the version of the tables, which may be an earlier one.
+    static func prepare(_ connection: borrowing Connection) throws(StoreError) -> Int32 {
         let id = Int32(truncatingIfNeeded: try connection.integer("PRAGMA application_id"))
         let stored = Int32(truncatingIfNeeded: try connection.integer("PRAGMA user_version"))
         let isEmpty = try connection.integer("SELECT count(*) FROM sqlite_schema") == 0
         if isEmpty, id == 0, stored == 0 {
             try create(connection)
-            return
+            return version
         }
         try check(connection, id: id, version: stored)
+        return stored
     }
 
-    /// Checks that the file is a store of a version that is known.
-    static func verify(_ connection: borrowing Connection) throws(StoreError) {
+    /// Checks that the file is a store of a version that is known, and says of which.
+    static func verify(_ connection: borrowing Connection) throws(StoreError) -> Int32 {
+        let stored = Int32(truncatingIfNeeded: try connection.integer("PRAGMA user_version"))
         try check(
             connection, id: Int32(truncatingIfNeeded: try connection.integer("PRAGMA application_id")),
-            version: Int32(truncatingIfNeeded: try connection.integer("PRAGMA user_version")))
+            version: stored)
+        return stored
     }
 
     private static func check(
@@ -65,15 +77,15 @@ enum Schema {
     ) throws(StoreError) {
         guard id == applicationID else { throw .foreign(applicationID: id) }
         guard stored <= version else { throw .newer(version: stored) }
-        guard stored == version else { throw .malformedSchema("user_version \(stored)") }
-        try check(connection)
+        guard stored >= 1 else { throw .malformedSchema("user_version \(stored)") }
+        try check(connection, stored == 1 ? firstTables : tables)
     }
 
     private static func create(_ connection: borrowing Connection) throws(StoreError) {
         try connection.execute("PRAGMA journal_mode = WAL")
         var sql =
             "BEGIN IMMEDIATE; PRAGMA application_id = \(applicationID); PRAGMA user_version = \(version);"
-        for table in tables { sql += table.sql + ";" }
+        sql += statements
         do throws(StoreError) {
             try connection.execute(sql + "INSERT INTO meta VALUES('writes', 0); COMMIT")
         } catch {
@@ -82,10 +94,26 @@ enum Schema {
         }
     }
 
-    private static func check(_ connection: borrowing Connection) throws(StoreError) {
+    /// What makes the tables.
+    private static var statements: String { tables.values.sorted().map { $0 + ";" }.joined() }
+
+    /// Makes the tables anew in place of those of an earlier version; part of the caller's transaction.
+    ///
+    /// What `meta` holds stays.
+    static func replace(_ connection: borrowing Connection) throws(StoreError) {
+        var sql = ""
+        for (name, statement) in tables.sorted(by: { $0.key < $1.key }) where name != "meta" {
+            sql += "DROP TABLE \(name); \(statement);"
+        }
+        try connection.execute(sql + "PRAGMA user_version = \(version)")
+    }
+
+    private static func check(
+        _ connection: borrowing Connection, _ tables: [String: String]
+    ) throws(StoreError) {
         let rows = try Statement(
             connection, "SELECT name, sql FROM sqlite_schema WHERE name NOT LIKE 'sqlite!_%' ESCAPE '!'")
-        var missing = Dictionary(uniqueKeysWithValues: tables)
+        var missing = tables
         while try rows.step() {
             let name = rows.text(0)
             // A trigger or a view that someone added would act in our name.

@@ -41,6 +41,12 @@ struct Statement: ~Copyable {
     /// Sets a parameter to a number of which the store keeps the 64 bits; SQLite knows no unsigned ones.
     borrowing func bind(_ parameter: Int32, _ value: UInt64) { bind(parameter, Int64(bitPattern: value)) }
 
+    /// Sets a parameter to nothing at all.
+    borrowing func bindNull(_ parameter: Int32) { sqlite3_bind_null(handle, parameter) }
+
+    /// Whether a column of the row holds nothing at all.
+    borrowing func isNull(_ column: Int32) -> Bool { sqlite3_column_type(handle, column) == SQLITE_NULL }
+
     /// Sets a parameter to bytes, which are copied.
     borrowing func bind(_ parameter: Int32, bytes: UnsafeRawBufferPointer) throws(StoreError) {
         // No pointer would mean NULL.

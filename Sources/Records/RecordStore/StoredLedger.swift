@@ -3,30 +3,32 @@ import Records
 /// The tables of a store, read into a ledger and checked row by row.
 enum StoredLedger {
     /// Reads everything; the numbers in the ledger are those of the tables.
+    ///
+    /// Of an earlier version those of texts are not: what was one text may be several nodes.
     static func load(
-        from connection: borrowing Connection, into ledger: inout Ledger
+        from connection: borrowing Connection, _ version: Int32 = Schema.version, into ledger: inout Ledger
     ) throws(StoreError) {
-        try loadNames(connection, &ledger)
-        try loadRecords(connection, &ledger)
+        var texts = StoredTexts(isWhole: version == 1)
+        if texts.isWhole {
+            try texts.loadWhole(connection, &ledger)
+        } else {
+            try texts.loadNodes(connection, &ledger)
+        }
+        try loadNames(connection, texts, &ledger)
+        try loadRecords(connection, version, texts, &ledger)
         try loadGaps(connection, &ledger)
     }
 
     private static func loadNames(
-        _ connection: borrowing Connection, _ ledger: inout Ledger
+        _ connection: borrowing Connection, _ texts: StoredTexts, _ ledger: inout Ledger
     ) throws(StoreError) {
-        var texts = try Rows(connection, "text", "SELECT id, bytes FROM text ORDER BY id")
-        while try texts.next() {
-            let number = texts.statement.withStoredBytes(1) { ledger.texts.intern($0).rawValue }
-            guard let number, Int64(number) == texts.number else { throw texts.damage }
-        }
         var programs = try Rows(
             connection, "program", "SELECT id, executable, script, workload FROM program ORDER BY id")
-        let lastText = ledger.texts.count
         while try programs.next() {
             let program = Program(
-                executable: TextID(rawValue: try programs.number(1, max: lastText)),
-                script: TextID(rawValue: try programs.number(2, max: lastText)),
-                workload: TextID(rawValue: try programs.number(3, max: lastText)))
+                executable: texts[try programs.number(1, max: texts.count)],
+                script: texts[try programs.number(2, max: texts.count)],
+                workload: texts[try programs.number(3, max: texts.count)])
             guard Int64(ledger.intern(program).rawValue) == programs.number else { throw programs.damage }
         }
         var endpoints = try Rows(
@@ -40,21 +42,30 @@ enum StoredLedger {
     }
 
     private static func loadRecords(
-        _ connection: borrowing Connection, _ ledger: inout Ledger
+        _ connection: borrowing Connection, _ version: Int32, _ texts: StoredTexts, _ ledger: inout Ledger
     ) throws(StoreError) {
         var rows = try Rows(
             connection, "dependency",
             "SELECT id, program, relation, detail, object, remote, peer, access, kind, evidence, count, "
-                + "first, last, sent, received FROM dependency ORDER BY id")
+                + "first, last, sent, received\(version == 1 ? "" : ", change, folded") FROM dependency "
+                + "ORDER BY id")
         while try rows.next() {
-            ledger.restore(try record(rows, ledger))
+            var record = try record(rows, texts, ledger)
+            let traffic = Traffic(sent: try rows.bits(13), received: try rows.bits(14))
+            var fold: Fold?
+            if version > 1 {
+                record.change = try rows.number(15, max: Int(UInt32.max))
+                if !rows.statement.isNull(16) { fold = Fold(paths: try rows.bits(16)) }
+            }
+            ledger.restore(record, traffic: traffic, fold: fold)
             // A key that comes twice would have joined an earlier record.
             guard Int64(ledger.records.count) == rows.number else { throw rows.damage }
         }
     }
 
-    private static func record(_ row: borrowing Rows, _ ledger: borrowing Ledger) throws(StoreError) -> Record
-    {
+    private static func record(
+        _ row: borrowing Rows, _ texts: StoredTexts, _ ledger: borrowing Ledger
+    ) throws(StoreError) -> Record {
         let lastProgram = ledger.programs.count - 1
         let lastEndpoint = ledger.endpoints.count - 1
         let small = Int(UInt8.max)
@@ -65,15 +76,17 @@ enum StoredLedger {
         let detail = UInt8(try row.number(3, max: small))
         let (lastObject, isDetailKnown): (Int, Bool) =
             switch relation {
-            case .file: (ledger.texts.count, detail == 0)
+            case .file: (texts.count, detail == 0)
             case .spawn: (lastProgram, detail == 0)
             case .connect, .accept, .listen: (lastEndpoint, Transport(rawValue: detail) != nil)
-            case .ipc: (ledger.texts.count, Mechanism(rawValue: detail) != nil)
+            case .ipc: (texts.count, Mechanism(rawValue: detail) != nil)
             }
         guard isDetailKnown else { throw row.damage }
+        let object = try row.number(4, max: lastObject)
+        let isText = relation == .file || relation == .ipc
         let key = RecordKey(
             ProgramID(rawValue: try row.number(1, max: lastProgram)), relation, detail: detail,
-            object: try row.number(4, max: lastObject),
+            object: isText ? texts[object].rawValue : object,
             remote: try row.number(5, max: relation == .accept ? lastEndpoint : 0),
             peer: ProgramID(rawValue: try row.number(6, max: lastProgram)))
         var record = Record(key, evidence: evidence, time: try row.bits(11))
@@ -81,8 +94,6 @@ enum StoredLedger {
         record.kind = kind
         record.count = try row.bits(10)
         record.last = try row.bits(12)
-        record.sent = try row.bits(13)
-        record.received = try row.bits(14)
         return record
     }
 
@@ -97,6 +108,42 @@ enum StoredLedger {
                 Gap(
                     source: rows.statement.text(1), cause: rows.statement.text(2), from: try rows.bits(3),
                     to: try rows.bits(4), lost: try rows.bits(5), resynchronised: try rows.bits(6)))
+        }
+    }
+}
+
+/// The numbers that stored texts have in the ledger.
+private struct StoredTexts {
+    /// Whether each row holds a whole text (version 1), and so the numbers are others.
+    let isWhole: Bool
+    private(set) var count = 0
+    private var numbers: [TextID] = [.none]
+
+    init(isWhole: Bool) { self.isWhole = isWhole }
+
+    subscript(stored: UInt32) -> TextID {
+        isWhole ? numbers[Int(stored)] : TextID(rawValue: stored)
+    }
+
+    mutating func loadNodes(_ connection: borrowing Connection, _ ledger: inout Ledger) throws(StoreError) {
+        var rows = try Rows(connection, "text", "SELECT id, parent, name FROM text ORDER BY id")
+        while try rows.next() {
+            let parent = try rows.number(1, max: count)
+            // What is there already would have another number.
+            let text = rows.statement.withStoredBytes(2) { ledger.texts.append(name: $0, below: parent) }
+            guard let text, text != nil else { throw rows.damage }
+            count += 1
+        }
+    }
+
+    mutating func loadWhole(_ connection: borrowing Connection, _ ledger: inout Ledger) throws(StoreError) {
+        var rows = try Rows(connection, "text", "SELECT id, bytes FROM text ORDER BY id")
+        var met: Set<TextID> = []
+        while try rows.next() {
+            let text = rows.statement.withStoredBytes(1) { ledger.texts.intern($0) }
+            guard let text, text != .none, met.insert(text).inserted else { throw rows.damage }
+            numbers.append(text)
+            count += 1
         }
     }
 }

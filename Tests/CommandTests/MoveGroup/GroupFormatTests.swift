@@ -101,7 +101,7 @@ struct GroupFormatTests {
         }
     }
 
-    /// What a list of four columns told is told again, in four columns and in nine.
+    /// What a list of four columns has is written again, in four columns and in nine.
     @Test func whatDoesNotSayHowIsReadAgain() throws {
         try CommandFolder.with { folder throws in
             try folder.write("10.0.0.3,/a,10.0.0.3,/b\n10.0.0.3,/a,10.0.0.4,\"/c,d\"\n", "list.csv")

@@ -33,12 +33,12 @@ struct GroupOptionTests {
         try CommandFolder.with { folder throws in
             let words = ["group", "web1:/srv/shop.py"] + Self.files + ["--format", "csv"]
             let plain = try folder.retinue(words)
-            let told = try folder.retinue(words + ["--stats"])
-            #expect(told.status == 0)
-            #expect(told.output == plain.output)
+            let reported = try folder.retinue(words + ["--stats"])
+            #expect(reported.status == 0)
+            #expect(reported.output == plain.output)
             let pattern =
                 /retinue: \d+ dependencies of \d+ nodes, .* \d+ members: read and join [\d.]+ ms, .*closure [\d.]+ ms, write [\d.]+ ms\n/
-            #expect(told.errors.contains(pattern))
+            #expect(reported.errors.contains(pattern))
             #expect(!plain.errors.contains(pattern))
         }
     }

@@ -62,7 +62,7 @@ struct GroupInputTests {
                     ["more.csv", "web.ndjson", "db.ndjson"],
                     ["web.ndjson", "db.csv", "more.csv", "db.ndjson"],
                 ] {
-                    // A list does not tell workloads: the program is there as well without its own.
+                    // A list has no workloads: the program is there as well without its own.
                     let found = try folder.members(["/srv/shop.py", "--from"] + files)
                     #expect(Set(found).sorted() == wanted)
                 }

@@ -128,7 +128,7 @@ struct GroupNameTests {
         var seen = Set<[UInt8]>()
         for number in 0..<UInt32(graph.nodeCount) {
             let node = NodeID(rawValue: number)
-            // A script has a whole path; what has none is told by its executable alone.
+            // A script has a whole path; what has none is known by its executable alone.
             if case .program(let name) = graph[node], !name.script.isEmpty, name.script.first != 0x2f {
                 continue
             }

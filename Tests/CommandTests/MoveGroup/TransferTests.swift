@@ -93,7 +93,7 @@ struct TransferCommandTests {
             let outcome = try folder.retinue("transfer", "/a", "--from", "list.csv", "--format", "csv")
             #expect(outcome.status == 0)
             #expect(outcome.output.split(separator: "\n").count == 1)
-            #expect(outcome.errors.contains("lists do not tell programs from files: 2 members"))
+            #expect(outcome.errors.contains("lists do not distinguish programs from files: 2 members"))
         }
     }
 

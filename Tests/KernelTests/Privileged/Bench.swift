@@ -9,11 +9,13 @@ final class Bench {
     let files: ScratchFilesystem
     let daemon: DaemonUnderTest
 
-    init(_ kind: ScratchFilesystem.Kind = .tmpfs, configuration: String? = nil) throws {
+    init(_ kind: ScratchFilesystem.Kind = .tmpfs, configuration: String? = nil, prefix: [String] = []) throws
+    {
         folder = try makeTemporaryFolder()
         do {
             files = try ScratchFilesystem(kind)
-            daemon = try DaemonUnderTest(stateFolder: folder + "/state", configuration: configuration)
+            daemon = try DaemonUnderTest(
+                stateFolder: folder + "/state", configuration: configuration, prefix: prefix)
         } catch {
             try? FileManager.default.removeItem(atPath: folder)
             throw error

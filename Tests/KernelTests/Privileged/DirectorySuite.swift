@@ -50,6 +50,33 @@ extension KernelTests {
             try bench.daemon.stop()
         }
 
+        /// The kernel merges the third rename with the first: what the events say ends at the wrong name.
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func directoryThatIsRenamedToAndFro(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let folder = try bench.files.folder("tree")
+            let records = try bench.records(of: [try workload("tree"), "restless", folder])
+            #expect(records.files(folder + "/b/inner/file").first?.access == "rw")
+            try bench.daemon.stop()
+        }
+
+        /// 1,500 levels: as they are made, and by their handle alone, which takes more than the kernel's page of path.
+        @Test(.timeLimit(.minutes(2)), arguments: ScratchFilesystem.Kind.allCases)
+        func directoriesThatLieDeep(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let folder = try bench.files.folder("tree")
+            let path = folder + String(repeating: "/level", count: 1500)
+            var records = try bench.records(of: [try workload("tree"), "deep", folder])
+            #expect(records.files(path + "/file").first?.access == "rw")
+            try bench.daemon.stop()
+            let second = try DaemonUnderTest(stateFolder: bench.folder + "/second")
+            let group = try ControlGroup()
+            try run(group.command([try workload("tree"), "deeper", folder]))
+            records = try second.dump().records(of: group.workload)
+            #expect(records.files(path + "/other").first?.access == "rw")
+            try second.stop()
+        }
+
         @Test(.timeLimit(.minutes(1)))
         func namesThatAreNoPlainText() throws {
             let bench = try Bench()

@@ -97,10 +97,10 @@ struct AdviceTests {
         #expect(advised.advised == .chroot)
         #expect(advised.conditions(.chroot).count == 1)
 
-        try scene.file("/dev/shm/sem.x", "rw", by: "/stranger")
+        try scene.file("/dev/shm/sem.x", "rw", by: "/outsider")
         // Who shares memory joins, unless it may not.
-        advised = try scene.advice { $0.exclude = [NodePattern("/stranger")] }
-        #expect(advised.objections(.chroot) == ["posix-shm outside 1 /app /dev/shm/sem.x /stranger"])
+        advised = try scene.advice { $0.exclude = [NodePattern("/outsider")] }
+        #expect(advised.objections(.chroot) == ["posix-shm outside 1 /app /dev/shm/sem.x /outsider"])
         #expect(advised.advice.bonds.count == 1)
         #expect(advised.advised == .container)
     }
@@ -145,7 +145,7 @@ struct AdviceTests {
             ("/dev/mem", "r", .char, "hardware"), ("/dev/ttyS0", "rw", .char, "hardware"),
             ("/srv/odd", "r", .char, "hardware"), ("/dev/sda", "r", .block, "disk"),
             ("/dev/some", "rw", .block, "disk"), ("/srv/disk", "r", .block, "disk"),
-            // A list tells no kinds.
+            // A list has no kinds.
             ("/dev/nvme0n1", "r", .regular, "disk"), ("/dev/mapper/root", "rw", .regular, "disk"),
             ("/proc/sys/vm/swappiness", "rw", .regular, "setting"),
             ("/proc/sysrq-trigger", "rw", .regular, "setting"),

@@ -2,7 +2,7 @@ import MoveGroup
 import Records
 import Testing
 
-@Suite("Dependencies that several inputs tell")
+@Suite("Dependencies that several inputs report")
 struct MergeTests {
     /// Rows of one input add up; of two inputs the larger sum stands; times span both.
     @Test func countsAreNotAddedTwice() throws {

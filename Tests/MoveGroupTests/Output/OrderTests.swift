@@ -65,7 +65,7 @@ struct OrderTests {
                 """)
     }
 
-    /// Two hosts of one name are told apart.
+    /// Two hosts of one name are distinguished.
     @Test func namesakesGoByTheirIDs() throws {
         var one = TwoHosts.Sample("id1", name: "web", address: 0x0a00_0001)
         let program = one.program("/a")

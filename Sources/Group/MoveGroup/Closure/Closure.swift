@@ -255,7 +255,7 @@ struct Closure {
         group.ways[other] = edge.edge.rawValue + 1
     }
 
-    /// Whether a way is the better reason, whatever the order in which the inputs told of them.
+    /// Whether a way is the better reason, whatever the order of the inputs.
     func isBetter(
         _ new: (from: NodeID, edge: EdgeID, strength: UInt8),
         than known: (from: NodeID, edge: EdgeID, strength: UInt8)
@@ -274,5 +274,69 @@ struct Closure {
     mutating func note(_ member: NodeID, _ other: NodeID, _ edge: UInt32, _ obstacle: Obstacle) {
         crossed.insert(
             Crossing(member: member, other: other, edge: EdgeID(rawValue: edge), obstacle: obstacle))
+    }
+}
+
+/// Which of two dependencies that would bring a member in at the same distance is its reason: the one on
+/// the chain of stronger evidence, then the one of stronger evidence itself, then the first in the order of
+/// outputs. Numbers of nodes and edges, which the order of inputs makes, do not count.
+struct ReasonOrder {
+    private let graph: DependencyGraph
+    private let nodes: NodeOrder
+
+    init(_ graph: DependencyGraph) {
+        self.graph = graph
+        nodes = NodeOrder(graph, HostOrder(graph.hosts))
+    }
+
+    /// A dependency that would bring a member in.
+    struct Candidate {
+        /// The member that was there before.
+        var from: NodeID
+        var edge: EdgeID
+        /// Weakest evidence on the way.
+        var strength: UInt8
+    }
+
+    func isBetter(_ new: Candidate, than old: Candidate) -> Bool {
+        if new.strength != old.strength { return new.strength > old.strength }
+        let (mark, other) = (graph[new.edge].mark, graph[old.edge].mark)
+        if mark.strength != other.strength { return mark.strength > other.strength }
+        let order = nodes.compare(new.from, old.from)
+        if order != 0 { return order < 0 }
+        if mark.link != other.link { return mark.link.rawValue < other.link.rawValue }
+        let isIncoming = graph[new.edge].to == new.from
+        if isIncoming != (graph[old.edge].to == old.from) { return !isIncoming }
+        let (detail, known) = (graph.detail(new.edge), graph.detail(old.edge))
+        if detail.first != known.first { return detail.first < known.first }
+        switch (detail.via, known.via) {
+        case (let via?, let other?): return nodes.compare(via, other) < 0
+        case (nil, .some): return true
+        default: return false
+        }
+    }
+}
+
+extension Closure {
+    /// Whether a node is to be followed though the policy would stop there.
+    mutating func isIncluded(_ node: NodeID) -> Bool {
+        guard !options.include.isEmpty else { return false }
+        if let known = included[node] { return known }
+        let (object, host) = (graph[node], graph[graph.host(node)])
+        let isIncluded = options.include.contains { $0.matches(object, on: host) }
+        included[node] = isIncluded
+        return isIncluded
+    }
+
+    /// The number of the first pattern that means a node, found out once for each node.
+    mutating func pattern(
+        _ node: NodeID, _ patterns: [NodePattern], _ known: WritableKeyPath<Closure, [NodeID: Int?]>
+    ) -> Int? {
+        guard !patterns.isEmpty else { return nil }
+        if let number = self[keyPath: known][node] { return number }
+        let (object, host) = (graph[node], graph[graph.host(node)])
+        let number = patterns.firstIndex { $0.matches(object, on: host) }
+        self[keyPath: known][node] = .some(number)
+        return number
     }
 }

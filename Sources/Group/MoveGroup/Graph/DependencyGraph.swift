@@ -8,16 +8,16 @@ public final class DependencyGraph {
     let edges: EdgeTable
     let adjacency: Adjacency
     /// The hosts by number; the first stands for "none".
-    public let hosts: [Host]
+    public let hosts: [GraphHost]
     /// The inputs by number.
-    public let sources: [Source]
-    /// Whether an input told nothing but pairs (a list of four columns).
+    public let sources: [GraphInput]
+    /// Whether an input has nothing but pairs (a list of four columns).
     public let hasEntries: Bool
     /// Whether there are pipes and the like of which the other end is not known.
     let hasNameless: Bool
 
     init(
-        nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [Host], sources: [Source],
+        nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [GraphHost], sources: [GraphInput],
         hasEntries: Bool, hasNameless: Bool
     ) {
         nodes.close()
@@ -49,7 +49,7 @@ public final class DependencyGraph {
     public func host(_ node: NodeID) -> HostID { HostID(rawValue: nodes.tag(node.rawValue) >> 3) }
 
     /// A host by its number.
-    public subscript(host: HostID) -> Host { hosts[Int(host.rawValue)] }
+    public subscript(host: HostID) -> GraphHost { hosts[Int(host.rawValue)] }
 
     /// Whether a channel has no name: not one object, but all of its kind whose other end is not known.
     func isNameless(_ channel: NodeID) -> Bool { nodes.withText(channel.rawValue) { $0.count == 1 } }
@@ -102,5 +102,48 @@ public final class DependencyGraph {
                     edge: EdgeID(rawValue: entry >> 1), other: NodeID(rawValue: other),
                     isIncoming: isIncoming, mark: edges.marks[row]))
         }
+    }
+}
+
+/// A host, as all inputs together know it.
+public struct GraphHost: Sendable {
+    /// Its id: what dumps name it by, or the address that a list has.
+    public var id: String
+    /// Its name; empty if no input states it.
+    public var name: String
+    /// Its addresses, loopback left out, in the order in which they were met.
+    public var addresses: [NetworkAddress]
+    /// The first and last moment of which something is known, nanoseconds since 1970; 0 if no input states it.
+    public var observed: ClosedRange<UInt64>
+    /// Spans in which events were lost.
+    public var gaps: [Gap]
+
+    /// Makes a host of which only the id is known; an id that is an address is its address.
+    public init(id: String) {
+        self.id = id
+        name = ""
+        addresses = NetworkAddress(id).map { $0.isLoopback || $0.isWildcard ? [] : [$0] } ?? []
+        observed = 0...0
+        gaps = []
+    }
+
+    /// What to call it: its name if it has one.
+    public var title: String { name.isEmpty ? id : name }
+}
+
+/// An input: a dump, a store, a list.
+public struct GraphInput: Sendable {
+    /// For messages: the path of the file.
+    public var name: String
+    /// Dependencies read from it.
+    public var rows: Int
+    /// Lines that could not be read and were skipped, since that was asked for.
+    public var skipped: Int
+
+    /// Makes an input of which nothing was read.
+    public init(name: String) {
+        self.name = name
+        rows = 0
+        skipped = 0
     }
 }

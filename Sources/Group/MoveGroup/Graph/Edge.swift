@@ -46,7 +46,7 @@ public struct EdgeID: Hashable, Comparable, Sendable {
 public struct EdgeMark: Hashable, Sendable, BitwiseCopyable {
     let bits: UInt8
 
-    /// Makes a mark; `evidence` is `nil` where the input does not tell.
+    /// Makes a mark; `evidence` is `nil` where the input does not say.
     public init(_ link: Link, access: Access = [], evidence: Evidence? = nil) {
         bits = link.rawValue << 5 | (access.rawValue & 7) << 2 | (evidence?.rawValue ?? 3)
     }
@@ -57,7 +57,7 @@ public struct EdgeMark: Hashable, Sendable, BitwiseCopyable {
     /// file: the letters seen.
     @inline(__always)
     public var access: Access { Access(rawValue: bits >> 2 & 7) }
-    /// How it is known; `nil` where the input did not tell.
+    /// How it is known; `nil` where the input did not say.
     public var evidence: Evidence? { Evidence(rawValue: bits & 3) }
     /// Strength of the evidence for choosing between reasons; what a list states counts as exact.
     @inline(__always)
@@ -66,11 +66,11 @@ public struct EdgeMark: Hashable, Sendable, BitwiseCopyable {
 
 /// What is known of an edge beside its ends and its mark.
 public struct EdgeDetail: Sendable, BitwiseCopyable {
-    /// Observations; 0 if not told.
+    /// Observations; 0 if not known.
     public var count: UInt64 = 0
-    /// First observation, nanoseconds since 1970; 0 if not told.
+    /// First observation, nanoseconds since 1970; 0 if not known.
     public var first: UInt64 = 0
-    /// Last observation, nanoseconds since 1970; 0 if not told.
+    /// Last observation, nanoseconds since 1970; 0 if not known.
     public var last: UInt64 = 0
     /// connect, accept: payload bytes that the edge's first end sent.
     public var sent: UInt64 = 0
@@ -78,7 +78,7 @@ public struct EdgeDetail: Sendable, BitwiseCopyable {
     public var received: UInt64 = 0
     /// The node of the endpoint or of the channel over which two programs meet, plus one; 0: none.
     var viaPlusOne: UInt32 = 0
-    /// The input that told it; equal dependencies of one input add up, those of two are the same.
+    /// The input that reported it; equal dependencies of one input add up, those of two are the same.
     public var source: UInt16 = 0
     var kindBits: UInt8 = 0
 
@@ -106,4 +106,141 @@ public struct Edge: Sendable {
     public var to: NodeID
     /// How, and how it is known.
     public var mark: EdgeMark
+}
+
+/// The edges of a graph, column by column; the details only where some input has them.
+struct EdgeTable: ~Copyable {
+    private(set) var from = Column<UInt32>()
+    private(set) var to = Column<UInt32>()
+    private(set) var marks = Column<EdgeMark>()
+    /// Empty, or as long as the others.
+    private var details = Column<EdgeDetail>()
+
+    init() {}
+
+    var count: Int { from.count }
+
+    var footprint: Int { from.footprint + to.footprint + marks.footprint + details.footprint }
+
+    /// Half of the numbers that 32 bits have, since each edge stands twice in the adjacency.
+    static let limit = Int(UInt32.max / 2)
+
+    mutating func reserve(_ count: Int) {
+        from.reserve(count)
+        to.reserve(count)
+        marks.reserve(count)
+    }
+
+    @inline(__always)
+    mutating func append(_ from: UInt32, _ to: UInt32, _ mark: EdgeMark) {
+        precondition(count < Self.limit, "2 thousand million dependencies")
+        self.from.append(from)
+        self.to.append(to)
+        marks.append(mark)
+        if details.count > 0 { details.append(EdgeDetail()) }
+    }
+
+    mutating func append(_ from: UInt32, _ to: UInt32, _ mark: EdgeMark, _ detail: EdgeDetail) {
+        // What came before without details has none.
+        if details.count < count { details.append(repeating: EdgeDetail(), count: count - details.count) }
+        precondition(count < Self.limit, "2 thousand million dependencies")
+        self.from.append(from)
+        self.to.append(to)
+        marks.append(mark)
+        details.append(detail)
+    }
+
+    /// Adds edges of equal mark, whose ends are written afterwards, through what `ends` lends.
+    mutating func extend(by more: Int, _ mark: EdgeMark) {
+        precondition(count + more <= Self.limit, "2 thousand million dependencies")
+        marks.spare(more).initialize(repeating: mark, count: more)
+        marks.took(more)
+        _ = from.spare(more)
+        from.took(more)
+        _ = to.spare(more)
+        to.took(more)
+        if details.count > 0 { details.append(repeating: EdgeDetail(), count: more) }
+    }
+
+    /// Both ends of all edges from one on.
+    struct Ends {
+        var from: UnsafeMutablePointer<UInt32>
+        var to: UnsafeMutablePointer<UInt32>
+        var count: Int
+    }
+
+    /// Lends the ends of all edges from one on; until the next edge is added.
+    func ends(from first: Int) -> Ends? {
+        from.withElements { from in
+            to.withElements { to in
+                guard let from = from.baseAddress, let to = to.baseAddress, first < count else { return nil }
+                return Ends(from: from + first, to: to + first, count: count - first)
+            }
+        }
+    }
+
+    /// Corrects the numbers of nodes that the second of two threads gave.
+    func renumber(from first: Int, late shift: UInt32) {
+        guard let ends = ends(from: first) else { return }
+        for column in [ends.from, ends.to] {
+            for row in 0..<ends.count { column[row] &+= column[row] & NodeTable.lateBit == 0 ? 0 : shift }
+        }
+    }
+
+    subscript(edge: EdgeID) -> Edge {
+        let row = Int(edge.rawValue)
+        return Edge(from: NodeID(rawValue: from[row]), to: NodeID(rawValue: to[row]), mark: marks[row])
+    }
+
+    func detail(_ edge: EdgeID) -> EdgeDetail {
+        details.count == 0 ? EdgeDetail() : details[Int(edge.rawValue)]
+    }
+
+    mutating func shrink() {
+        from.shrink()
+        to.shrink()
+        marks.shrink()
+        details.shrink()
+    }
+}
+
+/// For each node the edges at it, in both directions (compressed sparse rows).
+struct Adjacency: ~Copyable {
+    /// Node `n`'s entries are those from `starts[n]` to `starts[n + 1]`.
+    private var starts: Column<UInt32>
+    /// Number of the edge times two, plus one where the edge leads to the node.
+    private var entries: Column<UInt32>
+
+    init(nodes: Int, edges: borrowing EdgeTable) {
+        // Two places ahead, so that filling leaves every start where it belongs.
+        starts = Column(zeroes: nodes + 2)
+        entries = Column(zeroes: edges.count * 2)
+        starts.withElements { starts in
+            edges.from.withElements { for node in $0 { starts[Int(node) + 2] += 1 } }
+            edges.to.withElements { for node in $0 { starts[Int(node) + 2] += 1 } }
+            for node in 2..<starts.count { starts[node] += starts[node - 1] }
+            entries.withElements { entries in
+                edges.from.withElements { from in
+                    edges.to.withElements { to in
+                        for edge in 0..<from.count {
+                            let source = Int(from[edge]) + 1
+                            entries[Int(starts[source])] = UInt32(edge) << 1
+                            starts[source] += 1
+                            let target = Int(to[edge]) + 1
+                            entries[Int(starts[target])] = UInt32(edge) << 1 | 1
+                            starts[target] += 1
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    var footprint: Int { starts.footprint + entries.footprint }
+
+    @inline(__always)
+    func range(_ node: UInt32) -> Range<Int> { Int(starts[Int(node)])..<Int(starts[Int(node) + 1]) }
+
+    @inline(__always)
+    subscript(position: Int) -> UInt32 { entries[position] }
 }

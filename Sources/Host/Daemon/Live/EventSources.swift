@@ -1,6 +1,7 @@
 import EventTrace
 import Fanotify
 import Glibc
+import KernelProbe
 import Observation
 import ProcConnector
 import Procfs
@@ -29,27 +30,29 @@ struct EventSources: ~Copyable {
 
     init(_ configuration: Configuration, _ network: HostNetwork) throws(StartError) {
         // Everything that can fail comes before the first stored property.
-        let watch = try Self.opening("fanotify", capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
-            () throws(SystemError) in try FilesystemWatch(unlimitedQueue: configuration.unlimitedQueue)
+        let watch = try Self.opening(.fanotify, capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
+            () throws(SystemError) in
+            try FilesystemWatch(
+                unlimitedQueue: configuration.unlimitedQueue, descriptorTypes: configuration.descriptorTypes)
         }
         let connector = try Self.opening(
-            "the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
             () throws(SystemError) in try ProcConnector(.lifecycle)
         }
+        let (roots, calls) = (watch.roots, watch.calls)
         let images = try Self.opening(
-            "the proc connector", capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
-            () throws(SystemError) in try ImageReader()
+            () throws(SystemError) in try ImageReader(files: FileAccess(roots: roots, calls: calls))
         }
-        let closures = try Self.opening("socket diagnostics", capability: "CAP_NET_ADMIN", since: "Linux 4.5")
-        {
+        let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
             () throws(SystemError) in try network.destroyListener()
         }
         guard connector.provesDelivery() else {
+            let explanation = KernelEnvironment.read().explanation(of: .procConnector, code: ENOMSG)
             throw StartError(
-                "the proc connector tells nothing: it works only in the initial pid and user namespace; "
-                    + "run retinued on the host itself, not in a container")
+                explanation ?? "the proc connector reports nothing, not even a process of this daemon's own")
         }
         self.network = network
         self.watch = watch
@@ -60,7 +63,7 @@ struct EventSources: ~Copyable {
     }
 
     private static func opening<Source: ~Copyable>(
-        _ interface: String, capability: String, since version: String,
+        _ interface: KernelEnvironment.Interface, capability: String, since version: String,
         _ open: () throws(SystemError) -> Source
     ) throws(StartError) -> Source {
         do throws(SystemError) {
@@ -89,6 +92,7 @@ struct EventSources: ~Copyable {
         if let recorder { for image in batch.images { recorder.image(image) } }
         drainClosures(&batch, &drained, recorder)
         rings.drain(&batch, &drained, recorder)
+        if !drained.losses.isEmpty { drained.ended = Clock.wall() }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && drained.losses.isEmpty
@@ -136,37 +140,25 @@ struct EventSources: ~Copyable {
     private mutating func drainDescriptorEvents(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
-        var scratch: [UInt8] = []
-        while watch.descriptors != nil {
-            scratch.removeAll(keepingCapacity: true)
-            do throws(SystemError) {
-                // Every event is an open descriptor of this process: few at a time.
-                guard try watch.descriptors?.read(appendingTo: &scratch, chunk: 4096) != nil else { return }
-            } catch {
-                // The kernel could not open the file of one event; it is gone from the queue.
-                drained.losses.append(
-                    Loss(source: SourceName.files, cause: SystemError.text(of: error.code), count: 1))
-                continue
+        guard let taken = watch.descriptors?.take() else { return }
+        for event in taken.events {
+            recorder?.add(.descriptorEvent) { payload in
+                payload.put(event.mask.rawValue)
+                payload.put(event.pid)
+                payload.put(event.path)
             }
-            var events: [FanotifyEvent] = []
-            do throws(WireError) {
-                try FanotifyEvent.parse(scratch.span.bytes) { events.append($0) }
-            } catch { decoder.malformed += 1 }
-            for event in events {
-                if event.mask.contains(.overflow) {
-                    decoder.overflows += 1
-                    continue
-                }
-                guard event.descriptor >= 0 else { continue }
-                let descriptor = FileDescriptor(owning: event.descriptor)
-                guard let path = SymbolicLink.read("/proc/self/fd/\(descriptor.number)") else { continue }
-                recorder?.add(.descriptorEvent) { payload in
-                    payload.put(event.mask.rawValue)
-                    payload.put(event.pid)
-                    payload.put(path)
-                }
-                decoder.addFileEvent(event.mask, pid: event.pid, path: path, to: &batch)
-            }
+            decoder.addFileEvent(event.mask, pid: event.pid, path: event.path, to: &batch)
+        }
+        decoder.overflows += taken.overflows
+        decoder.malformed += taken.malformed
+        if taken.dropped > 0 {
+            drained.losses.append(
+                Loss(source: SourceName.files, cause: "events by descriptor, too many", count: taken.dropped))
+        }
+        for (code, count) in taken.failures {
+            drained.losses.append(
+                Loss(
+                    source: SourceName.files, cause: "open: \(SystemError.text(of: code))", count: count))
         }
     }
 
@@ -261,23 +253,5 @@ struct EventSources: ~Copyable {
             (SourceName.sockets, socketHealth),
         ]
         return all.compactMap { name, health in health.sentence.map { "\(name): \($0)" } }
-    }
-}
-
-extension StartError {
-    /// A kernel interface that cannot be used: what is missing, and what to do.
-    static func missing(
-        _ interface: String, _ error: SystemError, capability: String, since version: String
-    ) -> StartError {
-        switch error.code {
-        case EPERM, EACCES:
-            StartError(
-                "\(interface) needs \(capability): run as root or under the shipped unit (\(error))")
-        case EINVAL, ENOSYS, EPROTONOSUPPORT, EOPNOTSUPP, ENOENT, ECONNREFUSED:
-            StartError(
-                "\(interface) as needed came with \(version) and this kernel does not have it (\(error))")
-        default:
-            StartError("\(interface) cannot be opened: \(error)")
-        }
     }
 }

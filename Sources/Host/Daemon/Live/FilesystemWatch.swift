@@ -3,89 +3,223 @@ import Glibc
 import Procfs
 import SystemCalls
 
-/// Marks on every real filesystem, in the best mode that each allows.
+/// Marks on every real filesystem of which events can come without harm to it.
+///
+/// By file handle where the filesystem can, and else not at all: the other way, by descriptor, opens each file a second
+/// time, waits for whoever serves it and keeps the mount busy. The configuration may name types that are watched so
+/// all the same. See "Foreign filesystems" in docs/architecture.md.
 struct FilesystemWatch: ~Copyable {
+    /// The group that names objects by handle.
     let handles: FanotifyGroup
-    /// Opened when the first filesystem turns up that cannot name its objects by handle.
-    private(set) var descriptors: FanotifyGroup?
+    /// The other one, opened when the first filesystem turns up that the configuration wants watched so.
+    private(set) var descriptors: DescriptorWatch?
     let roots = MountRoots()
+    /// Calls that a server may keep waiting; shared by all that look at files.
+    let calls = BlockingCalls()
     private let unlimitedQueue: Bool
+    private let descriptorTypes: Set<String>
+    private let reportsLayersOfOverlays: Bool
     private let mountTable: FileDescriptor
     /// Filesystems that are watched, by mode.
     private(set) var handleCount = 0
     private(set) var descriptorCount = 0
-    /// Filesystems that are not, with the reason.
-    private(set) var refused: [String] = []
+    /// Filesystems that are not.
+    private(set) var unwatched: [UnwatchedFilesystem] = []
 
     /// Creates the group and marks what is mounted now.
-    init(unlimitedQueue: Bool) throws(SystemError) {
+    ///
+    /// - Parameter descriptorTypes: types of filesystems, such as `fuse.sshfs`, that are watched by descriptor if
+    ///   they cannot be watched by handle.
+    init(unlimitedQueue: Bool, descriptorTypes: Set<String> = []) throws(SystemError) {
         let group = try FanotifyGroup(.fileHandle, unlimitedQueue: unlimitedQueue)
         let table = try FileDescriptor.open("/proc/self/mountinfo", O_RDONLY)
+        roots.beginReading()
         let mounts = try Mount.all(in: table)
         handles = group
         mountTable = table
         self.unlimitedQueue = unlimitedQueue
+        self.descriptorTypes = descriptorTypes
+        reportsLayersOfOverlays = KernelRelease.running >= KernelRelease(6, 5)
         mark(mounts)
     }
 
-    /// The number of the group in descriptor mode, if there is one.
-    var descriptorsNumber: Int32? {
-        switch descriptors {
-        case .some(let group): group.number
-        case .none: nil
-        }
-    }
+    /// The number that becomes readable when the group in descriptor mode has events, if there is one.
+    var descriptorsNumber: Int32? { descriptors?.number }
 
     /// The number to poll for changes of the mount table (`EPOLLPRI`).
     var mountTableNumber: Int32 { mountTable.number }
 
+    /// What is not watched, in sentences for people: few, however many mounts there are.
+    var refused: [String] { UnwatchedFilesystem.sentences(unwatched) { SystemError.text(of: $0) } }
+
+    /// When a filesystem that was set aside may be tried again by `refresh`, `CLOCK_MONOTONIC`, nanoseconds; `nil`
+    /// while none is.
+    var retryTime: UInt64? {
+        guard unwatched.contains(where: { $0.reason == .noAnswer }) else { return nil }
+        return calls.delays.values.map(\.until).min() ?? 0
+    }
+
     /// Marks every filesystem of the mount table as it is now; one that is marked already stays so.
     ///
     /// The table is open: a process that is out of descriptors learns of new mounts as well.
-    mutating func refresh() throws(SystemError) { mark(try Mount.all(in: mountTable)) }
+    mutating func refresh() throws(SystemError) {
+        roots.beginReading()
+        mark(try Mount.all(in: mountTable))
+    }
 
     private mutating func mark(_ mounts: [Mount]) {
-        roots.replace(with: mounts)
+        let before = unwatched
+        let table = MountTable(mounts)
         handleCount = 0
         descriptorCount = 0
-        refused = []
-        var met: Set<[UInt8]> = []
-        // A later mount hides an earlier one at the same point.
-        for mount in mounts.reversed() where mount.isReal && met.insert(mount.device).inserted {
-            mark(mount)
+        unwatched = []
+        var points: [UInt64: [[UInt8]]] = [:]
+        for filesystem in Self.filesystems(mounts) { mark(filesystem, table, &points, before) }
+        let whole = [UInt8(ascii: "/")]
+        let parts = Set(mounts.filter { $0.root != whole }.map(\.point))
+        roots.replace(with: table, points: points, parts: parts)
+        for new in unwatched
+        where new.reason == .noAnswer && !before.contains(where: { $0.point == new.point }) {
+            Message.print(
+                UnwatchedFilesystem.sentences([new]) { SystemError.text(of: $0) }.joined(separator: "\n"))
         }
     }
 
-    private mutating func mark(_ mount: Mount) {
-        let path = mount.point + [0]
-        do throws(SystemError) {
-            try handles.mark(filesystemAt: path)
+    /// The mounts of each filesystem, those of a whole one before those of a part of it, later ones first: a later
+    /// mount hides an earlier one at the same point.
+    private static func filesystems(_ mounts: [Mount]) -> [[Mount]] {
+        let root = [UInt8(ascii: "/")]
+        var order: [[UInt8]] = []
+        var byDevice: [[UInt8]: [Mount]] = [:]
+        let real = mounts.reversed().filter(\.isReal)
+        for mount in real.filter({ $0.root == root }) + real.filter({ $0.root != root }) {
+            if byDevice[mount.device] == nil { order.append(mount.device) }
+            byDevice[mount.device, default: []].append(mount)
+        }
+        return order.map { byDevice[$0] ?? [] }
+    }
+
+    // MARK: One filesystem
+
+    private enum Outcome {
+        case byHandle(fsid: UInt64?)
+        case byDescriptor
+        /// Seen on its layers.
+        case seenElsewhere
+        case unwatched(UnwatchedFilesystem.Reason)
+    }
+
+    private mutating func mark(
+        _ mounts: [Mount], _ table: MountTable, _ points: inout [UInt64: [[UInt8]]],
+        _ before: [UnwatchedFilesystem]
+    ) {
+        switch outcome(mounts, table) {
+        case .byHandle(let fsid):
             handleCount += 1
-            return
-        } catch {
-            guard [EOPNOTSUPP, ENODEV, EXDEV, EINVAL].contains(error.code) else {
-                refuse(mount, SystemError.text(of: error.code))
-                return
-            }
-        }
-        // An open through an overlay is reported on the layer below; a second report would double it.
-        if mount.type.elementsEqual("overlay".utf8) {
-            refuse(mount, "overlay: seen on its layers")
-            return
-        }
-        do throws(SystemError) {
-            if descriptors == nil {
-                descriptors = try FanotifyGroup(.descriptor, unlimitedQueue: unlimitedQueue)
-            }
-            try descriptors?.mark(filesystemAt: path)
-            descriptorCount += 1
-        } catch {
-            refuse(mount, SystemError.text(of: error.code))
+            if let fsid { points[fsid, default: []] += mounts.map(\.point) }
+        case .byDescriptor: descriptorCount += 1
+        case .seenElsewhere: break
+        case .unwatched(let reason):
+            let known = before.first { $0.point == mounts[0].point && $0.type == mounts[0].type }
+            unwatched.append(
+                UnwatchedFilesystem(
+                    point: mounts[0].point, type: mounts[0].type, reason: reason,
+                    since: known?.since ?? Clock.wall()))
         }
     }
 
-    private mutating func refuse(_ mount: Mount, _ reason: String) {
-        let point = String(decoding: mount.point, as: UTF8.self)
-        refused.append("\(point) (\(String(decoding: mount.type, as: UTF8.self))): \(reason)")
+    private mutating func outcome(_ mounts: [Mount], _ table: MountTable) -> Outcome {
+        let first = mounts[0]
+        let isOverlay = first.type.elementsEqual("overlay".utf8)
+        // A second report would double what is reported on the layer.
+        if isOverlay, reportsLayersOfOverlays { return .seenElsewhere }
+        if first.kind != .foreign {
+            switch byHandle(mounts, table) {
+            case .unwatched(.noHandles): break
+            case let outcome: return outcome
+            }
+        }
+        if descriptorTypes.contains(String(decoding: first.type, as: UTF8.self)) {
+            return byDescriptor(mounts, table)
+        }
+        if isOverlay { return .unwatched(.overlayOfOldKernel) }
+        return .unwatched(first.kind == .foreign ? .foreign : .noHandles)
+    }
+
+    /// Tries every mount of a filesystem: of a btrfs only one of its top can be marked.
+    private func byHandle(_ mounts: [Mount], _ table: MountTable) -> Outcome {
+        var last = Outcome.unwatched(.hidden)
+        for mount in mounts {
+            do throws(MountEntrance.Obstacle) {
+                let root = try MountEntrance.open(mount, table, calls)
+                return .byHandle(fsid: try mark(root, mount))
+            } catch .refused(let error) {
+                guard [EOPNOTSUPP, ENODEV, EXDEV, EINVAL].contains(error.code) else {
+                    return .unwatched(.refused(error.code))
+                }
+                last = .unwatched(.noHandles)
+            } catch .noAnswer {
+                return .unwatched(.noAnswer)
+            } catch {
+                continue
+            }
+        }
+        guard let mount = mounts.first, mount.type.elementsEqual("btrfs".utf8) else { return last }
+        do throws(SystemError) {
+            let top = try MountEntrance.topOfBtrfs(mount)
+            try handles.marker.mark(filesystemOf: top.number)
+            return .byHandle(fsid: MountRoots.fsid(ofDescriptor: top.number))
+        } catch { return .unwatched(.refused(error.code)) }
+    }
+
+    /// Marks the filesystem of an open directory; gives the `fsid` with which its events come.
+    private func mark(
+        _ root: borrowing FileDescriptor, _ mount: Mount
+    ) throws(MountEntrance.Obstacle) -> UInt64? {
+        let marker = handles.marker
+        let number = root.number
+        // What is known to be local answers; what is not gets a copy of the descriptor, which it may keep.
+        guard mount.kind != .local else { return try Self.mark(marker, number) }
+        let path = mount.point + [0]
+        guard
+            let answer = calls.run(
+                UInt64(mount.id),
+                { () -> Result<UInt64?, MountEntrance.Obstacle> in
+                    guard let number = LateDescriptor(path).take() else { return .failure(.hidden) }
+                    let root = FileDescriptor(owning: number)
+                    return Result { () throws(MountEntrance.Obstacle) in try Self.mark(marker, root.number) }
+                })
+        else { throw .noAnswer }
+        return try answer.get()
+    }
+
+    private static func mark(
+        _ marker: FanotifyGroup.Marker, _ root: Int32
+    ) throws(MountEntrance.Obstacle) -> UInt64? {
+        do throws(SystemError) {
+            try marker.mark(filesystemOf: root)
+        } catch { throw .refused(error) }
+        return MountRoots.fsid(ofDescriptor: root)
+    }
+
+    private mutating func byDescriptor(_ mounts: [Mount], _ table: MountTable) -> Outcome {
+        do throws(SystemError) {
+            if descriptors == nil { descriptors = try DescriptorWatch(unlimitedQueue: unlimitedQueue) }
+        } catch { return .unwatched(.refused(error.code)) }
+        guard let marker = descriptors?.marker else { return .unwatched(.noHandles) }
+        var last = UnwatchedFilesystem.Reason.hidden
+        for mount in mounts {
+            let path = mount.point + [0]
+            let code = calls.run(UInt64(mount.id)) { () -> Int32 in
+                do throws(SystemError) {
+                    try marker.mark(filesystemAt: path)
+                    return 0
+                } catch { return error.code }
+            }
+            guard let code else { return .unwatched(.noAnswer) }
+            if code == 0 { return .byDescriptor }
+            last = .refused(code)
+        }
+        return .unwatched(last)
     }
 }

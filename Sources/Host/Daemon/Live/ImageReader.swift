@@ -7,33 +7,38 @@ import Synchronization
 import SystemCalls
 import Wire
 
-/// Looks at each new image the moment its exec is told, before a short-lived process is gone.
+/// Reads what a new image shows of itself the moment its exec is reported, before a short-lived process is gone.
 ///
-/// Arguments and control group are told by nobody, and `bash x.sh` may live for less than a millisecond.
+/// No event carries arguments and control group, and `bash x.sh` may live for less than a millisecond.
 /// So this is the one thing that does not wait for a batch: a thread of its own, asleep on a socket of its
-/// own that tells execs only, at the lowest real-time priority if it may, so that it runs at once on a busy
+/// own that reports execs only, at the lowest real-time priority if it may, so that it runs at once on a busy
 /// host too. It reads two or three small files and sleeps again. `RLIMIT_RTTIME` ends the daemon, and not
-/// the host's work, should it ever run away.
+/// the host's work, should the thread ever run away; a storm of execs is none (see `Pace`).
 final class ImageReader: Sendable {
-    /// One exec that was told, and what could be read; an empty executable if nothing could.
-    typealias Look = ImageFacts
-
     private struct State {
-        var looks: [Look] = []
+        /// What was read of images, oldest first; an empty executable if nothing could be read.
+        var images: [ImageFacts] = []
         var lost: UInt64 = 0
     }
 
     private let state = Mutex(State())
+    private let files: FileAccess
+    private let limit: Int
     /// Whether the thread got its priority.
     let isRealTime: Bool
 
     /// Opens the socket and starts the thread.
     ///
-    /// - Parameter isPrompt: whether to ask for the real-time priority (`CAP_SYS_NICE`).
-    init(isPrompt: Bool = true) throws(SystemError) {
-        let bell = Bell(try ProcConnector(.execOnly, receiveBuffer: 4 << 20))
+    /// - Parameters:
+    ///   - isPrompt: whether to ask for the real-time priority (`CAP_SYS_NICE`).
+    ///   - limit: images that are kept until their batch takes them; beyond that the oldest go, counted as lost.
+    init(files: FileAccess, isPrompt: Bool = true, limit: Int = 8192) throws(SystemError) {
+        let notifications = Notifications(try ProcConnector(.execOnly, receiveBuffer: 4 << 20))
+        self.files = files
+        self.limit = limit
         isRealTime = isPrompt && Self.mayBeRealTime()
-        let context = Unmanaged.passRetained(Work(reader: self, bell: bell, isRealTime: isRealTime))
+        let context = Unmanaged.passRetained(
+            Work(reader: self, notifications: notifications, isRealTime: isRealTime))
         var thread = pthread_t()
         let failure = pthread_create(
             &thread, nil,
@@ -48,55 +53,84 @@ final class ImageReader: Sendable {
         pthread_detach(thread)
     }
 
-    /// Bells that were lost; those images are looked at when their batch is worked off.
+    /// Exec notifications that were lost, and images that were read and not kept: all those are read again when
+    /// their batch is worked off.
     var lost: UInt64 { state.withLock { $0.lost } }
 
-    /// Hands over the looks at all execs of a batch.
+    /// Hands over what was read of all execs of a batch.
     ///
     /// An exec of the batch may be on its way through the thread still: it is waited for, at most a few
-    /// milliseconds in all. A look at an exec that is yet to be told stays for the batch that tells it.
+    /// milliseconds in all. What was read of an exec that is yet to be reported stays for the batch that reports it.
     func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
-        var looks = state.withLock { state in
-            defer { state.looks.removeAll() }
-            return state.looks
+        var read = state.withLock { state in
+            defer { state.images.removeAll() }
+            return state.images
         }
-        // The last exec of each process that was not looked at yet.
+        // The last exec of each process of which nothing was read yet.
         var waited: [Int32: UInt64] = [:]
         var newest: UInt64 = 0
         for event in events where event.kind == .exec {
             newest = max(newest, event.time)
             waited[event.pid] = max(waited[event.pid] ?? 0, event.time)
         }
-        var met = 0
+        var seen = 0
         for _ in 0..<60 {
-            for look in looks[met...] where look.time >= waited[look.pid] ?? .max { waited[look.pid] = nil }
-            met = looks.count
+            for image in read[seen...] where image.time >= waited[image.pid] ?? .max {
+                waited[image.pid] = nil
+            }
+            seen = read.count
             if waited.isEmpty { break }
             usleep(50)
             state.withLock { state in
-                looks += state.looks
-                state.looks.removeAll()
+                read += state.images
+                state.images.removeAll()
             }
         }
-        let early = looks.filter { $0.time > newest }
-        if !early.isEmpty { state.withLock { $0.looks.insert(contentsOf: early, at: 0) } }
-        images.append(contentsOf: looks.filter { $0.time <= newest && !$0.executable.isEmpty })
+        let early = read.filter { $0.time > newest }
+        if !early.isEmpty {
+            state.withLock { state in
+                state.images.insert(contentsOf: early, at: 0)
+                trim(&state)
+            }
+        }
+        images.append(contentsOf: read.filter { $0.time <= newest && !$0.executable.isEmpty })
     }
 
-    private final class Bell: Sendable {
+    /// Keeps the list within its bound: the oldest are those whose batch is likeliest to have gone by.
+    private func trim(_ state: inout State) {
+        let excess = state.images.count - limit
+        guard excess > 0 else { return }
+        // Some room at once, so that a full list is not moved for each image.
+        let gone = min(state.images.count, excess + limit / 8)
+        state.images.removeFirst(gone)
+        state.lost += UInt64(gone)
+    }
+
+    private final class Notifications: Sendable {
         let connector: ProcConnector
         init(_ connector: consuming ProcConnector) { self.connector = connector }
     }
 
     private final class Work: Sendable {
         let reader: ImageReader
-        let bell: Bell
+        let notifications: Notifications
         let isRealTime: Bool
-        init(reader: ImageReader, bell: Bell, isRealTime: Bool) {
+        init(reader: ImageReader, notifications: Notifications, isRealTime: Bool) {
             self.reader = reader
-            self.bell = bell
+            self.notifications = notifications
             self.isRealTime = isRealTime
         }
+    }
+
+    /// How the thread keeps within `RLIMIT_RTTIME`, which counts its processor time since it last slept.
+    ///
+    /// While notifications keep coming `poll` returns at once and is no sleep. So the work of a turn is bounded, and
+    /// after so many turns the thread sleeps for a moment, whether anything waits or not: 512 images at some 30 us
+    /// each are a hundredth of the limit.
+    private enum Pace {
+        static let notificationsPerTurn = 64
+        static let turnsPerSleep = 8
+        static let sleep: UInt32 = 50
     }
 
     private func run(_ work: Work) -> Never {
@@ -105,41 +139,50 @@ final class ImageReader: Sendable {
             parameters.sched_priority = 1
             pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
         }
+        var turns = 0
         while true {
-            var waiting = pollfd(fd: work.bell.connector.number, events: Int16(POLLIN), revents: 0)
+            var waiting = pollfd(fd: work.notifications.connector.number, events: Int16(POLLIN), revents: 0)
             _ = poll(&waiting, 1, -1)
-            answer(work.bell.connector)
+            answer(work.notifications.connector)
+            turns += 1
+            if turns == Pace.turnsPerSleep {
+                turns = 0
+                usleep(Pace.sleep)
+            }
         }
     }
 
-    /// Looks at the images of all execs that were told since.
-    private func answer(_ bell: borrowing ProcConnector) {
+    /// Reads the images of the execs that were reported since.
+    private func answer(_ connector: borrowing ProcConnector) {
         var buffer: [UInt8] = []
-        var told: [(pid: Int32, time: UInt64)] = []
-        receive: while told.count < 256 {
+        var execs: [(pid: Int32, time: UInt64)] = []
+        receive: while execs.count < Pace.notificationsPerTurn {
             buffer.removeAll(keepingCapacity: true)
-            switch try? bell.receive(appendingTo: &buffer) {
+            switch try? connector.receive(appendingTo: &buffer) {
             case .nothing, nil: break receive
             case .overrun: state.withLock { $0.lost += 1 }
             case .datagram:
                 guard case .event(let event)? = try? ProcessEvent.parse(buffer.span.bytes) else { continue }
-                told.append((event.pid, event.time))
+                execs.append((event.pid, event.time))
             }
         }
-        for (position, entry) in told.enumerated() {
-            // Of several execs of one process only the last can still be looked at.
-            let isLast = !told[(position + 1)...].contains { $0.pid == entry.pid }
-            let look = isLast ? Self.look(entry.pid, entry.time) : nil
-            let result = look ?? Look(pid: entry.pid, time: entry.time, executable: [])
-            state.withLock { $0.looks.append(result) }
+        for (position, exec) in execs.enumerated() {
+            // Of several execs of one process only the last can still be read.
+            let isLast = !execs[(position + 1)...].contains { $0.pid == exec.pid }
+            let facts = isLast ? image(exec.pid, exec.time) : nil
+            let result = facts ?? ImageFacts(pid: exec.pid, time: exec.time, executable: [])
+            state.withLock { state in
+                state.images.append(result)
+                trim(&state)
+            }
         }
     }
 
-    private static func look(_ pid: Int32, _ time: UInt64) -> Look? {
+    private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
         guard let process = ProcessDirectory(pid), let executable = process.executable(),
-            case .read(let script) = RunningScript(executable: executable, process)
+            case .read(let script) = RunningScript(executable: executable, process, files)
         else { return nil }
-        return Look(
+        return ImageFacts(
             pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup(),
             network: process.namespace("net") ?? 0)
     }

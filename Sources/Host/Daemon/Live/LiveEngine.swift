@@ -18,9 +18,11 @@ struct LiveEngine: ~Copyable, HostEngine {
     init(
         _ kernel: consuming EventSources, _ network: HostNetwork, _ recorder: TraceRecorder?, started: UInt64
     ) throws(SystemError) {
-        let roots = kernel.watch.roots
+        let (roots, calls) = (kernel.watch.roots, kernel.watch.calls)
         scanner = try BackgroundWorker { request in
-            FinishedScan(request, Scanner(roots: roots, network: network).scan(request))
+            let files = FileAccess(roots: roots, calls: calls)
+            let scanner = Scanner(roots: roots, network: network, files: files)
+            return FinishedScan(request, scanner.scan(request))
         }
         self.kernel = kernel
         self.recorder = recorder
@@ -58,6 +60,8 @@ struct LiveEngine: ~Copyable, HostEngine {
     }
 
     var hasTransitions: Bool { kernel.rings.isOn }
+    var mountRetryTime: UInt64? { kernel.watch.retryTime }
+    mutating func processorsChanged() -> [Int32] { kernel.rings.followProcessors() }
 
     var eventNumbers: [Int32] {
         var numbers = [kernel.watch.handles.number, kernel.connector.number, kernel.closures.number]
@@ -67,15 +71,33 @@ struct LiveEngine: ~Copyable, HostEngine {
 
     var urgentNumbers: [Int32] { kernel.rings.numbers }
     var mountNumbers: [Int32] { [kernel.watch.mountTableNumber] }
+    var processorNumbers: [Int32] { kernel.rings.processorsNumber.map { [$0] } ?? [] }
     var workerNumbers: [Int32] { [scanner.number] }
 
     var degraded: [String] {
         var sentences = kernel.failing
         if !kernel.rings.isOn { sentences.append("no tracepoint ring: \(kernel.rings.reason)") }
+        if let remark = recorder?.remark { sentences.append(remark) }
         return sentences + kernel.watch.refused
     }
 
-    var blindSpots: [BlindSpot] { [] }
+    /// Filesystems that are named one by one; of more than that the number has to do.
+    private static var mostBlindSpots: Int { 64 }
+
+    var blindSpots: [BlindSpot] {
+        let unwatched = kernel.watch.unwatched.filter { $0.reason != .hidden }
+        var spots = unwatched.prefix(Self.mostBlindSpots).map { filesystem in
+            let point = String(decoding: filesystem.point, as: UTF8.self)
+            let type = String(decoding: filesystem.type, as: UTF8.self)
+            return BlindSpot(
+                source: SourceName.files, cause: "not watched: \(point) (\(type))", since: filesystem.since)
+        }
+        if unwatched.count > Self.mostBlindSpots, let first = unwatched.map(\.since).min() {
+            spots.append(
+                BlindSpot(source: SourceName.files, cause: "not watched: further filesystems", since: first))
+        }
+        return spots
+    }
 
     var sources: [DumpHeader.Source] {
         var mode = "fid"
@@ -85,7 +107,7 @@ struct LiveEngine: ~Copyable, HostEngine {
                 name: SourceName.files, mode: mode, received: kernel.decoder.fileEvents,
                 counters: [
                     ("filesystems", UInt64(kernel.watch.handleCount + kernel.watch.descriptorCount)),
-                    ("filesystems_refused", UInt64(kernel.watch.refused.count)),
+                    ("filesystems_refused", UInt64(kernel.watch.unwatched.count)),
                     ("malformed", kernel.decoder.malformed),
                 ]),
             .init(

@@ -9,85 +9,56 @@ import SystemCalls
 final class LiveSurroundings: Surroundings {
     private let roots: MountRoots
     private let network: HostNetwork
+    private let files: FileAccess
+    private let calls: BlockingCalls
     private static let nanosecondsPerTick = 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    init(roots: MountRoots, network: HostNetwork) {
+    init(roots: MountRoots, network: HostNetwork, calls: BlockingCalls) {
         self.roots = roots
         self.network = network
+        self.calls = calls
+        files = FileAccess(roots: roots, calls: calls)
     }
 
     func addresses() -> [NetworkAddress] { network.addresses() }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
         guard identity.count > 16 else { return nil }
         let fsid = identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
-        // open_by_handle_at(2) wants the structure aligned as an array of its own.
-        var handle = Array(identity[8...])
-        for point in roots.points(of: fsid) {
-            if let path = resolve(&handle, below: point) { return path }
-        }
-        return nil
-    }
-
-    private func resolve(_ handle: inout [UInt8], below point: [UInt8]) -> [UInt8]? {
-        guard let mount = try? FileDescriptor.open(bytes: point + [0], O_RDONLY | O_NONBLOCK) else {
-            return nil
-        }
-        let number = handle.withUnsafeMutableBytes {
-            clinux_open_by_handle_at(mount.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
-        }
-        guard number >= 0 else { return nil }
-        let directory = FileDescriptor(owning: number)
-        guard let path = SymbolicLink.read("/proc/self/fd/\(directory.number)"),
-            path.first == UInt8(ascii: "/")
-        else { return nil }
-        let mark = Array(" (deleted)".utf8)
-        guard path.suffix(mark.count) == mark[...] else { return path }
-        // Its name may end so, or it is gone and somebody still holds it.
-        var status = stat()
-        guard fstat(directory.number, &status) == 0, status.st_nlink == 0 else { return path }
-        return Array(path.dropLast(mark.count))
+        return DirectoryResolver(roots: roots, files: files)
+            .resolve(identity, mountedAt: roots.points(of: fsid), isKnown: isKnown)
     }
 
     func process(_ pid: Int32) -> ProcessFacts? {
         guard let directory = ProcessDirectory(pid) else { return nil }
-        return Self.facts(directory, isLateAnAnswer: false)
+        return Self.facts(directory, files, isLateAnAnswer: false)
     }
 
-    /// - Parameter isLateAnAnswer: whether an interpreter whose arguments are gone is told without its
+    /// - Parameter isLateAnAnswer: whether an interpreter whose arguments are gone is reported without its
     ///   script, or not at all.
     static func facts(
-        _ directory: borrowing ProcessDirectory, isLateAnAnswer: Bool = true
+        _ directory: borrowing ProcessDirectory, _ files: FileAccess, isLateAnAnswer: Bool = true
     ) -> ProcessFacts? {
         guard let status = directory.status() else { return nil }
         let executable = directory.executable() ?? []
         var script: [UInt8]?
-        switch RunningScript(executable: executable, directory) {
+        switch RunningScript(executable: executable, directory, files) {
         case .read(let path): script = path
         case .tooLate: if !isLateAnAnswer { return nil }
         }
         return ProcessFacts(
-            pid: directory.pid, parent: status.parent, start: status.startTicks * nanosecondsPerTick,
+            pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
             executable: executable, script: script, workload: directory.controlGroup(),
             network: directory.namespace("net") ?? 0)
     }
 
     func head(ofFile path: [UInt8]) -> ExecutableHead {
-        guard
-            let file = try? FileDescriptor.open(
-                bytes: path + [0], O_RDONLY | O_NONBLOCK | O_NOCTTY | O_NOATIME),
-            let bytes = try? file.readAll(limit: 4096)
-        else { return .unknown }
-        return ExecutableHead(parsing: bytes)
+        files.head(ofFile: path, limit: 4096).map(ExecutableHead.init(parsing:)) ?? .unknown
     }
 
-    func kind(ofFile path: [UInt8]) -> FileKind? {
-        var status = stat()
-        let result = (path + [0]).withUnsafeBufferPointer { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { lstat($0.baseAddress!, &status) }
-        }
-        return result == 0 ? FileKind(mode: status.st_mode) : nil
-    }
+    func kind(ofFile path: [UInt8]) -> FileKind? { files.mode(ofFile: path).flatMap(FileKind.init(mode:)) }
 }
 
 extension FileKind {
@@ -112,7 +83,7 @@ enum RunningScript {
     /// The process is on its way out and has no arguments any more.
     case tooLate
 
-    init(executable: [UInt8], _ process: borrowing ProcessDirectory) {
+    init(executable: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess) {
         let name = executable.split(separator: UInt8(ascii: "/")).last ?? []
         // Most executables are no interpreters: spare them the reading of their arguments.
         guard Interpreter.named(String(decoding: name, as: UTF8.self)) != nil else {
@@ -128,7 +99,7 @@ enum RunningScript {
             self = .read(nil)
             return
         }
-        let path = process.resolve(script)
+        let path = process.resolve(script, uncached: files.lookUp)
         // Root and working directory go before the process does, and with them the meaning of a name.
         self = path == nil && process.workingDirectory() == nil ? .tooLate : .read(path)
     }

@@ -4,51 +4,83 @@ import Procfs
 import Synchronization
 import SystemCalls
 
-/// Where each filesystem can be entered, by the `fsid` that its events carry.
+/// Where each filesystem can be entered, by the `fsid` that its events carry; and what is mounted where.
 ///
-/// Only paths are kept, never descriptors: a descriptor would keep a filesystem from being unmounted.
+/// Only paths are kept, never descriptors: a descriptor would keep a filesystem from being unmounted. Nothing here
+/// asks a filesystem. May be used from any thread.
 final class MountRoots: Sendable {
-    private struct Table {
+    private struct State {
         var points: [UInt64: [[UInt8]]] = [:]
-        var pseudoDevices: Set<UInt64> = []
+        var parts: Set<[UInt8]> = []
+        var table = MountTable()
+        /// Whether the mounts have changed since the table was read.
+        var isStale = true
     }
 
-    private let table = Mutex(Table())
+    private let state = Mutex(State())
+    /// An open mount table of its own, since a change is reported once for each.
+    private let changes: FileDescriptor?
+
+    init() { changes = try? FileDescriptor.open("/proc/self/mountinfo", O_RDONLY) }
+
+    /// The mounts as they were when the table was read last.
+    var table: MountTable { state.withLock { $0.table } }
 
     /// Devices (`st_dev`) of the kernel's views of itself.
-    var pseudoDevices: Set<UInt64> { table.withLock { $0.pseudoDevices } }
+    var pseudoDevices: Set<UInt64> { table.pseudoDevices }
 
-    /// Takes in a mount table; a mount of the whole filesystem is preferred to one of a part of it.
-    func replace(with mounts: [Mount]) {
-        var new = Table()
-        for mount in mounts where !mount.isReal {
-            let numbers = mount.device.split(separator: UInt8(ascii: ":"))
-                .compactMap { UInt32(String(decoding: $0, as: UTF8.self)) }
-            if numbers.count == 2 { new.pseudoDevices.insert(UInt64(makedev(numbers[0], numbers[1]))) }
+    /// Takes in a mount table; the points of filesystems are those that `points` has.
+    ///
+    /// - Parameters:
+    ///   - points: for each `fsid` the mount points of that filesystem, the best first.
+    ///   - parts: those points at which not the whole filesystem is mounted.
+    func replace(with table: MountTable, points: [UInt64: [[UInt8]]], parts: Set<[UInt8]>) {
+        state.withLock { state in
+            state.points = points
+            state.parts = parts
+            state.table = table
         }
-        let root = [UInt8(ascii: "/")]
-        let real = mounts.filter(\.isReal)
-        for mount in real.filter({ $0.root == root }) + real.filter({ $0.root != root }) {
-            guard let fsid = Self.fsid(mount.point) else { continue }
-            new.points[fsid, default: []].append(mount.point)
-        }
-        table.withLock { $0 = new }
     }
+
+    /// To be called before the mount table is read anew: what changes from here on makes the new one stale.
+    func beginReading() {
+        state.withLock { state in
+            _ = hasChanged()
+            state.isStale = false
+        }
+    }
+
+    /// Whether every path leads to a local filesystem at this moment, symbolic links included: then files may be
+    /// looked at as anybody would. One system call.
+    var isAllLocal: Bool {
+        state.withLock { state in
+            if state.table.hasForeign || state.isStale { return false }
+            state.isStale = hasChanged()
+            return !state.isStale
+        }
+    }
+
+    private func hasChanged() -> Bool {
+        let number: Int32
+        switch changes {
+        case .some(let table): number = table.number
+        case .none: return true
+        }
+        var waiting = pollfd(fd: number, events: Int16(POLLPRI), revents: 0)
+        return poll(&waiting, 1, 0) != 0
+    }
+
+    /// Whether a part of a filesystem is mounted at a point. The kernel names a directory outside that part by its
+    /// path in the filesystem, as if that lay below the point: what it says has to be looked up again.
+    func isPart(_ point: [UInt8]) -> Bool { state.withLock { $0.parts.contains(point) } }
 
     /// Mount points of a filesystem, the best first.
-    func points(of fsid: UInt64) -> [[UInt8]] { table.withLock { $0.points[fsid] ?? [] } }
+    func points(of fsid: UInt64) -> [[UInt8]] { state.withLock { $0.points[fsid] ?? [] } }
 
-    /// `f_fsid` of the filesystem at a path (statfs(2)).
-    static func fsid(_ path: [UInt8]) -> UInt64? {
+    /// `f_fsid` of the filesystem of an open file (fstatfs(2)); `nil` if it cannot be told. Asks the filesystem.
+    static func fsid(ofDescriptor descriptor: Int32) -> UInt64? {
         var status = statfs()
-        let result = (path + [0]).withUnsafeBufferPointer { bytes in
-            bytes.withMemoryRebound(to: CChar.self) { statfs($0.baseAddress!, &status) }
-        }
-        guard result == 0 else { return nil }
+        guard fstatfs(descriptor, &status) == 0 else { return nil }
         return withUnsafeBytes(of: &status.f_fsid) { $0.loadUnaligned(as: UInt64.self) }
-    }
-
-    private func makedev(_ major: UInt32, _ minor: UInt32) -> UInt64 {
-        UInt64(clinux_makedev(major, minor))
     }
 }

@@ -33,11 +33,21 @@ struct DumpJob {
     var file: DumpFile?
     /// Whether every line was handed to the thread.
     var isHandedOver = false
+    /// Whether it goes to a file in memory, since the disk took none.
+    var isInMemory = false
 
     init(time: UInt64, client: Int32?, scan: UInt64) {
         self.time = time
         self.client = client
         stage = .scanning(number: scan)
+    }
+
+    /// The same once more, with a file that needs no disk.
+    init(inMemory job: DumpJob) {
+        self = job
+        file = nil
+        isHandedOver = false
+        isInMemory = true
     }
 }
 

@@ -9,12 +9,18 @@ protocol HostEngine: Engine, ~Copyable {
     var urgentNumbers: [Int32] { get }
     /// Descriptors that report that the mount table has changed (`EPOLLPRI`).
     var mountNumbers: [Int32] { get }
+    /// Descriptors that report that a processor came online or went.
+    var processorNumbers: [Int32] { get }
     /// Descriptors that report that a scan is finished.
     var workerNumbers: [Int32] { get }
     /// Whether changes of state of sockets are reported; where they are not, scans find connections.
     var hasTransitions: Bool { get }
     /// Watches what is mounted now; returns sentences about what went wrong.
     mutating func mountsChanged() -> [String]
+    /// When filesystems that were set aside are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
+    var mountRetryTime: UInt64? { get }
+    /// Follows processors that came online; returns descriptors that ask to be drained at once from now on.
+    mutating func processorsChanged() -> [Int32]
     /// Waits until there is a notice of a socket that has gone, at most so long.
     mutating func awaitSocketNotice(milliseconds: Int32)
     /// Puts what was recorded so far onto the disk.
@@ -25,7 +31,10 @@ extension HostEngine where Self: ~Copyable {
     var eventNumbers: [Int32] { [] }
     var urgentNumbers: [Int32] { [] }
     var mountNumbers: [Int32] { [] }
+    var processorNumbers: [Int32] { [] }
     var workerNumbers: [Int32] { [] }
+    var mountRetryTime: UInt64? { nil }
+    mutating func processorsChanged() -> [Int32] { [] }
     var hasTransitions: Bool { true }
     mutating func mountsChanged() -> [String] { [] }
     mutating func awaitSocketNotice(milliseconds: Int32) {}

@@ -51,6 +51,7 @@ struct LiveWaiting: ~Copyable, Waiting {
             case 7: wakeups.append(.mounts)
             case 8: add(.clients, to: &wakeups)
             case 9: wakeups.append(.client(number))
+            case 11: wakeups.append(.processors)
             default: while let signal = try signals.next() { wakeups.append(.signal(signal)) }
             }
         }
@@ -103,6 +104,7 @@ struct LiveWaiting: ~Copyable, Waiting {
             case .clients: 8
             case .client: 9
             case .signal: 10
+            case .processors: 11
             }
         return kind << 32 | UInt64(UInt32(bitPattern: number))
     }

@@ -16,6 +16,8 @@ enum Wakeup: Hashable, Sendable {
     case worker
     /// The mount table has changed.
     case mounts
+    /// A processor came online or went.
+    case processors
     /// Somebody connects to the control socket.
     case clients
     /// A client has sent something, or has gone.

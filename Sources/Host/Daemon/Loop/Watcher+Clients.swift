@@ -1,4 +1,5 @@
 import Control
+import Observation
 import SystemCalls
 
 /// Clients that come, and what is done from time to time.
@@ -14,7 +15,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     mutating func keepHouse() {
         housekeepingDue = 0
-        desk.dropSilent(olderThan: 9_000_000_000, sparing: clientsOfDumps)
+        handlers.dropSilent(olderThan: 9_000_000_000, sparing: clientsOfDumps)
         if isDeafToClients {
             isDeafToClients = false
             listenToClients()
@@ -23,7 +24,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             manager.notify("WATCHDOG=1")
             keepHouse(within: manager.watchdog)
         }
-        if desk.count > 0 { keepHouse(within: 10_000_000_000) }
+        if let retry = session.engine.mountRetryTime, retry <= waiting.monotonic { mountsChanged() }
+        if handlers.count > 0 { keepHouse(within: 10_000_000_000) }
     }
 
     /// Clients whose dump is being made.
@@ -35,16 +37,16 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     // MARK: Clients
 
-    mutating func listenToClients() { waiting.watch(desk.numbers, as: .clients) }
+    mutating func listenToClients() { waiting.watch(handlers.numbers, as: .clients) }
 
     /// Takes new clients. Where they cannot even be turned away, for want of memory or descriptors, they
     /// are left alone for a second: the poller would report them at once and for ever.
     mutating func welcome() {
-        for number in desk.accept() { waiting.watch([number], as: .client(number)) }
-        if desk.count > 0 { keepHouse(within: 10_000_000_000) }
-        guard desk.isStuck, !isDeafToClients else { return }
+        for number in handlers.accept() { waiting.watch([number], as: .client(number)) }
+        if handlers.count > 0 { keepHouse(within: 10_000_000_000) }
+        guard handlers.isStuck, !isDeafToClients else { return }
         isDeafToClients = true
-        waiting.unwatch(desk.numbers)
+        waiting.unwatch(handlers.numbers)
         keepHouse(within: 1_000_000_000)
     }
 }

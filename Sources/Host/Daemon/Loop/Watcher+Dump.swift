@@ -51,9 +51,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         guard let job else { return }
         session.updateBlindSpots(waiting.wall)
         do throws(SystemError) {
-            let folder = DumpFolder(path: folder.dumps)
-            let file =
-                job.client == nil ? DumpFile(try folder.begin(), isOnDisk: true) : try clientFile(folder)
+            let file = try file(for: job)
             self.job?.file = file
         } catch {
             endDump(error)
@@ -64,16 +62,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         writeSlice()
     }
 
-    /// A file without a name; in memory where the disk has no room for one.
-    private func clientFile(_ folder: DumpFolder) throws(SystemError) -> DumpFile {
-        do throws(SystemError) {
-            return DumpFile(try folder.nameless(), isOnDisk: false)
-        } catch {
-            let number = try systemCall("memfd_create") {
-                Int(memfd_create("retinue-dump", UInt32(clinux_MFD_CLOEXEC)))
-            }
-            return DumpFile(FileDescriptor(owning: Int32(number)), isOnDisk: false)
-        }
+    private func file(for job: DumpJob) throws(SystemError) -> DumpFile {
+        if job.client == nil { return DumpFile(try folder.dumpFolder.begin(), isOnDisk: true) }
+        if job.isInMemory { return DumpFile(try DumpFolder.inMemory(), isOnDisk: false) }
+        return DumpFile(try folder.dumpFolder.nameless(), isOnDisk: false)
     }
 
     private mutating func writeSlice() {
@@ -89,7 +81,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             return
         }
         self.job?.isHandedOver = true
-        let publish = (DumpFolder(path: folder.dumps), job.time, configuration.dumpsKept)
+        let publish = (folder.dumpFolder, job.time, configuration.dumpsKept)
         writer.submit(.end(file, publish: job.client == nil ? publish : nil))
     }
 
@@ -106,30 +98,40 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     /// Answers whoever asked. A failure is reported and does not end the daemon.
     private mutating func endDump(_ failure: SystemError?) {
         guard let ended = job else { return }
-        job = nil
         dumpProgress = nil
         if let failure {
             // What the thread still has of it is answered with failures, the end with one more.
             if let file = ended.file, !ended.isHandedOver { dumpWriter.submit(.end(file, publish: nil)) }
+            if ended.client != nil, !ended.isInMemory {
+                // A client's dump needs no disk.
+                job = DumpJob(inMemory: ended)
+                return beginWriting()
+            }
+            job = nil
             let sentence = "the dump failed: \(failure) in \(folder.dumps)"
             if let client = ended.client {
-                desk.answer(client, error: sentence)
+                handlers.answer(client, error: sentence)
             } else {
                 Message.print(sentence)
-                DumpFolder(path: folder.dumps).abandon()
+                folder.dumpFolder.abandon()
             }
-        } else if let client = ended.client, let file = ended.file {
-            desk.answer(client, dump: file.descriptor)
+        } else {
+            job = nil
+            if let client = ended.client, let file = ended.file {
+                handlers.answer(client, dump: file.descriptor)
+            }
         }
         beginDump()
     }
 
     /// Answers a client.
     mutating func serve(_ number: Int32) {
-        guard desk.holds(number) else { return }
-        switch desk.request(from: number) {
-        case .status: desk.answer(number, status: status())
+        guard handlers.holds(number) else { return }
+        switch handlers.request(from: number) {
+        case .status: handlers.answer(number, status: status())
         case .dump: askForDump(client: number)
+        case .forget:
+            handlers.answer(number, error: "this retinued does not forget records yet")
         case nil: break
         }
     }
@@ -162,6 +164,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                     ("unattributed", counters.unattributedFiles),
                     ("unresolved", counters.unresolvedDirectories),
                     ("ambiguous", counters.ambiguousFiles),
+                    ("too_deep", counters.deepPaths),
                 ]
             case SourceName.processes:
                 sources[index].counters += [
@@ -187,6 +190,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             resident: ResidentMemory.now(), ledger: ledger, storePath: folder.database,
             storePending: session.observer.ledger.dirty.count, storeWritten: storeWritten,
             storeError: storeError, longestPause: pace.longestPause,
+            clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
             degraded: troubles + session.engine.degraded
         ).json
     }

@@ -20,7 +20,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var session: Session<Source>
     var waiting: Wait
     var store: RecordStore
-    var desk: ControlDesk
+    var handlers: ControlHandlers
     let manager: ServiceManager
     let dumpWriter: DumpWriter
     var pace = DrainPace()
@@ -61,6 +61,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             case .urgent, .tick, .worker: needsCycle = true
             case .store: flush(most: StorePace.slice)
             case .mounts: mountsChanged()
+            case .processors: waiting.watch(session.engine.processorsChanged(), as: .urgent)
             case .clients: welcome()
             case .client(let number): serve(number)
             case .housekeeping:
@@ -79,6 +80,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         waiting.watch(session.engine.urgentNumbers, as: .urgent)
         waiting.watch(session.engine.workerNumbers + [dumpWriter.number], as: .worker)
         waiting.watch(session.engine.mountNumbers, as: .mounts)
+        waiting.watch(session.engine.processorNumbers, as: .processors)
         listenToClients()
         waiting.watch(session.engine.eventNumbers, as: .events)
     }
@@ -171,11 +173,15 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         for _ in 0..<2 { _ = session.cycle() }
     }
 
-    private mutating func mountsChanged() {
+    mutating func mountsChanged() {
         let before = session.engine.eventNumbers
         for sentence in session.engine.mountsChanged() { Message.print(sentence) }
         let new = session.engine.eventNumbers.filter { !before.contains($0) }
         if !pace.isBusy { waiting.watch(new, as: .events) }
+        session.observer.mountsChanged()
+        if let retry = session.engine.mountRetryTime {
+            keepHouse(within: retry > waiting.monotonic ? retry - waiting.monotonic : 1)
+        }
     }
 
     // MARK: Store

@@ -1,86 +1,6 @@
 import Records
 
-/// Puts JSON together without Foundation.
-struct JSONBuilder {
-    private(set) var bytes: [UInt8] = []
-    private var needsComma = false
-
-    mutating func object(_ key: String? = nil, _ body: (inout JSONBuilder) -> Void) {
-        open(key, "{")
-        body(&self)
-        close("}")
-    }
-
-    mutating func array(_ key: String, _ values: [String]) {
-        open(key, "[")
-        for value in values {
-            separate()
-            string(value)
-            needsComma = true
-        }
-        close("]")
-    }
-
-    mutating func put(_ key: String, _ value: String?) {
-        name(key)
-        if let value { string(value) } else { raw("null") }
-        needsComma = true
-    }
-
-    mutating func put(_ key: String, _ value: UInt64) {
-        name(key)
-        raw(String(value))
-        needsComma = true
-    }
-
-    mutating func put(_ key: String, _ value: Int) { put(key, UInt64(max(0, value))) }
-
-    mutating func put(_ key: String, _ value: Bool) {
-        name(key)
-        raw(value ? "true" : "false")
-        needsComma = true
-    }
-
-    private mutating func open(_ key: String?, _ mark: String) {
-        if let key { name(key) } else { separate() }
-        raw(mark)
-        needsComma = false
-    }
-
-    private mutating func close(_ mark: String) {
-        raw(mark)
-        needsComma = true
-    }
-
-    private mutating func name(_ key: String) {
-        separate()
-        string(key)
-        raw(":")
-    }
-
-    private mutating func separate() {
-        if needsComma { raw(",") }
-        needsComma = false
-    }
-
-    private mutating func raw(_ text: String) { bytes.append(contentsOf: text.utf8) }
-
-    private mutating func string(_ text: String) {
-        raw("\"")
-        for byte in text.utf8 {
-            switch byte {
-            case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes += [UInt8(ascii: "\\"), byte]
-            case 0..<0x20:
-                let digits = String(byte, radix: 16)
-                raw("\\u00" + (digits.count == 1 ? "0" : "") + digits)
-            default: bytes.append(byte)
-            }
-        }
-        raw("\"")
-    }
-}
-
-/// What `retinue status` is told.
+/// What is reported to `retinue status`.
 struct StatusReport {
     var isReady: Bool
     var header: DumpHeader
@@ -97,51 +17,65 @@ struct StatusReport {
     var storeWritten: UInt64?
     var storeError: String?
     /// The longest time between two drains while events flowed, nanoseconds.
-    var longestPause: UInt64
+    var longestPause: UInt64 = 0
+    /// Clients of the control socket: being served, turned away for want of a place, let go since they were silent.
+    struct Clients {
+        var served = 0
+        var refused: UInt64 = 0
+        var dropped: UInt64 = 0
+    }
+    var clients = Clients()
     var degraded: [String]
 
     var json: [UInt8] {
-        var out = JSONBuilder()
+        var out = JSONWriter()
         out.object { out in
-            out.put("ready", isReady)
-            out.put("state", isReady ? "ready" : "starting")
-            out.put("version", header.version)
-            out.put("pid", Int(pid))
-            out.put("time", Timestamp.text(header.time))
-            out.put("started", Timestamp.text(header.started))
-            out.put("state_dir", stateFolder)
+            out.member("ready", flag: isReady)
+            out.member("state", text: isReady ? "ready" : "starting")
+            out.member("version", text: header.version)
+            out.member("pid", number: pid)
+            out.member("time", text: Timestamp.text(header.time))
+            out.member("started", text: Timestamp.text(header.started))
+            out.member("state_dir", text: stateFolder)
             if !header.scope.isWhole {
                 out.object("scope") { out in
-                    if let netns = header.scope.netns { out.put("netns", netns) }
-                    if let cgroup = header.scope.cgroup { out.put("cgroup", cgroup) }
+                    if let netns = header.scope.netns { out.member("netns", text: netns) }
+                    if let cgroup = header.scope.cgroup { out.member("cgroup", text: cgroup) }
                 }
             }
-            out.put("records", records)
-            out.put("programs", programs)
-            out.put("paths", paths)
-            out.put("gaps", gaps)
+            out.member("records", number: records)
+            out.member("programs", number: programs)
+            out.member("paths", number: paths)
+            out.member("gaps", number: gaps)
             out.object("memory") { out in
-                out.put("resident", resident)
-                out.put("ledger", ledger)
+                out.member("resident", number: resident)
+                out.member("ledger", number: ledger)
             }
             out.object("store") { out in
-                out.put("path", storePath)
-                out.put("pending", storePending)
-                out.put("last_written", storeWritten.map(Timestamp.text))
-                out.put("error", storeError)
+                out.member("path", text: storePath)
+                out.member("pending", number: storePending)
+                out.member("last_written", textOrNull: storeWritten.map(Timestamp.text))
+                out.member("error", textOrNull: storeError)
             }
-            out.put("longest_pause_us", longestPause / 1000)
+            out.member("longest_pause_us", number: longestPause / 1000)
+            out.object("clients") { out in
+                out.member("served", number: clients.served)
+                out.member("refused", number: clients.refused)
+                out.member("dropped", number: clients.dropped)
+            }
             out.object("sources") { out in
                 for source in header.sources {
-                    out.object(source.name) { out in
-                        out.put("mode", source.mode)
-                        out.put("received", source.received)
-                        out.put("lost", source.lost)
-                        for counter in source.counters { out.put(counter.name, counter.value) }
+                    out.object(text: source.name) { out in
+                        out.member("mode", text: source.mode)
+                        out.member("received", number: source.received)
+                        out.member("lost", number: source.lost)
+                        for counter in source.counters {
+                            out.member(text: counter.name, number: counter.value)
+                        }
                     }
                 }
             }
-            out.array("degraded", degraded)
+            out.array("degraded", texts: degraded)
         }
         return out.bytes
     }

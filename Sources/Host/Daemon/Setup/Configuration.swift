@@ -11,6 +11,8 @@ public struct Configuration: Equatable, Sendable {
     public var batchInterval: UInt64 = 10_000_000
     /// Whether fanotify's queue is bounded by memory only (`fanotify.queue`).
     public var unlimitedQueue = true
+    /// Types of filesystems that are watched by descriptor if they cannot be by handle (`fanotify.descriptor`).
+    public var descriptorTypes: Set<String> = []
     /// Whether the tracepoint ring is used (`tracepoints`).
     public var tracepoints = true
 
@@ -77,6 +79,12 @@ public struct Configuration: Equatable, Sendable {
         case "fanotify.queue":
             guard ["unlimited", "limited"].contains(value) else { throw fail("'unlimited' or 'limited'") }
             unlimitedQueue = value == "unlimited"
+        case "fanotify.descriptor":
+            let types = value.split(whereSeparator: { $0 == " " || $0 == "\t" }).map(String.init)
+            guard types.allSatisfy({ $0.utf8.allSatisfy { (33...126).contains($0) } }) else {
+                throw fail("types of filesystems, as mount(8) shows them")
+            }
+            descriptorTypes = Set(types)
         case "tracepoints":
             guard ["on", "off"].contains(value) else { throw fail("'on' or 'off'") }
             tracepoints = value == "on"

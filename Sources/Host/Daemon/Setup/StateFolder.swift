@@ -3,17 +3,23 @@ import Glibc
 import SystemCalls
 
 /// The folder that holds records and dumps, locked for this daemon as long as this value lives.
+///
+/// Nobody but root and the daemon's user may be able to change what lies in it, or put another folder in its place: the
+/// daemon writes there as root, and removes old dumps. See `FolderWalk`. Once that is certain, paths below it
+/// are safe too, which SQLite needs.
 struct StateFolder: ~Copyable {
     let path: String
+    /// Where dumps are written.
+    let dumpFolder: DumpFolder
     private let lock: FileDescriptor
 
-    var dumps: String { path + "/dumps" }
+    var dumps: String { dumpFolder.path }
     var database: String { path + "/retinue.db" }
 
     /// Makes the folder if it is missing, and takes its lock.
     init(_ path: String) throws(StartError) {
-        try Self.make(path)
-        let file = try Self.openLock(path)
+        let folder = try Self.open(path)
+        let file = try Self.openLock(folder, path)
         if flock(file.number, LOCK_EX | LOCK_NB) != 0 {
             let holder = (try? file.readAll(limit: 32)).map { String(decoding: $0, as: UTF8.self) } ?? ""
             let digits = holder.prefix { $0.isNumber }
@@ -21,43 +27,81 @@ struct StateFolder: ~Copyable {
                 "another retinued\(digits.isEmpty ? "" : " (pid \(digits))") already uses the state folder "
                     + "\(path); stop it or choose another with --state-dir")
         }
-        let dumps = path + "/dumps"
-        try Self.make(dumps)
-        guard access(dumps, W_OK) == 0 else {
-            throw StartError("the folder \(dumps) is not writable: \(SystemError.text(of: errno))")
+        for suffix in ["", "-wal", "-shm", "-journal"] {
+            try Self.checkStore(folder, path, "retinue.db" + suffix)
+        }
+        let dumpFolder = try DumpFolder(path: path + "/dumps")
+        guard faccessat(folder.number, "dumps", W_OK, 0) == 0 else {
+            throw StartError("the folder \(path)/dumps is not writable: \(SystemError.text(of: errno))")
         }
         let line = Array("\(getpid())\n".utf8)
         _ = ftruncate(file.number, 0)
         _ = line.withUnsafeBytes { pwrite(file.number, $0.baseAddress, $0.count, 0) }
         self.path = path
+        self.dumpFolder = dumpFolder
         lock = file
     }
 
-    private static func openLock(_ path: String) throws(StartError) -> FileDescriptor {
-        do throws(SystemError) {
-            return try FileDescriptor.open(path + "/lock", O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
+    /// Opens a folder that only the daemon's user may write in; makes it and those above it.
+    static func open(_ path: String) throws(StartError) -> FileDescriptor {
+        do throws(FolderWalk.Refusal) {
+            return try openPrivate(path)
         } catch {
+            throw StartError("the state folder \(path) \(error.reason); choose another with --state-dir")
+        }
+    }
+
+    /// The same with the bare reason.
+    static func openPrivate(_ path: String) throws(FolderWalk.Refusal) -> FileDescriptor {
+        let place = try FolderWalk.open(path, .trustedFolders, making: true)
+        guard place.status.st_uid == geteuid() else {
+            throw FolderWalk.Refusal("belongs to user \(place.status.st_uid)")
+        }
+        guard place.status.st_mode & 0o022 == 0 else {
+            throw FolderWalk.Refusal("may be written by others: chmod go-w it")
+        }
+        do throws(SystemError) {
+            return try place.folder.openRelative(".", O_RDONLY | O_DIRECTORY)
+        } catch { throw FolderWalk.Refusal(error) }
+    }
+
+    private static func openLock(
+        _ folder: borrowing FileDescriptor, _ path: String
+    ) throws(StartError) -> FileDescriptor {
+        let file: FileDescriptor
+        do throws(SystemError) {
+            // A FIFO would keep an open waiting for its other end.
+            file = try folder.openRelative(
+                "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        } catch {
+            if error.code == ELOOP {
+                throw StartError(
+                    "\(path)/lock is a symbolic link; move it away or choose another --state-dir")
+            }
             throw StartError(
                 "the state folder \(path) is not writable: \(SystemError.text(of: error.code)); "
                     + "choose another with --state-dir")
         }
+        var status = stat()
+        guard fstat(file.number, &status) == 0 else {
+            throw StartError("\(path)/lock: \(SystemError("fstat"))")
+        }
+        if let objection = objection(to: status) {
+            throw StartError("\(path)/lock \(objection); move it away or choose another --state-dir")
+        }
+        return file
     }
 
-    /// Makes a folder and those above it; the last one readable by its owner only, since records tell
-    /// what every user of the host does.
-    private static func make(_ path: String) throws(StartError) {
-        let names = path.split(separator: "/", omittingEmptySubsequences: true)
-        for count in 1..<names.count + 1 {
-            let parts = (path.hasPrefix("/") ? "/" : "") + names.prefix(count).joined(separator: "/")
-            if mkdir(parts, count == names.count ? 0o700 : 0o755) != 0, errno != EEXIST {
-                throw StartError(
-                    "the state folder \(path) cannot be made: \(SystemError.text(of: errno)); "
-                        + "choose another with --state-dir")
-            }
-        }
+    /// A store that somebody else made stays readable to its maker, and a link to another file would be written
+    /// through: SQLite opens whatever has the name.
+    private static func checkStore(
+        _ folder: borrowing FileDescriptor, _ path: String, _ name: String
+    ) throws(StartError) {
         var status = stat()
-        guard stat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else {
-            throw StartError("the state folder \(path) is not a folder; choose another with --state-dir")
+        guard fstatat(folder.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return }
+        if let objection = objection(to: status) {
+            throw StartError(
+                "the store \(path)/\(name) \(objection); move it away or choose another --state-dir")
         }
     }
 }

@@ -12,6 +12,13 @@ extension PayloadWriter {
         put(optional: facts.workload)
     }
 
+    mutating func put(_ answer: DirectoryAnswer?) {
+        put(optional: answer?.path)
+        guard let answer else { return }
+        put(UInt32(answer.ancestors.count))
+        for identity in answer.ancestors { put(identity) }
+    }
+
     mutating func put(_ head: ExecutableHead) {
         switch head {
         case .dynamic(let loader):
@@ -86,6 +93,13 @@ extension PayloadReader {
         ProcessFacts(
             pid: try integer(), parent: try integer(), start: try integer(), executable: try string(),
             script: try optionalString(), workload: try optionalString())
+    }
+
+    mutating func directoryAnswer() throws(TraceError) -> DirectoryAnswer? {
+        guard let path = try optionalString() else { return nil }
+        var answer = DirectoryAnswer(path: path)
+        for _ in 0..<(try integer(UInt32.self)) { answer.ancestors.append(try string()) }
+        return answer
     }
 
     mutating func head() throws(TraceError) -> ExecutableHead {

@@ -20,17 +20,17 @@ public struct Replay: ~Copyable {
     private var batch = EventBatch()
     private var snapshot: (value: HostSnapshot, purpose: Observer.SnapshotPurpose)?
     private var hasBatch = false
+    /// The frame behind the first, if it was looked at to see whether it is a scope and is not.
+    private var second: Result<TraceReader.Frame?, TraceError>?
+    /// Bytes of frames since the last whole batch or scan.
+    private var gathered = 0
+    /// Bytes of frames that a batch or a scan may have.
+    static let mostGathered = 256 << 20
 
     /// Reads a recording and writes its dump to standard output.
     public static func printDump(of path: String) throws {
-        let bytes: [UInt8]
-        do throws(SystemError) {
-            bytes = try FileDescriptor.open(path, O_RDONLY).readAll(limit: .max)
-        } catch {
-            throw StartError("cannot read the recording \(path): \(SystemError.text(of: error.code))")
-        }
         do {
-            var replay = try Replay(bytes)
+            var replay = try Replay(TraceReader(from: try RecordingFile(path).source))
             let end = replay.run()
             try replay.write()
             if let end { throw StartError("\(path): \(end); the dump is of what stands before it") }
@@ -39,9 +39,12 @@ public struct Replay: ~Copyable {
         }
     }
 
+    /// Starts with the first frame of a recording that is in memory.
+    public init(_ bytes: [UInt8]) throws(TraceError) { try self.init(TraceReader(bytes)) }
+
     /// Starts with a recording's first frame.
-    public init(_ bytes: [UInt8]) throws(TraceError) {
-        var reader = try TraceReader(bytes)
+    public init(_ recording: TraceReader) throws(TraceError) {
+        reader = recording
         guard let frame = try reader.next(), frame.tag == .host else { throw .notATrace }
         var payload = reader.payload(frame)
         var header = DumpHeader()
@@ -53,17 +56,18 @@ public struct Replay: ~Copyable {
         header.version = try payload.text()
         header.started = try payload.integer()
         let layout = try payload.string()
-        let answers = ReplaySurroundings()
+        answers = ReplaySurroundings()
         var scope = Scope()
-        var ahead = reader
-        if let frame = try? ahead.next(), frame.tag == .scope {
-            var payload = reader.payload(frame)
-            (scope, header.scope) = try payload.scope()
-            reader = ahead
-        }
-        self.reader = reader
+        // A recording that breaks off here is an empty one; what is wrong with it is said by `run`.
+        do throws(TraceError) {
+            second = .success(try reader.next())
+            if case .success(let frame?) = second, frame.tag == .scope {
+                var payload = reader.payload(frame)
+                (scope, header.scope) = try payload.scope()
+                second = nil
+            }
+        } catch { second = .failure(error) }
         self.header = header
-        self.answers = answers
         // Without the ring there is none.
         self.layout = try? TransitionLayout(layout)
         observer = Observer(ledger: Ledger(), surroundings: answers, ownPid: ownPid, scope: scope)
@@ -75,6 +79,11 @@ public struct Replay: ~Copyable {
     /// Works off the whole recording, or as much of it as is sound; returns what ended it early.
     public mutating func run() -> TraceError? {
         do throws(TraceError) {
+            if let second {
+                self.second = nil
+                guard let frame = try second.get() else { return nil }
+                try take(frame)
+            }
             while let frame = try reader.next() { try take(frame) }
             finish()
             return nil
@@ -85,6 +94,9 @@ public struct Replay: ~Copyable {
     }
 
     private mutating func take(_ frame: TraceReader.Frame) throws(TraceError) {
+        gathered += frame.payload.count
+        // Else one batch without an end could take all memory.
+        guard gathered <= Self.mostGathered else { throw .malformed(offset: frame.payload.lowerBound) }
         var payload = reader.payload(frame)
         switch frame.tag {
         case .cycle:
@@ -112,7 +124,7 @@ public struct Replay: ~Copyable {
         case .closure:
             let reader = reader
             _ = reader.withRaw(frame) { decoder.addClosures($0, to: &batch) }
-        case .directoryAnswer, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
+        case .directoryAnswer, .directoryChain, .processAnswer, .headAnswer, .kindAnswer, .addressesAnswer:
             try answers.add(frame.tag!, payload)
         case .snapshot:
             finish()
@@ -148,6 +160,7 @@ public struct Replay: ~Copyable {
 
     /// Works off what has gathered, now that its answers are all there.
     private mutating func finish() {
+        gathered = 0
         if let snapshot { observer.take(snapshot.value, snapshot.purpose) }
         snapshot = nil
         if hasBatch { observer.interpret(batch) }

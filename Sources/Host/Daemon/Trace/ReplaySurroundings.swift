@@ -5,7 +5,7 @@ import Records
 /// Answers as they were recorded: each question gets its answers in their order, the last one again and
 /// again. So a recording can be replayed by a version that asks in another order.
 final class ReplaySurroundings: Surroundings {
-    private var directories = Answers<[UInt8], [UInt8]?>()
+    private var directories = Answers<[UInt8], DirectoryAnswer?>()
     private var processes = Answers<Int32, ProcessFacts?>()
     private var heads = Answers<[UInt8], ExecutableHead>()
     private var kinds = Answers<[UInt8], FileKind?>()
@@ -28,7 +28,10 @@ final class ReplaySurroundings: Surroundings {
     func add(_ tag: TraceTag, _ payload: PayloadReader) throws(TraceError) {
         var payload = payload
         switch tag {
-        case .directoryAnswer: directories.add(try payload.string(), try payload.optionalString())
+        case .directoryAnswer:
+            directories.add(
+                try payload.string(), try payload.optionalString().map { DirectoryAnswer(path: $0) })
+        case .directoryChain: directories.add(try payload.string(), try payload.directoryAnswer())
         case .processAnswer:
             let pid: Int32 = try payload.integer()
             guard try payload.bool() else {
@@ -48,7 +51,9 @@ final class ReplaySurroundings: Surroundings {
         }
     }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? { directories.take(identity) ?? nil }
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? { directories.take(identity) ?? nil }
     func process(_ pid: Int32) -> ProcessFacts? { processes.take(pid) ?? nil }
     func head(ofFile path: [UInt8]) -> ExecutableHead { heads.take(path) ?? .unknown }
     func kind(ofFile path: [UInt8]) -> FileKind? { kinds.take(path) ?? nil }

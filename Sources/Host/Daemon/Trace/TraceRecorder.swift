@@ -1,3 +1,4 @@
+import CLinux
 import Control
 import EventTrace
 import Glibc
@@ -5,21 +6,32 @@ import Observation
 import Records
 import SystemCalls
 
-/// Writes everything that the observation is told, and every answer that it gets, to a file.
+/// Writes everything that the observation is given, and every answer that it gets, to a file.
 final class TraceRecorder {
     private let file: FileDescriptor
+    private let path: String
     private var writer = TraceWriter()
+    /// The size of the file up to the end of the last whole frame.
+    private var whole: off_t = 0
     /// Set when the file could not be written any more; recording then stops, watching goes on.
     private(set) var failure: SystemError?
 
+    /// What to say of a recording that has stopped: in the status and the log; `nil` while it goes on.
+    var remark: String? {
+        failure.map {
+            "the recording \(path) ended: \(SystemError.text(of: $0.code)); what it has up to there can be replayed"
+        }
+    }
+
+    /// Begins a recording in a new file, or in place of an earlier one of the daemon's own user.
+    ///
+    /// A link is not followed and a file of somebody else not overwritten: root may be asked to record into a folder
+    /// where others can write.
     init(
         path: String, host: Host, scope: Scope, ownPid: Int32, layout: [UInt8], started: UInt64
     ) throws(StartError) {
-        do throws(SystemError) {
-            file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
-        } catch {
-            throw StartError("cannot record to \(path): \(SystemError.text(of: error.code))")
-        }
+        file = try Self.create(path)
+        self.path = path
         writer.add(.host) { payload in
             payload.put(host.id)
             payload.put(host.name)
@@ -33,6 +45,42 @@ final class TraceRecorder {
         if !host.scope.isWhole { writer.add(.scope) { $0.put(scope, host.scope) } }
     }
 
+    private static func create(_ path: String) throws(StartError) -> FileDescriptor {
+        let parts = path.split(separator: "/", omittingEmptySubsequences: false)
+        guard let name = parts.last, !name.isEmpty else {
+            throw StartError("cannot record to \(path): not a file")
+        }
+        let parent = parts.count == 1 ? "." : parts.dropLast().joined(separator: "/") + "/"
+        let folder: FolderWalk.Place
+        do throws(FolderWalk.Refusal) {
+            folder = try FolderWalk.open(parent, .trustedLinks, making: false)
+        } catch {
+            throw StartError(
+                error.code == EPERM
+                    ? "cannot record to \(path): \(parent) \(error.reason)"
+                    : "cannot record to \(path): \(SystemError.text(of: error.code))")
+        }
+        let file: FileDescriptor
+        do throws(SystemError) {
+            file = try folder.folder.openRelative(
+                String(name), O_WRONLY | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
+        } catch {
+            throw StartError(
+                "cannot record to \(path): "
+                    + (error.code == ELOOP ? "it is a symbolic link" : SystemError.text(of: error.code)))
+        }
+        var status = stat()
+        guard fstat(file.number, &status) == 0 else { throw StartError("\(path): \(SystemError("fstat"))") }
+        if let objection = objection(to: status) {
+            throw StartError("cannot record to \(path): it \(objection); name another file or remove it")
+        }
+        // It was somebody's to read; what is recorded is not.
+        guard fchmod(file.number, 0o600) == 0, ftruncate(file.number, 0) == 0 else {
+            throw StartError("cannot record to \(path): \(SystemError.text(of: errno))")
+        }
+        return file
+    }
+
     /// Writes out what has gathered.
     func flush() {
         let bytes = writer.take()
@@ -43,25 +91,46 @@ final class TraceRecorder {
                 do throws(SystemError) { try file.writeAll(bytes) } catch { failed = error }
             }
             if let failed { throw failed }
-        } catch { failure = error }
+            whole += off_t(bytes.count)
+        } catch { fail(error) }
+    }
+
+    /// Ends the recording, with its last whole frame.
+    private func fail(_ error: SystemError) {
+        failure = error
+        _ = ftruncate(file.number, whole)
+        writer = TraceWriter()
+        Message.print(remark!)
+    }
+
+    /// Whether a frame is to be built; what has gathered is written out before it is much.
+    private func isRecording() -> Bool {
+        if writer.bytes.count > 8 << 20 { flush() }
+        return failure == nil
     }
 
     func add(_ tag: TraceTag, raw bytes: some Collection<UInt8>) {
+        guard isRecording() else { return }
         let bytes = Array(bytes)
         bytes.withUnsafeBytes { writer.add(tag, raw: $0) }
+        if writer.hasLeftOut { fail(SystemError("write", code: EFBIG)) }
     }
 
-    func add(_ tag: TraceTag, _ build: (inout PayloadWriter) -> Void) { writer.add(tag, build) }
+    func add(_ tag: TraceTag, _ build: (inout PayloadWriter) -> Void) {
+        guard isRecording() else { return }
+        writer.add(tag, build)
+        if writer.hasLeftOut { fail(SystemError("write", code: EFBIG)) }
+    }
 
     func cycle(cutoff: UInt64, wall: UInt64) {
-        writer.add(.cycle) { payload in
+        add(.cycle) { payload in
             payload.put(cutoff)
             payload.put(wall)
         }
     }
 
     func image(_ facts: ImageFacts) {
-        writer.add(.image) { payload in
+        add(.image) { payload in
             payload.put(facts.pid)
             payload.put(facts.time)
             payload.put(facts.executable)
@@ -75,21 +144,21 @@ final class TraceRecorder {
         let monotonic = snapshot.monotonic
         let wall = snapshot.wall
         let socketsRead = snapshot.socketsRead
-        writer.add(.snapshot) { payload in
+        add(.snapshot) { payload in
             payload.put(purpose)
             payload.put(monotonic)
             payload.put(wall)
             payload.put(socketsRead)
         }
         let addresses = snapshot.addresses
-        writer.add(.snapshotAddresses) { $0.put(addresses) }
-        for process in snapshot.processes { writer.add(.snapshotProcess) { $0.put(process) } }
-        for socket in snapshot.sockets { writer.add(.snapshotSocket) { $0.put(socket) } }
-        for channel in snapshot.channels { writer.add(.snapshotChannel) { $0.put(channel) } }
+        add(.snapshotAddresses) { $0.put(addresses) }
+        for process in snapshot.processes { add(.snapshotProcess) { $0.put(process) } }
+        for socket in snapshot.sockets { add(.snapshotSocket) { $0.put(socket) } }
+        for channel in snapshot.channels { add(.snapshotChannel) { $0.put(channel) } }
     }
 
     func loss(_ loss: Loss, until: UInt64, resynchronised: UInt64) {
-        writer.add(.loss) { payload in
+        add(.loss) { payload in
             payload.put(loss.source)
             payload.put(loss.cause)
             payload.put(loss.count ?? 0)
@@ -110,11 +179,13 @@ final class RecordingSurroundings: Surroundings {
         self.recorder = recorder
     }
 
-    func directoryPath(_ identity: [UInt8]) -> [UInt8]? {
-        let answer = inner.directoryPath(identity)
-        recorder.add(.directoryAnswer) { payload in
+    func directory(
+        _ identity: [UInt8], isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
+        let answer = inner.directory(identity, isKnown: isKnown)
+        recorder.add(.directoryChain) { payload in
             payload.put(identity)
-            payload.put(optional: answer)
+            payload.put(answer)
         }
         return answer
     }

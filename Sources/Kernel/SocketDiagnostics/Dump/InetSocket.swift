@@ -1,5 +1,6 @@
 import CLinux
 import Wire
+public import Net
 
 /// A TCP or UDP socket that lives, as a dump shows it.
 public struct InetSocket: Equatable, Sendable {
@@ -8,7 +9,7 @@ public struct InetSocket: Equatable, Sendable {
     /// The number in `/proc/PID/fd`'s `socket:[N]`; 0 where no descriptor names the socket any more.
     public let inode: UInt32
     /// The state; `close` for a UDP socket without a peer.
-    public let state: SocketState
+    public let state: TCPState
     /// This end.
     public let local: SocketAddress
     /// The other end; port 0 where there is none.
@@ -28,7 +29,7 @@ public struct InetSocket: Equatable, Sendable {
 
     /// The payload bytes a TCP socket received: exact, as a live socket's state tells whether the FIN
     /// that `traffic` may count was received.
-    public var payloadReceived: UInt64? { traffic?.payloadReceived(countingFin: state.isBehindFin) }
+    public var payloadReceived: UInt64? { traffic?.payloadReceived(countingFin: state.hasReceivedFin) }
 
     /// Calls `body` with each socket of a dump's bytes; messages of other kinds are skipped.
     ///

@@ -16,6 +16,17 @@ public enum SocketQueryError: Error, Equatable, Sendable, CustomStringConvertibl
     /// The kernel's answer does not hold together.
     case malformed(WireError)
 
+    /// The `errno` value that comes closest.
+    public var code: Int32 {
+        switch self {
+        case .system(let error): error.code
+        case .refused(let code, _): code
+        case .library: EIO
+        case .interrupted: EINTR
+        case .malformed: EBADMSG
+        }
+    }
+
     /// What happened, and what to do where something can be done.
     public var description: String {
         switch self {

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Wire
+public import Net
 
 /// A Unix socket, as a dump shows it.
 public struct UnixSocket: Equatable, Sendable {
@@ -9,7 +10,7 @@ public struct UnixSocket: Equatable, Sendable {
     /// `SOCK_STREAM`, `SOCK_DGRAM` or `SOCK_SEQPACKET`, by number.
     public let type: UInt8
     /// `listen`, `established` (has a peer) or `close`.
-    public let state: SocketState
+    public let state: TCPState
     /// The inode of the socket at the other end, or 0. It may be in another network namespace, and in
     /// another dump then.
     public let peer: UInt32
@@ -54,7 +55,7 @@ public struct UnixSocket: Equatable, Sendable {
         _ = try payload.end(of: size, from: 0)
         guard try payload.integer(at: 0, as: UInt8.self) == UInt8(AF_UNIX) else { return nil }
         type = try payload.integer(at: 1)
-        state = SocketState(rawValue: try payload.integer(at: 2))
+        state = TCPState(try payload.integer(at: 2))
         inode = try payload.integer(at: 4)
         let low: UInt32 = try payload.integer(at: 8)
         let high: UInt32 = try payload.integer(at: 12)

@@ -1,10 +1,11 @@
 import CLinux
 import Glibc
 import Wire
+import Net
 
 /// One `inet_diag_msg` and the attributes behind it, as both destroy notices and dumps carry them.
 struct InetMessage {
-    var state: SocketState
+    var state: TCPState
     var local: SocketAddress
     var remote: SocketAddress
     var interface: UInt32
@@ -26,7 +27,7 @@ struct InetMessage {
         let family: UInt8 = try payload.integer(at: 0)
         guard family == UInt8(AF_INET) || family == UInt8(AF_INET6) else { return nil }
         let isV4 = family == UInt8(AF_INET)
-        state = SocketState(rawValue: try payload.integer(at: 1))
+        state = TCPState(try payload.integer(at: 1))
         local = try Self.address(payload, at: 8, isV4: isV4, port: 4)
         remote = try Self.address(payload, at: 24, isV4: isV4, port: 6)
         interface = try payload.integer(at: 40)

@@ -8,6 +8,8 @@ struct ProcessorRing: ~Copyable {
     private let control: UnsafeMutablePointer<perf_event_mmap_page>
     private let records: UnsafeRawBufferPointer
     private let mappedSize: Int
+    /// The processor.
+    let processor: Int32
 
     /// Opens the event, still disabled, and maps its ring.
     ///
@@ -33,6 +35,7 @@ struct ProcessorRing: ~Copyable {
         guard let base, base != MAP_FAILED else { throw .unmapped(SystemError("mmap")) }
         self.descriptor = descriptor
         self.mappedSize = mappedSize
+        self.processor = processor
         control = base.assumingMemoryBound(to: perf_event_mmap_page.self)
         records = UnsafeRawBufferPointer(start: base + pageSize, count: size)
     }
@@ -60,13 +63,18 @@ struct ProcessorRing: ~Copyable {
     /// Copies all records behind what `buffer` holds, and gives their room back to the kernel.
     ///
     /// - Returns: bytes copied.
+    @discardableResult
     borrowing func drain(appendingTo buffer: inout [UInt8]) -> Int {
         let head = clinux_ring_head(control)
         // The tail is ours alone to move.
         let tail = control.pointee.data_tail
-        let count = Int(head &- tail)
+        let count = Int(truncatingIfNeeded: head &- tail)
         if count == 0 { return 0 }
-        precondition(count <= records.count, "the kernel's head ran past the ring")
+        guard (1...records.count).contains(count) else {
+            // The kernel's head cannot have run past the ring; if it says so, nothing in it can be believed.
+            clinux_ring_set_tail(control, head)
+            return 0
+        }
         let start = Int(tail & UInt64(records.count - 1))
         let first = min(count, records.count - start)
         buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: records[start..<start + first]))
@@ -88,10 +96,14 @@ struct ProcessorRing: ~Copyable {
 
 /// The rings of all processors; frees those that it has when making the next one fails.
 struct RingList: ~Copyable {
-    private let storage: UnsafeMutablePointer<ProcessorRing>
+    private var storage: UnsafeMutablePointer<ProcessorRing>
     private(set) var count = 0
+    private var capacity: Int
 
-    init(capacity: Int) { storage = .allocate(capacity: capacity) }
+    init(capacity: Int) {
+        storage = .allocate(capacity: capacity)
+        self.capacity = capacity
+    }
 
     deinit {
         storage.deinitialize(count: count)
@@ -102,6 +114,26 @@ struct RingList: ~Copyable {
     mutating func append(_ ring: consuming ProcessorRing) {
         (storage + count).initialize(to: ring)
         count += 1
+    }
+
+    /// Puts a ring in the place of the one of the same processor, or behind the others; gives the old one.
+    mutating func replace(with ring: consuming ProcessorRing) -> ProcessorRing? {
+        for index in 0..<count where storage[index].processor == ring.processor {
+            let old = (storage + index).move()
+            (storage + index).initialize(to: ring)
+            return old
+        }
+        if count == capacity { grow() }
+        append(ring)
+        return nil
+    }
+
+    private mutating func grow() {
+        let larger = UnsafeMutablePointer<ProcessorRing>.allocate(capacity: capacity * 2 + 1)
+        larger.moveInitialize(from: storage, count: count)
+        storage.deallocate()
+        storage = larger
+        capacity = capacity * 2 + 1
     }
 
     /// Calls `body` with each ring in turn.

@@ -10,9 +10,14 @@ import SystemCalls
 /// each time the watermark is passed, even to a level-triggered poll.
 ///
 /// Needs `CAP_PERFMON` (Linux 5.8) or `CAP_SYS_ADMIN`. Events of all namespaces are seen; process ids
-/// are those of the namespace that this was made in. A processor that comes online later is not seen.
+/// are those of the namespace that this was made in. A processor that comes online later is not seen until
+/// `reopen`; `ProcessorEvents` tells of it.
 public struct TracepointRings: ~Copyable {
-    private let rings: RingList
+    private var rings: RingList
+    private let filter: String?
+    private let watermark: UInt32
+    /// What rings dropped that have been replaced.
+    private var lostBefore: UInt64 = 0
     /// The tracepoint's number and fields.
     public let format: TracepointFormat
     /// Whether the kernel took the tracepoint's filter, if it has one.
@@ -58,6 +63,8 @@ public struct TracepointRings: ~Copyable {
             try ring.enable()
         }
         self.rings = rings
+        filter = tracepoint.filter
+        watermark = wakeupWatermark ?? RingSize.watermark(pages: size)
         self.format = format
         self.isFiltered = isFiltered
         self.countsLoss = countsLoss
@@ -86,6 +93,50 @@ public struct TracepointRings: ~Copyable {
         return rings
     }
 
+    /// What became of a processor's ring.
+    public struct Reopened: Equatable, Sendable {
+        /// The number that is to be polled no longer; it is closed already, and so out of every epoll instance.
+        public var old: Int32?
+        /// The number to poll in its place.
+        public var new: Int32
+    }
+
+    /// Opens the ring of a processor that came online: the one from before it went offline stays silent for good.
+    ///
+    /// - Parameter buffer: what the old ring still holds is put behind what this holds.
+    public mutating func reopen(
+        processor: Int32, drainingInto buffer: inout [UInt8]
+    ) throws(TracepointError) -> Reopened {
+        var attributes = Self.attributes(format.identifier, watermark)
+        if !countsLoss { attributes.read_format = 0 }
+        let ring = try ProcessorRing(&attributes, processor: processor, pages: pages)
+        if let filter { _ = ring.filter(filter) }
+        try ring.enable()
+        let number = ring.number
+        switch rings.replace(with: ring) {
+        case .some(let old):
+            old.drain(appendingTo: &buffer)
+            if countsLoss { lostBefore += (try? old.lost()) ?? 0 }
+            return Reopened(old: old.number, new: number)
+        case .none: return Reopened(old: nil, new: number)
+        }
+    }
+
+    /// The same for every processor that is online now, for when nobody can say which of them were not.
+    public mutating func reopenAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Reopened] {
+        let processors: ProcessorList
+        do throws(SystemError) { processors = try ProcessorList.online() } catch { throw .system(error) }
+        var reopened: [Reopened] = []
+        for processor in processors.numbers {
+            do throws(TracepointError) {
+                reopened.append(try reopen(processor: processor, drainingInto: &buffer))
+            } catch .refused(let error) where error.code == ENODEV {
+                continue  // It went offline since the list was read.
+            }
+        }
+        return reopened
+    }
+
     /// The numbers to poll.
     public var numbers: [Int32] {
         var numbers = [Int32]()
@@ -110,7 +161,7 @@ public struct TracepointRings: ~Copyable {
     /// also counts what was dropped after the last one.
     public borrowing func lost() throws(SystemError) -> UInt64? {
         guard countsLoss else { return nil }
-        var sum: UInt64 = 0
+        var sum = lostBefore
         try rings.forEach { ring throws(SystemError) in sum += try ring.lost() }
         return sum
     }

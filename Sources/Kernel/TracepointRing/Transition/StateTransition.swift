@@ -1,3 +1,4 @@
+@_exported public import Net
 import Wire
 
 /// A socket that went from one state to another.
@@ -16,9 +17,9 @@ public struct StateTransition: Equatable, Sendable {
     /// The socket's address in the kernel: a name for as long as the socket lives, then used again.
     public let socket: UInt64
     /// The state before.
-    public let oldState: TransitionState
+    public let oldState: TCPState
     /// The state after.
-    public let newState: TransitionState
+    public let newState: TCPState
     /// The address family's number.
     public let family: UInt16
     /// The protocol's number: 6 is TCP, 262 MPTCP.
@@ -35,8 +36,8 @@ public struct StateTransition: Equatable, Sendable {
         process = sample.process
         thread = sample.thread
         socket = try event.integer(at: Int(layout.socket))
-        oldState = TransitionState(rawValue: try event.integer(at: Int(layout.oldState)))
-        newState = TransitionState(rawValue: try event.integer(at: Int(layout.newState)))
+        oldState = TCPState(rawValue: try event.integer(at: Int(layout.oldState)))
+        newState = TCPState(rawValue: try event.integer(at: Int(layout.newState)))
         family = try event.integer(at: Int(layout.family))
         if layout.transportSize == 1 {
             transport = UInt16(try event.integer(at: Int(layout.transport), as: UInt8.self))

@@ -1,5 +1,7 @@
 import ArgumentParser
+import Records
 import SeedForm
+import SystemCalls
 
 struct ListCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -46,7 +48,7 @@ struct ListCommand: ParsableCommand {
     @Flag(help: "Leave out lines that are no records, and say how many.")
     var lenient = false
 
-    @Flag(help: "Name a program that no record tells pid:N, instead of leaving it out.")
+    @Flag(help: "Call a program that no record names pid:N, instead of leaving it out.")
     var nameUnknown = false
 
     func validate() throws {
@@ -83,4 +85,140 @@ struct ListCommand: ParsableCommand {
         }
         return total
     }
+}
+
+/// An argument that names a file of records and perhaps the address of its machine: `[ADDRESS=]FILE`.
+struct MachineFile: ExpressibleByArgument {
+    let machine: NetworkAddress?
+    let path: String
+
+    /// What stands before the first `=` is an address if it reads as one; else it belongs to the file's
+    /// name. A file whose own name begins like that can be written with `./`.
+    init?(argument: String) {
+        guard !argument.isEmpty else { return nil }
+        let parts = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        if parts.count == 2, let address = NetworkAddress(String(parts[0])) {
+            guard !parts[1].isEmpty else { return nil }
+            machine = address
+            path = String(parts[1])
+        } else {
+            machine = nil
+            path = argument
+        }
+    }
+}
+
+/// What is to be said of a list: what is not in it, and why. Silence means that everything is.
+struct ListRemarks {
+    let sentences: [String]
+
+    init(
+        _ statistics: ListStatistics, _ options: DependencyListBuilder.Options, _ format: ListCommand.Format
+    ) {
+        var sentences: [String] = []
+        let unknown = statistics.unknown
+        if unknown.total > 0 {
+            let kinds = [
+                Self.count(unknown.opens, "open"),
+                Self.count(unknown.spawns, "start of a program", "starts of programs"),
+                Self.count(unknown.accepts, "accept"), Self.count(unknown.connects, "connect"),
+            ].compactMap { $0 }
+            let fate = options.namesUnknown ? "named pid:N" : "left out (--name-unknown keeps them)"
+            sentences.append("by programs that no record names, \(fate): \(kinds.joined(separator: ", "))")
+        }
+        if let pairs = Self.count(statistics.pairsLeftOut, "connection") {
+            sentences.append("left out since the program at one of its ends is not known: \(pairs)")
+        }
+        let unpaired = statistics.unpaired
+        if unpaired.total > 0 {
+            let kinds = [
+                Self.count(unpaired.accepts, "accept"), Self.count(unpaired.connects, "connect"),
+            ].compactMap { $0 }
+            let fate = format == .list ? "left out (--format records has them)" : "written with the address"
+            sentences.append(
+                "without their other side in the records, \(fate): \(kinds.joined(separator: ", "))")
+        }
+        self.sentences = sentences
+    }
+
+    private static func count(_ number: UInt64, _ one: String, _ many: String? = nil) -> String? {
+        number == 0 ? nil : "\(Quantity.grouped(number)) \(number == 1 ? one : many ?? one + "s")"
+    }
+}
+
+/// Reads files of records into a builder, all through one buffer.
+struct ListBuilding: ~Copyable {
+    /// Bytes that are read at a time, behind what is left of the piece before.
+    private static let piece = 4 << 20
+
+    private var builder: DependencyListBuilder
+    private let buffer = ReadBuffer(count: piece + 2 * SeedRecord.longest)
+    private var progress: Progress
+    private var done: UInt64 = 0
+    /// What is to be said of the files.
+    private(set) var remarks: [String] = []
+
+    /// - Parameter total: bytes of all files, for the progress; 0 if that is not known.
+    init(_ options: DependencyListBuilder.Options, total: UInt64) {
+        builder = DependencyListBuilder(options)
+        progress = Progress("retinue: reading", total: total)
+    }
+
+    /// Reads a whole file.
+    mutating func read(_ argument: MachineFile) throws {
+        let file = try InputFile(path: argument.path)
+        do {
+            try builder.begin(machine: argument.machine)
+            try read(file)
+            note(try builder.endFile(), file.name)
+        } catch let error as SeedError {
+            throw Failure("\(file.name): \(error)", status: ExitStatus.badInput)
+        }
+    }
+
+    private mutating func read(_ file: borrowing InputFile) throws {
+        let buffer = buffer.bytes
+        var filled = 0
+        while true {
+            let room = UnsafeMutableRawBufferPointer(rebasing: buffer[filled...])
+            let count = try file.read(into: room)
+            filled += count
+            let isEnd = count == 0
+            let bytes = UnsafeRawBufferPointer(rebasing: buffer[..<filled])
+            let taken = try builder.read(bytes, isEnd: isEnd)
+            if isEnd { return }
+            // The beginning of a record whose end comes with the next piece; the places may overlap.
+            if taken > 0 { buffer.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[taken...])) }
+            filled -= taken
+            done += UInt64(count)
+            let records = builder.recordCount
+            progress.update(done) { "\(Quantity.grouped(records)) records" }
+        }
+    }
+
+    private mutating func note(_ summary: DependencyListBuilder.FileSummary, _ name: String) {
+        if let first = summary.firstBadLine {
+            let lines =
+                summary.badLines == 1
+                ? "1 line that is" : "\(Quantity.grouped(summary.badLines)) lines that are"
+            remarks.append("\(name): left out \(lines) no record; the first: \(first)")
+        }
+        if summary.endsWithoutNewline {
+            remarks.append(
+                "\(name): the last record is taken as it stands, but has no newline behind it: it may be cut off"
+            )
+        }
+    }
+
+    /// The list; what was said of the files is lost with the rest.
+    consuming func finish() -> DependencyList { builder.finish() }
+}
+
+/// Memory that is read into again and again.
+private struct ReadBuffer: ~Copyable {
+    let bytes: UnsafeMutableRawBufferPointer
+
+    init(count: Int) { bytes = .allocate(byteCount: count, alignment: 4096) }
+
+    deinit { bytes.deallocate() }
 }

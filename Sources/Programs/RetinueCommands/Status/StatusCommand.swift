@@ -45,13 +45,13 @@ struct StatusCommand: ParsableCommand {
     }
 
     func run() throws {
-        var earlier: StatusReport?
+        var earlier: DaemonStatus?
         if let interval {
-            earlier = try StatusReport(ask())
+            earlier = try DaemonStatus(ask())
             wait(interval)
         }
         let text = try ask()
-        let report = try StatusReport(text)
+        let report = try DaemonStatus(text)
         switch format {
         case .table:
             let width = Terminal.width
@@ -65,7 +65,7 @@ struct StatusCommand: ParsableCommand {
     private func ask() throws(Failure) -> [UInt8] {
         switch try daemon.ask(.status) {
         case .status(let text): return text
-        case .dump: preconditionFailure("a client gives what was asked for")
+        default: preconditionFailure("a client gives what was asked for")
         }
     }
 
@@ -75,5 +75,172 @@ struct StatusCommand: ParsableCommand {
         left.tv_nsec = Int((seconds - seconds.rounded(.down)) * 1e9)
         var rest = timespec()
         while nanosleep(&left, &rest) == -1, errno == EINTR { left = rest }
+    }
+}
+
+/// The daemon's answer to `status`, as far as it is understood: a daemon of another version may say
+/// more or less.
+struct DaemonStatus {
+    struct Source {
+        var name: String
+        var mode: String
+        var received: UInt64
+        var lost: UInt64
+        /// Further counters, in the daemon's order.
+        var counters: [(name: String, value: UInt64)]
+    }
+
+    let json: JSONValue
+
+    init(_ text: [UInt8]) throws(Failure) {
+        do throws(JSONError) {
+            json = try JSONValue(parsing: text)
+        } catch {
+            throw Failure("the daemon's status is not the JSON that it should be: \(error)")
+        }
+        guard json.members != nil, json["ready"] != nil else {
+            throw Failure("the daemon's status says nothing about being ready")
+        }
+    }
+
+    var isReady: Bool { json["ready"] == .boolean(true) }
+
+    /// Nanoseconds since 1970 at which the status was taken.
+    var time: UInt64? { json["time"]?.string.flatMap { Timestamp.parse(Array($0.utf8)) } }
+
+    /// Nanoseconds since 1970 at which the daemon started.
+    var started: UInt64? { json["started"]?.string.flatMap { Timestamp.parse(Array($0.utf8)) } }
+
+    var sources: [Source] {
+        (json["sources"]?.members ?? []).map { member in
+            let counters: [(name: String, value: UInt64)] = (member.value.members ?? []).compactMap {
+                guard $0.key != "received", $0.key != "lost", let value = $0.value.integer else { return nil }
+                return ($0.key, UInt64(clamping: value))
+            }
+            return Source(
+                name: member.key, mode: member.value["mode"]?.string ?? "?",
+                received: member.value.count("received") ?? 0, lost: member.value.count("lost") ?? 0,
+                counters: counters)
+        }
+    }
+
+    /// What the daemon has to do without.
+    var degraded: [String] { (json["degraded"]?.array ?? []).compactMap(\.string) }
+
+    func text(_ key: String) -> String? { json[key]?.string }
+
+    func count(_ key: String) -> UInt64? { json.count(key) }
+}
+
+extension JSONValue {
+    /// A number that is not negative, under a key.
+    func count(_ key: String) -> UInt64? { self[key]?.integer.map { UInt64(clamping: $0) } }
+}
+
+/// A status as people read it.
+struct StatusText {
+    let report: DaemonStatus
+    /// An earlier status of the same daemon; rates are those since then, or else since the start.
+    let earlier: DaemonStatus?
+    let width: Int
+
+    var text: String {
+        var text = ""
+        for (name, value) in facts where !value.isEmpty { append(name, value, to: &text) }
+        for sentence in report.degraded { append("degraded", sentence.printable, to: &text) }
+        if !report.sources.isEmpty { text += "\n" + sources }
+        return text
+    }
+
+    private var facts: [(String, String)] {
+        [
+            ("state", state), ("version", line("version")), ("pid", number("pid")), ("uptime", uptime),
+            ("state dir", line("state_dir")), ("netns", scope("netns")),
+            ("cgroup", scope("cgroup")), ("records", records), ("memory", memory), ("store", store),
+            ("store error", (report.json["store"]?["error"]?.string ?? "").printable),
+        ]
+    }
+
+    private var state: String {
+        let state = (report.text("state") ?? "").printable
+        if report.isReady { return state.isEmpty || state == "ready" ? "ready" : "ready (\(state))" }
+        return state.isEmpty ? "NOT READY" : "NOT READY: \(state)"
+    }
+
+    private var uptime: String {
+        guard let time = report.time, let started = report.started, time >= started else { return "" }
+        let since = (report.text("started") ?? "").printable
+        return "\(Quantity.duration(seconds: (time - started) / 1_000_000_000)), since \(since)"
+    }
+
+    private var records: String {
+        guard let records = report.count("records") else { return "" }
+        let others = ["programs", "paths", "gaps"].compactMap { key in
+            report.count(key).map { "\(Quantity.grouped($0)) \(key)" }
+        }
+        let detail = others.isEmpty ? "" : " (\(others.joined(separator: ", ")))"
+        return Quantity.grouped(records) + detail
+    }
+
+    private var memory: String {
+        let memory = report.json["memory"]
+        return [
+            memory?.count("resident").map { "\(Quantity.bytes($0)) resident" },
+            memory?.count("ledger").map { "\(Quantity.bytes($0)) in the ledger" },
+        ].compactMap { $0 }.joined(separator: ", ")
+    }
+
+    private var store: String {
+        guard let store = report.json["store"], store.members != nil else { return "" }
+        let written =
+            store["last_written"]?.string.map { "last written \($0.printable)" } ?? "not yet written"
+        let pending = store.count("pending").map { "\(Quantity.grouped($0)) pending, " } ?? ""
+        return pending + written
+    }
+
+    private func scope(_ key: String) -> String { (report.json["scope"]?[key]?.string ?? "").printable }
+
+    private func line(_ key: String) -> String { (report.text(key) ?? "").printable }
+
+    private func number(_ key: String) -> String { report.count(key).map { String($0) } ?? "" }
+
+    private func append(_ name: String, _ value: String, to text: inout String) {
+        let indent = 13
+        let lines = Paragraph.text(value, indent: indent, width: width)
+        text += name + String(repeating: " ", count: indent - name.count) + lines.dropFirst(indent)
+    }
+
+    private var sources: String {
+        var table = TextTable([
+            .init(title: "SOURCE"), .init(title: "MODE", cut: .end), .init(title: "RECEIVED", isNumber: true),
+            .init(title: "LOST", isNumber: true), .init(title: "EVENTS/S", isNumber: true),
+        ])
+        for source in report.sources {
+            table.add([
+                source.name.printable, source.mode.printable, Quantity.grouped(source.received),
+                Quantity.grouped(source.lost), rate(of: source),
+            ])
+        }
+        var text = table.text(width: width)
+        for source in report.sources {
+            // What never happened says nothing.
+            let counters = source.counters.filter { $0.value > 0 }
+            if counters.isEmpty { continue }
+            let list = counters.map { "\($0.name.printable) \(Quantity.grouped($0.value))" }
+            let sentence = "\(source.name.printable): \(list.joined(separator: ", "))"
+            text += Paragraph.text(sentence, indent: 2, width: width)
+        }
+        return text
+    }
+
+    /// Events a second; `-` where the times are not known, or the daemon was started anew in between.
+    private func rate(of source: DaemonStatus.Source) -> String {
+        let before = earlier?.sources.first { $0.name == source.name }
+        let start = earlier == nil ? report.started : earlier?.time
+        let received = earlier == nil ? 0 : before?.received
+        guard let start, let received, let end = report.time, end > start, source.received >= received,
+            earlier == nil || earlier?.started == report.started
+        else { return "-" }
+        return Quantity.decimal(Double(source.received - received) * 1e9 / Double(end - start))
     }
 }

@@ -1,7 +1,9 @@
+import Text
+
 /// Everything that is known of one host: programs, endpoints, records, gaps. Grows, never forgets.
 public struct Ledger: ~Copyable {
     /// Paths, names and workloads.
-    public var texts = ByteInterner()
+    public var texts = TextTree()
     /// Programs by number; the first stands for "not known".
     public private(set) var programs: [Program] = [Program(executable: .none)]
     /// Endpoints by number; the first stands for "none".
@@ -13,37 +15,63 @@ public struct Ledger: ~Copyable {
     /// Positions of records whose `isDirty` is set: in the order in which they became so, so that of the new
     /// ones none stands before an older.
     public private(set) var dirty: [UInt32] = []
+    /// The number that records which change now get. It never falls.
+    public private(set) var change: UInt32 = 1
 
-    private var programNumbers: [Program: UInt32] = [:]
-    private var endpointNumbers: [Endpoint: UInt32] = [:]
-    private var index = RecordIndex()
+    /// Traffic of the records that are connections, by position: rising, so that it can be searched.
+    private var connections: [(position: UInt32, traffic: Traffic)] = []
+    private var folds: [UInt32: Fold] = [:]
+    private var programIndex = HashIndex<UInt32>()
+    private var endpointIndex = HashIndex<UInt32>()
+    /// Positions plus one.
+    private var index = HashIndex<UInt32>()
+    private let hash = SeededHash()
 
     /// Makes an empty ledger.
     public init() {}
 
+    // MARK: Names
+
     /// The number of a program, a new one if it was not met before.
     public mutating func intern(_ program: Program) -> ProgramID {
-        if let number = programNumbers[program] { return ProgramID(rawValue: number) }
+        let hash = hash(program)
+        let place = programIndex.search(hash) { programs[Int($0)] == program }
+        if place.number != 0 { return ProgramID(rawValue: place.number) }
         let number = UInt32(programs.count)
         programs.append(program)
-        programNumbers[program] = number
+        programIndex.insert(number, hash, at: place)
+        if programIndex.isFull {
+            let (programs, hash) = (programs, self.hash)
+            programIndex.grow { hash(programs[Int($0)]) }
+        }
         return ProgramID(rawValue: number)
     }
 
     /// The number of an endpoint, a new one if it was not met before.
     public mutating func intern(_ endpoint: Endpoint) -> EndpointID {
-        if let number = endpointNumbers[endpoint] { return EndpointID(rawValue: number) }
+        let hash = hash(endpoint)
+        let place = endpointIndex.search(hash) { endpoints[Int($0)] == endpoint }
+        if place.number != 0 { return EndpointID(rawValue: place.number) }
         let number = UInt32(endpoints.count)
         endpoints.append(endpoint)
-        endpointNumbers[endpoint] = number
+        endpointIndex.insert(number, hash, at: place)
+        if endpointIndex.isFull {
+            let (endpoints, hash) = (endpoints, self.hash)
+            endpointIndex.grow { hash(endpoints[Int($0)]) }
+        }
         return EndpointID(rawValue: number)
     }
 
     /// A program by its number.
     public subscript(program: ProgramID) -> Program { programs[Int(program.rawValue)] }
 
+    // MARK: Records
+
     /// Position of a record, if there is one.
-    public func position(of key: RecordKey) -> Int? { index.position(of: key, in: records) }
+    public func position(of key: RecordKey) -> Int? {
+        let number = index.search(hash(key)) { records[Int($0) - 1].key == key }.number
+        return number == 0 ? nil : Int(number) - 1
+    }
 
     /// Notes an observation of a dependency.
     ///
@@ -57,13 +85,19 @@ public struct Ledger: ~Copyable {
         _ key: RecordKey, access: Access = [], kind: FileKind = .regular, evidence: Evidence, time: UInt64,
         count: UInt64 = 1
     ) -> Int {
-        guard let position = position(of: key) else {
+        let hash = hash(key)
+        let place = index.search(hash) { records[Int($0) - 1].key == key }
+        guard place.number != 0 else {
             var record = Record(key, evidence: evidence, time: time)
             record.access = access
             record.kind = kind
             record.count = max(count, 1)
-            return append(record)
+            let position = append(record, hash, place)
+            dirty.makeRoom(for: 1)
+            dirty.append(UInt32(position))
+            return position
         }
+        let position = Int(place.number) - 1
         var changed = count != 0
         records[position].count = records[position].count.addingUpToMaximum(count)
         if count != 0 {
@@ -78,35 +112,58 @@ public struct Ledger: ~Copyable {
             records[position].evidence = evidence
             changed = true
         }
-        if changed { markDirty(position) }
+        if changed { markChanged(position) }
         return position
+    }
+
+    /// Says that a file's record stands for a path below its own as well, one that is not kept by itself.
+    public mutating func fold(at position: Int) {
+        guard !records[position].isFolded else { return }
+        records[position].isFolded = true
+        folds[UInt32(position)] = Fold(paths: 1)
+        markChanged(position)
+    }
+
+    /// What a folded record stands for; `nil` for one that is not.
+    public func fold(of position: Int) -> Fold? {
+        records[position].isFolded ? folds[UInt32(position)] ?? Fold() : nil
+    }
+
+    /// Bytes that went over the connections of a record; none for a record that is no connection.
+    public func traffic(of position: Int) -> Traffic {
+        connection(position).map { connections[$0].traffic } ?? Traffic()
     }
 
     /// Adds bytes that went over a connection to its record.
     public mutating func addTraffic(at position: Int, sent: UInt64, received: UInt64) {
-        guard sent != 0 || received != 0 else { return }
-        records[position].sent = records[position].sent.addingUpToMaximum(sent)
-        records[position].received = records[position].received.addingUpToMaximum(received)
-        markDirty(position)
+        guard sent != 0 || received != 0, let place = connection(position) else { return }
+        connections[place].traffic.add(Traffic(sent: sent, received: received))
+        markChanged(position)
     }
 
     /// Puts in a record read back from a store, marked clean; joined with an existing one of the same key.
-    public mutating func restore(_ record: Record) {
-        if let position = position(of: record.key) {
+    public mutating func restore(_ record: Record, traffic: Traffic = Traffic(), fold: Fold? = nil) {
+        let hash = hash(record.key)
+        let place = index.search(hash) { records[Int($0) - 1].key == record.key }
+        guard place.number == 0 else {
+            let position = Int(place.number) - 1
             records[position].count = records[position].count.addingUpToMaximum(record.count)
             records[position].first = min(records[position].first, record.first)
             records[position].last = max(records[position].last, record.last)
             records[position].access.formUnion(record.access)
             records[position].evidence = max(records[position].evidence, record.evidence)
-            records[position].sent = records[position].sent.addingUpToMaximum(record.sent)
-            records[position].received = records[position].received.addingUpToMaximum(record.received)
-            markDirty(position)
+            if let place = connection(position) { connections[place].traffic.add(traffic) }
+            if let fold { join(fold, position) }
+            markChanged(position)
             return
         }
         var clean = record
         clean.isDirty = false
-        records.append(clean)
-        index.insertLast(of: records)
+        clean.isFolded = false
+        let position = append(clean, hash, place)
+        if let fold { join(fold, position) }
+        if let place = connection(position) { connections[place].traffic = traffic }
+        change = max(change, record.change)
     }
 
     /// Tells that the store has taken every dirty record.
@@ -126,29 +183,74 @@ public struct Ledger: ~Copyable {
     public var footprint: Int {
         texts.footprint + records.capacity * MemoryLayout<Record>.stride
             + dirty.capacity * 4 + index.footprint
-            + programs.capacity * 2 * MemoryLayout<Program>.stride
-            + endpoints.capacity * 2 * MemoryLayout<Endpoint>.stride
+            + connections.capacity * MemoryLayout<(UInt32, Traffic)>.stride
+            + folds.capacity * MemoryLayout<(UInt32, Fold)>.stride
+            + programs.capacity * MemoryLayout<Program>.stride + programIndex.footprint
+            + endpoints.capacity * MemoryLayout<Endpoint>.stride + endpointIndex.footprint
     }
 
-    private mutating func append(_ record: Record) -> Int {
+    private mutating func append(
+        _ record: Record, _ hash: UInt64, _ place: HashIndex<UInt32>.Place
+    ) -> Int {
         let position = records.count
+        records.makeRoom(for: 1)
         records.append(record)
-        index.insertLast(of: records)
-        dirty.append(UInt32(position))
+        if record.change == 0 { records[position].change = change }
+        index.insert(UInt32(position + 1), hash, at: place)
+        if index.isFull {
+            let (records, hash) = (records, self.hash)
+            index.grow { hash(records[Int($0) - 1].key) }
+        }
+        if record.key.relation == .connect || record.key.relation == .accept {
+            connections.append((UInt32(position), Traffic()))
+        }
         return position
     }
 
-    private mutating func markDirty(_ position: Int) {
+    @inline(__always)
+    private mutating func markChanged(_ position: Int) {
+        records[position].change = change
         if records[position].isDirty { return }
         records[position].isDirty = true
         dirty.append(UInt32(position))
     }
+
+    private mutating func join(_ fold: Fold, _ position: Int) {
+        records[position].isFolded = true
+        let known = folds[UInt32(position)]?.paths ?? 0
+        folds[UInt32(position)] = Fold(paths: max(known, fold.paths))
+    }
+
+    /// Where a record's traffic stands.
+    private func connection(_ position: Int) -> Int? {
+        var range = 0..<connections.count
+        while !range.isEmpty {
+            let middle = range.lowerBound + range.count / 2
+            let found = connections[middle].position
+            if found == UInt32(position) { return middle }
+            range = found < UInt32(position) ? middle + 1..<range.upperBound : range.lowerBound..<middle
+        }
+        return nil
+    }
+
 }
 
-extension UInt64 {
-    /// The sum, or the largest number there is: a count from a stored form may be anything.
-    fileprivate func addingUpToMaximum(_ other: UInt64) -> UInt64 {
-        let (sum, overflow) = addingReportingOverflow(other)
-        return overflow ? .max : sum
+extension SeededHash {
+    @inline(__always)
+    fileprivate func callAsFunction(_ key: RecordKey) -> UInt64 {
+        self(
+            UInt64(key.program.rawValue) << 32 | UInt64(key.object),
+            UInt64(key.remote) << 32 | UInt64(key.peer.rawValue),
+            UInt64(key.relation.rawValue) << 8 | UInt64(key.detail))
+    }
+
+    fileprivate func callAsFunction(_ program: Program) -> UInt64 {
+        self(
+            UInt64(program.executable.rawValue) << 32 | UInt64(program.script.rawValue),
+            UInt64(program.workload.rawValue))
+    }
+
+    fileprivate func callAsFunction(_ endpoint: Endpoint) -> UInt64 {
+        self(endpoint.address.high, endpoint.address.low, UInt64(endpoint.port))
     }
 }

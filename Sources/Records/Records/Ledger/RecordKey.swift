@@ -2,10 +2,6 @@
 public struct RecordKey: Hashable, Sendable {
     /// The program that depends.
     public var program: ProgramID
-    /// How it depends.
-    public var relation: Relation
-    /// `Transport` (connect, accept, listen) or `Mechanism` (ipc) as a raw value; else 0.
-    public var detail: UInt8
     /// file: path (`TextID`); spawn: child (`ProgramID`); connect: remote endpoint; accept and
     /// listen: local endpoint; ipc: name (`TextID`).
     public var object: UInt32
@@ -13,6 +9,11 @@ public struct RecordKey: Hashable, Sendable {
     public var remote: UInt32
     /// connect, accept, ipc: the program at the other end, if it is known.
     public var peer: ProgramID
+    // What is small stands last: the record puts its own small fields behind it.
+    /// How it depends.
+    public var relation: Relation
+    /// `Transport` (connect, accept, listen) or `Mechanism` (ipc) as a raw value; else 0.
+    public var detail: UInt8
 
     /// For the factories below and for the store, which checks what it has read.
     package init(

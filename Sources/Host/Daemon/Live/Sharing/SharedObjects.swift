@@ -29,13 +29,12 @@ struct SharedObjects {
     }
 
     /// Takes in an open file; says whether it is none that a path leads to (a message queue).
-    mutating func note(_ path: [UInt8], _ status: stat, _ pid: Int32) -> Bool {
-        let device = UInt64(status.st_dev)
-        guard status.st_mode & S_IFMT == S_IFREG else { return device == places.queueDevice }
-        if device == places.memoryDevice { noteMemory(path, UInt64(status.st_ino), pid) }
-        guard device == places.queueDevice else { return false }
-        let name = status.st_nlink == 0 ? [] : SharingPlaces.queueName(path)
-        Self.add(pid, name, &queues[UInt64(status.st_ino)])
+    mutating func note(_ path: [UInt8], _ status: FileStatus, _ pid: Int32) -> Bool {
+        guard status.mode & S_IFMT == S_IFREG else { return status.device == places.queueDevice }
+        if status.device == places.memoryDevice { noteMemory(path, status.inode, pid) }
+        guard status.device == places.queueDevice else { return false }
+        let name = status.links == 0 ? [] : SharingPlaces.queueName(path)
+        Self.add(pid, name, &queues[status.inode])
         return true
     }
 

@@ -30,7 +30,7 @@ extension DumpReader {
         guard fields.localHasPort, fields.remoteHasPort || fields.relation == .accept else {
             throw JSONError(.missing(key: LineKey.port.rawValue), at: parser.offset)
         }
-        ledger.restore(record(fields))
+        ledger.restore(record(fields), traffic: Traffic(sent: fields.sent, received: fields.received))
     }
 
     private mutating func program(_ parser: inout JSONParser) throws(JSONError) -> ProgramID {
@@ -83,8 +83,6 @@ extension DumpReader {
         record.count = fields.count
         record.access = fields.access
         record.kind = fields.kind
-        record.sent = fields.sent
-        record.received = fields.received
         return record
     }
 }

@@ -30,7 +30,7 @@ struct NameBuffer {
     }
 }
 
-extension ByteInterner {
+extension TextTree {
     /// The number of what was read; the empty string is `.none`.
     mutating func intern(_ name: borrowing NameBuffer) -> TextID {
         name.bytes.isEmpty ? .none : intern(name.bytes)

@@ -2,6 +2,8 @@
 struct DumpLines: ~Copyable {
     var out: LineBuffer
     var programs = ProgramTexts()
+    /// Writes paths out: most records lie in the folder of the one before.
+    var speller = TextSpeller()
     private let chunk: Int
     /// How every dependency's line starts.
     private var start: [UInt8] = []

@@ -32,7 +32,7 @@ extension Ledger {
             progress.position.addingReportingOverflow(most).overflow
                 ? progress.recordCount : progress.position + most)
         while progress.position < end {
-            append(records[progress.position], to: &progress.lines)
+            append(records[progress.position], at: progress.position, to: &progress.lines)
             progress.position += 1
             try progress.lines.endLine(sink)
         }
@@ -45,7 +45,7 @@ extension Ledger {
         return true
     }
 
-    private borrowing func append(_ record: Record, to lines: inout DumpLines) {
+    private borrowing func append(_ record: Record, at position: Int, to lines: inout DumpLines) {
         let key = record.key
         lines.appendStart()
         append(key.program, to: &lines)
@@ -58,10 +58,11 @@ extension Ledger {
             append(key.peer, to: &lines)
         }
         if key.relation == .connect || key.relation == .accept {
+            let traffic = traffic(of: position)
             lines.out.append(",\"sent\":")
-            lines.out.append(decimal: record.sent)
+            lines.out.append(decimal: traffic.sent)
             lines.out.append(",\"received\":")
-            lines.out.append(decimal: record.received)
+            lines.out.append(decimal: traffic.received)
         }
         lines.appendEnd(of: record)
     }
@@ -119,16 +120,15 @@ extension Ledger {
     private borrowing func append(
         _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to lines: inout DumpLines
     ) {
-        texts.withBytes(text) { bytes in
-            lines.out.append(key)
-            if lines.out.appendPlain(bytes) { return }
-            lines.append { out in
-                if !JSONText.append(bytes, to: &out) {
-                    out.append(rawKey)
-                    out.append("\"")
-                    Base64.append(bytes, to: &out)
-                    out.append("\"")
-                }
+        let bytes = lines.speller.spell(text, in: texts)
+        lines.out.append(key)
+        if lines.out.appendPlain(bytes) { return }
+        lines.append { out in
+            if !JSONText.append(bytes, to: &out) {
+                out.append(rawKey)
+                out.append("\"")
+                Base64.append(bytes, to: &out)
+                out.append("\"")
             }
         }
     }

@@ -78,7 +78,7 @@ struct LineBuffer: ~Copyable {
             // The last group overlaps the one before.
             let group = min(offset, end - 8)
             let word = text.loadUnaligned(fromByteOffset: group, as: UInt64.self)
-            if EightBytes.needCare(word) || EightBytes.contain(0x7f, word) { break }
+            if EightBytes.needsEscaping(word) || EightBytes.contain(0x7f, word) { break }
             target.storeBytes(of: word, toByteOffset: 1 + group, as: UInt64.self)
             offset = group + 8
         }

@@ -1,0 +1,35 @@
+import Glibc
+
+/// The number of a kernel, such as 6.18, for what cannot be asked of it in another way.
+public struct KernelRelease: Comparable, Sendable {
+    /// The first number.
+    public var major: Int
+    /// The second number.
+    public var minor: Int
+
+    /// Makes a number.
+    public init(_ major: Int, _ minor: Int) {
+        self.major = major
+        self.minor = minor
+    }
+
+    /// Reads the text of uname(2), such as `6.1.0-18-amd64`; 0.0 for another form.
+    public init(_ text: String) {
+        let numbers = text.split(separator: ".", maxSplits: 2).map { Int($0.prefix { $0.isNumber }) ?? 0 }
+        self.init(numbers.count >= 2 ? numbers[0] : 0, numbers.count >= 2 ? numbers[1] : 0)
+    }
+
+    /// The number of the running kernel.
+    public static let running: KernelRelease = {
+        var name = utsname()
+        guard uname(&name) == 0 else { return KernelRelease(0, 0) }
+        return withUnsafeBytes(of: &name.release) { bytes in
+            KernelRelease(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+        }
+    }()
+
+    /// Ordered as numbers are.
+    public static func < (left: KernelRelease, right: KernelRelease) -> Bool {
+        (left.major, left.minor) < (right.major, right.minor)
+    }
+}

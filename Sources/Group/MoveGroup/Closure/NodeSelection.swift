@@ -1,0 +1,110 @@
+import Glibc
+
+/// What a name that was typed stands for in a graph.
+public enum NodeSelection: Equatable, Sendable {
+    /// These nodes.
+    case found([NodeID])
+    /// Several programs, of which one must have been meant.
+    case ambiguous([NodeID])
+    /// Nothing; these have the nearest names, the nearest first.
+    case nothing(nearest: [NodeID])
+}
+
+extension DependencyGraph {
+    /// Finds what a name stands for among programs and entries; among files too if it names no program.
+    ///
+    /// A glob and the name of a workload stand for all that they match; any other name for one node.
+    public func select(_ pattern: NodePattern) -> NodeSelection {
+        var programs: [NodeID] = []
+        var files: [NodeID] = []
+        var members: [NodeID] = []
+        for number in 0..<UInt32(nodeCount) {
+            let node = NodeID(rawValue: number)
+            switch kind(node) {
+            case .entry, .file:
+                guard withText(node, { pattern.mayMatch(path: $0) }), matches(pattern, node) else { continue }
+                if kind(node) == .entry { programs.append(node) } else { files.append(node) }
+            case .program:
+                let name = self[node]
+                if pattern.matches(name, on: self[host(node)]) { programs.append(node) }
+                if case .program(let program) = name, pattern.matches(self[host(node)]),
+                    pattern.names(workload: program.workload)
+                {
+                    members.append(node)
+                }
+            case .endpoint, .channel: if matches(pattern, node) { files.append(node) }
+            }
+        }
+        if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
+        if programs.isEmpty, !members.isEmpty { return .found(members) }
+        let found = nearest(programs.isEmpty ? files : programs, to: pattern)
+        switch found.count {
+        case 0: return .nothing(nearest: nearest(to: pattern))
+        case 1: return .found(found)
+        default: return .ambiguous(found)
+        }
+    }
+
+    private func nearest(_ nodes: [NodeID], to pattern: NodePattern) -> [NodeID] {
+        guard nodes.count > 1 else { return nodes }
+        let nearness = nodes.map { pattern.nearness(self[$0]) }
+        let most = nearness.max() ?? 0
+        return zip(nodes, nearness).filter { $0.1 == most }.map(\.0)
+    }
+
+    private func matches(_ pattern: NodePattern, _ node: NodeID) -> Bool {
+        pattern.matches(self[node], on: self[host(node)])
+    }
+
+    /// The programs whose names differ least from the one that was typed.
+    private func nearest(to pattern: NodePattern) -> [NodeID] {
+        let wanted = pattern.nameForComparison
+        var best: [(distance: Int, node: NodeID)] = []
+        for number in 0..<UInt32(nodeCount) {
+            let node = NodeID(rawValue: number)
+            var path: [UInt8]
+            switch kind(node) {
+            case .program: if case .program(let name) = self[node] { path = name.path } else { continue }
+            case .entry: path = withText(node) { Array($0) }
+            default: continue
+            }
+            if !pattern.isWholePath { path = Array(path[((path.lastIndex(of: 0x2f) ?? -1) + 1)...]) }
+            // What differs by more than a third is another name.
+            let limit = min(best.count < 5 ? .max : best[best.count - 1].distance - 1, wanted.count / 3 + 1)
+            guard let distance = EditDistance.between(wanted, path, atMost: limit) else { continue }
+            let place = best.firstIndex { $0.distance > distance } ?? best.count
+            best.insert((distance, node), at: place)
+            if best.count > 5 { best.removeLast() }
+        }
+        return best.map(\.node)
+    }
+}
+
+/// How many bytes must be put in, taken out, exchanged or swapped with their neighbour to make one text of
+/// another (optimal string alignment).
+enum EditDistance {
+    /// The distance, or `nil` if it is more than `limit`.
+    static func between(_ one: [UInt8], _ other: [UInt8], atMost limit: Int) -> Int? {
+        guard limit >= 0, abs(one.count - other.count) <= limit, one.count < 4096 else { return nil }
+        var before = [Int](repeating: 0, count: other.count + 1)
+        var last = Array(0...other.count)
+        var here = before
+        for row in 0..<one.count {
+            here[0] = row + 1
+            var least = here[0]
+            for column in 0..<other.count {
+                let isEqual = one[row] == other[column]
+                var cost = min(
+                    last[column + 1] + 1, here[column] + 1, last[column] + (isEqual ? 0 : 1))
+                if row > 0, column > 0, one[row] == other[column - 1], one[row - 1] == other[column] {
+                    cost = min(cost, before[column - 1] + 1)
+                }
+                here[column + 1] = cost
+                least = min(least, cost)
+            }
+            if least > limit { return nil }
+            (before, last, here) = (last, here, before)
+        }
+        return last[other.count] <= limit ? last[other.count] : nil
+    }
+}

@@ -1,0 +1,159 @@
+import Glibc
+import Records
+
+/// Rows of four columns that are put into the graph together.
+///
+/// Nearly every row names something new, at a random place of a large index: a cache miss a row, and most of
+/// the time. Looking at all the places of a batch first lets the processor fetch them side by side.
+struct RowBatch: ~Copyable {
+    /// One end of a row.
+    struct End {
+        var tag: UInt32 = 0
+        /// Whether it is that of the row before.
+        var isRepeated = false
+        var path = HostCache.Field()
+        var hash: UInt64 = 0
+    }
+
+    static let capacity = 32
+    private let ends: UnsafeMutablePointer<End>
+    private(set) var count = 0
+    private var lastFrom: UInt32 = 0
+    /// What looking ahead saw, kept so that it is not optimised away.
+    private var seen: UInt64 = 0
+
+    init() {
+        ends = .allocate(capacity: Self.capacity * 2)
+        ends.initialize(repeating: End(), count: Self.capacity * 2)
+    }
+
+    deinit { ends.deallocate() }
+
+    var isFull: Bool { count == Self.capacity }
+
+    @inline(__always)
+    mutating func append(from: End, to: End) {
+        precondition(count < Self.capacity)
+        ends[count * 2] = from
+        ends[count * 2 + 1] = to
+        count += 1
+    }
+
+    /// Puts the rows into the graph, in order.
+    mutating func flush(into builder: inout GraphBuilder) {
+        for end in 0..<count * 2 where !ends[end].isRepeated {
+            let bytes = ends[end].path.bytes
+            ends[end].hash = builder.nodes.hash(ends[end].tag, bytes)
+        }
+        for end in 0..<count * 2 where !ends[end].isRepeated { seen ^= builder.nodes.peek(ends[end].hash) }
+        for end in 0..<count * 2 where !ends[end].isRepeated {
+            seen ^= builder.nodes.peekEntry(ends[end].hash)
+        }
+        for row in 0..<count {
+            let from = ends[row * 2]
+            if !from.isRepeated {
+                lastFrom = builder.nodes.intern(from.tag, from.path.bytes, hash: from.hash)
+            }
+            let to = ends[row * 2 + 1]
+            let node = builder.nodes.intern(to.tag, to.path.bytes, hash: to.hash)
+            builder.edges.append(lastFrom, node, EdgeMark(.listed))
+        }
+        count = 0
+    }
+}
+
+/// Hosts by the bytes that a list has for them: a list names few hosts, often the one of the row before.
+struct HostCache {
+    private var names: [(bytes: [UInt8], number: HostID)] = []
+    /// Where the fields of the row before lie, and what they stand for: in most lists the rows of a
+    /// program follow one another.
+    private var lastName = Field()
+    private var lastHost = HostID.none
+    private var lastPath = Field()
+
+    /// Some bytes in the buffer that is read.
+    struct Field {
+        var start: UnsafeRawPointer?
+        var count = 0
+
+        @inline(__always)
+        func equals(_ other: Field) -> Bool {
+            guard count == other.count, let start, let otherStart = other.start else { return false }
+            guard count >= 8 else { return memcmp(start, otherStart, count) == 0 }
+            // Without a call; two fields that follow one another mostly differ at the end.
+            guard
+                start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+                    == otherStart.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            else { return false }
+            return count == 8 || memcmp(start, otherStart, count - 8) == 0
+        }
+
+        @inline(__always)
+        var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: start, count: count) }
+    }
+
+    /// Forgets what lies in a buffer that goes.
+    mutating func forget() {
+        lastName = Field()
+        lastPath = Field()
+    }
+
+    /// The first end of a row.
+    @inline(__always)
+    mutating func first(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+        var end = RowBatch.End()
+        if lastName.equals(name) {
+            end.isRepeated = lastPath.equals(path)
+        } else {
+            lastHost = search(name.bytes, &builder)
+            lastName = name
+        }
+        lastPath = path
+        end.path = path
+        end.tag = NodeTag.make(.entry, lastHost)
+        return end
+    }
+
+    /// The second end of a row.
+    @inline(__always)
+    mutating func second(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+        var end = RowBatch.End()
+        end.tag = NodeTag.make(.entry, lastName.equals(name) ? lastHost : search(name.bytes, &builder))
+        end.path = path
+        return end
+    }
+
+    @inline(never)
+    private mutating func search(_ name: UnsafeRawBufferPointer, _ builder: inout GraphBuilder) -> HostID {
+        // Beyond so many the builder's own table is faster.
+        if let found = names.firstIndex(where: { $0.bytes.elementsEqual(name) }) {
+            return names[found].number
+        }
+        let number = builder.listedHost(String(decoding: name, as: UTF8.self))
+        if names.count < 64 { names.append((Array(name), number)) }
+        return number
+    }
+}
+
+/// The hosts that one of two threads met in a list, by numbers of its own: the graph's numbers are given
+/// when both threads rest, in the order of the file.
+struct HostNames: ~Copyable {
+    private var names = NodeTable()
+    /// For each host the tag of an entry on it, as far as they were given.
+    private(set) var tags = Column<UInt32>()
+
+    /// The thread's own number of a host.
+    @inline(__always)
+    mutating func number(_ name: UnsafeRawBufferPointer) -> UInt32 { names.intern(0, name) }
+
+    /// Whether there are hosts without a number in the graph.
+    var hasUnsettled: Bool { tags.count < names.count }
+
+    /// Gives the hosts that are new their numbers in the graph.
+    mutating func settle(_ builder: inout GraphBuilder) {
+        while tags.count < names.count {
+            let name = names.withText(UInt32(tags.count)) { String(decoding: $0, as: UTF8.self) }
+            tags.append(NodeTag.make(.entry, builder.listedHost(name)))
+        }
+    }
+}

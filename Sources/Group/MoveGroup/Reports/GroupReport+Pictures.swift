@@ -1,0 +1,200 @@
+import Records
+
+extension GroupReport {
+    /// Writes the group as a graph in the DOT language of Graphviz: a cluster for each host, an arrow from
+    /// what depends to what it depends on.
+    ///
+    /// - Parameter sink: takes a piece, which is valid only during the call; its error ends the writing.
+    public func writeDot<Failure: Error>(
+        _ options: PictureOptions = PictureOptions(), chunk: Int = 256 << 10,
+        to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let picture = Picture(self, options)
+        var out = OutputBuffer(chunk: chunk)
+        out.bytes += Array(DotStyle.head.utf8)
+        try out.endLine(sink)
+        var next = 0
+        for (number, cluster) in picture.clusters.enumerated() {
+            for box in next..<cluster.boxes.lowerBound { try line(box, "  ") }
+            let title = DotStyle.quoted(Printable.text(cluster.title.utf8))
+            out.bytes += Array("  subgraph cluster_\(number + 1) {\n    label=\(title);\n".utf8)
+            out.bytes += Array("    \(DotStyle.cluster)".utf8)
+            try out.endLine(sink)
+            for box in cluster.boxes { try line(box, "    ") }
+            out.bytes += Array("  }".utf8)
+            try out.endLine(sink)
+            next = cluster.boxes.upperBound
+        }
+        for box in next..<picture.boxes.count { try line(box, "  ") }
+        for arrow in picture.arrows {
+            let style = arrow.isInferred ? " style=dashed" : ""
+            let label = arrow.label.isEmpty ? "" : "label=\(DotStyle.quoted(arrow.label))"
+            let attributes = label + style
+            out.bytes += Array("  n\(arrow.from + 1) -> n\(arrow.to + 1)".utf8)
+            if !attributes.isEmpty { out.bytes += Array(" [\(attributes)]".utf8) }
+            out.bytes.append(";")
+            try out.endLine(sink)
+        }
+        out.bytes.append("}")
+        try out.endLine(sink)
+        try out.flush(sink)
+
+        func line(_ number: Int, _ indent: String) throws(Failure) {
+            out.bytes += Array(
+                "\(indent)n\(number + 1) [\(DotStyle.attributes(picture.boxes[number]))];".utf8)
+            try out.endLine(sink)
+        }
+    }
+}
+
+/// How DOT draws a group. Colours are those of Okabe and Ito, made light: they can be distinguished whatever
+/// one's colour vision, and shapes say the same.
+enum DotStyle {
+    static let head = """
+        digraph group {
+          rankdir=LR;
+          bgcolor="white";
+          fontname="Helvetica,Arial,sans-serif";
+          nodesep=0.22;
+          ranksep=1.0;
+          node [fontname="Helvetica,Arial,sans-serif" fontsize=10 style=filled color="#4d4d4d" margin="0.12,0.06"];
+          edge [fontname="Helvetica,Arial,sans-serif" fontsize=8 color="#666666" fontcolor="#444444" arrowsize=0.6];
+        """
+
+    static let cluster =
+        "labeljust=l; fontsize=12; style=\"rounded,filled\"; color=\"#bbbbbb\"; fillcolor=\"#f7f7f7\"; margin=14;"
+
+    static func attributes(_ box: Picture.Box) -> String {
+        let label = quoted(lines: box.lines)
+        var text = "label=\(label) tooltip=\(quoted(box.tip)) \(look(box.shape))"
+        if box.isStart { text += " penwidth=3 color=\"#000000\"" }
+        if box.isStop { text += " peripheries=2" }
+        return text
+    }
+
+    private static func look(_ shape: Picture.Shape) -> String {
+        switch shape {
+        case .program: "shape=box style=\"rounded,filled\" fillcolor=\"#bfe0f5\""
+        case .entry: "shape=box style=\"rounded,filled\" fillcolor=\"#e5e5e5\""
+        case .file: "shape=note fillcolor=\"#ffffff\""
+        case .files: "shape=folder fillcolor=\"#ffffff\""
+        case .boundFile: "shape=note fillcolor=\"#fbe3a6\" penwidth=1.5"
+        case .endpoint: "shape=cds fillcolor=\"#c4e8d8\""
+        case .channel: "shape=hexagon fillcolor=\"#f3d3e3\""
+        case .outside: "shape=box style=\"dashed,filled\" color=\"#b34700\" fillcolor=\"#ffffff\""
+        }
+    }
+
+    /// A string of DOT that shows a text as it is: a backslash would begin an escape, and an ampersand a
+    /// character of HTML.
+    static func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
+
+    static func quoted(lines: [String]) -> String { "\"\(lines.map(escaped).joined(separator: "\\n"))\"" }
+
+    private static func escaped(_ text: String) -> String {
+        var out = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\\": out += "\\\\"
+            case "\"": out += "\\\""
+            case "&": out += "&amp;"
+            default: out.unicodeScalars.append(scalar)
+            }
+        }
+        return out
+    }
+}
+
+extension GroupReport {
+    /// Writes the group as a flowchart of Mermaid: a subgraph for each host, an arrow from what depends to
+    /// what it depends on.
+    ///
+    /// - Parameter sink: takes a piece, which is valid only during the call; its error ends the writing.
+    public func writeMermaid<Failure: Error>(
+        _ options: PictureOptions = PictureOptions(), chunk: Int = 256 << 10,
+        to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        let picture = Picture(self, options)
+        var out = OutputBuffer(chunk: chunk)
+        out.bytes.append("flowchart LR")
+        try out.endLine(sink)
+        var next = 0
+        for (number, cluster) in picture.clusters.enumerated() {
+            for box in next..<cluster.boxes.lowerBound { try line(box, "    ") }
+            let title = MermaidStyle.quoted(lines: [Printable.text(cluster.title.utf8)])
+            out.bytes += Array("    subgraph h\(number + 1)[\(title)]".utf8)
+            try out.endLine(sink)
+            for box in cluster.boxes { try line(box, "        ") }
+            out.bytes += Array("    end".utf8)
+            try out.endLine(sink)
+            next = cluster.boxes.upperBound
+        }
+        for box in next..<picture.boxes.count { try line(box, "    ") }
+        for arrow in picture.arrows {
+            let body = arrow.isInferred ? "-.->" : "-->"
+            let label = arrow.label.isEmpty ? "" : "|\(MermaidStyle.quoted(lines: [arrow.label]))|"
+            out.bytes += Array("    n\(arrow.from + 1) \(body)\(label) n\(arrow.to + 1)".utf8)
+            try out.endLine(sink)
+        }
+        out.bytes += Array(MermaidStyle.classes.utf8)
+        try out.endLine(sink)
+        let starts = picture.boxes.indices.filter { picture.boxes[$0].isStart }
+        for number in starts {
+            out.bytes += Array("    style n\(number + 1) stroke:#000000,stroke-width:3px".utf8)
+            try out.endLine(sink)
+        }
+        try out.flush(sink)
+
+        func line(_ number: Int, _ indent: String) throws(Failure) {
+            out.bytes += Array((indent + MermaidStyle.box(picture.boxes[number], "n\(number + 1)")).utf8)
+            try out.endLine(sink)
+        }
+    }
+}
+
+/// How Mermaid draws a group; the colours are those of `DotStyle`.
+enum MermaidStyle {
+    static let classes = """
+            classDef program fill:#bfe0f5,stroke:#4d4d4d,color:#000000
+            classDef entry fill:#e5e5e5,stroke:#4d4d4d,color:#000000
+            classDef copied fill:#ffffff,stroke:#4d4d4d,color:#000000
+            classDef bound fill:#fbe3a6,stroke:#4d4d4d,color:#000000
+            classDef address fill:#c4e8d8,stroke:#4d4d4d,color:#000000
+            classDef channel fill:#f3d3e3,stroke:#4d4d4d,color:#000000
+            classDef outside fill:#ffffff,stroke:#b34700,color:#000000,stroke-dasharray:4
+        """
+
+    static func box(_ box: Picture.Box, _ id: String) -> String {
+        let label = quoted(lines: box.lines)
+        return switch box.shape {
+        case .program: "\(id)(\(label)):::program"
+        case .entry: "\(id)(\(label)):::entry"
+        case .file: "\(id)[\(label)]:::copied"
+        case .files: "\(id)[[\(label)]]:::copied"
+        case .boundFile: "\(id)[(\(label))]:::bound"
+        case .endpoint: "\(id)([\(label)]):::address"
+        case .channel: "\(id){{\(label)}}:::channel"
+        case .outside: "\(id)[\(label)]:::outside"
+        }
+    }
+
+    /// A quoted label in which nothing but letters, digits and plain marks stands for itself: Mermaid reads
+    /// HTML, Markdown and escapes of its own in it.
+    static func quoted(lines: [String]) -> String {
+        "\"" + lines.map(escaped).joined(separator: "<br/>") + "\""
+    }
+
+    private static func escaped(_ text: String) -> String {
+        var out = ""
+        for scalar in text.unicodeScalars {
+            switch scalar {
+            case "\"": out += "#quot;"
+            case "0"..."9", "A"..."Z", "a"..."z", " ", "/", ".", "-", ",", ":", "(", ")", "@", "+":
+                out.unicodeScalars.append(scalar)
+            case _ where scalar.value >= 0x80: out.unicodeScalars.append(scalar)
+            default: out += "#\(scalar.value);"
+            }
+        }
+        return out
+    }
+}

@@ -1,0 +1,190 @@
+import CLinux
+import Glibc
+import Observation
+import Procfs
+import Records
+import SystemCalls
+
+/// A scan under way: processes are read in slices, those that matter most first, and sockets at the end.
+///
+/// What a slice found may have changed by the end, as it may have a moment after a scan in one piece: events tell of
+/// it. A socket or pipe is looked up among the holders that were found, whose inode is not given to another for
+/// billions of sockets to come.
+struct ScanCursor: ~Copyable {
+    private let scanner: Scanner
+    private let depth: ScanRequest.Depth
+    private var snapshot = HostSnapshot()
+    private var holders = DescriptorHolders()
+    private var mounts: MountKinds
+    /// Processes yet to be read, the next one last.
+    private var waiting: [Int32]
+    private let scratch = DescriptorScratch()
+
+    /// Begins a scan: the processes that there are at this moment are those that it will read.
+    ///
+    /// - Parameter first: processes to be read before the others, such as those of which events came; one that is
+    ///   not there is left out.
+    init(_ scanner: Scanner, _ depth: ScanRequest.Depth, first: [Int32] = []) {
+        self.scanner = scanner
+        self.depth = depth
+        snapshot.monotonic = Clock.monotonic()
+        snapshot.wall = Clock.wall()
+        mounts = MountKinds(scanner.roots.table)
+        do throws(SystemError) {
+            let all = try ProcessList.read()
+            if first.isEmpty {
+                waiting = all.reversed()
+            } else {
+                let urgent = Set(first)
+                let active = all.filter { urgent.contains($0) }
+                waiting = all.filter { !urgent.contains($0) }.reversed() + active
+                self.urgent = active.count
+            }
+        } catch {
+            waiting = []
+            snapshot.failures.append(ScanFailure("processes", error.code))
+        }
+        snapshot.addresses = scanner.network.addresses()
+    }
+
+    /// How many processes are yet to be read.
+    var remaining: Int { waiting.count }
+
+    /// How many of those that come first are yet to be read.
+    private(set) var urgent = 0
+
+    /// Reads processes until all are read or the time has come, `CLOCK_MONOTONIC`, nanoseconds; one at least.
+    ///
+    /// - Returns: whether all are read.
+    mutating func advance(until deadline: UInt64) -> Bool {
+        while let pid = waiting.popLast() {
+            urgent = max(urgent - 1, 0)
+            read(pid)
+            if deadline != .max, Clock.monotonic() >= deadline { break }
+        }
+        return waiting.isEmpty
+    }
+
+    /// Reads the sockets and puts together what was found. Processes that were not read are missing, as the snapshot
+    /// says.
+    consuming func finish() -> HostSnapshot {
+        snapshot.isComplete = waiting.isEmpty
+        scanner.addSockets(&snapshot, holders)
+        scanner.addChannels(&snapshot, holders)
+        snapshot.channels += holders.shared.channels()
+        return snapshot
+    }
+
+    // MARK: One process
+
+    private mutating func read(_ pid: Int32) {
+        do throws(SystemError) {
+            let begun = Clock.monotonic()
+            let directory = try ProcessDirectory(opening: pid)
+            guard var process = scan(directory) else { return }
+            process.time = begun
+            snapshot.processes.append(process)
+        } catch {
+            // It has gone, or it is this daemon that lacks something, and then all others are missing likewise.
+            guard error.code != ENOENT && error.code != ESRCH else { return }
+            let failure = ScanFailure("processes", error.code)
+            if !snapshot.failures.contains(failure) { snapshot.failures.append(failure) }
+        }
+    }
+
+    private mutating func scan(_ directory: borrowing ProcessDirectory) -> ProcessSnapshot? {
+        let pid = directory.pid
+        let facts: ProcessFacts
+        switch depth {
+        case .full:
+            guard let found = LiveSurroundings.facts(directory, scanner.files) else { return nil }
+            facts = found
+        case .open:
+            let place = scanner.network.inode == nil ? 0 : directory.namespace("net") ?? 0
+            facts = ProcessFacts(pid: pid, parent: 0, executable: [], network: place)
+        }
+        var files: [HeldFile] = []
+        // Numbers first: reading a link in the middle of the folder's own listing is fine, but an
+        // escaping closure over a borrowed directory is not.
+        var paths: [(number: Int32, path: [UInt8])] = []
+        directory.descriptors(scratch) { number, target in
+            if target.first == UInt8(ascii: "/") {
+                paths.append((number, Array(target)))
+            } else {
+                holders.note(target, pid)
+            }
+        }
+        for entry in paths {
+            if let file = heldFile(directory, entry.number, entry.path) { files.append(file) }
+        }
+        // Of most processes nothing is mapped that others could share: then only a full scan reads the table.
+        guard depth == .full || directory.mayHaveSharedMappings() else {
+            return ProcessSnapshot(facts: facts, files: files)
+        }
+        let maps = directory.maps()
+        holders.shared.note(maps: maps, directory)
+        // Of shared memory the descriptor is mostly closed at once, and the kernel reports the closing only
+        // when the last mapping goes.
+        for mapped in MappedFile.parse(maps, sharedWritable: depth == .open) {
+            let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
+            files.append(HeldFile(path: mapped.path, access: access, kind: .regular))
+        }
+        return ProcessSnapshot(facts: facts, files: files)
+    }
+
+    private mutating func heldFile(
+        _ directory: borrowing ProcessDirectory, _ number: Int32, _ path: [UInt8]
+    ) -> HeldFile? {
+        guard let information = directory.descriptorInformation(number), information.flags & O_PATH == 0
+        else {
+            return nil
+        }
+        let isWritable = information.flags & O_ACCMODE != O_RDONLY
+        let access: Access = isWritable ? [.opened, .written] : .opened
+        switch mounts.kind(information.mount, directory) {
+        case .pseudo:
+            // A message queue is shared by its name; nothing else of these has to move.
+            if let status = directory.statistics(descriptor: number) {
+                _ = holders.shared.note(path, status, directory.pid)
+            }
+            return nil
+        case .foreign:
+            // Its server is not asked: what the link and the flags say is all that is known.
+            let mark = Array(" (deleted)".utf8)
+            guard depth == .full || isWritable, path.suffix(mark.count) != mark[...] else { return nil }
+            let kind: FileKind = information.flags & O_DIRECTORY != 0 ? .directory : .regular
+            return HeldFile(path: path, access: access, kind: kind)
+        case .local, .unknown: break
+        }
+        guard let status = directory.statistics(descriptor: number), let kind = FileKind(mode: status.mode)
+        else { return nil }
+        if holders.shared.note(path, status, directory.pid) { return nil }
+        if kind == .fifo { holders.noteFifo(path, directory.pid) }
+        if depth == .open && !isWritable { return nil }
+        // Deleted, or one of the kernel's views of itself.
+        guard status.links > 0, !mounts.table.pseudoDevices.contains(status.device) else { return nil }
+        return HeldFile(path: path, access: access, kind: kind)
+    }
+}
+
+/// Who answers for mounts, those of other mount namespaces included: their tables are read when a descriptor leads
+/// there, once for each namespace.
+struct MountKinds {
+    let table: MountTable
+    private var others: [UInt64: FilesystemKind] = [:]
+    private var namespaces: Set<UInt64> = []
+
+    init(_ table: MountTable) { self.table = table }
+
+    /// The kind of a mount on which a descriptor of a process lies; `unknown` for one that is mounted nowhere.
+    mutating func kind(_ mount: UInt64, _ process: borrowing ProcessDirectory) -> FilesystemKind {
+        if let kind = table.kind(ofMount: mount) ?? others[mount] { return kind }
+        if let namespace = process.namespace("mnt"), namespaces.insert(namespace).inserted {
+            for mount in process.mounts() { others[UInt64(clamping: mount.id)] = mount.kind }
+        }
+        let kind = others[mount] ?? .unknown
+        // One that is in no table, as that of memfd_create(2), is met again and again.
+        others[mount] = kind
+        return kind
+    }
+}

@@ -1,0 +1,74 @@
+import ArgumentParser
+import MoveGroup
+import SystemCalls
+
+struct AdviseCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "advise",
+        abstract: "Say how lightly a program's move group can be isolated, and what that moves.",
+        usage: "retinue advise <program> [--from <file> ...] [<options>]",
+        discussion: """
+            Computes the move group of PROGRAM and says for each of its hosts what the members use of it, \
+            which of chroot, container and virtual machine isolates that, why the lighter ones do not, and \
+            how many bytes each of them moves. Files are looked at where they are: on this machine for its \
+            own records, below DIR for a host named with --root; sizes are measured, or said to be unknown.
+
+            Files are matched to Debian packages where the host has dpkg, so that these can be installed \
+            at the destination and only the rest needs copying. To compare, the packages' files are read.
+
+            What no record shows decides nothing: watch for as long as the program needs to show all \
+            that it does.
+
+            Examples:
+              retinue advise nginx --from web.ndjson
+              retinue advise nginx --from web.ndjson db.ndjson --root db1=/mnt/db1
+              retinue advise web.service --from host.ndjson --walk
+              retinue advise nginx --from web.ndjson --format json | jq '.hosts[].advice'
+
+            Exit status: as for retinue group.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @OptionGroup var options: GroupOptions
+
+    @OptionGroup var roots: RootOptions
+
+    @Flag(help: "Measure a virtual machine by looking at every file; takes minutes.")
+    var walk = false
+
+    @Option(help: "How to print it.")
+    var format = Format.table
+
+    func run() throws {
+        let group = try options.group(of: program, in: try options.graph(), hasReasons: false)
+        let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
+        try roots.check(against: group.graph.hosts)
+        let advice = group.isolationAdvice()
+        guard !advice.isEmpty else {
+            throw Failure("the group has no program or file on any host: there is nothing to isolate")
+        }
+        let measured = try advice.map { advice in
+            MeasuredAdvice(
+                advice: advice,
+                measure: try HostMeasure(
+                    group.graph.paths(of: advice.uses), root: roots.root(of: group.graph[advice.host]),
+                    walks: walk))
+        }
+        switch format {
+        case .table:
+            let text = AdviceText(group, width: Terminal.width)
+            try Output.standard.write(text.page(measured))
+        case .json: try Output.standard.write(AdviceJSON.document(group, measured))
+        }
+    }
+}
+
+/// Advice for a host, with what was measured of it.
+struct MeasuredAdvice {
+    var advice: IsolationAdvice
+    var measure: HostMeasure
+}

@@ -1,0 +1,195 @@
+import ArgumentParser
+import MoveGroup
+import Records
+import SystemCalls
+
+struct GroupCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "group",
+        abstract: "Show everything that has to move with a program, on every host, and why.",
+        usage: "retinue group <program> [--from <file> ...] [<options>]",
+        discussion: """
+            Joins the records of any number of hosts and follows what depends on what from PROGRAM: the \
+            files that it uses, the programs that share files which are written, those that it starts and \
+            those that start it, those that it talks to on whichever host. It stops at the boundary, and \
+            says where and by which rule (retinue policy prints the rules).
+
+            PROGRAM and PATTERN are [HOST:]PATH[@WORKLOAD]: a path or the last part of one, of a program \
+            or script; * is any text without a slash, ? one character, ** any text; HOST is an id, a name \
+            or an address (IPv6 in brackets). PATH@ is a program without a workload, 'EXECUTABLE SCRIPT' a \
+            script in one of several interpreters. The name of a workload stands for all of its programs. A \
+            name that means several programs is answered by the choices, each of which can be typed to mean \
+            just that. PATTERN may also be an address or an IPC object: tcp:10.0.0.9:5432, \
+            db1:unix:/run/app.sock. A backslash makes the character behind it mean itself; \\n, \\xff and \
+            \\u{202e} are as tables show them.
+
+            Examples:
+              retinue group nginx                               on this host, by its daemon
+              retinue group web1:/usr/sbin/nginx --from *.ndjson
+              retinue group shop.service --from *.ndjson --explain
+              retinue group nginx --from *.ndjson --stop-at '**/postgres'
+              retinue group nginx --from *.ndjson --format svg -o nginx.svg
+              retinue group 10.0.0.1:/opt/ap --from list.csv --symmetric --format csv
+
+            Exit status: 0 success; 1 the output cannot be written, or a wrong command line; 2 an input file, \
+            the policy or a name is not what it should be; 3 the daemon cannot be reached.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument {
+        case table, json, csv, list, records, dot, mermaid, svg, prov
+    }
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @OptionGroup var options: GroupOptions
+
+    @Option(help: "How to print it.")
+    var format = Format.table
+
+    @Flag(help: "Give the reason of every member (table, csv).")
+    var explain = false
+
+    @Flag(help: "Name every member (table), draw every file (dot, mermaid, svg).")
+    var all = false
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"),
+        completion: .file())
+    var output = "-"
+
+    @Flag(help: "Say on standard error how long each phase took, and how large the graph is.")
+    var stats = false
+
+    func validate() throws {
+        guard !explain || format == .table || format == .csv else {
+            throw ValidationError("--explain is for --format table and csv; json has every reason")
+        }
+    }
+
+    func run() throws {
+        var times = PhaseTimes()
+        let graph = try options.graph()
+        times.end("read and join")
+        let closure = try options.closure(hasReasons: explain || hasReasons)
+        let start = try NodeChoice(graph).nodes(for: program)
+        times.end("find the program")
+        let group = graph.moveGroup(of: start, closure)
+        times.end("closure")
+        let report = GroupReport(group)
+        try OutputFile.write(to: output) { output in
+            switch format {
+            case .table: try GroupTable(report, explain: explain, all: all).write(to: output)
+            case .json: try report.writeJSON { try output.write($0) }
+            case .csv: try report.writeCSV(explain: explain) { try output.write($0) }
+            case .list: try report.writeList { try output.write($0) }
+            case .records: try report.writeRecords { try output.write($0) }
+            case .dot: try report.writeDot(picture) { try output.write($0) }
+            case .mermaid: try report.writeMermaid(picture) { try output.write($0) }
+            case .svg: try Graphviz.draw(report, picture, to: output)
+            case .prov: try report.writeProvenance { try output.write($0) }
+            }
+        }
+        times.end("write")
+        if stats { say(times, group) }
+        // A table has them itself.
+        if format != .table { for warning in report.warnings { Diagnostics.say(warning) } }
+    }
+
+    private func say(_ times: PhaseTimes, _ group: MoveGroup) {
+        let graph = group.graph
+        Diagnostics.say(
+            "\(Quantity.grouped(graph.edgeCount)) dependencies of \(Quantity.grouped(graph.nodeCount)) nodes, "
+                + "\(Quantity.bytes(graph.footprint)), \(Quantity.grouped(group.members.count)) members: \(times.text)"
+        )
+    }
+
+    private var hasReasons: Bool {
+        switch format {
+        case .table, .json, .dot, .mermaid, .svg, .prov: true
+        case .csv, .list, .records: false
+        }
+    }
+
+    private var picture: PictureOptions {
+        var options = PictureOptions()
+        if all { options.fileLimit = nil }
+        return options
+    }
+}
+
+/// How long each phase of a command took.
+struct PhaseTimes {
+    private var last = Clock.monotonic()
+    private var phases: [(name: String, nanoseconds: UInt64)] = []
+
+    /// Ends a phase.
+    mutating func end(_ name: String) {
+        let now = Clock.monotonic()
+        phases.append((name, now - last))
+        last = now
+    }
+
+    /// `read 24.1 ms, closure 3.9 ms`.
+    var text: String {
+        phases.map { "\($0.name) \(Quantity.decimal(Double($0.nanoseconds) / 1e6)) ms" }.joined(
+            separator: ", ")
+    }
+}
+
+/// A move group for people.
+struct GroupTable {
+    private let report: GroupReport
+    private let explain: Bool
+    private let all: Bool
+
+    init(_ report: GroupReport, explain: Bool, all: Bool) {
+        self.report = report
+        self.explain = explain
+        self.all = all
+    }
+
+    func write(to output: Output) throws {
+        let summary = report.summary(rowLimit: all ? nil : 50)
+        try output.write(Paragraph.text(summary.heading, indent: 0, width: Terminal.width))
+        if explain {
+            try output.write("\n" + report.reasonLines(of: report.members).map { $0 + "\n" }.joined())
+        } else {
+            for host in summary.hosts { try output.write(text(host)) }
+        }
+        if let boundary = summary.boundary { try output.write(text(boundary)) }
+        if let endpoints = summary.endpoints { try output.write(text(endpoints)) }
+        if summary.warnings.isEmpty { return }
+        let notes = summary.warnings.map { Paragraph.text("note: \($0)", indent: 0, width: Terminal.width) }
+        try output.write("\n" + notes.joined())
+    }
+
+    private func text(_ section: GroupSummary.Section) -> String {
+        var table = TextTable(
+            section.columns.map { column in
+                TextTable.Column(
+                    title: column.title, isNumber: column.isNumber, cut: column.mayBeCut ? .end : nil)
+            })
+        for row in section.rows { table.add(row) }
+        return "\n\(section.title)\n" + table.text(width: Terminal.width)
+    }
+}
+
+struct PolicyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy",
+        abstract: "Print the rules that say where a move group ends.",
+        discussion: """
+            The default rules in the form of a policy file: a start for one of your own, to be named by \
+            --policy or put at /etc/retinue/boundary.policy. The default rules follow behind it unless it has a \
+            line "no default".
+
+            Examples:
+              retinue policy | less
+              echo 'system **/node_exporter' > mine.policy
+              retinue group nginx --policy mine.policy
+            """)
+
+    func run() throws { try Output.standard.write(BoundaryPolicy.standardText) }
+}

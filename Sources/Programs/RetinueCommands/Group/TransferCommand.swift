@@ -1,0 +1,200 @@
+import ArgumentParser
+import Glibc
+import MoveGroup
+import Records
+
+struct TransferCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "transfer",
+        abstract: "Show in which order to copy the files of a move group: pre-copy and final copy.",
+        usage: "retinue transfer <program> [--from <file> ...] [<options>]",
+        discussion: """
+            The pre-copy runs while the programs do, the final copy after they have stopped. Files that are \
+            only read or were long not written come first, the large before the small; those still being \
+            written come last, in the final copy. Of a file that was written before, but not lately, the rate of \
+            its writes shows how likely it is written again before the pre-copy ends.
+
+            Sizes are looked up in the files themselves: those of this host, and of others whose files are \
+            mounted somewhere (--root).
+
+            paths0 has the files of one host, since paths do not say whose they are: --host says which, \
+            where there are several.
+
+            Examples:
+              retinue transfer nginx --from *.ndjson
+              retinue transfer nginx --from *.ndjson --root db1=/mnt/db1 --bandwidth 40
+              retinue transfer nginx --phase pre-copy --format paths0 |
+                rsync -ar --from0 --files-from=- / new:/srv/root
+              retinue transfer nginx --from *.ndjson --host db1 --format paths0
+
+            Exit status: as for retinue group.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument { case table, csv, paths0 }
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @OptionGroup var options: GroupOptions
+
+    @OptionGroup var roots: RootOptions
+
+    @Option(help: ArgumentHelp("What the copy makes.", valueName: "MiB/s"))
+    var bandwidth = 100.0
+
+    @Option(
+        help: ArgumentHelp(
+            "A file last written less than this before the end of the records is still being written.",
+            valueName: "seconds"))
+    var quiet = 600.0
+
+    @Option(help: "Only this phase.")
+    var phase: TransferPlan.Phase?
+
+    @Option(help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"))
+    var host: String?
+
+    @Option(help: "How to print it; paths0 ends each path with a NUL.")
+    var format = Format.table
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"),
+        completion: .file())
+    var output = "-"
+
+    func validate() throws {
+        guard bandwidth > 0, bandwidth.isFinite else { throw ValidationError("--bandwidth is more than 0") }
+        guard quiet >= 0, quiet < 1e9 else { throw ValidationError("--quiet is a number of seconds") }
+    }
+
+    func run() throws {
+        let graph = try options.graph()
+        let group = try options.group(of: program, in: graph, hasReasons: false)
+        let sizes = try FileSizeReader(graph, roots)
+        var planning = TransferPlan.Options()
+        planning.bandwidth = bandwidth * 1024 * 1024
+        planning.quiet = UInt64(quiet * 1e9)
+        let plan = TransferPlan(group, planning) { sizes.size(of: $0) }
+        let text = try TransferText(plan, graph, phase, hosts: host.map { try graph.hosts(named: $0) })
+        if format == .paths0 {
+            try text.checkOneHost()
+            try text.checkPaths()
+        }
+        try OutputFile.write(to: output) { output in
+            switch format {
+            case .table: try output.write(text.table(width: Terminal.width))
+            case .csv: try output.write(text.csv)
+            case .paths0: try output.write(text.paths)
+            }
+        }
+        for remark in sizes.remarks(on: plan) + text.remarks(on: group) { Diagnostics.say(remark) }
+    }
+}
+
+extension TransferPlan.Phase: ExpressibleByArgument {}
+
+/// A transfer plan as text.
+struct TransferText {
+    private let plan: TransferPlan
+    private let graph: DependencyGraph
+    private let items: [TransferPlan.Item]
+
+    /// - Parameters:
+    ///   - phase: only this one.
+    ///   - hosts: only files of these, by their numbers.
+    init(_ plan: TransferPlan, _ graph: DependencyGraph, _ phase: TransferPlan.Phase?, hosts: [Int]? = nil) {
+        self.plan = plan
+        self.graph = graph
+        items = plan.items.filter { item in
+            (phase == nil || item.phase == phase)
+                && hosts?.contains(Int(graph.host(item.node).rawValue)) != false
+        }
+    }
+
+    /// Paths alone do not say whose they are.
+    func checkOneHost() throws(Failure) {
+        let hosts = Set(items.map { graph.host($0.node) })
+        guard hosts.count > 1 else { return }
+        throw Failure(
+            "paths0 is of one host, and the files are on several: name one by --host",
+            details: hosts.map { graph[$0].title.printable }.sorted(), status: ExitStatus.badInput)
+    }
+
+    /// A path that means something else to what copies: the kernel reports none, so a dump that has one was damaged or
+    /// made to mislead. Absolute paths begin neither with `-` nor with the `#` and `;` of rsync's comments.
+    func checkPaths() throws(Failure) {
+        let wrong = items.map { path($0.node) }.filter { !Self.isPlain($0) }
+        guard let first = wrong.first else { return }
+        throw Failure(
+            "\(Quantity.counted(wrong.count, "path")) that no kernel reports (not absolute, with a NUL or with . or .. "
+                + "in it), of which a copy would take something else; nothing was written. The first: "
+                + Printable.text(first), status: ExitStatus.badInput)
+    }
+
+    private static func isPlain(_ path: [UInt8]) -> Bool {
+        path.first == UInt8(ascii: "/") && !path.contains(0)
+            && path.split(separator: UInt8(ascii: "/")).allSatisfy { $0 != [0x2e] && $0 != [0x2e, 0x2e] }
+    }
+
+    /// What is a member and may be a file, but is not in the plan.
+    func remarks(on group: MoveGroup) -> [String] {
+        let entries = group.members.count { graph.kind($0) == .entry }
+        return entries == 0
+            ? []
+            : [
+                "not in the plan, since lists do not distinguish programs from files: "
+                    + Quantity.counted(entries, "member")
+            ]
+    }
+
+    /// For people.
+    func table(width: Int) -> String {
+        var table = TextTable([
+            .init(title: "PHASE"), .init(title: "SIZE", isNumber: true), .init(title: "LAST WRITE"),
+            .init(title: "AGAIN", isNumber: true), .init(title: "HOST"), .init(title: "FILE", cut: .start),
+        ])
+        for item in items {
+            table.add([
+                item.phase.rawValue, item.bytes.map { Quantity.bytes($0) } ?? "?",
+                item.lastWrite == 0 ? "-" : String(Timestamp.text(item.lastWrite).prefix(19)),
+                item.rewrite < 0.005 ? "-" : "\(Int((item.rewrite * 100).rounded())) %",
+                graph[graph.host(item.node)].title.printable, Printable.text(path(item.node)),
+            ])
+        }
+        let pre = plan.items.filter { $0.phase == .preCopy }.count
+        let seconds = Quantity.decimal(plan.preCopySeconds)
+        return table.text(width: width) + """
+
+            pre-copy: \(Quantity.counted(pre, "file")), \(Quantity.bytes(plan.bytes(.preCopy))), \(seconds) s
+            final copy: \(Quantity.counted(plan.items.count - pre, "file")), \
+            \(Quantity.bytes(plan.bytes(.finalCopy))); expected with what is written again: \
+            \(Quantity.bytes(plan.expectedFinalBytes))
+
+            """
+    }
+
+    /// For programs.
+    var csv: [UInt8] {
+        var out = Array("phase,host,path,bytes,last write,rewrite\n".utf8)
+        for item in items {
+            out += Array("\(item.phase.rawValue),".utf8)
+            Array(graph[graph.host(item.node)].id.utf8).withUnsafeBytes { SheetCell.append($0, to: &out) }
+            out.append(UInt8(ascii: ","))
+            graph.withText(item.node) { SheetCell.append($0, to: &out) }
+            let bytes = item.bytes.map(String.init) ?? ""
+            let time = item.lastWrite == 0 ? "" : Timestamp.text(item.lastWrite)
+            out += Array(",\(bytes),\(time),\(Int((item.rewrite * 1000).rounded()))e-3\n".utf8)
+        }
+        return out
+    }
+
+    /// For `rsync --from0 --files-from`, `tar --null -T`, `xargs -0`.
+    var paths: [UInt8] {
+        var out: [UInt8] = []
+        for item in items { out += path(item.node) + [0] }
+        return out
+    }
+
+    private func path(_ node: NodeID) -> [UInt8] { graph.withText(node) { Array($0) } }
+}

@@ -1,0 +1,87 @@
+import ArgumentParser
+import KernelProbe
+import Text
+
+struct ProbeCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "probe",
+        abstract: "Say what this kernel and these privileges allow.",
+        discussion: """
+            Looks at this host as retinued would at its start, and changes nothing. What is missing and \
+            needed keeps retinued from starting; what is missing otherwise makes it see less, which its \
+            status and its dumps then say.
+
+            Examples:
+              sudo retinue probe                   as the daemon would see it
+              retinue probe --format json          for scripts
+
+            Exit status: 0 all that is needed is there; 1 something needed is missing.
+            """)
+
+    enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
+
+    @Option(help: "How to print it.")
+    var format = Format.table
+
+    func run() throws {
+        let report = ProbeReport(KernelProbe.run())
+        switch format {
+        case .table: try Output.standard.write(report.table(width: Terminal.width))
+        case .json: try Output.standard.write(report.json)
+        }
+        if !report.isSufficient { throw ExitCode(ExitStatus.negative) }
+    }
+}
+
+/// What a probe found, in the forms in which it is printed.
+struct ProbeReport {
+    let probe: KernelProbe
+
+    init(_ probe: KernelProbe) { self.probe = probe }
+
+    /// Whether all that is needed is there.
+    var isSufficient: Bool { probe.findings.allSatisfy { $0.isAvailable || !$0.isNeeded } }
+
+    func table(width: Int) -> String {
+        var text = "kernel \(probe.kernel.printable)\n\n"
+        var table = TextTable([
+            .init(title: "FEATURE", cut: .end), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
+        ])
+        for finding in probe.findings {
+            table.add([finding.name.printable, finding.state, finding.detail.printable])
+        }
+        text += table.text(width: width)
+        for finding in probe.findings where !finding.isAvailable && !finding.remedy.isEmpty {
+            text += "\n\(finding.name.printable):\n"
+            text += Paragraph.text(finding.remedy.printable, indent: 2, width: width)
+        }
+        text += "\n" + (isSufficient ? "retinued can run here.\n" : "retinued cannot run here as it is.\n")
+        return text
+    }
+
+    var json: [UInt8] {
+        var out = JSONWriter()
+        out.object { out in
+            out.member("kernel", text: probe.kernel)
+            out.member("sufficient", flag: isSufficient)
+            out.key("findings")
+            out.beginArray()
+            for finding in probe.findings {
+                out.object { out in
+                    out.member("name", text: finding.name)
+                    out.member("available", flag: finding.isAvailable)
+                    out.member("needed", flag: finding.isNeeded)
+                    out.member("detail", text: finding.detail)
+                    out.member("remedy", text: finding.remedy)
+                }
+            }
+            out.endArray()
+        }
+        out.endDocument()
+        return out.bytes
+    }
+}
+
+extension KernelProbe.Finding {
+    fileprivate var state: String { isAvailable ? "yes" : isNeeded ? "MISSING" : "no" }
+}

@@ -1,0 +1,3 @@
+// What a record is made of comes with the records: texts and addresses.
+@_exported public import Net
+@_exported public import Text

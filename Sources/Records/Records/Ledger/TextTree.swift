@@ -1,0 +1,368 @@
+import Glibc
+import Text
+
+/// The number of a text; 0 stands for "none".
+public struct TextID: Hashable, Sendable {
+    /// Number of the text's node in its tree.
+    public let rawValue: UInt32
+    /// Makes a number from a position; for readers of stored forms.
+    public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// No text.
+    public static let none = TextID(rawValue: 0)
+}
+
+/// Texts, most of them paths, each kept once, known by a small number.
+///
+/// A text is a node: the text before its last `/`, which is another node, and the bytes behind it, its name. So a
+/// folder's path is kept once however much lies in it, and a path takes memory for its last name alone, however deep
+/// it lies. A text without a `/` has no parent; `/etc` is the name `etc` below the empty text, `/` the empty name
+/// below it. Any bytes come back as they were, a `/` at the end and one behind another included: paths are bytes and
+/// not text, Linux promises neither UTF-8 nor anything but the absence of NUL.
+///
+/// Nodes never change and never go, a parent stands before its children. Looking up or adding allocates nothing
+/// but the growth of three arrays. Names take 4 GiB together at most: what has no room gets no number and is counted.
+public struct TextTree: ~Copyable, Sendable {
+    private struct Node {
+        /// Number of the node before the last `/`; 0 for a text without one.
+        var parent: UInt32
+        /// Where the name ends; it starts where that of the node before ends.
+        var end: UInt32
+    }
+
+    private var names: [UInt8] = []
+    private var nodes = [Node(parent: 0, end: 0)]
+    private var index = HashIndex<UInt32>()
+    private let hash = SeededHash()
+    /// Folders that were interned of late, by the hash of their text: who interns whole paths, one folder's one after
+    /// another, need not go through all that is above each.
+    private var recent = [UInt32](repeating: 0, count: 64)
+    /// Bytes of names that there may be.
+    private let limit: Int
+    /// Texts that had no room.
+    public private(set) var refused: UInt64 = 0
+
+    /// Makes an empty tree.
+    ///
+    /// - Parameter limit: bytes of all names together; no more than 4 GiB.
+    public init(limit: Int = Int(UInt32.max)) { self.limit = min(limit, Int(UInt32.max)) }
+
+    /// How many texts there are, those of the folders above others included.
+    public var count: Int { nodes.count - 1 }
+
+    /// Bytes of all names together.
+    public var byteCount: Int { names.count }
+
+    /// Bytes of memory in use, for `status`.
+    public var footprint: Int {
+        names.capacity + nodes.capacity * MemoryLayout<Node>.stride + index.footprint + recent.capacity * 4
+    }
+
+    // MARK: Texts to numbers
+
+    /// The number of a text, a new one if it was not met before; `.none` if there is no room for it.
+    public mutating func intern(_ text: UnsafeRawBufferPointer) -> TextID {
+        guard let slash = Self.lastSlash(text) else { return node(0, text) }
+        guard let folder = folder(UnsafeRawBufferPointer(rebasing: text[..<slash])) else { return .none }
+        return node(folder, UnsafeRawBufferPointer(rebasing: text[(slash + 1)...]))
+    }
+
+    /// The number of a text given as an array.
+    public mutating func intern(_ text: [UInt8]) -> TextID {
+        text.withUnsafeBytes { intern($0) }
+    }
+
+    /// The number of a text's UTF-8 bytes.
+    public mutating func intern(_ text: String) -> TextID { intern(Array(text.utf8)) }
+
+    /// The number of the text that is `name` in a folder; `.none` if there is no room for it.
+    ///
+    /// - Parameters:
+    ///   - folder: `/` and the empty text are one folder; `.none` for a text that has no `/`.
+    ///   - name: without a `/`. A tree whose texts are no paths may take any bytes here, below `.none`.
+    public mutating func child(of folder: TextID, name: UnsafeRawBufferPointer) -> TextID {
+        node(base(folder), name)
+    }
+
+    /// The number of the text that is `name` in a folder, if it was met.
+    public func find(_ name: UnsafeRawBufferPointer, in folder: TextID) -> TextID? {
+        let parent = base(folder)
+        let found = index.search(hash(name, parent)) { matches($0, parent, name) }.number
+        return found == 0 ? nil : TextID(rawValue: found)
+    }
+
+    /// Adds a node as it was stored; `nil` if it is there already, or if its parent is not.
+    public mutating func append(name: UnsafeRawBufferPointer, below parent: UInt32) -> TextID? {
+        guard parent < UInt32(nodes.count) else { return nil }
+        let known = count
+        let number = node(parent, name)
+        return count == known ? nil : number
+    }
+
+    // MARK: Numbers to texts
+
+    /// The text before the last `/`; `.none` for a text without one.
+    public func parent(of text: TextID) -> TextID { TextID(rawValue: nodes[Int(text.rawValue)].parent) }
+
+    /// The node under which those in a folder stand: that of the folder's own text, but for `/`, which ends in one.
+    public func folder(_ text: TextID) -> TextID { TextID(rawValue: base(text)) }
+
+    /// Lends the bytes behind the last `/`.
+    @inline(__always)
+    public func withName<Result>(of text: TextID, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+        let range = range(text.rawValue)
+        return names.withUnsafeBytes { body(UnsafeRawBufferPointer(rebasing: $0[range])) }
+    }
+
+    /// Bytes of a text when it is written out; 0 for `.none`.
+    public func length(of text: TextID) -> Int {
+        guard text != .none else { return 0 }
+        var length = 0
+        var number = text.rawValue
+        while true {
+            length += range(number).count
+            number = nodes[Int(number)].parent
+            if number == 0 { return length }
+            length += 1
+        }
+    }
+
+    /// Lends the bytes of a text; empty for `.none`.
+    public borrowing func withBytes<Result>(
+        _ text: TextID, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result {
+        let length = length(of: text)
+        return try withUnsafeTemporaryAllocation(byteCount: length, alignment: 1) { place in
+            write(text, to: place)
+            return try body(UnsafeRawBufferPointer(place))
+        }
+    }
+
+    /// A copy of a text; empty for `.none`.
+    public borrowing func array(_ text: TextID) -> [UInt8] {
+        let length = length(of: text)
+        return [UInt8](unsafeUninitializedCapacity: length) { place, count in
+            write(text, to: UnsafeMutableRawBufferPointer(place))
+            count = length
+        }
+    }
+
+    /// Whether a text has no bytes, as `.none` has none.
+    public borrowing func isEmpty(_ text: TextID) -> Bool {
+        range(text.rawValue).isEmpty && nodes[Int(text.rawValue)].parent == 0
+    }
+
+    /// Whether a text is a folder's, or that of something below it.
+    public func isBelow(_ text: TextID, _ folder: TextID) -> Bool {
+        let base = base(folder)
+        var number = text.rawValue
+        while number != 0 {
+            if number == base { return true }
+            number = nodes[Int(number)].parent
+        }
+        return text == folder
+    }
+
+    /// Writes a text, from its end, to a place that has as many bytes.
+    fileprivate func write(_ text: TextID, to place: UnsafeMutableRawBufferPointer) {
+        guard text != .none, let start = place.baseAddress else { return }
+        var number = text.rawValue
+        var end = place.count
+        names.withUnsafeBytes { names in
+            while true {
+                let range = range(number)
+                end -= range.count
+                if !range.isEmpty { memcpy(start + end, names.baseAddress! + range.lowerBound, range.count) }
+                number = nodes[Int(number)].parent
+                if number == 0 { return }
+                end -= 1
+                start.storeBytes(of: UInt8(ascii: "/"), toByteOffset: end, as: UInt8.self)
+            }
+        }
+    }
+
+    // MARK: Nodes
+
+    /// `/` is spelled as an empty name below the empty text, but what lies in it stands below that one.
+    @inline(__always)
+    private func base(_ folder: TextID) -> UInt32 {
+        let parent = nodes[Int(folder.rawValue)].parent
+        return parent != 0 && range(folder.rawValue).isEmpty ? parent : folder.rawValue
+    }
+
+    @inline(__always)
+    private func range(_ number: UInt32) -> Range<Int> {
+        number == 0 ? 0..<0 : Int(nodes[Int(number) - 1].end)..<Int(nodes[Int(number)].end)
+    }
+
+    /// The node of a folder's text; `nil` if it has no room.
+    private mutating func folder(_ text: UnsafeRawBufferPointer) -> UInt32? {
+        let place = Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)
+        let known = recent[place]
+        if known != 0, spells(known, text) { return known }
+        var parent: UInt32 = 0
+        var start = 0
+        while true {
+            let end = Self.slash(text, from: start) ?? text.count
+            parent = node(parent, UnsafeRawBufferPointer(rebasing: text[start..<end])).rawValue
+            if parent == 0 { return nil }
+            if end == text.count { break }
+            start = end + 1
+        }
+        recent[place] = parent
+        return parent
+    }
+
+    /// Whether a node's text is this one.
+    private func spells(_ number: UInt32, _ text: UnsafeRawBufferPointer) -> Bool {
+        var number = number
+        var end = text.count
+        return names.withUnsafeBytes { names in
+            while true {
+                let range = range(number)
+                guard end >= range.count else { return false }
+                end -= range.count
+                if !range.isEmpty,
+                    memcmp(names.baseAddress! + range.lowerBound, text.baseAddress! + end, range.count) != 0
+                {
+                    return false
+                }
+                number = nodes[Int(number)].parent
+                if number == 0 { return end == 0 }
+                guard end > 0, text[end - 1] == UInt8(ascii: "/") else { return false }
+                end -= 1
+            }
+        }
+    }
+
+    @inline(__always)
+    private mutating func node(_ parent: UInt32, _ name: UnsafeRawBufferPointer) -> TextID {
+        let hash = hash(name, parent)
+        let place = index.search(hash) { matches($0, parent, name) }
+        if place.number != 0 { return TextID(rawValue: place.number) }
+        return add(parent, name, hash, place)
+    }
+
+    private mutating func add(
+        _ parent: UInt32, _ name: UnsafeRawBufferPointer, _ hash: UInt64, _ place: HashIndex<UInt32>.Place
+    ) -> TextID {
+        guard name.count <= limit - names.count, nodes.count < Int(UInt32.max) / 2 else {
+            refused += 1
+            return .none
+        }
+        names.makeRoom(for: name.count)
+        names.append(contentsOf: name)
+        nodes.makeRoom(for: 1)
+        nodes.append(Node(parent: parent, end: UInt32(names.count)))
+        let number = UInt32(nodes.count - 1)
+        index.insert(number, hash, at: place)
+        if index.isFull { growIndex() }
+        return TextID(rawValue: number)
+    }
+
+    private mutating func growIndex() {
+        let (nodes, hash) = (nodes, hash)
+        names.withUnsafeBytes { names in
+            index.grow { number in
+                let name = names[Int(nodes[Int(number) - 1].end)..<Int(nodes[Int(number)].end)]
+                return hash(UnsafeRawBufferPointer(rebasing: name), nodes[Int(number)].parent)
+            }
+        }
+    }
+
+    @inline(__always)
+    private func matches(_ number: UInt32, _ parent: UInt32, _ name: UnsafeRawBufferPointer) -> Bool {
+        guard nodes[Int(number)].parent == parent else { return false }
+        let range = range(number)
+        guard range.count == name.count else { return false }
+        if range.isEmpty { return true }
+        return names.withUnsafeBytes { own in
+            memcmp(own.baseAddress! + range.lowerBound, name.baseAddress!, range.count) == 0
+        }
+    }
+
+    private static func lastSlash(_ text: UnsafeRawBufferPointer) -> Int? {
+        var offset = text.count
+        while offset > 0 {
+            offset -= 1
+            if text[offset] == UInt8(ascii: "/") { return offset }
+        }
+        return nil
+    }
+
+    private static func slash(_ text: UnsafeRawBufferPointer, from offset: Int) -> Int? {
+        guard let start = text.baseAddress, let found = memchr(start + offset, 0x2f, text.count - offset)
+        else {
+            return nil
+        }
+        return start.distance(to: found)
+    }
+}
+
+/// Writes out texts of a tree one after another: of those that lie in one folder only the name is written anew.
+public struct TextSpeller: ~Copyable {
+    private var start: UnsafeMutableRawPointer
+    private var capacity: Int
+    /// The node before the `/` that ends the first `length` bytes; 0: nothing is there.
+    private var folder: UInt32 = 0
+    private var length = 0
+
+    /// Makes a speller that has written nothing.
+    public init() {
+        capacity = 4096
+        start = .allocate(byteCount: capacity, alignment: 8)
+    }
+
+    deinit { start.deallocate() }
+
+    /// The bytes of a text, valid until the next call; empty for `.none`.
+    ///
+    /// - Parameter tree: the same one at every call.
+    @inline(__always)
+    public mutating func spell(_ text: TextID, in tree: borrowing TextTree) -> UnsafeRawBufferPointer {
+        let parent = tree.parent(of: text)
+        if parent.rawValue != folder { begin(parent, in: tree) }
+        return tree.withName(of: text) { name in
+            let end = length + name.count
+            if end > capacity { grow(end) }
+            if let from = name.baseAddress { memcpy(start + length, from, name.count) }
+            return UnsafeRawBufferPointer(start: start, count: end)
+        }
+    }
+
+    private mutating func begin(_ parent: TextID, in tree: borrowing TextTree) {
+        folder = parent.rawValue
+        guard parent != .none else {
+            length = 0
+            return
+        }
+        let count = tree.length(of: parent)
+        length = count + 1
+        if length > capacity { grow(length) }
+        tree.write(parent, to: UnsafeMutableRawBufferPointer(start: start, count: count))
+        start.storeBytes(of: UInt8(ascii: "/"), toByteOffset: count, as: UInt8.self)
+    }
+
+    @inline(never)
+    private mutating func grow(_ count: Int) {
+        let larger = max(count, capacity * 2)
+        let place = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
+        place.copyMemory(from: start, byteCount: min(length, capacity))
+        start.deallocate()
+        start = place
+        capacity = larger
+    }
+}
+
+extension Array {
+    /// Makes room at the end: by a quarter where an array is large, since the double would be memory that is not used.
+    @inline(__always)
+    mutating func makeRoom(for more: Int) {
+        if capacity - count < more { growByAQuarter(for: more) }
+    }
+
+    @inline(never)
+    private mutating func growByAQuarter(for more: Int) {
+        guard count * MemoryLayout<Element>.stride >= 1 << 20 else { return }
+        reserveCapacity(Swift.max(count + more, count + count / 4))
+    }
+}

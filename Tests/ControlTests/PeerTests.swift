@@ -1,0 +1,119 @@
+import Glibc
+import TestSupport
+import SystemCalls
+import Testing
+
+@testable import Control
+
+@Suite("Who may ask for what")
+struct PeerTests {
+    @Test func whatNeedsRoot() {
+        #expect(ControlVerb.allCases.filter { !$0.needsRoot } == [.status])
+    }
+
+    /// One user takes only some places, all of them together leave those of root.
+    @Test func placesOfRootAreKept() {
+        var places = ControlPlaces()
+        var taken = 0
+        for number in 0..<10_000 as Range<UInt32> {
+            if places.take(ControlPeer(user: 1000 + number % 100, role: .member)) { taken += 1 }
+        }
+        #expect(taken == ControlPlaces.most - ControlPlaces.reserved)
+        #expect(places.refused == UInt64(10_000 - taken))
+        let root = ControlPeer(user: 0, role: .root)
+        let ofRoot = (0..<100).filter { _ in places.take(root) }.count
+        #expect(ofRoot == ControlPlaces.reserved)
+        places.release(ControlPeer(user: 1000, role: .member))
+        let isTaken = places.take(root)
+        #expect(isTaken)
+    }
+
+    @Test func aUserHasFewPlaces() {
+        var places = ControlPlaces()
+        let user = ControlPeer(user: 1000, role: .member)
+        let ofUser = (0..<23).filter { _ in places.take(user) }.count
+        #expect(ofUser == ControlPlaces.mostOfUser)
+        let isTaken = places.take(ControlPeer(user: 1001, role: .member))
+        #expect(isTaken)
+        places.release(user)
+        let again = (0..<23).filter { _ in places.take(user) }.count
+        #expect(again == 1)
+    }
+
+    /// A member of the group may connect and ask for the status alone; others may not connect at all.
+    @Test(.privileged) func membersOfTheGroup() throws {
+        let folder = TestFolder()
+        #expect(chmod(folder.path, 0o755) == 0)
+        let server = Box(try ControlServer(path: folder.socket, group: 65_533))
+        var status = stat()
+        #expect(
+            lstat(folder.socket, &status) == 0 && status.st_mode & 0o777 == 0o660 && status.st_gid == 65_533)
+        for (groups, verb, answer) in [
+            ("--clear-groups", "status", "PermissionError"), ("--groups=65533", "status", "ok"),
+            (
+                "--groups=65533", "dump",
+                "dump is for root; members of the group retinue may ask for the status"
+            ),
+            ("--groups=65533", "forget\\0path=/a", "forget is for root"),
+        ] {
+            let script = """
+                import socket
+                s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+                try:
+                    s.connect("\(folder.socket)")
+                    s.send(b"retinue-control/2 \(verb)")
+                    print(s.recv(1000).decode())
+                except PermissionError:
+                    print("PermissionError")
+                """
+            let child = try Child(
+                ["setpriv", "--reuid=65534", "--regid=65534", groups, "python3", "-c", script])
+            _ = eventually(within: 20) {
+                server.with { answerOne($0) }
+                return child.endingIfOver() == nil ? nil : true
+            }
+            #expect(
+                child.outputText.contains(answer), "\(groups) \(verb): \(child.outputText)\(child.errorText)")
+        }
+    }
+
+    /// Takes a connection if one waits, and gives it what it may have.
+    private func answerOne(_ server: borrowing ControlServer) {
+        guard var connection = try? server.accept() else { return }
+        for _ in 0..<2000 {
+            do throws(ControlError) {
+                guard let request = try connection.request() else {
+                    usleep(1000)
+                    continue
+                }
+                if request == .status { try connection.reply(status: []) }
+            } catch {}
+            return
+        }
+    }
+
+    /// Who listens where root looks is not asked if he is somebody else.
+    @Test(.privileged) func aListenerOfAnotherUser() throws {
+        let folder = TestFolder()
+        #expect(chmod(folder.path, 0o777) == 0)
+        let script = """
+            import socket
+            s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            s.bind("\(folder.socket)")
+            s.listen(1)
+            print("listening", flush=True)
+            k, _ = s.accept()
+            k.settimeout(20)
+            print("asked:", k.recv(100), flush=True)
+            """
+        let child = try Child([
+            "setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "python3", "-c", script,
+        ])
+        _ = try child.firstLine()
+        #expect(throws: ControlError.foreignDaemon(path: folder.socket, user: 65534)) {
+            _ = try ControlClient.request(folder.socket, .status, timeoutMilliseconds: 5000)
+        }
+        try child.wait()
+        #expect(child.outputText == "listening\nasked: b''\n")
+    }
+}

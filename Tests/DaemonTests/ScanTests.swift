@@ -1,0 +1,69 @@
+import Glibc
+import Observation
+import Records
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+/// A scan in slices, and what it says of what it could not read.
+@Suite struct ScanTests {
+    private func scanner() -> Scanner {
+        let roots = MountRoots()
+        return Scanner(
+            roots: roots, network: HostNetwork(), files: FileAccess(roots: roots, calls: BlockingCalls()))
+    }
+
+    @Test func slicesFindWhatOneScanFinds() throws {
+        try withTemporaryFolder { folder in
+            let file = try FileDescriptor.open(folder + "/held", O_RDWR | O_CREAT, mode: 0o600)
+            let held = Array((folder + "/held").utf8)
+            var cursor = ScanCursor(scanner(), .open, first: [getpid()])
+            let all = cursor.remaining
+            #expect(all > 1)
+            // A deadline that is over: one process at a time, the urgent one first.
+            var isDone = cursor.advance(until: 0)
+            #expect(cursor.remaining == all - 1)
+            while !isDone { isDone = cursor.advance(until: 0) }
+            let snapshot = cursor.finish()
+            #expect(snapshot.processes.first?.facts.pid == getpid())
+            #expect(
+                snapshot.processes.first?.files.contains { $0.path == held && $0.kind == .regular } == true)
+            #expect(snapshot.failures.isEmpty)
+            #expect(scanner().scan(ScanRequest(.open, .look)).processes.contains { $0.files.contains { $0.path == held } })
+            _ = file.number
+        }
+    }
+
+    @Test func whatWasLeftOutIsSaid() {
+        var cursor = ScanCursor(scanner(), .open)
+        _ = cursor.advance(until: 0)
+        #expect(cursor.remaining > 0)
+        // Nothing failed: there was no time for it.
+        let snapshot = cursor.finish()
+        #expect(snapshot.failures.isEmpty)
+        #expect(!snapshot.isComplete)
+    }
+
+    /// A pid that is urgent and gone is none.
+    @Test func urgentProcessesThatAreGone() {
+        let cursor = ScanCursor(scanner(), .open, first: [-1, .max, getpid()])
+        #expect(cursor.remaining > 0)
+    }
+
+    /// Without a descriptor left every process would be missing and every dump empty, without a word.
+    @Test func failuresAreNamed() async {
+        await #expect(processExitsWith: .success) {
+            let roots = MountRoots()
+            let network = HostNetwork()
+            let scanner = Scanner(
+                roots: roots, network: network, files: FileAccess(roots: roots, calls: BlockingCalls()))
+            var cursor = ScanCursor(scanner, .open)
+            try run(["prlimit", "--pid", "\(getpid())", "--nofile=0:"])
+            while !cursor.advance(until: .max) {}
+            let failed = Set(cursor.finish().failures.map(\.what))
+            exit(failed.isSuperset(of: ["processes", "TCP and UDP sockets", "Unix sockets"]) ? 0 : 1)
+        }
+    }
+}
