@@ -6,11 +6,18 @@ RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
+GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
+	python3 bash mawk
+RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils
+# The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
+KERNELS ?= bookworm
+GUEST_TEST ?= all
 STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test lint bench bench-quick install packages-run packages-test packages-bench clean
+.PHONY: run build test test-guests test-reliability lint bench bench-quick install packages-run packages-test packages-bench \
+	packages-guests packages-reliability clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -27,6 +34,14 @@ build: packages-run
 test: packages-test build
 	$(SWIFT) build --build-tests
 	RETINUE_PRODUCTS=$(CURDIR)/.build/release Tests/tell-failures $(SWIFT) test --skip-build --no-parallel
+
+## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some twenty minutes a kernel.
+test-guests: packages-guests build
+	@for kernel in $(KERNELS); do Tests/Guests/run $$kernel $(GUEST_TEST) || failed=1; done; [ -z "$$failed" ]
+
+## Prove what takes longer than a test may: faults, kills, full disks, storms, crowds, attackers. As root, an hour.
+test-reliability: packages-reliability build
+	$(SUDO) Tests/Reliability/all
 
 ## Hold the sources against .swift-format.
 lint:
@@ -58,6 +73,12 @@ packages-test:
 
 packages-bench:
 	@packaging/install-packages $(BENCH_PACKAGES)
+
+packages-guests:
+	@packaging/install-packages $(GUEST_PACKAGES)
+
+packages-reliability:
+	@packaging/install-packages $(RELIABILITY_PACKAGES)
 
 clean:
 	rm -rf .build

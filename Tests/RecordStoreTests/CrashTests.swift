@@ -39,7 +39,8 @@ import Testing
                 // More than the cache holds, so that pages go to the log before the commit.
                 maker.fill(&ledger, observations: 30_000)
                 try store.connection.execute("BEGIN IMMEDIATE")
-                let slice = StoreSlice(of: ledger, after: store.stored, store.storedGaps, most: .max, header: nil)
+                let slice = StoreSlice(
+                    of: ledger, after: store.stored, store.storedGaps, most: .max, header: nil)
                 try store.statements.stage(slice)
                 var log = stat()
                 #expect(stat(path + "-wal", &log) == 0)
