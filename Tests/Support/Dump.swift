@@ -100,6 +100,7 @@ package struct Dump: Sendable {
 
     package struct Gap: Decodable, Sendable {
         package var source: String
+        package var cause: String
         package var from: String
         package var to: String
         package var lost: UInt64?

@@ -27,7 +27,6 @@ struct RetinueCommand: ParsableCommand {
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self,
             WhyCommand.self, TransferCommand.self, AdviseCommand.self, PolicyCommand.self, ListCommand.self,
-            ForgetCommand.self,
         ])
 }
 

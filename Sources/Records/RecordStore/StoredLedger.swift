@@ -93,6 +93,7 @@ enum StoredLedger {
         record.access = Access(rawValue: UInt8(try row.number(7, max: 7)))
         record.kind = kind
         record.count = try row.bits(10)
+        guard record.count > 0 else { throw row.damage }
         record.last = try row.bits(12)
         return record
     }

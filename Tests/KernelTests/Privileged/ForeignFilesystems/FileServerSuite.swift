@@ -184,9 +184,10 @@ extension KernelTests {
             server.stop()
             let daemon = try DaemonUnderTest(stateFolder: space.folder + "/state", prefix: space.prefix)
             let dump = try daemon.dump()
-            #expect(dump.gaps.isEmpty)
+            // The server's is a gap as long as it is there. Nothing is missed of what lies under it: no path leads there.
+            #expect(dump.gaps.map { $0.cause.hasPrefix("not watched: ") } == [true], "\(dump.gaps)")
             let said = try status(daemon)
-            #expect(said.contains("another filesystem is mounted over it"), "\(said)")
+            #expect(!said.contains("another filesystem is mounted over it"), "\(said)")
             try daemon.stop()
             server.goOn()
         }

@@ -128,8 +128,12 @@ private struct Script: ~Copyable {
             switch answers.bytes.below(8) {
             case 0: scan()
             case 1:
-                let loss = Loss(source: "fanotify", cause: "overflow", count: number(), since: time())
-                observer.note(loss, until: time(), resynchronised: time())
+                if number() & 1 == 0 { observer.distrustProcesses() } else { observer.distrustExecs() }
+                let from = observer.ledger.openGap(
+                    Gap(source: "fanotify", cause: "overflow", from: time(), to: time(), lost: number()),
+                    joinWithin: time())
+                observer.ledger.closeGap(
+                    source: "fanotify", cause: "overflow", from: from, resynchronised: time())
             default: batch()
             }
         }

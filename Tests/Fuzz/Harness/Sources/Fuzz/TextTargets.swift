@@ -17,7 +17,7 @@ enum TextTargets {
             case 2: _ = MappedFile.parse(rest, sharedWritable: true)
             case 3: _ = SharedMapping.parse(rest)
             case 4: _ = ProcessStatus(parsing: rest)
-            case 5: _ = ProcessDirectory.openFlags(of: rest)
+            case 5: _ = DescriptorInformation(parsing: rest)
             case 6: _ = ProcessDirectory.controlGroup(of: rest)
             case 7: _ = SystemVObject.segments(rest)
             case 8: _ = SystemVObject.semaphoreSets(rest)
