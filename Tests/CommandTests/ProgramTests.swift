@@ -176,25 +176,6 @@ struct ProgramTests {
         }
     }
 
-    @Test func forget() throws {
-        try withTemporaryFolder { folder in
-            let daemon = try FakeDaemon(path: folder + "/retinued.sock")
-            defer { daemon.stop() }
-            #expect(
-                try retinue("forget", "/bin/a", "--path", "/tmp/**", "--state-dir", folder)
-                    == Outcome(status: 0, output: "23 records forgotten\n", errors: ""))
-            #expect(
-                try retinue("forget", "--workload", "w", "--older-than", "2d", "--state-dir", folder)
-                    == Outcome(status: 1, output: "0 records forgotten\n", errors: ""))
-            #expect(try retinue("forget", "--state-dir", folder).status == 1)
-            #expect(
-                daemon.forgotten.withLock { $0 } == [
-                    ForgetFilter(program: "/bin/a", path: "/tmp/**"),
-                    ForgetFilter(workload: "w", age: 172_800_000_000_000),
-                ])
-        }
-    }
-
     @Test func completions() throws {
         for shell in ["bash", "zsh", "fish"] {
             let outcome = try retinue("--generate-completion-script", shell)

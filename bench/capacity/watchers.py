@@ -108,9 +108,9 @@ class Retinue(Watcher):
         with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as connection:
             connection.settimeout(STORE_TIMEOUT)
             connection.connect(f"{self.state}/retinued.sock")
-            connection.send(b"status")
+            connection.send(b"retinue-control/2 status")
             verdict, _, text = connection.recv(1 << 16).partition(b"\n")
-        if verdict != b"ok":
+        if verdict != b"retinue-control/2 ok":
             raise SystemExit(f"capacity: the daemon answers {text!r}")
         return json.loads(text)
 

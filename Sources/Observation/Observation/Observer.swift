@@ -53,7 +53,7 @@ public struct Observer: ~Copyable {
     /// Opens that are kept for images to come, of all processes.
     var gapEntries = 0
     /// Processes that did something since the last scan was asked for.
-    var activity: Set<Int32> = []
+    var activity: [Int32] = []
     /// Programs that were asked whether they get records.
     var recorded: [ProgramID: Bool] = [:]
 
@@ -145,13 +145,19 @@ public struct Observer: ~Copyable {
     /// The processes that did something since this was last asked, for a scan to read first.
     mutating func takeActivity() -> [Int32] {
         defer { activity.removeAll() }
-        return Array(activity)
+        return Array(Set(activity))
     }
 
+    /// Processes that are remembered to have done something; when there are more, some are scanned later.
+    private static var mostActivity: Int { 1 << 16 }
+
     private mutating func noteActivity(_ batch: borrowing EventBatch) {
-        activity.formUnion(work.lengths.keys)
-        for event in batch.lifecycle where event.kind != .exit { activity.insert(event.pid) }
-        for event in batch.lifecycle where event.kind == .exit { activity.remove(event.pid) }
+        guard activity.count < Self.mostActivity else {
+            activity = Array(Set(activity).prefix(Self.mostActivity / 2))
+            return
+        }
+        activity.append(contentsOf: work.lengths.keys)
+        activity.append(contentsOf: work.births)
     }
 
     /// Wall-clock time of a moment on the monotonic clock, by this batch's pair of both.
