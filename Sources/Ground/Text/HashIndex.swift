@@ -171,6 +171,10 @@ public struct SeededHash: Sendable {
     /// Makes a hash that no other has.
     public init() { seed = UInt64.random(in: .min ... .max) }
 
+    /// Makes the hash of a seed that somebody else has chosen.
+    @inlinable @inline(__always)
+    init(seed: UInt64) { self.seed = seed }
+
     /// Hashes bytes, together with a number.
     @inlinable @inline(__always)
     public func callAsFunction(_ bytes: UnsafeRawBufferPointer, _ number: UInt32 = 0) -> UInt64 {

@@ -1,4 +1,5 @@
 import Records
+import Text
 
 /// What is worked out about one batch; kept between batches only for its memory.
 struct BatchWork {
@@ -11,15 +12,13 @@ struct BatchWork {
     /// Position of each file event in the list of its process.
     var positions: [Int32] = []
     /// How many file events each process has so far.
-    var lengths: [Int32: Int32] = [:]
+    var lengths = PidTable<Int32>()
     /// Opens for execution by process.
-    var elements: [Int32: [ExecChainParser.Element]] = [:]
+    var elements = PidTable<[ExecChainParser.Element]>()
     /// Chains by process, made from `elements`.
-    var chains: [Int32: [ExecChain]] = [:]
+    var chains = PidTable<[ExecChain]>()
     /// Images that a process had in the course of the batch, if more than one.
-    var timelines: [Int32: Timeline] = [:]
-    /// Events of confirmed chains and of ones that still wait, by process: not to be attributed as opens.
-    var execEvents: [Int32: Set<Int>] = [:]
+    var timelines = PidTable<Timeline>()
     /// Processes that were made, in the order of their forks.
     var births: [Int32] = []
     /// Processes that were asked for in vain.
@@ -41,10 +40,9 @@ struct BatchWork {
         paths.removeAll(keepingCapacity: paths.capacity <= most)
         positions.removeAll(keepingCapacity: positions.capacity <= most)
         lengths.removeAll(keepingCapacity: lengths.capacity <= most)
-        elements.removeAll()
-        chains.removeAll()
-        timelines.removeAll()
-        execEvents.removeAll()
+        elements.removeAll(keepingCapacity: elements.capacity <= most)
+        chains.removeAll(keepingCapacity: chains.capacity <= most)
+        timelines.removeAll(keepingCapacity: timelines.capacity <= most)
         births.removeAll()
         missing.removeAll()
         hasAskedAddresses = false

@@ -31,19 +31,19 @@ struct ExecChainParser {
         var path: TextID
         /// Position in the process's list of events; -1 if carried over.
         var position: Int
+        /// How the kernel executes the file.
+        var head = ExecutableHead.unknown
     }
 
     /// Where an interpreter's name (`/bin/sh`) was last seen to lead (`/usr/bin/dash`): names the files
     /// whose event was merged into an earlier one.
     var resolved: [TextID: TextID] = [:]
 
-    /// - Parameter head: how the kernel executes a file.
-    mutating func chains(
-        of elements: [Element], _ texts: inout TextTree, head: (TextID) -> ExecutableHead
-    ) -> [ExecChain] {
+    /// Splits what one process opened for execution.
+    mutating func chains(of elements: [Element], _ texts: inout TextTree) -> [ExecChain] {
         var result: [ExecChain] = []
         var index = 0
-        var met: Set<TextID> = []
+        var met = Met(elements)
         while index < elements.count {
             var chain = ExecChain()
             var step = 0
@@ -51,37 +51,36 @@ struct ExecChainParser {
                 let element = elements[index]
                 // The kernel follows at most five interpreters (BINPRM's recursion limit).
                 if step > 6 { break }
-                let kind = head(element.path)
                 index += 1
                 step += 1
-                take(element, &chain, &met)
-                switch kind {
+                take(element, &chain)
+                switch element.head {
                 case .script(let interpreter):
                     chain.scripts.append(element.path)
                     let name = texts.intern(interpreter)
                     if let next = following(elements, index, element) {
                         let known = resolved[name]
                         // The interpreter's own event may have been merged with one of an exec before.
-                        if let known, known != next.path, met.contains(known) {
-                            finish(&chain, with: known, &texts, head)
+                        if let known, known != next.path, let head = met.head(of: known, before: index) {
+                            finish(&chain, with: known, head, &texts)
                             break walk
                         }
                         resolved[name] = next.path
                         continue walk
                     }
-                    if let known = resolved[name], met.contains(known) {
-                        finish(&chain, with: known, &texts, head)
+                    if let known = resolved[name], let head = met.head(of: known, before: index) {
+                        finish(&chain, with: known, head, &texts)
                     }
                     break walk
                 case .dynamic(let loader):
                     chain.executable = element.path
                     let name = texts.intern(loader)
-                    if let next = following(elements, index, element), head(next.path) == .plain,
+                    if let next = following(elements, index, element), next.head == .plain,
                         resolved[name] == nil || resolved[name] == next.path
                     {
                         resolved[name] = next.path
                         chain.loader = next.path
-                        take(next, &chain, &met)
+                        take(next, &chain)
                         index += 1
                     } else {
                         chain.loader = resolved[name] ?? .none
@@ -98,9 +97,9 @@ struct ExecChainParser {
                     // Gone already. What follows at once belongs to it: an interpreter or a loader.
                     chain.executable = element.path
                     guard let next = following(elements, index, element) else { break walk }
-                    if head(next.path) == .plain {
+                    if next.head == .plain {
                         chain.loader = next.path
-                        take(next, &chain, &met)
+                        take(next, &chain)
                         index += 1
                         break walk
                     }
@@ -115,10 +114,25 @@ struct ExecChainParser {
         return result
     }
 
-    private func take(_ element: Element, _ chain: inout ExecChain, _ met: inout Set<TextID>) {
+    private func take(_ element: Element, _ chain: inout ExecChain) {
         chain.seen.append(element.path)
         if element.position >= 0 { chain.events.append(element.position) }
-        met.insert(element.path)
+    }
+
+    /// The files that were opened up to an element. Only where an interpreter's event may have been merged it is
+    /// asked, so nothing is put together before.
+    private struct Met {
+        let elements: [Element]
+        var heads: [TextID: ExecutableHead] = [:]
+        var end = 0
+
+        init(_ elements: [Element]) { self.elements = elements }
+
+        mutating func head(of path: TextID, before index: Int) -> ExecutableHead? {
+            for element in elements[end..<max(end, index)] { heads[element.path] = element.head }
+            end = max(end, index)
+            return heads[path]
+        }
     }
 
     /// The next open for execution if nothing was opened in between.
@@ -129,11 +143,10 @@ struct ExecChainParser {
     }
 
     private func finish(
-        _ chain: inout ExecChain, with executable: TextID, _ texts: inout TextTree,
-        _ head: (TextID) -> ExecutableHead
+        _ chain: inout ExecChain, with executable: TextID, _ head: ExecutableHead, _ texts: inout TextTree
     ) {
         chain.executable = executable
-        if case .dynamic(let loader) = head(executable) {
+        if case .dynamic(let loader) = head {
             chain.loader = resolved[texts.intern(loader)] ?? .none
         }
     }

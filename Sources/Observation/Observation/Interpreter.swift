@@ -82,19 +82,30 @@ public struct Interpreter: Sendable {
 
     /// The interpreter that a file name stands for, a version behind it allowed (`python3.11`).
     public static func named(_ name: String) -> Interpreter? {
-        let first = name.utf8.first
-        // By position: an entry as a whole is a dozen references to count. Most programs are no interpreter, and
-        // the first letter tells.
-        for index in known.indices where known[index].name.utf8.first == first {
-            let start = known[index].name
-            if name.hasPrefix(start),
-                name.dropFirst(start.count).allSatisfy({ $0.isNumber || $0 == "." || $0 == "-" })
-            {
-                return known[index].interpreter
-            }
-        }
-        return nil
+        Array(name.utf8).withUnsafeBytes { position(of: $0) }.map { known[$0].interpreter }
     }
+
+    /// Whether a file name stands for an interpreter; asked for every exec.
+    static func isKnown(_ name: UnsafeRawBufferPointer) -> Bool { position(of: name) != nil }
+
+    private static func position(of name: UnsafeRawBufferPointer) -> Int? {
+        // Most programs are no interpreter, and the first letter tells.
+        guard let first = name.first, initials[Int(first)] else { return nil }
+        return names.firstIndex { start in
+            name.starts(with: start)
+                && name[start.count...].allSatisfy { byte in
+                    byte &- UInt8(ascii: "0") < 10 || byte == UInt8(ascii: ".") || byte == UInt8(ascii: "-")
+                }
+        }
+    }
+
+    private static let names = known.map { Array($0.name.utf8) }
+
+    private static let initials: [Bool] = {
+        var initials = [Bool](repeating: false, count: 256)
+        for name in names { initials[Int(name[0])] = true }
+        return initials
+    }()
 
     /// The argument that names the script.
     ///

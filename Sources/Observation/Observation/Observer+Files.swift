@@ -14,7 +14,7 @@ extension Observer {
             let position = Int(work.positions[index])
             var flags = event.flags
             if work.beyond.contains(index) { flags.insert(.beyond) }
-            if flags.contains(.executed), isPartOfExec(event.pid, position) {
+            if flags.contains(.executed), !flags.contains(.beyond) {
                 // What else was merged into the event of an exec.
                 flags.remove(.opened)
                 if flags.isDisjoint(with: [.closedWritable, .renamed]) { continue }
@@ -45,7 +45,7 @@ extension Observer {
             let event = batch.files[index]
             guard work.paths[index] != .none, event.pid != ownPid else { continue }
             let position = Int(work.positions[index])
-            if event.flags.contains(.executed), isPartOfExec(event.pid, position) { continue }
+            if event.flags.contains(.executed), !work.beyond.contains(index) { continue }
             guard let path = pathNow(index, batch),
                 path.text != work.paths[index] || path.isBeyond != work.beyond.contains(index),
                 let process = process(event.pid)
@@ -166,11 +166,6 @@ extension Observer {
 
     /// Opens of all processes that are kept for images to come; counted down when processes are evicted.
     static let mostGapEntries = 1 << 18
-
-    private func isPartOfExec(_ pid: Int32, _ position: Int) -> Bool {
-        work.execEvents[pid]?.contains(position) ?? false
-            || work.chains[pid]?.contains { !$0.isConfirmed && $0.events.contains(position) } ?? false
-    }
 
     /// An exec that failed has opened its files all the same. One at the end of the batch may yet be
     /// confirmed and is left alone.

@@ -5,10 +5,14 @@ extension Observer {
     mutating func collectExecs(_ batch: borrowing EventBatch) {
         // Chains that were carried over, where this batch tells how they went: by the exec, by the exit,
         // or by an open of the image that would be gone had they succeeded.
-        var told = Set(work.lengths.keys)
-        for event in held where event.kind == .exec { told.insert(event.pid) }
-        for event in batch.lifecycle where event.kind != .fork { told.insert(event.pid) }
-        for pid in pendingExecs.intersection(told) where work.elements[pid] == nil { work.elements[pid] = [] }
+        if !pendingExecs.isEmpty {
+            let reported =
+                Array(work.lengths.pids) + held.filter { $0.kind == .exec }.map(\.pid)
+                + batch.lifecycle.filter { $0.kind != .fork }.map(\.pid)
+            for pid in reported where pendingExecs.contains(pid) && work.elements[pid] == nil {
+                work.elements[pid] = []
+            }
+        }
         for (pid, elements) in work.elements {
             var all = elements
             if let process = processes[pid], !process.pendingExec.isEmpty {
@@ -16,9 +20,8 @@ extension Observer {
                 processes[pid]?.pendingExec = []
                 pendingExecs.remove(pid)
             }
-            var heads: [TextID: ExecutableHead] = [:]
-            for element in all { heads[element.path] = head(of: element.path) }
-            work.chains[pid] = chainParser.chains(of: all, &ledger.texts) { heads[$0] ?? .unknown }
+            for index in all.indices { all[index].head = head(of: all[index].path) }
+            work.chains[pid] = chainParser.chains(of: all, &ledger.texts)
         }
     }
 
@@ -32,7 +35,7 @@ extension Observer {
         held.removeAll(keepingCapacity: true)
         events.append(contentsOf: batch.lifecycle)
         events.sort { ($0.time, $0.kind.rawValue) < ($1.time, $1.kind.rawValue) }
-        var execs: [Int32: Int] = [:]
+        var execs = PidTable<Int>()
         for event in events where event.kind == .exec { execs[event.pid, default: 0] += 1 }
         var blocked: Set<Int32> = []
         for event in events {
@@ -99,7 +102,7 @@ extension Observer {
             timeline.fork(process.image)
             work.timelines[pid] = timeline
         }
-        formerLives.removeAll()
+        if !formerLives.isEmpty { formerLives.removeAll() }
     }
 
     /// Hands the gaps of parents on to the children of this batch, in the order of their forks.
@@ -117,8 +120,9 @@ extension Observer {
     /// The chain that an exec stands for: the first that was not taken. Failed attempts leave chains
     /// without an exec, so where there are more chains than execs those that the kernel cannot have
     /// executed go first, then those that differ from what was read of the process.
-    private mutating func findChain(_ event: LifecycleEvent, _ execs: [Int32: Int]) -> Int? {
+    private mutating func findChain(_ event: LifecycleEvent, _ execs: PidTable<Int>) -> Int? {
         guard let chains = work.chains[event.pid] else { return nil }
+        if chains.count == 1 { return chains[0].isConfirmed ? nil : 0 }
         let free = chains.indices.filter { !chains[$0].isConfirmed }
         let remaining = execs[event.pid, default: 1]
         var candidates = free
@@ -126,7 +130,7 @@ extension Observer {
             let possible = free.filter { chains[$0].isPossible }
             if !possible.isEmpty { candidates = possible }
             if candidates.count > remaining,
-                let facts = images.first(where: { $0.pid == event.pid && $0.time == event.time })
+                let facts = image(of: event)
             {
                 let executable = ledger.texts.intern(facts.executable)
                 if let match = candidates.first(where: { chains[$0].executable == executable }) {
@@ -154,11 +158,8 @@ extension Observer {
                 pid: event.pid, start: 0, image: .unknown, workload: .none, hasExecuted: true)
         let chain = chosen.flatMap { work.chains[event.pid]?[$0] }
         let time = wall(event.time, batch)
-        if let chain {
-            work.execEvents[event.pid, default: []].formUnion(chain.events)
-            // Whatever its former life did stands before this chain.
-            formerLives[event.pid] = nil
-        }
+        // Whatever its former life did stands before this chain.
+        if chain != nil, !formerLives.isEmpty { formerLives[event.pid] = nil }
         if process.foundAt > event.time {
             // What /proc showed already contains this exec.
             if let chain {
@@ -218,11 +219,7 @@ extension Observer {
 
     /// What was read of the process after this exec, if it fits what the events say.
     private mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?) -> ImageFacts? {
-        if let facts = images.last(where: { $0.pid == event.pid && $0.time == event.time }),
-            fits(facts.executable, chain)
-        {
-            return facts
-        }
+        if let facts = image(of: event), fits(facts.executable, chain) { return facts }
         guard let facts = surroundings.process(event.pid), !facts.executable.isEmpty,
             fits(facts.executable, chain)
         else { return nil }
@@ -263,15 +260,18 @@ extension Observer {
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
-        let base = ledger.texts.withBytes(executable) { Array(lastComponent($0)) }
-        if base.elementsEqual("env".utf8) {
+        let (isEnv, isInterpreter) = ledger.texts.withBytes(executable) { path in
+            let name = UnsafeRawBufferPointer(rebasing: lastComponent(path))
+            return (name.elementsEqual("env".utf8), Interpreter.isKnown(name))
+        }
+        if isEnv {
             // `#!/usr/bin/env python3`: env is on its way to the interpreter, the script is that one's.
             process.script = script
             script = .none
         } else if script == .none {
             if let path = facts?.script {
                 script = text(path)
-            } else if Interpreter.named(String(decoding: base, as: UTF8.self)) != nil {
+            } else if isInterpreter {
                 if carried != .none { script = carried } else if facts == nil { counters.unknownScripts += 1 }
             }
         }
@@ -287,6 +287,26 @@ extension Observer {
         // The interpreter reads its script; the kernel merges that open with the exec's own.
         if script != .none {
             noteFile(program, script, [.executed, .opened], .executed, evidence, time, count: 0)
+        }
+    }
+
+    /// What was read of the image that an exec has made, if something was.
+    private func image(of event: LifecycleEvent) -> ImageFacts? {
+        var low = 0
+        var high = images.count
+        while low < high {
+            let middle = (low + high) / 2
+            if images[middle].time < event.time { low = middle + 1 } else { high = middle }
+        }
+        return images[low...].prefix { $0.time == event.time }.last { $0.pid == event.pid }
+    }
+
+    /// Puts what was read of new images behind what is known already; both come almost in order.
+    mutating func keep(_ new: [ImageFacts]) {
+        for facts in new {
+            var place = images.count
+            while place > 0, images[place - 1].time > facts.time { place -= 1 }
+            images.insert(facts, at: place)
         }
     }
 

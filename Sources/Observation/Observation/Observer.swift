@@ -1,4 +1,5 @@
 public import Records
+import Text
 
 /// Turns batches of kernel events into dependency records.
 ///
@@ -33,7 +34,8 @@ public struct Observer: ~Copyable {
     var held: [LifecycleEvent] = []
     /// Processes whose last opens for execution wait to be confirmed.
     var pendingExecs: Set<Int32> = []
-    /// What was read of new images, of this batch and of the one before: the exec may be told later, or wait.
+    /// What was read of new images, of this batch and of the one before: the exec may be reported later, or wait.
+    /// In the order of time.
     var images: [ImageFacts] = []
     /// The cutoff of the batch before.
     var lastCutoff: UInt64 = 0
@@ -45,7 +47,7 @@ public struct Observer: ~Copyable {
     /// Batches, the present one included, in which the chain of an exec may not be whole.
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.
-    var formerLives: [Int32: Image] = [:]
+    var formerLives = PidTable<Image>()
     /// Bytes that records and tables may take.
     public var budget = Int.max
     /// How short memory is.
@@ -114,7 +116,7 @@ public struct Observer: ~Copyable {
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {
         work.begin(batch)
-        images.append(contentsOf: batch.images)
+        keep(batch.images)
         nameObjects(batch)
         collectExecs(batch)
         recallFormerLives()
@@ -156,7 +158,7 @@ public struct Observer: ~Copyable {
             activity = Array(Set(activity).prefix(Self.mostActivity / 2))
             return
         }
-        activity.append(contentsOf: work.lengths.keys)
+        activity.append(contentsOf: work.lengths.pids)
         activity.append(contentsOf: work.births)
     }
 

@@ -1,4 +1,5 @@
 import Records
+import Text
 
 /// A program in memory: what a process was from one exec to the next.
 struct Image: Equatable {
@@ -90,7 +91,7 @@ struct Process {
 /// An ended process stays until its pid is used again or until `retainedExits` later ones have ended: its
 /// events may still be on their way, and a leader thread can end before its threads do.
 struct ProcessTable: ~Copyable {
-    private var processes: [Int32: Process] = [:]
+    private var processes = PidTable<Process>()
     private var ended: [(pid: Int32, start: UInt64)] = []
     private let retainedExits: Int
     /// Ended processes that were evicted.
@@ -155,6 +156,6 @@ struct ProcessTable: ~Copyable {
 
     /// Makes the images of all processes uncertain: events that are missing may have replaced any of them.
     mutating func distrust() {
-        for pid in processes.keys { processes[pid]?.image.isCertain = false }
+        for pid in Array(processes.pids) { processes[pid]?.image.isCertain = false }
     }
 }

@@ -1,7 +1,8 @@
 import Records
+import Text
 
 /// The two ends of a connection, from one side.
-struct FourTuple: Hashable {
+struct FourTuple: QuickKey {
     var transport: Transport
     var local: Endpoint
     var remote: Endpoint
@@ -9,14 +10,11 @@ struct FourTuple: Hashable {
     /// The same connection from the other side.
     var mirrored: FourTuple { FourTuple(transport: transport, local: remote, remote: local) }
 
-    /// In whole words: ports and protocol one by one take as many instructions as the addresses.
-    func hash(into hasher: inout Hasher) {
-        hasher.combine(local.address.high)
-        hasher.combine(local.address.low)
-        hasher.combine(remote.address.high)
-        hasher.combine(remote.address.low)
-        hasher.combine(
-            UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port))
+    func hash(with hash: SeededHash) -> UInt64 {
+        let ports = UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
+        return hash(
+            hash(local.address.high, local.address.low),
+            hash(remote.address.high, remote.address.low), ports)
     }
 }
 
@@ -74,9 +72,15 @@ struct SocketTable: ~Copyable {
         var ended: UInt64
     }
 
-    private struct Destination: Hashable {
+    private struct Destination: QuickKey {
         var transport: Transport
         var remote: Endpoint
+
+        func hash(with hash: SeededHash) -> UInt64 {
+            hash(
+                remote.address.high, remote.address.low,
+                UInt64(transport.rawValue) << 16 | UInt64(remote.port))
+        }
     }
 
     /// Connections that have ended, the oldest first; most of their notices have come already.

@@ -1,9 +1,13 @@
+public import Text
+
 /// The number of a program in a ledger; 0 stands for "not known".
-public struct ProgramID: Hashable, Sendable {
+public struct ProgramID: QuickKey, Sendable {
     /// Position in the ledger's list of programs.
     public let rawValue: UInt32
     /// Makes a number from a position; for readers of stored forms.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// The hash for tables.
+    @inlinable public func hash(with hash: SeededHash) -> UInt64 { hash(UInt64(rawValue)) }
     /// A program that is not known.
     public static let unknown = ProgramID(rawValue: 0)
 }

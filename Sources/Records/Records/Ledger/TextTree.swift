@@ -1,12 +1,14 @@
 import Glibc
-import Text
+public import Text
 
 /// The number of a text; 0 stands for "none".
-public struct TextID: Hashable, Sendable {
+public struct TextID: QuickKey, Sendable {
     /// Number of the text's node in its tree.
     public let rawValue: UInt32
     /// Makes a number from a position; for readers of stored forms.
     public init(rawValue: UInt32) { self.rawValue = rawValue }
+    /// The hash for tables.
+    @inlinable public func hash(with hash: SeededHash) -> UInt64 { hash(UInt64(rawValue)) }
     /// No text.
     public static let none = TextID(rawValue: 0)
 }
