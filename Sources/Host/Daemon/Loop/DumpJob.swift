@@ -56,10 +56,13 @@ final class DumpFile: Sendable {
     let descriptor: FileDescriptor
     /// Whether it lies on a disk, so that its pages are to be written out while it grows.
     let isOnDisk: Bool
+    /// Bytes that it may have: in memory not more than the daemon may take.
+    let most: Int
 
-    init(_ descriptor: consuming FileDescriptor, isOnDisk: Bool) {
+    init(_ descriptor: consuming FileDescriptor, isOnDisk: Bool, most: Int = .max) {
         self.descriptor = descriptor
         self.isOnDisk = isOnDisk
+        self.most = most
     }
 }
 
@@ -71,10 +74,11 @@ final class DumpWriter: Sendable {
         case end(DumpFile, publish: (folder: DumpFolder, time: UInt64, keep: Int)?)
     }
 
+    /// What became of a job; the file tells of which dump it was.
     enum Outcome: Sendable {
         case written
-        case ended
-        case failed(SystemError)
+        case ended(DumpFile)
+        case failed(DumpFile, SystemError)
     }
 
     private let worker: BackgroundWorker<Job, Outcome>
@@ -93,11 +97,15 @@ final class DumpWriter: Sendable {
                     if let publish {
                         try publish.folder.publish(file.descriptor, time: publish.time, keep: publish.keep)
                     }
-                    return .ended
+                    return .ended(file)
                 }
             } catch {
-                if case .end = job { progress.reset() }
-                return .failed(error)
+                switch job {
+                case .bytes(let file, _): return .failed(file, error)
+                case .end(let file, _):
+                    progress.reset()
+                    return .failed(file, error)
+                }
             }
         }
     }
@@ -125,6 +133,7 @@ private final class WriteProgress: @unchecked Sendable {
         if let failure { throw failure }
         if writeOut == nil, file.isOnDisk { writeOut = WriteOut(file.descriptor) }
         do throws(SystemError) {
+            guard bytes.count <= file.most - end else { throw SystemError("write", code: EFBIG) }
             var written = 0
             let number = file.descriptor.number
             while written < bytes.count {

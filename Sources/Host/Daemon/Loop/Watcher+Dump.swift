@@ -64,7 +64,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     private func file(for job: DumpJob) throws(SystemError) -> DumpFile {
         if job.client == nil { return DumpFile(try folder.dumpFolder.begin(), isOnDisk: true) }
-        if job.isInMemory { return DumpFile(try DumpFolder.inMemory(), isOnDisk: false) }
+        if job.isInMemory {
+            let file = try DumpFolder.inMemory()
+            return DumpFile(file, isOnDisk: false, most: Int(clamping: configuration.memoryLimit))
+        }
         return DumpFile(try folder.dumpFolder.nameless(), isOnDisk: false)
     }
 
@@ -89,8 +92,9 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         for outcome in dumpWriter.take() {
             switch outcome {
             case .written: break
-            case .ended: endDump(nil)
-            case .failed(let error): endDump(error)
+            // What was begun before is no longer of interest: a dump that found the disk full is in memory by now.
+            case .ended(let file): if file === job?.file { endDump(nil) }
+            case .failed(let file, let error): if file === job?.file { endDump(error) }
             }
         }
     }
@@ -100,7 +104,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         guard let ended = job else { return }
         dumpProgress = nil
         if let failure {
-            // What the thread still has of it is answered with failures, the end with one more.
+            // What the thread still has of it is answered with failures that nobody waits for.
             if let file = ended.file, !ended.isHandedOver { dumpWriter.submit(.end(file, publish: nil)) }
             if ended.client != nil, !ended.isInMemory {
                 // A client's dump needs no disk.
@@ -108,7 +112,13 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                 return beginWriting()
             }
             job = nil
-            let sentence = "the dump failed: \(failure) in \(folder.dumps)"
+            var sentence = "the dump failed: \(failure) in \(folder.dumps)"
+            if ended.isInMemory {
+                sentence =
+                    failure.code == EFBIG
+                    ? "the disk takes no dump, and in memory it has no room within memory.limit"
+                    : "the dump failed: \(failure), and the disk takes none"
+            }
             if let client = ended.client {
                 handlers.answer(client, error: sentence)
             } else {

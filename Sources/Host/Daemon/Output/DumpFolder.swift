@@ -11,29 +11,56 @@ import SystemCalls
 final class DumpFolder: Sendable {
     let path: String
     /// The loop begins dumps, a thread publishes them.
-    private let folder: Mutex<FileDescriptor>
+    private let folder: Mutex<Opened>
 
-    /// Opens the folder, which only the daemon's user may be able to write in, and makes it if it is missing.
+    /// The folder, if it could be opened already.
+    private struct Opened: ~Copyable {
+        var folder: FileDescriptor?
+    }
+
+    /// Opens the folder, which only the daemon's user may be able to write in, and makes it if it is missing. Where
+    /// the disk has no room for it, or takes no changes, that is tried again with the first dump.
     init(path: String) throws(StartError) {
-        folder = Mutex(try StateFolder.open(path))
         self.path = path
+        do throws(FolderWalk.Refusal) {
+            folder = Mutex(Opened(folder: try StateFolder.openPrivate(path)))
+        } catch {
+            guard StateFolder.isTroubleOfDisk(error.code) else {
+                throw StateFolder.startError(path, error)
+            }
+            folder = Mutex(Opened(folder: nil))
+        }
     }
 
     /// Lends the folder; opens it again if it was removed: what has its place now is checked as at the start.
     private func withFolder<Result: ~Copyable>(
         _ body: (borrowing FileDescriptor) throws(SystemError) -> sending Result
     ) throws(SystemError) -> sending Result {
-        try folder.withLock { folder throws(SystemError) in
-            var status = stat()
-            if fstat(folder.number, &status) == 0, status.st_nlink == 0 {
+        try folder.withLock { opened throws(SystemError) in
+            let folder: FileDescriptor
+            if let known = opened.folder.take(), !Self.isGone(known) {
+                folder = known
+            } else {
                 do throws(FolderWalk.Refusal) {
                     folder = try StateFolder.openPrivate(path)
                 } catch {
                     throw SystemError("open", code: error.code)
                 }
             }
-            return try body(folder)
+            do throws(SystemError) {
+                let result = try body(folder)
+                opened.folder = consume folder
+                return result
+            } catch {
+                opened.folder = consume folder
+                throw error
+            }
         }
+    }
+
+    private static func isGone(_ folder: borrowing FileDescriptor) -> Bool {
+        var status = stat()
+        return fstat(folder.number, &status) == 0 && status.st_nlink == 0
     }
 
     /// Begins a dump: a file aside, to be filled and published.

@@ -31,9 +31,10 @@ struct StateFolder: ~Copyable {
             try Self.checkStore(folder, path, "retinue.db" + suffix)
         }
         let dumpFolder = try DumpFolder(path: path + "/dumps")
-        guard faccessat(folder.number, "dumps", W_OK, 0) == 0 else {
+        if faccessat(folder.number, "dumps", W_OK, 0) != 0, !Self.isTroubleOfDisk(errno), errno != ENOENT {
             throw StartError("the folder \(path)/dumps is not writable: \(SystemError.text(of: errno))")
         }
+        // For a person only: on a full disk it is left out.
         let line = Array("\(getpid())\n".utf8)
         _ = ftruncate(file.number, 0)
         _ = line.withUnsafeBytes { pwrite(file.number, $0.baseAddress, $0.count, 0) }
@@ -46,10 +47,16 @@ struct StateFolder: ~Copyable {
     static func open(_ path: String) throws(StartError) -> FileDescriptor {
         do throws(FolderWalk.Refusal) {
             return try openPrivate(path)
-        } catch {
-            throw StartError("the state folder \(path) \(error.reason); choose another with --state-dir")
-        }
+        } catch { throw startError(path, error) }
     }
+
+    static func startError(_ path: String, _ error: FolderWalk.Refusal) -> StartError {
+        StartError("the state folder \(path) \(error.reason); choose another with --state-dir")
+    }
+
+    /// Whether an error means that the disk is full, or takes no changes for now: nothing that ends the daemon. It
+    /// observes in memory, and writes when the disk takes it.
+    static func isTroubleOfDisk(_ code: Int32) -> Bool { [ENOSPC, EDQUOT, EROFS, EIO].contains(code) }
 
     /// The same with the bare reason.
     static func openPrivate(_ path: String) throws(FolderWalk.Refusal) -> FileDescriptor {
@@ -74,6 +81,7 @@ struct StateFolder: ~Copyable {
             file = try folder.openRelative(
                 "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK, mode: 0o600)
         } catch {
+            if isTroubleOfDisk(error.code) { return try openLockOnFullDisk(folder, path) }
             if error.code == ELOOP {
                 throw StartError(
                     "\(path)/lock is a symbolic link; move it away or choose another --state-dir")
@@ -90,6 +98,18 @@ struct StateFolder: ~Copyable {
             throw StartError("\(path)/lock \(objection); move it away or choose another --state-dir")
         }
         return file
+    }
+
+    /// The lock where nothing can be made or written: the file as it is, or where there is none the folder itself.
+    private static func openLockOnFullDisk(
+        _ folder: borrowing FileDescriptor, _ path: String
+    ) throws(StartError) -> FileDescriptor {
+        if let file = try? folder.openRelative("lock", O_RDONLY | O_NOFOLLOW | O_NONBLOCK) { return file }
+        do throws(SystemError) {
+            return try folder.openRelative(".", O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw StartError("the state folder \(path) cannot be opened: \(SystemError.text(of: error.code))")
+        }
     }
 
     /// A store that somebody else made stays readable to its maker, and a link to another file would be written
