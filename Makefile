@@ -30,10 +30,13 @@ build: packages-run
 
 ## Pass the tests, those against the real kernel included when run as root.
 ##
-## The daemon and the command line that the tests start are those of the release build: what users run.
+## The daemon and the command line that the tests start are those of the release build: what users run. As root the
+## privileged tests run a second time, with the daemon under the capabilities and limits of the shipped unit.
 test: packages-test build
 	$(SWIFT) build --build-tests
 	RETINUE_PRODUCTS=$(CURDIR)/.build/release Tests/tell-failures $(SWIFT) test --skip-build --no-parallel
+	[ "$$(id -u)" != 0 ] || RETINUE_AS_UNIT=yes RETINUE_PRODUCTS=$(CURDIR)/.build/release \
+		Tests/tell-failures $(SWIFT) test --skip-build --no-parallel --filter KernelTests
 
 ## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some twenty minutes a kernel.
 test-guests: packages-guests build

@@ -104,6 +104,32 @@ import Testing
         #expect(awaited == 0)
     }
 
+    /// A busy processor tells of the ends that it has seen seconds after another one: what is told late, after others'
+    /// notices have told of younger ends, is no connection of its own.
+    @Test(arguments: [false, true]) func aNoticeThatIsVeryLate(isConnectedAnew: Bool) {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.transition(77, 1, .lastAck, .close, client, server)
+        scene.transition(77, 101, .finWait2, .close, server, client)
+        scene.interpret()
+        if isConnectedAnew { connect(&scene, 2) }
+        _ = scene.tick(31_000_000_000)
+        scene.interpret()
+        let awaited = scene.observer.awaitedClosures
+        #expect(awaited == 0, "no dump waits for it any more")
+        scene.closure(client, server, sent: 100, received: 50)
+        scene.closure(server, client, sent: 50, received: 100)
+        scene.interpret()
+        let count = isConnectedAnew ? 2 : 1
+        #expect(
+            scene.lines == [
+                "/usr/bin/client connect :80 peer /usr/bin/server x\(count) 100/50 exact",
+                "/usr/bin/server accept :80 peer /usr/bin/client x\(count) 50/100 exact",
+                "/usr/bin/server listen :80 exact",
+            ])
+    }
+
     /// The ring of the processor that saw the accept was drained behind that of the connect.
     @Test func anAcceptThatIsReadBeforeItsConnectWaitsForIt() {
         var scene = scene()

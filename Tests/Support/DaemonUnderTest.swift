@@ -16,14 +16,15 @@ package final class DaemonUnderTest {
     /// - Parameters:
     ///   - configuration: text of a configuration file.
     ///   - arguments: further options.
-    ///   - prefix: what stands before the command and executes it, such as `setpriv`.
+    ///   - prefix: what stands before the command and executes it, such as `setpriv`; without one the unit's
+    ///     capabilities and limits, where the tests are to run so (`ShippedUnit`).
     package init(
         stateFolder: String, configuration: String? = nil, arguments: [String] = [], prefix: [String] = []
     ) throws {
         self.stateFolder = stateFolder
         let start = Clock.monotonic()
         process = try Child(
-            prefix
+            (prefix.isEmpty && ShippedUnit.isAsked ? try ShippedUnit.prefix() : prefix)
                 + DaemonUnderTest.command(
                     stateFolder: stateFolder, configuration: configuration, arguments: arguments))
         let ready: Bool? = eventually(within: 60, every: 0.001) {

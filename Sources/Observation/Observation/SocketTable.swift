@@ -104,6 +104,10 @@ struct SocketTable: ~Copyable {
     /// Ended connections between two ends that are connected anew, oldest first: notices come in the order
     /// of the ends, and theirs are still to come.
     private(set) var superseded: [FourTuple: [Connection]] = [:]
+    /// Ended connections whose notice is long due: it may come all the same, since a processor that is busy tells its
+    /// own late. In two generations, of which the older goes when the younger is full.
+    private var overdue: [FourTuple: Connection] = [:]
+    private var longOverdue: [FourTuple: Connection] = [:]
     private var listeners: [UInt32: [Listener]] = [:]
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
@@ -122,18 +126,24 @@ struct SocketTable: ~Copyable {
     static let mostConnections = 1 << 18
     static let mostAttempts = 1 << 16
     static let mostListeners = 1 << 15
+    static let mostOverdue = 1 << 13
     /// Connections that were evicted before their end: their traffic is lost.
     private(set) var evicted: UInt64 = 0
     private var listenerCount = 0
 
     /// Bytes in use, about.
     var footprint: Int {
-        live.count * 200 + superseded.count * 240 + attempts.count * 64 + listenerCount * 80
+        (live.count + overdue.count + longOverdue.count) * 200 + superseded.count * 240
+            + attempts.count * 64 + listenerCount * 80
             + clients.count * 48 + foreignConnections.count * 64 + ending.count * 56
     }
 
     /// Forgets what connections could be inferred from.
-    mutating func dropInferences() { clients.removeAll() }
+    mutating func dropInferences() {
+        clients.removeAll()
+        overdue.removeAll()
+        longOverdue.removeAll()
+    }
 
     /// Evicts connections beyond the bound. Which of them does not matter: those that are still open are found again
     /// by scans.
@@ -181,12 +191,20 @@ struct SocketTable: ~Copyable {
     func connection(_ tuple: FourTuple, number: Int) -> Connection? {
         let former = superseded[tuple] ?? []
         if number < former.count { return former[number] }
-        return number == former.count ? live[tuple] : nil
+        guard number == former.count else { return nil }
+        let latest = live[tuple]
+        // Who lives has no notice yet, unless its end was missed.
+        if let latest, latest.ended != 0 { return latest }
+        return overdue[tuple] ?? longOverdue[tuple] ?? latest
     }
 
     /// Removes and gives the connection that the next notice of these ends is about.
     mutating func takeOldest(_ tuple: FourTuple) -> Connection? {
-        guard var former = superseded[tuple] else { return live.removeValue(forKey: tuple) }
+        guard var former = superseded[tuple] else {
+            if let latest = live[tuple], latest.ended != 0 { return live.removeValue(forKey: tuple) }
+            return overdue.removeValue(forKey: tuple) ?? longOverdue.removeValue(forKey: tuple)
+                ?? live.removeValue(forKey: tuple)
+        }
         let oldest = former.removeFirst()
         superseded[tuple] = former.isEmpty ? nil : former
         return oldest
@@ -198,6 +216,8 @@ struct SocketTable: ~Copyable {
             superseded[tuple]?[found].peerSent = sent
         } else if live[tuple]?.pair == pair {
             change(tuple) { $0.peerSent = sent }
+        } else if overdue[tuple]?.pair == pair {
+            overdue[tuple]?.peerSent = sent
         }
     }
 
@@ -240,12 +260,25 @@ struct SocketTable: ~Copyable {
         return !superseded.isEmpty && superseded[entry.tuple]?.contains { $0.ended == entry.ended } ?? false
     }
 
-    /// Forgets an ended connection whose notice does not come.
+    /// Waits no longer for the notice of an ended connection. If it comes yet, the connection is not a new one.
     private mutating func forget(_ entry: Ended) {
-        if live[entry.tuple]?.ended == entry.ended { live[entry.tuple] = nil }
+        noteEnd(entry.tuple)
+        if let latest = live[entry.tuple], latest.ended == entry.ended {
+            live[entry.tuple] = nil
+            keepOverdue(entry.tuple, latest)
+        }
         guard var former = superseded[entry.tuple] else { return }
+        if let late = former.last(where: { $0.ended == entry.ended }) { keepOverdue(entry.tuple, late) }
         former.removeAll { $0.ended == entry.ended }
         superseded[entry.tuple] = former.isEmpty ? nil : former
+    }
+
+    private mutating func keepOverdue(_ tuple: FourTuple, _ connection: Connection) {
+        if overdue.count >= Self.mostOverdue {
+            longOverdue = overdue
+            overdue = [:]
+        }
+        overdue[tuple] = connection
     }
 
     /// The program at the other end of a connection, as far as that end is on this host and known.

@@ -1,4 +1,5 @@
 import Foundation
+import SystemCalls
 import TestSupport
 import Testing
 
@@ -6,25 +7,11 @@ extension KernelTests {
     /// Under the capabilities of packaging/retinued.service, and no others.
     @Suite("unit")
     struct UnitSuite {
-        /// What executes a command with the unit's bounding set and without new privileges.
-        static func prefix() throws -> [String] {
-            let folder = URL(fileURLWithPath: #filePath).pathComponents.prefix { $0 != "Tests" }.dropFirst()
-            let unit = try String(
-                contentsOfFile: "/" + folder.joined(separator: "/") + "/packaging/retinued.service",
-                encoding: .utf8)
-            let line = unit.split(separator: "\n").first { $0.hasPrefix("CapabilityBoundingSet=") } ?? ""
-            let names = line.split(separator: "=").last?.split(separator: " ").map {
-                "+" + $0.lowercased().replacingOccurrences(of: "cap_", with: "")
-            }
-            guard let names, names.count > 1 else { throw Failure("no CapabilityBoundingSet in the unit") }
-            return ["setpriv", "--no-new-privs", "--bounding-set=-all,\(names.joined(separator: ","))"]
-        }
-
         /// A chain of scripts, each of which executes the next: which image opened what follows from the heads of
         /// the files, which are not root's.
         @Test(.timeLimit(.minutes(2)), arguments: [0, 65534])
         func chainsOfScriptsThatAreNotRoots(owner: uid_t) throws {
-            let bench = try Bench(prefix: try Self.prefix())
+            let bench = try Bench(prefix: try ShippedUnit.prefix())
             let folder = try bench.files.folder("chain")
             chmod(folder, 0o777)
             chmod((bench.files.path as NSString).deletingLastPathComponent, 0o755)
@@ -48,6 +35,22 @@ extension KernelTests {
                 #expect(scripts.contains("\(folder)/s\(number).sh"), "output \(number) of \(scripts)")
                 #expect(!scripts.contains(nil), "output \(number) of \(scripts)")
             }
+            try bench.daemon.stop()
+        }
+
+        /// Where the second run of these tests is asked for, the daemons that they start really are under the unit's
+        /// bounding set and limits.
+        @Test func whatIsAskedForHolds() throws {
+            let bench = try Bench(prefix: ShippedUnit.isAsked ? [] : try ShippedUnit.prefix())
+            let pid = bench.daemon.process.pid
+            let status = String(decoding: try bytes(ofFile: "/proc/\(pid)/status"), as: UTF8.self)
+            let line = status.split(separator: "\n").first { $0.hasPrefix("CapBnd:") } ?? ""
+            let set = UInt64(line.split(separator: "\t").last ?? "", radix: 16)
+            // CAP_DAC_READ_SEARCH 2, NET_ADMIN 12, IPC_OWNER 15, SYS_PTRACE 19, SYS_ADMIN 21, SYS_NICE 23, PERFMON 38
+            #expect(set == [2, 12, 15, 19, 21, 23, 38].reduce(0) { $0 | 1 << UInt64($1) })
+            let limits = String(decoding: try bytes(ofFile: "/proc/\(pid)/limits"), as: UTF8.self)
+            let locked = limits.split(separator: "\n").first { $0.hasPrefix("Max locked memory") } ?? ""
+            #expect(locked.contains(" \(min(32 << 20, ShippedUnit.mostLocked)) "), "\(locked)")
             try bench.daemon.stop()
         }
     }

@@ -54,9 +54,9 @@ struct StateFolder: ~Copyable {
         StartError("the state folder \(path) \(error.reason); choose another with --state-dir")
     }
 
-    /// Whether an error means that the disk is full, or takes no changes for now: nothing that ends the daemon. It
+    /// Whether an error means that the disk is full, or broken for now: nothing that ends the daemon. It
     /// observes in memory, and writes when the disk takes it.
-    static func isTroubleOfDisk(_ code: Int32) -> Bool { [ENOSPC, EDQUOT, EROFS, EIO].contains(code) }
+    static func isTroubleOfDisk(_ code: Int32) -> Bool { [ENOSPC, EDQUOT, EIO].contains(code) }
 
     /// The same with the bare reason.
     static func openPrivate(_ path: String) throws(FolderWalk.Refusal) -> FileDescriptor {
