@@ -165,7 +165,8 @@ let package = Package(
             "DaemonTests",
             [
                 "Daemon", "Observation", "Records", "EventTrace", "TestSupport", "Procfs", "SystemCalls",
-                "KernelProbe",
+                "KernelProbe", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing", "Control",
+                "RecordStore",
             ]),
         test(
             "KernelTests",

@@ -40,7 +40,8 @@ import Testing
 
     @Test func changedBytes() throws {
         var replayed = 0
-        hostileInputs(from: [Recording.sample.bytes], count: 4000, seed: 23) { bytes in
+        hostileInputs(from: [Recording.sample.bytes, Recording.withLosses.bytes], count: 4000, seed: 23) {
+            bytes in
             do { if try replay(bytes) != nil { replayed += 1 } } catch { Issue.record("\(error)") }
         }
         #expect(replayed > 1000)
@@ -48,8 +49,8 @@ import Testing
 
     /// Frames in another order, left out, doubled, their payloads changed and cut off: deeper than a
     /// changed length gets.
-    @Test func changedFrames() throws {
-        let good = try Self.frames(Recording.sample.bytes)
+    @Test(arguments: [false, true]) func changedFrames(_ hasLosses: Bool) throws {
+        let good = try Self.frames((hasLosses ? Recording.withLosses : Recording.sample).bytes)
         var generator = SeededGenerator(seed: 23)
         var replayed = 0
         for _ in 0..<4000 {
@@ -60,7 +61,7 @@ import Testing
                 case 0: frames.swapAt(place, Int.random(in: 1..<frames.count, using: &generator))
                 case 1 where frames.count > 3: frames.remove(at: place)
                 case 2: frames.append(frames[place])
-                case 3: frames[place].tag = UInt8.random(in: 0...32, using: &generator)
+                case 3: frames[place].tag = UInt8.random(in: 0...40, using: &generator)
                 case 4: frames[place].payload.removeLast(min(frames[place].payload.count, 3))
                 default: Self.change(&frames[place].payload, &generator)
                 }

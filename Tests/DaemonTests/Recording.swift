@@ -44,11 +44,13 @@ struct Recording {
 
     // MARK: - The host
 
-    mutating func scan(_ processes: [(pid: Int32, parent: Int32, executable: String)]) {
+    mutating func scan(
+        _ processes: [(pid: Int32, parent: Int32, executable: String)], at time: UInt64 = 1_000_000_000
+    ) {
         writer.add(.snapshot) { payload in
             payload.put(UInt8(0))
-            payload.put(UInt64(1_000_000_000))
-            payload.put(Self.wall - 4_000_000_000)
+            payload.put(time)
+            payload.put(Self.wall - Self.cutoff + time)
         }
         for process in processes {
             let facts = ProcessFacts(
@@ -171,6 +173,54 @@ struct Recording {
         }
         recording.lookAround()
         recording.add(.dump) { $0.put(wall + 60_000_000_000) }
+        return recording
+    }
+
+    /// The same with what a daemon records of losses, modes and its own requests.
+    static var withLosses: Recording {
+        var recording = Recording(layout: Connections.layout)
+        recording.add(.absence) { payload in
+            payload.put(wall - 9_000_000_000)
+            payload.put(wall - 8_000_000_000)
+        }
+        recording.add(.budget) { $0.put(UInt64(64 << 20)) }
+        let first = ScanRequest(.full, .start, number: 1)
+        recording.add(.scanRequest) { $0.put(first) }
+        recording.cycle()
+        let spot = BlindSpot(source: "fanotify", cause: "not watched: /mnt (nfs4)", since: wall)
+        recording.add(.sources) { payload in
+            payload.put(list: [
+                DumpHeader.Source(name: "fanotify", mode: "fid", counters: [("filesystems", 2)])
+            ]) {
+                $0.put($1)
+            }
+            payload.put(list: ["it is as it is"]) { $0.put($1) }
+            payload.put(list: [spot]) { $0.put($1) }
+        }
+        recording.scan([(1, 0, "/sbin/init"), (100, 1, "/usr/bin/bash")])
+        recording.add(.snapshotFailure) { payload in
+            payload.put("UDP sockets of IPv4")
+            payload.put(Int32(1))
+        }
+        recording.cycle(1)
+        recording.add(.fanotify, raw: fileEvent(open, 100, 3, "a.conf"))
+        recording.add(.drainLoss) { payload in
+            payload.put(Loss(source: "tracepoint", cause: "ring full", count: 7), ended: wall + 11_000_000)
+        }
+        recording.add(.drainLoss) { payload in
+            payload.put(
+                Loss(source: "fanotify", cause: "queue overflow", count: nil), ended: wall + 11_000_000)
+        }
+        recording.answer(directory: 3, "/etc")
+        recording.add(.mounts) { _ in }
+        recording.cycle(2)
+        recording.scan([(1, 0, "/sbin/init"), (100, 1, "/usr/bin/bash")], at: cutoff + 21_000_000)
+        recording.cycle(3)
+        recording.add(.dump) { payload in
+            payload.put(wall + 40_000_000)
+            payload.put(wall + 50_000_000)
+            payload.put([NetworkAddress(v4: 0x0a00_0001)])
+        }
         return recording
     }
 

@@ -76,6 +76,38 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
         #expect(spawn.first == wall - 2000)
     }
 
+    /// Losses, blind spots, failed parts of scans and the time before the run become the gaps that they were.
+    @Test func lossesOfEachKind() throws {
+        var replay = try Replay(Recording.withLosses.bytes)
+        #expect(replay.run() == nil)
+        let wall = Recording.wall
+        let gaps = replay.ledger.gaps
+        #expect(
+            gaps == [
+                Gap(
+                    source: "retinued", cause: "not running", from: wall - 9_000_000_000,
+                    to: wall - 8_000_000_000, lost: nil, resynchronised: wall),
+                Gap(
+                    source: "fanotify", cause: "not watched: /mnt (nfs4)", from: wall,
+                    to: wall + 50_000_000, lost: nil),
+                Gap(
+                    source: "sock_diag", cause: "scan of UDP sockets of IPv4: errno 1", from: wall, to: wall,
+                    lost: nil, resynchronised: wall + 20_000_000),
+                Gap(
+                    source: "tracepoint", cause: "ring full", from: wall, to: wall + 11_000_000, lost: 7,
+                    resynchronised: wall + 20_000_000),
+                Gap(
+                    source: "fanotify", cause: "queue overflow", from: wall, to: wall + 11_000_000, lost: nil,
+                    resynchronised: wall + 20_000_000),
+            ])
+        let header = replay.header
+        #expect(header.time == wall + 40_000_000)
+        #expect(header.addresses == [NetworkAddress(v4: 0x0a00_0001)])
+        let source = try #require(header.sources.first)
+        #expect(source.mode == "fid" && source.received == 1 && source.lost == 1)
+        #expect(source.counters.first?.value == 2)
+    }
+
     /// Each question has its answers in their order; the last one is given again.
     @Test func answersInTheirOrder() throws {
         let surroundings = ReplaySurroundings()
@@ -115,8 +147,8 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
     }
 
     /// Cut off anywhere: the error is told, and what stands before it is not lost.
-    @Test func everyTruncation() throws {
-        let whole = Recording.sample.bytes
+    @Test(arguments: [false, true]) func everyTruncation(_ hasLosses: Bool) throws {
+        let whole = (hasLosses ? Recording.withLosses : Recording.sample).bytes
         var reader = try TraceReader(whole)
         var ends: Set<Int> = []
         while let frame = try reader.next() { ends.insert(frame.payload.upperBound) }
@@ -129,7 +161,7 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
             #expect(result.lines.count >= most)
             most = max(most, result.lines.count)
         }
-        #expect(most == Self.expected.count)
+        #expect(most == (hasLosses ? 4 : Self.expected.count))
     }
 
     @Test func malformedFrameEndsIt() throws {

@@ -49,12 +49,14 @@ private let hostile = [
         status.storeError = nil
         status.degraded = []
         status.clients = .init(served: 1, refused: 2, dropped: 3)
+        status.calls = .init(outstanding: 4, expired: 5, refused: 6, delayed: 7)
         let expected = """
             {"ready":true,"state":"ready","version":"1.0","pid":23,"time":"2025-11-21T02:00:00.123Z",
             "started":"2025-11-21T01:53:20.000Z","state_dir":"1.0","records":1,"programs":2,"paths":3,"gaps":4,
             "memory":{"resident":18446744073709551615,"ledger":5},
             "store":{"path":"1.0","pending":6,"last_written":"2025-11-21T01:59:59.000Z","error":null},
             "longest_pause_us":7,"clients":{"served":1,"refused":2,"dropped":3},
+            "blocking_calls":{"outstanding":4,"expired":5,"refused":6,"delayed":7},
             "sources":{},"degraded":[]}
             """
         #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))

@@ -17,7 +17,8 @@ import Testing
             .closure: 8, .directoryChain: 15, .scope: 9, .directoryAnswer: 10, .processAnswer: 11,
             .headAnswer: 12,
             .kindAnswer: 13, .addressesAnswer: 14, .snapshot: 20, .snapshotProcess: 21, .snapshotSocket: 22,
-            .snapshotChannel: 23, .snapshotAddresses: 24, .loss: 30, .dump: 31,
+            .snapshotChannel: 23, .snapshotAddresses: 24, .scanRequest: 25, .snapshotFailure: 26, .loss: 30,
+            .dump: 31, .drainLoss: 32, .sources: 33, .absence: 34, .mounts: 35, .budget: 36,
         ]
         #expect(Set(numbers.keys) == Set(TraceTag.allCases))
         for (tag, number) in numbers { #expect(tag.rawValue == number) }

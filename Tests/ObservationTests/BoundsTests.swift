@@ -82,7 +82,8 @@ import Testing
         session.observer.budget = session.observer.footprint * 100 / 130
         for _ in 0..<4 { _ = session.cycle() }
         let gaps = session.observer.ledger.gaps.filter { $0.source == SourceName.daemon }
-        #expect(gaps.count == 1)
+        #expect(gaps.map(\.cause) == ["memory.limit reached"])
+        #expect(gaps.map(\.lost) == [session.observer.counters.refused])
         #expect(session.lossCounts[SourceName.daemon] == session.observer.counters.refused)
         // There is no use in a scan.
         #expect(session.engine.requests.isEmpty)

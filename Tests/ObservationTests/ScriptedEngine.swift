@@ -18,6 +18,8 @@ struct ScriptedEngine: ~Copyable, Engine {
         var after: UInt64 = 10_000_000
         /// What a scan that was asked for before this drain has found by now.
         var scan: HostSnapshot?
+        /// What is not watched from this drain on.
+        var blindSpots: [BlindSpot]?
     }
 
     var steps: [Step] = []
@@ -50,6 +52,10 @@ struct ScriptedEngine: ~Copyable, Engine {
         }
         var drained = Drained()
         drained.losses = step.losses
+        if let spots = step.blindSpots {
+            blindSpots = spots
+            drained.modeChanged = true
+        }
         drained.ended = batch.wall + step.drainTime
         drained.isEmpty =
             step.lifecycle.isEmpty && step.opens.isEmpty && step.losses.isEmpty && step.transitions.isEmpty

@@ -243,7 +243,91 @@ import Testing
         #expect(session.observer.ledger.gaps.map(\.lost) == [nil])
         session.engine.blindSpots = []
         session.updateBlindSpots(ScriptedEngine.epoch + 12)
-        #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 9])
+        #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 12])
+        session.updateBlindSpots(ScriptedEngine.epoch + 15)
+        #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 12])
+    }
+
+    /// A source that was given up and delivers again: its gap ends there, and a scan that begins later closes it.
+    @Test func aSourceThatDeliversAgainIsMadeUpFor() {
+        let spot = BlindSpot(
+            source: SourceName.sockets, cause: "given up", since: ScriptedEngine.epoch + 1_005_000_000,
+            isScannedAfter: true)
+        var session = session([
+            .init(blindSpots: [spot]), .init(), .init(blindSpots: []), .init(), .init(scan: found([])),
+        ])
+        _ = session.cycle()
+        #expect(session.observer.ledger.gaps.map(\.cause) == ["given up"])
+        #expect(session.observer.ledger.gaps.map(\.lost) == [nil])
+        _ = session.cycle()
+        // As long as it lasts no scan is of any use.
+        #expect(session.engine.requests.isEmpty && session.lossCounts.isEmpty)
+        _ = session.cycle()
+        #expect(session.observer.ledger.gaps.map(\.to) == [ScriptedEngine.epoch + 1_030_000_000])
+        #expect(session.observer.ledger.gaps.map(\.resynchronised) == [0])
+        #expect(session.engine.requests.map(\.purpose) == [.start])
+        _ = session.cycle()
+        _ = session.cycle()
+        #expect(
+            session.observer.ledger.gaps.map(\.resynchronised) == [ScriptedEngine.epoch + 1_050_000_000])
+    }
+
+    /// A filesystem that was unmounted asks for no scan: nothing of it is left to be found.
+    @Test func aFilesystemThatIsGoneIsNotLookedFor() {
+        let spot = BlindSpot(
+            source: SourceName.files, cause: "not watched: /mnt (nfs4)", since: ScriptedEngine.epoch)
+        var session = session([.init(blindSpots: [spot]), .init(blindSpots: []), .init(), .init()])
+        for _ in 0..<4 { _ = session.cycle() }
+        #expect(session.engine.requests.isEmpty)
+        #expect(session.observer.ledger.gaps.map(\.resynchronised) == [0])
+    }
+
+    @Test func theTimeBeforeThisRunIsAGapUntilTheFirstScan() {
+        var early = found([])
+        // It began before the first drain, as that of a start does.
+        early.monotonic = 1_000_000_001
+        var session = session([.init(), .init(scan: early), .init(), .init()])
+        session.noteAbsence(from: ScriptedEngine.epoch, to: ScriptedEngine.epoch + 1_000_000_000)
+        session.scan(ScanRequest(.full, .start))
+        #expect(
+            session.observer.ledger.gaps == [
+                Gap(
+                    source: SourceName.daemon, cause: "not running", from: ScriptedEngine.epoch,
+                    to: ScriptedEngine.epoch + 1_000_000_000, lost: nil)
+            ])
+        _ = session.cycle()
+        #expect(session.observer.ledger.gaps.map(\.resynchronised) == [0])
+        for _ in 0..<3 { _ = session.cycle() }
+        #expect(session.observer.ledger.gaps.map { $0.resynchronised != 0 } == [true])
+        // That scan does for it.
+        #expect(session.engine.requests.count == 1)
+    }
+
+    /// A scan that could not read what was lost makes up for nothing; it is made again, ever more seldom.
+    @Test(arguments: [
+        (SourceName.processes, ScanFailure("processes", 24), false),
+        (SourceName.files, ScanFailure("processes", 24), false),
+        (SourceName.transitions, ScanFailure("processes", 24), false),
+        (SourceName.transitions, ScanFailure("TCP sockets of IPv4", 2), false),
+        (SourceName.sockets, ScanFailure("TCP and UDP sockets", 24), false),
+        (SourceName.processes, ScanFailure("TCP sockets of IPv4", 2), true),
+        (SourceName.transitions, ScanFailure("Unix sockets", 2), true),
+    ])
+    func aScanThatFailsInPart(_ source: String, _ failure: ScanFailure, _ isMadeUpFor: Bool) {
+        var steps = [ScriptedEngine.Step.init(), loss(source)]
+        for _ in 0..<3000 { steps.append(.init(after: 100_000_000, scan: found([], failures: [failure]))) }
+        steps += [.init(after: 60_000_000_000), .init(scan: found([])), .init()]
+        var session = session(steps)
+        for _ in 0..<3002 { _ = session.cycle() }
+        let gap = session.observer.ledger.gaps.first { $0.source == source && $0.lost == 3 }
+        #expect((gap?.resynchronised != 0) == isMadeUpFor)
+        // Five minutes: after 1, 2, 4, 8, 16, 32, 60, 60, 60 … seconds.
+        #expect(
+            isMadeUpFor
+                ? session.engine.requests.count == 1 : (8...12).contains(session.engine.requests.count))
+        for _ in 0..<3 { _ = session.cycle() }
+        let after = session.observer.ledger.gaps.first { $0.source == source && $0.lost == 3 }
+        #expect(after?.resynchronised != 0)
     }
 
     @Test func aLargeScanIsTakenInWithDrainsInBetween() {

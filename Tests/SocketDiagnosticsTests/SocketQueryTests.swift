@@ -173,7 +173,7 @@ struct SocketQueryTests {
         #expect(missing.isModuleMissing)
         #expect(
             missing.description
-                == "no UDP sockets: the kernel's module udp_diag is not there; load it and start again")
+                == "no UDP sockets: the kernel's module udp_diag is not there; load it (modprobe udp_diag)")
         // And the query goes on.
         #expect(query.unavailable().isEmpty)
     }

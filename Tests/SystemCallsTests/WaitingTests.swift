@@ -179,3 +179,41 @@ import Testing
         #expect(abs(Double(Clock.wall()) / 1e9 - Date().timeIntervalSince1970) < 5)
     }
 }
+
+/// How often a wait was interrupted, and what ends it; for a signal handler, which can hold nothing else.
+private nonisolated(unsafe) var interruptions: Int32 = 0
+private nonisolated(unsafe) var ending: Int32 = -1
+
+@Suite struct InterruptedWaitTests {
+    /// A signal that has a handler makes `epoll_wait` fail with EINTR, whatever the handler's flags: the wait goes on.
+    @Test func signalsDoNotEndIt() async {
+        await #expect(processExitsWith: .success) {
+            let poller = try Poller()
+            var ends: [Int32] = [0, 0]
+            guard pipe(&ends) == 0 else { exit(3) }
+            ending = ends[1]
+            try poller.add(ends[0], token: 23)
+            signal(SIGALRM) { _ in
+                interruptions += 1
+                if interruptions == 23 { _ = write(ending, "x", 1) }
+            }
+            // The threads of the runner have signals blocked.
+            var set = sigset_t()
+            sigemptyset(&set)
+            sigaddset(&set, SIGALRM)
+            pthread_sigmask(SIG_UNBLOCK, &set, nil)
+            let waiting = pthread_self()
+            try DetachedThread.start {
+                while true {
+                    pthread_kill(waiting, SIGALRM)
+                    usleep(1000)
+                }
+            }
+            // They reach this thread.
+            guard poll(nil, 0, 60_000) == -1, errno == EINTR else { exit(4) }
+            var tokens: [UInt64] = []
+            try poller.wait { tokens.append($0) }
+            exit(tokens == [23] ? 0 : 1)
+        }
+    }
+}

@@ -33,7 +33,9 @@ public enum DaemonMain {
         }
     }
 
-    private static func start(_ options: Options) throws -> Watcher<LiveEngine, LiveWaiting> {
+    private static func start(_ options: Options) throws -> Watcher<
+        LiveEngine<LiveKernel, LiveRings>, LiveWaiting
+    > {
         let started = Clock.wall()
         // A table that has grown leaves its former place behind. Given a size of its own, and not the one that
         // the C library would learn from the tables themselves, such a place goes back to the kernel at once:
@@ -54,12 +56,15 @@ public enum DaemonMain {
         let cgroup = try controlGroup(options)
         let host = Host.read(options, network, cgroup)
         let scope = Scope(network: network.inode, workload: cgroup.map { Array($0.workload.utf8) })
-        let sources = try EventSources(configuration, network)
+        let sources = EventSources(
+            try LiveKernel(configuration, network), TracepointSource.open(isWanted: configuration.tracepoints)
+        )
         let folder = try StateFolder(options.stateFolder)
         let live = Clock.wall()
         let opened = try StoredRecords.open(folder.database, host: host.id)
         let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
         for remark in handlers.remarks { Message.print(remark) }
+        let (roots, calls) = (sources.kernel.watch.roots, sources.kernel.watch.calls)
         let ownPid = getpid()
         var recorder: TraceRecorder?
         if let path = options.record {
@@ -68,31 +73,40 @@ public enum DaemonMain {
                 started: started)
         }
         var stored = opened
-        var ledger = stored.takeLedger()
+        let ledger = stored.takeLedger()
         let progress = StoreProgress(ledger)
-        let restartGap = stored.lastWritten.map { from in
-            ledger.openGap(
-                Gap(
-                    source: SourceName.daemon, cause: Watcher<LiveEngine, LiveWaiting>.notRunning, from: from,
-                    to: max(from, live), lost: nil), joinWithin: 0)
-        }
         let surroundingsOfHost = LiveSurroundings(
-            roots: sources.watch.roots, network: network, calls: sources.watch.calls)
+            roots: roots, network: network, calls: calls)
         let surroundings: any Surroundings =
             recorder.map { RecordingSurroundings(surroundingsOfHost, $0) } ?? surroundingsOfHost
         var observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)
         observer.budget = configuration.recordBudget
-        let engine = try LiveEngine(sources, network, recorder, started: started)
-        if !engine.hasTransitions { Message.print("degraded: \(engine.degraded[0])") }
+        let work = LiveEngine<LiveKernel, LiveRings>.Work(
+            scan: { request in
+                let files = FileAccess(roots: roots, calls: calls)
+                return Scanner(roots: roots, network: network, files: files).scan(request)
+            },
+            missingTables: { network.missingSocketTables() })
+        let engine = try LiveEngine(
+            sources, work, recorder, missingTables: network.missingSocketTables(),
+            ownNetwork: network.ownInode, started: started)
+        for sentence in engine.degraded
+        where sentence.hasPrefix("no tracepoint") || sentence.hasPrefix("sock_diag") {
+            Message.print("degraded: \(sentence)")
+        }
+        var session = Session(engine, observer, begun: started)
+        if let from = stored.lastWritten {
+            session.noteAbsence(from: from, to: live)
+            recorder?.absence(from: from, to: live)
+        }
         let storeWriter = try StoreWriter(stored.takeStore(), path: folder.database, host: host.id)
         return Watcher(
             options: options, configuration: configuration, host: host, network: network, folder: folder,
-            started: started, session: Session(engine, observer, begun: started),
+            started: started, session: session,
             waiting: try LiveWaiting(signals: signals),
             store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
             storeWriter: storeWriter,
-            handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter(),
-            restartGap: restartGap)
+            handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter())
     }
 
     /// The control group that was named, if one was. It need not be there yet: a service manager makes it

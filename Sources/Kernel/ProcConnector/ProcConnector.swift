@@ -75,13 +75,21 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
                         contentsOf: UnsafeRawBufferPointer(rebasing: room[..<min(count, room.count)]))
                     return .datagram(start..<buffer.count)
                 }
-                switch count == 0 ? EAGAIN : errno {
-                case EINTR: continue
-                case EAGAIN: return .nothing
-                case ENOBUFS, ENOSPC: return .overrun
-                case let code: throw SystemError("recvmsg", code: code)
-                }
+                if let received = try Self.received(failing: count == 0 ? EAGAIN : errno) { return received }
             }
+        }
+    }
+
+    /// What the `errno` of a receive means; `nil` if it is to be tried again at once.
+    ///
+    /// - Throws: where the socket itself is not as it should be.
+    public static func received(failing code: Int32) throws(SystemError) -> Received? {
+        switch code {
+        case EINTR: nil
+        case EAGAIN: .nothing
+        // libmnl's word for a datagram that was cut off is ENOSPC.
+        case ENOBUFS, ENOSPC: .overrun
+        default: throw SystemError("recvmsg", code: code)
         }
     }
 

@@ -66,12 +66,8 @@ public struct DestroyListener: ~Copyable {
                 }
             }
             if count < 0 {
-                switch errno {
-                case EINTR: continue
-                case EAGAIN: return .nothing
-                case ENOBUFS: return .overrun
-                default: throw SystemError("recvfrom")
-                }
+                if let received = try Self.received(failing: errno) { return received }
+                continue
             }
             // Port 0 is the kernel's.
             if sender.nl_pid != 0 { continue }
@@ -79,6 +75,18 @@ public struct DestroyListener: ~Copyable {
             let start = buffer.count
             buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
             return .datagram(start..<buffer.count)
+        }
+    }
+
+    /// What the `errno` of a receive means; `nil` if it is to be tried again at once.
+    ///
+    /// - Throws: where the socket itself is not as it should be.
+    public static func received(failing code: Int32) throws(SystemError) -> Received? {
+        switch code {
+        case EINTR: nil
+        case EAGAIN: .nothing
+        case ENOBUFS: .overrun
+        default: throw SystemError("recvfrom", code: code)
         }
     }
 

@@ -43,10 +43,24 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case snapshotChannel = 23
     /// The host's addresses at the scan.
     case snapshotAddresses = 24
-    /// Events were lost.
+    /// The daemon asks for a scan, besides those that its session asks for.
+    case scanRequest = 25
+    /// A part of the scan that failed.
+    case snapshotFailure = 26
+    /// A gap that is over (recordings of earlier versions).
     case loss = 30
     /// A dump was made: everything before it is in it.
     case dump = 31
+    /// A source could not deliver everything to the drain of this cycle.
+    case drainLoss = 32
+    /// How the sources run, and what is not watched.
+    case sources = 33
+    /// Nothing was observed for a time before this run.
+    case absence = 34
+    /// The mount table has changed.
+    case mounts = 35
+    /// How much memory records and tables may take.
+    case budget = 36
 }
 
 /// A recorded stream that is not one, or is damaged.

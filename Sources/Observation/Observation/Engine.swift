@@ -42,7 +42,10 @@ public struct Drained: Sendable {
     /// When the last source had been drained, nanoseconds since 1970: until then a full one may have turned events
     /// away. 0 for the batch's cutoff.
     public var ended: UInt64 = 0
-    /// Gaps that are over and were followed by a scan already: those of a recording.
+    /// Whether a source runs in another way than at the drain before: `sources`, `degraded` or `blindSpots` say
+    /// something else. So nothing has to ask for them at every drain.
+    public var modeChanged = false
+    /// Gaps that are over and were followed by a scan already: those of a recording of an earlier version.
     public var gaps: [Gap] = []
 
     /// Makes the result of a drain that found nothing.
@@ -106,11 +109,15 @@ public struct BlindSpot: Hashable, Sendable {
     public var cause: String
     /// Since when, nanoseconds since 1970.
     public var since: UInt64
+    /// Whether what happened meanwhile can be looked for when it is over: a scan makes up for a source that was given
+    /// up, but not for a filesystem that is gone.
+    public var isScannedAfter: Bool
 
     /// Makes a blind spot.
-    public init(source: String, cause: String, since: UInt64) {
+    public init(source: String, cause: String, since: UInt64, isScannedAfter: Bool = false) {
         self.source = source
         self.cause = cause
         self.since = since
+        self.isScannedAfter = isScannedAfter
     }
 }

@@ -21,6 +21,8 @@ struct LossAccount {
     static let shortestPause: UInt64 = 1_000_000_000
     /// A scan may take a twentieth of the time, whatever it costs on this host.
     static let pauseByCost: UInt64 = 20
+    /// The longest pause between scans that go on failing in the part that matters, nanoseconds.
+    static let longestPause: UInt64 = 60_000_000_000
     /// Gaps of one source and cause that lie no further apart are one, nanoseconds.
     static let joinWithin: UInt64 = 2_000_000_000
 
@@ -37,6 +39,8 @@ struct LossAccount {
     private var unread: [Open] = []
     /// When the next scan may begin, `CLOCK_MONOTONIC`.
     private var nextScan: UInt64 = 0
+    /// How long to wait after scans that could not make up for a loss, since they failed in part.
+    private var failurePause: UInt64 = 0
 
     /// Begins at a moment from which on every source delivers, nanoseconds since 1970.
     init(begun: UInt64 = 0) { lastWhole = begun }
@@ -53,11 +57,25 @@ struct LossAccount {
         _ losses: [Loss], wall: UInt64, ended: UInt64, monotonic: UInt64, _ ledger: inout Ledger
     ) {
         for loss in losses {
-            counts[loss.source, default: 0] += loss.count ?? 1
+            count(loss.source, loss.count)
             add(loss, wall: ended, monotonic: monotonic, &ledger)
         }
         isWhole = losses.isEmpty
         if isWhole { lastWhole = wall }
+    }
+
+    /// Takes in gaps that were followed by a scan before they were told.
+    mutating func take(over gaps: [Gap], _ ledger: inout Ledger) {
+        for gap in gaps {
+            ledger.gaps.append(gap)
+            count(gap.source, gap.lost)
+        }
+    }
+
+    /// Counts a loss; one of unknown extent counts as one.
+    private mutating func count(_ source: String, _ lost: UInt64?) {
+        let (sum, isTooMuch) = counts[source, default: 0].addingReportingOverflow(lost ?? 1)
+        counts[source] = isTooMuch ? .max : sum
     }
 
     private mutating func add(_ loss: Loss, wall: UInt64, monotonic: UInt64, _ ledger: inout Ledger) {
@@ -72,6 +90,28 @@ struct LossAccount {
             Gap(source: loss.source, cause: loss.cause, from: since, to: wall, lost: loss.count),
             joinWithin: Self.joinWithin)
         open.append(Open(source: loss.source, cause: loss.cause, from: from, reported: monotonic))
+    }
+
+    /// Notes the time before this run. The scan of the start closes the gap, whenever it began: nothing of that time is
+    /// told by an event.
+    mutating func noteAbsence(from: UInt64, to: UInt64, _ ledger: inout Ledger) {
+        let from = ledger.openGap(
+            Gap(
+                source: SourceName.daemon, cause: Self.notRunning, from: from, to: max(from, to), lost: nil),
+            joinWithin: 0)
+        open.append(Open(source: SourceName.daemon, cause: Self.notRunning, from: from, reported: 0))
+    }
+
+    /// The cause of the gap between two runs.
+    static let notRunning = "not running"
+
+    /// Notes that a source delivers again of which nothing had come: its gap ends here and waits for a scan.
+    mutating func isOver(
+        source: String, cause: String, from: UInt64, to wall: UInt64, monotonic: UInt64,
+        _ ledger: inout Ledger
+    ) {
+        ledger.widenGap(source: source, cause: cause, from: from, to: wall, lost: nil)
+        open.append(Open(source: source, cause: cause, from: from, reported: monotonic))
     }
 
     /// Notes that something could not be recorded for want of memory: a gap as long as that goes on, and no scan,
@@ -99,7 +139,7 @@ struct LossAccount {
         }
         var still: [Open] = []
         for failure in failures {
-            counts[failure.source, default: 0] += failure.count ?? 1
+            count(failure.source, failure.count)
             if let known = unread.first(where: { $0.source == failure.source && $0.cause == failure.cause }) {
                 ledger.widenGap(
                     source: known.source, cause: known.cause, from: known.from, to: wall, lost: failure.count)
@@ -118,19 +158,35 @@ struct LossAccount {
     /// Notes that a scan was asked for.
     mutating func scanRequested() { isScanning = true }
 
-    /// Closes the gaps that a scan has made up for: those whose last loss was reported before it began.
+    /// Closes the gaps that a scan has made up for: those whose last loss was reported before it began, of sources
+    /// whose part of it did not fail.
     ///
     /// - Parameters:
     ///   - began: when it began, `CLOCK_MONOTONIC`.
     ///   - now: the present moment on the same clock.
     ///   - wall: the same, nanoseconds since 1970.
-    mutating func scanTaken(began: UInt64, now: UInt64, wall: UInt64, _ ledger: inout Ledger) {
+    ///   - failures: what of it could not be read.
+    mutating func scanTaken(
+        began: UInt64, now: UInt64, wall: UInt64, _ failures: [ScanFailure] = [], _ ledger: inout Ledger
+    ) {
         isScanning = false
-        let cost = now > began ? now - began : 0
-        nextScan = now &+ max(Self.shortestPause, cost &* Self.pauseByCost)
-        for gap in open where gap.reported <= began {
+        let hasProcesses = !failures.contains { $0.source == SourceName.scans }
+        let hasSockets = !failures.contains { $0.what.hasPrefix("TCP") }
+        var left: [Open] = []
+        var isMissed = false
+        for gap in open {
+            let isOfSockets = gap.source == SourceName.sockets || gap.source == SourceName.transitions
+            guard gap.reported <= began, hasProcesses, hasSockets || !isOfSockets else {
+                isMissed = isMissed || gap.reported <= began
+                left.append(gap)
+                continue
+            }
             ledger.closeGap(source: gap.source, cause: gap.cause, from: gap.from, resynchronised: wall)
         }
-        open.removeAll { $0.reported <= began }
+        open = left
+        // A part that fails for good must not keep the host busy with scans.
+        failurePause = isMissed ? min(max(failurePause * 2, Self.shortestPause), Self.longestPause) : 0
+        let cost = now > began ? now - began : 0
+        nextScan = now &+ max(Self.shortestPause, cost &* Self.pauseByCost, failurePause)
     }
 }

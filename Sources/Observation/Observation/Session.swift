@@ -1,4 +1,4 @@
-import Records
+public import Records
 
 /// An engine and an observer, and what is done about everything that goes wrong between them.
 ///
@@ -17,6 +17,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
     private var requests: [ScanRequest] = []
     private var isScanning = false
     private var blindSpots: [BlindSpot] = []
+    /// Sources of which nothing comes for a while, though it should.
+    private var silent: Set<String> = []
     private var refusedBefore: UInt64 = 0
 
     /// What one cycle did.
@@ -25,6 +27,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         public var isIdle = true
         /// Whether the engine has come to its end.
         public var isEnd = false
+        /// Whether a source runs in another way than before: descriptors to wait for may be others.
+        public var modeChanged = false
         /// Scans whose findings have all been taken in.
         public var scansTaken: [ScanRequest] = []
     }
@@ -48,6 +52,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
     /// Whether a loss waits for the scan that makes up for it.
     public var hasOpenGaps: Bool { losses.isOpen }
 
+    /// Whether findings of a scan wait to be taken in by the next cycles.
+    public var isTakingIn: Bool { intake != nil }
+
     /// Whether a scan is being made or taken in.
     public var isScanInProgress: Bool { isScanning || intake != nil || !requests.isEmpty }
 
@@ -56,6 +63,11 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
 
     /// The cutoff of the last batch on both clocks.
     public var cutoff: (monotonic: UInt64, wall: UInt64) { (batch.cutoff, batch.wall) }
+
+    /// Notes that nothing was observed in the time before this run, nanoseconds since 1970: a gap until the first scan.
+    public mutating func noteAbsence(from: UInt64, to: UInt64) {
+        losses.noteAbsence(from: from, to: to, &observer.ledger)
+    }
 
     /// Asks for a scan; those that are asked for while one is made wait for it.
     public mutating func scan(_ request: ScanRequest) {
@@ -68,11 +80,20 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         var cycle = Cycle()
         let drained = engine.drain(into: &batch)
         cycle.isEnd = drained.isEnd
+        cycle.modeChanged = drained.modeChanged
         // Before anything of this batch is interpreted: the kernel does not say where the missing ones stood.
-        if drained.losses.contains(where: { $0.source == SourceName.processes }) {
+        // Nor does it say what a source would have told that is given up for now.
+        let isEmpty = drained.isEmpty && batch.images.isEmpty
+        if drained.losses.contains(where: { $0.source == SourceName.processes })
+            || !isEmpty && silent.contains(SourceName.processes)
+        {
             observer.distrustProcesses()
         }
-        if drained.losses.contains(where: { $0.source == SourceName.files }) { observer.distrustExecs() }
+        if drained.losses.contains(where: { $0.source == SourceName.files })
+            || !isEmpty && silent.contains(SourceName.files)
+        {
+            observer.distrustExecs()
+        }
         if !drained.isEmpty || !batch.images.isEmpty || observer.hasHeldEvents {
             observer.interpret(batch)
             cycle.isIdle = drained.isEmpty && !observer.hasHeldEvents
@@ -80,10 +101,11 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         let refused = observer.counters.refused
         losses.take(refused: refused - refusedBefore, wall: batch.wall, &observer.ledger)
         refusedBefore = refused
-        for gap in drained.gaps { observer.ledger.gaps.append(gap) }
+        losses.take(over: drained.gaps, &observer.ledger)
         losses.take(
             drained.losses, wall: batch.wall, ended: max(drained.ended, batch.wall), monotonic: batch.cutoff,
             &observer.ledger)
+        if drained.modeChanged { updateBlindSpots(batch.wall) }
         if let finished = engine.finishedScan() {
             isScanning = false
             intake = SnapshotIntake(finished)
@@ -93,12 +115,21 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         return cycle
     }
 
-    /// Lets the gaps of what is not watched at all reach to a moment, nanoseconds since 1970: for a dump.
+    /// Lets the gaps of what is not watched at all reach to a moment, nanoseconds since 1970: when something has
+    /// changed, and for a dump.
     public mutating func updateBlindSpots(_ wall: UInt64) {
         let now = engine.blindSpots
+        silent = Set(now.filter(\.isScannedAfter).map(\.source))
         for spot in blindSpots where !now.contains(spot) {
-            observer.ledger.closeGap(
-                source: spot.source, cause: spot.cause, from: spot.since, resynchronised: 0)
+            guard spot.isScannedAfter else {
+                // It ended at some time since it was last asked for.
+                observer.ledger.widenGap(
+                    source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: nil)
+                continue
+            }
+            losses.isOver(
+                source: spot.source, cause: spot.cause, from: spot.since, to: wall, monotonic: batch.cutoff,
+                &observer.ledger)
         }
         for spot in now {
             if blindSpots.contains(spot) {
@@ -106,7 +137,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                     source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: nil)
             } else {
                 _ = observer.ledger.openGap(
-                    Gap(source: spot.source, cause: spot.cause, from: spot.since, to: wall, lost: nil),
+                    Gap(
+                        source: spot.source, cause: spot.cause, from: spot.since, to: max(wall, spot.since),
+                        lost: nil),
                     joinWithin: 0)
             }
         }
@@ -126,7 +159,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         losses.take(scanFailures: failures, wall: batch.wall, &observer.ledger)
         if intake.request.purpose == .start {
             losses.scanTaken(
-                began: intake.snapshot.monotonic, now: batch.cutoff, wall: batch.wall, &observer.ledger)
+                began: intake.snapshot.monotonic, now: batch.cutoff, wall: batch.wall,
+                intake.snapshot.failures, &observer.ledger)
         }
         cycle.scansTaken.append(intake.request)
         startScan()
@@ -136,6 +170,40 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         guard let due = losses.scanDue, due <= batch.cutoff, !isScanInProgress else { return }
         losses.scanRequested()
         scan(ScanRequest(.full, .start))
+    }
+
+    /// How each source fares, as the header of a dump has it: what the engine says of it, how much of it was lost, and
+    /// what the observation could not make of its events.
+    public var sources: [DumpHeader.Source] {
+        let counters = observer.counters
+        var sources = engine.sources
+        for index in sources.indices {
+            sources[index].lost = lossCounts[sources[index].name] ?? 0
+            switch sources[index].name {
+            case SourceName.files:
+                sources[index].counters += [
+                    ("unattributed", counters.unattributedFiles),
+                    ("unresolved", counters.unresolvedDirectories),
+                    ("ambiguous", counters.ambiguousFiles),
+                    ("too_deep", counters.deepPaths),
+                    ("folded", counters.foldedFiles),
+                    ("refused", counters.refused),
+                    ("caches_dropped", counters.cachesDropped),
+                ]
+            case SourceName.processes:
+                sources[index].counters += [
+                    ("unknown_executables", counters.unknownExecutables),
+                    ("unknown_scripts", counters.unknownScripts),
+                ]
+            case SourceName.sockets:
+                sources[index].counters += [
+                    ("unattributed", counters.unattributedConnections),
+                    ("evicted", counters.evictedConnections),
+                ]
+            default: break
+            }
+        }
+        return sources
     }
 
     private mutating func startScan() {

@@ -10,8 +10,13 @@ import Wire
 struct BatchDecoder {
     /// Events that the kernel said it lost, since the last look.
     var overflows: UInt64 = 0
-    /// Bytes that were not what they should be.
-    var malformed: UInt64 = 0
+    /// Pieces of bytes that were not what they should be, by source.
+    struct Malformed: Equatable {
+        var files: UInt64 = 0
+        var processes: UInt64 = 0
+        var notices: UInt64 = 0
+    }
+    var malformed = Malformed()
     /// Events received, by source.
     var fileEvents: UInt64 = 0
     var processEvents: UInt64 = 0
@@ -39,7 +44,7 @@ struct BatchDecoder {
                         newDirectory: Slice(event.newDirectory), newName: Slice(event.newName)))
             }
         } catch {
-            malformed += 1
+            malformed.files += 1
         }
         fileEvents += UInt64(files.count - before)
         swap(&files, &batch.files)
@@ -60,7 +65,7 @@ struct BatchDecoder {
         do throws(WireError) {
             message = try ProcessEvent.parse(datagram)
         } catch {
-            malformed += 1
+            malformed.processes += 1
             return
         }
         guard case .event(let event) = message else { return }
@@ -92,7 +97,7 @@ struct BatchDecoder {
                         hasUnreadEnd: (socket.traffic?.unread ?? 0) == 1))
             }
         } catch {
-            malformed += 1
+            malformed.notices += 1
         }
         swap(&closures, &batch.closures)
         return batch.closures.count - before

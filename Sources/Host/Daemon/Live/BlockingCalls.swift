@@ -50,6 +50,26 @@ final class BlockingCalls: Sendable {
         firstPause = pause
     }
 
+    /// What became of calls since the start, and what is outstanding.
+    struct Counts: Equatable, Sendable {
+        /// Calls that have not returned.
+        var outstanding = 0
+        /// Calls that were not waited for any longer.
+        var expired: UInt64 = 0
+        /// Calls that were not made at all: the place or the pool was not free.
+        var refused: UInt64 = 0
+        /// Places that were too slow and have not answered in time since.
+        var delayed = 0
+    }
+
+    var counts: Counts {
+        state.withLock { state in
+            Counts(
+                outstanding: state.outstanding.count, expired: state.expired, refused: state.refused,
+                delayed: state.delays.count)
+        }
+    }
+
     /// Calls that were not waited for any longer.
     var expired: UInt64 { state.withLock { $0.expired } }
     /// Calls that were not made at all: the place or the pool was not free.

@@ -1,77 +1,25 @@
 import EventTrace
 import Fanotify
-import Glibc
-import KernelProbe
 import Observation
 import ProcConnector
-import Procfs
 import Records
 import SocketDiagnostics
 import SystemCalls
-import TracepointRing
-import Wire
 
 /// Every source of events, drained together: one call is one cycle of the ordering protocol.
-struct EventSources: ~Copyable {
-    var watch: FilesystemWatch
-    private(set) var connector: ProcConnector
-    let images: ImageReader
-    private(set) var closures: DestroyListener
-    private let network: HostNetwork
-    private var handleHealth = SourceHealth()
-    private var processHealth = SourceHealth()
-    private var socketHealth = SourceHealth()
-    private var reportedMalformed: UInt64 = 0
-    var rings: TracepointSource
+struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~Copyable>: ~Copyable {
+    var kernel: Kernel
+    private(set) var fileHealth = SourceHealth()
+    private(set) var processHealth = SourceHealth()
+    private(set) var socketHealth = SourceHealth()
+    private var reported = BatchDecoder.Malformed()
+    var rings: TracepointSource<Rings>
     var decoder = BatchDecoder()
-    var closureEvents: UInt64 = 0
-    var connectorOverruns: UInt64 = 0
-    var closureOverruns: UInt64 = 0
+    private(set) var closureEvents: UInt64 = 0
 
-    init(_ configuration: Configuration, _ network: HostNetwork) throws(StartError) {
-        // Everything that can fail comes before the first stored property.
-        let watch = try Self.opening(.fanotify, capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
-            () throws(SystemError) in
-            try FilesystemWatch(
-                queueLimit: configuration.queueLimit, descriptorTypes: configuration.descriptorTypes)
-        }
-        let connector = try Self.opening(
-            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
-        ) {
-            () throws(SystemError) in
-            try ProcConnector(.lifecycle, receiveBuffer: Int32(clamping: configuration.memoryLimit / 16))
-        }
-        let (roots, calls) = (watch.roots, watch.calls)
-        let images = try Self.opening(
-            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
-        ) {
-            () throws(SystemError) in try ImageReader(files: FileAccess(roots: roots, calls: calls))
-        }
-        let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
-            () throws(SystemError) in try network.destroyListener()
-        }
-        guard connector.provesDelivery() else {
-            let explanation = KernelEnvironment.read().explanation(of: .procConnector, code: ENOMSG)
-            throw StartError(
-                explanation ?? "the proc connector reports nothing, not even a process of this daemon's own")
-        }
-        self.network = network
-        self.watch = watch
-        self.connector = connector
-        self.images = images
-        self.closures = closures
-        rings = TracepointSource(isWanted: configuration.tracepoints)
-    }
-
-    private static func opening<Source: ~Copyable>(
-        _ interface: KernelEnvironment.Interface, capability: String, since version: String,
-        _ open: () throws(SystemError) -> Source
-    ) throws(StartError) -> Source {
-        do throws(SystemError) {
-            return try open()
-        } catch {
-            throw StartError.missing(interface, error, capability: capability, since: version)
-        }
+    init(_ kernel: consuming Kernel, _ rings: consuming TracepointSource<Rings>) {
+        self.kernel = kernel
+        self.rings = rings
     }
 
     /// Takes everything that waits, in the order that the protocol needs:
@@ -83,32 +31,60 @@ struct EventSources: ~Copyable {
     /// given up for a while and opened anew.
     mutating func drain(into batch: inout EventBatch, _ recorder: TraceRecorder?) -> Drained {
         batch.reset()
-        batch.cutoff = Clock.monotonic()
-        batch.wall = Clock.wall()
+        batch.cutoff = kernel.monotonic
+        batch.wall = kernel.wall
         recorder?.cycle(cutoff: batch.cutoff, wall: batch.wall)
         var drained = Drained()
         drainFiles(&batch, &drained, recorder)
         drainProcesses(&batch, &drained, recorder)
-        images.take(for: batch.lifecycle, into: &batch.images)
+        kernel.takeImages(for: batch.lifecycle, into: &batch.images)
         if let recorder { for image in batch.images { recorder.image(image) } }
         drainClosures(&batch, &drained, recorder)
         rings.drain(&batch, &drained, recorder)
-        if !drained.losses.isEmpty { drained.ended = Clock.wall() }
+        reportMalformed(&drained)
+        if !drained.losses.isEmpty { drained.ended = kernel.wall }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && drained.losses.isEmpty
         return drained
     }
 
+    /// What could not be understood is lost.
+    private mutating func reportMalformed(_ drained: inout Drained) {
+        let new = decoder.malformed
+        guard new != reported else { return }
+        for (source, count) in [
+            (SourceName.files, new.files - reported.files),
+            (SourceName.processes, new.processes - reported.processes),
+            (SourceName.sockets, new.notices - reported.notices),
+        ] where count > 0 {
+            drained.losses.append(Loss(source: source, cause: "not understood", count: count))
+        }
+        reported = new
+    }
+
     /// Reads everything that waited when the drain began.
     private mutating func drainFiles(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
-        guard handleHealth.mayTry(batch.cutoff) else { return }
+        drainHandleEvents(&batch, &drained, recorder)
+        drainDescriptorEvents(&batch, &drained, recorder)
+        if decoder.overflows > 0 {
+            // The kernel says that the queue was full, not how much it turned away.
+            drained.losses.append(Loss(source: SourceName.files, cause: "queue overflow", count: nil))
+            decoder.overflows = 0
+        }
+    }
+
+    private mutating func drainHandleEvents(
+        _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
+    ) {
+        guard fileHealth.mayTry(batch.cutoff) else { return }
         do throws(SystemError) {
+            if fileHealth.isFailing { try kernel.reopenFileEvents() }
             var progress = QueueDrain()
             while progress.goesOn {
-                guard let range = try watch.handles.read(appendingTo: &batch.bytes) else { break }
+                guard let range = try kernel.readFileEvents(appendingTo: &batch.bytes) else { break }
                 recorder?.add(.fanotify, raw: batch.bytes[range])
                 let before = batch.files.count
                 let overflows = decoder.overflows
@@ -116,32 +92,19 @@ struct EventSources: ~Copyable {
                 let taken = batch.files.count - before + Int(clamping: decoder.overflows - overflows)
                 let total = batch.bytes.count
                 try progress.took(taken, total: total) { () throws(SystemError) in
-                    try watch.handles.waitingEvents()
+                    try kernel.waitingFileEvents()
                 }
             }
-            handleHealth.works()
+            Self.works(&fileHealth, &drained)
         } catch {
-            Self.fail(&handleHealth, SourceName.files, error, batch.cutoff, &drained)
-        }
-        drainDescriptorEvents(&batch, &drained, recorder)
-        if decoder.overflows > 0 {
-            // The kernel says that the queue was full, not how much it turned away.
-            drained.losses.append(Loss(source: SourceName.files, cause: "queue overflow", count: nil))
-            decoder.overflows = 0
-        }
-        if decoder.malformed > reportedMalformed {
-            drained.losses.append(
-                Loss(
-                    source: SourceName.files, cause: "not understood",
-                    count: decoder.malformed - reportedMalformed))
-            reportedMalformed = decoder.malformed
+            Self.fail(&fileHealth, SourceName.files, error, batch, &drained)
         }
     }
 
     private mutating func drainDescriptorEvents(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
-        guard let taken = watch.descriptors?.take() else { return }
+        guard let taken = kernel.takeDescriptorEvents() else { return }
         for event in taken.events {
             recorder?.add(.descriptorEvent) { payload in
                 payload.put(event.mask.rawValue)
@@ -151,7 +114,7 @@ struct EventSources: ~Copyable {
             decoder.addFileEvent(event.mask, pid: event.pid, path: event.path, to: &batch)
         }
         decoder.overflows += taken.overflows
-        decoder.malformed += taken.malformed
+        decoder.malformed.files += taken.malformed
         if taken.dropped > 0 {
             drained.losses.append(
                 Loss(source: SourceName.files, cause: "events by descriptor, too many", count: taken.dropped))
@@ -170,39 +133,36 @@ struct EventSources: ~Copyable {
         guard processHealth.mayTry(batch.cutoff) else { return }
         if processHealth.isFailing {
             do throws(SystemError) {
-                connector = try ProcConnector(.lifecycle)
+                try kernel.reopenProcessEvents()
             } catch {
-                Self.fail(&processHealth, SourceName.processes, error, batch.cutoff, &drained)
-                return
+                return Self.fail(&processHealth, SourceName.processes, error, batch, &drained)
             }
         }
         var scratch: [UInt8] = []
-        let begun = Clock.monotonic()
+        let begun = kernel.monotonic
         while true {
             scratch.removeAll(keepingCapacity: true)
             do throws(SystemError) {
-                switch try connector.receive(appendingTo: &scratch) {
-                case .nothing:
-                    processHealth.works()
-                    return
+                switch try kernel.receiveProcessEvent(appendingTo: &scratch) {
+                case .nothing: return Self.works(&processHealth, &drained)
                 case .overrun:
-                    connectorOverruns += 1
                     drained.losses.append(
                         Loss(source: SourceName.processes, cause: "ENOBUFS", count: nil))
                 case .datagram:
                     recorder?.add(.process, raw: scratch)
                     decoder.addProcessEvent(scratch.span.bytes, to: &batch)
-                    if let last = batch.lifecycle.last, last.time > begun { return }
+                    if let last = batch.lifecycle.last, last.time > begun {
+                        return Self.works(&processHealth, &drained)
+                    }
                 }
             } catch {
-                Self.fail(&processHealth, SourceName.processes, error, batch.cutoff, &drained)
-                return
+                return Self.fail(&processHealth, SourceName.processes, error, batch, &drained)
             }
         }
     }
 
     /// Notices of one drain at most: what is beyond waits for the next one, a moment later.
-    private static let mostNotices = 1 << 17
+    private static var mostNotices: Int { 1 << 17 }
 
     private mutating func drainClosures(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
@@ -210,49 +170,52 @@ struct EventSources: ~Copyable {
         guard socketHealth.mayTry(batch.cutoff) else { return }
         if socketHealth.isFailing {
             do throws(SystemError) {
-                closures = try network.destroyListener()
+                try kernel.reopenSocketNotices()
             } catch {
-                Self.fail(&socketHealth, SourceName.sockets, error, batch.cutoff, &drained)
-                return
+                return Self.fail(&socketHealth, SourceName.sockets, error, batch, &drained)
             }
         }
         var scratch: [UInt8] = []
         for _ in 0..<Self.mostNotices {
             scratch.removeAll(keepingCapacity: true)
             do throws(SystemError) {
-                switch try closures.receive(appendingTo: &scratch) {
-                case .nothing:
-                    socketHealth.works()
-                    return
+                switch try kernel.receiveSocketNotice(appendingTo: &scratch) {
+                case .nothing: return Self.works(&socketHealth, &drained)
                 case .overrun:
-                    closureOverruns += 1
                     drained.losses.append(Loss(source: SourceName.sockets, cause: "ENOBUFS", count: nil))
                 case .datagram:
                     recorder?.add(.closure, raw: scratch)
                     closureEvents += UInt64(decoder.addClosures(scratch.span.bytes, to: &batch))
                 }
             } catch {
-                Self.fail(&socketHealth, SourceName.sockets, error, batch.cutoff, &drained)
-                return
+                return Self.fail(&socketHealth, SourceName.sockets, error, batch, &drained)
             }
         }
+        Self.works(&socketHealth, &drained)
     }
 
+    private static func works(_ health: inout SourceHealth, _ drained: inout Drained) {
+        if health.works() { drained.modeChanged = true }
+    }
+
+    /// What cannot be opened anew is no further loss: since it was given up its gap is open.
     private static func fail(
-        _ health: inout SourceHealth, _ source: String, _ error: SystemError, _ now: UInt64,
+        _ health: inout SourceHealth, _ source: String, _ error: SystemError, _ batch: borrowing EventBatch,
         _ drained: inout Drained
     ) {
-        health.failed(error, at: now)
+        let wasFailing = health.isFailing
+        health.failed(error, at: batch.cutoff, wall: batch.wall)
+        guard !wasFailing else { return }
         drained.losses.append(
             Loss(source: source, cause: SystemError.text(of: error.code), count: nil))
+        if health.isFailing { drained.modeChanged = true }
     }
 
-    /// Sentences about sources that are given up for a while.
-    var failing: [String] {
-        let all = [
-            (SourceName.files, handleHealth), (SourceName.processes, processHealth),
+    /// Sources that are given up for a while.
+    var failing: [(source: String, health: SourceHealth)] {
+        [
+            (SourceName.files, fileHealth), (SourceName.processes, processHealth),
             (SourceName.sockets, socketHealth),
-        ]
-        return all.compactMap { name, health in health.sentence.map { "\(name): \($0)" } }
+        ].filter(\.1.isFailing)
     }
 }

@@ -10,7 +10,7 @@ import SystemCalls
 /// all the same. See "Foreign filesystems" in docs/architecture.md.
 struct FilesystemWatch: ~Copyable {
     /// The group that names objects by handle.
-    let handles: FanotifyGroup
+    private(set) var handles: FanotifyGroup
     /// The other one, opened when the first filesystem turns up that the configuration wants watched so.
     private(set) var descriptors: DescriptorWatch?
     let roots = MountRoots()
@@ -23,6 +23,8 @@ struct FilesystemWatch: ~Copyable {
     /// Filesystems that are watched, by mode.
     private(set) var handleCount = 0
     private(set) var descriptorCount = 0
+    /// Their devices, as the mount table has them.
+    private var watched: Set<[UInt8]> = []
     /// Filesystems that are not.
     private(set) var unwatched: [UnwatchedFilesystem] = []
 
@@ -75,9 +77,23 @@ struct FilesystemWatch: ~Copyable {
     /// Marks every filesystem of the mount table as it is now; one that is marked already stays so.
     ///
     /// The table is open: a process that is out of descriptors learns of new mounts as well.
-    mutating func refresh() throws(SystemError) {
+    ///
+    /// - Returns: how many are watched that were not.
+    mutating func refresh() throws(SystemError) -> Int {
         roots.beginReading()
+        let before = watched
         mark(try Mount.all(in: mountTable))
+        return watched.subtracting(before).count
+    }
+
+    /// Puts a new group in the place of one that cannot be read any more.
+    mutating func reopen() throws(SystemError) {
+        var limit = queueLimit
+        let group = try Self.group(&limit)
+        roots.beginReading()
+        let mounts = try Mount.all(in: mountTable)
+        handles = group
+        mark(mounts)
     }
 
     private mutating func mark(_ mounts: [Mount]) {
@@ -85,6 +101,7 @@ struct FilesystemWatch: ~Copyable {
         let table = MountTable(mounts)
         handleCount = 0
         descriptorCount = 0
+        watched = []
         unwatched = []
         var points: [UInt64: [[UInt8]]] = [:]
         for filesystem in Self.filesystems(mounts) { mark(filesystem, table, &points, before) }
@@ -129,8 +146,11 @@ struct FilesystemWatch: ~Copyable {
         switch outcome(mounts, table) {
         case .byHandle(let fsid):
             handleCount += 1
+            watched.insert(mounts[0].device)
             if let fsid { points[fsid, default: []] += mounts.map(\.point) }
-        case .byDescriptor: descriptorCount += 1
+        case .byDescriptor:
+            descriptorCount += 1
+            watched.insert(mounts[0].device)
         case .seenElsewhere: break
         case .unwatched(let reason):
             let known = before.first { $0.point == mounts[0].point && $0.type == mounts[0].type }

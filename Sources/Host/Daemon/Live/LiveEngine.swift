@@ -1,46 +1,73 @@
-import CLinux
-import Fanotify
-import Glibc
+import EventTrace
 import Observation
-import ProcConnector
 import Records
 import SocketDiagnostics
 import SystemCalls
 
 /// The living kernel as an engine.
-struct LiveEngine: ~Copyable, HostEngine {
-    var kernel: EventSources
+struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~Copyable>:
+    ~Copyable, HostEngine
+{
+    /// What takes long, on threads of their own.
+    struct Work {
+        /// Makes a scan.
+        var scan: @Sendable (ScanRequest) -> HostSnapshot
+        /// Asks for each of the kernel's socket tables.
+        var missingTables: @Sendable () -> [UnavailableSocketTable]
+    }
+
+    private var sourcesOfEvents: EventSources<Kernel, Rings>
     private let scanner: BackgroundWorker<ScanRequest, FinishedScan>
+    private let tableCheck: BackgroundWorker<Void, [UnavailableSocketTable]>
+    private var tables = SocketTableState()
+    private var otherNetworks: OtherNetworks
     let recorder: TraceRecorder?
     private let started: UInt64
-    /// Filesystems that were mounted since the last drain, and the last moment at which there was no other.
+    /// Filesystems that were mounted since the last drain.
     private var mounted: [Loss] = []
+    /// The last moment at which every filesystem of the mount table was marked.
     private var lastTable: UInt64
+    /// Whether the modes are others than at the last drain; at the first they are new.
+    private var modeChanged = true
 
-    /// Takes over the sources; scans are made on a thread of their own.
+    /// Takes over the sources, of which the first look at the socket tables has told what is missing.
     init(
-        _ kernel: consuming EventSources, _ network: HostNetwork, _ recorder: TraceRecorder?, started: UInt64
+        _ sources: consuming EventSources<Kernel, Rings>, _ work: Work, _ recorder: TraceRecorder?,
+        missingTables: [UnavailableSocketTable] = [], ownNetwork: UInt64? = nil, started: UInt64
     ) throws(SystemError) {
-        let (roots, calls) = (kernel.watch.roots, kernel.watch.calls)
-        scanner = try BackgroundWorker { request in
-            let files = FileAccess(roots: roots, calls: calls)
-            let scanner = Scanner(roots: roots, network: network, files: files)
-            return FinishedScan(request, scanner.scan(request))
-        }
-        self.kernel = kernel
+        let (scan, ask) = (work.scan, work.missingTables)
+        // Everything that can fail comes before the first stored property.
+        let scanner = try BackgroundWorker<ScanRequest, FinishedScan> { FinishedScan($0, scan($0)) }
+        let tableCheck = try BackgroundWorker<Void, [UnavailableSocketTable]> { ask() }
+        otherNetworks = OtherNetworks(own: ownNetwork)
+        self.scanner = scanner
+        self.tableCheck = tableCheck
+        _ = tables.take(missingTables, now: sources.kernel.monotonic, wall: sources.kernel.wall)
+        sourcesOfEvents = sources
         self.recorder = recorder
         self.started = started
         lastTable = started
     }
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
-        var drained = kernel.drain(into: &batch, recorder)
+        var drained = sourcesOfEvents.drain(into: &batch, recorder)
         if !mounted.isEmpty {
             drained.losses += mounted
             drained.isEmpty = false
             mounted.removeAll()
         }
-        lastTable = batch.wall
+        if tables.isChecking {
+            for found in tableCheck.take()
+            where tables.take(found, now: batch.cutoff, wall: batch.wall) {
+                modeChanged = true
+            }
+        }
+        if modeChanged { drained.modeChanged = true }
+        modeChanged = false
+        if let recorder {
+            recorder.losses(drained)
+            if drained.modeChanged { recorder.sources(sources, degraded: degraded, blindSpots) }
+        }
         return drained
     }
 
@@ -50,61 +77,130 @@ struct LiveEngine: ~Copyable, HostEngine {
         // Asked for one at a time.
         guard let finished = scanner.take().last else { return nil }
         recorder?.snapshot(finished.snapshot, finished.request.purpose == .start ? 0 : 1)
+        if finished.request.depth == .full, otherNetworks.take(finished.snapshot) { modeChanged = true }
+        // Perhaps a module was unloaded.
+        if finished.snapshot.failures.contains(where: { $0.source == SourceName.sockets }),
+            tables.missing.isEmpty
+        {
+            checkTables()
+        }
         return finished
     }
 
-    mutating func flushRecording() { recorder?.flush() }
+    mutating func mountTableUnchanged(at wall: UInt64) { lastTable = wall }
 
     mutating func mountsChanged() -> [String] {
+        modeChanged = true
         do throws(SystemError) {
-            let before = kernel.watch.handleCount + kernel.watch.descriptorCount
-            try kernel.watch.refresh()
             // Between its mount and its mark nothing of a filesystem was reported.
-            if kernel.watch.handleCount + kernel.watch.descriptorCount > before {
+            if try sourcesOfEvents.kernel.refreshFilesystems() > 0 {
                 mounted.append(
                     Loss(source: SourceName.files, cause: "new filesystem", count: nil, since: lastTable))
             }
-            lastTable = Clock.wall()
             return []
         } catch {
             return ["the mount table cannot be read: \(error); new filesystems are not watched"]
         }
     }
 
-    mutating func awaitSocketNotice(milliseconds: Int32) {
-        var waiting = pollfd(fd: kernel.closures.number, events: Int16(POLLIN), revents: 0)
-        _ = poll(&waiting, 1, milliseconds)
+    var hasTransitions: Bool { sourcesOfEvents.rings.isOn }
+    var mountRetryTime: UInt64? { sourcesOfEvents.kernel.filesystems.retryTime }
+    mutating func processorsChanged() -> [Int32] {
+        sourcesOfEvents.rings.followProcessors(
+            now: sourcesOfEvents.kernel.monotonic, wall: sourcesOfEvents.kernel.wall)
     }
 
-    var hasTransitions: Bool { kernel.rings.isOn }
-    var mountRetryTime: UInt64? { kernel.watch.retryTime }
-    mutating func processorsChanged() -> [Int32] { kernel.rings.followProcessors() }
+    var sourceRetryTime: UInt64? {
+        // Asked for after each cycle: nothing is allocated.
+        func earlier(_ one: UInt64?, _ other: UInt64?) -> UInt64? {
+            guard let one, let other else { return one ?? other }
+            return min(one, other)
+        }
+        var first = earlier(tables.retryTime, sourcesOfEvents.rings.unseen.retryTime)
+        first = earlier(first, sourcesOfEvents.fileHealth.retryTime)
+        first = earlier(first, sourcesOfEvents.processHealth.retryTime)
+        return earlier(first, sourcesOfEvents.socketHealth.retryTime)
+    }
 
+    mutating func retrySources() -> [Int32] {
+        let now = sourcesOfEvents.kernel.monotonic
+        if let time = tables.retryTime, time <= now { checkTables() }
+        return sourcesOfEvents.rings.unseen.isDue(now) ? processorsChanged() : []
+    }
+
+    private mutating func checkTables() {
+        guard !tables.isChecking else { return }
+        tables.checkBegins()
+        tableCheck.submit(())
+    }
+
+    /// Those that are given up for a while are not waited for: one that fails may be ready for ever.
     var eventNumbers: [Int32] {
-        var numbers = [kernel.watch.handles.number, kernel.connector.number, kernel.closures.number]
-        if let number = kernel.watch.descriptorsNumber { numbers.append(number) }
+        var numbers: [Int32] = []
+        let kernel = sourcesOfEvents.failing.map(\.source)
+        if !kernel.contains(SourceName.files) { numbers += sourcesOfEvents.kernel.fileNumbers }
+        if !kernel.contains(SourceName.processes) { numbers.append(sourcesOfEvents.kernel.processNumber) }
+        if !kernel.contains(SourceName.sockets) { numbers.append(sourcesOfEvents.kernel.socketNumber) }
         return numbers
     }
 
-    var urgentNumbers: [Int32] { kernel.rings.numbers }
-    var mountNumbers: [Int32] { [kernel.watch.mountTableNumber] }
-    var processorNumbers: [Int32] { kernel.rings.processorsNumber.map { [$0] } ?? [] }
-    var workerNumbers: [Int32] { [scanner.number] }
+    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers }
+    var mountNumbers: [Int32] { [sourcesOfEvents.kernel.mountNumber] }
+    var processorNumbers: [Int32] { sourcesOfEvents.rings.processorsNumber.map { [$0] } ?? [] }
+    var workerNumbers: [Int32] { [scanner.number, tableCheck.number] }
+    var blockingCalls: BlockingCalls.Counts { sourcesOfEvents.kernel.blockingCalls }
+
+    // MARK: What it has to do without
 
     var degraded: [String] {
-        var sentences = kernel.failing
-        if !kernel.rings.isOn { sentences.append("no tracepoint ring: \(kernel.rings.reason)") }
+        var sentences = sourcesOfEvents.failing.map { source, health in
+            "\(source): \(health.sentence ?? "")"
+        }
+        if !sourcesOfEvents.rings.isOn {
+            sentences.append("no tracepoint ring: \(sourcesOfEvents.rings.reason)")
+        }
+        if !sourcesOfEvents.rings.unseen.isEmpty {
+            sentences.append(
+                "tracepoint: \(Self.unseenProcessor): \(sourcesOfEvents.rings.unseen.reason); it is tried again"
+            )
+        }
+        sentences += tables.missing.map { "sock_diag: \($0.table.description); it is looked for again" }
+        if let sentence = otherNetworks.sentence { sentences.append("sock_diag: \(sentence)") }
         if let remark = recorder?.remark { sentences.append(remark) }
         // What lies under another filesystem cannot be opened by its path: nothing is missed there.
-        let unwatched = kernel.watch.unwatched.filter { $0.reason != .hidden }
+        let unwatched = sourcesOfEvents.kernel.filesystems.unwatched.filter { $0.reason != .hidden }
         return sentences + UnwatchedFilesystem.sentences(unwatched) { SystemError.text(of: $0) }
     }
+
+    private static var unseenProcessor: String { "a processor that came online is not seen" }
 
     /// Filesystems that are named one by one; of more than that the number has to do.
     private static var mostBlindSpots: Int { 64 }
 
     var blindSpots: [BlindSpot] {
-        let unwatched = kernel.watch.unwatched.filter { $0.reason != .hidden }
+        var spots = sourcesOfEvents.failing.map { source, health in
+            BlindSpot(
+                source: source, cause: "given up: \(health.reason ?? "")", since: health.since,
+                isScannedAfter: true)
+        }
+        spots += tables.blindSpots + otherNetworks.blindSpots
+        if !sourcesOfEvents.rings.isOn {
+            spots.append(
+                BlindSpot(
+                    source: SourceName.transitions, cause: "off: \(sourcesOfEvents.rings.reason)",
+                    since: started))
+        }
+        if !sourcesOfEvents.rings.unseen.isEmpty {
+            spots.append(
+                BlindSpot(
+                    source: SourceName.transitions, cause: Self.unseenProcessor,
+                    since: sourcesOfEvents.rings.unseen.since, isScannedAfter: true))
+        }
+        return spots + unwatchedSpots
+    }
+
+    private var unwatchedSpots: [BlindSpot] {
+        let unwatched = sourcesOfEvents.kernel.filesystems.unwatched.filter { $0.reason != .hidden }
         var spots = unwatched.prefix(Self.mostBlindSpots).map { filesystem in
             let point = String(decoding: filesystem.point, as: UTF8.self)
             let type = String(decoding: filesystem.type, as: UTF8.self)
@@ -118,31 +214,44 @@ struct LiveEngine: ~Copyable, HostEngine {
         return spots
     }
 
+    /// How a source runs: as it should, or not for now.
+    private func mode(_ health: SourceHealth, _ usual: String) -> String {
+        health.reason.map { "given up: \($0)" } ?? usual
+    }
+
     var sources: [DumpHeader.Source] {
-        var mode = "fid"
-        if kernel.watch.descriptorCount > 0 { mode += "+descriptor" }
+        let decoder = sourcesOfEvents.decoder
+        let filesystems = sourcesOfEvents.kernel.filesystems
         return [
             .init(
-                name: SourceName.files, mode: mode, received: kernel.decoder.fileEvents,
+                name: SourceName.files,
+                mode: mode(
+                    sourcesOfEvents.fileHealth, filesystems.byDescriptor > 0 ? "fid+descriptor" : "fid"),
+                received: decoder.fileEvents,
                 counters: [
-                    ("filesystems", UInt64(kernel.watch.handleCount + kernel.watch.descriptorCount)),
-                    ("filesystems_refused", UInt64(kernel.watch.unwatched.count)),
-                    ("malformed", kernel.decoder.malformed),
-                    ("queue_limit", UInt64(kernel.watch.queueLimit ?? 0)),
+                    ("filesystems", UInt64(filesystems.byHandle + filesystems.byDescriptor)),
+                    ("filesystems_refused", UInt64(filesystems.unwatched.count)),
+                    ("malformed", decoder.malformed.files),
+                    ("queue_limit", UInt64(filesystems.queueLimit ?? 0)),
                 ]),
             .init(
-                name: SourceName.processes, mode: kernel.connector.filtering.rawValue,
-                received: kernel.decoder.processEvents,
+                name: SourceName.processes,
+                mode: mode(sourcesOfEvents.processHealth, sourcesOfEvents.kernel.processFiltering),
+                received: decoder.processEvents,
                 counters: [
-                    ("sequence_gaps", kernel.decoder.sequenceGaps),
-                    ("exec_notifications_lost", kernel.images.lost),
+                    ("sequence_gaps", decoder.sequenceGaps),
+                    ("exec_notifications_lost", sourcesOfEvents.kernel.imagesLost),
+                    ("malformed", decoder.malformed.processes),
                 ]),
             .init(
-                name: SourceName.sockets, mode: "destroy notices and dumps", received: kernel.closureEvents),
+                name: SourceName.sockets,
+                mode: mode(sourcesOfEvents.socketHealth, "destroy notices and dumps" + tables.mode),
+                received: sourcesOfEvents.closureEvents,
+                counters: [("malformed", decoder.malformed.notices)]),
             .init(
                 name: SourceName.transitions,
-                mode: kernel.rings.isOn ? "ring" : "off: \(kernel.rings.reason)",
-                received: kernel.rings.received),
+                mode: sourcesOfEvents.rings.isOn ? "ring" : "off: \(sourcesOfEvents.rings.reason)",
+                received: sourcesOfEvents.rings.received),
         ]
     }
 }

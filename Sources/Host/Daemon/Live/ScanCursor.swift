@@ -68,7 +68,8 @@ struct ScanCursor: ~Copyable {
     /// Reads the sockets and puts together what was found. Processes that were not read are missing, as the snapshot
     /// says.
     consuming func finish() -> HostSnapshot {
-        snapshot.isComplete = waiting.isEmpty
+        // Of processes that could not be read nobody knows whether they are there.
+        snapshot.isComplete = waiting.isEmpty && snapshot.failures.isEmpty
         scanner.addSockets(&snapshot, holders)
         scanner.addChannels(&snapshot, holders)
         snapshot.channels += holders.shared.channels()

@@ -7,90 +7,162 @@ import SystemCalls
 import TracepointRing
 import Wire
 
-/// The tracepoint ring if the kernel gives it, and else the reason why it does not.
-struct TracepointSource: ~Copyable {
-    private var rings: TracepointRings?
-    private var layout: TransitionLayout?
-    /// Why there is no ring; empty if there is one.
-    private(set) var reason = ""
-    /// Events received and lost since the start.
-    private(set) var received: UInt64 = 0
-    private(set) var lost: UInt64 = 0
-    private var buffer: [UInt8] = []
-    /// What rings held that have been replaced.
-    private var leftover: [UInt8] = []
-    private var processors: ProcessorEvents?
-    /// Processors that came online since the last drain: what happened there before their rings were open is lost.
-    private var revived: UInt64 = 0
+/// The rings of all processors, as far as a source needs them: so that a test can play them.
+protocol TransitionRings: ~Copyable {
+    /// The numbers to poll.
+    var numbers: [Int32] { get }
+    /// Opens the ring of a processor anew and drains the one before; returns the number to poll.
+    mutating func follow(
+        processor: Int32, drainingInto buffer: inout [UInt8]
+    ) throws(TracepointError) -> Int32
+    /// The same for all that are online.
+    mutating func followAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Int32]
+    /// Puts what the rings hold behind what `buffer` holds.
+    borrowing func take(appendingTo buffer: inout [UInt8])
+    /// Events dropped since the start; `nil` where the kernel does not count.
+    borrowing func lost() throws(SystemError) -> UInt64?
+    /// Processors that came and went since this was last asked.
+    func processorEvents() -> [ProcessorEvents.Event]
+    /// The number to poll for them; `nil` where nothing tells of them.
+    var processorsNumber: Int32? { get }
+}
 
-    init(isWanted: Bool) {
-        guard isWanted else {
-            reason = "switched off by the configuration"
-            return
-        }
-        do throws(TracepointError) {
-            let rings = try TracepointRings()
-            layout = try? TransitionLayout(rings.format)
-            if layout == nil {
-                reason = "the tracepoint has other fields than expected"
-            } else {
-                self.rings = consume rings
-                // Without it a processor that comes online later is not seen.
-                processors = try? ProcessorEvents()
-            }
-        } catch {
-            reason = Self.explain(error)
-        }
+/// The kernel's rings, and what tells of processors that come and go.
+struct LiveRings: ~Copyable, TransitionRings {
+    private var rings: TracepointRings
+    /// Without it a processor that comes online later is not seen.
+    private let processors: ProcessorEvents?
+
+    init(_ rings: consuming TracepointRings) {
+        self.rings = rings
+        processors = try? ProcessorEvents()
     }
 
-    private static func explain(_ error: TracepointError) -> String {
-        let explanation = error.code.flatMap {
-            KernelEnvironment.read().explanation(of: .tracepoints, code: $0)
-        }
-        return explanation.map { "\($0) (\(error))" } ?? error.description
+    var numbers: [Int32] { rings.numbers }
+    mutating func follow(
+        processor: Int32, drainingInto buffer: inout [UInt8]
+    ) throws(TracepointError) -> Int32 {
+        try rings.reopen(processor: processor, drainingInto: &buffer).new
     }
-
-    /// The number to poll for processors that come online; `nil` where nothing tells of them.
+    mutating func followAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Int32] {
+        try rings.reopenAll(drainingInto: &buffer).map(\.new)
+    }
+    borrowing func take(appendingTo buffer: inout [UInt8]) { rings.drain(appendingTo: &buffer) }
+    borrowing func lost() throws(SystemError) -> UInt64? { try rings.lost() }
+    func processorEvents() -> [ProcessorEvents.Event] {
+        switch processors {
+        case .some(let processors): processors.next()
+        case .none: []
+        }
+    }
     var processorsNumber: Int32? {
         switch processors {
         case .some(let processors): processors.number
         case .none: nil
         }
     }
+}
 
-    /// Opens the rings of processors that have come online. To be called when `processorsNumber` is readable.
-    ///
-    /// - Returns: the numbers to be polled from now on; those that they replace are closed and need no removal.
-    mutating func followProcessors() -> [Int32] {
-        let events: [ProcessorEvents.Event]
-        switch processors {
-        case .some(let processors): events = processors.next()
-        case .none: return []
+extension TracepointSource<LiveRings> {
+    /// Opens the rings, if they are wanted and the kernel gives them.
+    static func open(isWanted: Bool) -> TracepointSource<LiveRings> {
+        guard isWanted else { return TracepointSource(reason: "switched off by the configuration") }
+        do throws(TracepointError) {
+            let rings = try TracepointRings()
+            guard let layout = try? TransitionLayout(rings.format) else {
+                return TracepointSource(reason: "the tracepoint has other fields than expected")
+            }
+            return TracepointSource(LiveRings(rings), layout)
+        } catch {
+            let explanation = error.code.flatMap {
+                KernelEnvironment.read().explanation(of: .tracepoints, code: $0)
+            }
+            return TracepointSource(reason: explanation.map { "\($0) (\(error))" } ?? error.description)
         }
-        return follow(events)
+    }
+}
+
+/// The tracepoint ring if the kernel gives it, and else the reason why it does not.
+struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
+    private var rings: Rings?
+    private let layout: TransitionLayout?
+    /// Why there is no ring; empty if there is one.
+    let reason: String
+    /// Events received since the start.
+    private(set) var received: UInt64 = 0
+    /// Events lost since the start, as the rings and as the records count them.
+    private var lost: UInt64 = 0
+    private var lostByRecords: UInt64 = 0
+    private var buffer: [UInt8] = []
+    /// What rings held that have been replaced.
+    private var leftover: [UInt8] = []
+    /// Processors that came online since the last drain: what happened there before their rings were open is lost.
+    private var revived: UInt64 = 0
+    /// Processors of which nothing is seen since their ring could not be opened; -1 for all that came online.
+    private(set) var unseen = UnseenProcessors()
+    private var modeChanged = false
+
+    init(_ rings: consuming Rings, _ layout: TransitionLayout) {
+        self.rings = consume rings
+        self.layout = layout
+        reason = ""
     }
 
-    /// The same for events as a test may tell them.
-    mutating func follow(_ events: [ProcessorEvents.Event]) -> [Int32] {
+    init(reason: String) {
+        rings = nil
+        layout = nil
+        self.reason = reason
+    }
+
+    /// The number to poll for processors that come online; `nil` where nothing tells of them.
+    var processorsNumber: Int32? {
+        switch rings {
+        case .some(let rings): rings.processorsNumber
+        case .none: nil
+        }
+    }
+
+    /// Opens the rings of processors that have come online, and tries those again that could not be opened. To be called
+    /// when `processorsNumber` is readable, and at `unseen.retryTime`.
+    ///
+    /// - Parameters: the present moment by both clocks.
+    /// - Returns: the numbers to be polled from now on; those that they replace are closed and need no removal.
+    mutating func followProcessors(now: UInt64, wall: UInt64) -> [Int32] {
+        var events: [ProcessorEvents.Event] =
+            switch rings {
+            case .some(let rings): rings.processorEvents()
+            case .none: []
+            }
+        if unseen.isDue(now) { events += unseen.events }
+        let wasComplete = unseen.isEmpty
         var numbers: [Int32] = []
         for event in events {
             do throws(TracepointError) {
                 switch event {
-                case .offline: continue
+                case .offline: unseen.remove(event)
                 case .online(let processor):
-                    if let new = try rings?.reopen(processor: processor, drainingInto: &leftover).new {
+                    if let new = try rings?.follow(processor: processor, drainingInto: &leftover) {
                         numbers.append(new)
                     }
+                    unseen.remove(event)
+                    revived += 1
                 case .overrun:
-                    numbers += (try rings?.reopenAll(drainingInto: &leftover) ?? []).map(\.new)
+                    numbers += try rings?.followAll(drainingInto: &leftover) ?? []
+                    unseen.remove(event)
+                    revived += 1
                 }
-                revived += 1
             } catch {
-                // It is offline again, or there is no memory for its ring: then it stays unseen, and that is said.
-                if case .refused(let error) = error, error.code == ENODEV { continue }
-                reason = "a processor that came online is not seen: \(error)"
+                // It is offline again.
+                if case .refused(let error) = error, error.code == ENODEV {
+                    unseen.remove(event)
+                    continue
+                }
+                // There is no memory for its ring, say: what happens there is not seen until there is.
+                unseen.failed(event, "\(error)", wall)
             }
         }
+        unseen.attempted(at: now)
+        if unseen.isEmpty != wasComplete { modeChanged = true }
         return numbers
     }
 
@@ -112,6 +184,10 @@ struct TracepointSource: ~Copyable {
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
         guard let layout else { return }
+        if modeChanged {
+            drained.modeChanged = true
+            modeChanged = false
+        }
         // What full rings held is not kept for ever.
         buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 20)
         swap(&buffer, &leftover)
@@ -120,21 +196,68 @@ struct TracepointSource: ~Copyable {
                 Loss(source: SourceName.transitions, cause: "a processor came online", count: nil))
             revived = 0
         }
-        _ = rings?.drain(appendingTo: &buffer)
+        rings?.take(appendingTo: &buffer)
         guard !buffer.isEmpty else { return }
         recorder?.add(.tracepoint, raw: buffer)
-        let reported = Self.decode(buffer, layout, into: &batch.transitions)
+        let reported = TransitionRecords.decode(buffer, layout, into: &batch.transitions)
         received += UInt64(batch.transitions.count)
+        lostByRecords = lostByRecords.addingReportingOverflow(reported).partialValue
         // The records report a loss only before the next event that finds room; the rings' own count
-        // (Linux 6.0) has it at once, and holds what the records report as well.
-        let total = (try? rings?.lost()) ?? (lost.addingReportingOverflow(reported).partialValue)
+        // (Linux 6.0) has it at once, and holds what the records report as well. Where it cannot be read, the
+        // records say it later.
+        let counted = (try? rings?.lost()) ?? 0
+        let total = max(counted, lostByRecords)
         if total > lost {
             drained.losses.append(
                 Loss(source: SourceName.transitions, cause: "ring full", count: total - lost))
             lost = total
         }
     }
+}
 
+/// Processors whose rings could not be opened, and when they are tried again.
+struct UnseenProcessors {
+    private(set) var events: [ProcessorEvents.Event] = []
+    private var backOff = BackOff()
+    private var hasFailed = false
+    /// Why the last of them could not be opened.
+    private(set) var reason = ""
+    /// Since when there are any, nanoseconds since 1970.
+    private(set) var since: UInt64 = 0
+
+    var isEmpty: Bool { events.isEmpty }
+    /// When they are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
+    var retryTime: UInt64? { isEmpty ? nil : backOff.retry }
+
+    func isDue(_ now: UInt64) -> Bool { !isEmpty && now >= backOff.retry }
+
+    mutating func failed(_ event: ProcessorEvents.Event, _ reason: String, _ wall: UInt64) {
+        if events.isEmpty { since = wall }
+        if !events.contains(event) { events.append(event) }
+        self.reason = reason
+        hasFailed = true
+    }
+
+    /// A processor can be seen now, or is offline.
+    mutating func remove(_ event: ProcessorEvents.Event) {
+        switch event {
+        case .online(let number), .offline(let number):
+            events.removeAll { $0 == .online(number) }
+        case .overrun: events.removeAll()
+        }
+    }
+
+    /// All were tried.
+    mutating func attempted(at now: UInt64) {
+        if isEmpty { self = UnseenProcessors() }
+        guard hasFailed else { return }
+        hasFailed = false
+        backOff.failed(at: now)
+    }
+}
+
+/// Perf records as a ring holds them.
+enum TransitionRecords {
     /// Turns perf records into events; returns how many the kernel said it dropped.
     static func decode(
         _ records: [UInt8], _ layout: TransitionLayout, into transitions: inout [TransitionEvent]

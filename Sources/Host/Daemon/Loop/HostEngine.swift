@@ -21,10 +21,16 @@ protocol HostEngine: Engine, ~Copyable {
     var mountRetryTime: UInt64? { get }
     /// Follows processors that came online; returns descriptors that ask to be drained at once from now on.
     mutating func processorsChanged() -> [Int32]
-    /// Waits until there is a notice of a socket that has gone, at most so long.
-    mutating func awaitSocketNotice(milliseconds: Int32)
-    /// Puts what was recorded so far onto the disk.
-    mutating func flushRecording()
+    /// Notes that the mount table was read as it is at this moment, nanoseconds since 1970.
+    mutating func mountTableUnchanged(at wall: UInt64)
+    /// When sources that are given up are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
+    var sourceRetryTime: UInt64? { get }
+    /// Tries what the next drain does not try by itself; returns descriptors that ask to be drained at once from now on.
+    mutating func retrySources() -> [Int32]
+    /// What became of calls that a file server may keep waiting.
+    var blockingCalls: BlockingCalls.Counts { get }
+    /// The recording of everything that it delivers, if there is one.
+    var recorder: TraceRecorder? { get }
 }
 
 extension HostEngine where Self: ~Copyable {
@@ -37,6 +43,9 @@ extension HostEngine where Self: ~Copyable {
     mutating func processorsChanged() -> [Int32] { [] }
     var hasTransitions: Bool { true }
     mutating func mountsChanged() -> [String] { [] }
-    mutating func awaitSocketNotice(milliseconds: Int32) {}
-    mutating func flushRecording() {}
+    mutating func mountTableUnchanged(at wall: UInt64) {}
+    var sourceRetryTime: UInt64? { nil }
+    mutating func retrySources() -> [Int32] { [] }
+    var blockingCalls: BlockingCalls.Counts { BlockingCalls.Counts() }
+    var recorder: TraceRecorder? { nil }
 }

@@ -13,6 +13,12 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         waiting.arm(.housekeeping, nanoseconds: nanoseconds)
     }
 
+    /// The same for a moment, `CLOCK_MONOTONIC`, nanoseconds.
+    mutating func keepHouse(at due: UInt64) {
+        let now = waiting.monotonic
+        keepHouse(within: due > now ? due - now : 1)
+    }
+
     mutating func keepHouse() {
         housekeepingDue = 0
         handlers.dropSilent(olderThan: 9_000_000_000, sparing: clientsOfDumps)
@@ -25,7 +31,19 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             keepHouse(within: manager.watchdog)
         }
         if let retry = session.engine.mountRetryTime, retry <= waiting.monotonic { mountsChanged() }
+        // There is one timer: who had it armed for later waits still.
+        let now = waiting.monotonic
+        for due in [session.engine.mountRetryTime, session.engine.sourceRetryTime, session.due] {
+            if let due, due > now { keepHouse(at: due) }
+        }
         if handlers.count > 0 { keepHouse(within: 10_000_000_000) }
+    }
+
+    /// Tries sources that are given up and whose pause is over; returns whether there are any.
+    mutating func retrySources() -> Bool {
+        guard let retry = session.engine.sourceRetryTime, retry <= waiting.monotonic else { return false }
+        waiting.watch(session.engine.retrySources(), as: .urgent)
+        return true
     }
 
     /// Clients whose dump is being made.

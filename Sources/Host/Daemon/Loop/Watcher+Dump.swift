@@ -18,14 +18,14 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         let request = waitingDumps.removeFirst()
         drainAll()
         scanNumber += 1
-        session.scan(ScanRequest(.open, .look, limit: DumpJob.scanLimit, number: scanNumber))
+        scan(ScanRequest(.open, .look, limit: DumpJob.scanLimit, number: scanNumber))
         job = DumpJob(time: request.time, client: request.client, scan: scanNumber)
         keepBusy()
     }
 
-    /// Lets cycles follow each other until the job is done.
-    private mutating func keepBusy() {
-        if pace.eventArrived() == .leaveWaitQueue { waiting.unwatch(session.engine.eventNumbers) }
+    /// Lets cycles follow each other until everything is done.
+    mutating func keepBusy() {
+        if pace.eventArrived() == .leaveWaitQueue { leaveWaitQueue() }
         waiting.arm(.tick, nanoseconds: 1)
     }
 
@@ -49,7 +49,13 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     private mutating func beginWriting() {
         guard let job else { return }
-        session.updateBlindSpots(waiting.wall)
+        let written = waiting.wall
+        session.updateBlindSpots(written)
+        if let recorder = session.engine.recorder {
+            recorder.sources(
+                session.engine.sources, degraded: session.engine.degraded, session.engine.blindSpots)
+            recorder.dump(asked: job.time, written: written, addresses: network.addresses())
+        }
         do throws(SystemError) {
             let file = try file(for: job)
             self.job?.file = file
@@ -158,41 +164,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         header.boot = host.boot
         header.version = retinueVersion
         header.started = started
-        header.sources = sourceStates()
+        header.sources = session.sources
         return header
-    }
-
-    /// What the engine says of its sources, and what the observation could not make of their events.
-    private func sourceStates() -> [DumpHeader.Source] {
-        let counters = session.observer.counters
-        var sources = session.engine.sources
-        for index in sources.indices {
-            sources[index].lost = session.lossCounts[sources[index].name] ?? 0
-            switch sources[index].name {
-            case SourceName.files:
-                sources[index].counters += [
-                    ("unattributed", counters.unattributedFiles),
-                    ("unresolved", counters.unresolvedDirectories),
-                    ("ambiguous", counters.ambiguousFiles),
-                    ("too_deep", counters.deepPaths),
-                    ("folded", counters.foldedFiles),
-                    ("refused", counters.refused),
-                    ("caches_dropped", counters.cachesDropped),
-                ]
-            case SourceName.processes:
-                sources[index].counters += [
-                    ("unknown_executables", counters.unknownExecutables),
-                    ("unknown_scripts", counters.unknownScripts),
-                ]
-            case SourceName.sockets:
-                sources[index].counters += [
-                    ("unattributed", counters.unattributedConnections),
-                    ("evicted", counters.evictedConnections),
-                ]
-            default: break
-            }
-        }
-        return sources
     }
 
     private func status() -> [UInt8] {
@@ -207,7 +180,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             storePending: session.observer.ledger.dirty.count, storeWritten: store.written,
             storeError: store.error, longestPause: pace.longestPause,
             clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
-            degraded: troubles + session.engine.degraded
+            calls: session.engine.blockingCalls, degraded: troubles + session.engine.degraded
         ).json
     }
 }

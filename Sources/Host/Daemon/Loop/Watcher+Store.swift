@@ -31,6 +31,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         } else if let slice = store.slice {
             storeWriter.submit(.apply(slice))
         } else {
+            // What is not watched was not until now, whatever becomes of this daemon.
+            session.updateBlindSpots(waiting.wall)
             let pending = store.progress.pending(session.observer.ledger)
             store.pace.begin(pending: max(pending, 1), most: most)
             let slice = store.progress.takeSlice(

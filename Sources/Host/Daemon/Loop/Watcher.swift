@@ -30,8 +30,14 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var housekeepingDue: UInt64 = 0
     /// Whether the listening sockets are out of the poller for a while.
     var isDeafToClients = false
-    /// Where the gap of the time before this run begins, nanoseconds since 1970, until the first scan is over.
-    var restartGap: UInt64?
+    /// Descriptors of sources that are in the wait queue while nothing happens.
+    var waitedFor: [Int32] = []
+    /// Whether the sources that are in it may be others by now.
+    var mustRejoin = false
+    /// Whether something is to be told by a drain although no source has anything.
+    var mustDrain = false
+    /// When the last wait ended, nanoseconds since 1970.
+    var woken: UInt64 = 0
     /// Sentences about what is amiss with the daemon itself.
     var troubles: [String] = []
     /// The dump on its way, and those that were asked for since.
@@ -42,12 +48,8 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     /// The last scan for connections, where changes of state are not reported; `CLOCK_MONOTONIC`, nanoseconds.
     var lastOpenScan: UInt64 = 0
 
-    /// The cause of the gap between two runs.
-    static var notRunning: String { "not running" }
-
     /// Runs until a signal ends it.
     mutating func run() throws(SystemError) {
-        watchEverything()
         try start()
         while try turn() {}
         stop()
@@ -57,7 +59,11 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     mutating func turn() throws(SystemError) -> Bool {
         var needsCycle = false
         var isOver = false
-        for wakeup in try waiting.wait() {
+        let wakeups = try waiting.wait()
+        // What was mounted before the last wait ended was reported by it, but for the moment in which it ended.
+        session.engine.mountTableUnchanged(at: woken - min(woken, Self.mountSlack))
+        woken = waiting.wall
+        for wakeup in wakeups {
             switch wakeup {
             case .events: act(pace.eventArrived())
             case .urgent, .tick, .worker: needsCycle = true
@@ -68,15 +74,24 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             case .client(let number): serve(number)
             case .housekeeping:
                 keepHouse()
-                needsCycle = needsCycle || session.due != nil
+                let isRetried = retrySources()
+                needsCycle = needsCycle || session.due != nil || isRetried
             case .signal(SIGUSR1): askForDump(client: nil)
             case .signal(SIGHUP): reload()
             case .signal: isOver = true
             }
         }
-        if needsCycle { cycle() }
+        if needsCycle || mustDrain { cycle() }
+        if mustRejoin, !pace.isBusy {
+            leaveWaitQueue()
+            joinWaitQueue()
+        }
+        mustRejoin = false
         return !isOver
     }
+
+    /// Between the kernel's look at the mount table and the end of the wait, nanoseconds.
+    private static var mountSlack: UInt64 { 1_000_000 }
 
     private mutating func watchEverything() {
         waiting.watch(session.engine.urgentNumbers, as: .urgent)
@@ -84,14 +99,28 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         waiting.watch(session.engine.mountNumbers, as: .mounts)
         waiting.watch(session.engine.processorNumbers, as: .processors)
         listenToClients()
-        waiting.watch(session.engine.eventNumbers, as: .events)
+        joinWaitQueue()
+    }
+
+    /// Puts the sources into the wait queue; those that are not there any more have left it when they were closed.
+    private mutating func joinWaitQueue() {
+        waitedFor = session.engine.eventNumbers
+        waiting.watch(waitedFor, as: .events)
+    }
+
+    mutating func leaveWaitQueue() {
+        waiting.unwatch(waitedFor)
+        waitedFor = []
     }
 
     /// Sources live first, then the scan of what was there before: what happens meanwhile is followed as ever, and
     /// what both report is recorded once.
-    private mutating func start() throws(SystemError) {
+    mutating func start() throws(SystemError) {
+        watchEverything()
+        woken = waiting.wall
+        session.engine.recorder?.budget(session.observer.budget)
         scanNumber += 1
-        session.scan(ScanRequest(.full, .start, number: scanNumber))
+        scan(ScanRequest(.full, .start, number: scanNumber))
         act(pace.eventArrived())
         while !isReady {
             guard try turn() else {
@@ -103,55 +132,67 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         if manager.watchdog > 0 { keepHouse(within: manager.watchdog) }
     }
 
-    private mutating func becomeReady() {
-        drainAll()
-        if let from = restartGap.take() {
-            session.observer.ledger.closeGap(
-                source: SourceName.daemon, cause: Self.notRunning, from: from, resynchronised: waiting.wall)
+    /// Notes what a cycle did, whoever asked for it.
+    private mutating func take(_ cycle: Session<Source>.Cycle) {
+        if cycle.modeChanged { mustRejoin = true }
+        for scan in cycle.scansTaken {
+            if !isReady, scan.purpose == .start { becomeReady() }
+            scanTaken(scan)
         }
+    }
+
+    private mutating func becomeReady() {
         isReady = true
+        drainAll()
         manager.notify("READY=1")
         Message.print("ready")
     }
 
-    private mutating func stop() {
+    mutating func stop() {
         manager.notify("STOPPING=1")
         drainAll()
         storeEverything()
-        session.engine.flushRecording()
+        session.engine.recorder?.flush()
     }
 
     // MARK: Cycles
+
+    /// Asks for a scan, which a recording has to know.
+    mutating func scan(_ request: ScanRequest) {
+        session.engine.recorder?.scanRequest(request)
+        session.scan(request)
+    }
 
     /// One cycle of the ordering protocol, and what is due after it.
     mutating func cycle() {
         pace.drainBegan(waiting.monotonic)
         let cycle = session.cycle()
-        session.engine.flushRecording()
-        for scan in cycle.scansTaken {
-            if !isReady, scan.purpose == .start { becomeReady() }
-            scanTaken(scan)
-        }
+        session.engine.recorder?.flush()
+        mustDrain = false
+        take(cycle)
         scanWithoutTransitions()
         advanceDump()
         takeStoreOutcomes()
         armStore()
         let isIdle = cycle.isIdle && job == nil && !session.isScanInProgress && isReady
         act(pace.drainEnded(waiting.monotonic, isIdle: isIdle))
-        if let due = session.due { keepHouse(within: due > waiting.monotonic ? due - waiting.monotonic : 1) }
+        // Findings that wait to be taken in are not left until something happens.
+        if session.isTakingIn, !pace.isBusy { keepBusy() }
+        if let due = session.due { keepHouse(at: due) }
+        if let retry = session.engine.sourceRetryTime { keepHouse(at: retry) }
     }
 
     private mutating func act(_ action: DrainPace.Action) {
         switch action {
         case .none: break
         case .leaveWaitQueue:
-            waiting.unwatch(session.engine.eventNumbers)
+            leaveWaitQueue()
             waiting.arm(.tick, nanoseconds: configuration.batchInterval)
         case .rearm:
             // Lines of a dump do not wait for events to gather.
             let isWriting = job?.stage == .writing && dumpWriter.outstanding < DumpJob.mostWaiting
             waiting.arm(.tick, nanoseconds: isWriting ? 1 : configuration.batchInterval)
-        case .joinWaitQueue: waiting.watch(session.engine.eventNumbers, as: .events)
+        case .joinWaitQueue: joinWaitQueue()
         }
     }
 
@@ -163,25 +204,23 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             !session.isScanInProgress
         else { return }
         lastOpenScan = now
-        session.scan(ScanRequest(.open, .look))
+        scan(ScanRequest(.open, .look))
     }
 
     /// Drains what is there: whatever a program completed before this call is interpreted.
     ///
     /// One cycle takes everything up to its cutoff; an exec that came while it drained has its turn in the second.
     mutating func drainAll() {
-        for _ in 0..<2 { _ = session.cycle() }
+        for _ in 0..<2 { take(session.cycle()) }
     }
 
     mutating func mountsChanged() {
-        let before = session.engine.eventNumbers
         for sentence in session.engine.mountsChanged() { Message.print(sentence) }
-        let new = session.engine.eventNumbers.filter { !before.contains($0) }
-        if !pace.isBusy { waiting.watch(new, as: .events) }
+        // What was mounted is told by the next drain.
+        mustDrain = true
+        session.engine.recorder?.mountsChanged()
         session.observer.mountsChanged()
-        if let retry = session.engine.mountRetryTime {
-            keepHouse(within: retry > waiting.monotonic ? retry - waiting.monotonic : 1)
-        }
+        if let retry = session.engine.mountRetryTime { keepHouse(at: retry) }
     }
 
     private mutating func reload() {
@@ -193,6 +232,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             }
             configuration = new
             session.observer.budget = new.recordBudget
+            session.engine.recorder?.budget(new.recordBudget)
             Message.print("configuration reloaded")
         } catch {
             Message.print("\(error); the configuration stays as it was")

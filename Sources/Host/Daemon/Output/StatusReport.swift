@@ -25,6 +25,8 @@ struct StatusReport {
         var dropped: UInt64 = 0
     }
     var clients = Clients()
+    /// Calls into filesystems whose server may not answer.
+    var calls = BlockingCalls.Counts()
     var degraded: [String]
 
     var json: [UInt8] {
@@ -62,6 +64,12 @@ struct StatusReport {
                 out.member("served", number: clients.served)
                 out.member("refused", number: clients.refused)
                 out.member("dropped", number: clients.dropped)
+            }
+            out.object("blocking_calls") { out in
+                out.member("outstanding", number: calls.outstanding)
+                out.member("expired", number: calls.expired)
+                out.member("refused", number: calls.refused)
+                out.member("delayed", number: calls.delayed)
             }
             out.object("sources") { out in
                 for source in header.sources {

@@ -1,3 +1,5 @@
+import CLinux
+import Glibc
 import Records
 import SocketDiagnostics
 import SystemCalls
@@ -62,6 +64,23 @@ final class HostNetwork: Sendable {
     func socketQuery() throws(SocketQueryError) -> SocketQuery {
         guard let namespace else { return try SocketQuery() }
         return try namespace.value.socketQuery()
+    }
+
+    /// The inode of the daemon's own namespace, where that is the one that is watched; `nil` where one was named.
+    var ownInode: UInt64? {
+        var status = stat()
+        guard namespace == nil, stat("/proc/self/ns/net", &status) == 0 else { return nil }
+        return UInt64(status.st_ino)
+    }
+
+    /// The kernel's socket tables that cannot be asked for in it. A module that can be loaded is loaded by this.
+    func missingSocketTables() -> [UnavailableSocketTable] {
+        do throws(SocketQueryError) {
+            var query = try socketQuery()
+            return query.unavailable()
+        } catch {
+            return SocketTable.allCases.map { UnavailableSocketTable($0, error) }
+        }
     }
 
     private final class Namespace: Sendable {

@@ -42,6 +42,48 @@ extension PayloadWriter {
             put(file.kind.rawValue)
         }
         put(process.facts.network)
+        put(process.time)
+    }
+
+    mutating func put(_ request: ScanRequest) {
+        put(request.depth == .full)
+        put(request.purpose == .start)
+        put(request.limit)
+        put(request.number)
+    }
+
+    mutating func put(_ loss: Loss, ended: UInt64) {
+        put(loss.source)
+        put(loss.cause)
+        put(loss.count != nil)
+        put(loss.count ?? 0)
+        put(loss.since)
+        put(ended)
+    }
+
+    mutating func put(_ source: DumpHeader.Source) {
+        put(source.name)
+        put(source.mode)
+        put(source.received)
+        put(UInt32(source.counters.count))
+        for counter in source.counters {
+            put(counter.name)
+            put(counter.value)
+        }
+    }
+
+    mutating func put(_ spot: BlindSpot) {
+        put(spot.source)
+        put(spot.cause)
+        put(spot.since)
+        put(spot.isScannedAfter)
+    }
+
+    mutating func put<Element>(
+        list: [Element], _ put: (inout PayloadWriter, Element) -> Void
+    ) {
+        self.put(UInt32(list.count))
+        for element in list { put(&self, element) }
     }
 
     mutating func put(_ addresses: [NetworkAddress]) {
@@ -151,7 +193,45 @@ extension PayloadReader {
             files.append(HeldFile(path: path, access: access, kind: kind))
         }
         facts.network = try networkAtEnd()
-        return ProcessSnapshot(facts: facts, files: files)
+        // Earlier recordings have no time.
+        return ProcessSnapshot(facts: facts, files: files, time: isAtEnd ? 0 : try integer())
+    }
+
+    mutating func scanRequest() throws(TraceError) -> ScanRequest {
+        ScanRequest(
+            try bool() ? .full : .open, try bool() ? .start : .look, limit: try integer(),
+            number: try integer())
+    }
+
+    /// A loss, and when the drain that reported it had ended.
+    mutating func loss() throws(TraceError) -> (Loss, ended: UInt64) {
+        let (source, cause) = (try text(), try text())
+        let isCounted = try bool()
+        let count: UInt64 = try integer()
+        let since: UInt64 = try integer()
+        return (
+            Loss(source: source, cause: cause, count: isCounted ? count : nil, since: since),
+            ended: try integer()
+        )
+    }
+
+    mutating func source() throws(TraceError) -> DumpHeader.Source {
+        var source = DumpHeader.Source(name: try text(), mode: try text(), received: try integer())
+        for _ in 0..<(try integer(UInt32.self)) { source.counters.append((try text(), try integer())) }
+        return source
+    }
+
+    mutating func blindSpot() throws(TraceError) -> BlindSpot {
+        BlindSpot(
+            source: try text(), cause: try text(), since: try integer(), isScannedAfter: try bool())
+    }
+
+    mutating func list<Element>(
+        _ read: (inout PayloadReader) throws(TraceError) -> Element
+    ) throws(TraceError) -> [Element] {
+        var elements: [Element] = []
+        for _ in 0..<(try integer(UInt32.self)) { elements.append(try read(&self)) }
+        return elements
     }
 
     mutating func endpoint() throws(TraceError) -> Endpoint {

@@ -144,27 +144,60 @@ final class TraceRecorder {
         let monotonic = snapshot.monotonic
         let wall = snapshot.wall
         let socketsRead = snapshot.socketsRead
+        let isComplete = snapshot.isComplete
         add(.snapshot) { payload in
             payload.put(purpose)
             payload.put(monotonic)
             payload.put(wall)
             payload.put(socketsRead)
+            payload.put(isComplete)
         }
         let addresses = snapshot.addresses
         add(.snapshotAddresses) { $0.put(addresses) }
         for process in snapshot.processes { add(.snapshotProcess) { $0.put(process) } }
         for socket in snapshot.sockets { add(.snapshotSocket) { $0.put(socket) } }
         for channel in snapshot.channels { add(.snapshotChannel) { $0.put(channel) } }
+        for failure in snapshot.failures {
+            add(.snapshotFailure) { payload in
+                payload.put(failure.what)
+                payload.put(failure.code)
+            }
+        }
     }
 
-    func loss(_ loss: Loss, until: UInt64, resynchronised: UInt64) {
-        add(.loss) { payload in
-            payload.put(loss.source)
-            payload.put(loss.cause)
-            payload.put(loss.count ?? 0)
-            payload.put(loss.since)
-            payload.put(until)
-            payload.put(resynchronised)
+    /// What a drain could not deliver.
+    func losses(_ drained: Drained) {
+        for loss in drained.losses { add(.drainLoss) { $0.put(loss, ended: drained.ended) } }
+    }
+
+    /// How the sources run, and what is not watched, from here on.
+    func sources(_ sources: [DumpHeader.Source], degraded: [String], _ blindSpots: [BlindSpot]) {
+        add(.sources) { payload in
+            payload.put(list: sources) { $0.put($1) }
+            payload.put(list: degraded) { $0.put($1) }
+            payload.put(list: blindSpots) { $0.put($1) }
+        }
+    }
+
+    func scanRequest(_ request: ScanRequest) { add(.scanRequest) { $0.put(request) } }
+
+    func absence(from: UInt64, to: UInt64) {
+        add(.absence) { payload in
+            payload.put(from)
+            payload.put(to)
+        }
+    }
+
+    func mountsChanged() { add(.mounts) { _ in } }
+
+    func budget(_ bytes: Int) { add(.budget) { $0.put(UInt64(bytes)) } }
+
+    /// A dump that was asked for at a time is written at another; nanoseconds since 1970.
+    func dump(asked time: UInt64, written wall: UInt64, addresses: [NetworkAddress]) {
+        add(.dump) { payload in
+            payload.put(time)
+            payload.put(wall)
+            payload.put(addresses)
         }
     }
 }

@@ -45,7 +45,7 @@ public struct UnavailableSocketTable: Error, Equatable, Sendable, CustomStringCo
     /// What is missing, why, and what to do.
     public var description: String {
         isModuleMissing
-            ? "\(table.consequence): the kernel's module \(table.module) is not there; load it and start again"
+            ? "\(table.consequence): the kernel's module \(table.module) is not there; load it (modprobe \(table.module))"
             : "\(table.consequence): \(error)"
     }
 }

@@ -158,6 +158,7 @@ struct StatusText {
             ("state dir", line("state_dir")), ("netns", scope("netns")),
             ("cgroup", scope("cgroup")), ("records", records), ("memory", memory), ("store", store),
             ("store error", (report.json["store"]?["error"]?.string ?? "").printable),
+            ("slow calls", slowCalls),
         ]
     }
 
@@ -196,6 +197,17 @@ struct StatusText {
             store["last_written"]?.string.map { "last written \($0.printable)" } ?? "not yet written"
         let pending = store.count("pending").map { "\(Quantity.grouped($0)) pending, " } ?? ""
         return pending + written
+    }
+
+    /// Calls into filesystems whose server did not answer in time; nothing where there were none.
+    private var slowCalls: String {
+        guard let calls = report.json["blocking_calls"] else { return "" }
+        let counts = [
+            ("expired", "given up"), ("refused", "not made"), ("outstanding", "outstanding"),
+            ("delayed", "filesystems left alone"),
+        ].map { key, words in (calls.count(key) ?? 0, words) }
+        guard counts.contains(where: { $0.0 > 0 }) else { return "" }
+        return counts.map { "\(Quantity.grouped($0.0)) \($0.1)" }.joined(separator: ", ")
     }
 
     private func scope(_ key: String) -> String { (report.json["scope"]?[key]?.string ?? "").printable }

@@ -1,0 +1,162 @@
+import Fanotify
+import Glibc
+import KernelProbe
+import Observation
+import ProcConnector
+import Procfs
+import SocketDiagnostics
+import SystemCalls
+
+/// The system calls behind the sources, and nothing of what is done about their failures: so that a test can play a
+/// kernel that answers each of them with any error.
+protocol KernelSources: ~Copyable {
+    /// `CLOCK_MONOTONIC` and nanoseconds since 1970.
+    var monotonic: UInt64 { get }
+    var wall: UInt64 { get }
+
+    /// Reads file events; `nil` when none wait.
+    mutating func readFileEvents(appendingTo bytes: inout [UInt8]) throws(SystemError) -> Range<Int>?
+    /// How many file events wait.
+    func waitingFileEvents() throws(SystemError) -> Int
+    /// Makes a new group and sets every mark again.
+    mutating func reopenFileEvents() throws(SystemError)
+    /// What came from filesystems that are watched by descriptor.
+    func takeDescriptorEvents() -> DescriptorWatch.Taken?
+
+    mutating func receiveProcessEvent(
+        appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> ProcConnector.Received
+    mutating func reopenProcessEvents() throws(SystemError)
+    /// What was read of the images of a batch's execs.
+    func takeImages(for events: [LifecycleEvent], into images: inout [ImageFacts])
+    /// Exec notifications that were lost.
+    var imagesLost: UInt64 { get }
+    /// How process events are filtered.
+    var processFiltering: String { get }
+
+    mutating func receiveSocketNotice(
+        appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> DestroyListener.Received
+    mutating func reopenSocketNotices() throws(SystemError)
+
+    /// What is watched of the mount table.
+    var filesystems: WatchedFilesystems { get }
+    /// Watches what is mounted now; returns how many filesystems are watched that were not.
+    mutating func refreshFilesystems() throws(SystemError) -> Int
+    /// Calls that a file server may keep waiting.
+    var blockingCalls: BlockingCalls.Counts { get }
+
+    /// The numbers to poll: of file events, of process events, of socket notices, of the mount table.
+    var fileNumbers: [Int32] { get }
+    var processNumber: Int32 { get }
+    var socketNumber: Int32 { get }
+    var mountNumber: Int32 { get }
+}
+
+/// Which filesystems send events and which do not.
+struct WatchedFilesystems {
+    var byHandle = 0
+    var byDescriptor = 0
+    var unwatched: [UnwatchedFilesystem] = []
+    /// File events that may wait; `nil` for as many as memory holds.
+    var queueLimit: Int?
+    /// When filesystems that were set aside are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
+    var retryTime: UInt64?
+}
+
+/// The living kernel.
+struct LiveKernel: ~Copyable, KernelSources {
+    private(set) var watch: FilesystemWatch
+    private var connector: ProcConnector
+    private let images: ImageReader
+    private var closures: DestroyListener
+    private let network: HostNetwork
+    /// Bytes of the queue of process events.
+    private let processQueue: Int32
+
+    init(_ configuration: Configuration, _ network: HostNetwork) throws(StartError) {
+        // Everything that can fail comes before the first stored property.
+        let watch = try Self.opening(.fanotify, capability: "CAP_SYS_ADMIN", since: "Linux 5.17") {
+            () throws(SystemError) in
+            try FilesystemWatch(
+                queueLimit: configuration.queueLimit, descriptorTypes: configuration.descriptorTypes)
+        }
+        let processQueue = Int32(clamping: configuration.memoryLimit / 16)
+        let connector = try Self.opening(
+            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+        ) {
+            () throws(SystemError) in try ProcConnector(.lifecycle, receiveBuffer: processQueue)
+        }
+        let (roots, calls) = (watch.roots, watch.calls)
+        let images = try Self.opening(
+            .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
+        ) {
+            () throws(SystemError) in try ImageReader(files: FileAccess(roots: roots, calls: calls))
+        }
+        let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
+            () throws(SystemError) in try network.destroyListener()
+        }
+        guard connector.provesDelivery() else {
+            let explanation = KernelEnvironment.read().explanation(of: .procConnector, code: ENOMSG)
+            throw StartError(
+                explanation ?? "the proc connector reports nothing, not even a process of this daemon's own")
+        }
+        self.network = network
+        self.watch = watch
+        self.connector = connector
+        self.images = images
+        self.closures = closures
+        self.processQueue = processQueue
+    }
+
+    private static func opening<Source: ~Copyable>(
+        _ interface: KernelEnvironment.Interface, capability: String, since version: String,
+        _ open: () throws(SystemError) -> Source
+    ) throws(StartError) -> Source {
+        do throws(SystemError) {
+            return try open()
+        } catch {
+            throw StartError.missing(interface, error, capability: capability, since: version)
+        }
+    }
+
+    var monotonic: UInt64 { Clock.monotonic() }
+    var wall: UInt64 { Clock.wall() }
+
+    mutating func readFileEvents(appendingTo bytes: inout [UInt8]) throws(SystemError) -> Range<Int>? {
+        try watch.handles.read(appendingTo: &bytes)
+    }
+    func waitingFileEvents() throws(SystemError) -> Int { try watch.handles.waitingEvents() }
+    mutating func reopenFileEvents() throws(SystemError) { try watch.reopen() }
+    func takeDescriptorEvents() -> DescriptorWatch.Taken? { watch.descriptors?.take() }
+
+    mutating func receiveProcessEvent(
+        appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> ProcConnector.Received { try connector.receive(appendingTo: &bytes) }
+    mutating func reopenProcessEvents() throws(SystemError) {
+        connector = try ProcConnector(.lifecycle, receiveBuffer: processQueue)
+    }
+    func takeImages(for events: [LifecycleEvent], into batch: inout [ImageFacts]) {
+        images.take(for: events, into: &batch)
+    }
+    var imagesLost: UInt64 { images.lost }
+    var processFiltering: String { connector.filtering.rawValue }
+
+    mutating func receiveSocketNotice(
+        appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> DestroyListener.Received { try closures.receive(appendingTo: &bytes) }
+    mutating func reopenSocketNotices() throws(SystemError) { closures = try network.destroyListener() }
+
+    var filesystems: WatchedFilesystems {
+        WatchedFilesystems(
+            byHandle: watch.handleCount, byDescriptor: watch.descriptorCount, unwatched: watch.unwatched,
+            queueLimit: watch.queueLimit, retryTime: watch.retryTime)
+    }
+    mutating func refreshFilesystems() throws(SystemError) -> Int { try watch.refresh() }
+    var blockingCalls: BlockingCalls.Counts { watch.calls.counts }
+
+    var fileNumbers: [Int32] { [watch.handles.number] + (watch.descriptorsNumber.map { [$0] } ?? []) }
+    var processNumber: Int32 { connector.number }
+    var socketNumber: Int32 { closures.number }
+    var mountNumber: Int32 { watch.mountTableNumber }
+}

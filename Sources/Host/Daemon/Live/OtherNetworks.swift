@@ -1,0 +1,54 @@
+import Observation
+
+/// Network namespaces other than the watched one in which processes were met: sock_diag tells nothing of them.
+///
+/// What is known of their sockets comes from the tracepoint ring alone, which names no namespace: no bytes, no UDP, no
+/// Unix sockets, no connection from before the start.
+struct OtherNetworks {
+    /// The inode of the watched namespace; `nil` where one was named, and the others are other hosts.
+    private let own: UInt64?
+    /// The others, and since when they are known, nanoseconds since 1970.
+    private var known: [(inode: UInt64, since: UInt64)] = []
+
+    /// Namespaces that are named one by one.
+    static let mostNamed = 64
+
+    init(own: UInt64?) { self.own = own }
+
+    /// Takes in where a scan of every process met some; returns whether these are other namespaces than before.
+    mutating func take(_ snapshot: borrowing HostSnapshot) -> Bool {
+        // A scan that could not read all of them does not say that one is gone.
+        guard let own, snapshot.isComplete else { return false }
+        var found = Set(snapshot.processes.map(\.facts.network))
+        found.subtract([0, own])
+        let before = known
+        let since = snapshot.wall
+        known = found.sorted().map { inode in
+            (inode, before.first { $0.inode == inode }?.since ?? since)
+        }
+        return !before.elementsEqual(known) { $0 == $1 }
+    }
+
+    var blindSpots: [BlindSpot] {
+        var spots = known.prefix(Self.mostNamed).map { inode, since in
+            BlindSpot(
+                source: SourceName.sockets, cause: "not watched: network namespace \(inode)", since: since)
+        }
+        if known.count > Self.mostNamed, let first = known.map(\.since).min() {
+            spots.append(
+                BlindSpot(
+                    source: SourceName.sockets, cause: "not watched: further network namespaces",
+                    since: first))
+        }
+        return spots
+    }
+
+    /// What it means, for people; `nil` where there are none.
+    var sentence: String? {
+        guard let first = known.first else { return nil }
+        let rest = known.count > 1 ? " and \(known.count - 1) more" : ""
+        return
+            "network namespace \(first.inode)\(rest): sockets there are not scanned, only TCP connections are seen, "
+            + "without their bytes; a retinued with --netns watches one"
+    }
+}
