@@ -43,8 +43,9 @@ public final class BackgroundWorker<Job: Sendable, Outcome: Sendable>: Sendable 
 
     /// The outcomes since this was last asked.
     public func take() -> [Outcome] {
-        finished.acknowledge()
-        return queues.withLock { queues in
+        // Together: what is ready without an outcome would wake a loop for ever that has no reason to ask again.
+        queues.withLock { queues in
+            finished.acknowledge()
             defer { queues.outcomes.removeAll() }
             queues.outstanding -= queues.outcomes.count
             return queues.outcomes
@@ -63,8 +64,10 @@ public final class BackgroundWorker<Job: Sendable, Outcome: Sendable>: Sendable 
         submitted.acknowledge()
         while let job = queues.withLock({ $0.jobs.isEmpty ? nil : $0.jobs.removeFirst() }) {
             let outcome = work(job)
-            queues.withLock { $0.outcomes.append(outcome) }
-            finished.raise()
+            queues.withLock { queues in
+                queues.outcomes.append(outcome)
+                finished.raise()
+            }
         }
     }
 }

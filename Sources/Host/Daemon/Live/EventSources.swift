@@ -94,6 +94,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
                 try progress.took(taken, total: total) { () throws(SystemError) in
                     try kernel.waitingFileEvents()
                 }
+                if total > QueueDrain.unaskedBytes { rings.makeRoom() }
             }
             Self.works(&fileHealth, &drained)
         } catch {
@@ -176,8 +177,9 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
             }
         }
         var scratch: [UInt8] = []
-        for _ in 0..<Self.mostNotices {
+        for number in 0..<Self.mostNotices {
             scratch.removeAll(keepingCapacity: true)
+            if number & 1023 == 1023 { rings.makeRoom() }
             do throws(SystemError) {
                 switch try kernel.receiveSocketNotice(appendingTo: &scratch) {
                 case .nothing: return Self.works(&socketHealth, &drained)

@@ -180,6 +180,15 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         }
     }
 
+    /// Bytes that are set aside between two drains at most; what is beyond stays in the rings.
+    static var mostAside: Int { 16 << 20 }
+
+    /// Makes room in the rings while another source is read for long: a ring holds a fifth of a second of five thousand
+    /// connections a second. What it held is delivered by the next drain.
+    mutating func makeRoom() {
+        if leftover.count < Self.mostAside { rings?.take(appendingTo: &leftover) }
+    }
+
     mutating func drain(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {

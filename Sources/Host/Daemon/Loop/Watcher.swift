@@ -144,6 +144,9 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     private mutating func becomeReady() {
         isReady = true
         drainAll()
+        // At once: from here on the store says since when this run has observed, whatever ends it.
+        store.isTimerArmed = true
+        flush()
         manager.notify("READY=1")
         Message.print("ready")
     }
