@@ -136,7 +136,7 @@ struct ProgramTests {
     @Test func records() throws {
         try withDaemon(dump: SampleDump.ndjson) { folder in
             let outcome = try retinue("records", "nginx", "--state-dir", folder)
-            let table = SampleDump.table(RecordFilter(program: ProgramPattern("nginx")))
+            let table = SampleDump.table(RecordFilter(program: NamePattern("nginx")))
             #expect(outcome == Outcome(status: 0, output: table, errors: ""))
 
             let nothing = try retinue("records", "apache2", "--relation", "file", "--state-dir", folder)

@@ -74,7 +74,7 @@ struct RecordsCommand: ParsableCommand {
     func run() throws {
         let dump = try read()
         let filter = RecordFilter(
-            program: program.map { ProgramPattern($0) }, relations: Set(relation),
+            program: program.map { NamePattern($0) }, relations: Set(relation),
             path: path.map { Glob($0) })
         let positions = filter.positions(in: dump.ledger)
         guard !positions.isEmpty else { throw Failure(nothing) }
