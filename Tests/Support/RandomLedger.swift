@@ -23,6 +23,9 @@ package struct RandomLedger {
                     received: .random(in: 0...9, using: &random))
             }
         }
+        if Int.random(in: 0...3, using: &random) == 0 {
+            _ = ledger.forget(ledger.collapse(freeing: observations / 8, least: 3))
+        }
         for _ in 0..<Int.random(in: 0...3, using: &random) {
             ledger.gaps.append(
                 Gap(

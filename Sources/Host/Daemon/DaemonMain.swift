@@ -69,6 +69,8 @@ public enum DaemonMain {
         }
         var stored = opened
         var ledger = stored.takeLedger()
+        // A dump may have shown numbers that the store had no time to take.
+        ledger.skipChanges(1024)
         let progress = StoreProgress(ledger)
         let restartGap = stored.lastWritten.map { from in
             ledger.openGap(

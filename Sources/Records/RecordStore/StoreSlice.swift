@@ -110,6 +110,9 @@ public struct StoreSlice: Sendable {
         self.reached = reached
         gaps = ledger.gaps
         self.gapsBefore = gapsBefore
+        // Only a dump is all of one moment.
+        var header = header
+        header?.changes = nil
         self.header = header?.line
     }
 }

@@ -38,6 +38,8 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var job: DumpJob?
     var dumpProgress: DumpProgress?
     var waitingDumps: [(time: UInt64, client: Int32?)] = []
+    /// What clients want forgotten, and those that wait until it is gone from the store.
+    var forgetting = Forgetting()
     var scanNumber: UInt64 = 0
     /// The last scan for connections, where changes of state are not reported; `CLOCK_MONOTONIC`, nanoseconds.
     var lastOpenScan: UInt64 = 0
@@ -110,6 +112,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
                 source: SourceName.daemon, cause: Self.notRunning, from: from, resynchronised: waiting.wall)
         }
         isReady = true
+        forgetOld()
         manager.notify("READY=1")
         Message.print("ready")
     }
@@ -134,6 +137,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         }
         scanWithoutTransitions()
         advanceDump()
+        serveForgets()
         takeStoreOutcomes()
         armStore()
         let isIdle = cycle.isIdle && job == nil && !session.isScanInProgress && isReady
@@ -193,6 +197,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             }
             configuration = new
             session.observer.budget = new.recordBudget
+            forgetting.nextLook = 0
             Message.print("configuration reloaded")
         } catch {
             Message.print("\(error); the configuration stays as it was")

@@ -84,7 +84,10 @@ struct RecordsCommand: ParsableCommand {
             try printTable(dump, positions)
         case .ndjson:
             let ledger = dump.ledger.selection(positions)
-            try ledger.writeNDJSON(header: dump.header) { try output.write($0) }
+            var header = dump.header
+            // Of some records nobody can follow the changes.
+            header.changes = nil
+            try ledger.writeNDJSON(header: header) { try output.write($0) }
         case .csv:
             let ledger = dump.ledger.selection(positions)
             try ledger.writeCSV(host: dump.header.hostID) { try output.write($0) }

@@ -114,9 +114,9 @@ extension Ledger {
 
     /// The program and folder of a record that may be taken into its folder's.
     private func group(of record: Record) -> UInt64? {
-        guard record.key.relation == .file, !record.access.contains(.executed),
-            record.kind == .regular || record.kind == .directory
-        else { return nil }
+        guard record.key.relation == .file, !record.access.contains(.executed), record.kind.folds else {
+            return nil
+        }
         let folder = texts.parent(of: TextID(rawValue: record.key.object))
         guard folder != .none, !texts.isEmpty(folder) else { return nil }
         return UInt64(record.key.program.rawValue) << 32 | UInt64(folder.rawValue)
@@ -126,4 +126,9 @@ extension Ledger {
     private static func folder(_ group: UInt64) -> TextID {
         TextID(rawValue: UInt32(truncatingIfNeeded: group))
     }
+}
+
+extension FileKind {
+    /// Whether a folder's record may stand for such a file: the others are ends of something, or devices.
+    public var folds: Bool { self == .regular || self == .directory }
 }

@@ -116,6 +116,9 @@ extension Ledger {
         guard let last = tombstones.last else { return }
         tombstonesAfter = last.change
         tombstones = []
+        // A store has them all or none.
+        generation &+= 1
+        markAllDirty()
     }
 
     /// Keeps whole changes only: half of one is of no use to anybody.
