@@ -23,9 +23,6 @@ package struct RandomLedger {
                     received: .random(in: 0...9, using: &random))
             }
         }
-        if Int.random(in: 0...3, using: &random) == 0 {
-            _ = ledger.forget(ledger.collapse(freeing: observations / 8, least: 3))
-        }
         for _ in 0..<Int.random(in: 0...3, using: &random) {
             ledger.gaps.append(
                 Gap(
@@ -34,6 +31,16 @@ package struct RandomLedger {
                     from: time(), to: time(), lost: .random(in: 0...9, using: &random),
                     resynchronised: Bool.random(using: &random) ? 0 : time()))
         }
+    }
+
+    /// Lets records of files be taken into their folders', and forgets about so many of a hundred of the others.
+    @discardableResult
+    package mutating func forget(_ ledger: inout Ledger, percent: Int, least: Int = 3) -> Renumbering {
+        var gone = Set(ledger.collapse(freeing: ledger.records.count / 8, least: least))
+        for position in ledger.records.indices where Int.random(in: 1...100, using: &random) <= percent {
+            gone.insert(position)
+        }
+        return ledger.forget(gone.sorted())
     }
 
     /// A header with several addresses and sources.

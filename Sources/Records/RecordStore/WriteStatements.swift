@@ -25,7 +25,10 @@ struct WriteStatements: ~Copyable {
         let gap = try Statement(connection, "REPLACE INTO gap VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         let tombstone = try Statement(
             connection, "INSERT INTO tombstone VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
-        let number = try Statement(connection, "REPLACE INTO meta VALUES(?1, ?2)")
+        let number = try Statement(
+            connection,
+            "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = excluded.value "
+                + "WHERE value <> excluded.value")
         let forgetGaps = try Statement(connection, "DELETE FROM gap WHERE id > ?1")
         let count = try Statement(
             connection, "UPDATE meta SET value = value + 1 WHERE name = 'writes' AND value = ?1")
