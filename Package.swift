@@ -164,8 +164,8 @@ let package = Package(
         test(
             "DaemonTests",
             [
-                "Daemon", "Observation", "Records", "EventTrace", "TestSupport", "Procfs", "SystemCalls",
-                "KernelProbe",
+                "Daemon", "Observation", "Records", "RecordStore", "Control", "EventTrace", "TestSupport", "Procfs",
+                "SystemCalls", "KernelProbe",
             ]),
         test(
             "KernelTests",
