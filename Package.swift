@@ -164,7 +164,8 @@ let package = Package(
         test(
             "DaemonTests",
             [
-                "Daemon", "Observation", "Records", "RecordStore", "Control", "EventTrace", "TestSupport", "Procfs",
+                "Daemon", "Observation", "Records", "RecordStore", "Control", "EventTrace", "TestSupport",
+                "Procfs",
                 "SystemCalls", "KernelProbe",
             ]),
         test(

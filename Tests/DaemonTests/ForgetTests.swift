@@ -17,7 +17,9 @@ import Testing
             daemon.socket, .forget(filter, isDryRun: isDryRun), timeoutMilliseconds: 20_000)
         guard case .forgotten(let counts) = consume reply else { throw Failure("another answer") }
         #expect(counts.map(\.relation) == Relation.allCases.map { $0.word.description })
-        return Dictionary(uniqueKeysWithValues: counts.map { ($0.relation, $0.records) }).filter { $0.value != 0 }
+        return Dictionary(uniqueKeysWithValues: counts.map { ($0.relation, $0.records) }).filter {
+            $0.value != 0
+        }
     }
 
     private func dump(_ daemon: ScriptedDaemon) throws -> (header: DumpHeader, lines: [String]) {
@@ -44,7 +46,9 @@ import Testing
         return lines.sorted()
     }
 
-    private func tombstones(_ lines: [String]) -> Int { lines.count { $0.hasPrefix(#"{"type":"tombstone""#) } }
+    private func tombstones(_ lines: [String]) -> Int {
+        lines.count { $0.hasPrefix(#"{"type":"tombstone""#) }
+    }
 
     @Test func isGoneFromTheDiskWhenItIsAnswered() throws {
         try withTemporaryFolder { folder in
@@ -55,7 +59,9 @@ import Testing
             #expect(try ask(daemon, ForgetFilter(path: "/etc/*"), isDryRun: true) == ["file": 3])
             #expect(try ask(daemon, ForgetFilter(program: "first", path: "/etc/*")) == ["file": 2])
             #expect(
-                try stored(daemon) == ["/usr/bin/first /srv/c", "/usr/bin/second /etc/a", "/usr/bin/second /srv/d"])
+                try stored(daemon) == [
+                    "/usr/bin/first /srv/c", "/usr/bin/second /etc/a", "/usr/bin/second /srv/d",
+                ])
             let after = try dump(daemon)
             #expect(tombstones(before.lines) == 0 && tombstones(after.lines) == 2)
             #expect(after.lines.count { $0.hasPrefix(#"{"type":"dependency""#) } == 3)

@@ -108,7 +108,8 @@ final class ScriptedDaemon: Sendable {
         let observer = Observer(ledger: ledger, surroundings: ScriptedSurroundings(), ownPid: 4242)
         let writer = try StoreWriter(stored.takeStore(), path: folder.database, host: host.id)
         return Watcher(
-            options: options, configuration: state.configuration, host: host, network: HostNetwork(), folder: folder,
+            options: options, configuration: state.configuration, host: host, network: HostNetwork(),
+            folder: folder,
             started: 0, session: Session(ScriptedHost(state), observer), waiting: ScriptedWaiting(state),
             store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
             storeWriter: writer, handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter())

@@ -121,7 +121,8 @@ struct FoldedTests {
             func note(_ program: String, _ path: String, _ access: Access) {
                 let program = ledger.intern(Program(executable: ledger.texts.intern(program)))
                 ledger.note(
-                    .file(program, path: ledger.texts.intern(path)), access: access, evidence: .exact, time: 1)
+                    .file(program, path: ledger.texts.intern(path)), access: access, evidence: .exact, time: 1
+                )
             }
             for number in 0..<20 { note("/w", "/srv/data/\(number)", number == 7 ? .written : .opened) }
             note("/q", "/srv/data/7", .opened)

@@ -15,7 +15,9 @@ import Testing
     }
 
     /// As the daemon does it, slice by slice.
-    @Test(arguments: [1, 64, 100_000], [1, 2]) func eachSliceLeavesAStoreThatLoads(most: Int, seed: Int) throws {
+    @Test(arguments: [1, 64, 100_000], [1, 2]) func eachSliceLeavesAStoreThatLoads(most: Int, seed: Int)
+        throws
+    {
         try withTemporaryFolder { folder in
             let path = folder + "/store.db"
             try makeStore(path, observations: 300)
@@ -128,7 +130,8 @@ import Testing
             let path = folder + "/store.db"
             let secret = "/home/somebody/a-name-that-is-nowhere-else"
             func isThere() throws -> Bool {
-                String(decoding: try bytes(ofFile: path), as: UTF8.self).contains("a-name-that-is-nowhere-else")
+                String(decoding: try bytes(ofFile: path), as: UTF8.self).contains(
+                    "a-name-that-is-nowhere-else")
             }
             try makeStore(path)
             try withLoaded(path) { store, ledger throws in
@@ -160,7 +163,8 @@ import Testing
                 "DROP TABLE tombstone; DELETE FROM meta WHERE name IN ('change', 'tombstones_after'); "
                     + "ALTER TABLE dependency RENAME TO former; \(dependency); INSERT INTO dependency SELECT id, "
                     + "program, relation, detail, object, remote, peer, access, kind, evidence, count, first, last, "
-                    + "sent, received, change, folded FROM former; DROP TABLE former; PRAGMA user_version = 2")
+                    + "sent, received, change, folded FROM former; DROP TABLE former; PRAGMA user_version = 2"
+            )
             var read = Ledger()
             _ = try RecordStore.read(path, into: &read)
             #expect(LedgerImage(read) == before)

@@ -53,7 +53,8 @@ import Testing
         for position in ledger.records.indices { copy(position, of: ledger, to: &fresh) }
         #expect(lines(fresh) == lines(ledger))
         #expect(fresh.texts.count == ledger.texts.count && fresh.texts.byteCount == ledger.texts.byteCount)
-        #expect(fresh.programs.count == ledger.programs.count && fresh.endpoints.count == ledger.endpoints.count)
+        #expect(
+            fresh.programs.count == ledger.programs.count && fresh.endpoints.count == ledger.endpoints.count)
         // And all can be forgotten.
         _ = ledger.forget(Array(ledger.records.indices))
         ledger.dropTombstones()
@@ -74,7 +75,8 @@ import Testing
             let found = ledger[number]
             return other.intern(
                 Program(
-                    executable: text(found.executable), script: text(found.script), workload: text(found.workload)))
+                    executable: text(found.executable), script: text(found.script),
+                    workload: text(found.workload)))
         }
         record.key.program = program(record.key.program)
         record.key.peer = program(record.key.peer)
@@ -223,7 +225,8 @@ import Testing
         maker.fill(&ledger, observations: 20)
         #expect(Set(ledger.tombstones.map(\.key.relation)) == Set(Relation.allCases))
         var header = maker.header()
-        header.changes = .init(current: UInt64(ledger.change), tombstonesAfter: UInt64(ledger.tombstonesAfter))
+        header.changes = .init(
+            current: UInt64(ledger.change), tombstonesAfter: UInt64(ledger.tombstonesAfter))
         let dump = ledger.ndjson(header)
         #expect(try JSONSchema.recordFormat().problems(inDump: dump) == [])
         let read = try DumpContents(ndjson: dump)

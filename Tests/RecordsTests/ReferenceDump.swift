@@ -43,7 +43,9 @@ enum ReferenceDump {
         if let fold = ledger.fold(of: position) {
             var folded = [#""paths":\#(fold.paths)"#]
             let texts = fold.names.map { String(decoding: $0, as: UTF8.self) }
-            if !texts.isEmpty { folded.append(#""names":["# + texts.map(quoted).joined(separator: ",") + "]") }
+            if !texts.isEmpty {
+                folded.append(#""names":["# + texts.map(quoted).joined(separator: ",") + "]")
+            }
             if zip(texts, fold.names).contains(where: { Array($0.utf8) != $1 }) {
                 let raw = fold.names.map { "\"" + Data($0).base64EncodedString() + "\"" }
                 folded.append(#""names_raw":["# + raw.joined(separator: ",") + "]")

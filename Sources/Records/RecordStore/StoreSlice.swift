@@ -177,7 +177,9 @@ public struct StoreProgress: Sendable {
     ///
     /// - Returns: whether there was something to begin anew; else that slice is to be tried again.
     public mutating func restart(_ slice: borrowing StoreSlice, _ ledger: inout Ledger) -> Bool {
-        guard slice.part != .addition, slice.part != .whole || generation != ledger.generation else { return false }
+        guard slice.part != .addition, slice.part != .whole || generation != ledger.generation else {
+            return false
+        }
         generation = ledger.generation &- 1
         isRewriting = false
         ledger.markAllDirty()

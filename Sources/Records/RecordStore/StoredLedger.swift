@@ -92,7 +92,9 @@ enum StoredLedger {
         let lastProgram = ledger.programs.count - 1
         let lastEndpoint = ledger.endpoints.count - 1
         let small = Int(UInt8.max)
-        guard let relation = Relation(rawValue: UInt8(try row.number(2, max: small))) else { throw row.damage }
+        guard let relation = Relation(rawValue: UInt8(try row.number(2, max: small))) else {
+            throw row.damage
+        }
         let detail = UInt8(try row.number(3, max: small))
         let (lastObject, isDetailKnown): (Int, Bool) =
             switch relation {
@@ -129,7 +131,9 @@ enum StoredLedger {
     }
 
     /// A number of `meta`; 0 where nothing was ever written.
-    private static func number(_ connection: borrowing Connection, _ name: String) throws(StoreError) -> UInt32 {
+    private static func number(_ connection: borrowing Connection, _ name: String) throws(StoreError)
+        -> UInt32
+    {
         let query = try Statement(connection, "SELECT value FROM meta WHERE name = ?1")
         try query.bind(1, text: name)
         guard try query.step() else { return 0 }

@@ -85,7 +85,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             guard handlers.arrival(of: client.number) == client.arrival else { continue }
             handlers.answer(
                 client.number,
-                error: "the records were forgotten, but the store cannot be written, and a restart before it can "
+                error:
+                    "the records were forgotten, but the store cannot be written, and a restart before it can "
                     + "be brings them back: \(failure)")
         }
         forgetting.unstored = []
@@ -99,12 +100,15 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     /// time has passed, since it looks at every record, and writes the store anew where it finds one.
     mutating func forgetOld() {
         let now = waiting.wall
-        guard let retention = configuration.retention, now >= forgetting.nextLook, now > retention else { return }
+        guard let retention = configuration.retention, now >= forgetting.nextLook, now > retention else {
+            return
+        }
         forgetting.nextLook = now + max(retention / 32, 60_000_000_000)
         let positions = RecordFilter(lastBefore: now - retention).positions(in: session.observer.ledger)
         guard !positions.isEmpty else { return }
         session.observer.forget(positions)
-        Message.print("\(positions.count) records were forgotten: not seen for as long as retention says")
+        Message.print(
+            "records forgotten that were not seen for as long as retention says: \(positions.count)")
     }
 }
 

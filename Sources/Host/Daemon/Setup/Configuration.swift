@@ -112,7 +112,8 @@ public struct Configuration: Equatable, Sendable {
                 retention = nil
                 break
             }
-            guard let time = Self.days(value), (3_600_000_000_000...Self.longestRetention).contains(time) else {
+            guard let time = Self.days(value), (3_600_000_000_000...Self.longestRetention).contains(time)
+            else {
                 throw fail("'off' or a time from 1h to 10000d")
             }
             retention = time

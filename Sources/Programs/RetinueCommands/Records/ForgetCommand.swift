@@ -58,7 +58,8 @@ struct ForgetCommand: ParsableCommand {
             }
         }
         guard !filter.isEmpty else {
-            throw ValidationError("name a program, --path, --workload or --older-than: all is never forgotten")
+            throw ValidationError(
+                "name a program, --path, --workload or --older-than: all is never forgotten")
         }
     }
 
@@ -82,7 +83,8 @@ struct ForgetCommand: ParsableCommand {
 
     /// A line with the sum, then one for each relation of which there were any.
     static func text(_ counts: [ForgottenCount], _ total: UInt64, isDryRun: Bool) -> String {
-        var text = "\(total) \(total == 1 ? "record" : "records") \(isDryRun ? "would be forgotten" : "forgotten")\n"
+        var text =
+            "\(total) \(total == 1 ? "record" : "records") \(isDryRun ? "would be forgotten" : "forgotten")\n"
         for count in counts where count.records != 0 {
             // Its word comes from whoever answers.
             text += "  \(count.relation.printable) \(count.records)\n"

@@ -55,7 +55,9 @@ extension TextTree {
 extension Array {
     /// Gives memory back that is not used, where it is worth a copy.
     mutating func trim() {
-        guard capacity - count > count / 4, (capacity - count) * MemoryLayout<Element>.stride > 4096 else { return }
+        guard capacity - count > count / 4, (capacity - count) * MemoryLayout<Element>.stride > 4096 else {
+            return
+        }
         var exact: [Element] = []
         exact.reserveCapacity(count)
         exact.append(contentsOf: self)

@@ -33,7 +33,9 @@ public struct Glob: Sendable {
         }
 
         /// Whether it is this character, with its meaning.
-        package func means(_ character: Unicode.Scalar) -> Bool { !isEscaped && byte == UInt8(ascii: character) }
+        package func means(_ character: Unicode.Scalar) -> Bool {
+            !isEscaped && byte == UInt8(ascii: character)
+        }
     }
 
     /// Makes a pattern in which escaped characters stand for themselves.
