@@ -91,6 +91,24 @@ import Testing
         }
     }
 
+    /// Who has a dump needs of the next one only what has a greater number than the first one's.
+    @Test func aDumpCoversWhatItSays() throws {
+        try withTemporaryFolder { folder in
+            let daemon = try ScriptedDaemon(folder)
+            try daemon.open(10, ["/etc/a", "/etc/b"])
+            let covered = try #require(try dump(daemon).header.changes?.current)
+            try daemon.open(10, ["/etc/b", "/etc/c"])
+            #expect(try ask(daemon, ForgetFilter(path: "/etc/a")) == ["file": 1])
+            let lines = try dump(daemon).lines
+            func change(_ path: String) -> UInt64? {
+                let line = lines.first { $0.contains(path) }
+                return line?.split(separator: #""change":"#).last.flatMap { UInt64($0.prefix { $0.isNumber }) }
+            }
+            for path in ["/etc/a", "/etc/b", "/etc/c"] { #expect(change(path).map { $0 > covered } == true) }
+            daemon.stop()
+        }
+    }
+
     @Test func byAge() throws {
         try withTemporaryFolder { folder in
             let daemon = try ScriptedDaemon(folder)

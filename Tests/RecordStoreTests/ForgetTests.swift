@@ -32,9 +32,12 @@ import Testing
                 #expect(tombstones > 50)
                 var slices = 0
                 while !progress.holds(ledger) {
+                    let change = ledger.change
                     let slice = progress.takeSlice(of: &ledger, most: most, header: nil)
                     try store.apply(slice)
                     slices += 1
+                    // Who reads the file now sees what comes later as later.
+                    #expect(ledger.change > change)
                     hasForgotten = progress.hasForgotten(ledger)
                     guard most > 1 || slices % 32 == 0 || hasForgotten else { continue }
                     let image = try left(by: path, at: folder + "/crash.db")

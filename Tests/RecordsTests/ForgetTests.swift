@@ -183,6 +183,23 @@ import Testing
         #expect(ledger.collapse(freeing: .max).isEmpty)
     }
 
+    /// Executed files say what a program is; what is no file or directory is the end of something.
+    @Test func whatIsExecutedOrNoFileStays() {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+        for number in 0..<20 {
+            func key(_ folder: String) -> RecordKey {
+                .file(program, path: ledger.texts.intern("/\(folder)/\(number)"))
+            }
+            ledger.note(key("bin"), access: [.opened, .executed], evidence: .exact, time: 1)
+            for (folder, kind) in [("dev", FileKind.char), ("run", .socket), ("var", .fifo), ("disk", .block)] {
+                ledger.note(key(folder), access: .opened, kind: kind, evidence: .exact, time: 1)
+            }
+            ledger.note(.ipc(program, .unix, name: key("ipc").path, peer: .unknown), evidence: .exact, time: 1)
+        }
+        #expect(ledger.collapse(freeing: .max).isEmpty)
+    }
+
     /// Only as much as is asked for, the largest groups first.
     @Test func theLargestFoldersGoFirst() {
         var ledger = Ledger()
@@ -244,4 +261,8 @@ import Testing
                 == #"{"type":"tombstone","host":"","program":{"executable":"/a"},"relation":"file","path":"/b","change":2}"#
         )
     }
+}
+
+extension RecordKey {
+    fileprivate var path: TextID { TextID(rawValue: object) }
 }
