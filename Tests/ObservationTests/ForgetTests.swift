@@ -73,6 +73,30 @@ import Testing
         return (scene.lines.filter { !$0.hasPrefix("/usr/sbin/gone") }, workloads.count)
     }
 
+    /// A program that has no process any more still opened what its child closes.
+    @Test func whoOpenedIsStillKnown() {
+        var scene = Scene()
+        scene.host.add(8, "/usr/sbin/other")
+        scene.host.add(9, "/usr/sbin/gone")
+        scene.host.add(10, "/usr/bin/bash")
+        scene.open(9, "/var/gone")
+        scene.open(10, "/tmp/out")
+        scene.fork(10, 11)
+        scene.exec(11, "/usr/bin/cat", Scene.loader)
+        scene.exit(9)
+        scene.exit(10)
+        scene.open(8, "/etc/other")
+        scene.interpret()
+        scene.observer.processes.evictExits(retaining: 0)
+        forget(&scene, RecordFilter(program: NamePattern("gone")))
+        scene.observer.ledger.dropTombstones()
+        forget(&scene, RecordFilter(path: Glob("/none")))
+        scene.closeWritten(11, "/tmp/out")
+        scene.interpret()
+        #expect(scene.lines.contains("/usr/bin/bash file /tmp/out rw"))
+        #expect(!scene.lines.contains { $0.hasPrefix("/usr/sbin/other file /tmp") })
+    }
+
     /// A connection that goes on counts for its record wherever that stands now, and is noted anew by the next scan if
     /// the record was forgotten.
     @Test func aConnectionGoesOn() throws {

@@ -192,10 +192,13 @@ import Testing
                 .file(program, path: ledger.texts.intern("/\(folder)/\(number)"))
             }
             ledger.note(key("bin"), access: [.opened, .executed], evidence: .exact, time: 1)
-            for (folder, kind) in [("dev", FileKind.char), ("run", .socket), ("var", .fifo), ("disk", .block)] {
+            for (folder, kind) in [
+                ("dev", FileKind.char), ("run", .socket), ("var", .fifo), ("disk", .block),
+            ] {
                 ledger.note(key(folder), access: .opened, kind: kind, evidence: .exact, time: 1)
             }
-            ledger.note(.ipc(program, .unix, name: key("ipc").path, peer: .unknown), evidence: .exact, time: 1)
+            ledger.note(
+                .ipc(program, .unix, name: key("ipc").path, peer: .unknown), evidence: .exact, time: 1)
         }
         #expect(ledger.collapse(freeing: .max).isEmpty)
     }

@@ -49,10 +49,10 @@ struct Lineages: ~Copyable {
     /// The program at the head of a line.
     func program(of line: LineageID) -> ProgramID { links[Int(line.rawValue)].program }
 
-    /// Takes out lines that nobody continues any more, and notes the programs of the others.
+    /// Takes out lines that nobody continues any more.
     ///
     /// - Returns: the new number of each that stays.
-    mutating func reclaim(keeping used: Set<LineageID>, _ uses: inout LedgerUses) -> [LineageID: LineageID] {
+    mutating func reclaim(keeping used: Set<LineageID>) -> [LineageID: LineageID] {
         var isKept = [Bool](repeating: false, count: links.count)
         for line in used { isKept[Int(line.rawValue)] = true }
         // A line stands behind the one that it continues.
@@ -64,13 +64,13 @@ struct Lineages: ~Copyable {
         for number in links.indices.dropFirst() where isKept[number] {
             numbers[LineageID(rawValue: UInt32(number))] = LineageID(rawValue: UInt32(kept.count))
             kept.append(Link(program: links[number].program, origin: numbers[links[number].origin] ?? .none))
-            uses.programs.append(links[number].program)
         }
         links = kept
         return numbers
     }
 
-    /// Follows a renumbering.
+    /// Follows a renumbering. A program that has neither a record nor a process any more is none that could be credited
+    /// with anything.
     mutating func renumber(_ change: Renumbering) {
         numbers = [:]
         for number in links.indices.dropFirst() {

@@ -17,7 +17,7 @@ extension Observer {
             lines.insert(image.lineage)
         }
         sockets.addUses(to: &uses)
-        let lineNumbers = lineages.reclaim(keeping: lines, &uses)
+        let lineNumbers = lineages.reclaim(keeping: lines)
         let change = ledger.forget(positions, keeping: uses)
         processes.renumber(change, lineNumbers)
         lineages.renumber(change)
