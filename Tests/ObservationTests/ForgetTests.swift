@@ -80,6 +80,8 @@ import Testing
         scene.host.add(9, "/usr/sbin/gone")
         scene.host.add(10, "/usr/bin/bash")
         scene.open(9, "/var/gone")
+        // The first program has the first number.
+        scene.interpret()
         scene.open(10, "/tmp/out")
         scene.fork(10, 11)
         scene.exec(11, "/usr/bin/cat", Scene.loader)
