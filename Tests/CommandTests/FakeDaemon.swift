@@ -10,7 +10,7 @@ final class FakeDaemon: @unchecked Sendable {
     /// `nil`: answers with an error.
     private let dump: [UInt8]?
     /// What it was asked to forget.
-    let forgotten = Mutex<[ForgetFilter]>([])
+    let forgotten = Mutex<[(filter: ForgetFilter, isDryRun: Bool)]>([])
     private let isStopped = Atomic<Bool>(false)
     private var thread = pthread_t()
 
@@ -44,9 +44,13 @@ final class FakeDaemon: @unchecked Sendable {
             case .status: try? connection.reply(status: status)
             case .dump where dump != nil: try? connection.reply(dump: file(dump!))
             case .dump: try? connection.reply(error: "the disk is full\u{1b}[31m")
-            case .forget(let filter):
-                forgotten.withLock { $0.append(filter) }
-                try? connection.reply(forgotten: filter.age == nil ? 23 : 0)
+            case .forget(let filter, let isDryRun):
+                forgotten.withLock { $0.append((filter, isDryRun)) }
+                try? connection.reply(forgotten: [
+                    ForgottenCount(relation: "file", records: filter.age == nil ? 23 : 0),
+                    ForgottenCount(relation: "listen", records: 0),
+                    ForgottenCount(relation: "spawn", records: filter.age == nil ? 1 : 0),
+                ])
             case nil: break
             }
         }

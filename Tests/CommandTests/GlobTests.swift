@@ -1,4 +1,5 @@
 import MoveGroup
+import Records
 import Testing
 
 @testable import RetinueCommands

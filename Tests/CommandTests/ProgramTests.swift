@@ -36,6 +36,7 @@ struct ProgramTests {
             ["status", "--socket", "/a", "--state-dir", "/b"], ["records", "--relation", "friend"],
             ["records", "--limit", "0"], ["records", "--from", "/nonexistent"], ["dump", "--format", "xml"],
             ["records", "--from", "/dev/null", "--socket", "/a"], ["status", "--socket", ""],
+            ["forget"], ["forget", "--older-than", "90"],
         ])
     func badInputIsASentenceAndStatusOne(arguments: [String]) throws {
         let outcome = try retinue(arguments)
@@ -44,10 +45,11 @@ struct ProgramTests {
         #expect(outcome.errors.hasPrefix("Error: ") || outcome.errors.hasPrefix("retinue: "))
     }
 
-    @Test(arguments: ["status", "dump", "records"])
+    @Test(arguments: ["status", "dump", "records", "forget x"])
     func noDaemonIsStatusThree(command: String) throws {
         try withTemporaryFolder { folder in
-            let outcome = try retinue(command, "--state-dir", folder)
+            let words = command.split(separator: " ").map(String.init)
+            let outcome = try retinue(words + ["--state-dir", folder])
             #expect(outcome.status == 3)
             #expect(outcome.output.isEmpty)
             #expect(
@@ -69,6 +71,30 @@ struct ProgramTests {
             #expect(
                 outcome == Outcome(status: 1, output: "state        NOT READY: starting\n", errors: ""))
             #expect(try retinue("status", "--state-dir", folder, "--format", "json").status == 1)
+        }
+    }
+
+    @Test func forget() throws {
+        try withTemporaryFolder { folder in
+            let daemon = try FakeDaemon(path: folder + "/retinued.sock")
+            defer { daemon.stop() }
+            let done = try retinue("forget", "nginx", "--path", "/tmp/**", "--state-dir", folder)
+            #expect(
+                done == Outcome(status: 0, output: "24 records forgotten\n  file 23\n  spawn 1\n", errors: "")
+            )
+            let tried = try retinue(
+                "forget", "--workload", "a.service", "--dry-run", "--state-dir", folder)
+            #expect(tried.status == 0 && tried.output.hasPrefix("24 records would be forgotten\n"))
+            let none = try retinue("forget", "--older-than", "30d", "--state-dir", folder)
+            #expect(none == Outcome(status: 1, output: "0 records forgotten\n", errors: ""))
+            #expect(try retinue("forget", "--state-dir", folder).status == 1)
+            let asked = daemon.forgotten.withLock { $0 }
+            #expect(
+                asked.map(\.filter) == [
+                    ForgetFilter(program: "nginx", path: "/tmp/**"), ForgetFilter(workload: "a.service"),
+                    ForgetFilter(age: 30 * 86_400_000_000_000),
+                ])
+            #expect(asked.map(\.isDryRun) == [false, true, false])
         }
     }
 
@@ -136,7 +162,7 @@ struct ProgramTests {
     @Test func records() throws {
         try withDaemon(dump: SampleDump.ndjson) { folder in
             let outcome = try retinue("records", "nginx", "--state-dir", folder)
-            let table = SampleDump.table(RecordFilter(program: ProgramPattern("nginx")))
+            let table = SampleDump.table(RecordFilter(program: NamePattern("nginx")))
             #expect(outcome == Outcome(status: 0, output: table, errors: ""))
 
             let nothing = try retinue("records", "apache2", "--relation", "file", "--state-dir", folder)

@@ -7,7 +7,7 @@ import Testing
 @Suite("The table of records")
 struct RecordTableTests {
     @Test func isSortedAndFits() {
-        let table = SampleDump.table(RecordFilter(program: ProgramPattern("nginx")))
+        let table = SampleDump.table(RecordFilter(program: NamePattern("nginx")))
         #expect(
             table == """
                 PROGRAM          RELATION  HOW  OBJECT                     COUNT  LAST
@@ -21,7 +21,7 @@ struct RecordTableTests {
     }
 
     @Test func addressesAreSortedAsNumbersAndNamesEscaped() {
-        let table = SampleDump.table(RecordFilter(program: ProgramPattern("report.py")), width: 140)
+        let table = SampleDump.table(RecordFilter(program: NamePattern("report.py")), width: 140)
         let objects = table.split(separator: "\n").dropFirst().map(String.init)
         #expect(objects.count == 7)
         #expect(objects[2].contains(#"/tmp/\x1b[2J\nroot\r\x7f\u{9b}31m\u{202e}\u{2028}\\x1b\xff\xc3"#))
@@ -44,7 +44,7 @@ struct RecordTableTests {
     }
 
     @Test func cutKeepsWhatTellsMost() {
-        let table = SampleDump.table(RecordFilter(program: ProgramPattern("report.py")), width: 64)
+        let table = SampleDump.table(RecordFilter(program: NamePattern("report.py")), width: 64)
         #expect(table.contains("report.py  file      rx"))
         #expect(table.contains("10.0.0.9:5432"))
     }
@@ -59,7 +59,7 @@ struct RecordFilterTests {
             ("python", 0), ("**", 13), ("", 0), ("NGINX", 0),
         ])
     func program(pattern: String, count: Int) {
-        #expect(positions(RecordFilter(program: ProgramPattern(pattern))).count == count)
+        #expect(positions(RecordFilter(program: NamePattern(pattern))).count == count)
     }
 
     @Test(
@@ -72,7 +72,7 @@ struct RecordFilterTests {
     }
 
     @Test func conditionsAreJoined() {
-        let program = ProgramPattern("nginx")
+        let program = NamePattern("nginx")
         #expect(positions(RecordFilter(program: program, relations: [.file])).count == 3)
         #expect(positions(RecordFilter(program: program, relations: [.file, .listen])).count == 4)
         #expect(

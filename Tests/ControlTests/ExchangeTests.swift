@@ -31,10 +31,14 @@ struct ExchangeTests {
         defer { daemon.stop() }
         let filter = ForgetFilter(
             program: "/a=b", path: String(repeating: "ü", count: 2000), workload: "w\n", age: 23)
-        let reply = try ControlClient.request(folder.socket, .forget(filter), timeoutMilliseconds: 5000)
-        guard case .forgotten(let records) = consume reply else { Issue.record(); return }
-        #expect(records == 23)
-        #expect(try ControlMessage.decode(ControlMessage.encode(.forget(filter))[...]) == .forget(filter))
+        for isDryRun in [false, true] {
+            let request = ControlRequest.forget(filter, isDryRun: isDryRun)
+            let reply = try ControlClient.request(folder.socket, request, timeoutMilliseconds: 5000)
+            guard case .forgotten(let counts) = consume reply else { Issue.record(); return }
+            #expect(counts.map(\.relation) == ["file", "spawn"])
+            #expect(counts.map(\.records) == [23, isDryRun ? 1 : 0])
+            #expect(try ControlMessage.decode(ControlMessage.encode(request)[...]) == request)
+        }
     }
 
     @Test func dumpIsReadFromItsStart() throws {

@@ -86,7 +86,11 @@ final class TestDaemon: Sendable {
                 } else {
                     try client.connection.reply(error: "the disk is full")
                 }
-            case .forget(let filter): try client.connection.reply(forgotten: filter.age ?? 0)
+            case .forget(let filter, let isDryRun):
+                try client.connection.reply(forgotten: [
+                    ForgottenCount(relation: "file", records: filter.age ?? 0),
+                    ForgottenCount(relation: "spawn", records: isDryRun ? 1 : 0),
+                ])
             }
         } catch {
             failed.add(1, ordering: .relaxed)

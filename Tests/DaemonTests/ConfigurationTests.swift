@@ -19,6 +19,7 @@ import Testing
         store.interval = 500ms
         batch.interval = 25ms
         memory.limit = 512MiB
+        retention = 90d
         fanotify.queue = 16384
         tracepoints = off
         """
@@ -29,6 +30,7 @@ import Testing
         configuration.storeInterval = 500_000_000
         configuration.batchInterval = 25_000_000
         configuration.memoryLimit = 512 << 20
+        configuration.retention = 7_776_000_000_000_000
         configuration.queue = .events(16_384)
         configuration.tracepoints = false
         return configuration
@@ -40,6 +42,7 @@ import Testing
         #expect(configuration.storeInterval == 3_000_000_000)
         #expect(configuration.batchInterval == 10_000_000)
         #expect(configuration.memoryLimit == 256 << 20)
+        #expect(configuration.retention == nil)
         #expect(configuration.queue == .derived)
         #expect(configuration.queueLimit == 131_072)
         #expect(configuration.tracepoints)
@@ -76,7 +79,8 @@ import Testing
         ("store.interval", "100000us"), ("store.interval", "1 s"), ("batch.interval", "1ms"),
         ("batch.interval", "1s"), ("batch.interval", "1000us"), ("fanotify.queue", "unlimited"),
         ("fanotify.queue", "limited"), ("fanotify.queue", "16384"), ("memory.limit", "1GiB"),
-        ("tracepoints", "on"), ("tracepoints", "off"),
+        ("tracepoints", "on"), ("tracepoints", "off"), ("retention", "off"), ("retention", "1h"),
+        ("retention", "90d"), ("retention", "10000d"),
     ])
     func accepted(key: String, value: String) {
         #expect(failure("\(key) = \(value)") == nil)
@@ -108,6 +112,12 @@ import Testing
         ("memory.limit", "-1GiB", "a size of at least 64MiB"),
         ("fanotify.queue", "Unlimited", "'limited', 'unlimited' or a number of events from 1024"),
         ("fanotify.queue", "", "'limited', 'unlimited' or a number of events from 1024"),
+        ("retention", "59m", "'off' or a time from 1h to 10000d"),
+        ("retention", "0d", "'off' or a time from 1h to 10000d"),
+        ("retention", "90", "'off' or a time from 1h to 10000d"),
+        ("retention", "10001d", "'off' or a time from 1h to 10000d"),
+        ("retention", "18446744073709551615d", "'off' or a time from 1h to 10000d"),
+        ("retention", "-1d", "'off' or a time from 1h to 10000d"),
         ("tracepoints", "yes", "'on' or 'off'"), ("tracepoints", "on off", "'on' or 'off'"),
     ])
     func refused(key: String, value: String, expected: String) {

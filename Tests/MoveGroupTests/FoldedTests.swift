@@ -114,6 +114,41 @@ struct FoldedTests {
         #expect(members.contains(other[0]) == (isFolded || path == "/srv/data"))
     }
 
+    /// Where a ledger takes records together for want of memory nobody leaves a group: more may join.
+    @Test func takingRecordsTogetherLosesNoMember() throws {
+        func programs(isCollapsed: Bool) throws -> Set<String> {
+            var ledger = Ledger()
+            func note(_ program: String, _ path: String, _ access: Access) {
+                let program = ledger.intern(Program(executable: ledger.texts.intern(program)))
+                ledger.note(
+                    .file(program, path: ledger.texts.intern(path)), access: access, evidence: .exact, time: 1
+                )
+            }
+            for number in 0..<20 { note("/w", "/srv/data/\(number)", number == 7 ? .written : .opened) }
+            note("/q", "/srv/data/7", .opened)
+            note("/far", "/srv/other/7", .opened)
+            if isCollapsed {
+                let taken = ledger.collapse(freeing: .max)
+                #expect(taken.count == 20)
+                _ = ledger.forget(taken)
+            }
+            var header = DumpHeader()
+            header.hostID = "H"
+            var builder = GraphBuilder()
+            builder.add(try DumpContents(ndjson: ledger.ndjson(header)), from: "a")
+            let graph = builder.finish()
+            let nodes = (0..<UInt32(graph.nodeCount)).map { NodeID(rawValue: $0) }
+            let start = nodes.filter { graph[$0] == .program(ProgramName(executable: Array("/w".utf8))) }
+            return Set(
+                graph.moveGroup(of: start).members.compactMap { node in
+                    guard case .program(let name) = graph[node] else { return nil }
+                    return String(decoding: name.executable, as: UTF8.self)
+                })
+        }
+        #expect(try programs(isCollapsed: false) == ["/w", "/q"])
+        #expect(try programs(isCollapsed: true) == ["/w", "/q"])
+    }
+
     @Test func theReasonSaysSo() throws {
         var builder = GraphBuilder()
         builder.add(HostDump("H", [.file("/q", "/srv/data/a", "r")]).contents, from: "a")

@@ -262,10 +262,11 @@ import Testing
             #""access":"rw","#,
             with: #""access":"rw","folded":{"names":["a","b"],"paths":70000},"change":12,"#)
         let contents = try DumpContents(ndjson: Array((Self.header + folded).utf8))
-        #expect(contents.ledger.fold(of: 0) == Fold(paths: 70000))
+        let fold = Fold(paths: 70000, names: [[0x61], [0x62]])
+        #expect(contents.ledger.fold(of: 0) == fold)
         #expect(contents.ledger.records.map(\.change) == [12])
         let again = try DumpContents(ndjson: contents.ledger.ndjson(contents.header))
-        #expect(again.ledger.fold(of: 0) == Fold(paths: 70000))
+        #expect(again.ledger.fold(of: 0) == fold)
         #expect(again.ledger.records.map(\.change) == [12])
         let plain = try DumpContents(ndjson: Array((Self.header + Self.file).utf8))
         #expect(plain.ledger.fold(of: 0) == nil)

@@ -40,7 +40,18 @@ enum ReferenceDump {
             members.append(#""mechanism":"\#(Mechanism(rawValue: key.detail)!.word)""#)
             members += named("name", ledger.texts.array(TextID(rawValue: key.object)))
         }
-        if let fold = ledger.fold(of: position) { members.append(#""folded":{"paths":\#(fold.paths)}"#) }
+        if let fold = ledger.fold(of: position) {
+            var folded = [#""paths":\#(fold.paths)"#]
+            let texts = fold.names.map { String(decoding: $0, as: UTF8.self) }
+            if !texts.isEmpty {
+                folded.append(#""names":["# + texts.map(quoted).joined(separator: ",") + "]")
+            }
+            if zip(texts, fold.names).contains(where: { Array($0.utf8) != $1 }) {
+                let raw = fold.names.map { "\"" + Data($0).base64EncodedString() + "\"" }
+                folded.append(#""names_raw":["# + raw.joined(separator: ",") + "]")
+            }
+            members.append(#""folded":{"# + folded.joined(separator: ",") + "}")
+        }
         if key.peer != .unknown { members.append(#""peer":"# + program(key.peer, ledger)) }
         if key.relation == .connect || key.relation == .accept {
             members += [#""sent":\#(traffic.sent)"#, #""received":\#(traffic.received)"#]

@@ -33,6 +33,16 @@ package struct RandomLedger {
         }
     }
 
+    /// Lets records of files be taken into their folders', and forgets about so many of a hundred of the others.
+    @discardableResult
+    package mutating func forget(_ ledger: inout Ledger, percent: Int, least: Int = 3) -> Renumbering {
+        var gone = Set(ledger.collapse(freeing: ledger.records.count / 8, least: least))
+        for position in ledger.records.indices where Int.random(in: 1...100, using: &random) <= percent {
+            gone.insert(position)
+        }
+        return ledger.forget(gone.sorted())
+    }
+
     /// A header with several addresses and sources.
     package mutating func header() -> DumpHeader {
         var header = DumpHeader()

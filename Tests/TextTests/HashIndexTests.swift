@@ -67,6 +67,19 @@ import Text
         #expect(index.search(77 &* 0x9e37) { _ in true }.number == 0)
     }
 
+    /// Room that was made for a number of entries is room for them, whatever the number.
+    @Test func roomIsEnough() {
+        for count in Array(180...200) + Array(370...390) + Array(760...770) {
+            var index = HashIndex<UInt32>(capacity: count % 2 == 0 ? count : 0)
+            index.reserve(count) { _ in 0 }
+            for number in 1...UInt32(count) {
+                let hash = UInt64(number) &* 0x9e37_79b9_7f4a_7c15
+                index.insert(number, hash, at: index.search(hash) { _ in false })
+            }
+            #expect(index.count == count)
+        }
+    }
+
     /// A hash of text depends on every byte, the length and the number beside it; each seed gives another.
     @Test func everyByteCounts() {
         let hash = SeededHash()

@@ -38,7 +38,7 @@ public struct HashIndex<Slot: FixedWidthInteger & UnsignedInteger & Sendable>: ~
     /// Makes an empty index with room for so many numbers.
     public init(capacity: Int = 0) {
         var size = 256
-        while size / 4 * 3 < capacity { size *= 2 }
+        while (size - 1) / 4 * 3 < capacity { size *= 2 }
         mask = size - 1
         slots = Self.empty(size)
     }
@@ -108,7 +108,7 @@ public struct HashIndex<Slot: FixedWidthInteger & UnsignedInteger & Sendable>: ~
     @inlinable
     public mutating func reserve(_ capacity: Int, rehash: (UInt32) -> UInt64) {
         var size = mask + 1
-        while size / 4 * 3 < capacity { size *= 2 }
+        while (size - 1) / 4 * 3 < capacity { size *= 2 }
         if size > mask + 1 { resize(to: size, rehash) }
     }
 

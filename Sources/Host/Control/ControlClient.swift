@@ -76,11 +76,21 @@ public enum ControlClient {
                 guard let descriptor else { throw .badReply(path: path, "a dump without its file") }
                 return .dump(descriptor)
             case .forget:
-                guard let records = UInt64(String(decoding: text, as: UTF8.self)) else {
+                guard let counts = Self.counts(text) else {
                     throw .badReply(path: path, "a number of forgotten records that is none")
                 }
-                return .forgotten(records)
+                return .forgotten(counts)
             }
+        }
+
+        private static func counts(_ text: [UInt8]) -> [ForgottenCount]? {
+            var counts: [ForgottenCount] = []
+            for word in String(decoding: text, as: UTF8.self).split(separator: " ") {
+                let parts = word.split(separator: "=", omittingEmptySubsequences: false)
+                guard parts.count == 2, let records = UInt64(parts[1]) else { return nil }
+                counts.append(ForgottenCount(relation: String(parts[0]), records: records))
+            }
+            return counts
         }
     }
 

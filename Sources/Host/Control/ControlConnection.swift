@@ -107,8 +107,9 @@ public struct ControlConnection: ~Copyable {
     }
 
     /// Answers a forget request.
-    public borrowing func reply(forgotten records: UInt64) throws(ControlError) {
-        try send(ControlMessage.success + Array(String(records).utf8))
+    public borrowing func reply(forgotten counts: [ForgottenCount]) throws(ControlError) {
+        let words = counts.map { "\($0.relation)=\($0.records)" }
+        try send(ControlMessage.success + Array(words.joined(separator: " ").utf8))
     }
 
     private borrowing func reply(file: borrowing FileDescriptor) throws(ControlError) {

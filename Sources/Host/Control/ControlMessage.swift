@@ -6,8 +6,8 @@ public enum ControlRequest: Equatable, Sendable {
     case status
     /// Every record, as a file of NDJSON lines.
     case dump
-    /// Remove records for good.
-    case forget(ForgetFilter)
+    /// Remove records for good; or, in a dry run, tell how many would go.
+    case forget(ForgetFilter, isDryRun: Bool = false)
 
     /// The word that stands for it.
     public var verb: ControlVerb {
@@ -58,21 +58,35 @@ public struct ForgetFilter: Equatable, Sendable {
     public var isEmpty: Bool { program == nil && path == nil && workload == nil && age == nil }
 }
 
+/// How many records of one relation were forgotten.
+public struct ForgottenCount: Equatable, Sendable {
+    /// The word of a dump.
+    public var relation: String
+    /// How many.
+    public var records: UInt64
+
+    /// Makes a count.
+    public init(relation: String, records: UInt64) {
+        self.relation = relation
+        self.records = records
+    }
+}
+
 /// What the daemon answers; an answer that is an error is thrown instead.
 public enum ControlReply: ~Copyable {
     /// UTF-8 JSON text.
     case status([UInt8])
     /// A complete file without a name, open for reading at its start.
     case dump(FileDescriptor)
-    /// How many records were forgotten.
-    case forgotten(UInt64)
+    /// How many records were forgotten, or would be, by the word of their relation.
+    case forgotten([ForgottenCount])
 }
 
 /// The datagrams of protocol 2.
 ///
 /// A request is `retinue-control/2 VERB`, then for `forget` fields `KEY=VALUE` with a NUL byte before each (`program`,
-/// `path`, `workload`, `age` in nanoseconds). An answer is a line, `retinue-control/2 ok` or `retinue-control/2 error`,
-/// then a sentence (error), JSON text (status) or a number (forget). What may be long comes as a descriptor, of a file
+/// `path`, `workload`, `age` in nanoseconds, `dry-run=yes` where nothing shall go). An answer is a line, `retinue-control/2 ok` or `retinue-control/2 error`,
+/// then a sentence (error), JSON text (status) or `RELATION=NUMBER` for each relation (forget). What may be long comes as a descriptor, of a file
 /// that the client reads at its leisure: every dump, and a status that no datagram holds. So an answer is one call
 /// that never waits, however large it is and however slow the client.
 ///
@@ -138,11 +152,12 @@ public enum ControlMessage {
     /// Puts a request together.
     public static func encode(_ request: ControlRequest) -> [UInt8] {
         var text = "\(start) \(request.verb.rawValue)"
-        if case .forget(let filter) = request {
+        if case .forget(let filter, let isDryRun) = request {
             if let program = filter.program { text += "\0program=\(program)" }
             if let path = filter.path { text += "\0path=\(path)" }
             if let workload = filter.workload { text += "\0workload=\(workload)" }
             if let age = filter.age { text += "\0age=\(age)" }
+            if isDryRun { text += "\0dry-run=yes" }
         }
         return Array(text.utf8)
     }
@@ -159,12 +174,16 @@ public enum ControlMessage {
         switch verb {
         case .status where fields.isEmpty: return .status
         case .dump where fields.isEmpty: return .dump
-        case .forget: return .forget(try filter(fields))
+        case .forget:
+            var fields = Array(fields)
+            let dryRun = fields.firstIndex { $0.elementsEqual("dry-run=yes".utf8) }
+            if let dryRun { fields.remove(at: dryRun) }
+            return .forget(try filter(fields), isDryRun: dryRun != nil)
         default: throw .unknown
         }
     }
 
-    private static func filter(_ fields: ArraySlice<ArraySlice<UInt8>>) throws(Objection) -> ForgetFilter {
+    private static func filter(_ fields: [ArraySlice<UInt8>]) throws(Objection) -> ForgetFilter {
         var filter = ForgetFilter()
         for field in fields {
             guard let equals = field.firstIndex(of: UInt8(ascii: "=")),

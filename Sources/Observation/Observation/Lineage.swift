@@ -48,4 +48,34 @@ struct Lineages: ~Copyable {
 
     /// The program at the head of a line.
     func program(of line: LineageID) -> ProgramID { links[Int(line.rawValue)].program }
+
+    /// Takes out lines that nobody continues any more.
+    ///
+    /// - Returns: the new number of each that stays.
+    mutating func reclaim(keeping used: Set<LineageID>) -> [LineageID: LineageID] {
+        var isKept = [Bool](repeating: false, count: links.count)
+        for line in used { isKept[Int(line.rawValue)] = true }
+        // A line stands behind the one that it continues.
+        for number in links.indices.reversed() where isKept[number] {
+            isKept[Int(links[number].origin.rawValue)] = true
+        }
+        var numbers: [LineageID: LineageID] = [.none: .none]
+        var kept = [Link(program: .unknown, origin: .none)]
+        for number in links.indices.dropFirst() where isKept[number] {
+            numbers[LineageID(rawValue: UInt32(number))] = LineageID(rawValue: UInt32(kept.count))
+            kept.append(Link(program: links[number].program, origin: numbers[links[number].origin] ?? .none))
+        }
+        links = kept
+        return numbers
+    }
+
+    /// Follows a renumbering. A program that has neither a record nor a process any more is none that could be credited
+    /// with anything.
+    mutating func renumber(_ change: Renumbering) {
+        numbers = [:]
+        for number in links.indices.dropFirst() {
+            links[number].program = change(links[number].program)
+            numbers[links[number]] = UInt32(number)
+        }
+    }
 }

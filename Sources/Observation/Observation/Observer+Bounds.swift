@@ -3,10 +3,11 @@ import Records
 /// What gives way when memory is short, in this order, and how it is counted:
 ///
 /// 1. caches: directories, heads of executables, clients to infer from (`caches_dropped`), ended processes;
-/// 2. new paths: their folder's record stands for them, folded (`folded`);
-/// 3. new programs and everything else that is new: refused (`refused`), a gap of unknown extent.
+/// 2. records of files: their folder's record takes them in, folded (`collapsed`), first where most lie in one folder;
+/// 3. new paths: their folder's record stands for them as well (`folded`);
+/// 4. new programs and everything else that is new: refused (`refused`), a gap of unknown extent.
 ///
-/// What is recorded stays recorded, and goes on being counted.
+/// What is recorded stays recorded, at least as a use of what lies below a folder, and goes on being counted.
 extension Observer {
     /// How much memory is left.
     enum Pressure: Int, Comparable {
@@ -31,7 +32,7 @@ extension Observer {
     /// Sees to it that memory stays within the budget; to be called between batches.
     mutating func keepWithinBudget() {
         if budget == .max, pressure == .none { return }
-        let used = footprint
+        var used = footprint
         if used < budget / 10 * 8 {
             if pressure != .none { setPressure(.none) }
             return
@@ -43,6 +44,10 @@ extension Observer {
             sockets.dropInferences()
             gapEntries -= min(gapEntries, processes.evictExits(retaining: 0))
             counters.cachesDropped += 1
+        }
+        if used >= budget {
+            reclaim()
+            used = footprint
         }
         if used >= budget { setPressure(used >= budget / 10 * 11 ? .full : .folding) }
     }

@@ -110,7 +110,7 @@ extension Observer {
             noteFile(program, path, access, flags, image.evidence, time)
             return
         }
-        let isKnown = ledger.position(of: .file(program, path: path)) != nil
+        let isKnown = ledger.position(of: kept(.file(program, path: path))) != nil
         if !isFirst, !isKnown { return }
         noteFile(program, path, access, flags, image.evidence, time, count: 0)
         if flags.contains(.closedWritable), !isKnown || process.gap.contains(where: { $0.path == path }) {
@@ -144,7 +144,7 @@ extension Observer {
 
     /// Notes that a program held a file writable if it is known to have opened it.
     private mutating func credit(_ program: ProgramID, _ path: TextID, _ time: UInt64) -> Bool {
-        let key = RecordKey.file(program, path: path)
+        let key = kept(.file(program, path: path))
         guard ledger.position(of: key) != nil else { return false }
         ledger.note(key, access: .written, evidence: .exact, time: time, count: 0)
         return true
@@ -198,7 +198,14 @@ extension Observer {
         _ evidence: Evidence, _ time: UInt64, count: UInt64 = 1
     ) {
         guard isRecorded(program) else { return }
-        let key = RecordKey.file(program, path: path)
+        var key = RecordKey.file(program, path: path)
+        if ledger.hasFolds, !flags.contains(.executed) {
+            let folded = kept(key)
+            if folded != key, kind(of: path, flags).folds {
+                key = folded
+                if !flags.contains(.beyond) { counters.foldedFiles += 1 }
+            }
+        }
         guard admits(key) else { return }
         let kind = kind(of: path, flags)
         let position = ledger.note(

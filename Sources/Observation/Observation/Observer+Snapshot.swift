@@ -110,6 +110,8 @@ extension Observer {
 
     /// Notes something found; of something known already only what the finding adds.
     mutating func noteOnce(_ key: RecordKey, _ access: Access, _ kind: FileKind, _ time: UInt64) {
+        let key =
+            key.relation == .file && !access.contains(.executed) && kind.folds ? kept(key) : key
         guard isRecorded(key.program), admits(key) else { return }
         let isKnown = ledger.position(of: key) != nil
         ledger.note(
@@ -144,10 +146,27 @@ extension Observer {
             }
             sockets.change(tuple) { $0.found = read }
         }
+        if let known = sockets.live[tuple], known.isForgotten { noteAnew(socket, tuple, known, time) }
         guard var connection = sockets.live[tuple] else { return }
         connection.endReceived = connection.endReceived || socket.endReceived
         count(socket.sent, socket.received, &connection)
         sockets.live[tuple] = connection
+    }
+
+    /// Notes a connection that goes on after its record was forgotten, as if it were met for the first time; what went
+    /// over it before stays forgotten.
+    private mutating func noteAnew(
+        _ socket: SocketSnapshot, _ tuple: FourTuple, _ known: SocketTable.Connection, _ time: UInt64
+    ) {
+        if sockets.listener(socket.transport, socket.local) != nil {
+            accepted(socket.transport, socket.local, socket.remote, by: known.program, .snapshot, time)
+        } else {
+            connected(socket.transport, socket.local, socket.remote, known.program, .snapshot, time)
+        }
+        var anew = known
+        anew.position = sockets.live[tuple]?.position
+        anew.isForgotten = false
+        sockets.live[tuple] = anew
     }
 
     private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {

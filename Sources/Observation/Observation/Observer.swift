@@ -52,6 +52,10 @@ public struct Observer: ~Copyable {
     public var budget = Int.max
     /// How short memory is.
     var pressure = Pressure.none
+    /// Whether records must stay where they are, since a dump is being written.
+    public var mustKeepNumbers = false
+    /// Records and texts that were left when memory was reclaimed last.
+    var reclaimedTo = 0
     /// Opens that are kept for images to come, of all processes.
     var gapEntries = 0
     /// Processes that did something since the last scan was asked for.
@@ -71,6 +75,8 @@ public struct Observer: ~Copyable {
         public var deepPaths: UInt64 = 0
         /// File events of paths for which there was no room: their folder's record stands for them.
         public var foldedFiles: UInt64 = 0
+        /// Records that were taken into their folder's for want of memory.
+        public var collapsedRecords: UInt64 = 0
         /// Times that caches were dropped for want of memory.
         public var cachesDropped: UInt64 = 0
         /// What there was no room to record.

@@ -154,8 +154,52 @@ struct ProcessTable: ~Copyable {
         }
     }
 
+    /// Notes what processes refer to by number.
+    func addUses(to uses: inout LedgerUses, _ lines: inout Set<LineageID>) {
+        for (_, process) in processes {
+            for image in process.formerImages + [process.image] {
+                uses.programs.append(image.program)
+                lines.insert(image.lineage)
+            }
+            uses.texts += [process.workload, process.script] + process.pendingExec
+            for open in process.gap + process.inheritedGap {
+                uses.texts.append(open.path)
+                uses.programs += [open.opener, open.heir]
+            }
+        }
+    }
+
+    /// Follows a renumbering.
+    mutating func renumber(_ change: Renumbering, _ lines: [LineageID: LineageID]) {
+        for (pid, process) in processes {
+            var process = process
+            process.image.renumber(change, lines)
+            for index in process.formerImages.indices { process.formerImages[index].renumber(change, lines) }
+            process.workload = change(process.workload)
+            process.script = change(process.script)
+            process.pendingExec = process.pendingExec.map { change($0) }
+            process.gap = process.gap.map { $0.renumbered(change) }
+            process.inheritedGap = process.inheritedGap.map { $0.renumbered(change) }
+            processes[pid] = process
+        }
+    }
+
     /// Makes the images of all processes uncertain: events that are missing may have replaced any of them.
     mutating func distrust() {
         for pid in Array(processes.pids) { processes[pid]?.image.isCertain = false }
+    }
+}
+
+extension Image {
+    /// Follows a renumbering.
+    mutating func renumber(_ change: Renumbering, _ lines: [LineageID: LineageID]) {
+        program = change(program)
+        lineage = lines[lineage] ?? .none
+    }
+}
+
+extension Process.GapOpen {
+    fileprivate func renumbered(_ change: Renumbering) -> Self {
+        Self(path: change(path), access: access, opener: change(opener), heir: change(heir))
     }
 }

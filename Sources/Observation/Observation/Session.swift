@@ -189,6 +189,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                     ("folded", counters.foldedFiles),
                     ("refused", counters.refused),
                     ("caches_dropped", counters.cachesDropped),
+                    ("collapsed", counters.collapsedRecords),
                 ]
             case SourceName.processes:
                 sources[index].counters += [

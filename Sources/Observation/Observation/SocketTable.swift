@@ -22,8 +22,10 @@ struct FourTuple: QuickKey {
 struct SocketTable: ~Copyable {
     /// A connection whose program is known.
     struct Connection {
-        /// Its record in the ledger; `nil` where the program gets none.
+        /// Its record in the ledger; `nil` where the program gets none, or where that was forgotten.
         var position: Int?
+        /// Whether its record was forgotten: the next scan that meets it notes it anew.
+        var isForgotten = false
         var program: ProgramID
         /// Its socket; 0 where only a scan or a notice has told of it.
         var socket: UInt64 = 0
@@ -337,5 +339,46 @@ struct SocketTable: ~Copyable {
 
     private func key(_ transport: Transport, _ port: UInt16) -> UInt32 {
         UInt32(transport.rawValue) << 16 | UInt32(port)
+    }
+
+    /// Notes what sockets refer to by number.
+    func addUses(to uses: inout LedgerUses) {
+        for connections in [live, overdue, longOverdue] { uses.programs += connections.values.map(\.program) }
+        uses.programs += attempts.values.map(\.program) + found.values
+        for connections in superseded.values { uses.programs += connections.map(\.program) }
+        for listeners in listeners.values { uses.programs += listeners.map(\.program) }
+    }
+
+    /// Follows a renumbering.
+    mutating func renumber(_ change: Renumbering) {
+        live = live.mapValues { $0.renumbered(change) }
+        overdue = overdue.mapValues { $0.renumbered(change) }
+        longOverdue = longOverdue.mapValues { $0.renumbered(change) }
+        superseded = superseded.mapValues { $0.map { $0.renumbered(change) } }
+        for socket in attempts.keys {
+            guard var attempt = attempts[socket] else { continue }
+            attempt.program = change(attempt.program)
+            attempts[socket] = attempt
+        }
+        listeners = listeners.mapValues { listeners in
+            listeners.map { listener in
+                var listener = listener
+                listener.program = change(listener.program)
+                return listener
+            }
+        }
+        found = found.mapValues { change($0) }
+        // What nothing else refers to may be gone: nothing is inferred from it then.
+        clients = clients.mapValues { change($0) }.filter { $0.value != .unknown }
+    }
+}
+
+extension SocketTable.Connection {
+    fileprivate func renumbered(_ change: Renumbering) -> Self {
+        var connection = self
+        connection.program = change(program)
+        connection.position = position.flatMap { change.position($0) }
+        if position != nil, connection.position == nil { connection.isForgotten = true }
+        return connection
     }
 }

@@ -25,8 +25,9 @@ struct RetinueCommand: ParsableCommand {
             """,
         version: "retinue \(retinueVersion)",
         subcommands: [
-            ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, GroupCommand.self,
-            WhyCommand.self, TransferCommand.self, AdviseCommand.self, PolicyCommand.self, ListCommand.self,
+            ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
+            GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PolicyCommand.self,
+            ListCommand.self,
         ])
 }
 

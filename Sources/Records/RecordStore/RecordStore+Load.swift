@@ -22,6 +22,7 @@ extension RecordStore {
         }
         storedGaps = loaded.gaps
         isLoaded = true
+        generation = loaded.generation
         ledger = loaded
     }
 }

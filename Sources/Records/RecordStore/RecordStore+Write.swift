@@ -18,6 +18,13 @@ extension RecordStore {
         _ ledger: inout Ledger, header: DumpHeader? = nil, most: Int = .max
     ) throws(StoreError) -> Int {
         guard isLoaded else { throw .notLoaded }
+        if ledger.generation != generation {
+            // Numbers have become others: all of it, in one transaction.
+            let slice = StoreSlice(of: ledger, after: .none, [], most: .max, header: header, part: .whole)
+            try apply(slice)
+            ledger.markClean(slice.recordCount)
+            return slice.recordCount
+        }
         guard ledger.texts.count >= stored.texts, ledger.programs.count > stored.programs,
             ledger.endpoints.count > stored.endpoints, ledger.records.count >= stored.records
         else { throw .otherLedger }
@@ -30,15 +37,13 @@ extension RecordStore {
 
     /// Whether everything in the ledger is written.
     public func holds(_ ledger: borrowing Ledger) -> Bool {
-        stored.texts == ledger.texts.count && stored.programs == ledger.programs.count - 1
-            && stored.endpoints == ledger.endpoints.count - 1 && ledger.dirty.isEmpty
-            && ledger.gaps == storedGaps
+        generation == ledger.generation && stored.holdsNames(of: ledger) && ledger.dirty.isEmpty
+            && stored.tombstones == ledger.tombstones.count && ledger.gaps == storedGaps
     }
 
     /// Rows of texts, programs, endpoints and records that are not written yet.
     public func pending(_ ledger: borrowing Ledger) -> Int {
-        ledger.texts.count - stored.texts + ledger.programs.count - 1 - stored.programs
-            + ledger.endpoints.count - 1 - stored.endpoints + ledger.dirty.count
+        (generation == ledger.generation ? stored : .none).pending(ledger)
     }
 
     /// Rows that the last statement has changed.

@@ -12,8 +12,13 @@ import Records
 public struct RecordStore: ~Copyable {
     let connection: Connection
     let statements: WriteStatements
-    /// What the file holds, so that the next write knows what is new.
+    /// What the file holds, so that the next write knows what is new; while everything is written anew, what it will
+    /// hold when that is committed.
     var stored: StoredCounts
+    /// What it holds for certain while everything is written anew; else `nil`.
+    var committed: StoredCounts?
+    /// Of the ledger whose numbers are stored.
+    var generation: UInt32 = 0
     /// The gaps as they are in the file; a gap changes after it was noted.
     var storedGaps: [Gap] = []
     var isLoaded: Bool
@@ -39,7 +44,9 @@ public struct RecordStore: ~Copyable {
         try connection.execute("PRAGMA busy_timeout = 1000; PRAGMA trusted_schema = OFF")
         let version = try Schema.prepare(connection)
         try connection.execute(
+            // What is forgotten is overwritten: it was to be gone.
             "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA cache_size = -512; "
+                + "PRAGMA secure_delete = ON; "
                 + "PRAGMA temp_store = MEMORY; PRAGMA journal_size_limit = 4194304")
         try Self.quickCheck(connection)
         if !host.isEmpty { try Self.checkHost(connection, host) }
@@ -120,6 +127,7 @@ struct StoredCounts: Equatable {
     var endpoints: Int
     var records: Int
     var gaps: Int
+    var tombstones: Int
     /// Transactions written so far, by whom ever.
     var writes: Int64
 
@@ -130,26 +138,31 @@ struct StoredCounts: Equatable {
         endpoints = Int(try connection.integer("SELECT max(id) FROM endpoint"))
         records = Int(try connection.integer("SELECT max(id) FROM dependency"))
         gaps = Int(try connection.integer("SELECT max(id) FROM gap"))
+        tombstones = Int(try connection.integer("SELECT max(id) FROM tombstone"))
         writes = try connection.integer("SELECT value FROM meta WHERE name = 'writes'")
     }
 
     /// Nothing stored.
-    static let none = StoredCounts(texts: 0, programs: 0, endpoints: 0, records: 0, gaps: 0, writes: 0)
+    static let none = StoredCounts(
+        texts: 0, programs: 0, endpoints: 0, records: 0, gaps: 0, tombstones: 0, writes: 0)
 
     /// What a whole ledger holds.
     init(_ ledger: borrowing Ledger) {
         self.init(
             texts: ledger.texts.count, programs: ledger.programs.count - 1,
             endpoints: ledger.endpoints.count - 1, records: ledger.records.count, gaps: ledger.gaps.count,
-            writes: 0)
+            tombstones: ledger.tombstones.count, writes: 0)
     }
 
-    private init(texts: Int, programs: Int, endpoints: Int, records: Int, gaps: Int, writes: Int64) {
+    private init(
+        texts: Int, programs: Int, endpoints: Int, records: Int, gaps: Int, tombstones: Int, writes: Int64
+    ) {
         self.texts = texts
         self.programs = programs
         self.endpoints = endpoints
         self.records = records
         self.gaps = gaps
+        self.tombstones = tombstones
         self.writes = writes
     }
 

@@ -6,7 +6,7 @@ enum Schema {
     /// `RETN`, in the header of the file for `file`(1) and for us.
     static let applicationID: Int32 = 0x5245_544e
     /// The version of the tables.
-    static let version: Int32 = 2
+    static let version: Int32 = 3
 
     /// Name and text of each table; the text must come back from the file to the letter.
     static let tables: [String: String] = [
@@ -25,24 +25,31 @@ enum Schema {
             + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
             + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
             + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
-            + "received INTEGER NOT NULL, change INTEGER NOT NULL, folded INTEGER)",
+            + "received INTEGER NOT NULL, change INTEGER NOT NULL, folded INTEGER, names BLOB)",
+        // Records that are gone: the key and the change at which they went.
+        "tombstone":
+            "CREATE TABLE tombstone(id INTEGER PRIMARY KEY, program INTEGER NOT NULL, "
+            + "relation INTEGER NOT NULL, detail INTEGER NOT NULL, object INTEGER NOT NULL, "
+            + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, change INTEGER NOT NULL)",
         "gap":
             "CREATE TABLE gap(id INTEGER PRIMARY KEY, source TEXT NOT NULL, cause TEXT NOT NULL, "
             + "start INTEGER NOT NULL, stop INTEGER NOT NULL, lost INTEGER NOT NULL, "
             + "resynchronised INTEGER NOT NULL)",
     ]
 
+    /// The tables of version 2: nothing was ever forgotten, and no names were kept of what was folded.
+    static let secondTables: [String: String] = {
+        var tables = Schema.tables
+        tables["tombstone"] = nil
+        tables["dependency"] = tables["dependency"]?.dropping(", names BLOB")
+        return tables
+    }()
+
     /// The tables of version 1: a text was kept whole, and a record had no change number.
     static let firstTables: [String: String] = {
-        var tables = Schema.tables
+        var tables = Schema.secondTables
         tables["text"] = "CREATE TABLE text(id INTEGER PRIMARY KEY, bytes BLOB NOT NULL)"
-        tables["dependency"] =
-            "CREATE TABLE dependency(id INTEGER PRIMARY KEY, program INTEGER NOT NULL, "
-            + "relation INTEGER NOT NULL, detail INTEGER NOT NULL, object INTEGER NOT NULL, "
-            + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
-            + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
-            + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
-            + "received INTEGER NOT NULL)"
+        tables["dependency"] = tables["dependency"]?.dropping(", change INTEGER NOT NULL, folded INTEGER")
         return tables
     }()
 
@@ -78,7 +85,7 @@ enum Schema {
         guard id == applicationID else { throw .foreign(applicationID: id) }
         guard stored <= version else { throw .newer(version: stored) }
         guard stored >= 1 else { throw .malformedSchema("user_version \(stored)") }
-        try check(connection, stored == 1 ? firstTables : tables)
+        try check(connection, stored == 1 ? firstTables : stored == 2 ? secondTables : tables)
     }
 
     private static func create(_ connection: borrowing Connection) throws(StoreError) {
@@ -97,13 +104,16 @@ enum Schema {
     /// What makes the tables.
     private static var statements: String { tables.values.sorted().map { $0 + ";" }.joined() }
 
+    /// Takes out everything but what `meta` holds.
+    static let emptying = tables.keys.sorted().filter { $0 != "meta" }.map { "DELETE FROM \($0);" }.joined()
+
     /// Makes the tables anew in place of those of an earlier version; part of the caller's transaction.
     ///
     /// What `meta` holds stays.
     static func replace(_ connection: borrowing Connection) throws(StoreError) {
         var sql = ""
         for (name, statement) in tables.sorted(by: { $0.key < $1.key }) where name != "meta" {
-            sql += "DROP TABLE \(name); \(statement);"
+            sql += "DROP TABLE IF EXISTS \(name); \(statement);"
         }
         try connection.execute(sql + "PRAGMA user_version = \(version)")
     }
@@ -123,5 +133,13 @@ enum Schema {
             guard expected == rows.text(1) else { throw .malformedSchema("table \(name) has another form") }
         }
         if let name = missing.keys.min() { throw .malformedSchema("no table \(name)") }
+    }
+}
+
+extension String {
+    /// The same without its last few characters but one, which stays: a table of an earlier version has fewer columns.
+    fileprivate func dropping(_ columns: String) -> String {
+        precondition(hasSuffix(columns + ")"), "another form than was thought")
+        return dropLast(columns.count + 1) + ")"
     }
 }

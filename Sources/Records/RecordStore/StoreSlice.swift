@@ -5,7 +5,23 @@ import Records
 ///
 /// It leaves a store that is whole in itself: names go before what refers to them, new rows in the order of their
 /// numbers. Texts come first, then programs and endpoints once no text waits, then records once no name does.
+///
+/// When something was forgotten everything has new numbers, and is written anew: slices of one transaction, so that
+/// whoever is interrupted leaves the store as it was before.
 public struct StoreSlice: Sendable {
+    /// What place it has in what is written as one transaction.
+    enum Part: Sendable {
+        /// A transaction of its own, which adds to what is there.
+        case addition
+        /// The first, the next and the last of those that write everything anew; or all in one.
+        case first, next, last, whole
+
+        /// Whether what is there goes first.
+        var isBeginning: Bool { self == .first || self == .whole }
+        /// Whether it is on the disk behind this one.
+        var isEnd: Bool { self != .first && self != .next }
+    }
+
     struct Text: Sendable {
         var parent: UInt32
         /// Where its name stands in `names`.
@@ -29,6 +45,12 @@ public struct StoreSlice: Sendable {
     var rows: [Row] = []
     let gaps: [Gap]
     let gapsBefore: [Gap]
+    /// All there are, once the store has their names; before, and when it has them, none.
+    var tombstones: [Tombstone] = []
+    let tombstonesAfter: UInt32
+    let change: UInt32
+    let generation: UInt32
+    var part: Part
     /// The header's line, for those who read the file instead of a dump.
     let header: [UInt8]?
 
@@ -37,7 +59,7 @@ public struct StoreSlice: Sendable {
 
     init(
         of ledger: borrowing Ledger, after stored: StoredCounts, _ gapsBefore: [Gap], most: Int,
-        header: DumpHeader?
+        header: DumpHeader?, part: Part = .addition
     ) {
         precondition(most > 0, "a slice of nothing never ends")
         var room = most
@@ -74,10 +96,23 @@ public struct StoreSlice: Sendable {
                     position: position, record: ledger.records[position],
                     traffic: ledger.traffic(of: position), fold: ledger.fold(of: position)))
         }
+        if reached.holdsNames(of: ledger), stored.tombstones == 0 {
+            tombstones = ledger.tombstones
+            reached.tombstones = tombstones.count
+        }
+        // Until they are there nothing is promised.
+        tombstonesAfter =
+            reached.tombstones == ledger.tombstones.count ? ledger.tombstonesAfter : ledger.change
+        change = ledger.change
+        generation = ledger.generation
+        self.part = part
         after = stored
         self.reached = reached
         gaps = ledger.gaps
         self.gapsBefore = gapsBefore
+        // Only a dump is all of one moment.
+        var header = header
+        header?.changes = nil
         self.header = header?.line
     }
 }
@@ -86,34 +121,69 @@ public struct StoreSlice: Sendable {
 public struct StoreProgress: Sendable {
     var stored: StoredCounts
     var gaps: [Gap]
+    /// Of the ledger whose numbers these are.
+    private var generation: UInt32
+    /// Whether everything is being written anew, and not all of it was handed over yet.
+    public private(set) var isRewriting = false
 
     /// For a ledger of which everything is stored, or, with `isStored` false, nothing.
     public init(_ ledger: borrowing Ledger, isStored: Bool = true) {
         stored = isStored ? StoredCounts(ledger) : .none
         gaps = isStored ? ledger.gaps : []
+        generation = ledger.generation
     }
 
     /// Whether everything in the ledger was handed over.
     public func holds(_ ledger: borrowing Ledger) -> Bool {
-        stored.texts == ledger.texts.count && stored.programs == ledger.programs.count - 1
-            && stored.endpoints == ledger.endpoints.count - 1 && ledger.dirty.isEmpty
-            && ledger.gaps == gaps
+        hasForgotten(ledger) && stored.holdsNames(of: ledger) && ledger.dirty.isEmpty
+            && stored.tombstones == ledger.tombstones.count && ledger.gaps == gaps
+    }
+
+    /// Whether all that the ledger has forgotten was handed over as such, to the end of a transaction.
+    public func hasForgotten(_ ledger: borrowing Ledger) -> Bool {
+        generation == ledger.generation && !isRewriting
     }
 
     /// Rows of texts, programs, endpoints and records that were not handed over yet.
     public func pending(_ ledger: borrowing Ledger) -> Int {
-        ledger.texts.count - stored.texts + ledger.programs.count - 1 - stored.programs
-            + ledger.endpoints.count - 1 - stored.endpoints + ledger.dirty.count
+        (generation == ledger.generation ? stored : .none).pending(ledger)
     }
 
     /// Takes the next slice, about `most` rows, and marks its records clean: from now on it is the slice that has
     /// them. Slices must be applied in their order; one that could not be is applied again.
     public mutating func takeSlice(of ledger: inout Ledger, most: Int, header: DumpHeader?) -> StoreSlice {
-        let slice = StoreSlice(of: ledger, after: stored, gaps, most: most, header: header)
+        let isBeginning = generation != ledger.generation
+        if isBeginning {
+            stored = .none
+            gaps = []
+            generation = ledger.generation
+            isRewriting = true
+        }
+        var slice = StoreSlice(of: ledger, after: stored, gaps, most: most, header: header)
         stored = slice.reached
         gaps = slice.gaps
         ledger.markClean(slice.recordCount)
+        if isRewriting {
+            let isEnd = stored.holdsNames(of: ledger) && ledger.dirty.isEmpty
+            slice.part = isBeginning ? (isEnd ? .whole : .first) : isEnd ? .last : .next
+            isRewriting = !isEnd
+        }
+        // The store's file can be read: what changes from now on is later.
+        ledger.beginChange()
         return slice
+    }
+
+    /// Begins writing everything anew once more, since a slice of it could not be written: the ones before went with it.
+    ///
+    /// - Returns: whether there was something to begin anew; else that slice is to be tried again.
+    public mutating func restart(_ slice: borrowing StoreSlice, _ ledger: inout Ledger) -> Bool {
+        guard slice.part != .addition, slice.part != .whole || generation != ledger.generation else {
+            return false
+        }
+        generation = ledger.generation &- 1
+        isRewriting = false
+        ledger.markAllDirty()
+        return true
     }
 }
 
@@ -124,24 +194,43 @@ extension RecordStore {
     ///   slice does not continue what the store holds.
     public mutating func apply(_ slice: borrowing StoreSlice) throws(StoreError) {
         guard isLoaded else { throw .notLoaded }
-        guard stored.holdsAsMuch(as: slice.after) else { throw .otherLedger }
+        if slice.part.isBeginning {
+            rollBack()
+        } else {
+            guard stored.holdsAsMuch(as: slice.after) else { throw .otherLedger }
+        }
         try checkPlace()
-        try connection.execute("BEGIN IMMEDIATE")
+        let writes = committed?.writes ?? stored.writes
         do throws(StoreError) {
-            statements.count.bind(1, stored.writes)
-            try statements.count.run()
-            guard changes == 1 else { throw .changedByAnother }
+            if connection.isIdle {
+                guard slice.part != .next, slice.part != .last else { throw .otherLedger }
+                try connection.execute("BEGIN IMMEDIATE")
+                statements.count.bind(1, writes)
+                try statements.count.run()
+                guard changes == 1 else { throw .changedByAnother }
+            }
+            if slice.part.isBeginning {
+                committed = stored
+                try connection.execute(Schema.emptying)
+            }
             try statements.stage(slice)
-            try connection.execute("COMMIT")
+            if slice.part.isEnd { try connection.execute("COMMIT") }
         } catch {
-            // A full disk may have rolled back already. Where even that fails, the next BEGIN tells.
-            if !connection.isIdle { try? connection.execute("ROLLBACK") }
+            rollBack()
             throw error
         }
-        let writes = stored.writes + 1
         stored = slice.reached
-        stored.writes = writes
+        stored.writes = writes + (slice.part.isEnd ? 1 : 0)
         storedGaps = slice.gaps
+        generation = slice.generation
+        if slice.part.isEnd { committed = nil }
+    }
+
+    /// Leaves the file as it was before the transaction. Where even that fails, the next BEGIN tells; a full disk may
+    /// have done it already.
+    private mutating func rollBack() {
+        if !connection.isIdle { try? connection.execute("ROLLBACK") }
+        if let before = committed.take() { stored = before }
     }
 
     /// Says that everything of a ledger that was read without writing is what this store holds, if it does.
@@ -158,6 +247,18 @@ extension StoredCounts {
         texts == other.texts && programs == other.programs && endpoints == other.endpoints
             && records == other.records
     }
+
+    /// Whether nothing that records refer to is missing.
+    func holdsNames(of ledger: borrowing Ledger) -> Bool {
+        texts == ledger.texts.count && programs == ledger.programs.count - 1
+            && endpoints == ledger.endpoints.count - 1
+    }
+
+    /// Rows of texts, programs, endpoints and records that are missing.
+    func pending(_ ledger: borrowing Ledger) -> Int {
+        ledger.texts.count - texts + ledger.programs.count - 1 - programs
+            + ledger.endpoints.count - 1 - endpoints + ledger.dirty.count
+    }
 }
 
 extension WriteStatements {
@@ -165,6 +266,9 @@ extension WriteStatements {
         try stageNames(slice)
         for row in slice.rows { try stage(row) }
         try stage(slice.gaps, over: slice.gapsBefore)
+        for (index, tombstone) in slice.tombstones.enumerated() { try stage(tombstone, index) }
+        try stage("change", slice.change)
+        try stage("tombstones_after", slice.tombstonesAfter)
         guard let header = slice.header else { return }
         try bind(self.header, 1, header[...])
         try self.header.run()
@@ -214,7 +318,33 @@ extension WriteStatements {
         dependency.bind(16, Int64(row.record.change))
         // Nothing where the record is not folded.
         if let fold = row.fold { dependency.bind(17, fold.paths) } else { dependency.bindNull(17) }
+        if let names = row.fold?.names, !names.isEmpty {
+            // No name has a NUL byte.
+            let joined = Array(names.joined(separator: [0]))
+            try bind(dependency, 18, joined[...])
+        } else {
+            dependency.bindNull(18)
+        }
         try dependency.run()
+    }
+
+    private func stage(_ tombstone: Tombstone, _ index: Int) throws(StoreError) {
+        let key = tombstone.key
+        self.tombstone.bind(1, Int64(index) + 1)
+        self.tombstone.bind(2, Int64(key.program.rawValue))
+        self.tombstone.bind(3, Int64(key.relation.rawValue))
+        self.tombstone.bind(4, Int64(key.detail))
+        self.tombstone.bind(5, Int64(key.object))
+        self.tombstone.bind(6, Int64(key.remote))
+        self.tombstone.bind(7, Int64(key.peer.rawValue))
+        self.tombstone.bind(8, Int64(tombstone.change))
+        try self.tombstone.run()
+    }
+
+    private func stage(_ name: String, _ number: UInt32) throws(StoreError) {
+        try self.number.bind(1, text: name)
+        self.number.bind(2, Int64(number))
+        try self.number.run()
     }
 
     /// The loan's closure cannot carry a typed error.

@@ -17,6 +17,7 @@ enum StoredLedger {
         try loadNames(connection, texts, &ledger)
         try loadRecords(connection, version, texts, &ledger)
         try loadGaps(connection, &ledger)
+        if version > 2 { try loadChanges(connection, texts, &ledger) }
     }
 
     private static func loadNames(
@@ -47,8 +48,9 @@ enum StoredLedger {
         var rows = try Rows(
             connection, "dependency",
             "SELECT id, program, relation, detail, object, remote, peer, access, kind, evidence, count, "
-                + "first, last, sent, received\(version == 1 ? "" : ", change, folded") FROM dependency "
-                + "ORDER BY id")
+                + "first, last, sent, received"
+                + (version == 1 ? "" : version == 2 ? ", change, folded" : ", change, folded, names")
+                + " FROM dependency ORDER BY id")
         while try rows.next() {
             var record = try record(rows, texts, ledger)
             let traffic = Traffic(sent: try rows.bits(13), received: try rows.bits(14))
@@ -56,6 +58,9 @@ enum StoredLedger {
             if version > 1 {
                 record.change = try rows.number(15, max: Int(UInt32.max))
                 if !rows.statement.isNull(16) { fold = Fold(paths: try rows.bits(16)) }
+            }
+            if version > 2, let names = rows.statement.withStoredBytes(17, { Array($0) }) {
+                for name in names.split(separator: 0) { fold?.add(Array(name)) }
             }
             ledger.restore(record, traffic: traffic, fold: fold)
             // A key that comes twice would have joined an earlier record.
@@ -66,13 +71,30 @@ enum StoredLedger {
     private static func record(
         _ row: borrowing Rows, _ texts: StoredTexts, _ ledger: borrowing Ledger
     ) throws(StoreError) -> Record {
+        let small = Int(UInt8.max)
+        guard let kind = FileKind(rawValue: UInt8(try row.number(8, max: small))),
+            let evidence = Evidence(rawValue: UInt8(try row.number(9, max: small)))
+        else { throw row.damage }
+        let key = try key(row, texts, ledger)
+        var record = Record(key, evidence: evidence, time: try row.bits(11))
+        record.access = Access(rawValue: UInt8(try row.number(7, max: 7)))
+        record.kind = kind
+        record.count = try row.bits(10)
+        guard record.count > 0 else { throw row.damage }
+        record.last = try row.bits(12)
+        return record
+    }
+
+    /// What stands in columns 1 to 6.
+    private static func key(
+        _ row: borrowing Rows, _ texts: StoredTexts, _ ledger: borrowing Ledger
+    ) throws(StoreError) -> RecordKey {
         let lastProgram = ledger.programs.count - 1
         let lastEndpoint = ledger.endpoints.count - 1
         let small = Int(UInt8.max)
-        guard let relation = Relation(rawValue: UInt8(try row.number(2, max: small))),
-            let kind = FileKind(rawValue: UInt8(try row.number(8, max: small))),
-            let evidence = Evidence(rawValue: UInt8(try row.number(9, max: small)))
-        else { throw row.damage }
+        guard let relation = Relation(rawValue: UInt8(try row.number(2, max: small))) else {
+            throw row.damage
+        }
         let detail = UInt8(try row.number(3, max: small))
         let (lastObject, isDetailKnown): (Int, Bool) =
             switch relation {
@@ -84,18 +106,42 @@ enum StoredLedger {
         guard isDetailKnown else { throw row.damage }
         let object = try row.number(4, max: lastObject)
         let isText = relation == .file || relation == .ipc
-        let key = RecordKey(
+        return RecordKey(
             ProgramID(rawValue: try row.number(1, max: lastProgram)), relation, detail: detail,
             object: isText ? texts[object].rawValue : object,
             remote: try row.number(5, max: relation == .accept ? lastEndpoint : 0),
             peer: ProgramID(rawValue: try row.number(6, max: lastProgram)))
-        var record = Record(key, evidence: evidence, time: try row.bits(11))
-        record.access = Access(rawValue: UInt8(try row.number(7, max: 7)))
-        record.kind = kind
-        record.count = try row.bits(10)
-        guard record.count > 0 else { throw row.damage }
-        record.last = try row.bits(12)
-        return record
+    }
+
+    private static func loadChanges(
+        _ connection: borrowing Connection, _ texts: StoredTexts, _ ledger: inout Ledger
+    ) throws(StoreError) {
+        var rows = try Rows(
+            connection, "tombstone",
+            "SELECT id, program, relation, detail, object, remote, peer, change FROM tombstone ORDER BY id")
+        var tombstones: [Tombstone] = []
+        while try rows.next() {
+            let change = try rows.number(7, max: Int(UInt32.max))
+            guard change >= tombstones.last?.change ?? 0 else { throw rows.damage }
+            tombstones.append(Tombstone(key: try key(rows, texts, ledger), change: change))
+        }
+        ledger.restore(
+            tombstones, after: try number(connection, "tombstones_after"),
+            change: try number(connection, "change"))
+    }
+
+    /// A number of `meta`; 0 where nothing was ever written.
+    private static func number(_ connection: borrowing Connection, _ name: String) throws(StoreError)
+        -> UInt32
+    {
+        let query = try Statement(connection, "SELECT value FROM meta WHERE name = ?1")
+        try query.bind(1, text: name)
+        guard try query.step() else { return 0 }
+        guard let value = query.storedInteger(0), let number = UInt32(exactly: value) else {
+            throw .corrupt("the number \(name) makes no sense")
+        }
+        query.reset()
+        return number
     }
 
     private static func loadGaps(

@@ -7,6 +7,8 @@ struct WriteStatements: ~Copyable {
     let endpoint: Statement
     let dependency: Statement
     let gap: Statement
+    let tombstone: Statement
+    let number: Statement
     let forgetGaps: Statement
     let count: Statement
     let header: Statement
@@ -18,9 +20,15 @@ struct WriteStatements: ~Copyable {
         let dependency = try Statement(
             connection,
             "REPLACE INTO dependency VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                + "?16, ?17)"
+                + "?16, ?17, ?18)"
         )
         let gap = try Statement(connection, "REPLACE INTO gap VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+        let tombstone = try Statement(
+            connection, "INSERT INTO tombstone VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)")
+        let number = try Statement(
+            connection,
+            "INSERT INTO meta VALUES(?1, ?2) ON CONFLICT(name) DO UPDATE SET value = excluded.value "
+                + "WHERE value <> excluded.value")
         let forgetGaps = try Statement(connection, "DELETE FROM gap WHERE id > ?1")
         let count = try Statement(
             connection, "UPDATE meta SET value = value + 1 WHERE name = 'writes' AND value = ?1")
@@ -31,6 +39,8 @@ struct WriteStatements: ~Copyable {
         self.endpoint = endpoint
         self.dependency = dependency
         self.gap = gap
+        self.tombstone = tombstone
+        self.number = number
         self.forgetGaps = forgetGaps
         self.count = count
         self.header = header

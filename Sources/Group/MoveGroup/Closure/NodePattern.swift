@@ -206,11 +206,7 @@ extension ProgramName {
 /// The escapes are those in which names are shown: `\n`, `\r`, `\t`, `\x1b`, `\u{202e}`, `\\`; before any other
 /// character the backslash takes its meaning away: `\*`, `\@`.
 struct PatternText {
-    /// A byte.
-    struct Unit: Equatable {
-        var byte: UInt8
-        var isEscaped = false
-    }
+    typealias Unit = Glob.Unit
 
     private(set) var units: [Unit] = []
 
@@ -260,9 +256,4 @@ extension Sequence<PatternText.Unit> {
     var hasWildcards: Bool {
         contains { !$0.isEscaped && ($0.byte == UInt8(ascii: "*") || $0.byte == UInt8(ascii: "?")) }
     }
-}
-
-extension PatternText.Unit {
-    /// Whether it is this character, with its meaning.
-    func means(_ character: Unicode.Scalar) -> Bool { !isEscaped && byte == UInt8(ascii: character) }
 }

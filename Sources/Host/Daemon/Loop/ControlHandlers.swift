@@ -94,6 +94,9 @@ struct ControlHandlers: ~Copyable {
     /// Clients that are being served.
     var count: Int { connections.count }
 
+    /// When a client came, `CLOCK_MONOTONIC`, which tells it from a later one of the same number; `nil` for none.
+    func arrival(of number: Int32) -> UInt64? { connections[number]?.connection.created }
+
     /// Whether a number is a client's.
     func holds(_ number: Int32) -> Bool { connections[number] != nil }
 
@@ -128,8 +131,8 @@ struct ControlHandlers: ~Copyable {
     }
 
     /// Answers with how many records were forgotten and lets the client go.
-    mutating func answer(_ number: Int32, forgotten records: UInt64) {
-        try? connections[number]?.connection.reply(forgotten: records)
+    mutating func answer(_ number: Int32, forgotten counts: [ForgottenCount]) {
+        try? connections[number]?.connection.reply(forgotten: counts)
         end(number)
     }
 

@@ -21,7 +21,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     mutating func keepHouse() {
         housekeepingDue = 0
-        handlers.dropSilent(olderThan: 9_000_000_000, sparing: clientsOfDumps)
+        handlers.dropSilent(olderThan: 9_000_000_000, sparing: busyClients)
         if isDeafToClients {
             isDeafToClients = false
             listenToClients()
@@ -46,10 +46,11 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         return true
     }
 
-    /// Clients whose dump is being made.
-    private var clientsOfDumps: Set<Int32> {
+    /// Clients whose dump is being made, or who wait until something is forgotten.
+    private var busyClients: Set<Int32> {
         var clients = Set(waitingDumps.compactMap(\.client))
         if let client = job?.client { clients.insert(client) }
+        clients.formUnion(forgetting.clients)
         return clients
     }
 

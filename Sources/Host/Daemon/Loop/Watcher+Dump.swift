@@ -15,6 +15,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     private mutating func beginDump() {
         guard job == nil, !waitingDumps.isEmpty else { return }
+        serveForgets()
         let request = waitingDumps.removeFirst()
         drainAll()
         scanNumber += 1
@@ -64,6 +65,9 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             return
         }
         dumpProgress = DumpProgress(of: session.observer.ledger, header: header(job.time), chunk: 1 << 20)
+        // What changes from now on is later than what the header says.
+        session.observer.ledger.beginChange()
+        session.observer.mustKeepNumbers = true
         self.job?.stage = .writing
         writeSlice()
     }
@@ -90,6 +94,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             return
         }
         self.job?.isHandedOver = true
+        session.observer.mustKeepNumbers = false
         let publish = (folder.dumpFolder, job.time, configuration.dumpsKept)
         writer.submit(.end(file, publish: job.client == nil ? publish : nil))
     }
@@ -109,6 +114,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     private mutating func endDump(_ failure: SystemError?) {
         guard let ended = job else { return }
         dumpProgress = nil
+        session.observer.mustKeepNumbers = false
         if let failure {
             // What the thread still has of it is answered with failures that nobody waits for.
             if let file = ended.file, !ended.isHandedOver { dumpWriter.submit(.end(file, publish: nil)) }
@@ -146,8 +152,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         switch handlers.request(from: number) {
         case .status: handlers.answer(number, status: status())
         case .dump: askForDump(client: number)
-        case .forget:
-            handlers.answer(number, error: "this retinued does not forget records yet")
+        case .forget(let filter, let isDryRun): askToForget(filter, isDryRun: isDryRun, client: number)
         case nil: break
         }
     }
@@ -165,6 +170,9 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         header.version = retinueVersion
         header.started = started
         header.sources = session.sources
+        header.changes = DumpHeader.Changes(
+            current: UInt64(session.observer.ledger.change),
+            tombstonesAfter: UInt64(session.observer.ledger.tombstonesAfter))
         return header
     }
 

@@ -70,7 +70,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         store.error = nil
         let isWhole = store.progress.holds(session.observer.ledger)
         if isWhole { store.written = waiting.wall }
-        return store.pace.end(isWhole: isWhole)
+        let next = store.pace.end(isWhole: isWhole)
+        answerForgets()
+        // Somebody waits for it, or a transaction is open.
+        return !isWhole && !store.progress.hasForgotten(session.observer.ledger) ? .soon : next
     }
 
     private mutating func storeFailed(_ error: StoreError) -> StorePace.Next {
@@ -87,6 +90,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         default:
             if store.error == nil { Message.print("records are kept in memory only: \(error)") }
             store.error = error.description
+            if let slice = store.slice, store.progress.restart(slice, &session.observer.ledger) {
+                store.slice = nil
+            }
+            answerForgets(failure: error.description)
             return store.pace.fail()
         }
     }

@@ -44,6 +44,8 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var job: DumpJob?
     var dumpProgress: DumpProgress?
     var waitingDumps: [(time: UInt64, client: Int32?)] = []
+    /// What clients want forgotten, and those that wait until it is gone from the store.
+    var forgetting = Forgetting()
     var scanNumber: UInt64 = 0
     /// The last scan for connections, where changes of state are not reported; `CLOCK_MONOTONIC`, nanoseconds.
     var lastOpenScan: UInt64 = 0
@@ -144,6 +146,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     private mutating func becomeReady() {
         isReady = true
         drainAll()
+        forgetOld()
         // At once: from here on the store says since when this run has observed, whatever ends it.
         store.isTimerArmed = true
         flush()
@@ -175,6 +178,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         take(cycle)
         scanWithoutTransitions()
         advanceDump()
+        serveForgets()
         takeStoreOutcomes()
         armStore()
         let isIdle = cycle.isIdle && job == nil && !session.isScanInProgress && isReady
@@ -236,6 +240,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             configuration = new
             session.observer.budget = new.recordBudget
             session.engine.recorder?.budget(new.recordBudget)
+            forgetting.nextLook = 0
             Message.print("configuration reloaded")
         } catch {
             Message.print("\(error); the configuration stays as it was")

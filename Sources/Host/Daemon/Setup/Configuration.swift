@@ -11,6 +11,8 @@ public struct Configuration: Equatable, Sendable {
     public var batchInterval: UInt64 = 10_000_000
     /// Bytes of memory that the daemon keeps within, the kernel's queues for it included (`memory.limit`).
     public var memoryLimit: UInt64 = 256 << 20
+    /// How long records are kept that are not seen again, nanoseconds; `nil` for ever (`retention`).
+    public var retention: UInt64?
     /// How many file events may wait (`fanotify.queue`).
     public var queue = Queue.derived
 
@@ -105,6 +107,16 @@ public struct Configuration: Equatable, Sendable {
                 throw fail("a size of at least 64MiB")
             }
             memoryLimit = size
+        case "retention":
+            if value == "off" {
+                retention = nil
+                break
+            }
+            guard let time = Self.days(value), (3_600_000_000_000...Self.longestRetention).contains(time)
+            else {
+                throw fail("'off' or a time from 1h to 10000d")
+            }
+            retention = time
         case "fanotify.queue":
             if value == "unlimited" {
                 queue = .unlimited
@@ -137,6 +149,19 @@ public struct Configuration: Equatable, Sendable {
         case "us": return number * 1000
         case "ms": return number * 1_000_000
         case "s": return number * 1_000_000_000
+        default: return nil
+        }
+    }
+
+    private static let longestRetention: UInt64 = 864_000_000_000_000_000
+
+    /// A whole number with a unit: `12h`, `90d`.
+    private static func days(_ text: String) -> UInt64? {
+        let digits = text.prefix { $0.isASCII && $0.isNumber }
+        guard let number = UInt64(digits), number <= 1_000_000 else { return nil }
+        switch trim(text[digits.endIndex...]) {
+        case "h": return number * 3_600_000_000_000
+        case "d": return number * 86_400_000_000_000
         default: return nil
         }
     }

@@ -74,7 +74,7 @@ struct RecordsCommand: ParsableCommand {
     func run() throws {
         let dump = try read()
         let filter = RecordFilter(
-            program: program.map { ProgramPattern($0) }, relations: Set(relation),
+            program: program.map { NamePattern($0) }, relations: Set(relation),
             path: path.map { Glob($0) })
         let positions = filter.positions(in: dump.ledger)
         guard !positions.isEmpty else { throw Failure(nothing) }
@@ -84,7 +84,10 @@ struct RecordsCommand: ParsableCommand {
             try printTable(dump, positions)
         case .ndjson:
             let ledger = dump.ledger.selection(positions)
-            try ledger.writeNDJSON(header: dump.header) { try output.write($0) }
+            var header = dump.header
+            // Of some records nobody can follow the changes.
+            header.changes = nil
+            try ledger.writeNDJSON(header: header) { try output.write($0) }
         case .csv:
             let ledger = dump.ledger.selection(positions)
             try ledger.writeCSV(host: dump.header.hostID) { try output.write($0) }

@@ -81,6 +81,22 @@ public struct DumpHeader: Sendable {
         }
     }
 
+    /// What tells who follows the changes which lines are new.
+    public struct Changes: Sendable, Equatable {
+        /// Whatever has changed up to this number is in the dump.
+        public var current: UInt64
+        /// Of what went at a later change, every tombstone is there.
+        public var tombstonesAfter: UInt64
+
+        /// Makes the numbers.
+        public init(current: UInt64, tombstonesAfter: UInt64) {
+            self.current = current
+            self.tombstonesAfter = tombstonesAfter
+        }
+    }
+
+    /// `nil` where the writer keeps no changes, or has left lines out.
+    public var changes: Changes?
     /// How many lines follow; `nil` where the writer did not tell. A ledger that writes itself sets it.
     public var contents: Contents?
     /// When the dump was asked for, nanoseconds since 1970.

@@ -1,31 +1,40 @@
 import Text
 
-/// Everything that is known of one host: programs, endpoints, records, gaps. Grows, never forgets.
+/// Everything that is known of one host: programs, endpoints, records, gaps.
+///
+/// Numbers stay as long as nothing is forgotten: `forget` takes records out, and names that nothing refers to any
+/// more, closes the holes, and says which number each has then.
 public struct Ledger: ~Copyable {
     /// Paths, names and workloads.
     public var texts = TextTree()
     /// Programs by number; the first stands for "not known".
-    public private(set) var programs: [Program] = [Program(executable: .none)]
+    public internal(set) var programs: [Program] = [Program(executable: .none)]
     /// Endpoints by number; the first stands for "none".
-    public private(set) var endpoints: [Endpoint] = [Endpoint(NetworkAddress(high: 0, low: 0), port: 0)]
+    public internal(set) var endpoints: [Endpoint] = [Endpoint(NetworkAddress(high: 0, low: 0), port: 0)]
     /// Records in the order in which they were first seen.
-    public private(set) var records: [Record] = []
+    public internal(set) var records: [Record] = []
     /// Gaps in the order in which they happened.
     public var gaps: [Gap] = []
     /// Positions of records whose `isDirty` is set: in the order in which they became so, so that of the new
     /// ones none stands before an older.
-    public private(set) var dirty: [UInt32] = []
+    public internal(set) var dirty: [UInt32] = []
     /// The number that records which change now get. It never falls.
-    public private(set) var change: UInt32 = 1
+    public internal(set) var change: UInt32 = 1
+    /// Records that were forgotten or folded of late, the oldest first.
+    public internal(set) var tombstones: [Tombstone] = []
+    /// Of what went at a later change than this, every tombstone is there.
+    public internal(set) var tombstonesAfter: UInt32 = 0
+    /// How often numbers have become others: who has stored some must store all anew.
+    public internal(set) var generation: UInt32 = 0
 
     /// Traffic of the records that are connections, by position: rising, so that it can be searched.
-    private var connections: [(position: UInt32, traffic: Traffic)] = []
-    private var folds: [UInt32: Fold] = [:]
-    private var programIndex = HashIndex<UInt32>()
-    private var endpointIndex = HashIndex<UInt32>()
+    var connections: [(position: UInt32, traffic: Traffic)] = []
+    var folds: [UInt32: Fold] = [:]
+    var programIndex = HashIndex<UInt32>()
+    var endpointIndex = HashIndex<UInt32>()
     /// Positions plus one.
-    private var index = HashIndex<UInt32>()
-    private let hash = SeededHash()
+    var index = HashIndex<UInt32>()
+    let hash = SeededHash()
 
     /// Makes an empty ledger.
     public init() {}
@@ -128,19 +137,6 @@ public struct Ledger: ~Copyable {
         return position
     }
 
-    /// Says that a file's record stands for a path below its own as well, one that is not kept by itself.
-    public mutating func fold(at position: Int) {
-        guard !records[position].isFolded else { return }
-        records[position].isFolded = true
-        folds[UInt32(position)] = Fold(paths: 1)
-        markChanged(position)
-    }
-
-    /// What a folded record stands for; `nil` for one that is not.
-    public func fold(of position: Int) -> Fold? {
-        records[position].isFolded ? folds[UInt32(position)] ?? Fold() : nil
-    }
-
     /// Bytes that went over the connections of a record; none for a record that is no connection.
     public func traffic(of position: Int) -> Traffic {
         connection(position).map { connections[$0].traffic } ?? Traffic()
@@ -203,6 +199,7 @@ public struct Ledger: ~Copyable {
             + dirty.capacity * 4 + index.footprint
             + connections.capacity * MemoryLayout<(UInt32, Traffic)>.stride
             + folds.capacity * MemoryLayout<(UInt32, Fold)>.stride
+            + tombstones.capacity * MemoryLayout<Tombstone>.stride
             + programs.capacity * MemoryLayout<Program>.stride + programIndex.footprint
             + endpoints.capacity * MemoryLayout<Endpoint>.stride + endpointIndex.footprint
     }
@@ -226,17 +223,11 @@ public struct Ledger: ~Copyable {
     }
 
     @inline(__always)
-    private mutating func markChanged(_ position: Int) {
+    mutating func markChanged(_ position: Int) {
         records[position].change = change
         if records[position].isDirty { return }
         records[position].isDirty = true
         dirty.append(UInt32(position))
-    }
-
-    private mutating func join(_ fold: Fold, _ position: Int) {
-        records[position].isFolded = true
-        let known = folds[UInt32(position)]?.paths ?? 0
-        folds[UInt32(position)] = Fold(paths: max(known, fold.paths))
     }
 
     /// Where a record's traffic stands.
@@ -250,25 +241,24 @@ public struct Ledger: ~Copyable {
         }
         return nil
     }
-
 }
 
 extension SeededHash {
     @inline(__always)
-    fileprivate func callAsFunction(_ key: RecordKey) -> UInt64 {
+    func callAsFunction(_ key: RecordKey) -> UInt64 {
         self(
             UInt64(key.program.rawValue) << 32 | UInt64(key.object),
             UInt64(key.remote) << 32 | UInt64(key.peer.rawValue),
             UInt64(key.relation.rawValue) << 8 | UInt64(key.detail))
     }
 
-    fileprivate func callAsFunction(_ program: Program) -> UInt64 {
+    func callAsFunction(_ program: Program) -> UInt64 {
         self(
             UInt64(program.executable.rawValue) << 32 | UInt64(program.script.rawValue),
             UInt64(program.workload.rawValue))
     }
 
-    fileprivate func callAsFunction(_ endpoint: Endpoint) -> UInt64 {
+    func callAsFunction(_ endpoint: Endpoint) -> UInt64 {
         self(endpoint.address.high, endpoint.address.low, UInt64(endpoint.port))
     }
 }

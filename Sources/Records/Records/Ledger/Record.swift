@@ -88,9 +88,27 @@ public struct Traffic: Hashable, Sendable {
 public struct Fold: Hashable, Sendable {
     /// How many paths there are at least.
     public var paths: UInt64
+    /// Some of those that were written, below the record's own path.
+    public private(set) var names: [[UInt8]] = []
+
+    /// Names that are kept.
+    public static let mostNames = 16
+    /// Bytes of the longest name that is kept.
+    public static let longestName = 1024
 
     /// Makes a fold.
-    public init(paths: UInt64 = 0) { self.paths = paths }
+    public init(paths: UInt64 = 0, names: [[UInt8]] = []) {
+        self.paths = paths
+        for name in names { add(name) }
+    }
+
+    /// Keeps a name, if there is room for it.
+    public mutating func add(_ name: [UInt8]) {
+        guard names.count < Self.mostNames, !name.isEmpty, name.count <= Self.longestName,
+            !names.contains(name)
+        else { return }
+        names.append(name)
+    }
 }
 
 extension UInt64 {

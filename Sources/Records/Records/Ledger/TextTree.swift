@@ -21,23 +21,23 @@ public struct TextID: QuickKey, Sendable {
 /// below it. Any bytes come back as they were, a `/` at the end and one behind another included: paths are bytes and
 /// not text, Linux promises neither UTF-8 nor anything but the absence of NUL.
 ///
-/// Nodes never change and never go, a parent stands before its children. Looking up or adding allocates nothing
+/// Nodes go only by `reclaim`, which gives the others new numbers; a parent stands before its children. Looking up or adding allocates nothing
 /// but the growth of three arrays. Names take 4 GiB together at most: what has no room gets no number and is counted.
 public struct TextTree: ~Copyable, Sendable {
-    private struct Node {
+    struct Node {
         /// Number of the node before the last `/`; 0 for a text without one.
         var parent: UInt32
         /// Where the name ends; it starts where that of the node before ends.
         var end: UInt32
     }
 
-    private var names: [UInt8] = []
-    private var nodes = [Node(parent: 0, end: 0)]
-    private var index = HashIndex<UInt32>()
-    private let hash = SeededHash()
+    var names: [UInt8] = []
+    var nodes = [Node(parent: 0, end: 0)]
+    var index = HashIndex<UInt32>()
+    let hash = SeededHash()
     /// Folders that were interned of late, by the hash of their text: who interns whole paths, one folder's one after
     /// another, need not go through all that is above each.
-    private var recent = [UInt32](repeating: 0, count: 64)
+    var recent = [UInt32](repeating: 0, count: 64)
     /// Bytes of names that there may be.
     private let limit: Int
     /// Texts that had no room.

@@ -15,6 +15,7 @@ extension DumpHeader {
             case "scope": try readScope(&parser)
             case "sources": try readSources(&parser)
             case "contents": try readContents(&parser)
+            case "changes": try readChanges(&parser)
             default: try parser.skip()
             }
         }
@@ -70,6 +71,21 @@ extension DumpHeader {
         }
         try parser.require(["dependencies", "gaps"], seen)
         self.contents = contents
+    }
+
+    private mutating func readChanges(_ parser: inout JSONParser) throws(JSONError) {
+        var seen = Set<String>()
+        var changes = Changes(current: 0, tombstonesAfter: 0)
+        try parser.beginObject()
+        while let key = try parser.uniqueKey(&seen) {
+            switch key {
+            case "current": changes.current = try parser.unsigned()
+            case "tombstones_after": changes.tombstonesAfter = try parser.unsigned()
+            default: try parser.skip()
+            }
+        }
+        try parser.require(["current", "tombstones_after"], seen)
+        self.changes = changes
     }
 
     private mutating func readScope(_ parser: inout JSONParser) throws(JSONError) {

@@ -27,18 +27,40 @@ extension JSONParser {
         return count
     }
 
-    /// Reads what a folded record stands for. The names in it have no place in a ledger.
+    /// Reads what a folded record stands for.
     mutating func fold() throws(JSONError) -> Fold {
         var fold = Fold()
         var seen = SeenKeys()
+        var names: [[UInt8]] = []
+        var rawNames: [[UInt8]]?
         try beginObject()
         while let word = try nextKey() {
             switch try seen.insert(word, at: offset) {
             case .paths: fold.paths = try count()
+            case .names:
+                try beginArray()
+                while try nextElement() {
+                    var name: [UInt8] = []
+                    try string(into: &name)
+                    names.append(name)
+                }
+            case .namesRaw:
+                var decoded: [[UInt8]] = []
+                try beginArray()
+                while try nextElement() {
+                    var text: [UInt8] = []
+                    try string(into: &text)
+                    guard let name = Base64.decode(text) else {
+                        throw JSONError(.malformed(key: LineKey.namesRaw.rawValue), at: offset)
+                    }
+                    decoded.append(name)
+                }
+                rawNames = decoded
             default: try skip()
             }
         }
         try seen.require(.paths, at: offset)
+        for name in rawNames ?? names { fold.add(name) }
         return fold
     }
 

@@ -4,10 +4,11 @@ enum LineKey: String, CaseIterable {
     case path, kind, access, child, transport, remote, local, peer, sent, received, mechanism, name
     case executable, script, workload, address, port
     case source, cause, from, to, lost, resynchronised
-    case folded, paths, change, pid, start, observed
+    case folded, paths, names, change, pid, start, observed
     case startObserved = "start_observed"
     case pathRaw = "path_raw"
     case nameRaw = "name_raw"
+    case namesRaw = "names_raw"
     case executableRaw = "executable_raw"
     case scriptRaw = "script_raw"
     case workloadRaw = "workload_raw"

@@ -37,6 +37,13 @@ extension DumpHeader {
             source.append(to: &out)
         }
         out.append("}")
+        if let changes {
+            out.append(",\"changes\":{\"current\":")
+            out.append(decimal: changes.current)
+            out.append(",\"tombstones_after\":")
+            out.append(decimal: changes.tombstonesAfter)
+            out.append("}")
+        }
         if let contents {
             out.append(",\"contents\":{\"dependencies\":")
             out.append(decimal: contents.dependencies)

@@ -7,6 +7,8 @@ struct DumpLines: ~Copyable {
     private let chunk: Int
     /// How every dependency's line starts.
     private var start: [UInt8] = []
+    /// How every tombstone's line starts.
+    private var tombstoneStart: [UInt8] = []
     /// Where what is seldom needed is put together.
     private var aside: [UInt8] = []
     private var first = RecentTime()
@@ -18,8 +20,12 @@ struct DumpLines: ~Copyable {
         // Room for the line that goes over.
         out = LineBuffer(capacity: self.chunk + min(self.chunk, 16 << 10))
         start.append("{\"type\":\"dependency\",\"host\":")
-        JSONText.append(host, to: &start)
-        start.append(",\"program\":")
+        tombstoneStart.append("{\"type\":\"tombstone\",\"host\":")
+        var rest: [UInt8] = []
+        JSONText.append(host, to: &rest)
+        rest.append(",\"program\":")
+        start += rest
+        tombstoneStart += rest
     }
 
     /// Ends a line; hands over what has been collected if it is enough.
@@ -51,6 +57,11 @@ struct DumpLines: ~Copyable {
     @inline(__always)
     mutating func appendStart() {
         start.withUnsafeBytes { out.append($0) }
+    }
+
+    /// Everything of a tombstone before the program.
+    mutating func appendTombstoneStart() {
+        tombstoneStart.withUnsafeBytes { out.append($0) }
     }
 
     /// Count, times and evidence, and the end of the object.

@@ -1,4 +1,5 @@
-/// A dump that is being written, a piece at a time; `Ledger.advance` writes the pieces.
+/// A dump that is being written, a piece at a time; `Ledger.advance` writes the pieces. Nothing may be forgotten
+/// meanwhile: it knows records by their numbers.
 public struct DumpProgress: ~Copyable {
     var lines: DumpLines
     let header: DumpHeader
@@ -6,6 +7,8 @@ public struct DumpProgress: ~Copyable {
     let recordCount: Int
     /// Gaps as they were when it was begun.
     let gaps: [Gap]
+    /// Likewise.
+    let tombstones: [Tombstone]
     /// The next record.
     var position = 0
     var hasHeader = false
@@ -19,9 +22,11 @@ public struct DumpProgress: ~Copyable {
         lines = DumpLines(host: header.hostID, chunk: chunk)
         recordCount = ledger.records.count
         gaps = ledger.gaps
+        tombstones = ledger.tombstones
         var header = header
         header.contents = DumpHeader.Contents(
-            dependencies: UInt64(ledger.records.count), gaps: UInt64(ledger.gaps.count))
+            dependencies: UInt64(ledger.records.count), gaps: UInt64(ledger.gaps.count),
+            tombstones: UInt64(ledger.tombstones.count))
         self.header = header
     }
 }

@@ -1,6 +1,6 @@
 extension Ledger {
     /// Writes a dump in the form `retinue/2`: the header's line, a line for each dependency in the order in
-    /// which they were first seen, a line for each gap.
+    /// which they were first seen, a line for each gap and each tombstone.
     ///
     /// - Parameters:
     ///   - header: the first line; its host is named on every dependency.
@@ -41,6 +41,10 @@ extension Ledger {
             progress.lines.append { gap.appendLine(to: &$0) }
             try progress.lines.endLine(sink)
         }
+        for tombstone in progress.tombstones {
+            append(tombstone, to: &progress.lines)
+            try progress.lines.endLine(sink)
+        }
         try progress.lines.flush(sink)
         return true
     }
@@ -52,10 +56,18 @@ extension Ledger {
         lines.out.append(",\"relation\":\"")
         lines.out.append(key.relation.word)
         lines.out.append("\"")
-        appendObject(of: record, to: &lines)
+        appendObject(of: key, to: &lines)
+        if key.relation == .file {
+            lines.out.append(",\"kind\":\"")
+            lines.out.append(record.kind.word)
+            lines.out.append("\",\"access\":\"")
+            lines.out.append(record.access.letters)
+            lines.out.append("\"")
+        }
         if let fold = fold(of: position) {
             lines.out.append(",\"folded\":{\"paths\":")
             lines.out.append(decimal: max(fold.paths, 1))
+            if !fold.names.isEmpty { lines.append { fold.appendNames(to: &$0) } }
             lines.out.append("}")
         }
         if key.peer != .unknown {
@@ -74,17 +86,28 @@ extension Ledger {
         lines.appendEnd(of: record)
     }
 
+    private borrowing func append(_ tombstone: Tombstone, to lines: inout DumpLines) {
+        let key = tombstone.key
+        lines.appendTombstoneStart()
+        append(key.program, to: &lines)
+        lines.out.append(",\"relation\":\"")
+        lines.out.append(key.relation.word)
+        lines.out.append("\"")
+        appendObject(of: key, to: &lines)
+        if key.peer != .unknown {
+            lines.out.append(",\"peer\":")
+            append(key.peer, to: &lines)
+        }
+        lines.out.append(",\"change\":")
+        lines.out.append(decimal: UInt64(tombstone.change))
+        lines.out.append("}")
+    }
+
     /// What the program depends on.
-    private borrowing func appendObject(of record: Record, to lines: inout DumpLines) {
-        let key = record.key
+    private borrowing func appendObject(of key: RecordKey, to lines: inout DumpLines) {
         switch key.relation {
         case .file:
             append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &lines)
-            lines.out.append(",\"kind\":\"")
-            lines.out.append(record.kind.word)
-            lines.out.append("\",\"access\":\"")
-            lines.out.append(record.access.letters)
-            lines.out.append("\"")
         case .spawn:
             lines.out.append(",\"child\":")
             append(ProgramID(rawValue: key.object), to: &lines)
@@ -138,5 +161,27 @@ extension Ledger {
                 out.append("\"")
             }
         }
+    }
+}
+
+extension Fold {
+    /// The names as a list, and beside it one of the bytes of each as soon as one of them is not UTF-8.
+    fileprivate func appendNames(to out: inout [UInt8]) {
+        var isText = true
+        out.append(",\"names\":[")
+        for (index, name) in names.enumerated() {
+            if index > 0 { out.append(",") }
+            let isWhole = name.withUnsafeBytes { JSONText.append($0, to: &out) }
+            isText = isText && isWhole
+        }
+        out.append("]")
+        if isText { return }
+        out.append(",\"names_raw\":[")
+        for (index, name) in names.enumerated() {
+            out.append(index > 0 ? ",\"" : "\"")
+            name.withUnsafeBytes { Base64.append($0, to: &out) }
+            out.append("\"")
+        }
+        out.append("]")
     }
 }

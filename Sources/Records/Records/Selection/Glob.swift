@@ -20,10 +20,26 @@ public struct Glob: Sendable {
     private let tokens: [Token]
 
     /// Makes a pattern; no text is refused.
-    public init(_ pattern: String) { self.init(pattern.utf8.map { PatternText.Unit(byte: $0) }[...]) }
+    public init(_ pattern: String) { self.init(pattern.utf8.map { Unit(byte: $0) }[...]) }
+
+    /// A byte of a pattern, which may have been written behind a backslash and so stand for nothing but itself.
+    package struct Unit: Equatable {
+        package var byte: UInt8
+        package var isEscaped: Bool
+
+        package init(byte: UInt8, isEscaped: Bool = false) {
+            self.byte = byte
+            self.isEscaped = isEscaped
+        }
+
+        /// Whether it is this character, with its meaning.
+        package func means(_ character: Unicode.Scalar) -> Bool {
+            !isEscaped && byte == UInt8(ascii: character)
+        }
+    }
 
     /// Makes a pattern in which escaped characters stand for themselves.
-    init(_ pattern: ArraySlice<PatternText.Unit>) {
+    package init(_ pattern: ArraySlice<Unit>) {
         var tokens: [Token] = []
         var rest = pattern
         let slash = UInt8(ascii: "/")
