@@ -49,7 +49,7 @@ struct GlobTests {
         var generator = SystemRandomNumberGenerator()
         let patternAlphabet = Array("ab/*?**/").map(String.init) + ["**", "**/"]
         let pathAlphabet = Array("aab/")
-        for _ in 0..<20_011 {
+        for round in 0..<20_011 {
             let pattern = (0..<Int.random(in: 0...6, using: &generator))
                 .map { _ in patternAlphabet.randomElement(using: &generator)! }.joined()
             let path = String(
@@ -58,6 +58,16 @@ struct GlobTests {
             #expect(
                 Glob(pattern).matches(Array(path.utf8))
                     == slowlyMatches(Array(pattern)[...], Array(path)[...], atPart: true),
+                "\(pattern) \(path)")
+            // Of more parts than a word has bits.
+            guard round % 20 == 0 else { continue }
+            let (start, end) = (
+                "/" + String(repeating: "a", count: 60), "/" + String(repeating: "b", count: 9)
+            )
+            #expect(
+                Glob(start + pattern + end).matches(Array((start + path + end).utf8))
+                    == slowlyMatches(
+                        Array(start + pattern + end)[...], Array(start + path + end)[...], atPart: true),
                 "\(pattern) \(path)")
         }
     }

@@ -31,6 +31,7 @@ import TracepointRing
         try bench.turn(&watcher) { watcher in
             !watcher.pace.isBusy && watcher.store.slice == nil && !watcher.store.isTimerArmed
                 && !watcher.storeWriter.isBusy && watcher.dumpWriter.outstanding == 0
+                && bench.clock.timers.isEmpty
         }
         bench.clock.clearLog()
     }

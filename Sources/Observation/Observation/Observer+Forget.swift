@@ -5,7 +5,7 @@ extension Observer {
     /// Forgets records, to be called between batches and not while a dump is being written; what the observation
     /// refers to gets the new numbers.
     ///
-    /// Takes time in proportion to the whole ledger, about a third of a second for a million records.
+    /// Takes time in proportion to the whole ledger, about a fifth of a second for a million records.
     ///
     /// - Parameter positions: of the records, rising.
     public mutating func forget(_ positions: [Int]) {

@@ -67,8 +67,66 @@ public struct Glob: Sendable {
     }
 
     /// Whether the whole of `path` has this form.
-    public func matches(_ path: some Sequence<UInt8>) -> Bool {
-        // All places in the pattern that the path so far may have reached.
+    public func matches(_ path: some Sequence<UInt8>) -> Bool { matches(Array(path)) }
+
+    /// Whether an array's bytes are matched: the generic form is not specialised for callers in other modules.
+    public func matches(_ path: [UInt8]) -> Bool { path.withUnsafeBytes { matches($0) } }
+
+    /// Whether the bytes of a path are matched. A pattern of fewer than 64 parts allocates nothing.
+    public func matches(_ path: UnsafeRawBufferPointer) -> Bool {
+        tokens.count < UInt64.bitWidth ? matchesByBits(path) : matchesByLists(path)
+    }
+
+    /// All places in the pattern that the path so far may have reached are the bits of a word; there are few of them at
+    /// a time, and none as soon as the path can no longer match.
+    private func matchesByBits(_ path: UnsafeRawBufferPointer) -> Bool {
+        tokens.withUnsafeBufferPointer { tokens in
+            let end = tokens.count
+            func closure(_ places: UInt64) -> UInt64 {
+                var (all, rest) = (places, places)
+                while rest != 0 {
+                    let index = rest.trailingZeroBitCount
+                    rest &= rest - 1
+                    if index == end { break }
+                    var further: UInt64 = 0
+                    switch tokens[index] {
+                    case .continuation, .star, .globstar: further = 2 << UInt64(index)
+                    case .folders: further = 6 << UInt64(index)
+                    case .byte, .character, .insideFolders: break
+                    }
+                    all |= further
+                    rest |= further
+                }
+                return all
+            }
+            var here = closure(1)
+            for byte in path {
+                let isSlash = byte == UInt8(ascii: "/")
+                var next: UInt64 = 0
+                var rest = here
+                while rest != 0 {
+                    let index = rest.trailingZeroBitCount
+                    rest &= rest - 1
+                    if index == end { break }
+                    let (stay, go) = (1 << UInt64(index), 2 << UInt64(index)) as (UInt64, UInt64)
+                    switch tokens[index] {
+                    case .byte(let wanted): if byte == wanted { next |= go }
+                    case .character: if !isSlash { next |= go }
+                    case .continuation: if byte & 0xc0 == 0x80 { next |= stay }
+                    case .star: if !isSlash { next |= stay }
+                    case .globstar: next |= stay
+                    case .folders: break
+                    case .insideFolders: next |= isSlash ? stay | go : stay
+                    }
+                }
+                if next == 0 { return false }
+                here = closure(next)
+            }
+            return here >> UInt64(end) & 1 == 1
+        }
+    }
+
+    private func matchesByLists(_ path: UnsafeRawBufferPointer) -> Bool {
         var here = [Bool](repeating: false, count: tokens.count + 1)
         var next = here
         here[0] = true
@@ -83,10 +141,6 @@ public struct Glob: Sendable {
         }
         return here[tokens.count]
     }
-
-    /// Whether an array's bytes are matched: the generic form is not specialised for callers in other modules, and
-    /// takes ten times as many instructions there.
-    public func matches(_ path: [UInt8]) -> Bool { matches(path[...]) }
 
     private func step(_ token: Token, _ index: Int, _ byte: UInt8, _ next: inout [Bool]) {
         let isSlash = byte == UInt8(ascii: "/")

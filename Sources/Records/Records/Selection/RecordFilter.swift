@@ -27,7 +27,7 @@ public struct RecordFilter: Sendable {
     public func positions(in ledger: borrowing Ledger) -> [Int] {
         // Programs and names come again and again: each is looked at once.
         var programs = [Bool?](repeating: nil, count: ledger.programs.count)
-        var names: [TextID: Bool] = [:]
+        var names = [Bool?](repeating: nil, count: path == nil ? 0 : ledger.texts.count + 1)
         var positions: [Int] = []
         for (position, record) in ledger.records.enumerated() {
             let key = record.key
@@ -39,18 +39,34 @@ public struct RecordFilter: Sendable {
                 programs[number] = isMeant
                 if !isMeant { continue }
             }
-            if let path {
-                let isMeant = key.names(in: ledger).contains { name in
-                    if let known = names[name] { return known }
-                    let isMeant = path.matches(ledger.texts.array(name))
-                    names[name] = isMeant
-                    return isMeant
-                }
-                if !isMeant { continue }
-            }
+            if let path, !matches(key, path, in: ledger, &names) { continue }
             positions.append(position)
         }
         return positions
+    }
+
+    /// The paths that a record is about: the file; the started program's executable and script; the name of an IPC
+    /// object. Connections have none.
+    private func matches(
+        _ key: RecordKey, _ path: Glob, in ledger: borrowing Ledger, _ known: inout [Bool?]
+    ) -> Bool {
+        switch key.relation {
+        case .file, .ipc: return matches(TextID(rawValue: key.object), path, in: ledger, &known)
+        case .spawn:
+            let child = ledger[ProgramID(rawValue: key.object)]
+            return matches(child.executable, path, in: ledger, &known)
+                || matches(child.script, path, in: ledger, &known)
+        case .connect, .accept, .listen: return false
+        }
+    }
+
+    private func matches(
+        _ name: TextID, _ path: Glob, in ledger: borrowing Ledger, _ known: inout [Bool?]
+    ) -> Bool {
+        if let isMeant = known[Int(name.rawValue)] { return isMeant }
+        let isMeant = ledger.texts.withBytes(name) { path.matches($0) }
+        known[Int(name.rawValue)] = isMeant
+        return isMeant
     }
 
     private func matches(_ program: Program, in ledger: borrowing Ledger) -> Bool {
@@ -60,20 +76,6 @@ public struct RecordFilter: Sendable {
             return false
         }
         return workload?.matches(ledger.texts.array(program.workload)) ?? true
-    }
-}
-
-extension RecordKey {
-    /// The paths that a record is about: the file; the started program's executable and script; the name
-    /// of an IPC object. Connections have none.
-    fileprivate func names(in ledger: borrowing Ledger) -> [TextID] {
-        switch relation {
-        case .file, .ipc: return [TextID(rawValue: object)]
-        case .spawn:
-            let child = ledger[ProgramID(rawValue: object)]
-            return [child.executable, child.script]
-        case .connect, .accept, .listen: return []
-        }
     }
 }
 
