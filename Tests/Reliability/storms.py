@@ -60,16 +60,27 @@ class Storm:
     def hold(self, made, checks, point):
         """Every fact is recorded under its own program, or lies within a gap's span; none is another's."""
         below = f"{self.load}/worker-"
-        owners, wrong, exact_wrong = {}, [], []
+        owners, folded, wrong, exact_wrong = {}, {}, [], []
         for record in made.records:
             if record["relation"] != "file" or not record["path"].startswith(below):
                 continue
             number = record["path"][len(below):].split("/", 1)[0]
             executable = record["program"]["executable"]
             owners.setdefault(record["path"], set()).add(executable)
+            if "folded" in record:  # it stands for every path below it
+                folded.setdefault(record["path"], set()).add(executable)
             if executable not in (f"{self.folder}/bin/storm-{number}", f"{self.folder}/bin/unit-{number}"):
                 wrong.append((executable, record["path"], record["evidence"]))
                 exact_wrong += [wrong[-1]] if record["evidence"] == "exact" else []
+
+        def used(program, path):
+            if program in owners.get(path, ()):
+                return True
+            while folded and len(path) > len(below):
+                path = path.rsplit("/", 1)[0]
+                if program in folded.get(path, ()):
+                    return True
+            return False
         connected = {}
         for record in made.records:
             if record["relation"] == "connect" and record["remote"]["port"] == self.port:
@@ -80,7 +91,7 @@ class Storm:
             for kind, own in (("f", one["storm"]), ("u", one["unit"])):
                 for path, before, after in self.facts(one, kind):
                     total += 1
-                    if own in owners.get(path, ()):
+                    if used(own, path):
                         continue
                     if kind == "u" and one["storm"] in owners.get(path, ()):
                         parents.append(path)  # a unit's file under the program that spawned it

@@ -262,7 +262,8 @@ extension KernelTests {
             return Set(
                 records.map {
                     $0.replacingOccurrences(
-                        of: #""first":"[^"]*","last":"[^"]*""#, with: "", options: .regularExpression)
+                        of: #""change":[0-9]+,|"first":"[^"]*","last":"[^"]*""#, with: "",
+                        options: .regularExpression)
                 })
         }
     }
