@@ -144,6 +144,11 @@ public struct StoreProgress: Sendable {
         generation == ledger.generation && !isRewriting
     }
 
+    /// Whether everything has to be written anew, since the ledger has forgotten something.
+    public func mustRewrite(_ ledger: borrowing Ledger) -> Bool {
+        isRewriting || generation != ledger.generation
+    }
+
     /// Rows of texts, programs, endpoints and records that were not handed over yet.
     public func pending(_ ledger: borrowing Ledger) -> Int {
         (generation == ledger.generation ? stored : .none).pending(ledger)

@@ -74,4 +74,20 @@ struct StoreState {
     var written: UInt64?
     /// Why it cannot be written.
     var error: String?
+    /// Until when everything that was observed was handed over, nanoseconds since 1970.
+    var completeUntil: UInt64 = 0
+    /// Records that waited at a moment and still do: on a busy host some always wait, but not for ever the same.
+    private(set) var waiting: (records: Int, since: UInt64)?
+
+    /// Notes that a slice was taken of so many records that waited; those that came first went first.
+    mutating func noteTaken(_ pending: Int, left: Int, at moment: UInt64) {
+        guard left > 0 else {
+            waiting = nil
+            return
+        }
+        let (records, since) = waiting ?? (pending, moment)
+        let rest = records - max(pending - left, 0)
+        waiting = rest > 0 ? (rest, since) : nil
+        if rest <= 0 { completeUntil = max(completeUntil, since) }
+    }
 }

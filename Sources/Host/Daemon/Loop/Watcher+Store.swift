@@ -32,12 +32,20 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             storeWriter.submit(.apply(slice))
         } else {
             // What is not watched was not until now, whatever becomes of this daemon.
-            session.updateBlindSpots(waiting.wall)
+            session.updateBlindSpots(session.cutoff.wall)
             let pending = store.progress.pending(session.observer.ledger)
             store.pace.begin(pending: max(pending, 1), most: most)
+            // Until when everything that was observed is stored once this slice is: what waits in the sources is not,
+            // and what has to wait for a later slice neither.
+            let isAll =
+                pending <= most && !store.progress.mustRewrite(session.observer.ledger)
+            store.completeUntil = max(store.completeUntil, isAll ? session.cutoff.wall : started)
+            let records = session.observer.ledger.dirty.count
             let slice = store.progress.takeSlice(
-                of: &session.observer.ledger, most: most, header: header(waiting.wall))
+                of: &session.observer.ledger, most: most, header: header(store.completeUntil))
             store.slice = slice
+            store.noteTaken(
+                records, left: session.observer.ledger.dirty.count, at: session.cutoff.wall)
             storeWriter.submit(.apply(slice))
         }
     }
