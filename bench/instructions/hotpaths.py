@@ -156,7 +156,7 @@ PATHS = [
     Interpreted("fork and exit", "process", traces.forks, processes),
     Interpreted("fork, exec and exit", "process", traces.execs, observations("spawn")),
     Interpreted("connection, both ends here", "connection", traces.connections, observations("accept")),
-    Interpreted("connection told by its end", "connection", traces.closures, observations("accept")),
+    Interpreted("connection known by its end", "connection", traces.closures, observations("accept")),
     Simple("dump written", "record", Bench.written),
     Simple("dump read", "record", Bench.read),
     Simple("move group of a list", "row", Bench.group),

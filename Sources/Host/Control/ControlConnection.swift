@@ -43,7 +43,7 @@ public struct ControlConnection: ~Copyable {
             throw .disconnected
         }
         guard let count else { return nil }
-        // The end, or an empty datagram: the two cannot be told apart.
+        // The end, or an empty datagram: the two look the same.
         guard count > 0 else { throw .disconnected }
         guard count <= bytes.count else {
             throw refusal("a request is at most \(bytes.count) bytes long, not \(count)")

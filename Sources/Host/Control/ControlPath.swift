@@ -1,4 +1,4 @@
-/// Where daemon and command line meet unless told otherwise.
+/// Where daemon and command line meet unless configured otherwise.
 public enum ControlPath {
     /// The daemon's state folder.
     public static let stateFolder = "/var/lib/retinue"

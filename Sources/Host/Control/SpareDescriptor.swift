@@ -4,7 +4,7 @@ import Synchronization
 /// A descriptor held only to be given up when the process has no other left.
 ///
 /// A listener is readable for as long as a connection waits, and without a descriptor none can be taken: an
-/// event loop would be told of it again and again. With the spare given up it can be taken and let go.
+/// event loop would be notified of it again and again. With the spare given up it can be taken and let go.
 struct SpareDescriptor: ~Copyable {
     /// -1 while there is none.
     private let number = Mutex<Int32>(-1)

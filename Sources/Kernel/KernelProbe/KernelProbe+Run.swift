@@ -161,7 +161,7 @@ extension KernelProbe {
         return Finding(
             name: "cgroup v2", isAvailable: has, isNeeded: false,
             detail: has ? "names workloads" : "not mounted",
-            remedy: has ? "" : "programs are then told without their workload")
+            remedy: has ? "" : "programs are then reported without their workload")
     }
 
     private static func attempt(

@@ -7,7 +7,7 @@ public struct ProcessEvent: Hashable, Sendable {
     public enum Kind: UInt8, Sendable {
         /// A process was made; queued before it can run.
         case fork
-        /// A process has replaced its image; only successful calls are told.
+        /// A process has replaced its image; only successful calls are reported.
         case exec
         /// A process has ended; its descriptors are closed already.
         case exit
@@ -21,7 +21,7 @@ public struct ProcessEvent: Hashable, Sendable {
     public var parent: Int32
     /// `CLOCK_MONOTONIC`, nanoseconds.
     public var time: UInt64
-    /// The processor that told it.
+    /// The processor that reported it.
     public var processor: UInt32
     /// The processor's running number for its events, those that were filtered out included.
     public var sequence: UInt32

@@ -2,7 +2,7 @@
 public struct DescriptorInformation: Equatable, Sendable {
     /// Open flags, as for open(2).
     public var flags: Int32
-    /// Identity of the mount, as the first field of mountinfo; 0 if it was not told.
+    /// Identity of the mount, as the first field of mountinfo; 0 if it was not reported.
     public var mount: UInt64
 
     /// Reads lines `flags:` (octal) and `mnt_id:`; `nil` without flags.

@@ -4,7 +4,7 @@ import Glibc
 /// What is known of a file without asking whoever serves it (`statx` with `AT_STATX_DONT_SYNC`).
 ///
 /// For a filesystem of this machine that is what stat(2) tells. For one of a FUSE or network server it is what
-/// the kernel had been told last: the call comes back at once, whether the server answers or not.
+/// the kernel had learnt last: the call comes back at once, whether the server answers or not.
 public struct FileStatus: Equatable, Sendable {
     /// As `st_dev`.
     public var device: UInt64
@@ -26,7 +26,7 @@ public struct FileStatus: Equatable, Sendable {
         self.links = links
     }
 
-    /// That of an open file, an `O_PATH` one included; `nil` if it cannot be told.
+    /// That of an open file, an `O_PATH` one included; `nil` if it is not known.
     public init?(descriptor: Int32) {
         self.init("", relativeTo: descriptor, flags: AT_EMPTY_PATH)
     }

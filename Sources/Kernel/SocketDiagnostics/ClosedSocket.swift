@@ -4,7 +4,7 @@ public import Net
 
 /// A socket that is no more, as a destroy notice tells it.
 ///
-/// **Sockets that their own side gave up are told in part.** When a program resets a connection
+/// **Sockets that their own side gave up are reported in part.** When a program resets a connection
 /// (`SO_LINGER` of 0, then `close`), and when a connect fails, the kernel wipes the remote port, the local
 /// address unless it was bound, and all counters before the notice is made; cookie, local port and
 /// remote address stay (measured on Linux 6.18). A notice whose remote port is 0 is such a socket, a

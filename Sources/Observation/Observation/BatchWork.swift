@@ -3,7 +3,7 @@ import Text
 
 /// What is worked out about one batch; kept between batches only for its memory.
 struct BatchWork {
-    /// Path of each file event's object; for a rename the new one; `.none` where it cannot be told or is not needed.
+    /// Path of each file event's object; for a rename the new one; `.none` where it is not known or is not needed.
     var paths: [TextID] = []
     /// Events whose object's path is beyond the bound: `paths` has the nearest directory above that is not.
     var beyond: Set<Int> = []
@@ -20,7 +20,7 @@ struct BatchWork {
     /// Images that a process had in the course of the batch, if more than one.
     var timelines = PidTable<Timeline>()
     /// Processes that were made, in the order of their forks.
-    var births: [Int32] = []
+    var forked: [Int32] = []
     /// Processes that were asked for in vain.
     var missing: Set<Int32> = []
     /// Whether the host's addresses were asked for.
@@ -43,7 +43,7 @@ struct BatchWork {
         elements.removeAll(keepingCapacity: elements.capacity <= most)
         chains.removeAll(keepingCapacity: chains.capacity <= most)
         timelines.removeAll(keepingCapacity: timelines.capacity <= most)
-        births.removeAll()
+        forked.removeAll()
         missing.removeAll()
         hasAskedAddresses = false
         directoryMoves.removeAll()

@@ -50,7 +50,7 @@ struct DirectoryTree: ~Copyable {
         case path(Path)
         /// First this directory, itself or one above, has to be asked for again.
         case ask(Number)
-        /// It cannot be told, or (where texts were only looked for) the text was never met.
+        /// It cannot be determined, or (where texts were only looked for) the text was never met.
         case unknown
     }
 
@@ -172,7 +172,7 @@ struct DirectoryTree: ~Copyable {
         entries[Int(numbers[Int(identity)])].isStale = false
     }
 
-    /// Notes a rename, told by an event.
+    /// Notes a rename, reported by an event.
     ///
     /// - Parameters:
     ///   - target: the directory's identity; 0 where the kernel did not tell.

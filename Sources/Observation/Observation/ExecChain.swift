@@ -15,7 +15,7 @@ struct ExecChain {
     var events: [Int] = []
     /// Whether the kernel can have executed it: false for a file that is neither ELF nor `#!`.
     var isPossible = true
-    /// Whether an exec was told that it stands for.
+    /// Whether the exec that it stands for was reported.
     var isConfirmed = false
 
     /// Every file of the chain.

@@ -64,7 +64,7 @@ struct LossAccount {
         if isWhole { lastWhole = wall }
     }
 
-    /// Takes in gaps that were followed by a scan before they were told.
+    /// Takes in gaps that were followed by a scan before they were reported.
     mutating func take(over gaps: [Gap], _ ledger: inout Ledger) {
         for gap in gaps {
             ledger.gaps.append(gap)
@@ -93,7 +93,7 @@ struct LossAccount {
     }
 
     /// Notes the time before this run. The scan of the start closes the gap, whenever it began: nothing of that time is
-    /// told by an event.
+    /// reported by an event.
     mutating func noteAbsence(from: UInt64, to: UInt64, _ ledger: inout Ledger) {
         let from = ledger.openGap(
             Gap(

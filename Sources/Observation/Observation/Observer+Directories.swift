@@ -1,6 +1,6 @@
 import Records
 
-/// Directories that are asked for, because no event has told of them.
+/// Directories that are asked for, because no event has reported them.
 ///
 /// An answer is younger than the renames that are still to be read in the batch. A directory that one of those will
 /// move gets the place that it is moved *from*: that is where it was until then.

@@ -132,12 +132,12 @@ extension Observer {
         }
         var holder = process
         // The parents that were made in this very batch have not handed their gaps on yet.
-        for _ in 0..<Process.newbornLimit {
+        for _ in 0..<Process.unsettledForkLimit {
             for open in holder.inheritedGap + holder.gap where open.path == path {
                 _ = credit(open.opener, path, time)
-                _ = credit(open.heir, path, time)
+                _ = credit(open.successor, path, time)
             }
-            guard holder.newbornOf != 0, let parent = processes[holder.newbornOf] else { return }
+            guard holder.forkedBy != 0, let parent = processes[holder.forkedBy] else { return }
             holder = parent
         }
     }
@@ -152,14 +152,18 @@ extension Observer {
 
     /// Keeps an open between fork and exec for the image to come.
     private mutating func remember(
-        _ path: TextID, _ access: Access, _ pid: Int32, by opener: ProgramID, for heir: ProgramID = .unknown
+        _ path: TextID, _ access: Access, _ pid: Int32, by opener: ProgramID,
+        for successor: ProgramID = .unknown
     ) {
         guard let gap = processes[pid]?.gap, gap.count < Process.gapLimit, gapEntries < Self.mostGapEntries
         else { return }
-        if let found = gap.lastIndex(where: { $0.path == path && $0.opener == opener && $0.heir == heir }) {
+        if let found = gap.lastIndex(where: {
+            $0.path == path && $0.opener == opener && $0.successor == successor
+        }) {
             processes[pid]?.gap[found].access.formUnion(access)
         } else {
-            processes[pid]?.gap.append(.init(path: path, access: access, opener: opener, heir: heir))
+            processes[pid]?.gap.append(
+                .init(path: path, access: access, opener: opener, successor: successor))
             gapEntries += 1
         }
     }

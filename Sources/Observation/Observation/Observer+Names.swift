@@ -73,7 +73,7 @@ extension Observer {
         heads[text] = nil
     }
 
-    /// Follows the rename of a directory; false if it cannot be told where to.
+    /// Follows the rename of a directory; false if it is not known where to.
     private mutating func moveDirectory(
         _ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch
     ) -> Bool {

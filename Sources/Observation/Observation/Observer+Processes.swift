@@ -80,8 +80,8 @@ extension Observer {
             pid: event.pid, start: event.time, image: image, workload: parent?.workload ?? .none,
             hasExecuted: false)
         child.script = parent?.script ?? .none
-        child.newbornOf = event.parent
-        work.births.append(event.pid)
+        child.forkedBy = event.parent
+        work.forked.append(event.pid)
         processes.put(child)
         // The pid was used again while events of its former life are in this batch, or will be in the next one. Of
         // one that had ended before the last batch was read every event was in that.
@@ -106,13 +106,13 @@ extension Observer {
     }
 
     /// Hands the gaps of parents on to the children of this batch, in the order of their forks.
-    mutating func settleBirths() {
-        for pid in work.births {
-            guard var process = processes[pid], process.newbornOf != 0 else { continue }
-            if let gaps = processes[process.newbornOf]?.gapsForChild, !gaps.isEmpty {
+    mutating func settleForks() {
+        for pid in work.forked {
+            guard var process = processes[pid], process.forkedBy != 0 else { continue }
+            if let gaps = processes[process.forkedBy]?.gapsForChild, !gaps.isEmpty {
                 process.inheritedGap = gaps
             }
-            process.newbornOf = 0
+            process.forkedBy = 0
             processes.put(process)
         }
     }
@@ -195,7 +195,7 @@ extension Observer {
         }
         if wasFork, program != .unknown {
             for index in process.gap.indices {
-                process.gap[index].heir = program
+                process.gap[index].successor = program
                 noteFile(
                     program, process.gap[index].path, process.gap[index].access, [], image.evidence, time)
             }

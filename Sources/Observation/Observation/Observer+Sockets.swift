@@ -36,7 +36,7 @@ extension Observer {
         for closure in closures { close(closure) }
     }
 
-    /// Connections that have ended and whose traffic is not told yet: a dump waits a moment for it.
+    /// Connections that have ended and whose traffic is not reported yet: a dump waits a moment for it.
     public var awaitedClosures: Int {
         sockets.awaited
     }

@@ -14,7 +14,7 @@ import Text
 public struct Observer: ~Copyable {
     /// What was learnt.
     public var ledger: Ledger
-    /// What could not be told, by reason.
+    /// What could not be determined, by reason.
     public internal(set) var counters = Counters()
     /// What it keeps to.
     public let scope: Scope
@@ -129,7 +129,7 @@ public struct Observer: ~Copyable {
         applyLifecycle(batch)
         attributeFiles(batch)
         followSockets(batch)
-        settleBirths()
+        settleForks()
         keepPendingExecs()
         keepImages(batch)
         gapEntries -= min(gapEntries, processes.evictExits())
@@ -165,7 +165,7 @@ public struct Observer: ~Copyable {
             return
         }
         activity.append(contentsOf: work.lengths.pids)
-        activity.append(contentsOf: work.births)
+        activity.append(contentsOf: work.forked)
     }
 
     /// Wall-clock time of a moment on the monotonic clock, by this batch's pair of both.

@@ -35,8 +35,8 @@ struct Process {
     var inheritedGap: [GapOpen] = []
     /// Who made it, in the batch that tells its fork and until that is worked off; 0 later. What its parent
     /// opened before is attributed after the fork was taken in.
-    var newbornOf: Int32 = 0
-    /// Opens for execution whose exec was not told yet.
+    var forkedBy: Int32 = 0
+    /// Opens for execution whose exec was not reported yet.
     var pendingExec: [TextID] = []
     /// The script of an `env` that has not yet become its interpreter.
     var script: TextID = .none
@@ -52,7 +52,7 @@ struct Process {
         /// The program that the process had when it opened.
         let opener: ProgramID
         /// The program of its next exec; unknown while there was none.
-        var heir = ProgramID.unknown
+        var successor = ProgramID.unknown
     }
 
     /// Between fork and exec a process opens a few files; one that opens thousands is a worker that
@@ -62,7 +62,7 @@ struct Process {
     static let inheritedGapLimit = 64
 
     /// How many generations of one batch are asked whose descriptor was closed.
-    static let newbornLimit = 16
+    static let unsettledForkLimit = 16
 
     /// What a child of this process inherits.
     var gapsForChild: [GapOpen] {
@@ -164,7 +164,7 @@ struct ProcessTable: ~Copyable {
             uses.texts += [process.workload, process.script] + process.pendingExec
             for open in process.gap + process.inheritedGap {
                 uses.texts.append(open.path)
-                uses.programs += [open.opener, open.heir]
+                uses.programs += [open.opener, open.successor]
             }
         }
     }
@@ -200,6 +200,6 @@ extension Image {
 
 extension Process.GapOpen {
     fileprivate func renumbered(_ change: Renumbering) -> Self {
-        Self(path: change(path), access: access, opener: change(opener), heir: change(heir))
+        Self(path: change(path), access: access, opener: change(opener), successor: change(successor))
     }
 }

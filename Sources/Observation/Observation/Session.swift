@@ -82,7 +82,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         cycle.isEnd = drained.isEnd
         cycle.modeChanged = drained.modeChanged
         // Before anything of this batch is interpreted: the kernel does not say where the missing ones stood.
-        // Nor does it say what a source would have told that is given up for now.
+        // Nor does it say what a source would have reported that is given up for now.
         let isEmpty = drained.isEmpty && batch.images.isEmpty
         if drained.losses.contains(where: { $0.source == SourceName.processes })
             || !isEmpty && silent.contains(SourceName.processes)

@@ -27,9 +27,9 @@ struct SocketTable: ~Copyable {
         /// Whether its record was forgotten: the next scan that meets it notes it anew.
         var isForgotten = false
         var program: ProgramID
-        /// Its socket; 0 where only a scan or a notice has told of it.
+        /// Its socket; 0 where only a scan or a notice has reported it.
         var socket: UInt64 = 0
-        /// When a scan that told of it first, before any event, had read the sockets; 0 where none did.
+        /// When a scan that reported it first, before any event, had read the sockets; 0 where none did.
         var found: UInt64 = 0
         /// When it was seen to be established; 0 where it was not.
         var established: UInt64 = 0
@@ -45,7 +45,7 @@ struct SocketTable: ~Copyable {
         var endReceived = false
         /// When this side's own FIN was acknowledged; 0 while it was not.
         var finAcknowledged: UInt64 = 0
-        /// All that the other side sent, once its socket has told; what was received is at most that.
+        /// All that the other side sent, once its socket has reported it; what was received is at most that.
         var peerSent: UInt64?
         /// When its socket was seen to leave its last state; 0 while it has not. The notice with its
         /// traffic follows from a work queue.
@@ -89,7 +89,7 @@ struct SocketTable: ~Copyable {
     private var ending: [Ended] = []
     /// How many at the front of `ending` are done with.
     private var settled = 0
-    /// The end of the youngest connection that a notice has told of.
+    /// The end of the youngest connection that a notice has reported.
     var toldUntil: UInt64 = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
     var found: [FourTuple: ProgramID] = [:]
@@ -168,13 +168,13 @@ struct SocketTable: ~Copyable {
         endedDuringScan!.insert(tuple)
     }
 
-    /// Makes room for a connection that was established between two ends, unless a scan has told of it.
+    /// Makes room for a connection that was established between two ends, unless a scan has reported it.
     ///
     /// A scan meets what lives, whatever still waits in the rings: a connection that it found and that no
-    /// event has told of is the one whose event is not younger than the scan. Of several such events between
+    /// event has reported is the one whose event is not younger than the scan. Of several such events between
     /// the same ends, the first is taken for it and the others are counted: the number is right either way.
     ///
-    /// - Returns: whether the connection is one that a scan has told of; it stays where it is.
+    /// - Returns: whether the connection is one that a scan has reported; it stays where it is.
     mutating func supersede(_ tuple: FourTuple, at time: UInt64) -> Bool {
         guard var former = live.removeValue(forKey: tuple) else { return false }
         if former.socket == 0, former.found >= time {

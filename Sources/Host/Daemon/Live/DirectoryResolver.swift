@@ -16,7 +16,7 @@ struct DirectoryResolver {
     /// - Parameters:
     ///   - identity: the filesystem's `fsid`, then a `struct file_handle`.
     ///   - points: where the filesystem is mounted, the best first.
-    ///   - isKnown: whether nothing need be told of what lies above a directory.
+    ///   - isKnown: whether nothing need be reported of what lies above a directory.
     /// - Returns: `nil` if the directory is no longer there, or on none of the mounts.
     func resolve(
         _ identity: [UInt8], mountedAt points: [[UInt8]], isKnown: (UnsafeRawBufferPointer) -> Bool

@@ -18,7 +18,7 @@ final class FileAccess: Sendable {
     }
 
     /// The type and permissions of what a path names, symbolic links not followed at its end; `nil` if it is gone
-    /// or cannot be told. The path has no symbolic links but perhaps its last component.
+    /// or is not known. The path has no symbolic links but perhaps its last component.
     func mode(ofFile path: [UInt8]) -> mode_t? {
         let path = path + [0]
         if roots.isAllLocal { return Self.mode(path) }

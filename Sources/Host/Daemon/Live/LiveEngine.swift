@@ -30,7 +30,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     /// Whether the modes are others than at the last drain; at the first they are new.
     private var modeChanged = true
 
-    /// Takes over the sources, of which the first look at the socket tables has told what is missing.
+    /// Takes over the sources, of which the first look at the socket tables has shown what is missing.
     init(
         _ sources: consuming EventSources<Kernel, Rings>, _ work: Work, _ recorder: TraceRecorder?,
         missingTables: [UnavailableSocketTable] = [], ownNetwork: UInt64? = nil, started: UInt64

@@ -77,7 +77,7 @@ final class MountRoots: Sendable {
     /// Mount points of a filesystem, the best first.
     func points(of fsid: UInt64) -> [[UInt8]] { state.withLock { $0.points[fsid] ?? [] } }
 
-    /// `f_fsid` of the filesystem of an open file (fstatfs(2)); `nil` if it cannot be told. Asks the filesystem.
+    /// `f_fsid` of the filesystem of an open file (fstatfs(2)); `nil` if it is not known. Asks the filesystem.
     static func fsid(ofDescriptor descriptor: Int32) -> UInt64? {
         var status = statfs()
         guard fstatfs(descriptor, &status) == 0 else { return nil }

@@ -34,7 +34,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var waitedFor: [Int32] = []
     /// Whether the sources that are in it may be others by now.
     var mustRejoin = false
-    /// Whether something is to be told by a drain although no source has anything.
+    /// Whether something is to be reported by a drain although no source has anything.
     var mustDrain = false
     /// When the last wait ended, nanoseconds since 1970.
     var woken: UInt64 = 0
@@ -223,7 +223,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
 
     mutating func mountsChanged() {
         for sentence in session.engine.mountsChanged() { Message.print(sentence) }
-        // What was mounted is told by the next drain.
+        // What was mounted is reported by the next drain.
         mustDrain = true
         session.engine.recorder?.mountsChanged()
         session.observer.mountsChanged()

@@ -35,7 +35,7 @@ struct WriteOut {
         }
     }
 
-    /// A failed write to the disk is told once, here or in `fdatasync`: it must not be lost. Anything else
+    /// A failed write to the disk is reported once, here or in `fdatasync`: it must not be lost. Anything else
     /// means that this cannot be done here; the file is whole all the same.
     private mutating func sync(_ offset: Int, _ flags: some BinaryInteger) throws(SystemError) {
         do throws(SystemError) {

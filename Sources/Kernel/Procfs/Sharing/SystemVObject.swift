@@ -19,7 +19,7 @@ public struct SystemVObject: Equatable, Sendable {
         /// Whether a process of that number can be the one that is meant.
         ///
         /// - Parameter start: when that process started, seconds since 1970. The kernel's clock of seconds
-        ///   lags by up to a tick behind the one that starts are told in: a second is forgiven.
+        ///   lags by up to a tick behind the one that starts are reported in: a second is forgiven.
         public func canBe(startedAt start: Int64) -> Bool { start <= until || start - 1 == until }
     }
 

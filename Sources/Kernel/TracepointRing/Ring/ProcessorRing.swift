@@ -83,7 +83,7 @@ struct ProcessorRing: ~Copyable {
         return count
     }
 
-    /// How many events this processor's ring dropped so far, told by the kernel at any time.
+    /// How many events this processor's ring dropped so far, reported by the kernel at any time.
     borrowing func lost() throws(SystemError) -> UInt64 {
         // read_format PERF_FORMAT_LOST: value, then lost.
         var answer: (value: UInt64, lost: UInt64) = (0, 0)

@@ -3,7 +3,7 @@ import Wire
 
 /// A socket that went from one state to another.
 ///
-/// A client's connection is told by two of them: `close` to `synSent`, in the connecting process, with
+/// A client's connection is reported by two of them: `close` to `synSent`, in the connecting process, with
 /// no local port yet; and `synSent` to `established`, with the port, of the same `socket`, but in the
 /// name of whatever process the answer happened to interrupt.
 public struct StateTransition: Equatable, Sendable {

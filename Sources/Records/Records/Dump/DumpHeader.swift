@@ -54,7 +54,7 @@ public struct DumpHeader: Sendable {
         public var isWhole: Bool { netns == nil && cgroup == nil }
     }
 
-    /// How many lines follow, so that a dump that was cut off can be told.
+    /// How many lines follow, so that a dump that was cut off is recognized.
     public struct Contents: Sendable, Equatable {
         /// Lines of type `dependency`.
         public var dependencies: UInt64

@@ -66,7 +66,7 @@ public struct JSONError: Error, Equatable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Text of a stranger, fit for a terminal.
+/// Text from outside, fit for a terminal.
 func quoted(_ text: String) -> String {
     let scalars = text.unicodeScalars.prefix(64)
     let escaped = scalars.map { $0.escaped(asASCII: true) }.joined()

@@ -14,7 +14,7 @@ struct SystemVTables {
     private static let limit = 1 << 16
 
     init(_ places: SharingPlaces) {
-        // Nobody could be told from those of other namespaces.
+        // Nobody could be distinguished from those of other namespaces.
         let isKnown = places.namespace != nil
         segments = isKnown ? SystemVObject.segments(Self.table("shm")) : []
         sets = isKnown ? SystemVObject.semaphoreSets(Self.table("sem")) : []

@@ -59,7 +59,7 @@ public struct DumpReader: ~Copyable {
     /// How many lines of the dump are not there, though its header promised them.
     public var missingLines: UInt64 {
         guard let promised = header?.contents else { return 0 }
-        // Whatever a line was that cannot be told, it is there.
+        // Whatever a line was that is not understood, it is there.
         let total = found.total + unrecognised
         return promised.total > total ? promised.total - total : 0
     }
