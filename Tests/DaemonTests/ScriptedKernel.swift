@@ -142,19 +142,12 @@ struct ScriptedRings: ~Copyable, TransitionRings {
     static let ringNumber: Int32 = 1100
 
     var numbers: [Int32] { [Self.ringNumber] }
-    mutating func follow(
-        processor: Int32, drainingInto buffer: inout [UInt8]
-    ) throws(TracepointError) -> Int32 {
+    mutating func follow(processor: Int32) throws(TracepointError) {
         if let failure = script.ringFailures[processor] { throw failure }
         script.followed.append(processor)
-        return Self.ringNumber + processor
     }
-    mutating func followAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Int32] {
-        var numbers: [Int32] = []
-        for processor in 0..<2 as Range<Int32> {
-            numbers.append(try follow(processor: processor, drainingInto: &buffer))
-        }
-        return numbers
+    mutating func followAll() throws(TracepointError) {
+        for processor in 0..<2 as Range<Int32> { try follow(processor: processor) }
     }
     borrowing func take(appendingTo buffer: inout [UInt8]) {
         buffer += script.records

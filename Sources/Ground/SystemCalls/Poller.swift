@@ -1,11 +1,12 @@
 import CLinux
 import Glibc
 
-/// One epoll instance: the only place where the daemon ever sleeps.
+/// One epoll instance, where a thread sleeps until something happens.
 ///
-/// Every source carries a token that comes back with its event; level-triggered throughout.
+/// Every source carries a token that comes back with its event; level-triggered throughout. One thread waits; any may
+/// add and remove descriptors.
 /// The corresponding C functions are `epoll_create1`, `epoll_ctl` and `epoll_wait`.
-public struct Poller: ~Copyable {
+public struct Poller: ~Copyable, @unchecked Sendable {
     private let descriptor: FileDescriptor
     private let events: UnsafeMutableBufferPointer<epoll_event>
 

@@ -16,6 +16,11 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
     var rings: TracepointSource<Rings>
     var decoder = BatchDecoder()
     private(set) var closureEvents: UInt64 = 0
+    /// The cutoff of the last drain, and whether it brought anything.
+    private var lastDrain: UInt64 = 0
+    private var isFlowing = false
+    /// The longest time from the beginning of one drain to that of the next while events flowed, nanoseconds.
+    private(set) var longestPause: UInt64 = 0
 
     init(_ kernel: consuming Kernel, _ rings: consuming TracepointSource<Rings>) {
         self.kernel = kernel
@@ -34,6 +39,8 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         batch.cutoff = kernel.monotonic
         batch.wall = kernel.wall
         recorder?.cycle(cutoff: batch.cutoff, wall: batch.wall)
+        if isFlowing, batch.cutoff > lastDrain { longestPause = max(longestPause, batch.cutoff - lastDrain) }
+        lastDrain = batch.cutoff
         var drained = Drained()
         drainFiles(&batch, &drained, recorder)
         drainProcesses(&batch, &drained, recorder)
@@ -46,6 +53,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && drained.losses.isEmpty
+        isFlowing = !drained.isEmpty
         return drained
     }
 
@@ -90,11 +98,9 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
                 let overflows = decoder.overflows
                 decoder.addFileEvents(to: &batch, from: range.lowerBound)
                 let taken = batch.files.count - before + Int(clamping: decoder.overflows - overflows)
-                let total = batch.bytes.count
-                try progress.took(taken, total: total) { () throws(SystemError) in
+                try progress.took(taken, total: batch.bytes.count) { () throws(SystemError) in
                     try kernel.waitingFileEvents()
                 }
-                if total > QueueDrain.unaskedBytes { rings.makeRoom() }
             }
             Self.works(&fileHealth, &drained)
         } catch {
@@ -177,9 +183,8 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
             }
         }
         var scratch: [UInt8] = []
-        for number in 0..<Self.mostNotices {
+        for _ in 0..<Self.mostNotices {
             scratch.removeAll(keepingCapacity: true)
-            if number & 1023 == 1023 { rings.makeRoom() }
             do throws(SystemError) {
                 switch try kernel.receiveSocketNotice(appendingTo: &scratch) {
                 case .nothing: return Self.works(&socketHealth, &drained)

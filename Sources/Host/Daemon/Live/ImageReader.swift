@@ -36,7 +36,7 @@ final class ImageReader: Sendable {
         let notifications = Notifications(try ProcConnector(.execOnly, receiveBuffer: 4 << 20))
         self.files = files
         self.limit = limit
-        isRealTime = isPrompt && Self.mayBeRealTime()
+        isRealTime = isPrompt && RealTimePriority.isAllowed()
         let context = Unmanaged.passRetained(
             Work(reader: self, notifications: notifications, isRealTime: isRealTime))
         var thread = pthread_t()
@@ -137,11 +137,7 @@ final class ImageReader: Sendable {
     }
 
     private func run(_ work: Work) -> Never {
-        if work.isRealTime {
-            var parameters = sched_param()
-            parameters.sched_priority = 1
-            pthread_setschedparam(pthread_self(), SCHED_RR, &parameters)
-        }
+        if work.isRealTime { RealTimePriority.take() }
         var awakeSince = Clock.monotonic()
         while true {
             let before = Clock.monotonic()
@@ -190,17 +186,5 @@ final class ImageReader: Sendable {
         return ImageFacts(
             pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup(),
             network: process.namespace("net") ?? 0)
-    }
-
-    /// Whether a thread may have the priority; puts the limit in place that ends a runaway.
-    private static func mayBeRealTime() -> Bool {
-        guard clinux_limit_real_time(2_000_000) == 0 else { return false }
-        var parameters = sched_param()
-        parameters.sched_priority = 1
-        // Tried on this thread, which does not keep it.
-        guard sched_setscheduler(0, SCHED_RR, &parameters) == 0 else { return false }
-        parameters.sched_priority = 0
-        sched_setscheduler(0, SCHED_OTHER, &parameters)
-        return true
     }
 }

@@ -71,6 +71,8 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         return drained
     }
 
+    var longestPause: UInt64 { sourcesOfEvents.longestPause }
+
     mutating func requestScan(_ request: ScanRequest) { scanner.submit(request) }
 
     mutating func finishedScan() -> FinishedScan? {
@@ -105,7 +107,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
 
     var hasTransitions: Bool { sourcesOfEvents.rings.isOn }
     var mountRetryTime: UInt64? { sourcesOfEvents.kernel.filesystems.retryTime }
-    mutating func processorsChanged() -> [Int32] {
+    mutating func processorsChanged() {
         sourcesOfEvents.rings.followProcessors(
             now: sourcesOfEvents.kernel.monotonic, wall: sourcesOfEvents.kernel.wall)
     }
@@ -122,10 +124,10 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         return earlier(first, sourcesOfEvents.socketHealth.retryTime)
     }
 
-    mutating func retrySources() -> [Int32] {
+    mutating func retrySources() {
         let now = sourcesOfEvents.kernel.monotonic
         if let time = tables.retryTime, time <= now { checkTables() }
-        return sourcesOfEvents.rings.unseen.isDue(now) ? processorsChanged() : []
+        if sourcesOfEvents.rings.unseen.isDue(now) { processorsChanged() }
     }
 
     private mutating func checkTables() {

@@ -11,44 +11,36 @@ import Wire
 protocol TransitionRings: ~Copyable {
     /// The numbers to poll.
     var numbers: [Int32] { get }
-    /// Opens the ring of a processor anew and drains the one before; returns the number to poll.
-    mutating func follow(
-        processor: Int32, drainingInto buffer: inout [UInt8]
-    ) throws(TracepointError) -> Int32
+    /// Opens the ring of a processor anew; what the one before held is delivered by the next `take`.
+    mutating func follow(processor: Int32) throws(TracepointError)
     /// The same for all that are online.
-    mutating func followAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Int32]
+    mutating func followAll() throws(TracepointError)
     /// Puts what the rings hold behind what `buffer` holds.
     borrowing func take(appendingTo buffer: inout [UInt8])
     /// Events dropped since the start; `nil` where the kernel does not count.
     borrowing func lost() throws(SystemError) -> UInt64?
     /// Processors that came and went since this was last asked.
     func processorEvents() -> [ProcessorEvents.Event]
-    /// The number to poll for them; `nil` where nothing tells of them.
+    /// The number to poll for them; `nil` where nothing reports them.
     var processorsNumber: Int32? { get }
 }
 
-/// The kernel's rings, and what tells of processors that come and go.
+/// The kernel's rings, and what reports processors that come and go.
 struct LiveRings: ~Copyable, TransitionRings {
-    private var rings: TracepointRings
+    private let reader: RingReader
     /// Without it a processor that comes online later is not seen.
     private let processors: ProcessorEvents?
 
-    init(_ rings: consuming TracepointRings) {
-        self.rings = rings
+    init(_ rings: consuming sending TracepointRings) throws(SystemError) {
+        reader = try RingReader(rings)
         processors = try? ProcessorEvents()
     }
 
-    var numbers: [Int32] { rings.numbers }
-    mutating func follow(
-        processor: Int32, drainingInto buffer: inout [UInt8]
-    ) throws(TracepointError) -> Int32 {
-        try rings.reopen(processor: processor, drainingInto: &buffer).new
-    }
-    mutating func followAll(drainingInto buffer: inout [UInt8]) throws(TracepointError) -> [Int32] {
-        try rings.reopenAll(drainingInto: &buffer).map(\.new)
-    }
-    borrowing func take(appendingTo buffer: inout [UInt8]) { rings.drain(appendingTo: &buffer) }
-    borrowing func lost() throws(SystemError) -> UInt64? { try rings.lost() }
+    var numbers: [Int32] { [reader.number] }
+    mutating func follow(processor: Int32) throws(TracepointError) { try reader.follow(processor: processor) }
+    mutating func followAll() throws(TracepointError) { try reader.followAll() }
+    borrowing func take(appendingTo buffer: inout [UInt8]) { reader.take(appendingTo: &buffer) }
+    borrowing func lost() throws(SystemError) -> UInt64? { try reader.lost() }
     func processorEvents() -> [ProcessorEvents.Event] {
         switch processors {
         case .some(let processors): processors.next()
@@ -72,7 +64,9 @@ extension TracepointSource<LiveRings> {
             guard let layout = try? TransitionLayout(rings.format) else {
                 return TracepointSource(reason: "the tracepoint has other fields than expected")
             }
-            return TracepointSource(LiveRings(rings), layout)
+            do throws(SystemError) {
+                return TracepointSource(try LiveRings(rings), layout)
+            } catch { throw .system(error) }
         } catch {
             let explanation = error.code.flatMap {
                 KernelEnvironment.read().explanation(of: .tracepoints, code: $0)
@@ -94,8 +88,6 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
     private var lost: UInt64 = 0
     private var lostByRecords: UInt64 = 0
     private var buffer: [UInt8] = []
-    /// What rings held that have been replaced.
-    private var leftover: [UInt8] = []
     /// Processors that came online since the last drain: what happened there before their rings were open is lost.
     private var revived: UInt64 = 0
     /// Processors of which nothing is seen since their ring could not be opened; -1 for all that came online.
@@ -126,8 +118,7 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
     /// when `processorsNumber` is readable, and at `unseen.retryTime`.
     ///
     /// - Parameters: the present moment by both clocks.
-    /// - Returns: the numbers to be polled from now on; those that they replace are closed and need no removal.
-    mutating func followProcessors(now: UInt64, wall: UInt64) -> [Int32] {
+    mutating func followProcessors(now: UInt64, wall: UInt64) {
         var events: [ProcessorEvents.Event] =
             switch rings {
             case .some(let rings): rings.processorEvents()
@@ -135,19 +126,16 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
             }
         if unseen.isDue(now) { events += unseen.events }
         let wasComplete = unseen.isEmpty
-        var numbers: [Int32] = []
         for event in events {
             do throws(TracepointError) {
                 switch event {
                 case .offline: unseen.remove(event)
                 case .online(let processor):
-                    if let new = try rings?.follow(processor: processor, drainingInto: &leftover) {
-                        numbers.append(new)
-                    }
+                    try rings?.follow(processor: processor)
                     unseen.remove(event)
                     revived += 1
                 case .overrun:
-                    numbers += try rings?.followAll(drainingInto: &leftover) ?? []
+                    try rings?.followAll()
                     unseen.remove(event)
                     revived += 1
                 }
@@ -163,7 +151,6 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         }
         unseen.attempted(at: now)
         if unseen.isEmpty != wasComplete { modeChanged = true }
-        return numbers
     }
 
     /// Whether there is a ring.
@@ -180,15 +167,6 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         }
     }
 
-    /// Bytes that are set aside between two drains at most; what is beyond stays in the rings.
-    static var mostAside: Int { 16 << 20 }
-
-    /// Makes room in the rings while another source is read for long: a ring holds a fifth of a second of five thousand
-    /// connections a second. What it held is delivered by the next drain.
-    mutating func makeRoom() {
-        if leftover.count < Self.mostAside { rings?.take(appendingTo: &leftover) }
-    }
-
     mutating func drain(
         _ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?
     ) {
@@ -199,7 +177,6 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         }
         // What full rings held is not kept for ever.
         buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 20)
-        swap(&buffer, &leftover)
         if revived > 0 {
             drained.losses.append(
                 Loss(source: SourceName.transitions, cause: "a processor came online", count: nil))

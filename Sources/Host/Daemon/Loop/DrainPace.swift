@@ -18,31 +18,19 @@ struct DrainPace {
 
     /// Whether batches are drained on the timer.
     private(set) var isBusy = false
-    /// When the last drain ended, `CLOCK_MONOTONIC`, nanoseconds; 0 before the first.
-    private var lastDrain: UInt64 = 0
-    /// The longest time between two drains while events flowed, nanoseconds.
-    private(set) var longestPause: UInt64 = 0
 
     /// The first event after a time without.
     mutating func eventArrived() -> Action {
         guard !isBusy else { return .none }
         isBusy = true
-        lastDrain = 0
         return .leaveWaitQueue
     }
 
-    /// Notes that a drain began at this time.
-    mutating func drainBegan(_ now: UInt64) {
-        if isBusy, lastDrain != 0, now > lastDrain { longestPause = max(longestPause, now - lastDrain) }
-    }
-
     /// A drain has ended; `isIdle` if nothing had happened and nothing waits.
-    mutating func drainEnded(_ now: UInt64, isIdle: Bool) -> Action {
-        lastDrain = now
+    mutating func drainEnded(isIdle: Bool) -> Action {
         guard isBusy else { return .none }
         guard isIdle else { return .rearm }
         isBusy = false
-        lastDrain = 0
         return .joinWaitQueue
     }
 }

@@ -20,10 +20,11 @@ struct DumpJob {
     static let scanLimit: UInt64 = 120_000_000
     /// How long notices of ended connections are waited for, nanoseconds.
     static let patience: UInt64 = 200_000_000
-    /// Lines a turn: about two milliseconds.
+    /// Lines of a slice, and about what they take, nanoseconds.
     static let slice = 8192
+    static let sliceTime: UInt64 = 2_000_000
     /// Pieces that may wait for the disk.
-    static let mostWaiting = 8
+    static let mostWaiting = 32
 
     /// When it was asked for, nanoseconds since 1970.
     let time: UInt64

@@ -19,14 +19,16 @@ protocol HostEngine: Engine, ~Copyable {
     mutating func mountsChanged() -> [String]
     /// When filesystems that were set aside are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
     var mountRetryTime: UInt64? { get }
-    /// Follows processors that came online; returns descriptors that ask to be drained at once from now on.
-    mutating func processorsChanged() -> [Int32]
+    /// Follows processors that came online.
+    mutating func processorsChanged()
     /// Notes that the mount table was read as it is at this moment, nanoseconds since 1970.
     mutating func mountTableUnchanged(at wall: UInt64)
     /// When sources that are given up are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
     var sourceRetryTime: UInt64? { get }
-    /// Tries what the next drain does not try by itself; returns descriptors that ask to be drained at once from now on.
-    mutating func retrySources() -> [Int32]
+    /// Tries what the next drain does not try by itself.
+    mutating func retrySources()
+    /// The longest time from the beginning of one drain to that of the next while events flowed, nanoseconds.
+    var longestPause: UInt64 { get }
     /// What became of calls that a file server may keep waiting.
     var blockingCalls: BlockingCalls.Counts { get }
     /// The recording of everything that it delivers, if there is one.
@@ -40,12 +42,13 @@ extension HostEngine where Self: ~Copyable {
     var processorNumbers: [Int32] { [] }
     var workerNumbers: [Int32] { [] }
     var mountRetryTime: UInt64? { nil }
-    mutating func processorsChanged() -> [Int32] { [] }
+    mutating func processorsChanged() {}
     var hasTransitions: Bool { true }
     mutating func mountsChanged() -> [String] { [] }
     mutating func mountTableUnchanged(at wall: UInt64) {}
     var sourceRetryTime: UInt64? { nil }
-    mutating func retrySources() -> [Int32] { [] }
+    mutating func retrySources() {}
+    var longestPause: UInt64 { 0 }
     var blockingCalls: BlockingCalls.Counts { BlockingCalls.Counts() }
     var recorder: TraceRecorder? { nil }
 }

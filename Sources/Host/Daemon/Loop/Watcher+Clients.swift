@@ -42,7 +42,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     /// Tries sources that are given up and whose pause is over; returns whether there are any.
     mutating func retrySources() -> Bool {
         guard let retry = session.engine.sourceRetryTime, retry <= waiting.monotonic else { return false }
-        waiting.watch(session.engine.retrySources(), as: .urgent)
+        session.engine.retrySources()
         return true
     }
 

@@ -36,15 +36,19 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         job?.stage = .settling(until: waiting.monotonic + DumpJob.patience)
     }
 
-    /// Takes the dump one step further, after a cycle.
-    mutating func advanceDump() {
+    /// Takes the dump one step further, after a cycle that took so many nanoseconds.
+    mutating func advanceDump(for took: UInt64) {
         takeOutcomes()
         switch job?.stage {
         case nil, .scanning: return
         case .settling(let until):
             guard session.observer.awaitedClosures == 0 || waiting.monotonic >= until else { return }
             beginWriting()
-        case .writing: writeSlice()
+        case .writing:
+            // As much time as the events had: a host that is busy has its dump in twice the time and not in ten times.
+            for _ in 0...took / DumpJob.sliceTime where job?.stage == .writing {
+                writeSlice()
+            }
         }
     }
 
@@ -186,7 +190,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             paths: session.observer.ledger.texts.count, gaps: session.observer.ledger.gaps.count,
             resident: ResidentMemory.now(), ledger: ledger, storePath: folder.database,
             storePending: session.observer.ledger.dirty.count, storeWritten: store.written,
-            storeError: store.error, longestPause: pace.longestPause,
+            storeError: store.error, longestPause: session.engine.longestPause,
             clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
             calls: session.engine.blockingCalls, degraded: troubles + session.engine.degraded
         ).json

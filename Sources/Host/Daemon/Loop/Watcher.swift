@@ -71,7 +71,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             case .urgent, .tick, .worker: needsCycle = true
             case .store: flush()
             case .mounts: mountsChanged()
-            case .processors: waiting.watch(session.engine.processorsChanged(), as: .urgent)
+            case .processors: session.engine.processorsChanged()
             case .clients: welcome()
             case .client(let number): serve(number)
             case .housekeeping:
@@ -171,18 +171,19 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
 
     /// One cycle of the ordering protocol, and what is due after it.
     mutating func cycle() {
-        pace.drainBegan(waiting.monotonic)
+        let began = waiting.monotonic
         let cycle = session.cycle()
+        let took = waiting.monotonic - began
         session.engine.recorder?.flush()
         mustDrain = false
         take(cycle)
         scanWithoutTransitions()
-        advanceDump()
+        advanceDump(for: took)
         serveForgets()
         takeStoreOutcomes()
         armStore()
         let isIdle = cycle.isIdle && job == nil && !session.isScanInProgress && isReady
-        act(pace.drainEnded(waiting.monotonic, isIdle: isIdle))
+        act(pace.drainEnded(isIdle: isIdle))
         // Findings that wait to be taken in are not left until something happens.
         if session.isTakingIn, !pace.isBusy { keepBusy() }
         if let due = session.due { keepHouse(at: due) }

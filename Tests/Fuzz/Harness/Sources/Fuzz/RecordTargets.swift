@@ -59,10 +59,11 @@ enum RecordTargets {
         let written = dump(ledger, header)
         do {
             let second = try DumpContents(ndjson: written)
+            let twice = dump(second.ledger, second.header)
             require(
                 second.ledger.records.count == ledger.records.count,
-                "\(second.ledger.records.count) of \(ledger.records.count) records")
-            let twice = dump(second.ledger, second.header)
+                "\(second.ledger.records.count) of \(ledger.records.count) records: "
+                    + difference(written, twice))
             let third = try DumpContents(ndjson: twice)
             let thrice = dump(third.ledger, third.header)
             require(thrice == twice, "a dump that is written as it was read: \(difference(twice, thrice))")
