@@ -47,6 +47,12 @@ import Wire
         #expect(failure { $0[4] = 4 } == .malformed(offset: 4))
     }
 
+    /// Below `/d` the name `a/b` would be another path than `b` below `/d/a`, and be written in the same way.
+    @Test func aNameThatIsAPath() {
+        #expect(failure { $0[57] = UInt8(ascii: "/") } == .malformed(offset: 57))
+        #expect(failure { $0[56] = UInt8(ascii: "/") } == .malformed(offset: 56))
+    }
+
     @Test func lengthOfARecord() {
         #expect(failure { $0[26...27] = [0, 0] } == .malformed(offset: 24))
         #expect(failure { $0[26...27] = [3, 0] } == .malformed(offset: 24))

@@ -101,7 +101,7 @@ import Testing
         "DELETE FROM text WHERE id = 5",
         "UPDATE text SET (parent, name) = (SELECT parent, name FROM text WHERE id = 1) WHERE id = 3",
         "UPDATE text SET name = 'text' WHERE id = 3", "UPDATE text SET parent = 3 WHERE id = 3",
-        "UPDATE text SET parent = -1 WHERE id = 3",
+        "UPDATE text SET parent = -1 WHERE id = 3", "UPDATE text SET name = CAST('a/b' AS BLOB) WHERE id = 3",
         "UPDATE dependency SET change = -1 WHERE id = 1",
         "UPDATE dependency SET folded = 'much' WHERE id = 1",
         "UPDATE program SET executable = 1000000 WHERE id = 2",

@@ -89,10 +89,16 @@ public struct FanotifyEvent: Sendable {
         return start..<start + 16 + Int(size)
     }
 
-    /// Bytes up to the first NUL: the record is padded to a multiple of four.
+    /// Bytes up to the first NUL: the record is padded to a multiple of four. No kernel gives a name with a `/`, which
+    /// would make two paths of one.
     private static func name(_ bytes: RawSpan, _ start: Int, _ end: Int) throws(WireError) -> Range<Int> {
         var stop = start
-        while stop < end, try bytes.integer(at: stop, as: UInt8.self) != 0 { stop += 1 }
+        while stop < end {
+            let byte = try bytes.integer(at: stop, as: UInt8.self)
+            if byte == 0 { break }
+            if byte == UInt8(ascii: "/") { throw .malformed(offset: stop) }
+            stop += 1
+        }
         return start..<stop
     }
 }

@@ -92,9 +92,9 @@ public struct TextTree: ~Copyable, Sendable {
         return found == 0 ? nil : TextID(rawValue: found)
     }
 
-    /// Adds a node as it was stored; `nil` if it is there already, or if its parent is not.
+    /// Adds a node as it was stored; `nil` if it is there already, if its parent is not, or if its name is a path.
     public mutating func append(name: UnsafeRawBufferPointer, below parent: UInt32) -> TextID? {
-        guard parent < UInt32(nodes.count) else { return nil }
+        guard parent < UInt32(nodes.count), Self.lastSlash(name) == nil else { return nil }
         let known = count
         let number = node(parent, name)
         return count == known ? nil : number
