@@ -65,7 +65,7 @@ public struct Poller: ~Copyable {
     }
 }
 
-/// A descriptor by which one thread tells another's poller that there is something to do.
+/// A descriptor by which one thread signals another's poller that there is something to do.
 /// The corresponding C function is `eventfd`.
 public struct EventDescriptor: ~Copyable, Sendable {
     private let descriptor: FileDescriptor

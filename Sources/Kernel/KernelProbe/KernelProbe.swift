@@ -45,7 +45,7 @@ public struct KernelProbe: Sendable {
 }
 
 extension KernelProbe {
-    /// Looks once: tries each interface as the daemon would use it, and leaves nothing behind.
+    /// Probes once: tries each interface as the daemon would use it, and leaves nothing behind.
     public static func run() -> KernelProbe {
         var names = utsname()
         uname(&names)

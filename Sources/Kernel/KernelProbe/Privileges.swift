@@ -86,7 +86,7 @@ public struct KernelEnvironment: Equatable, Sendable {
         self.lockdown = lockdown
     }
 
-    /// Looks.
+    /// Reads that of this process.
     public static func read() -> KernelEnvironment {
         // The initial namespaces have these inodes since Linux 3.8 (PROC_USER_INIT_INO, PROC_PID_INIT_INO).
         KernelEnvironment(

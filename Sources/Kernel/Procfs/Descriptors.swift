@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 import SystemCalls
 
-/// What /proc/PID/fdinfo/N tells of any descriptor: the same for a file, a socket and a pipe.
+/// What /proc/PID/fdinfo/N says of any descriptor: the same for a file, a socket and a pipe.
 public struct DescriptorInformation: Equatable, Sendable {
     /// Open flags, as for open(2).
     public var flags: Int32

@@ -91,7 +91,7 @@ public enum SymbolicLink {
 
 /// What is known of a file without asking whoever serves it (`statx` with `AT_STATX_DONT_SYNC`).
 ///
-/// For a filesystem of this machine that is what stat(2) tells. For one of a FUSE or network server it is what
+/// For a filesystem of this machine that is what stat(2) reports. For one of a FUSE or network server it is what
 /// the kernel had learnt last: the call comes back at once, whether the server answers or not.
 public struct FileStatus: Equatable, Sendable {
     /// As `st_dev`.

@@ -112,7 +112,7 @@ public struct ProcessDirectory: ~Copyable {
     public borrowing func maps() -> [UInt8] { contents("maps", limit: 1 << 24) ?? [] }
 
     /// Whether any file or System V segment is mapped shared: a cheap question before `maps` is read for such.
-    /// `true` as well where the kernel cannot tell (before Linux 6.11).
+    /// `true` as well where the kernel does not say (before Linux 6.11).
     public borrowing func mayHaveSharedMappings() -> Bool {
         guard let file = try? directory.openRelative("maps", O_RDONLY) else { return false }
         return clinux_has_shared_mapping(file.number) == 0 || (errno != ENOENT && errno != ESRCH)
@@ -235,7 +235,7 @@ public struct ProcessDirectory: ~Copyable {
     }
 }
 
-/// What /proc/PID/stat tells of a process.
+/// What /proc/PID/stat says of a process.
 public struct ProcessStatus: Equatable, Sendable {
     /// The parent process.
     public var parent: Int32

@@ -1,4 +1,4 @@
-/// A System V object as a line of /proc/sysvipc tells it: a segment of shared memory, a set of semaphores or a
+/// A System V object as a line of /proc/sysvipc reports it: a segment of shared memory, a set of semaphores or a
 /// queue of messages. See sysvipc(7); the tables are those of the reader's own IPC namespace.
 public struct SystemVObject: Equatable, Sendable {
     /// A process that the kernel keeps in mind as having used the object.

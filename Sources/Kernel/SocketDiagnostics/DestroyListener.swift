@@ -11,7 +11,7 @@ import Wire
 /// `CAP_NET_ADMIN` there, and Linux 4.5 with `CONFIG_INET_DIAG`. Bytes are handed on as received, so
 /// that they can be recorded, and parsed elsewhere (`parse`).
 ///
-/// libmnl carries the socket. The receive itself is `recvfrom`: `mnl_socket_recvfrom` does not tell the
+/// libmnl carries the socket. The receive itself is `recvfrom`: `mnl_socket_recvfrom` does not report the
 /// sender, and one who is root in a container's namespace may send to a listener there.
 public struct DestroyListener: ~Copyable {
     private let socket: OpaquePointer
@@ -131,13 +131,13 @@ func setReceiveBuffer(_ number: Int32, _ bytes: Int32) throws(SystemError) {
     throw SystemError("setsockopt")
 }
 
-/// A socket that is no more, as a destroy notice tells it.
+/// A socket that is no more, as a destroy notice reports it.
 ///
 /// **Sockets that their own side gave up are reported in part.** When a program resets a connection
 /// (`SO_LINGER` of 0, then `close`), and when a connect fails, the kernel wipes the remote port, the local
 /// address unless it was bound, and all counters before the notice is made; cookie, local port and
 /// remote address stay (measured on Linux 6.18). A notice whose remote port is 0 is such a socket, a
-/// listening one, or one that was never connected. The other end of a reset connection is told in full.
+/// listening one, or one that was never connected. The other end of a reset connection is reported in full.
 public struct ClosedSocket: Equatable, Sendable {
     /// TCP or UDP.
     public let transport: TransportProtocol

@@ -28,7 +28,7 @@ public struct InetSocket: Equatable, Sendable {
     /// What a TCP socket carried so far.
     public let traffic: TCPTraffic?
 
-    /// The payload bytes a TCP socket received: exact, as a live socket's state tells whether the FIN
+    /// The payload bytes a TCP socket received: exact, as a live socket's state says whether the FIN
     /// that `traffic` may count was received.
     public var payloadReceived: UInt64? { traffic?.payloadReceived(countingFin: state.hasReceivedFin) }
 

@@ -9,7 +9,7 @@ import Wire
 /// It sees the network namespace that it was opened in, and no other (see `NetworkNamespace`). Unix
 /// sockets belong to the namespace that they were made in. Linux 3.3.
 ///
-/// libnl carries question and answer: it asks for the whole dump, checks lengths, and tells when the
+/// libnl carries question and answer: it asks for the whole dump, checks lengths, and reports when the
 /// kernel's tables changed meanwhile.
 public struct SocketQuery: ~Copyable {
     private let socket: OpaquePointer

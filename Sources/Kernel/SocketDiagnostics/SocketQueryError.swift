@@ -99,7 +99,7 @@ public struct UnavailableSocketTable: Error, Equatable, Sendable, CustomStringCo
 extension SocketQuery {
     /// Asks for nothing of each table, to see which of them answer. A module that can be loaded is loaded by this.
     ///
-    /// Without its module a dump is refused with ENOENT; that no destroy notice comes, nothing tells.
+    /// Without its module a dump is refused with ENOENT; that no destroy notice comes is reported nowhere.
     public mutating func unavailable() -> [UnavailableSocketTable] {
         var missing: [UnavailableSocketTable] = []
         for table in SocketTable.allCases {

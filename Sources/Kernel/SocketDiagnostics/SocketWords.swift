@@ -108,7 +108,7 @@ public struct TCPTraffic: Equatable, Sendable {
     /// Sequence numbers received and not read: payload, and one for a FIN (`idiag_rqueue`).
     public let unread: UInt32
 
-    /// The payload bytes received, as far as one notice alone tells: one figure or two neighbours.
+    /// The payload bytes received, as far as one notice alone says: one figure or two neighbours.
     public var payloadReceived: ClosedRange<UInt64> {
         if bytesReceived == 0 || (bytesReceived == 1 && dataSegmentsReceived == 0) { return 0...0 }
         return (bytesReceived - 1)...bytesReceived

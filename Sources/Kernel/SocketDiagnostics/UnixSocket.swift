@@ -17,7 +17,7 @@ public struct UnixSocket: Equatable, Sendable {
     /// The bound name: a path as the program gave it (which may be relative), without the NUL at its
     /// end; or an abstract name with its leading NUL; empty where there is none.
     public let name: [UInt8]
-    /// The file that a path is bound to (`UNIX_DIAG_VFS`): what tells which file a relative path meant.
+    /// The file that a path is bound to (`UNIX_DIAG_VFS`): what says which file a relative path meant.
     public let file: File?
     /// The owner's user id (`UNIX_DIAG_UID`, Linux 4.19).
     public let userID: UInt32?

@@ -2,7 +2,7 @@ import CLinux
 import Glibc
 public import SystemCalls
 
-/// What the kernel tells of processors that go offline and come online (`NETLINK_KOBJECT_UEVENT`).
+/// What the kernel reports of processors that go offline and come online (`NETLINK_KOBJECT_UEVENT`).
 ///
 /// A perf event of a processor falls silent for good when the processor goes offline, without an error, and does not
 /// come back with it: whoever reads rings has to open a new one.
@@ -70,7 +70,7 @@ public struct ProcessorEvents: ~Copyable, Sendable {
         return events
     }
 
-    /// Reads a message: `ACTION@PATH`, NUL, then `KEY=VALUE` with a NUL each; `nil` unless it tells that a processor
+    /// Reads a message: `ACTION@PATH`, NUL, then `KEY=VALUE` with a NUL each; `nil` unless it says that a processor
     /// came online or went offline.
     public static func parse(_ message: some Collection<UInt8>) -> Event? {
         let head = Array(message.prefix { $0 != 0 })

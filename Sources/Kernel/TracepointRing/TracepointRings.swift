@@ -6,12 +6,12 @@ import SystemCalls
 ///
 /// No BPF and no kprobe: `perf_event_open` and a mapped ring. The kernel writes an event into the ring
 /// of the processor that it happens on, and wakes nobody until a ring is as full as the watermark says;
-/// until then an event costs no wake-up, and `drain` finds it all the same. Readiness is told once for
+/// until then an event costs no wake-up, and `drain` finds it all the same. Readiness is reported once for
 /// each time the watermark is passed, even to a level-triggered poll.
 ///
 /// Needs `CAP_PERFMON` (Linux 5.8) or `CAP_SYS_ADMIN`. Events of all namespaces are seen; process ids
 /// are those of the namespace that this was made in. A processor that comes online later is not seen until
-/// `reopen`; `ProcessorEvents` tells of it.
+/// `reopen`; `ProcessorEvents` reports it.
 public struct TracepointRings: ~Copyable {
     private var rings: RingList
     private let filter: String?
@@ -22,7 +22,7 @@ public struct TracepointRings: ~Copyable {
     public let format: TracepointFormat
     /// Whether the kernel took the tracepoint's filter, if it has one.
     public let isFiltered: Bool
-    /// Whether `lost` can tell (Linux 6.0).
+    /// Whether `lost` is known (Linux 6.0).
     public let countsLoss: Bool
 
     /// Each ring's size in pages.

@@ -32,7 +32,7 @@ extension RecordStore {
 extension RecordStore {
     /// Reads what a store holds without writing to it; a daemon may be writing meanwhile.
     ///
-    /// The header is the one that the daemon stored last; a store that has none tells only its host's id.
+    /// The header is the one that the daemon stored last; a store that has none gives only its host's id.
     public static func read(_ path: String) throws(StoreError) -> DumpContents {
         var ledger = Ledger()
         let header = try read(path, into: &ledger)

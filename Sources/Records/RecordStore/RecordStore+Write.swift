@@ -6,7 +6,7 @@ extension RecordStore {
     ///
     /// On an error nothing is written and nothing is marked: the next call tries the same again.
     ///
-    /// `holds` tells when nothing is left; see `StoreSlice` for what stands in a part.
+    /// `holds` says when nothing is left; see `StoreSlice` for what stands in a part.
     ///
     /// - Parameters:
     ///   - most: rows of texts, programs, endpoints and records to write at most.

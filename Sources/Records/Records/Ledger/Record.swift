@@ -66,7 +66,7 @@ public struct Record: Sendable {
     private mutating func set(_ bit: UInt8, _ value: Bool) { flags = value ? flags | bit : flags & ~bit }
 }
 
-/// Payload bytes that went over connections that have ended or were looked at.
+/// Payload bytes that went over connections that have ended or were scanned.
 public struct Traffic: Hashable, Sendable {
     /// Bytes that the program sent.
     public var sent: UInt64

@@ -69,7 +69,7 @@ extension SeenKeys.Requirement {
     fileprivate static let process = Self(.host, .program, .pid, .start, .observed, .startObserved)
     fileprivate static let tombstone = Self(.host, .program, .relation, .change)
 
-    /// What tells one dependency of a relation from another.
+    /// What distinguishes one dependency of a relation from another.
     fileprivate static func identity(of relation: Relation) -> Self {
         switch relation {
         case .file: Self(.path)
