@@ -76,7 +76,9 @@ struct NameTable: ~Copyable {
         _ name: UnsafeRawBufferPointer, at place: Int, in bytes: UnsafeRawBufferPointer
     ) -> Bool {
         let count = Int(bytes.loadUnaligned(fromByteOffset: place + 4, as: UInt32.self))
-        guard count == name.count, let own = bytes.baseAddress, let other = name.baseAddress else { return false }
+        guard count == name.count, let own = bytes.baseAddress, let other = name.baseAddress else {
+            return false
+        }
         return memcmp(own + place + head, other, count) == 0
     }
 }
