@@ -114,7 +114,7 @@ struct ClientTests {
     }
 }
 
-/// A listener that answers its one client with whatever it is told.
+/// A listener that answers its one client with whatever it is given.
 final class RawListener: Sendable {
     private let socket: Box<FileDescriptor>
 

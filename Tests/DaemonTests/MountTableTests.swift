@@ -3,7 +3,7 @@ import Testing
 
 @testable import Daemon
 
-/// Where a path lies, told from the text of mountinfo alone.
+/// Where a path lies, by the text of mountinfo alone.
 @Suite struct MountTableTests {
     private static let text = """
         20 1 8:1 / / rw - ext4 /dev/sda1 rw

@@ -146,7 +146,7 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
         }
     }
 
-    /// Cut off anywhere: the error is told, and what stands before it is not lost.
+    /// Cut off anywhere: the error is reported, and what stands before it is not lost.
     @Test(arguments: [false, true]) func everyTruncation(_ hasLosses: Bool) throws {
         let whole = (hasLosses ? Recording.withLosses : Recording.sample).bytes
         var reader = try TraceReader(whole)

@@ -177,7 +177,7 @@ import TracepointRing
             }
             #expect(drained(Connections.records) == lost(5))
             script.lostFailure = code
-            // The records have told of 3 so far, and now of 4 more, of which 2 were counted.
+            // The records have reported 3 so far, and now of 4 more, of which 2 were counted.
             #expect(drained(Connections.lost(4)) == lost(2))
             script.lostFailure = nil
             script.lostInRings = 7

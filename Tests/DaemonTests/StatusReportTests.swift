@@ -36,11 +36,11 @@ private let hostile = [
         #expect(value["store"]?["path"]?.string == text)
         #expect(value["store"]?["error"]?.string == text)
         #expect(value["degraded"] == .array([.string(text), .string(text)]))
-        let told = try #require(value["sources"]?["a" + text])
-        #expect(told["mode"]?.string == text)
-        #expect(told["received"]?.integer == Int128(UInt64.max))
-        #expect(told["lost"]?.integer == 0)
-        #expect(told["b" + text]?.integer == 1)
+        let reported = try #require(value["sources"]?["a" + text])
+        #expect(reported["mode"]?.string == text)
+        #expect(reported["received"]?.integer == Int128(UInt64.max))
+        #expect(reported["lost"]?.integer == 0)
+        #expect(reported["b" + text]?.integer == 1)
     }
 
     @Test func everyField() throws {

@@ -6,13 +6,13 @@ import Testing
 @Suite struct StorePaceTests {
     private func turns(pending: Int, isWholeAfter turn: Int? = nil) -> [StorePace.Next] {
         var pace = StorePace()
-        var told: [StorePace.Next] = []
+        var answers: [StorePace.Next] = []
         repeat {
             // As many rows have changed as were written: there are always as many that wait.
             pace.begin(pending: pending)
-            told.append(pace.end(isWhole: told.count + 1 == turn))
-        } while told.last == .soon && told.count < 1000
-        return told
+            answers.append(pace.end(isWhole: answers.count + 1 == turn))
+        } while answers.last == .soon && answers.count < 1000
+        return answers
     }
 
     @Test func oneSliceTakesOneTurn() {

@@ -47,7 +47,7 @@ extension WatcherTests {
         }
     }
 
-    /// A filesystem that was set aside is tried again on an idle host, and what it brings is told at once.
+    /// A filesystem that was set aside is tried again on an idle host, and what it brings is reported at once.
     @Test func aFilesystemThatIsTriedAgain() throws {
         try withBench { bench in
             bench.script.filesystems.retryTime = bench.script.now + 60 * Self.second
@@ -353,7 +353,7 @@ extension WatcherTests {
             #expect(replay.header.time / 1_000_000 == live.header.time / 1_000_000)
             #expect(replay.header.addresses == live.header.addresses)
 
-            // Cut off anywhere, it says so, and no loss that was told before is missing.
+            // Cut off anywhere, it says so, and no loss that was reported before is missing.
             for length in stride(from: recording.count - 1, to: recording.count / 2, by: -97) {
                 guard var cut = try? Replay(Array(recording.prefix(length))) else { continue }
                 _ = cut.run()

@@ -42,7 +42,7 @@ import Testing
         #expect("\(error)".contains("`retinue-trace/23`; this version reads `retinue-trace/1`"))
     }
 
-    @Test func everyTruncationIsTold() {
+    @Test func everyTruncationIsReported() {
         // Where frames begin, and how many stand before.
         let starts = [16: 0, 16 + 17: 1, 16 + 17 + 13: 2]
         for length in 0..<Self.good.count {

@@ -260,7 +260,7 @@ struct GroupTests {
     }
 }
 
-/// How much waits, told without reading it.
+/// How much waits, found without reading it.
 @Suite(.privileged) struct WaitingTests {
     @Test func eventsAreCountedBeforeTheyAreRead() throws {
         let files = try ScratchFilesystem()

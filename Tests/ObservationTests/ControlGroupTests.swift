@@ -36,7 +36,7 @@ import Testing
             scene.lines == ["/usr/bin/below file /data/11 rw", "/usr/bin/inside file /data/10 rw"])
     }
 
-    @Test func aProgramStartedIsToldByWhoIsInside() {
+    @Test func aProgramStartedIsReportedByWhoIsInside() {
         var scene = scene()
         scene.fork(20, 30)
         scene.exec(30, "/usr/bin/cat", workload: "app.slice/web")

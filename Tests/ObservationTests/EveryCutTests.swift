@@ -18,7 +18,7 @@ import Testing
         var steps: [Step] = []
         /// What is true, written along with the steps.
         var truth: Set<String> = []
-        /// What cannot be told from the truth where one batch has it all: the kernel merges an open behind an exec
+        /// What cannot be distinguished from the truth where one batch has it all: the kernel merges an open behind an exec
         /// with a like one before it.
         var possible: Set<String> = []
         /// What may be recorded with evidence `inferred`, and never as exact unless it is true.

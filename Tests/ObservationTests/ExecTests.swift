@@ -186,7 +186,7 @@ import Testing
         #expect(scene.lines(of: "/usr/bin/cat").isEmpty)
     }
 
-    /// The exec was told after the cutoff, its chain is in the next batch; so are the events of a child
+    /// The exec was reported after the cutoff, its chain is in the next batch; so are the events of a child
     /// that the new image forks.
     @Test func anExecYoungerThanTheCutoffWaitsWithEverythingBehindIt() {
         var scene = Scene()
@@ -214,7 +214,7 @@ import Testing
         )
     }
 
-    /// `bash x.sh` was looked at in the batch that told its exec, and is gone when the exec's turn comes.
+    /// `bash x.sh` was read in the batch that reported its exec, and is gone when the exec's turn comes.
     @Test func whatWasReadOfAnImageWaitsWithItsExec() {
         var scene = Scene()
         scene.host.add(10, "/usr/bin/bash")
@@ -233,7 +233,7 @@ import Testing
     }
 
     /// The look is handed over at once, the exec came just behind the drain of the proc connector.
-    @Test func whatWasReadOfAnImageWaitsForItsExecToBeTold() {
+    @Test func whatWasReadOfAnImageWaitsForItsExecToBeReported() {
         var scene = Scene()
         scene.host.add(10, "/usr/bin/bash")
         scene.fork(10, 11)
@@ -405,7 +405,7 @@ import Testing
         scene.fork(20, 11)
         scene.open(11, "/etc/a")
         scene.interpret()
-        // The one event cannot be told apart; the next batch's can.
+        // The one event is ambiguous; the next batch's can.
         scene.open(11, "/etc/b")
         scene.interpret()
         #expect(scene.lines(of: "/usr/bin/env").contains("file /etc/a r"))

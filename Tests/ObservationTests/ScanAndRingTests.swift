@@ -202,7 +202,7 @@ import Testing
             scene.transition(77, 30, .synSent, .established, other, server)
             scene.transition(77, 30, .lastAck, .close, other, server)
             _ = scene.tick(1_500_000_000)
-            // Something is told all the time, only not yet of the first.
+            // Something is reported all the time, only not yet of the first.
             if index == 0 { scene.closure(Endpoint(client.address, port: 9), none, sent: 0, received: 0) }
             scene.interpret()
         }

@@ -54,7 +54,7 @@ struct Scene: ~Copyable {
                 workload: workload.map { Array($0.utf8) }, network: network))
     }
 
-    /// A look at an image whose exec is told at a time that may lie ahead.
+    /// A look at an image whose exec is reported at a time that may lie ahead.
     mutating func look(_ pid: Int32, _ file: String, _ script: String, at time: UInt64) {
         batch.images.append(
             ImageFacts(pid: pid, time: time, executable: Array(file.utf8), script: Array(script.utf8)))

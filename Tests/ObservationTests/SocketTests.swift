@@ -104,8 +104,8 @@ import Testing
         #expect(awaited == 0)
     }
 
-    /// A busy processor tells of the ends that it has seen seconds after another one: what is told late, after others'
-    /// notices have told of younger ends, is no connection of its own.
+    /// A busy processor reports the ends that it has seen seconds after another one: what is reported late, after others'
+    /// notices have reported younger ends, is no connection of its own.
     @Test(arguments: [false, true]) func aNoticeThatIsVeryLate(isConnectedAnew: Bool) {
         var scene = scene()
         scene.transition(10, 5, .close, .listen, wildcard, none)

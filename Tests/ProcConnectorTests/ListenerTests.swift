@@ -9,8 +9,8 @@ import Testing
 /// this test made.
 @Suite(.serialized, .privileged)
 struct ListenerTests {
-    /// What a listener told until now.
-    private struct Told {
+    /// What a listener has received until now.
+    private struct Received {
         var events: [ProcessEvent] = []
         var others = 0
         var overruns = 0
@@ -49,7 +49,7 @@ struct ListenerTests {
     }
 
     @Test(arguments: [true, false])
-    func spawnedChildrenAreToldExactly(registrationFilter: Bool) throws {
+    func spawnedChildrenAreReportedExactly(registrationFilter: Bool) throws {
         let connector = try ProcConnector(.lifecycle, registrationFilter: registrationFilter)
         let filtering = connector.filtering
         #expect(filtering == (registrationFilter ? .registration : .socketFilter))
@@ -58,34 +58,34 @@ struct ListenerTests {
         for _ in 0..<101 { pids.insert(try spawn()) }
         let after = Clock.monotonic()
         #expect(pids.count == 101)
-        var told = Told()
-        try told.drain(connector)
+        var received = Received()
+        try received.drain(connector)
         for kind in [ProcessEvent.Kind.fork, .exec, .exit] {
-            #expect(told.pids(kind, of: pids) == pids.sorted())
+            #expect(received.pids(kind, of: pids) == pids.sorted())
         }
-        let forks = told.events.filter { $0.kind == .fork && pids.contains($0.pid) }
+        let forks = received.events.filter { $0.kind == .fork && pids.contains($0.pid) }
         #expect(forks.allSatisfy { $0.parent == getpid() })
         // In the order of each life, on the monotonic clock.
         for pid in pids {
-            let life = told.events.filter { $0.pid == pid }
+            let life = received.events.filter { $0.pid == pid }
             #expect(life.map(\.kind) == [.fork, .exec, .exit])
             #expect(life.map(\.time) == life.map(\.time).sorted())
             #expect(life.allSatisfy { (before...after).contains($0.time) })
         }
-        #expect(told.others == 0)
-        #expect(told.overruns == 0)
+        #expect(received.others == 0)
+        #expect(received.overruns == 0)
     }
 
-    @Test func childrenThatOnlyForkAreTold() throws {
+    @Test func childrenThatOnlyForkAreReported() throws {
         let connector = try ProcConnector(.lifecycle)
         var pids: Set<Int32> = []
         for _ in 0..<101 { pids.insert(clinux_make_and_reap_child()) }
         #expect(pids.count == 101)
-        var told = Told()
-        try told.drain(connector)
-        #expect(told.pids(.fork, of: pids) == pids.sorted())
-        #expect(told.pids(.exit, of: pids) == pids.sorted())
-        #expect(told.pids(.exec, of: pids) == [])
+        var received = Received()
+        try received.drain(connector)
+        #expect(received.pids(.fork, of: pids) == pids.sorted())
+        #expect(received.pids(.exit, of: pids) == pids.sorted())
+        #expect(received.pids(.exec, of: pids) == [])
     }
 
     /// The numbers count on without a gap on each processor as long as nothing is filtered out or lost;
@@ -93,9 +93,9 @@ struct ListenerTests {
     @Test func sequencesGrowOnEachProcessor() throws {
         let connector = try ProcConnector(.lifecycle)
         for _ in 0..<23 { _ = try spawn() }
-        var told = Told()
-        try told.drain(connector)
-        for (_, events) in Dictionary(grouping: told.events, by: \.processor) {
+        var received = Received()
+        try received.drain(connector)
+        for (_, events) in Dictionary(grouping: received.events, by: \.processor) {
             let numbers = events.map(\.sequence)
             #expect(zip(numbers, numbers.dropFirst()).allSatisfy { $1 &- $0 >= 1 && $1 &- $0 < 1 << 20 })
         }
@@ -111,12 +111,12 @@ struct ListenerTests {
         }
         // Something that must come, so that silence means what it should.
         let child = clinux_make_and_reap_child()
-        var told = Told()
-        try told.drain(connector)
-        #expect(told.pids(.fork, of: [child]) == [child])
+        var received = Received()
+        try received.drain(connector)
+        #expect(received.pids(.fork, of: [child]) == [child])
         // The parser would count an event of a thread among these.
-        #expect(told.others == 0)
-        #expect(!told.events.contains { $0.pid == getpid() && $0.kind != .exec })
+        #expect(received.others == 0)
+        #expect(!received.events.contains { $0.pid == getpid() && $0.kind != .exec })
     }
 
     @Test(arguments: [true, false])
@@ -125,26 +125,26 @@ struct ListenerTests {
         var pids: Set<Int32> = []
         for _ in 0..<23 { pids.insert(try spawn()) }
         for _ in 0..<23 { _ = clinux_make_and_reap_child() }
-        var told = Told()
-        try told.drain(connector)
-        #expect(told.pids(.exec, of: pids) == pids.sorted())
-        #expect(told.events.allSatisfy { $0.kind == .exec })
-        #expect(told.others == 0)
+        var received = Received()
+        try received.drain(connector)
+        #expect(received.pids(.exec, of: pids) == pids.sorted())
+        #expect(received.events.allSatisfy { $0.kind == .exec })
+        #expect(received.others == 0)
     }
 
     /// More than the buffer holds: the kernel says so, and tells what comes afterwards.
-    @Test func overrunIsToldAndReceivingGoesOn() throws {
+    @Test func overrunIsReportedAndReceivingGoesOn() throws {
         let connector = try ProcConnector(.lifecycle, receiveBuffer: 4096)
         for _ in 0..<101 { _ = clinux_make_and_reap_child() }
-        var told = Told()
-        try told.drain(connector)
-        #expect(told.overruns >= 1)
-        #expect(told.events.count < 202)
-        let overruns = told.overruns
+        var received = Received()
+        try received.drain(connector)
+        #expect(received.overruns >= 1)
+        #expect(received.events.count < 202)
+        let overruns = received.overruns
         let child = clinux_make_and_reap_child()
-        try told.drain(connector)
-        #expect(told.pids(.fork, of: [child]) == [child])
-        #expect(told.overruns == overruns)
+        try received.drain(connector)
+        #expect(received.pids(.fork, of: [child]) == [child])
+        #expect(received.overruns == overruns)
     }
 
     @Test(arguments: [true, false])
@@ -156,7 +156,7 @@ struct ListenerTests {
         #expect(isProven)
     }
 
-    /// A listener to whom no forks are told must not think that they are.
+    /// A listener to whom no forks are reported must not think that they are.
     @Test func deliveryIsNotProvenByOtherEvents() throws {
         let connector = try ProcConnector(.execOnly)
         let isProven = connector.provesDelivery()
@@ -169,16 +169,16 @@ struct ListenerTests {
         do {
             let second = try ProcConnector(.execOnly)
             child = try spawn()
-            var told = Told()
-            try told.drain(second)
-            #expect(told.pids(.exec, of: [child]) == [child])
-            #expect(told.pids(.fork, of: [child]) == [])
+            var received = Received()
+            try received.drain(second)
+            #expect(received.pids(.exec, of: [child]) == [child])
+            #expect(received.pids(.fork, of: [child]) == [])
         }
         // The end of one listener is not the end of the other.
         let later = try spawn()
-        var told = Told()
-        try told.drain(first)
-        for pid in [child, later] { #expect(told.pids(.fork, of: [pid]) == [pid]) }
+        var received = Received()
+        try received.drain(first)
+        for pid in [child, later] { #expect(received.pids(.fork, of: [pid]) == [pid]) }
     }
 
     @Test func socketClosesOnExecAndDoesNotBlock() throws {

@@ -174,7 +174,7 @@ private let queueTable = """
         for length in 0...whole.count { #expect(SharedMapping.parse(Array(whole.prefix(length))).count <= 5) }
     }
 
-    /// Whatever a process is told to have mapped, a slower reading of the same bytes finds as much.
+    /// Whatever a process is said to have mapped, a slower reading of the same bytes finds as much.
     @Test func hostile() {
         hostileInputs(from: [bytes(Self.maps)], count: 6_000, seed: 43) { input in
             let found = SharedMapping.parse(input)

@@ -39,7 +39,7 @@ import Testing
         }
     }
 
-    @Test func anotherLockIsWaitedForAndThenTold() throws {
+    @Test func anotherLockIsWaitedForAndThenReported() throws {
         try withTemporaryFolder { folder in
             let path = folder + "/store.db"
             try makeStore(path)

@@ -6,7 +6,7 @@ import Testing
 
 @Suite(.serialized, .enabled(if: isRoot, "needs root: the kernel tells of other processes' sockets"))
 struct DestroyListenerTests {
-    /// 23 connections: each end is told once, with the bytes that it carried.
+    /// 23 connections: each end is reported once, with the bytes that it carried.
     @Test(arguments: [AF_INET, AF_INET6], Closing.allCases)
     func connections(family: Int32, closing: Closing) throws {
         let listener = try DestroyListener()
@@ -119,11 +119,11 @@ struct DestroyListenerTests {
         let cookie = Loopback.cookie(of: client)
         #expect(Loopback.connect(client, to: port) == ECONNREFUSED)
         Loopback.close(client)
-        let told = try listener.sockets(1) { $0.cookie == cookie }
-        #expect(told.count == 1)
-        #expect(told.first?.local.port != 0)
-        #expect(told.first?.local.isUnspecified == true)
-        #expect(told.first?.remote == address(AF_INET, 0))
+        let received = try listener.sockets(1) { $0.cookie == cookie }
+        #expect(received.count == 1)
+        #expect(received.first?.local.port != 0)
+        #expect(received.first?.local.isUnspecified == true)
+        #expect(received.first?.remote == address(AF_INET, 0))
     }
 
     /// Who is root in a container may send to sockets there, and join in the groups.
@@ -154,11 +154,11 @@ struct DestroyListenerTests {
         let real = Loopback.socket(AF_INET, clinux_SOCK_STREAM)
         let cookie = Loopback.cookie(of: real)
         Loopback.close(real)
-        let told = try listener.sockets(1) { $0.cookie == cookie || $0.cookie == 0x5a5a_5a5a_5a5a_5a5a }
-        #expect(told.map(\.cookie) == [cookie])
+        let received = try listener.sockets(1) { $0.cookie == cookie || $0.cookie == 0x5a5a_5a5a_5a5a_5a5a }
+        #expect(received.map(\.cookie) == [cookie])
     }
 
-    @Test func overrunIsTold() throws {
+    @Test func overrunIsReported() throws {
         let listener = try DestroyListener(receiveBuffer: 1)
         let server = Loopback.bound(AF_INET, clinux_SOCK_DGRAM)
         for _ in 0..<300 { _ = Loopback.connected(AF_INET, clinux_SOCK_DGRAM, to: Loopback.port(of: server)) }

@@ -125,7 +125,7 @@ enum Loopback {
     ) -> (port: UInt16, client: UInt64, server: UInt64) {
         let client = connected(family, to: port(of: server))
         let peer = accepted(server)
-        let told = (port(of: client), cookie(of: client), cookie(of: peer))
+        let ends = (port(of: client), cookie(of: client), cookie(of: peer))
         send(up, from: client, to: peer)
         send(down, from: peer, to: client)
         switch closing {
@@ -146,12 +146,12 @@ enum Loopback {
             close(client)
             awaitEnd(peer)
         }
-        return told
+        return ends
     }
 }
 
 extension DestroyListener {
-    /// Receives until so many sockets that `isWanted` were told, and then a little longer.
+    /// Receives until so many sockets that `isWanted` were reported, and then a little longer.
     borrowing func sockets(
         _ count: Int, where isWanted: (ClosedSocket) -> Bool
     ) throws -> [ClosedSocket] {

@@ -4,7 +4,7 @@ import SocketDiagnostics
 import SystemCalls
 import Testing
 
-@Suite(.serialized, .enabled(if: isRoot, "needs root: cgroups and owners of sockets are told to root alone"))
+@Suite(.serialized, .enabled(if: isRoot, "needs root: cgroups and owners of sockets are shown to root alone"))
 struct SocketQueryTests {
     @Test(arguments: [(AF_INET, AddressFamily.v4), (AF_INET6, .v6)])
     func listeningSocket(family: Int32, asked: AddressFamily) throws {
@@ -141,7 +141,7 @@ struct SocketQueryTests {
         #expect(expected.isDisjoint(with: try query.inet(.v4, .tcp, states: .listening).map(\.inode)))
     }
 
-    @Test func refusalIsTold() throws {
+    @Test func refusalIsReported() throws {
         var query = try SocketQuery()
         for _ in 0..<2 {
             #expect {

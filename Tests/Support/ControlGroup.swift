@@ -1,6 +1,6 @@
 import Foundation
 
-/// A control group (version 2) of its own for a workload, so that its records can be told from those of
+/// A control group (version 2) of its own for a workload, so that its records can be distinguished from those of
 /// everything else that happens on the host.
 package final class ControlGroup {
     /// The folder of the group.

@@ -12,7 +12,7 @@ import Testing
         #expect(tokens(poller) == [])
         try second.put([1])
         #expect(tokens(poller) == [23])
-        // Level-triggered: it is told until it was read.
+        // Level-triggered: it is reported until it was read.
         #expect(tokens(poller) == [23])
         try first.put([1])
         #expect(tokens(poller) == [23, 0xffff_ffff_0000_0017])
@@ -71,7 +71,7 @@ import Testing
         try poller.remove(table.number)
     }
 
-    @Test func pollerWaitsAsLongAsItIsTold() throws {
+    @Test func pollerWaitsForItsTimeout() throws {
         let poller = try Poller()
         let before = Clock.monotonic()
         #expect(tokens(poller, timeout: 23) == [])

@@ -58,16 +58,16 @@ import Wire
         sctp[28 + 30] = 132
         var mptcp = Fixtures.connecting
         mptcp[28 + 30...28 + 31] = [6, 1]
-        var stranger = Fixtures.connecting
-        stranger[28] = 0xee
+        var foreign = Fixtures.connecting
+        foreign[28] = 0xee
         #expect(try parse(sctp, layout).transitions.isEmpty)
         #expect(try parse(mptcp, layout).transitions.map(\.transport) == [262])
-        #expect(try parse(stranger, layout).transitions.isEmpty)
-        #expect(try parse(sctp + stranger + Fixtures.connecting, layout).transitions.count == 1)
+        #expect(try parse(foreign, layout).transitions.isEmpty)
+        #expect(try parse(sctp + foreign + Fixtures.connecting, layout).transitions.count == 1)
     }
 
     /// Another tracepoint's events on the same ring need not be as long as ours.
-    @Test func aShortStrangerIsSkipped() throws {
+    @Test func aShortForeignEventIsSkipped() throws {
         let short = hex(
             """
             09000000 0100 2000  // perf_event_header: PERF_RECORD_SAMPLE, misc, size

@@ -21,7 +21,7 @@ def aligned(title, heads, rows):
     return "\n".join(lines) + "\n"
 
 
-def told(results, name, case, watcher, quantities):
+def reported(results, name, case, watcher, quantities):
     """Medians as cells; a quantity is (name, scale, digits)."""
     return [number(results.median(name, case, watcher, quantity), scale, digits)
             for quantity, scale, digits in quantities]
@@ -38,13 +38,13 @@ def opens(results):
         mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("backlog", 1, 0), ("behind", 1e3, 0),
                 ("cpu_per_open", 1e6, 2), ("store_cpu_per_open", 1e6, 2)]
         rows.append([f"{kind} {number(int(rate)) if rate != '0' else 'unpaced'}",
-                     *told(results, "opens", beside, "unwatched", [("achieved", 1, 0)]),
-                     *told(results, "opens", beside, "discard", [("achieved", 1, 0)]),
-                     *told(results, "opens", case, "retinue", [("achieved", 1, 0)]),
+                     *reported(results, "opens", beside, "unwatched", [("achieved", 1, 0)]),
+                     *reported(results, "opens", beside, "discard", [("achieved", 1, 0)]),
+                     *reported(results, "opens", case, "retinue", [("achieved", 1, 0)]),
                      held(results, case),
-                     *told(results, "opens", case, "retinue", mine),
-                     *told(results, "opens", beside, "discard", [("cpu_per_open", 1e6, 2)]),
-                     *told(results, "opens", case, "retinue", [("peak", 1 / MIB, 1)])])
+                     *reported(results, "opens", case, "retinue", mine),
+                     *reported(results, "opens", beside, "discard", [("cpu_per_open", 1e6, 2)]),
+                     *reported(results, "opens", case, "retinue", [("peak", 1 / MIB, 1)])])
     return aligned("Opens of distinct files a second", heads, rows) if rows else ""
 
 
@@ -73,13 +73,13 @@ def rates(results, name, title, operation, extra):
     heads = [operation, "unwatched /s", "retinue /s", *(head for head, *_ in extra)]
     rows = [[case, number(results.median(name, case, "unwatched", "achieved")),
              number(results.median(name, case, "retinue", "achieved")),
-             *told(results, name, case, "retinue", [quantity for _, *quantity in extra])]
+             *reported(results, name, case, "retinue", [quantity for _, *quantity in extra])]
             for case in results.cases(name)]
     return aligned(title, heads, rows) if rows else ""
 
 
 def listed(results, name, title, first, columns):
-    rows = [[case, *told(results, name, case, "retinue", [quantity for _, *quantity in columns])]
+    rows = [[case, *reported(results, name, case, "retinue", [quantity for _, *quantity in columns])]
             for case in results.cases(name)]
     return aligned(title, [first, *(head for head, *_ in columns)], rows) if rows else ""
 
@@ -108,5 +108,5 @@ def text(results):
             ("wake-ups", "wakeups", 1, 0), ("CPU ms", "cpu", 1e3, 2), ("RSS MiB", "resident", 1 / MIB, 1)]),
     ]
     release = platform.release().split("-")[0]
-    return f"Linux {release}, medians of the rounds. README.md tells what the columns mean.\n\n" + "\n".join(
+    return f"Linux {release}, medians of the rounds. README.md says what the columns mean.\n\n" + "\n".join(
         part for part in parts if part)

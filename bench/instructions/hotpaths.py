@@ -128,9 +128,9 @@ class Bench:
         path = f"{self.folder}/list.csv"
         for sets in (500, 1000):
             with open(path, "wb") as file:
-                told = subprocess.run([f"{self.folder}/generate", "--sets", str(sets), "--shape", "chain"],
+                reported = subprocess.run([f"{self.folder}/generate", "--sets", str(sets), "--shape", "chain"],
                                       stdout=file, stderr=subprocess.PIPE, check=True, text=True).stderr
-            answer = dict(line.split(" ", 1) for line in told.splitlines())
+            answer = dict(line.split(" ", 1) for line in reported.splitlines())
             host, program = answer["start"].split(",", 1)
             command = [self.retinue, "group", f"{host}:{program}", "--from", path, "--symmetric", "--format", "csv"]
             counts.append(self.average(command))

@@ -133,7 +133,7 @@ def connections(batches, size):
 
 
 def closures(batches, size):
-    """Connections of which only the end is told: one notice each, attributed to who waits at the port."""
+    """Connections of which only the end is reported: one notice each, attributed to who waits at the port."""
     trace = servers()
     number = 0
     for size in [LARGEST, LARGEST] + [size] * batches:

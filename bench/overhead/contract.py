@@ -52,7 +52,7 @@ class Report:
 
 class Workload:
     """One kind of work. Its binary has a name of its own within 15 bytes, and its files a folder of their own, so
-    that facts of workloads that ran one after the other under one watcher can be told apart."""
+    that facts of workloads that ran one after the other under one watcher can be distinguished."""
 
     name: str  # "open-32"
     family: str  # files, processes, sockets or software

@@ -135,7 +135,7 @@ def legend(style):
 
 
 def completeness(workloads):
-    """What a watcher costs against what it tells, of opens: added time to the right, share named rightly upwards."""
+    """What a watcher costs against what it reports, of opens: added time to the right, share named rightly upwards."""
     opens = {name: watchers for name, watchers in workloads.items() if name.startswith("open")}
     names = [name for name in names_of(opens) if name != NULL]
     style = styles(names)

@@ -17,7 +17,7 @@ class Row(NamedTuple):
     named: int
     pid_only: int
     misnamed: int
-    told_lost: Optional[int]  # of all workloads of the family and round together; empty: the watcher never says
+    reported_lost: Optional[int]  # of all workloads of the family and round together; empty: the watcher never says
     written_bytes: int  # likewise
 
     @property
@@ -30,7 +30,7 @@ class Row(NamedTuple):
 
     @property
     def silent(self):
-        return max(0, self.missing - (self.told_lost or 0))
+        return max(0, self.missing - (self.reported_lost or 0))
 
 
 _READ = {int: int, float: float, str: str, Optional[int]: lambda text: int(text) if text else None}

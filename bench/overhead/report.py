@@ -31,8 +31,8 @@ class Measured:
         self.cpu = intervals.spread(row.cpu_seconds / row.operations for row in rows).median
         self.memory = intervals.spread(row.peak_bytes for row in rows).median
         self.written = intervals.spread(row.written_bytes for row in rows).median
-        told = [row.told_lost for row in rows if row.told_lost is not None]
-        self.lost = sum(told) if told else None
+        reported = [row.reported_lost for row in rows if row.reported_lost is not None]
+        self.lost = sum(reported) if reported else None
 
     def total(self, field):
         return sum(getattr(row, field) for row in self.rows)
@@ -104,14 +104,14 @@ def cost(watcher, found):
             "-" if own else duration(found.cpu), "-" if own or not found.memory else size(found.memory)]
 
 
-def told(watcher, found):
+def reported(watcher, found):
     return [watcher, f"{found.total('caused'):,}", f"{found.total('named'):,}", share(found.share),
             f"{found.total('pid_only'):,}", f"{found.total('misnamed'):,}",
             "-" if found.lost is None else f"{found.lost:,}", f"{found.total('silent'):,}", size(found.written)]
 
 
 COST = ["", "time, by baseline's", "added per operation", "watcher's CPU per op.", "its memory"]
-TOLD = ["", "caused", "named", "", "pid only", "misnamed", "told lost*", "silently missed", "output*"]
+REPORTED = ["", "caused", "named", "", "pid only", "misnamed", "reported lost*", "silently missed", "output*"]
 
 
 def workload_lines(name, watchers, about):
@@ -128,7 +128,7 @@ def workload_lines(name, watchers, about):
     reporting = {watcher: found for watcher, found in watchers.items() if watcher not in (BASELINE, NULL)}
     if any(found.total("caused") for found in reporting.values()):
         yield ""
-        yield from table(TOLD, [told(watcher, found) for watcher, found in reporting.items()])
+        yield from table(REPORTED, [reported(watcher, found) for watcher, found in reporting.items()])
     yield ""
 
 
@@ -164,7 +164,7 @@ def machine_lines(about):
         for start in range(0, len(packages), 4):
             yield "  " + ", ".join(packages[start:start + 4])
     if about.get("quick"):
-        yield "A quick run: it tells whether everything works. Its times say nothing."
+        yield "A quick run: it shows whether everything works. Its times say nothing."
 
 
 EXPLANATION = """\
@@ -172,12 +172,12 @@ Each watched run is paired with the baseline's of the same round; the figures ar
 95 % confidence interval [bootstrap, 2,000 resamples, fixed seed]. ~ marks a ratio whose interval holds 1: no
 difference is shown. Facts are counted over all rounds together. Opens and execs count once for each distinct
 program and object, forks, connects and accepts every time. Silently missed: not named at all, and more than the
-watcher says it lost or could not name. * of all workloads of the family together; "-" under "told lost": it never
+watcher says it lost or could not name. * of all workloads of the family together; "-" under "reported lost": it never
 says. auditd and strace get a tenth of the calls of files and sockets."""
 
 
 def tables(rows, about):
-    yield "What watching costs, and what it tells"
+    yield "What watching costs, and what it reports"
     yield ""
     yield from machine_lines(about)
     yield ""
@@ -208,7 +208,7 @@ def tables(rows, about):
 
 
 def write(folder):
-    """Everything that can be told from the raw numbers."""
+    """Everything that follows from the raw numbers."""
     folder = Path(folder)
     rows = raw.read(folder / "raw.csv")
     file = folder / "machine.json"

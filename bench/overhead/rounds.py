@@ -78,13 +78,13 @@ def sittings(workloads):
 
 
 class Bench:
-    def __init__(self, watched, output, processors, quick=False, timeout=120, tell=print):
+    def __init__(self, watched, output, processors, quick=False, timeout=120, say=print):
         self.watched, self.output, self.processors = watched, output, processors
-        self.quick, self.timeout, self.tell = quick, timeout, tell
+        self.quick, self.timeout, self.say = quick, timeout, say
         self.settling = 0.2 if quick else 2.0  # at most, in seconds
         self.folders = {}  # workload -> what it has prepared, kept from one start to the next
         self.rows = []
-        self.problems = []  # everything that went wrong, told in the results
+        self.problems = []  # everything that went wrong, reported in the results
         self.broken = []  # those of them that are this project's fault, not a peer's
 
     def operations(self, workload, watcher):
@@ -116,7 +116,7 @@ class Bench:
         # A peer may break, or slow a workload down until its time is up: that is a result.
         if watcher.name in (BASELINE, NULL, RETINUE) or type(what) is Failure:
             self.broken.append(problem)
-        self.tell(f"  problem: {problem}")
+        self.say(f"  problem: {problem}")
 
     def _sit(self, sitting, watcher, number, workloads):
         """One start of a watcher: its rows, one for each workload that succeeded."""
@@ -169,10 +169,10 @@ class Bench:
     def _row(self, sitting, watcher, number, workload, measured, score, report):
         operations, seconds, cpu, peak = measured
         return Row(sitting.family, number, workload.name, watcher.name, operations, seconds, cpu, peak, score.caused,
-                   score.named, score.pid_only, score.misnamed, told_lost(report), report.written_bytes)
+                   score.named, score.pid_only, score.misnamed, reported_lost(report), report.written_bytes)
 
     def _run(self, sitting, watcher, workload, folder):
-        """Operations and seconds as the workload tells them, processor time and memory of the watcher."""
+        """Operations and seconds as the workload reports them, processor time and memory of the watcher."""
         command = [str(part) for part in workload.command(folder, self.operations(workload, watcher))]
         processors = self.processors.workload(sitting.unpinned)
         pinned = ["taskset", "-c", ",".join(map(str, sorted(processors))), *command]
@@ -184,15 +184,15 @@ class Bench:
         else:
             wrapped = command
         before = usage.settle(watcher.processes(), self.settling)
-        with tempfile.TemporaryFile() as told, tempfile.TemporaryFile() as errors:
+        with tempfile.TemporaryFile() as reported, tempfile.TemporaryFile() as errors:
             with place.pinned(processors):
-                child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=told, stderr=errors,
+                child = subprocess.Popen(wrapped, stdin=subprocess.DEVNULL, stdout=reported, stderr=errors,
                                          env=os.environ | {"LC_ALL": "C"} | watcher.environment(),
                                          start_new_session=True)
             with place.pinned(self.processors.watcher(sitting.unpinned)):
                 wrapper_seconds, wrapper_peak = self._wait(child, workload, around)
-            told.seek(0), errors.seek(0)
-            answer, complaint = told.read().decode(errors="replace"), errors.read().decode(errors="replace")
+            reported.seek(0), errors.seek(0)
+            answer, complaint = reported.read().decode(errors="replace"), errors.read().decode(errors="replace")
         if child.returncode != 0:
             raise Failure(f"{workload.name} ended with {child.returncode}: {' '.join(complaint.split())[-300:]}")
         operations, seconds = self._answer(workload, answer)
@@ -234,8 +234,8 @@ class Bench:
         return operations, seconds
 
 
-def told_lost(report):
-    """What it says itself it does not tell; None where it never says."""
+def reported_lost(report):
+    """What it says itself it does not report; None where it never says."""
     return None if report.lost is None else report.lost + report.unnamed
 
 
@@ -254,5 +254,5 @@ def lapses(caused, report):
     if report.lost:
         return []
     found = scoring.scores({name: held_to(facts) for name, facts in caused.items()}, report)
-    return [f"{name}: Retinue named {score.named} of {score.caused} facts and told no loss"
+    return [f"{name}: Retinue named {score.named} of {score.caused} facts and reported no loss"
             for name, score in found.items() if score.named < score.caused]

@@ -20,7 +20,7 @@ class Score:
         return self.caused - self.named - self.pid_only - self.misnamed
 
     def silent(self, lost):
-        """Missing facts of which the watcher gave no hint: more than it told lost."""
+        """Missing facts of which the watcher gave no hint: more than it reported lost."""
         return max(0, self.missing - (lost or 0))
 
 

@@ -78,7 +78,7 @@ static inline ssize_t clinux_send_message(int socket, const void *bytes, size_t 
 }
 
 // Receives one datagram without blocking; `*descriptor` is the one that came along, or -1, and
-// `*flags` tells what was cut off (MSG_TRUNC, MSG_CTRUNC).
+// `*flags` says what was cut off (MSG_TRUNC, MSG_CTRUNC).
 static inline ssize_t clinux_receive_message(int socket, void *bytes, size_t count, int *descriptor,
                                              int *flags) {
     struct iovec piece = {.iov_base = bytes, .iov_len = count};

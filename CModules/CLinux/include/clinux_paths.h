@@ -28,7 +28,7 @@ static inline int clinux_openat2(int dirfd, const char *path, uint64_t flags, ui
 struct clinux_status {
     uint64_t device; // as st_dev
     uint64_t inode;
-    uint64_t mount; // identity of the mount; 0 where the kernel does not tell (before Linux 5.8)
+    uint64_t mount; // identity of the mount; 0 where the kernel does not say (before Linux 5.8)
     uint32_t mode;
     uint32_t links;
 };

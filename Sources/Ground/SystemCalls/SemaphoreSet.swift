@@ -1,6 +1,6 @@
 import CLinux
 
-/// What semctl(2) tells of a set of System V semaphores, which no file under /proc does.
+/// What semctl(2) says of a set of System V semaphores, which no file under /proc does.
 public enum SemaphoreSet {
     /// The process that last operated on a semaphore, changed its value or waited for zero with success; 0 if
     /// none did, or none of this pid namespace. It may be gone, and its number another's.

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Open addressing with linear probing. A slot of `Slot`'s width (`UInt32` or `UInt64`) holds a number and, in the
 /// bits that are left, a part of the hash, the tag: the things lie all over the memory, and a tag that differs spares
-/// a look at one that only shares the way. Numbers begin at 1; a free slot is 0. With `UInt32` slots a number takes
+/// reading one that only shares the way. Numbers begin at 1; a free slot is 0. With `UInt32` slots a number takes
 /// only the bits that the size of the table needs, so numbers must be dense: none is larger than the count. With
 /// `UInt64` slots it takes 32 bits, and may be anything (the place of an entry in an arena) but 0.
 ///

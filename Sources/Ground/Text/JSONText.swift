@@ -114,3 +114,107 @@ extension UnsafeRawBufferPointer {
         return UnsafeRawBufferPointer(rebasing: self[..<end]).first(0x7f, from: offset) ?? end
     }
 }
+
+/// What stands at a place in bytes that should be UTF-8 (The Unicode Standard, table 3-7).
+public enum UTF8Form: Equatable, Sendable {
+    /// A well-formed sequence of this many bytes.
+    case valid(Int)
+    /// This many bytes that no well-formed sequence starts with: what one U+FFFD replaces.
+    case invalid(Int)
+
+    /// Looks at `bytes[offset]` and what follows; `offset` must lie inside.
+    @inlinable @inline(__always)
+    public init(_ bytes: UnsafeRawBufferPointer, at offset: Int) {
+        let lead = bytes[offset]
+        if lead < 0x80 {
+            self = .valid(1)
+            return
+        }
+        // The second byte's range shuts out overlong forms, surrogates and what lies beyond U+10FFFF.
+        let (length, second): (Int, ClosedRange<UInt8>)
+        switch lead {
+        case 0xc2...0xdf: (length, second) = (2, 0x80...0xbf)
+        case 0xe0: (length, second) = (3, 0xa0...0xbf)
+        case 0xed: (length, second) = (3, 0x80...0x9f)
+        case 0xe1...0xef: (length, second) = (3, 0x80...0xbf)
+        case 0xf0: (length, second) = (4, 0x90...0xbf)
+        case 0xf1...0xf3: (length, second) = (4, 0x80...0xbf)
+        case 0xf4: (length, second) = (4, 0x80...0x8f)
+        default:
+            self = .invalid(1)
+            return
+        }
+        guard offset + 1 < bytes.count, second.contains(bytes[offset + 1]) else {
+            self = .invalid(1)
+            return
+        }
+        for index in 2..<max(length, 2) {
+            guard offset + index < bytes.count, (0x80...0xbf).contains(bytes[offset + index]) else {
+                self = .invalid(index)
+                return
+            }
+        }
+        self = .valid(length)
+    }
+}
+
+/// Looking at eight bytes at a time, as in "Bit Twiddling Hacks" (hasless, haszero): most text is plain,
+/// and says so eight times as fast.
+public enum EightBytes {
+    @inlinable @inline(__always)
+    static var ones: UInt64 { 0x0101_0101_0101_0101 }
+    @inlinable @inline(__always)
+    static var tops: UInt64 { 0x8080_8080_8080_8080 }
+
+    /// Whether any byte is a control, a quote, a backslash or not ASCII. DEL counts as plain.
+    @inlinable @inline(__always)
+    public static func needsEscaping(_ word: UInt64) -> Bool {
+        let quote = word ^ (ones &* 0x22)
+        let backslash = word ^ (ones &* 0x5c)
+        let below = (word &- ones &* 0x20) & ~word
+        let quotes = (quote &- ones) & ~quote
+        let backslashes = (backslash &- ones) & ~backslash
+        return (below | quotes | backslashes | word) & tops != 0
+    }
+
+    /// Whether any byte is `byte`.
+    @inlinable @inline(__always)
+    public static func contain(_ byte: UInt8, _ word: UInt64) -> Bool {
+        let difference = word ^ (ones &* UInt64(byte))
+        return (difference &- ones) & ~difference & tops != 0
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    /// End of the plain bytes (neither control, quote, backslash nor beyond ASCII) that start at `offset`.
+    @inlinable @inline(__always)
+    public func endOfPlain(from offset: Int) -> Int {
+        var end = offset
+        while end + 8 <= count, !EightBytes.needsEscaping(loadUnaligned(fromByteOffset: end, as: UInt64.self))
+        {
+            end += 8
+        }
+        while end < count {
+            let byte = self[end]
+            if byte < 0x20 || byte == 0x22 || byte == 0x5c || byte >= 0x80 { break }
+            end += 1
+        }
+        return end
+    }
+
+    /// Offset of the first `byte` at or behind `offset`.
+    @inlinable
+    public func first(_ byte: UInt8, from offset: Int) -> Int? {
+        var offset = offset
+        while offset + 8 <= count,
+            !EightBytes.contain(byte, loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+        {
+            offset += 8
+        }
+        while offset < count {
+            if self[offset] == byte { return offset }
+            offset += 1
+        }
+        return nil
+    }
+}

@@ -42,11 +42,14 @@ struct ConnectionTable: ~Copyable {
 
     /// A hash above the position plus one of the first that waits under a tuple; 0 is free. Half of them
     /// stay free: most look-ups are for a tuple that is not there, and end at a free one.
+    ///
+    /// No `HashIndex`: every connection leaves again, and to close the hole behind it takes where the entries after it
+    /// belong; here the slots themselves say so, and no tuple is read.
     private var slots = [UInt64](repeating: 0, count: 1024)
     private var used = 0
     private var waiting: [Waiting] = []
     private var free: UInt32 = 0
-    private let mixing = Mixing()
+    private let seeded = SeededHash()
 
     /// Takes out the counterpart that has waited longest; if there is none, lets this end wait.
     mutating func meet(_ tuple: Tuple, _ side: Side, _ end: End) -> End? {
@@ -115,7 +118,7 @@ struct ConnectionTable: ~Copyable {
     private func hash(_ tuple: Tuple) -> UInt64 {
         let addresses = UInt64(tuple.client) << 32 | UInt64(tuple.server)
         let ports = UInt64(tuple.clientPort) << 16 | UInt64(tuple.serverPort)
-        return mixing.hash(addresses, UInt64(tuple.scope) << 32 | ports) & 0xffff_ffff
+        return seeded(addresses, UInt64(tuple.scope) << 32 | ports) & 0xffff_ffff
     }
 
     /// Frees a slot and closes the hole that it would leave in the way of others (Knuth, 6.4, R).

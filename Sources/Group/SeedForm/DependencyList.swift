@@ -224,72 +224,53 @@ struct TimeSpan {
 /// The rows, each once, in the order in which they first appeared.
 struct RowTable: ~Copyable {
     private(set) var rows: [Row] = []
-    /// A hash above the position plus one of a row; 0 is free. The hash spares looking at most rows that
-    /// are not meant, and at all of them when the table grows.
-    private var slots = [UInt64](repeating: 0, count: 1024)
-    private let mixing = Mixing()
+    /// Positions of rows, plus one.
+    private var index = HashIndex<UInt32>()
+    private let hash = SeededHash()
 
     /// Notes an observation.
     @inline(__always)
     mutating func note(_ key: Row.Key, access: Access = [], _ span: TimeSpan) {
-        let hash = hash(key)
-        if let position = position(key, hash) {
+        let found = search(key)
+        if found.number != 0 {
+            let position = Int(found.number) - 1
             rows[position].count += 1
             rows[position].access.formUnion(access)
             rows[position].span.add(span)
         } else {
-            insert(Row(key: key, access: access, isRepeated: false, count: 1, span: span), hash)
+            insert(Row(key: key, access: access, isRepeated: false, count: 1, span: span), at: found)
         }
     }
 
-    private mutating func insert(_ row: Row, _ hash: UInt64) {
+    private mutating func insert(_ row: Row, at place: HashIndex<UInt32>.Place) {
         var row = row
         row.isRepeated = hasSameColumns(row.key)
         rows.append(row)
-        if rows.count * 4 > slots.count * 3 { grow() }
-        place(hash << 32 | UInt64(UInt32(rows.count)))
+        index.insert(UInt32(rows.count), row.key.spread(hash), at: place)
+        if index.isFull { index.grow { rows[Int($0) - 1].key.spread(hash) } }
     }
 
     private func hasSameColumns(_ key: Row.Key) -> Bool {
         var other = key
         for relation in [Row.Relation.file, .spawn, .connect] where relation != key.relation {
             other.relation = relation
-            if position(other, hash(other)) != nil { return true }
+            if search(other).number != 0 { return true }
         }
         return false
     }
 
     @inline(__always)
-    private func position(_ key: Row.Key, _ hash: UInt64) -> Int? {
-        var slot = Int(truncatingIfNeeded: hash & 0xffff_ffff) & (slots.count - 1)
-        while slots[slot] != 0 {
-            if slots[slot] >> 32 == hash & 0xffff_ffff {
-                let position = Int(slots[slot] & 0xffff_ffff) - 1
-                if rows[position].key == key { return position }
-            }
-            slot = (slot + 1) & (slots.count - 1)
-        }
-        return nil
+    private func search(_ key: Row.Key) -> HashIndex<UInt32>.Place {
+        index.search(key.spread(hash)) { rows[Int($0) - 1].key == key }
     }
+}
 
+extension Row.Key {
     @inline(__always)
-    private func hash(_ key: Row.Key) -> UInt64 {
-        let paths = UInt64(key.pathA.rawValue) << 32 | UInt64(key.pathB)
-        let hosts = UInt64(key.machineA) << 32 | UInt64(key.hostB)
+    fileprivate func spread(_ hash: SeededHash) -> UInt64 {
+        let paths = UInt64(pathA.rawValue) << 32 | UInt64(pathB)
+        let hosts = UInt64(machineA) << 32 | UInt64(hostB)
         // Machines are few: their numbers leave the top for the relation.
-        return mixing.hash(paths, hosts ^ UInt64(key.relation.rawValue) << 61)
-    }
-
-    @inline(__always)
-    private mutating func place(_ entry: UInt64) {
-        var slot = Int(entry >> 32) & (slots.count - 1)
-        while slots[slot] != 0 { slot = (slot + 1) & (slots.count - 1) }
-        slots[slot] = entry
-    }
-
-    private mutating func grow() {
-        let old = slots
-        slots = [UInt64](repeating: 0, count: old.count * 2)
-        for entry in old where entry != 0 { place(entry) }
+        return hash(paths, hosts ^ UInt64(relation.rawValue) << 61)
     }
 }

@@ -1,7 +1,7 @@
 import CLinux
 public import Wire
 
-/// Something that happened to a process, as the kernel's proc connector tells it.
+/// Something that happened to a process, as the kernel's proc connector reports it.
 public struct ProcessEvent: Hashable, Sendable {
     /// What happened.
     public enum Kind: UInt8, Sendable {

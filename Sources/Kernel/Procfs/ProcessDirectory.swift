@@ -112,7 +112,7 @@ public struct ProcessDirectory: ~Copyable {
     public borrowing func maps() -> [UInt8] { contents("maps", limit: 1 << 24) ?? [] }
 
     /// Whether any file or System V segment is mapped shared: a cheap question before `maps` is read for such.
-    /// `true` as well where the kernel cannot tell (before Linux 6.11).
+    /// `true` as well where the kernel does not say (before Linux 6.11).
     public borrowing func mayHaveSharedMappings() -> Bool {
         guard let file = try? directory.openRelative("maps", O_RDONLY) else { return false }
         return clinux_has_shared_mapping(file.number) == 0 || (errno != ENOENT && errno != ESRCH)
@@ -232,5 +232,55 @@ public struct ProcessDirectory: ~Copyable {
             let file = try directory.openRelative(name, O_RDONLY)
             return try file.readAll(limit: limit)
         } catch { return nil }
+    }
+}
+
+/// What /proc/PID/stat says of a process.
+public struct ProcessStatus: Equatable, Sendable {
+    /// The parent process.
+    public var parent: Int32
+    /// Start, in clock ticks since boot.
+    public var startTicks: UInt64
+    /// Whether it is a kernel thread (`PF_KTHREAD` in `flags`).
+    public var isKernelThread: Bool
+    /// The state letter (`Z` is a zombie).
+    public var state: UInt8
+
+    /// Reads the line. The name in its second field may hold blanks and parentheses: the fields behind
+    /// it start after the *last* closing parenthesis.
+    public init?(parsing bytes: [UInt8]) {
+        guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
+        let fields = bytes[(close + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
+        // state ppid pgrp session tty tpgid flags …, starttime is the 20th behind the name.
+        guard fields.count >= 20, let state = fields[0].first,
+            let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
+            let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
+            let start = UInt64(String(decoding: fields[19], as: UTF8.self))
+        else { return nil }
+        self.state = state
+        self.parent = parent
+        isKernelThread = flags & 0x0020_0000 != 0
+        startTicks = start
+    }
+}
+
+/// The processes there are.
+public enum ProcessList {
+    /// Pids under /proc at this moment, in no particular order; none if it cannot be read.
+    public static func pids() -> [Int32] { (try? read()) ?? [] }
+
+    /// The same; fails with EMFILE and the like.
+    public static func read() throws(SystemError) -> [Int32] {
+        guard let stream = opendir("/proc") else { throw SystemError("opendir") }
+        defer { closedir(stream) }
+        var result: [Int32] = []
+        while let entry = readdir(stream) {
+            let pid = withUnsafeBytes(of: &entry.pointee.d_name) { bytes -> Int32? in
+                guard let first = bytes.first, (48...57).contains(first) else { return nil }
+                return Int32(String(decoding: bytes.prefix { $0 != 0 }, as: UTF8.self))
+            }
+            if let pid { result.append(pid) }
+        }
+        return result
     }
 }

@@ -1,3 +1,7 @@
+import CLinux
+import Glibc
+import SystemCalls
+
 /// A tracepoint to attach to: its name, and which of its events to let through.
 public struct Tracepoint: Sendable {
     /// The folder under tracefs' `events`, such as `sock`.
@@ -22,4 +26,101 @@ public struct Tracepoint: Sendable {
     public static let socketState = Tracepoint(
         group: "sock", name: "inet_sock_set_state",
         filter: "(protocol == 6 || protocol == 262) && newstate != 3 && newstate != 4 && newstate != 9")
+}
+
+/// Why tracepoints cannot be read here.
+public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// There is no tracefs, neither mounted nor to be had: the kernel lacks `CONFIG_FTRACE`, or
+    /// `CAP_SYS_ADMIN` is missing.
+    case noTracefs(SystemError)
+    /// The kernel does not have the tracepoint, or its `format` file cannot be read.
+    case missing(SystemError)
+    /// The `format` file is not what this program understands.
+    case format(FormatError)
+    /// `perf_event_open` was refused.
+    case refused(SystemError)
+    /// The ring could not be mapped.
+    case unmapped(SystemError)
+    /// Another system call failed on the way.
+    case system(SystemError)
+
+    /// The `errno` value of the call that failed; `nil` where none did.
+    public var code: Int32? {
+        switch self {
+        case .noTracefs(let error), .missing(let error), .refused(let error), .unmapped(let error),
+            .system(let error):
+            error.code
+        case .format: nil
+        }
+    }
+
+    /// What happened, and what to do.
+    public var description: String {
+        switch self {
+        case .noTracefs(let error):
+            return "no tracefs (\(error)): run as root, on a kernel with CONFIG_FTRACE"
+        case .missing(let error):
+            return "no such tracepoint in this kernel (\(error)): it needs Linux 4.16 and CONFIG_INET"
+        case .format(let error): return "the tracepoint's format is not understood: \(error)"
+        case .refused(let error):
+            let hint =
+                error.code == EACCES || error.code == EPERM
+                ? "needs CAP_PERFMON or CAP_SYS_ADMIN, and no security module against it"
+                : "the kernel needs CONFIG_PERF_EVENTS"
+            return "perf events refused (\(error)): \(hint)"
+        case .unmapped(let error):
+            return "the event ring cannot be mapped (\(error)): use a smaller one, "
+                + "raise kernel.perf_event_mlock_kb, or run with CAP_IPC_LOCK"
+        case .system(let error): return "tracepoint: \(error)"
+        }
+    }
+}
+
+/// The tracefs, wherever it is; if nowhere, a detached mount of it that only this process has.
+struct TraceFileSystem: ~Copyable {
+    private let events: FileDescriptor
+
+    /// Finds the folder of events.
+    init() throws(TracepointError) {
+        for path in ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"] {
+            if let events = try? FileDescriptor.open(path, O_RDONLY | O_DIRECTORY) {
+                self.events = events
+                return
+            }
+        }
+        do throws(SystemError) {
+            events = try Self.detached().openRelative("events", O_RDONLY | O_DIRECTORY)
+        } catch {
+            throw .noTracefs(error)
+        }
+    }
+
+    /// Reads the `format` file of a tracepoint.
+    borrowing func format(of tracepoint: Tracepoint) throws(TracepointError) -> TracepointFormat {
+        let bytes: [UInt8]
+        do throws(SystemError) {
+            let path = "\(tracepoint.group)/\(tracepoint.name)/format"
+            bytes = try events.openRelative(path, O_RDONLY).readAll(limit: 1 << 17)
+        } catch {
+            throw .missing(error)
+        }
+        do throws(FormatError) {
+            return try TracepointFormat(bytes)
+        } catch {
+            throw .format(error)
+        }
+    }
+
+    /// A mount that appears in no namespace and goes with its descriptor (Linux 5.2).
+    /// The corresponding C functions are `fsopen`, `fsconfig` and `fsmount`.
+    private static func detached() throws(SystemError) -> FileDescriptor {
+        let flags = UInt32(clinux_FSOPEN_CLOEXEC)
+        let context = FileDescriptor(owning: try systemCall("fsopen") { clinux_fsopen("tracefs", flags) })
+        let number = context.number
+        _ = try systemCall("fsconfig") {
+            clinux_fsconfig(number, UInt32(clinux_FSCONFIG_CMD_CREATE), nil, nil, 0)
+        }
+        let mount = try systemCall("fsmount") { clinux_fsmount(number, UInt32(clinux_FSMOUNT_CLOEXEC), 0) }
+        return FileDescriptor(owning: mount)
+    }
 }

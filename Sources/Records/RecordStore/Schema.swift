@@ -1,3 +1,6 @@
+import CSQLite
+import Records
+
 /// The tables of a store. Numbers are those of the ledger; 0 stands for none.
 ///
 /// Byte strings are blobs: SQLite's text must be UTF-8, and paths need not be. No index but the rows'
@@ -141,5 +144,24 @@ extension String {
     fileprivate func dropping(_ columns: String) -> String {
         precondition(hasSuffix(columns + ")"), "another form than was thought")
         return dropLast(columns.count + 1) + ")"
+    }
+}
+
+extension RecordStore {
+    /// Brings the tables of an earlier version into the present form, in one transaction: whoever is interrupted
+    /// leaves the store as it was. What is stored means the same behind it; the numbers of texts are new ones.
+    static func migrate(_ connection: borrowing Connection, from version: Int32) throws(StoreError) {
+        var ledger = Ledger()
+        try connection.execute("BEGIN IMMEDIATE")
+        do throws(StoreError) {
+            try StoredLedger.load(from: connection, version, into: &ledger)
+            try Schema.replace(connection)
+            // Made for the new tables, and gone before the transaction ends.
+            try WriteStatements(connection).stageAll(&ledger)
+            try connection.execute("COMMIT")
+        } catch {
+            if !connection.isIdle { try? connection.execute("ROLLBACK") }
+            throw error
+        }
     }
 }

@@ -78,7 +78,7 @@ public enum StoreError: Error, Equatable, Sendable, CustomStringConvertible {
             sqlite3_errmsg(database).map { String(cString: $0) } ?? String(cString: sqlite3_errstr(code))
         switch code & 0xff {
         case SQLITE_NOTADB: return .notADatabase
-        // SQLite says both with one code; only the words tell the tables' text from the pages.
+        // SQLite says both with one code; only the words distinguish the tables' text from the pages.
         case SQLITE_CORRUPT where message.hasPrefix("malformed database schema"):
             return .malformedSchema(message)
         case SQLITE_CORRUPT: return .corrupt(message)

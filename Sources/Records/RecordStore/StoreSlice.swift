@@ -231,7 +231,7 @@ extension RecordStore {
         if slice.part.isEnd { committed = nil }
     }
 
-    /// Leaves the file as it was before the transaction. Where even that fails, the next BEGIN tells; a full disk may
+    /// Leaves the file as it was before the transaction. Where even that fails, the next BEGIN shows it; a full disk may
     /// have done it already.
     private mutating func rollBack() {
         if !connection.isIdle { try? connection.execute("ROLLBACK") }

@@ -161,7 +161,7 @@ private struct TraceReader {
         if kind == .other { return }
         for letter in writes ? ["r", "w"] as [Character] : ["r"] {
             process.opened.insert(Expectation.Use(path: path, letter: letter))
-            // Before the first exec that counts there is no program, but its image will be told.
+            // Before the first exec that counts there is no program, but its image will be reported.
             let program = process.image ?? ProgramName(executable: "")
             let fact = FileFact(program: program, path: path, letter: letter)
             process.sinceFork?.append(fact)
@@ -216,7 +216,7 @@ private struct TraceReader {
         }
         guard names.count == 2 else { return }
         // What was opened below a folder that then got another name is now found there: an open that
-        // cannot be ordered against the rename may be told under both.
+        // cannot be ordered against the rename may be reported under both.
         for fact in result.facts.opens.union(result.facts.directories)
         where fact.path.hasPrefix(names[0] + "/") {
             let path = names[1] + fact.path.dropFirst(names[0].count)

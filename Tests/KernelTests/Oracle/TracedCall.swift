@@ -17,7 +17,7 @@ struct TracedCall: Equatable {
     var end: Int
 }
 
-/// What a line of a trace told.
+/// What a line of a trace says.
 enum TraceEvent: Equatable {
     case call(TracedCall)
     /// A thread ended.

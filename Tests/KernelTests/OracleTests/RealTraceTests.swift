@@ -21,7 +21,7 @@ extension KernelTests {
                 #expect(opens.contains("r \(folder)/\(name)"), "\(name)")
             }
             #expect(opens.contains("w \(folder)/fourth"))
-            #expect(!opens.contains("r \(folder)/link"), "the path of what it links to is told")
+            #expect(!opens.contains("r \(folder)/link"), "the path of what it links to is reported")
             let script = ProgramName(
                 executable: realPath("/usr/bin/\(shell)"), script: folder + "/pipelines.sh")
             let sort = ProgramName(executable: "/usr/bin/sort")

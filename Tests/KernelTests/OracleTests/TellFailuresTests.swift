@@ -3,7 +3,7 @@ import TestSupport
 import Testing
 
 /// The script behind `make test` that repeats at the end of a long log what failed.
-@Suite("failures told again")
+@Suite("failures repeated")
 struct TellFailuresTests {
     private func tell(_ log: String, status: Int32) throws -> (ending: Child.Ending, text: String) {
         try withTemporaryFolder { folder in
@@ -18,9 +18,9 @@ struct TellFailuresTests {
 
     @Test func successIsLeftAsItIs() throws {
         let log = "✔ Test one() passed after 0.001 seconds.\nerror: of a program under test\n"
-        let told = try tell(log, status: 0)
-        #expect(told.ending == .exited(0))
-        #expect(told.text == log)
+        let answer = try tell(log, status: 0)
+        #expect(answer.ending == .exited(0))
+        #expect(answer.text == log)
     }
 
     @Test func issuesStandAtTheEndOnceMore() throws {
@@ -35,10 +35,10 @@ struct TellFailuresTests {
             ↳ /// What the suite is about.
 
             """
-        let told = try tell(log, status: 7)
-        #expect(told.ending == .exited(7))
+        let answer = try tell(log, status: 7)
+        #expect(answer.ending == .exited(7))
         #expect(
-            told.text == log + """
+            answer.text == log + """
 
                 What failed:
                 ✘ Test one() recorded an issue at A.swift:1:1: Expectation failed: 1 == 2
@@ -47,7 +47,7 @@ struct TellFailuresTests {
                 """)
     }
 
-    @Test func aCrashIsToldWithTheTestThatItHitIn() throws {
+    @Test func aCrashIsReportedWithTheTestThatItHitIn() throws {
         let log = """
             ◇ Test one() started.
             ✔ Test one() passed after 0.001 seconds.
@@ -57,10 +57,10 @@ struct TellFailuresTests {
             error: Exited with unexpected signal code 4
 
             """
-        let told = try tell(log, status: 1)
-        #expect(told.ending == .exited(1))
+        let answer = try tell(log, status: 1)
+        #expect(answer.ending == .exited(1))
         #expect(
-            told.text == log + """
+            answer.text == log + """
 
                 What failed:
                 A/B.swift:3: Fatal error: Index out of range
@@ -79,9 +79,9 @@ struct TellFailuresTests {
             ◇ Test case passing 1 argument n → "✔ Test two(n:) with 1 test case passed after 1 seconds.
 
             """
-        let told = try tell(log, status: 1)
+        let answer = try tell(log, status: 1)
         #expect(
-            told.text == log + """
+            answer.text == log + """
 
                 What failed:
                 ✘ Test one(n:) recorded an issue at A.swift:1:1: 1 == 2
@@ -92,8 +92,8 @@ struct TellFailuresTests {
 
     @Test func coloursHideNothing() throws {
         let issue = "Test one() recorded an issue at A.swift:1:1: 1 == 2\n"
-        let told = try tell("\u{1b}[91m✘\u{1b}[0m " + issue, status: 1)
-        #expect(told.text.hasSuffix("\nWhat failed:\n✘ " + issue))
+        let answer = try tell("\u{1b}[91m✘\u{1b}[0m " + issue, status: 1)
+        #expect(answer.text.hasSuffix("\nWhat failed:\n✘ " + issue))
     }
 
     @Test func aCommandThatDoesNotExistIsAFailure() throws {

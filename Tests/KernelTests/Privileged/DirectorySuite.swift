@@ -43,7 +43,7 @@ extension KernelTests {
             for name in ["a/one", "a/two", "b/three"] {
                 #expect(records.files("\(folder)/\(name)").first?.access == "rw", "\(name)")
             }
-            // Not b/one: that is where the file is now, and it may be told.
+            // Not b/one: that is where the file is now, and it may be reported.
             for name in ["b/two", "a/three"] {
                 #expect(records.files("\(folder)/\(name)").isEmpty, "\(name)")
             }

@@ -14,7 +14,7 @@ extension KernelTests {
         /// Every kind of connection at once: from one to the other, inside one, and in the other the very
         /// same addresses and ports by programs of the first one's control group.
         ///
-        /// What the kernel lost on a busy machine is told as a gap, and figures are exact where there is none.
+        /// What the kernel lost on a busy machine is reported as a gap, and figures are exact where there is none.
         @Test(.timeLimit(.minutes(5)))
         func eachIsAHostOfItsOwn() throws {
             for _ in 0..<5 where try Self.isPlayedWithoutLoss() { return }
@@ -242,7 +242,7 @@ extension KernelTests {
             private let count: UInt64
 
             /// What another host has received: the kernel counts the FIN of a connection as a byte, and
-            /// whether it did cannot always be told of one end alone.
+            /// whether it did cannot always be known of one end alone.
             func isThere(_ bytes: UInt64) -> Bool { (there - count...there + count).contains(bytes) }
             func isBack(_ bytes: UInt64) -> Bool { (back - count...back + count).contains(bytes) }
 

@@ -1,5 +1,5 @@
 // Puts itself into a control group, then becomes another program: so that the program is in the group
-// from its first instruction, and the records of a test can be told from those of the rest of the host.
+// from its first instruction, and the records of a test can be distinguished from those of the rest of the host.
 //
 //   enter FOLDER-OF-THE-GROUP PROGRAM [ARGUMENT...]
 //

@@ -6,7 +6,7 @@
 //   sharer remove KEY NAME      removes whatever is there
 //
 // KEY is that of System V shared memory, semaphores (a set of three) and a message queue; there is a private
-// segment besides, whose id the first one prints and the second one is told. /NAME is shared memory, a
+// segment besides, whose id the first one prints and the second one is given. /NAME is shared memory, a
 // semaphore and a message queue as POSIX has them. The first one works the first semaphore of the set and
 // sends the message, the second one works the second semaphore and receives it; the first one has the shared
 // memory mapped, without a descriptor, the second one has a descriptor alone.

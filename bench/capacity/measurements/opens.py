@@ -16,7 +16,7 @@ RATES = {True: (100_000, 0),
 
 
 class Backlog(threading.Thread):
-    """Looks at the queue while events come: it is the queue's length that tells who falls behind."""
+    """Reads the queue while events come: it is the queue's length that shows who falls behind."""
 
     def __init__(self, queues):
         super().__init__(daemon=True)
@@ -52,7 +52,7 @@ def opened(bench, watcher, folder, names, opens, rate):
     return quantities
 
 
-def told(bench, dump, case, names):
+def reported(bench, dump, case, names):
     """Holds a dump against what was caused: every name, or a gap."""
     missing = names - len(dump.files)
     lost = bench.results.lost(dump, "fanotify")
@@ -73,7 +73,7 @@ def with_retinue(bench, folder, case, names, opens, rate, round):
         store = daemon.processor_seconds() - store
         path, _ = daemon.dump()
         dump = Dump(path, folder=folder)
-        missing, lost = told(bench, dump, f"{case} at {rate or 'any rate'}", min(names, opens))
+        missing, lost = reported(bench, dump, f"{case} at {rate or 'any rate'}", min(names, opens))
         bench.results.add("opens", f"{case} {rate}", "retinue", round, **quantities, received=received,
                           missing=missing, lost=lost, resident_before=resident, peak=daemon.memory("VmHWM"),
                           store_cpu_per_open=None if bench.quick else store / opens)

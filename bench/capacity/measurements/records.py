@@ -25,9 +25,9 @@ def measure(bench, round):
             missing = count - len(dump.files)
             bench.results.check(not missing or bench.results.lost(dump, "fanotify"),
                                 f"records: {missing} of {count} files are not in the dump")
-            told = dump.header["contents"]
-            bench.results.check(told["dependencies"] + told["gaps"] == dump.lines,
-                                f"records: the header tells of {told}, the dump has {dump.lines} lines")
+            reported = dump.header["contents"]
+            bench.results.check(reported["dependencies"] + reported["gaps"] == dump.lines,
+                                f"records: the header promises {reported}, the dump has {dump.lines} lines")
             ledger = daemon.status()["memory"]["ledger"]
             # What else happens on the machine makes records too.
             records = dump.lines - earlier.lines

@@ -87,7 +87,7 @@ __attribute__((format(printf, 1, 2))) static void append(const char *format, ...
     int length = vsnprintf(line, sizeof line, format, arguments);
     va_end(arguments);
     if (length <= 0 || (size_t)length >= sizeof line) return;
-    if (write(descriptor, line, (size_t)length) != length) return;  // nobody to tell
+    if (write(descriptor, line, (size_t)length) != length) return;  // nobody to report to
 }
 
 static void record_open(const char *path, int writable) {

@@ -1,4 +1,4 @@
-// Starts a thread and waits for its end, OPERATIONS times: it tells no watcher anything about dependencies.
+// Starts a thread and waits for its end, OPERATIONS times: it shows no watcher anything about dependencies.
 
 #include "common.h"
 #include <pthread.h>

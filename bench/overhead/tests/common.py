@@ -36,12 +36,12 @@ class Sleepy(Workload):
         self.finished += 1
 
 
-class Told(Watcher):
+class Reported(Watcher):
     """Reports what it was given."""
 
     families = ("files", "processes", "sockets", "software")
 
-    def __init__(self, name="told", report=None):
+    def __init__(self, name="reported", report=None):
         self.name, self.title, self._report = name, f"{name} 1.0", report or Report()
         self.started = self.stopped = 0
 

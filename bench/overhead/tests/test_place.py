@@ -20,8 +20,8 @@ class Pinning(unittest.TestCase):
     def test_what_is_started_within_inherits_and_the_runner_gets_its_own_back(self):
         before = os.sched_getaffinity(0)
         with place.pinned({max(before)}):
-            told = subprocess.run(["nproc"], stdout=subprocess.PIPE, text=True).stdout
-        self.assertEqual(told.strip(), "1")
+            reported = subprocess.run(["nproc"], stdout=subprocess.PIPE, text=True).stdout
+        self.assertEqual(reported.strip(), "1")
         self.assertEqual(os.sched_getaffinity(0), before)
 
 

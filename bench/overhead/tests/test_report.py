@@ -19,7 +19,7 @@ def small():
         rows.append(row(round=number, seconds=seconds, watcher="baseline-again"))
         rows.append(row(round=number, seconds=2 * seconds, watcher="w", named=16, cpu_seconds=0.0005,
                         peak_bytes=3 << 20))
-        rows.append(row(round=number, seconds=1.25 * seconds, watcher="retinue", named=30, told_lost=2))
+        rows.append(row(round=number, seconds=1.25 * seconds, watcher="retinue", named=30, reported_lost=2))
         for watcher, factor in (("baseline", 1), ("retinue", 1.5)):
             rows.append(row(family="software", workload="make", operations=1, round=number, watcher=watcher,
                             seconds=factor * seconds, caused=0))
@@ -75,8 +75,8 @@ class Tables(unittest.TestCase):
         self.assertEqual(report.share(1.0), "100.0 %")
 
     def test_durations(self):
-        told = [report.duration(value) for value in (2.5, 0.0421, 1e-3, 999.9e-6, 512e-9, 0.0, -20e-9)]
-        self.assertEqual(told, ["2.50 s", "42.1 ms", "1.00 ms", "1.00 ms", "512 ns", "0.00 ns", "-20.0 ns"])
+        reported = [report.duration(value) for value in (2.5, 0.0421, 1e-3, 999.9e-6, 512e-9, 0.0, -20e-9)]
+        self.assertEqual(reported, ["2.50 s", "42.1 ms", "1.00 ms", "1.00 ms", "512 ns", "0.00 ns", "-20.0 ns"])
 
 
 class Pictures(unittest.TestCase):

@@ -15,8 +15,8 @@ def forked(program):
 
 
 class Scoring(unittest.TestCase):
-    def score(self, caused, told, lost=None):
-        return scoring.scores({"it": Counter(caused)}, Report(facts=Counter(told), lost=lost))["it"]
+    def score(self, caused, reported, lost=None):
+        return scoring.scores({"it": Counter(caused)}, Report(facts=Counter(reported), lost=lost))["it"]
 
     def test_named(self):
         found = self.score({opened("p"): 1}, {opened("p"): 1})

@@ -51,7 +51,7 @@ class BpftraceCount(Bpftrace):
     probes = {"files": FILES, "processes": PROCESSES, "sockets": SOCKETS}
 
     def report(self):
-        # It does not tell that a map was full, so of its losses it says nothing.
+        # It does not report that a map was full, so of its losses it says nothing.
         report = Report(written_bytes=self.written())
         with open(self.folder / "lines", errors="surrogateescape", newline="\n") as lines:
             for line in lines:

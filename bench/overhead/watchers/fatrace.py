@@ -43,7 +43,7 @@ class Fatrace(Tried):
         self.process = None
 
     def report(self):
-        # It tells of no loss that the kernel told it of, but of each file that it could not look up.
+        # It reports no loss that the kernel reported to it, but of each file that it could not look up.
         failures = text_of(self.folder / "watcher.err").count("open_by_handle_at")
         report = Report(lost=failures or None, written_bytes=size_of(self.folder))
         with open(self.folder / "lines", errors="surrogateescape", newline="\n") as lines:

@@ -36,7 +36,7 @@ class Preload(Tried):
         pass
 
     def report(self):
-        report = Report()  # it never tells of a loss: what does not go by way of libc is not seen
+        report = Report()  # it never reports a loss: what does not go by way of libc is not seen
         path = self.folder / "lines"
         if not path.exists():
             return report

@@ -66,7 +66,7 @@ class Retinue(Tried):
                     sources = record["sources"].values()
                     header_lost = sum(source["lost"] for source in sources)
                     unattributed = sum(source.get("unattributed", 0) for source in sources)
-        # The gaps tell when what the header counts was lost; each would be counted twice in their sum.
+        # The gaps say when what the header counts was lost; each would be counted twice in their sum.
         report.lost = max(header_lost, gaps_lost)
         report.unnamed = unattributed
         return report
@@ -97,7 +97,7 @@ def _facts(record):
     elif relation == "accept":
         yield Fact("accept", program, f"{record['transport']}:{record['local']['port']}")
     elif relation == "ipc" and record["mechanism"] == "unix":
-        # The record is one of two sharers, each of which names the other: it does not tell which one connected.
+        # The record is one of two sharers, each of which names the other: it does not say which one connected.
         name = f"unix:{_bytes_or_text(record, 'name')}"
         yield Fact("connect", program, name)
         yield Fact("accept", program, name)

@@ -84,7 +84,7 @@ class Strace(Tried):
 
 
 class Reading:
-    """Goes through one output from the top: the order tells which program a process was when it made a call."""
+    """Goes through one output from the top: the order shows which program a process was when it made a call."""
 
     def __init__(self, folder, facts):
         self.folder = folder

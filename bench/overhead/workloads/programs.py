@@ -10,8 +10,8 @@ from contract import Workload
 SOURCES = Path(__file__).resolve().parent.parent / "programs"
 BINARIES = Path(__file__).resolve().parents[3] / ".build" / "bench-overhead"
 
-# Name of the binary -> its source and what the compiler is told besides. One source may have several names, so that
-# two workloads that run the same code can be told apart by the name the kernel reports.
+# Name of the binary -> its source and what the compiler is given besides. One source may have several names, so that
+# two workloads that run the same code can be distinguished by the name the kernel reports.
 PROGRAMS = {
     "open-1": ("open.c", []),
     "open-32": ("open.c", []),
@@ -77,7 +77,7 @@ class Program(Workload):
         return [str(BINARIES / self.name), *self.arguments(self.place(folder), operations), str(operations)]
 
     def arguments(self, place: Path, operations: int) -> list:
-        """What the program is told before the number of operations."""
+        """What the program is given before the number of operations."""
         return [str(place)]
 
     def finish(self, folder):

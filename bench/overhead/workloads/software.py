@@ -217,7 +217,7 @@ class Python(Software):
 
 class Stress(Software):
     """A mix of calls by stress-ng, of a fixed number. It names its processes after what they do, so that its facts
-    can be told by file or by comm, but not by both: none is asked for."""
+    can be known by file or by comm, but not by both: none is asked for."""
 
     needs = ("stress-ng",)
     packages = ("stress-ng",)

@@ -26,7 +26,7 @@ struct NodeHalf {
     @inline(__always)
     func peekEntry(_ hash: UInt64, _ count: Int) -> UInt64 {
         let slot = peek(hash)
-        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to foretell.
+        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to predict.
         let place = slot >> 32 == hash >> 32 ? Int(slot & 0xffff_ffff) : 0
         let far = place == 0 ? 0 : min(place + 3 + count / 4, end - 1)
         return UInt64(arena[place]) ^ UInt64(arena[far])

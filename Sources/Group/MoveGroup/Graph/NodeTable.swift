@@ -128,7 +128,7 @@ struct NodeTable: ~Copyable {
     @inline(__always)
     func peekEntry(_ hash: UInt64) -> UInt64 {
         let slot = slots[slot(hash)]
-        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to foretell.
+        // Place 0 is not used: looking there does no harm, and saves a branch that is hard to predict.
         return UInt64(arena[slot >> 32 == hash >> 32 ? Int(slot & 0xffff_ffff) : 0])
     }
 

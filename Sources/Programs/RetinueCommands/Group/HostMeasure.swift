@@ -15,7 +15,7 @@ struct HostMeasure {
         case unknown(String)
     }
 
-    /// Below what was looked; `nil` if the host's files are not here, and then nothing below is known.
+    /// Below what was measured; `nil` if the host's files are not here, and then nothing below is known.
     var root: String?
     /// How many paths there are to move.
     var paths: Int

@@ -7,7 +7,7 @@ struct ProbeCommand: ParsableCommand {
         commandName: "probe",
         abstract: "Say what this kernel and these privileges allow.",
         discussion: """
-            Looks at this host as retinued would at its start, and changes nothing. What is missing and \
+            Examines this host as retinued would at its start, and changes nothing. What is missing and \
             needed keeps retinued from starting; what is missing otherwise makes it see less, which its \
             status and its dumps then say.
 

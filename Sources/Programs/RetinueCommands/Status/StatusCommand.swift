@@ -10,7 +10,7 @@ struct StatusCommand: ParsableCommand {
         usage: "retinue status [<options>]",
         discussion: """
             RECEIVED and LOST count from the daemon's start. Lost events are never silent: each leaves a \
-            gap in the dump and is followed by a fresh look at the system. EVENTS/S is the average since \
+            gap in the dump and is followed by a fresh scan of the system. EVENTS/S is the average since \
             the start, or over --interval.
 
             Examples:

@@ -7,7 +7,7 @@ import SystemCalls
 ///
 /// Shown only where stderr is a terminal, and only once the work has taken a second.
 struct Progress: ~Copyable {
-    /// Nanoseconds before it is shown, and between two looks of it.
+    /// Nanoseconds before it is shown, and between two refreshes of it.
     static let patience: UInt64 = 1_000_000_000
     static let pause: UInt64 = 200_000_000
 

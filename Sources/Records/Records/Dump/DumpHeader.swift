@@ -81,7 +81,7 @@ public struct DumpHeader: Sendable {
         }
     }
 
-    /// What tells who follows the changes which lines are new.
+    /// By which whoever follows the changes knows which lines are new.
     public struct Changes: Sendable, Equatable {
         /// Whatever has changed up to this number is in the dump.
         public var current: UInt64
@@ -97,7 +97,7 @@ public struct DumpHeader: Sendable {
 
     /// `nil` where the writer keeps no changes, or has left lines out.
     public var changes: Changes?
-    /// How many lines follow; `nil` where the writer did not tell. A ledger that writes itself sets it.
+    /// How many lines follow; `nil` where the writer did not say. A ledger that writes itself sets it.
     public var contents: Contents?
     /// When the dump was asked for, nanoseconds since 1970.
     public var time: UInt64 = 0

@@ -63,7 +63,7 @@ extension Ledger {
 
     /// Lets what changes from now on have a greater number than all that was shown so far.
     ///
-    /// To be called whenever somebody has seen the records: between two such moments a number need tell nothing apart,
+    /// To be called whenever somebody has seen the records: between two such moments a number need distinguish nothing,
     /// and so no event pays for it.
     public mutating func beginChange() { skipChanges(1) }
 

@@ -180,10 +180,10 @@ public struct Ledger: ~Copyable {
         dirty = records.indices.map { UInt32($0) }
     }
 
-    /// Tells that the store has taken every dirty record.
+    /// Notes that the store has taken every dirty record.
     public mutating func markAllClean() { markClean(dirty.count) }
 
-    /// Tells that the store has taken the first so many of the dirty records.
+    /// Notes that the store has taken the first so many of the dirty records.
     public mutating func markClean(_ count: Int) {
         for position in dirty[..<count] { records[Int(position)].isDirty = false }
         if count == dirty.count {

@@ -1,4 +1,5 @@
-// Lines for which a ledger has no place: they are checked, and nothing is kept.
+// The lines of gaps; and those of processes and tombstones, for which a ledger has no place: they are checked, and
+// nothing is kept.
 
 extension DumpReader {
     /// Checks the line of a process.
@@ -68,7 +69,7 @@ extension SeenKeys.Requirement {
     fileprivate static let process = Self(.host, .program, .pid, .start, .observed, .startObserved)
     fileprivate static let tombstone = Self(.host, .program, .relation, .change)
 
-    /// What tells one dependency of a relation from another.
+    /// What distinguishes one dependency of a relation from another.
     fileprivate static func identity(of relation: Relation) -> Self {
         switch relation {
         case .file: Self(.path)
@@ -79,4 +80,37 @@ extension SeenKeys.Requirement {
         case .ipc: Self(.mechanism, .name)
         }
     }
+}
+
+extension Gap {
+    /// Reads the line of a gap in a version of the format.
+    init(line text: UnsafeRawBufferPointer, _ version: DumpVersion) throws(JSONError) {
+        var parser = JSONParser(text)
+        var gap = Gap(source: "", cause: "", from: 0, to: 0, lost: nil)
+        var seen = SeenKeys()
+        try parser.beginObject()
+        while let word = try parser.nextKey() {
+            switch try seen.insert(word, at: parser.offset) {
+            case .source: gap.source = try parser.string()
+            case .cause: gap.cause = try parser.string()
+            case .from: gap.from = try parser.time(.from)
+            case .to: gap.to = try parser.time(.to)
+            case .lost:
+                // Version 1 has 0 where nobody could know.
+                let lost = try parser.unsigned()
+                gap.lost = lost == 0 ? nil : lost
+            case .resynchronised: gap.resynchronised = try parser.time(.resynchronised)
+            default: try parser.skip()
+            }
+        }
+        try parser.end()
+        try seen.require(version == .first ? .firstGap : .gap, at: parser.offset)
+        self = gap
+    }
+}
+
+extension SeenKeys.Requirement {
+    // The cause is an addition to the contract, and so may be missing.
+    fileprivate static let gap = Self(.source, .from, .to)
+    fileprivate static let firstGap = Self(.source, .from, .to, .lost)
 }

@@ -1,3 +1,36 @@
+/// A dump that is being written, a piece at a time; `Ledger.advance` writes the pieces. Nothing may be forgotten
+/// meanwhile: it knows records by their numbers.
+public struct DumpProgress: ~Copyable {
+    var lines: DumpLines
+    let header: DumpHeader
+    /// Records that there were when it was begun.
+    let recordCount: Int
+    /// Gaps as they were when it was begun.
+    let gaps: [Gap]
+    /// Likewise.
+    let tombstones: [Tombstone]
+    /// The next record.
+    var position = 0
+    var hasHeader = false
+
+    /// Begins a dump of what a ledger has now.
+    ///
+    /// - Parameters:
+    ///   - header: the first line; its host is named on every dependency. Its `contents` is set here.
+    ///   - chunk: bytes after which the next full line is handed over.
+    public init(of ledger: borrowing Ledger, header: DumpHeader, chunk: Int = 256 << 10) {
+        lines = DumpLines(host: header.hostID, chunk: chunk)
+        recordCount = ledger.records.count
+        gaps = ledger.gaps
+        tombstones = ledger.tombstones
+        var header = header
+        header.contents = DumpHeader.Contents(
+            dependencies: UInt64(ledger.records.count), gaps: UInt64(ledger.gaps.count),
+            tombstones: UInt64(ledger.tombstones.count))
+        self.header = header
+    }
+}
+
 /// A dump's lines as they are put together, with what one line has in common with those before it.
 struct DumpLines: ~Copyable {
     var out: LineBuffer
@@ -100,5 +133,44 @@ struct DumpLines: ~Copyable {
 
     mutating func append(_ address: NetworkAddress) {
         append { address.append(to: &$0) }
+    }
+}
+
+/// The texts of programs that were written of late. Most records name one of a few programs, each as some
+/// hundred bytes that are the same every time.
+///
+/// A fixed number of places, chosen by the program's number: memory does not grow with the ledger, and a
+/// text that finds no room is written anew each time.
+struct ProgramTexts: ~Copyable {
+    private static let places = 256
+    private static let room = 504
+
+    private struct Place {
+        var program: UInt32 = 0
+        /// 0: nothing here.
+        var length: UInt32 = 0
+    }
+
+    private var index = [Place](repeating: Place(), count: places)
+    private let texts = UnsafeMutableRawPointer.allocate(byteCount: places * room, alignment: 8)
+
+    deinit { texts.deallocate() }
+
+    /// Appends a program's text if it is known.
+    @inline(__always)
+    borrowing func append(_ program: ProgramID, to out: inout LineBuffer) -> Bool {
+        let number = Int(program.rawValue) % Self.places
+        let place = index[number]
+        guard place.program == program.rawValue, place.length > 0 else { return false }
+        out.append(UnsafeRawBufferPointer(start: texts + number * Self.room, count: Int(place.length)))
+        return true
+    }
+
+    /// Keeps a program's text if there is room.
+    mutating func keep(_ program: ProgramID, _ text: UnsafeRawBufferPointer) {
+        guard !text.isEmpty, text.count <= Self.room else { return }
+        let number = Int(program.rawValue) % Self.places
+        (texts + number * Self.room).copyMemory(from: text.baseAddress!, byteCount: text.count)
+        index[number] = Place(program: program.rawValue, length: UInt32(text.count))
     }
 }

@@ -1,6 +1,6 @@
 extension Ledger {
     /// Writes the dependencies in the form of nine columns: host A, path A, relation, access, host B,
-    /// path B, count, first, last. docs/record-format.md tells what stands in them for each relation.
+    /// path B, count, first, last. docs/record-format.md says what stands in them for each relation.
     ///
     /// Fields are quoted as in RFC 4180, bytes are written as they are, lines end with LF. Gaps, workloads,
     /// traffic and evidence have no column.

@@ -1,0 +1,140 @@
+/// A file that a process has mapped into its memory (/proc/PID/maps).
+public struct MappedFile: Equatable, Sendable {
+    /// The path.
+    public var path: [UInt8]
+    /// Whether a mapping of it may be executed.
+    public var isExecutable: Bool
+    /// Whether a shared mapping of it may be written.
+    public var isSharedWritable: Bool
+
+    /// Reads `maps`: lines `address perms offset dev inode path`; the path keeps its blanks, a newline
+    /// in it shows as `\012`. Anonymous memory, deleted files and `[heap]` and the like are left out.
+    ///
+    /// - Parameter sharedWritable: leave out all but shared mappings that may be written, at little cost.
+    public static func parse(_ bytes: [UInt8], sharedWritable: Bool = false) -> [MappedFile] {
+        var files: [MappedFile] = []
+        var positions: [[UInt8]: Int] = [:]
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            if sharedWritable, !isSharedWritable(line) { continue }
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count == 6, fields[1].count == 4 else { continue }
+            let text = fields[5].drop { $0 == UInt8(ascii: " ") }
+            guard text.first == UInt8(ascii: "/") else { continue }
+            let path = OctalEscapes.decodeNewlines(text)
+            if path.suffix(10).elementsEqual(" (deleted)".utf8) { continue }
+            let permissions = Array(fields[1])
+            let executable = permissions[2] == UInt8(ascii: "x")
+            let writable = permissions[1] == UInt8(ascii: "w") && permissions[3] == UInt8(ascii: "s")
+            if let position = positions[path] {
+                if executable { files[position].isExecutable = true }
+                if writable { files[position].isSharedWritable = true }
+            } else {
+                positions[path] = files.count
+                files.append(MappedFile(path: path, isExecutable: executable, isSharedWritable: writable))
+            }
+        }
+        return files
+    }
+
+    /// Whether a line, `address rw-s …`, is one of a shared mapping that may be written.
+    private static func isSharedWritable(_ line: ArraySlice<UInt8>) -> Bool {
+        guard let blank = line.firstIndex(of: UInt8(ascii: " ")), line.endIndex - blank > 4 else {
+            return false
+        }
+        return line[blank + 2] == UInt8(ascii: "w") && line[blank + 4] == UInt8(ascii: "s")
+    }
+}
+
+/// Memory that a process has mapped and that others can map as well: a System V segment, or a file in the
+/// folder of POSIX shared memory (/proc/PID/maps).
+public struct SharedMapping: Hashable, Sendable {
+    /// Where shm_open(3) and sem_open(3) of the C library have their files.
+    public static let folder = Array("/dev/shm/".utf8)
+    private static let segment = Array("/SYSV".utf8)
+    private static let mark = Array(" (deleted)".utf8)
+
+    /// Major number of the device of its filesystem.
+    public var major: UInt32
+    /// Minor number of the same.
+    public var minor: UInt32
+    /// The inode; of a segment its id.
+    public var inode: UInt64
+    /// The path as the kernel writes it, the mark of deletion included.
+    public var path: [UInt8]
+
+    /// Makes a mapping.
+    public init(major: UInt32, minor: UInt32, inode: UInt64, path: [UInt8]) {
+        self.major = major
+        self.minor = minor
+        self.inode = inode
+        self.path = path
+    }
+
+    /// The key that a segment was made with, if it looks like one: `/SYSV`, the key in eight digits, the mark
+    /// of deletion, a filesystem without a device.
+    public var segmentKey: UInt32? {
+        guard path.starts(with: Self.segment), major == 0,
+            path.count == Self.segment.count + 8 + Self.mark.count,
+            path.suffix(Self.mark.count) == Self.mark[...]
+        else { return nil }
+        let digits = path[Self.segment.count..<Self.segment.count + 8]
+        guard digits.allSatisfy(Self.isDigit) else { return nil }
+        return UInt32(String(decoding: digits, as: UTF8.self), radix: 16)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+            || (UInt8(ascii: "a")...UInt8(ascii: "f")).contains(byte)
+    }
+
+    /// Reads `maps`, each mapping once; everything that begins with neither path is left out.
+    ///
+    /// A scan reads the maps of every process for the few lines that matter: only from slash to slash is
+    /// looked at, and only lines that matter are taken apart.
+    public static func parse(_ bytes: [UInt8]) -> [SharedMapping] {
+        let lineFeed = UInt8(ascii: "\n")
+        var found: [SharedMapping] = []
+        var known: Set<SharedMapping> = []
+        var position = 0
+        var lineStart = 0
+        while position < bytes.count {
+            let byte = bytes[position]
+            if byte == lineFeed {
+                position += 1
+                lineStart = position
+                continue
+            }
+            // No field before the path has a slash.
+            guard byte == UInt8(ascii: "/") else {
+                position += 1
+                continue
+            }
+            let end = bytes[position...].firstIndex(of: lineFeed) ?? bytes.count
+            if matches(bytes[position..<end]),
+                let mapping = SharedMapping(bytes[lineStart..<position], path: bytes[position..<end]),
+                known.insert(mapping).inserted
+            {
+                found.append(mapping)
+            }
+            position = end
+        }
+        return found
+    }
+
+    private static func matches(_ path: ArraySlice<UInt8>) -> Bool {
+        path.starts(with: segment) || path.starts(with: folder)
+    }
+
+    /// `address perms offset dev inode`, then blanks up to the path.
+    private init?(_ head: ArraySlice<UInt8>, path: ArraySlice<UInt8>) {
+        let fields = head.split(separator: UInt8(ascii: " "))
+        guard fields.count == 5, fields[1].count == 4 else { return nil }
+        let device = fields[3].split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
+        guard device.count == 2,
+            let major = UInt32(String(decoding: device[0], as: UTF8.self), radix: 16),
+            let minor = UInt32(String(decoding: device[1], as: UTF8.self), radix: 16),
+            let inode = UInt64(String(decoding: fields[4], as: UTF8.self))
+        else { return nil }
+        self.init(major: major, minor: minor, inode: inode, path: OctalEscapes.decodeNewlines(path))
+    }
+}
