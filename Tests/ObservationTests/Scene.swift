@@ -32,13 +32,17 @@ struct Scene: ~Copyable {
 
     mutating func exit(_ pid: Int32) { batch.lifecycle.append(.init(.exit, pid: pid, time: tick())) }
 
-    /// The opens for execution; then, if it succeeds, the exec.
+    /// The opens for execution; then, if it succeeds, the exec. What is read of the image says that it is `executable`, or
+    /// the last of the files that is no loader.
     mutating func exec(
-        _ pid: Int32, _ files: String..., arguments script: String? = nil, succeeds: Bool = true,
-        isSeen: Bool = true, workload: String? = nil, network: UInt64 = 0
+        _ pid: Int32, _ files: String..., executable: String? = nil, arguments script: String? = nil,
+        succeeds: Bool = true, isSeen: Bool = true, workload: String? = nil, network: UInt64 = 0
     ) {
         for file in files { event([.opened, .executed], pid, file) }
-        if succeeds { confirm(pid, files, script, isSeen, workload: workload, network: network) }
+        if succeeds {
+            confirm(
+                pid, executable.map { [$0] } ?? files, script, isSeen, workload: workload, network: network)
+        }
     }
 
     /// The exec alone: its opens stand elsewhere.
@@ -47,7 +51,8 @@ struct Scene: ~Copyable {
         workload: String? = nil, network: UInt64 = 0, at time: UInt64? = nil
     ) {
         batch.lifecycle.append(.init(.exec, pid: pid, time: time ?? tick()))
-        guard isSeen, let file = files.last(where: { $0 != Self.loader }) else { return }
+        guard isSeen, let file = files.count == 1 ? files[0] : files.last(where: { $0 != Self.loader })
+        else { return }
         batch.images.append(
             ImageFacts(
                 pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) },

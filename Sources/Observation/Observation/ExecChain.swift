@@ -13,6 +13,9 @@ struct ExecChain {
     var seen: [TextID] = []
     /// Positions of its events in the process's list; empty for one carried over from before.
     var events: [Int] = []
+    /// Whether all that was seen is a file known as an ELF interpreter: the executable lies where nothing is watched,
+    /// unless the interpreter was executed itself.
+    var isLoaderAlone = false
     /// Whether the kernel can have executed it: false for a file that is neither ELF nor `#!`.
     var isPossible = true
     /// Whether the exec that it stands for was reported.
@@ -38,9 +41,15 @@ struct ExecChainParser {
     /// Where an interpreter's name (`/bin/sh`) was last seen to lead (`/usr/bin/dash`): names the files
     /// whose event was merged into an earlier one.
     var resolved: [TextID: TextID] = [:]
+    /// The ELF interpreters that were met, of every root: a container has one of its own at another path.
+    var loaders: Set<TextID> = []
 
     /// Splits what one process opened for execution.
-    mutating func chains(of elements: [Element], _ texts: inout TextTree) -> [ExecChain] {
+    ///
+    /// - Parameter images: what was read of images of late, those of the process among them.
+    mutating func chains(
+        of elements: [Element], by pid: Int32, _ images: [ImageFacts], _ texts: inout TextTree
+    ) -> [ExecChain] {
         var result: [ExecChain] = []
         var index = 0
         var met = Met(elements)
@@ -62,32 +71,37 @@ struct ExecChainParser {
                         let known = resolved[name]
                         // The interpreter's own event may have been merged with one of an exec before.
                         if let known, known != next.path, let head = met.head(of: known, before: index) {
-                            finish(&chain, with: known, head, &texts)
+                            finish(&chain, with: known, head, &met, before: index, &texts)
                             break walk
                         }
                         resolved[name] = next.path
                         continue walk
                     }
                     if let known = resolved[name], let head = met.head(of: known, before: index) {
-                        finish(&chain, with: known, head, &texts)
+                        finish(&chain, with: known, head, &met, before: index, &texts)
                     }
                     break walk
                 case .dynamic(let loader):
                     chain.executable = element.path
                     let name = texts.intern(loader)
+                    let known = resolved[name]
                     if let next = following(elements, index, element), next.head == .plain,
-                        resolved[name] == nil || resolved[name] == next.path
+                        known == next.path || isLoader(next.path, name, known, pid, images, texts)
                     {
-                        resolved[name] = next.path
+                        if known != next.path {
+                            resolved[name] = next.path
+                            loaders.insert(next.path)
+                        }
                         chain.loader = next.path
                         take(next, &chain)
                         index += 1
                     } else {
-                        chain.loader = resolved[name] ?? .none
+                        chain.loader = merged(known, &met, before: index)
                     }
                     break walk
                 case .plain:
                     chain.executable = element.path
+                    chain.isLoaderAlone = step == 1 && loaders.contains(element.path)
                     break walk
                 case .other:
                     chain.executable = element.path
@@ -143,11 +157,39 @@ struct ExecChainParser {
     }
 
     private func finish(
-        _ chain: inout ExecChain, with executable: TextID, _ head: ExecutableHead, _ texts: inout TextTree
+        _ chain: inout ExecChain, with executable: TextID, _ head: ExecutableHead, _ met: inout Met,
+        before index: Int, _ texts: inout TextTree
     ) {
         chain.executable = executable
-        if case .dynamic(let loader) = head {
-            chain.loader = resolved[texts.intern(loader)] ?? .none
+        if case .dynamic(let name) = head {
+            chain.loader = merged(resolved[texts.intern(name)], &met, before: index)
+        }
+    }
+
+    /// The loader whose event was merged: with one that this process caused before, or it would be there.
+    private func merged(_ known: TextID?, _ met: inout Met, before index: Int) -> TextID {
+        guard let known, met.head(of: known, before: index) != nil else { return .none }
+        return known
+    }
+
+    /// Whether a file without an interpreter that was opened right behind an executable is that one's loader, and not the
+    /// next executable, the loader's own event being merged with an earlier one.
+    ///
+    /// A loader has the name that executables ask for in each root, or one that a link of that name leads to. What was
+    /// read of the process decides about others.
+    private func isLoader(
+        _ path: TextID, _ name: TextID, _ known: TextID?, _ pid: Int32, _ images: [ImageFacts],
+        _ texts: borrowing TextTree
+    ) -> Bool {
+        guard let known, !loaders.contains(path) else { return true }
+        return texts.withName(of: path) { own in
+            for other in [name, known] where texts.withName(of: other, { $0.elementsEqual(own) }) { return true }
+            var isRead = false
+            for image in images where image.pid == pid {
+                isRead = true
+                if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) { return false }
+            }
+            return isRead
         }
     }
 }

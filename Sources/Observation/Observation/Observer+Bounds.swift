@@ -41,6 +41,7 @@ extension Observer {
             tree.empty()
             heads.removeAll()
             chainParser.resolved.removeAll()
+            chainParser.loaders.removeAll()
             sockets.dropInferences()
             gapEntries -= min(gapEntries, processes.evictExits(retaining: 0))
             counters.cachesDropped += 1
@@ -58,7 +59,10 @@ extension Observer {
         sockets.evictConnections()
         counters.evictedConnections += sockets.evicted - before
         if heads.count > Self.mostHeads { heads.removeAll() }
-        if chainParser.resolved.count > Self.mostHeads { chainParser.resolved.removeAll() }
+        if chainParser.resolved.count + chainParser.loaders.count > Self.mostHeads {
+            chainParser.resolved.removeAll()
+            chainParser.loaders.removeAll()
+        }
     }
 
     /// Heads of executables, and names of interpreters, that are kept.

@@ -37,6 +37,8 @@ extension Observer {
             uniqueKeysWithValues: chainParser.resolved.compactMap { name, path in
                 change(name) == .none || change(path) == .none ? nil : (change(name), change(path))
             })
+        chainParser.loaders = Set(
+            chainParser.loaders.compactMap { change($0) == .none ? nil : change($0) })
         recorded = Dictionary(
             uniqueKeysWithValues: recorded.compactMap { program, isRecorded in
                 change(program) == .unknown ? nil : (change(program), isRecorded)

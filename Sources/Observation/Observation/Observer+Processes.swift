@@ -21,7 +21,7 @@ extension Observer {
                 pendingExecs.remove(pid)
             }
             for index in all.indices { all[index].head = head(of: all[index].path) }
-            work.chains[pid] = chainParser.chains(of: all, &ledger.texts)
+            work.chains[pid] = chainParser.chains(of: all, by: pid, images, &ledger.texts)
         }
     }
 
@@ -56,7 +56,7 @@ extension Observer {
                 } else {
                     if let chain { work.chains[event.pid]?[chain].isConfirmed = true }
                     execs[event.pid, default: 1] -= 1
-                    exec(event, chain, batch)
+                    exec(event, chain, isOnlyExec: execs[event.pid, default: 0] == 0, batch)
                 }
             case .exit:
                 if blocked.contains(event.pid) || event.time > batch.cutoff {
@@ -150,13 +150,16 @@ extension Observer {
         return last + 1 < Int(work.lengths[pid] ?? 0)
     }
 
-    private mutating func exec(_ event: LifecycleEvent, _ chosen: Int?, _ batch: borrowing EventBatch) {
+    /// - Parameter isOnlyExec: whether the batch has no further exec of the process, which what was read of it might be of.
+    private mutating func exec(
+        _ event: LifecycleEvent, _ chosen: Int?, isOnlyExec: Bool, _ batch: borrowing EventBatch
+    ) {
         if processes[event.pid] == nil { adopt(event.pid) }
         var process =
             processes[event.pid]
             ?? Process(
                 pid: event.pid, start: 0, image: .unknown, workload: .none, hasExecuted: true)
-        let chain = chosen.flatMap { work.chains[event.pid]?[$0] }
+        var chain = chosen.flatMap { work.chains[event.pid]?[$0] }
         let time = wall(event.time, batch)
         // Whatever its former life did stands before this chain.
         if chain != nil, !formerLives.isEmpty { formerLives[event.pid] = nil }
@@ -167,6 +170,7 @@ extension Observer {
             }
             return
         }
+        if let seen = chain { chain = withoutLoaderAlone(seen, event, isOnly: isOnlyExec) }
         let facts = facts(for: event, chain)
         let old = process.image
         let wasFork = !process.hasExecuted
@@ -202,6 +206,28 @@ extension Observer {
         }
         extendTimeline(event.pid, old, process.image, chain)
         processes.put(process)
+    }
+
+    /// A chain of which only the ELF interpreter was seen names no executable: that lies on a filesystem that is not
+    /// watched. What was read of the process tells it, or nothing does.
+    private mutating func withoutLoaderAlone(
+        _ chain: ExecChain, _ event: LifecycleEvent, isOnly: Bool
+    ) -> ExecChain {
+        guard chain.seen.count == 1, chain.scripts.isEmpty, chain.executable != .none, chain.loader == .none,
+            head(of: chain.executable) == .plain
+        else { return chain }
+        if let read = image(of: event)?.executable {
+            // An interpreter that was executed itself is no loader here. What was read may be of a later image.
+            if fits(read, chain) || !(chain.isLoaderAlone || isOnly) { return chain }
+        } else if !chain.isLoaderAlone {
+            return chain
+        } else if let facts = surroundings.process(event.pid), fits(facts.executable, chain) {
+            return chain
+        }
+        var chain = chain
+        chain.loader = chain.executable
+        chain.executable = .none
+        return chain
     }
 
     private mutating func extendTimeline(
@@ -245,7 +271,7 @@ extension Observer {
         if executable == .none, let chain, let name = chain.scripts.first { executable = name }
         // The kernel merges the opens of a program that executes itself again within one batch. Anything else
         // without a chain was lost, or lies where nothing is watched: what it became is not known.
-        if executable == .none, isRepeated, lossyBatches == 0 {
+        if executable == .none, chain == nil, isRepeated, lossyBatches == 0 {
             executable = ledger[process.image.program].executable
         }
         guard executable != .none else {
@@ -381,7 +407,7 @@ extension Observer {
 }
 
 /// What follows the last slash of a path; of one that ends with slashes, what stands before them.
-private func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBufferPointer> {
+func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBufferPointer> {
     let slash = UInt8(ascii: "/")
     let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
     let start = path[..<end].lastIndex(of: slash).map { $0 + 1 } ?? 0
