@@ -14,10 +14,12 @@ package struct Dump: Sendable {
         package var received: UInt64?
         package var lost: UInt64?
         package var unknownScripts: UInt64?
+        package var unknownExecutables: UInt64?
 
         private enum CodingKeys: String, CodingKey {
             case mode, received, lost
             case unknownScripts = "unknown_scripts"
+            case unknownExecutables = "unknown_executables"
         }
     }
 

@@ -104,6 +104,24 @@ public struct ProcessDirectory: ~Copyable {
         FileStatus("fd/\(descriptor)", relativeTo: directory.number)
     }
 
+    /// What a link of the process leads to, such as `exe`, as far as this kernel knows. No server is asked.
+    public borrowing func status(ofLink name: String) -> FileStatus? {
+        FileStatus(name, relativeTo: directory.number)
+    }
+
+    /// What a path that begins with `/` leads to for the process, as far as the kernel has the names in memory: those of
+    /// files that the process was made of are.
+    public borrowing func status(ofFile path: [UInt8]) -> FileStatus? {
+        let root = openat(directory.number, "root")
+        guard root >= 0 else { return nil }
+        let start = FileDescriptor(owning: root)
+        let name = Array(path.drop { $0 == UInt8(ascii: "/") }) + [0]
+        guard name.count > 1, case .found(let file) = CachedLookup.open(name, relativeTo: start.number) else {
+            return nil
+        }
+        return FileStatus(descriptor: file.number)
+    }
+
     /// The mount table of the process's mount namespace; empty if it may not be read.
     public borrowing func mounts() -> [Mount] { contents("mountinfo", limit: 1 << 24).map(Mount.parse) ?? [] }
 

@@ -170,7 +170,7 @@ public struct ImageFacts: Sendable {
     public var pid: Int32
     /// Time of the exec that it was read after; 0 if not tied to one.
     public var time: UInt64
-    /// The executable.
+    /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it.
     public var executable: [UInt8]
     /// The script that the arguments name, as a path with its directories resolved.
     public var script: [UInt8]?

@@ -183,7 +183,9 @@ struct ExecChainParser {
     ) -> Bool {
         guard let known, !loaders.contains(path) else { return true }
         return texts.withName(of: path) { own in
-            for other in [name, known] where texts.withName(of: other, { $0.elementsEqual(own) }) { return true }
+            for other in [name, known] where texts.withName(of: other, { $0.elementsEqual(own) }) {
+                return true
+            }
             var isRead = false
             for image in images where image.pid == pid {
                 isRead = true

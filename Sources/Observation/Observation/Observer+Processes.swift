@@ -267,7 +267,10 @@ extension Observer {
         of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?, isRepeated: Bool
     ) -> ProgramID {
         var executable = chain?.executable ?? .none
-        if executable == .none, let facts { executable = text(facts.executable) }
+        // Of one that this mount namespace does not show, the name alone was read.
+        if executable == .none, let facts, facts.executable.first == UInt8(ascii: "/") {
+            executable = text(facts.executable)
+        }
         if executable == .none, let chain, let name = chain.scripts.first { executable = name }
         // The kernel merges the opens of a program that executes itself again within one batch. Anything else
         // without a chain was lost, or lies where nothing is watched: what it became is not known.
@@ -385,7 +388,7 @@ extension Observer {
         }
         var program = ProgramID.unknown
         let workload = facts.workload.map { text($0) } ?? .none
-        if !facts.executable.isEmpty {
+        if facts.executable.first == UInt8(ascii: "/") {
             let executable = text(facts.executable)
             let script = facts.script.map { text($0) } ?? .none
             if executable != .none {

@@ -46,7 +46,8 @@ public struct ProcessFacts: Sendable {
     public var parent: Int32
     /// Start, nanoseconds since boot.
     public var start: UInt64
-    /// The executable; empty for kernel threads and for what may not be read.
+    /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it; empty for
+    /// kernel threads and for what may not be read.
     public var executable: [UInt8]
     /// The script that the arguments name, as a path with its directories resolved.
     public var script: [UInt8]?

@@ -11,6 +11,7 @@ import SystemCalls
 final class FileAccess: Sendable {
     private let roots: MountRoots
     private let calls: BlockingCalls
+    let namespaces = NamespaceViews()
 
     init(roots: MountRoots, calls: BlockingCalls) {
         self.roots = roots
@@ -30,6 +31,29 @@ final class FileAccess: Sendable {
         let inside = inside(path, flags: O_NOFOLLOW) { FileStatus(descriptor: $0.number)?.mode }
         if case .answer(let mode) = inside { return mode }
         return elsewhere(path) { Self.mode($0) }
+    }
+
+    /// What a path leads to, and where that lies: the path without the symbolic links in it. `nil` if it is gone or if
+    /// more than a local filesystem would have to be asked.
+    func located(_ path: [UInt8]) -> (status: FileStatus, path: [UInt8])? {
+        func answer(_ file: borrowing FileDescriptor) -> (status: FileStatus, path: [UInt8])? {
+            guard let status = FileStatus(descriptor: file.number),
+                let path = SymbolicLink.read("/proc/self/fd/\(file.number)")
+            else { return nil }
+            return (status, path)
+        }
+        let path = path + [0]
+        switch CachedLookup.open(path) {
+        case .found(let file): return answer(file)
+        case .absent: return nil
+        case .uncached: break
+        }
+        if roots.isAllLocal {
+            guard let file = try? FileDescriptor.open(bytes: path, O_PATH) else { return nil }
+            return answer(file)
+        }
+        guard case .answer(let found) = inside(path, flags: 0, { answer($0) }) else { return nil }
+        return found
     }
 
     private static func mode(_ path: [UInt8]) -> mode_t? {

@@ -180,7 +180,7 @@ final class ImageReader: Sendable {
     }
 
     private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
-        guard let process = ProcessDirectory(pid), let executable = process.executable(),
+        guard let process = ProcessDirectory(pid), let executable = files.executable(of: process),
             case .read(let script) = RunningScript(executable: executable, process, files)
         else { return nil }
         return ImageFacts(

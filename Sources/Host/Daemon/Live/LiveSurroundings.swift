@@ -42,7 +42,7 @@ final class LiveSurroundings: Surroundings {
         _ directory: borrowing ProcessDirectory, _ files: FileAccess, isLateAnAnswer: Bool = true
     ) -> ProcessFacts? {
         guard let status = directory.status() else { return nil }
-        let executable = directory.executable() ?? []
+        let executable = files.executable(of: directory) ?? []
         var script: [UInt8]?
         switch RunningScript(executable: executable, directory, files) {
         case .read(let path): script = path
@@ -99,7 +99,8 @@ enum RunningScript {
             self = .read(nil)
             return
         }
-        let path = process.resolve(script, uncached: files.lookUp)
+        let found = process.resolve(script, uncached: files.lookUp)
+        let path = found.flatMap { files.path($0, of: process) }
         // Root and working directory go before the process does, and with them the meaning of a name.
         self = path == nil && process.workingDirectory() == nil ? .tooLate : .read(path)
     }

@@ -1,0 +1,89 @@
+import Procfs
+
+/// Another mount namespace as its mount table shows it: under which paths of this namespace its files may lie.
+struct NamespaceView: Sendable {
+    private let table: MountTable
+    private let mounts: [Int: Mount]
+    /// The mounts of this namespace by the device of their filesystem.
+    private let host: [[UInt8]: [Mount]]
+    /// Layers of an overlay that are asked for, one after the other; an image seldom has forty.
+    private static let mostLayers = 500
+
+    init(_ mounts: [Mount], host: [Mount]) {
+        table = MountTable(mounts)
+        self.mounts = Dictionary(mounts.map { ($0.id, $0) }) { first, _ in first }
+        self.host = Dictionary(grouping: host, by: \.device)
+    }
+
+    /// Paths of this namespace that may lead to the file, the likeliest first: through each mount that shows the
+    /// same filesystem here, and for an overlay that none does through its layers, from the top.
+    func candidates(for path: [UInt8]) -> [[UInt8]] {
+        guard let place = table.place(of: path), let mount = mounts[place.mount] else { return [] }
+        let rest = place.point == 1 ? path[...] : path[place.point...]
+        let inner = Self.join(mount.root, rest)
+        var found = (host[mount.device] ?? []).compactMap { here in
+            Self.below(inner, here.root).map { Self.join(here.point, $0) }
+        }
+        if found.isEmpty, mount.type.elementsEqual("overlay".utf8) {
+            found = Self.layers(mount.superOptions).prefix(Self.mostLayers).map { Self.join($0, inner[...]) }
+        }
+        return found
+    }
+
+    /// The layers of an overlay in the order in which a name is looked up: the upper one first. Those that are not
+    /// named from the root, or by a descriptor, cannot be told.
+    static func layers(_ options: [UInt8]) -> [[UInt8]] {
+        var upper: [[UInt8]] = []
+        var lower: [[UInt8]] = []
+        for option in split(options, at: UInt8(ascii: ",")) {
+            let option = option[...]
+            if option.starts(with: "upperdir=".utf8) {
+                upper.append(unescape(option.dropFirst("upperdir=".utf8.count)))
+            } else if option.starts(with: "lowerdir+=".utf8) {
+                lower.append(unescape(option.dropFirst("lowerdir+=".utf8.count)))
+            } else if option.starts(with: "lowerdir=".utf8) {
+                let list = Array(option.dropFirst("lowerdir=".utf8.count))
+                lower += split(list, at: UInt8(ascii: ":")).map { unescape($0[...]) }
+            }
+        }
+        // Two colons stand before a layer of data alone, which has no names.
+        return (upper + lower).filter { $0.first == UInt8(ascii: "/") }
+    }
+
+    /// The pieces between separators that no backslash stands before.
+    private static func split(_ bytes: [UInt8], at separator: UInt8) -> [[UInt8]] {
+        var pieces: [[UInt8]] = [[]]
+        var isEscaped = false
+        for byte in bytes {
+            if byte == separator && !isEscaped {
+                pieces.append([])
+            } else {
+                pieces[pieces.count - 1].append(byte)
+            }
+            isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+        }
+        return pieces
+    }
+
+    private static func unescape(_ bytes: ArraySlice<UInt8>) -> [UInt8] {
+        var result: [UInt8] = []
+        var isEscaped = false
+        for byte in bytes {
+            isEscaped = byte == UInt8(ascii: "\\") && !isEscaped
+            if !isEscaped { result.append(byte) }
+        }
+        return result
+    }
+
+    /// What of a path lies below a directory; `nil` if it does not.
+    private static func below(_ path: [UInt8], _ directory: [UInt8]) -> ArraySlice<UInt8>? {
+        if directory == [UInt8(ascii: "/")] { return path[...] }
+        guard path.starts(with: directory) else { return nil }
+        let rest = path[directory.count...]
+        return rest.isEmpty || rest.first == UInt8(ascii: "/") ? rest : nil
+    }
+
+    private static func join(_ directory: [UInt8], _ rest: ArraySlice<UInt8>) -> [UInt8] {
+        directory == [UInt8(ascii: "/")] ? (rest.isEmpty ? directory : Array(rest)) : directory + rest
+    }
+}
