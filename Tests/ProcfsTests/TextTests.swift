@@ -62,7 +62,20 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
             """
         #expect(group(text) == "system.slice/cron.service/x")
-        #expect(group("5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n") == nil)
+    }
+
+    /// An engine that knows the controllers alone.
+    @Test func controllers() {
+        #expect(group("5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n") == "docker/0123")
+        #expect(group("5:cpu,cpuacct:/docker/0123\n4:memory:/docker/0123\n3:pids:/\n0::/\n") == "docker/0123")
+        // What one controller of several says is no workload.
+        #expect(group("5:cpu:/\n4:memory:/limited\n3:pids:/\n0::/\n") == nil)
+        let engine = "0::/system.slice/containerd.service\n"
+        let container = "5:cpu:/docker/0123\n4:memory:/docker/0123\n1:name=systemd:/docker/0123\n"
+        #expect(group(container + engine) == "docker/0123")
+        #expect(
+            group("5:cpu:/docker/0123\n4:memory:/docker/0123\n" + engine) == "system.slice/containerd.service"
+        )
     }
 
     @Test func hybrid() {

@@ -50,25 +50,45 @@ public struct ProcessDirectory: ~Copyable {
 
     /// The control group below the root, without its leading slash; `nil` in the root group.
     ///
-    /// The unified hierarchy wins; on a host that still has several, systemd's own names the unit.
+    /// On a host that has several hierarchies the unified one wins, unless the process is in its root, or systemd's own and
+    /// the controllers agree on another group: a container's engine that knows the controllers alone leaves the process
+    /// in the unified group of the service that started it.
     public borrowing func controlGroup() -> [UInt8]? {
         contents("cgroup", limit: 1 << 16).flatMap(Self.controlGroup(of:))
     }
 
     /// The same from the bytes of `/proc/PID/cgroup`: lines `hierarchy:controllers:path`.
     public static func controlGroup(of bytes: [UInt8]) -> [UInt8]? {
-        var systemd: [UInt8]?
+        var unified: ArraySlice<UInt8>?
+        var systemd: ArraySlice<UInt8>?
+        // Mostly the unified hierarchy is all there is.
+        var controllers: [ArraySlice<UInt8>] = []
         for line in bytes.split(separator: UInt8(ascii: "\n")) {
             let fields = line.split(
                 separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
-            guard fields.count == 3, fields[2].first == UInt8(ascii: "/"), fields[2].count > 1 else {
-                continue
+            guard fields.count == 3, fields[2].first == UInt8(ascii: "/") else { continue }
+            let path = fields[2].dropFirst()
+            if fields[0].elementsEqual("0".utf8) {
+                if !path.isEmpty { unified = path }
+            } else if fields[1].elementsEqual("name=systemd".utf8) {
+                if !path.isEmpty { systemd = path }
+            } else {
+                controllers.append(path)
             }
-            let path = Array(fields[2].dropFirst())
-            if fields[0].elementsEqual("0".utf8) { return path }
-            if fields[1].elementsEqual("name=systemd".utf8) { systemd = path }
         }
-        return systemd
+        if controllers.isEmpty { return (unified ?? systemd).map(Array.init) }
+        let common = majority(of: controllers)
+        if let systemd, unified == nil || systemd == common { return Array(systemd) }
+        return (unified ?? common).map(Array.init)
+    }
+
+    /// The path that more than half of several controllers have, unless it is the root.
+    private static func majority(of paths: [ArraySlice<UInt8>]) -> ArraySlice<UInt8>? {
+        paths.count < 2
+            ? nil
+            : paths.first { path in
+                !path.isEmpty && paths.filter { $0.elementsEqual(path) }.count * 2 > paths.count
+            }
     }
 
     /// Parent and start time from `stat`.

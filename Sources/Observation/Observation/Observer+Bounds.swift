@@ -108,4 +108,11 @@ extension Observer {
         guard pressure == .full else { return ledger.texts.intern(bytes) }
         return ledger.texts.find(bytes) ?? .none
     }
+
+    /// The number of a workload's name. An observer that keeps to one workload takes names as they are: it may be one of
+    /// those that are made anew.
+    mutating func text(workload: [UInt8]) -> TextID {
+        guard scope.workload == nil, let name = WorkloadName.recorded(workload) else { return text(workload) }
+        return text(name)
+    }
 }

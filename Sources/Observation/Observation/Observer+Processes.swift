@@ -282,7 +282,7 @@ extension Observer {
             return .unknown
         }
         if let workload = facts?.workload {
-            process.workload = text(workload)
+            process.workload = text(workload: workload)
         } else if facts != nil {
             process.workload = .none
         }
@@ -387,7 +387,7 @@ extension Observer {
             }
         }
         var program = ProgramID.unknown
-        let workload = facts.workload.map { text($0) } ?? .none
+        let workload = facts.workload.map { text(workload: $0) } ?? .none
         if facts.executable.first == UInt8(ascii: "/") {
             let executable = text(facts.executable)
             let script = facts.script.map { text($0) } ?? .none
