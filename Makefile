@@ -38,7 +38,7 @@ test: packages-test build
 	[ "$$(id -u)" != 0 ] || RETINUE_AS_UNIT=yes RETINUE_PRODUCTS=$(CURDIR)/.build/release \
 		Tests/tell-failures $(SWIFT) test --skip-build --no-parallel --filter KernelTests
 
-## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some twenty minutes a kernel.
+## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some quarter of an hour a kernel.
 test-guests: packages-guests build
 	@for kernel in $(KERNELS); do Tests/Guests/run $$kernel $(GUEST_TEST) || failed=1; done; [ -z "$$failed" ]
 

@@ -32,7 +32,9 @@ import Testing
         inside.isInitialPidNamespace = false
         #expect(words(.procConnector, ENOMSG, inside).contains("initial pid namespace"))
         #expect(Self.locked.explanation(of: .tracepoints, code: EPERM)?.contains("lockdown") == true)
+        #expect(Self.locked.explanation(of: .tracepoints, code: ENOENT)?.contains("lockdown") == true)
         #expect(Self.host.explanation(of: .tracepoints, code: EPERM) == nil)
+        #expect(Self.host.explanation(of: .tracepoints, code: ENOENT) == nil)
         #expect(words(.socketDiagnostics, ENOBUFS, Self.host).contains("cannot be opened"))
     }
 }

@@ -134,7 +134,8 @@ public struct KernelEnvironment: Equatable, Sendable {
             }
             guard !isInitialUserNamespace else { return nil }
         case .tracepoints:
-            if isPermission, lockdown == .confidentiality {
+            // A kernel that is locked down from its start leaves the tracefs empty: then its folders are not there.
+            if isPermission || code == ENOENT, lockdown == .confidentiality {
                 return
                     "the kernel is locked down (lockdown=confidentiality), which closes tracefs and perf events: "
                     + "short connections are inferred"

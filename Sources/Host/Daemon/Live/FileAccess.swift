@@ -162,11 +162,21 @@ final class FileAccess: Sendable {
     /// An `O_PATH` descriptor of a copy of a local mount, or of the mount itself where that cannot be copied or is the
     /// root. The mount is let go before this returns: until then it is busy.
     private func pathDescriptor(ofMount point: [UInt8]) -> (descriptor: Int32, isCopy: Bool)? {
-        guard case .found(let root) = CachedLookup.open(point + [0]) else {
-            guard let place = roots.table.place(of: point), place.kind == .local, !place.isForeign,
-                let opened = try? FileDescriptor.open(bytes: point + [0], O_PATH)
-            else { return nil }
-            return (opened.release(), false)
+        let path = point + [0]
+        let root: FileDescriptor
+        if case .found(let found) = CachedLookup.open(path) {
+            root = found
+        } else {
+            guard let place = roots.table.place(of: point), place.kind == .local else { return nil }
+            guard place.isForeign else {
+                guard let opened = try? FileDescriptor.open(bytes: path, O_PATH) else { return nil }
+                return (opened.release(), false)
+            }
+            // A filesystem of this host below one of somebody else's, who is asked for the way.
+            guard let number = calls.run(UInt64(place.mount), { LateDescriptor(path) })?.take() else {
+                return nil
+            }
+            root = FileDescriptor(owning: number)
         }
         // What lies there may have changed since: to open a directory, a server would be asked.
         guard let status = FileStatus(descriptor: root.number),
