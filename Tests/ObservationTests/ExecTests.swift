@@ -283,9 +283,41 @@ import Testing
         scene.confirm(11, ["/usr/bin/cat"])
         scene.open(11, "/etc/b")
         scene.interpret()
-        #expect(scene.lines(of: "/usr/bin/bash") == ["file /etc/a r", "file /etc/b r", "spawn /usr/bin/cat"])
+        // Both stand behind the first exec's chain, and so are none of the image before.
+        #expect(scene.lines(of: "/usr/bin/bash") == ["spawn /usr/bin/cat"])
         #expect(scene.lines(of: "/usr/bin/cat").contains("file /etc/a r"))
         #expect(scene.lines(of: "/usr/bin/cat").contains("spawn /usr/bin/cat"))
+    }
+
+    /// What an exec without a trace leaves open is what stands around it, and not all that the process did in the batch.
+    @Test func anExecWithoutATraceLeavesTheOthersAlone() {
+        var scene = Scene()
+        scene.host.add(10, "/usr/bin/bash")
+        scene.fork(10, 11)
+        scene.open(11, "/etc/first")
+        scene.exec(11, "/usr/bin/env", ld)
+        scene.open(11, "/etc/second")
+        scene.confirm(11, ["/memfd:static"])
+        scene.open(11, "/etc/third")
+        scene.exec(11, "/usr/bin/cat", ld)
+        scene.open(11, "/etc/fourth")
+        scene.interpret()
+        func evidence(_ program: String, _ path: String) -> Evidence? {
+            let ledger = scene.observer.ledger.records.first {
+                scene.text($0.key.program) == program && $0.key.relation == .file
+                    && scene.observer.ledger.texts.array(TextID(rawValue: $0.key.object)) == Array(path.utf8)
+            }
+            return ledger?.evidence
+        }
+        // The kernel may have merged what came later into what stands first, as ever.
+        #expect(evidence("/usr/bin/env", "/etc/second") == .inferred)
+        #expect(evidence("/memfd:static", "/etc/second") == .inferred)
+        #expect(evidence("/usr/bin/env", "/etc/third") == .inferred)
+        #expect(evidence("/usr/bin/bash", "/etc/second") == nil)
+        #expect(evidence("/usr/bin/bash", "/etc/fourth") == nil)
+        #expect(evidence("/usr/bin/env", "/etc/fourth") == nil)
+        #expect(evidence("/memfd:static", "/etc/fourth") == nil)
+        #expect(evidence("/usr/bin/cat", "/etc/fourth") == .exact)
     }
 
     @Test func childrenInheritTheImageOfTheMomentOfTheirFork() {

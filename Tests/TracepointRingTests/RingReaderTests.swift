@@ -61,6 +61,7 @@ struct RingReaderTests {
         let rings = try rings(server.port)
         let layout = try TransitionLayout(rings.format)
         let reader = try RingReader(rings)
+        defer { reader.end() }
         connect(server)
         var waiting = pollfd(fd: reader.number, events: Int16(POLLIN), revents: 0)
         #expect(poll(&waiting, 1, 0) == 1, "it says that it has put something aside")
@@ -78,6 +79,7 @@ struct RingReaderTests {
     @Test func takenBytesStandBehindWhatIsThere() throws {
         let server = Loopback(AF_INET)
         let reader = try RingReader(try rings(server.port))
+        defer { reader.end() }
         _ = server.connect()
         var buffer: [UInt8] = [1, 2, 3]
         reader.take(appendingTo: &buffer)
@@ -91,6 +93,7 @@ struct RingReaderTests {
         let rings = try rings(server.port)
         let layout = try TransitionLayout(rings.format)
         let reader = try RingReader(rings)
+        defer { reader.end() }
         try reader.followAll()
         try reader.follow(processor: 0)
         connect(server)
@@ -99,5 +102,25 @@ struct RingReaderTests {
         let seen = try parse(buffer, layout)
         #expect(seen.established == Self.connections)
         #expect(seen.lost == 0)
+    }
+
+    /// Without an end the thread would hold the rings' memory for ever.
+    @Test func theRingsAreGivenBack() throws {
+        func mappings() throws -> Int {
+            let maps = try FileDescriptor.open("/proc/self/maps", O_RDONLY).readAll()
+            return String(decoding: maps, as: UTF8.self).split(separator: "\n").count {
+                $0.contains("perf_event")
+            }
+        }
+        let server = Loopback(AF_INET)
+        let before = try mappings()
+        do {
+            let reader = try RingReader(try rings(server.port))
+            let during = try mappings()
+            #expect(during > before)
+            reader.end()
+        }
+        for _ in 0..<1000 where try mappings() > before { usleep(1000) }
+        #expect(try mappings() == before)
     }
 }

@@ -22,23 +22,28 @@ public final class RingReader: Sendable {
     private let state: Mutex<State>
     private let poller: Poller
     private let filled: EventDescriptor
+    private let ending: EventDescriptor
+    private static let endToken: UInt64 = 1
 
-    /// Takes over the rings and starts the thread, which lives as long as the process. The corresponding C functions are
+    /// Takes over the rings and starts the thread, which lives until `end`. The corresponding C functions are
     /// `epoll_wait` and, for the priority, `pthread_setschedparam`.
     public init(
         _ rings: consuming sending TracepointRings
     ) throws(SystemError) {
         let poller = try Poller()
         let filled = try EventDescriptor()
+        let ending = try EventDescriptor()
+        try poller.add(ending.number, token: Self.endToken)
         self.poller = poller
         self.filled = filled
+        self.ending = ending
         let numbers = rings.numbers
         state = Mutex(State(rings: rings))
         watch(numbers)
         let isRealTime = RealTimePriority.isAllowed()
         try DetachedThread.start { [self] in
             if isRealTime { RealTimePriority.take() }
-            while true { turn() }
+            while turn() {}
         }
     }
 
@@ -86,13 +91,19 @@ public final class RingReader: Sendable {
         for number in numbers { _ = try? poller.add(number, token: 0) }
     }
 
-    private func turn() {
+    /// Ends the thread; the rings are given back when it has ended and nobody holds this any more.
+    public func end() { ending.raise() }
+
+    private func turn() -> Bool {
+        var isOver = false
         // Whatever fails is met by the loop when it drains.
-        _ = try? poller.wait { _ in }
+        _ = try? poller.wait { if $0 == Self.endToken { isOver = true } }
+        guard !isOver else { return false }
         state.withLock { state in
             if state.aside.count < Self.mostAside { state.rings.drain(appendingTo: &state.aside) }
             filled.raise()
         }
         usleep(Self.rest)
+        return true
     }
 }

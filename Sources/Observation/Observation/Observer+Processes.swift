@@ -122,9 +122,9 @@ extension Observer {
     /// executed go first, then those that differ from what was read of the process.
     private mutating func findChain(_ event: LifecycleEvent, _ execs: PidTable<Int>) -> Int? {
         guard let chains = work.chains[event.pid] else { return nil }
-        if chains.count == 1 { return chains[0].isConfirmed ? nil : 0 }
-        let free = chains.indices.filter { !chains[$0].isConfirmed }
         let remaining = execs[event.pid, default: 1]
+        if chains.count == 1, remaining <= 1 { return chains[0].isConfirmed ? nil : 0 }
+        let free = chains.indices.filter { !chains[$0].isConfirmed }
         var candidates = free
         if free.count > remaining {
             let possible = free.filter { chains[$0].isPossible }
@@ -137,6 +137,13 @@ extension Observer {
                     candidates = [match]
                 }
             }
+        }
+        // Of more execs than chains one has none: its file lies where nothing is watched. What was read of the process
+        // says which.
+        if free.count < remaining, let first = candidates.first, let facts = image(of: event),
+            !chains[first].isLoaderAlone, !fits(facts.executable, chains[first])
+        {
+            return nil
         }
         return candidates.first
     }

@@ -7,7 +7,8 @@ struct Timeline {
     struct Span {
         var image: Image
         /// The position behind its exec's chain; for an image that a process was made with, or had before the batch,
-        /// that of the span before.
+        /// that of the span before. `Int.max` if its exec left no mark in the list, so that no event can be ordered
+        /// against it.
         var from: Int
         /// The position at which its exec's chain begins; `nil` for one that did not come by an exec of this batch,
         /// or whose exec left no trace.
@@ -17,8 +18,6 @@ struct Timeline {
     }
 
     private(set) var spans: [Span]
-    /// Set when an exec left no mark in the list, so that no event can be ordered against it.
-    private(set) var isFloating = false
 
     /// Begins with the image that the pid had before.
     init(_ image: Image) { spans = [Span(image: image, from: 0, chain: nil, life: 0)] }
@@ -31,9 +30,8 @@ struct Timeline {
         let last = spans[spans.count - 1]
         spans.append(
             Span(
-                image: image, from: chain.map { $0.upperBound + 1 } ?? 0, chain: chain?.lowerBound,
+                image: image, from: chain.map { $0.upperBound + 1 } ?? .max, chain: chain?.lowerBound,
                 life: last.life))
-        if chain == nil { isFloating = true }
     }
 
     /// Notes an exec whose chain was read in an earlier batch: whatever a former life did stood before it.
@@ -47,7 +45,8 @@ struct Timeline {
     /// Notes that the pid was used again.
     mutating func fork(_ image: Image) {
         let last = spans[spans.count - 1]
-        spans.append(Span(image: image, from: last.from, chain: nil, life: last.life + 1))
+        let from = spans.last { $0.from != .max }?.from ?? 0
+        spans.append(Span(image: image, from: from, chain: nil, life: last.life + 1))
     }
 
     /// Where an event at a position may belong.
@@ -68,15 +67,13 @@ struct Timeline {
     func place(at position: Int) -> Place {
         guard lives > 1 else {
             var place = Place(range: range(of: 0, from: position))
-            // An exec that left no trace may stand on either side, unless it made no difference.
-            place.isCertain =
-                !isFloating || spans.allSatisfy { $0.image.program == spans[0].image.program }
+            place.isCertain = isOrdered(place.range)
             return place
         }
         var life = 0
         for span in spans { if let chain = span.chain, chain <= position { life = span.life } }
         var place = Place(range: range(of: life, from: position))
-        place.isCertain = life == lives - 1 && !isFloating
+        place.isCertain = life == lives - 1 && isOrdered(place.range)
         for index in spans.indices where spans[index].life > life {
             // What stands before the chain of a life that executed something is hardly of that or of a later one.
             let isLast = index + 1 == spans.count || spans[index + 1].life != spans[index].life
@@ -87,11 +84,19 @@ struct Timeline {
         return place
     }
 
+    /// Whether it is known on which side of each exec an event stands that belongs to these spans: one that left no trace may
+    /// stand on either, unless it made no difference.
+    private func isOrdered(_ range: Range<Int>) -> Bool {
+        guard let first = range.first else { return true }
+        return spans[range].dropFirst().allSatisfy { $0.from != .max }
+            || spans[range].allSatisfy { $0.image.program == spans[first].image.program }
+    }
+
     private func range(of life: Int, from position: Int) -> Range<Int> {
         var first: Int?
         var end = 0
         for index in spans.indices where spans[index].life == life {
-            if first == nil || (!isFloating && spans[index].from <= position) { first = index }
+            if first == nil || spans[index].from <= position { first = index }
             end = index + 1
         }
         return (first ?? 0)..<end

@@ -36,6 +36,8 @@ struct LiveRings: ~Copyable, TransitionRings {
         processors = try? ProcessorEvents()
     }
 
+    deinit { reader.end() }
+
     var numbers: [Int32] { [reader.number] }
     mutating func follow(processor: Int32) throws(TracepointError) { try reader.follow(processor: processor) }
     mutating func followAll() throws(TracepointError) { try reader.followAll() }
