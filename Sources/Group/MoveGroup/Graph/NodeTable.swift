@@ -8,6 +8,10 @@ import Glibc
 ///
 /// The index has two halves, distinguished by one bit of the hash, so that two threads can add at a time, each
 /// to its own half (`NodeTable+Halves.swift`).
+///
+/// No `HashIndex`: its slots are one piece of memory with one owner, and it grows in the order of its slots, which
+/// reads the texts here and there. Growing in the order of the arena spares a list of a million rows that comes
+/// through a pipe, with no size known before, 12 % of its processor time, one of six million 15 %.
 struct NodeTable: ~Copyable {
     /// The arena in words of four bytes; the first is not used, so that no entry begins at 0.
     var arena: UnsafeMutablePointer<UInt32>
