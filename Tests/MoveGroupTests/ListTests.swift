@@ -25,6 +25,29 @@ struct ListTests {
             ])
     }
 
+    /// The example with which the method was published: two applications that are connected, each with a file. Whichever
+    /// of the four it starts from, the group is these four.
+    @Test(arguments: ["AP1", "AP2", "File1", "File2"])
+    func thePublishedExample(start: String) throws {
+        let list = """
+            10.0.0.1,/AP1,10.0.0.1,/AP2
+            10.0.0.1,/AP1,10.0.0.1,/File1
+            10.0.0.1,/AP2,10.0.0.1,/File2
+            10.0.0.1,/AP3,10.0.0.1,/File3
+
+            """
+        let graph = try Self.graph(list)
+        func name(_ node: NodeID) -> String {
+            guard case .entry(let path) = graph[node] else { return "" }
+            return String(decoding: path.dropFirst(), as: UTF8.self)
+        }
+        let nodes = (0..<UInt32(graph.nodeCount)).map { NodeID(rawValue: $0) }
+        let first = try #require(nodes.first { name($0) == start })
+        let group = graph.moveGroup(of: [first])
+        #expect(Set(group.members.map(name)) == ["AP1", "AP2", "File1", "File2"])
+        #expect(group.members.count == 4)
+    }
+
     static func graph(_ list: String) throws -> DependencyGraph {
         var builder = GraphBuilder()
         var reader = ListReader("list", into: &builder)
