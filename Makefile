@@ -16,7 +16,7 @@ STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test test-guests test-reliability lint bench bench-quick install packages-run packages-test packages-bench \
+.PHONY: run build test test-guests test-kernels test-reliability lint bench bench-quick install packages-run packages-test packages-bench \
 	packages-guests packages-reliability clean
 
 ## Build a release and run the daemon in the foreground.
@@ -41,6 +41,10 @@ test: packages-test build
 ## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some quarter of an hour a kernel.
 test-guests: packages-guests build
 	@for kernel in $(KERNELS); do Tests/Guests/run $$kernel $(GUEST_TEST) || failed=1; done; [ -z "$$failed" ]
+
+## Boot each of several stock kernels and hold what it must show against the daemon. Some two minutes a kernel.
+test-kernels: packages-guests build
+	@for kernel in bookworm bookworm-backports; do Tests/Guests/run $$kernel core || failed=1; done; [ -z "$$failed" ]
 
 ## Prove what takes longer than a test may: faults, kills, full disks, storms, crowds, attackers. As root, an hour.
 test-reliability: packages-reliability build
