@@ -31,14 +31,16 @@ public enum CachedLookup {
     /// - Parameters:
     ///   - path: bytes, NUL-terminated.
     ///   - flags: further flags of open(2), such as `O_NOFOLLOW` and `O_DIRECTORY`.
-    public static func open(_ path: [UInt8], relativeTo directory: Int32 = AT_FDCWD, flags: Int32 = 0)
-        -> Answer
-    {
+    ///   - isRoot: whether the directory is the root of whatever the path leads through (`RESOLVE_IN_ROOT`).
+    public static func open(
+        _ path: [UInt8], relativeTo directory: Int32 = AT_FDCWD, flags: Int32 = 0, isRoot: Bool = false
+    ) -> Answer {
         guard isAvailable, path.last == 0 else { return .uncached }
         let number = path.withUnsafeBufferPointer { bytes in
             bytes.withMemoryRebound(to: CChar.self) {
                 clinux_openat2(
-                    directory, $0.baseAddress!, UInt64(O_PATH | O_CLOEXEC | flags), clinux_RESOLVE_CACHED)
+                    directory, $0.baseAddress!, UInt64(O_PATH | O_CLOEXEC | flags),
+                    clinux_RESOLVE_CACHED | (isRoot ? UInt64(RESOLVE_IN_ROOT) : 0))
             }
         }
         if number >= 0 { return .found(FileDescriptor(owning: number)) }
@@ -71,12 +73,21 @@ public enum SymbolicLink {
     /// The target of a link, whatever its length; `nil` if it cannot be read.
     /// The corresponding C function is `readlinkat`.
     public static func read(_ path: String, relativeTo directory: Int32 = AT_FDCWD) -> [UInt8]? {
+        read(Array(path.utf8) + [0], relativeTo: directory)
+    }
+
+    /// The same of a path given as NUL-terminated bytes.
+    static func read(_ path: [UInt8], relativeTo directory: Int32) -> [UInt8]? {
         var size = 256
         while size <= 1 << 16 {
             var count = -1
             let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-                count = buffer.withMemoryRebound(to: CChar.self) {
-                    readlinkat(directory, path, $0.baseAddress!, size)
+                count = path.withUnsafeBytes { path in
+                    buffer.withMemoryRebound(to: CChar.self) {
+                        readlinkat(
+                            directory, path.baseAddress!.assumingMemoryBound(to: CChar.self), $0.baseAddress!,
+                            size)
+                    }
                 }
                 initialized = max(count, 0)
             }

@@ -166,8 +166,8 @@ final class FileAccess: Sendable {
         return there.inode == here.inode && there.device == here.device
     }
 
-    /// Looks a process's directory up where a filesystem has to be asked; see `ProcessDirectory.resolve`.
-    func lookUp(_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? {
+    /// Looks up what a process names where a filesystem has to be asked; see `ProcessDirectory.Lookup`.
+    func lookUp(_ start: borrowing FileDescriptor, _ path: [UInt8], _ flags: Int32) -> Int32? {
         guard let status = FileStatus(descriptor: start.number) else { return -1 }
         if roots.table.kind(ofMount: status.mount) == .foreign { return nil }
         // The thread may outlive the caller's descriptor.
@@ -175,7 +175,7 @@ final class FileAccess: Sendable {
         let found = calls.run(status.mount) { () -> LateDescriptor? in
             guard let number = copy.take() else { return nil }
             let start = FileDescriptor(owning: number)
-            return LateDescriptor(directory, relativeTo: start.number, flags: O_DIRECTORY)
+            return LateDescriptor(path, relativeTo: start.number, flags: flags)
         }
         guard let found else { return nil }
         return found?.take() ?? -1
