@@ -63,6 +63,16 @@ import Testing
         ("/usr/lib/jvm/bin/java", ["java", "@endless"], "?"),
         ("/usr/lib/jvm/bin/java", ["java", "@missing", "X.java"], "?"),
         ("/usr/lib/jvm/bin/java", ["java", "-version"], nil),
+        (
+            "/usr/lib/jvm/bin/java", ["java", "-p", "mods", "-m", "shop/org.shop.Main", "x"],
+            "name: org.shop.Main"
+        ),
+        ("/usr/lib/jvm/bin/java", ["java", "--unheard-of", "value", "org.Main"], "?"),
+        (
+            "/usr/lib/jvm/bin/java", ["java", "--enable-preview", "-ea", "-Dx", "-cp", "a.jar", "M"],
+            "name: M"
+        ),
+        ("/usr/bin/node", ["node", "--prof-process", "isolate.log"], nil),
         ("/usr/bin/mawk", ["awk", "-F", ":", "-f", "x.awk", "in"], "x.awk"),
         ("/usr/bin/mawk", ["awk", "-fx.awk", "in"], "x.awk"),
         ("/usr/bin/mawk", ["awk", "{print}", "in"], nil),

@@ -115,14 +115,19 @@ public struct FileStatus: Equatable, Sendable {
     public var mode: mode_t
     /// Number of names, as `st_nlink`; 0 for a deleted file that somebody holds.
     public var links: UInt32
+    /// When contents or attributes last changed, as `st_ctim`: nanoseconds since 1970.
+    public var changed: UInt64
 
     /// Makes a status.
-    public init(device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1) {
+    public init(
+        device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1, changed: UInt64 = 0
+    ) {
         self.device = device
         self.inode = inode
         self.mount = mount
         self.mode = mode
         self.links = links
+        self.changed = changed
     }
 
     /// That of an open file, an `O_PATH` one included; `nil` if it is not known.
@@ -137,6 +142,6 @@ public struct FileStatus: Equatable, Sendable {
         guard clinux_status_at(directory, path, flags, &status) == 0 else { return nil }
         self.init(
             device: status.device, inode: status.inode, mount: status.mount, mode: mode_t(status.mode),
-            links: status.links)
+            links: status.links, changed: status.changed)
     }
 }

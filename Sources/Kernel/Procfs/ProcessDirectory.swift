@@ -47,7 +47,13 @@ public struct ProcessDirectory: ~Copyable {
 
     /// The same as the kernel has them: NUL-terminated strings, or what the process has written over them.
     public borrowing func argumentBytes(limit: Int = 1 << 16) -> [UInt8] {
-        contents("cmdline", limit: limit) ?? []
+        do throws(SystemError) {
+            let file = try directory.openRelative("cmdline", O_RDONLY)
+            // Few have more: then one call brings them.
+            let first = try file.readOnce(limit: min(limit, 4096))
+            guard first.count == 4096, limit > 4096 else { return first }
+            return first + (try file.readAll(limit: limit - 4096))
+        } catch { return [] }
     }
 
     /// Splits NUL-terminated strings.

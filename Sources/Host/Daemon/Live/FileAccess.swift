@@ -61,6 +61,18 @@ final class FileAccess: Sendable {
         return elsewhere(path) { Self.contents($0, limit) }
     }
 
+    /// The same of a file that a process has or names, by a path through /proc/PID whose status is known: it may lie in a
+    /// mount of the process's own.
+    func head(of path: [UInt8], _ status: FileStatus, limit: Int) -> [UInt8]? {
+        guard status.mode & S_IFMT == S_IFREG else { return nil }
+        let path = path + [0]
+        switch roots.table.kind(ofMount: status.mount) {
+        case .foreign: return nil
+        case .local: return Self.contents(path, limit)
+        default: return calls.run(status.mount) { Self.contents(path, limit) } ?? nil
+        }
+    }
+
     private enum Inside<Answer> {
         case answer(Answer?)
         /// The path leads, or may lead, out of the local mount in which it seemed to lie.

@@ -13,6 +13,8 @@ final class InterpreterCopies: Sendable {
         var path: [UInt8]
         var device: UInt64
         var inode: UInt64
+        /// It may have been written anew.
+        var changed: UInt64
     }
 
     private struct State {
@@ -32,9 +34,9 @@ final class InterpreterCopies: Sendable {
         -> [UInt8]?
     {
         guard let status = process.executableStatus() else { return nil }
-        let key = Key(path: executable, device: status.device, inode: status.inode)
+        let key = Key(path: executable, device: status.device, inode: status.inode, changed: status.changed)
         if let known = state.withLock({ $0.known[key] }) { return known }
-        let head = files.head(ofFile: Array("/proc/\(process.pid)/exe".utf8), limit: 4096)
+        let head = files.head(of: Array("/proc/\(process.pid)/exe".utf8), status, limit: 4096)
         let answer = head.flatMap(BuildID.init(in:)).flatMap { originals(files)[$0.bytes] }
         state.withLock { state in
             if state.known.count >= Self.limit { state.known.removeAll() }

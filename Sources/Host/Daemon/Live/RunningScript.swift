@@ -21,6 +21,8 @@ enum RunningScript {
     /// The process is on its way out and has no arguments any more.
     case tooLate
 
+    /// Where no executable is looked at for being an interpreter under a name that is not known.
+    private static let systemFolders = ["/usr/bin/", "/usr/sbin/", "/usr/lib", "/bin/", "/sbin/", "/lib"]
     /// The most that is read of the arguments, in bytes.
     private static let limit = 1 << 16
 
@@ -33,7 +35,12 @@ enum RunningScript {
         let name =
             executable.lastIndex(of: UInt8(ascii: "/")).map { executable[($0 + 1)...] } ?? executable[...]
         let isKnown = name.withUnsafeBytes { Interpreter.isKnown($0) }
-        // Most executables are no interpreters.
+        // Most executables are no interpreters, and those of the system have the names of the system's: at most execs
+        // nothing more is read.
+        if !isKnown, Self.systemFolders.contains(where: { executable.starts(with: $0.utf8) }) {
+            self = .read(nil, .known)
+            return
+        }
         guard
             let original = isKnown
                 ? executable : InterpreterCopies.host.original(of: executable, process, files)
@@ -153,8 +160,8 @@ enum RunningScript {
     private static func contents(
         of name: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess, limit: Int = 1 << 16
     ) -> [UInt8]? {
-        guard !name.isEmpty, !name.contains(0) else { return nil }
+        guard let file = process.file(named: name, uncached: files.lookUp) else { return nil }
         let base = name[0] == UInt8(ascii: "/") ? "root" : "cwd/"
-        return files.head(ofFile: Array("/proc/\(process.pid)/\(base)".utf8) + name, limit: limit)
+        return files.head(of: Array("/proc/\(process.pid)/\(base)".utf8) + name, file.status, limit: limit)
     }
 }

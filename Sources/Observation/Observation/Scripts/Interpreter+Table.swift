@@ -86,7 +86,7 @@ extension Interpreter {
             var options: [String: Effect] = [
                 "-e": .text, "--eval": .text, "-p": .text, "-pe": .text, "--print": .text, "-v": .text,
                 "--version": .text, "-h": .text, "--help": .text, "--v8-options": .text, "--run": .text,
-                "--completion-bash": .text,
+                "--completion-bash": .text, "--prof-process": .text,
             ]
             for name in [
                 "-r", "--require", "--import", "--loader", "--experimental-loader", "-C", "--conditions",
@@ -174,8 +174,9 @@ extension Interpreter {
     private static let java = Interpreter(
         options: {
             var options: [String: Effect] = [
-                "-cp": .path, "-classpath": .path, "--class-path": .path, "-jar": .script, "-m": .text,
-                "--module": .text, "-version": .text, "--version": .text, "-help": .text, "--help": .text,
+                "-cp": .path, "-classpath": .path, "--class-path": .path, "-jar": .script, "-m": .mainModule,
+                "--module": .mainModule, "-version": .text, "--version": .text, "-help": .text,
+                "--help": .text,
                 "-h": .text, "-?": .text, "-X": .text, "--list-modules": .text, "-d": .value,
                 "--disable-@files": .plainArguments,
             ]
@@ -187,7 +188,13 @@ extension Interpreter {
             ] { options[name] = .value }
             return options
         }(),
-        plain: .main, takesArgumentFiles: true)
+        plain: .main,
+        flags: [
+            "-X", "-D", "-ea", "-enable", "-da", "-disable", "-esa", "-dsa", "-verbose", "-agent",
+            "-javaagent",
+            "-splash", "-show", "-server", "-client", "-no", "--enable-preview", "--show-", "--dry-run",
+            "--validate-modules", "--sun-misc-",
+        ], takesArgumentFiles: true)
 
     /// The dynamic loader as a command (ld.so(8)).
     private static let loader = Interpreter(

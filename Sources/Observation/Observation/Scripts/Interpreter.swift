@@ -26,6 +26,8 @@ public struct Interpreter: Sendable {
         case script
         /// Its value is a module.
         case module
+        /// Its value is a module of Java, perhaps with its main class behind a slash.
+        case mainModule
         /// Its value is an application: `module:object`.
         case application
         /// Its value says where modules and classes are looked for.
@@ -234,7 +236,7 @@ public struct Interpreter: Sendable {
         case .plainArguments: walk.takesArgumentFiles = false
         case .text: return .nothing
         case .input: return .input
-        case .value, .next, .aside, .path, .script, .module, .application:
+        case .value, .next, .aside, .path, .script, .module, .mainModule, .application:
             var value = attached
             if value == nil {
                 guard index < arguments.count else { return isWhole ? .nothing : .unknown }
@@ -248,6 +250,9 @@ public struct Interpreter: Sendable {
             case .path: walk.path = value
             case .script: return value.isEmpty ? .unknown : file(value, rest)
             case .module: return module(value, rest, walk)
+            case .mainModule:
+                let parts = value.split(separator: UInt8(ascii: "/"), maxSplits: 1)
+                return parts.last.map { mainClass(Array($0), []) } ?? .unknown
             case .application: return ApplicationServer.application(value, in: nil) ?? .unknown
             default: break
             }
