@@ -35,8 +35,8 @@ enum RunningScript {
         let name =
             executable.lastIndex(of: UInt8(ascii: "/")).map { executable[($0 + 1)...] } ?? executable[...]
         let isKnown = name.withUnsafeBytes { Interpreter.isKnown($0) }
-        // Most executables are no interpreters, and those of the system have the names of the system's: at most execs
-        // nothing more is read.
+        // Most executables are no interpreters, and those in the folders of the system have names that are known:
+        // at most execs nothing more is read.
         if !isKnown, Self.systemFolders.contains(where: { executable.starts(with: $0.utf8) }) {
             self = .read(nil, .known)
             return
@@ -63,7 +63,7 @@ enum RunningScript {
         if !isWhole { arguments.removeLast() }
         let found = Interpreter.interpreted(executable: original, arguments: arguments, isWhole: isWhole) {
             name in
-            Self.contents(of: name, process, files)
+            Self.argumentFile(name, process, files)
         }
         switch found {
         case .nothing: self = .read(nil, .known)
@@ -154,6 +154,16 @@ enum RunningScript {
         of name: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess
     ) -> ExecutableHead {
         contents(of: name, process, files, limit: 256).map(ExecutableHead.init(parsing:)) ?? .unknown
+    }
+
+    /// A file that holds arguments. What not everybody may read is not read for a process that perhaps may not.
+    private static func argumentFile(
+        _ name: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess
+    ) -> [UInt8]? {
+        guard let file = process.file(named: name, uncached: files.lookUp), file.status.mode & S_IROTH != 0,
+            let bytes = contents(of: name, process, files), bytes.count < 1 << 16
+        else { return nil }
+        return bytes
     }
 
     /// The first bytes of a file that a process names, as it sees it.

@@ -1,8 +1,5 @@
 /// Files that hold arguments, as the launcher of Java reads them (java(1), `@argfiles`).
 enum ArgumentFile {
-    /// The longest that is read, in bytes; a longer one says nothing.
-    static let limit = 1 << 16
-
     /// Its arguments: separated by white space, perhaps in quotes, with comments from `#` to the end of the line.
     static func arguments(of bytes: [UInt8]) -> [[UInt8]] {
         var result: [[UInt8]] = []
