@@ -199,6 +199,9 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
             payload.put(facts)
             for head in heads { payload.put(head) }
             payload.put([1, -1, .max] as [Int32])
+            var process = ProcessSnapshot(facts: facts, files: [], time: 7)
+            process.facts.reading = .unknown
+            payload.put(process)
         }
         var reader = try TraceReader(writer.bytes)
         let frame = try #require(try reader.next())
@@ -208,6 +211,35 @@ func lines(_ ledger: borrowing Ledger) -> [String] {
         #expect(read.script == [] && read.workload == Array("a.service".utf8))
         for head in heads { #expect(try payload.head() == head) }
         #expect(try payload.pids() == [1, -1, .max])
+        let process = try payload.processSnapshot()
+        #expect(process.time == 7 && process.facts.reading == .unknown)
+        #expect(payload.isAtEnd)
+    }
+
+    /// How far a script was read is in a recording, behind what those of earlier versions have.
+    @Test func readingsOfScripts() throws {
+        for reading in [ScriptReading.known, .unknown, .application] {
+            for ends in [0, 9] {
+                var writer = TraceWriter()
+                writer.add(.image) { payload in
+                    payload.put(Int32(5))
+                    payload.put(UInt64(6))
+                    payload.put(Array("/bin/sh".utf8))
+                    payload.put(optional: Array("/x".utf8))
+                    payload.put(optional: nil)
+                    guard ends > 0 else { return }
+                    payload.put(UInt64(8))
+                    payload.put(reading.rawValue)
+                }
+                var reader = try TraceReader(writer.bytes)
+                let frame = try #require(try reader.next())
+                var payload = reader.payload(frame)
+                let facts = try payload.image()
+                #expect(facts.script == Array("/x".utf8))
+                #expect(
+                    facts.reading == (ends == 0 ? .known : reading) && facts.network == (ends == 0 ? 0 : 8))
+            }
+        }
     }
 }
 

@@ -48,7 +48,7 @@ struct Scene: ~Copyable {
     /// The exec alone: its opens stand elsewhere.
     mutating func confirm(
         _ pid: Int32, _ files: [String], _ script: String? = nil, _ isSeen: Bool = true,
-        workload: String? = nil, network: UInt64 = 0, at time: UInt64? = nil
+        workload: String? = nil, network: UInt64 = 0, at time: UInt64? = nil, reading: ScriptReading = .known
     ) {
         batch.lifecycle.append(.init(.exec, pid: pid, time: time ?? tick()))
         guard isSeen, let file = files.count == 1 ? files[0] : files.last(where: { $0 != Self.loader })
@@ -56,7 +56,7 @@ struct Scene: ~Copyable {
         batch.images.append(
             ImageFacts(
                 pid: pid, time: now, executable: Array(file.utf8), script: script.map { Array($0.utf8) },
-                workload: workload.map { Array($0.utf8) }, network: network))
+                reading: reading, workload: workload.map { Array($0.utf8) }, network: network))
     }
 
     /// A look at an image whose exec is reported at a time that may lie ahead.

@@ -35,6 +35,14 @@ import Testing
         directory.resolve(Array(name.utf8)).map { String(decoding: $0, as: UTF8.self) }
     }
 
+    private func file(
+        _ name: String, _ directory: borrowing ProcessDirectory
+    ) -> (path: String, kind: mode_t)? {
+        directory.file(named: Array(name.utf8)).map {
+            (String(decoding: $0.path, as: UTF8.self), $0.status.mode & S_IFMT)
+        }
+    }
+
     @Test func namesOfEveryForm() throws {
         try withProcess { directory, folder in
             let expected: [(String, String?)] = [
@@ -100,6 +108,44 @@ import Testing
         #expect(resolve("/dev/fd/\(ends[0])", directory) == nil)
     }
 
+    /// A file has to be there, whatever leads to it.
+    @Test func filesThatAreThere() throws {
+        try withProcess { directory, folder in
+            try write("x", to: folder + "/work/a.py")
+            symlink("../real/alias.py", folder + "/work/further")
+            symlink(folder + "/real/a.py", folder + "/work/absolute")
+            symlink("loop", folder + "/work/loop")
+            for (name, expected) in [
+                ("a.py", "/work/a.py"), ("../real/a.py", "/real/a.py"), ("link/alias.py", "/real/alias.py"),
+                ("further", "/work/further"), ("absolute", "/work/absolute"),
+                (folder + "/real/a.py", "/real/a.py"),
+            ] {
+                let file = file(name, directory)
+                #expect(file?.path == folder + expected && file?.kind == S_IFREG, "\(name)")
+            }
+            for (name, kind) in [
+                ("deep", S_IFDIR), ("link", S_IFDIR), ("/dev/null", S_IFCHR), ("/dev/fd/0", S_IFCHR),
+            ] {
+                let file = file(name, directory)
+                #expect(file?.kind == kind, "\(name)")
+            }
+            for name in [
+                "none", "deep/none", "none/none", "dangling", "loop", "a.py/b", "", "/", "..", "/none.py",
+            ] {
+                let file = file(name, directory)
+                #expect(file?.path == nil, "\(name)")
+            }
+            let input = file("/proc/self/fd/0", directory)
+            #expect(input?.path == "/dev/null")
+            let bytes = directory.file(named: [0xff, 0xfe])
+            #expect(bytes == nil)
+            // Nobody answers: there may be one, and nobody knows.
+            let unanswered = directory.file(
+                named: Array("never-looked-up".utf8), uncached: { _, _, _ in nil })
+            #expect(unanswered == nil)
+        }
+    }
+
     /// Through the process's own root.
     @Test(.privileged) func rootOfTheProcess() throws {
         try withTemporaryFolder { folder in
@@ -116,6 +162,14 @@ import Testing
             let directory = try processDirectory(child.pid)
             #expect(resolve("/conf/a", directory) == folder + "/jail/etc/a")
             #expect(resolve("a", directory) == folder + "/jail/etc/a")
+            // Where an absolute link leads is said of that root, too.
+            try write("x", to: folder + "/jail/etc/own-\(getpid())")
+            symlink("/etc/own-\(getpid())", folder + "/jail/bin/tool")
+            symlink("/etc/passwd", folder + "/jail/bin/none")
+            #expect(
+                directory.file(named: Array("/bin/tool".utf8))?.path
+                    == Array((folder + "/jail/bin/tool").utf8))
+            #expect(directory.file(named: Array("/bin/none".utf8)) == nil)
         }
     }
 }

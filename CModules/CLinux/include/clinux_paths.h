@@ -29,6 +29,7 @@ struct clinux_status {
     uint64_t device; // as st_dev
     uint64_t inode;
     uint64_t mount; // identity of the mount; 0 where the kernel does not say (before Linux 5.8)
+    uint64_t changed; // as st_ctim, nanoseconds
     uint32_t mode;
     uint32_t links;
 };
@@ -42,6 +43,7 @@ static inline int clinux_status_at(int dirfd, const char *path, int flags, struc
     status->device = makedev(all.stx_dev_major, all.stx_dev_minor);
     status->inode = all.stx_ino;
     status->mount = all.stx_mask & clinux_STATX_MNT_ID ? all.stx_mnt_id : 0;
+    status->changed = (uint64_t)all.stx_ctime.tv_sec * 1000000000 + all.stx_ctime.tv_nsec;
     status->mode = all.stx_mode;
     status->links = all.stx_nlink;
     return 0;

@@ -31,14 +31,16 @@ public enum CachedLookup {
     /// - Parameters:
     ///   - path: bytes, NUL-terminated.
     ///   - flags: further flags of open(2), such as `O_NOFOLLOW` and `O_DIRECTORY`.
-    public static func open(_ path: [UInt8], relativeTo directory: Int32 = AT_FDCWD, flags: Int32 = 0)
-        -> Answer
-    {
+    ///   - isRoot: whether the directory is the root of whatever the path leads through (`RESOLVE_IN_ROOT`).
+    public static func open(
+        _ path: [UInt8], relativeTo directory: Int32 = AT_FDCWD, flags: Int32 = 0, isRoot: Bool = false
+    ) -> Answer {
         guard isAvailable, path.last == 0 else { return .uncached }
         let number = path.withUnsafeBufferPointer { bytes in
             bytes.withMemoryRebound(to: CChar.self) {
                 clinux_openat2(
-                    directory, $0.baseAddress!, UInt64(O_PATH | O_CLOEXEC | flags), clinux_RESOLVE_CACHED)
+                    directory, $0.baseAddress!, UInt64(O_PATH | O_CLOEXEC | flags),
+                    clinux_RESOLVE_CACHED | (isRoot ? UInt64(RESOLVE_IN_ROOT) : 0))
             }
         }
         if number >= 0 { return .found(FileDescriptor(owning: number)) }
@@ -71,12 +73,21 @@ public enum SymbolicLink {
     /// The target of a link, whatever its length; `nil` if it cannot be read.
     /// The corresponding C function is `readlinkat`.
     public static func read(_ path: String, relativeTo directory: Int32 = AT_FDCWD) -> [UInt8]? {
+        read(Array(path.utf8) + [0], relativeTo: directory)
+    }
+
+    /// The same of a path given as NUL-terminated bytes.
+    static func read(_ path: [UInt8], relativeTo directory: Int32) -> [UInt8]? {
         var size = 256
         while size <= 1 << 16 {
             var count = -1
             let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-                count = buffer.withMemoryRebound(to: CChar.self) {
-                    readlinkat(directory, path, $0.baseAddress!, size)
+                count = path.withUnsafeBytes { path in
+                    buffer.withMemoryRebound(to: CChar.self) {
+                        readlinkat(
+                            directory, path.baseAddress!.assumingMemoryBound(to: CChar.self), $0.baseAddress!,
+                            size)
+                    }
                 }
                 initialized = max(count, 0)
             }
@@ -104,14 +115,19 @@ public struct FileStatus: Equatable, Sendable {
     public var mode: mode_t
     /// Number of names, as `st_nlink`; 0 for a deleted file that somebody holds.
     public var links: UInt32
+    /// When contents or attributes last changed, as `st_ctim`: nanoseconds since 1970.
+    public var changed: UInt64
 
     /// Makes a status.
-    public init(device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1) {
+    public init(
+        device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1, changed: UInt64 = 0
+    ) {
         self.device = device
         self.inode = inode
         self.mount = mount
         self.mode = mode
         self.links = links
+        self.changed = changed
     }
 
     /// That of an open file, an `O_PATH` one included; `nil` if it is not known.
@@ -126,6 +142,6 @@ public struct FileStatus: Equatable, Sendable {
         guard clinux_status_at(directory, path, flags, &status) == 0 else { return nil }
         self.init(
             device: status.device, inode: status.inode, mount: status.mount, mode: mode_t(status.mode),
-            links: status.links)
+            links: status.links, changed: status.changed)
     }
 }

@@ -8,7 +8,7 @@ public import SystemCalls
 /// got the same pid meanwhile. A process that vanishes half-way shows as `nil` (ESRCH, ENOENT),
 /// never as an error; so does what may not be read. See proc(5).
 public struct ProcessDirectory: ~Copyable {
-    private let directory: FileDescriptor
+    let directory: FileDescriptor
     /// The process.
     public let pid: Int32
 
@@ -29,16 +29,31 @@ public struct ProcessDirectory: ~Copyable {
         link("exe").map(Self.withoutMark)
     }
 
-    private static func withoutMark(_ path: [UInt8]) -> [UInt8] {
+    static func withoutMark(_ path: [UInt8]) -> [UInt8] {
         let mark = Array(" (deleted)".utf8)
         return path.suffix(mark.count) == mark[...] ? Array(path.dropLast(mark.count)) : path
+    }
+
+    /// What the executable is; `nil` for kernel threads. No server is asked.
+    public borrowing func executableStatus() -> FileStatus? {
+        FileStatus("exe", relativeTo: directory.number)
     }
 
     /// Arguments, without their NULs; empty for kernel threads and for a process that has no memory
     /// any more.
     public borrowing func arguments(limit: Int = 1 << 16) -> [[UInt8]] {
-        guard let bytes = contents("cmdline", limit: limit) else { return [] }
-        return Self.splitArguments(bytes)
+        Self.splitArguments(argumentBytes(limit: limit))
+    }
+
+    /// The same as the kernel has them: NUL-terminated strings, or what the process has written over them.
+    public borrowing func argumentBytes(limit: Int = 1 << 16) -> [UInt8] {
+        do throws(SystemError) {
+            let file = try directory.openRelative("cmdline", O_RDONLY)
+            // Few have more: then one call brings them.
+            let first = try file.readOnce(limit: min(limit, 4096))
+            guard first.count == 4096, limit > 4096 else { return first }
+            return first + (try file.readAll(limit: limit - 4096))
+        } catch { return [] }
     }
 
     /// Splits NUL-terminated strings.
@@ -124,24 +139,6 @@ public struct ProcessDirectory: ~Copyable {
         FileStatus("fd/\(descriptor)", relativeTo: directory.number)
     }
 
-    /// What a link of the process leads to, such as `exe`, as far as this kernel knows. No server is asked.
-    public borrowing func status(ofLink name: String) -> FileStatus? {
-        FileStatus(name, relativeTo: directory.number)
-    }
-
-    /// What a path that begins with `/` leads to for the process, as far as the kernel has the names in memory: those of
-    /// files that the process was made of are.
-    public borrowing func status(ofFile path: [UInt8]) -> FileStatus? {
-        let root = openat(directory.number, "root")
-        guard root >= 0 else { return nil }
-        let start = FileDescriptor(owning: root)
-        let name = Array(path.drop { $0 == UInt8(ascii: "/") }) + [0]
-        guard name.count > 1, case .found(let file) = CachedLookup.open(name, relativeTo: start.number) else {
-            return nil
-        }
-        return FileStatus(descriptor: file.number)
-    }
-
     /// The mount table of the process's mount namespace; empty if it may not be read.
     public borrowing func mounts() -> [Mount] { contents("mountinfo", limit: 1 << 24).map(Mount.parse) ?? [] }
 
@@ -166,89 +163,6 @@ public struct ProcessDirectory: ~Copyable {
     /// Working directory as a path.
     public borrowing func workingDirectory() -> [UInt8]? { link("cwd") }
 
-    /// The path that a name has for this process, symbolic links in its directories resolved: the path
-    /// under which the kernel reports opens of it. The last component is left as it is.
-    ///
-    /// Resolved through the process's own root and working directory, so it is right for a process in
-    /// a container or chroot as well. `O_PATH` opens are reported to nobody.
-    ///
-    /// - Parameter uncached: looks up the directory, given as NUL-terminated bytes, where the kernel would have to ask
-    ///   a filesystem for it: gives an `O_PATH` descriptor, -1 if there is no such directory, or `nil` if nobody
-    ///   answered; then the name is put together as a text. By default it waits as long as it takes.
-    public borrowing func resolve(
-        _ name: [UInt8],
-        uncached: (_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? = Self.waitingLookup
-    ) -> [UInt8]? {
-        guard !name.isEmpty, !name.contains(0) else { return nil }
-        let isAbsolute = name[0] == UInt8(ascii: "/")
-        let base = isAbsolute ? "root" : "cwd"
-        let slash = name.lastIndex(of: UInt8(ascii: "/"))
-        let leaf = slash.map { Array(name[($0 + 1)...]) } ?? name
-        guard !leaf.isEmpty, leaf != Array(".".utf8), leaf != Array("..".utf8) else { return nil }
-        var parent = slash.map { Array(name[..<$0]) } ?? []
-        if isAbsolute { parent = Array(parent.drop { $0 == UInt8(ascii: "/") }) }
-        if parent.isEmpty { parent = [UInt8(ascii: ".")] }
-        let file = directory.number
-        let root = openat(file, base)
-        guard root >= 0 else { return nil }
-        let start = FileDescriptor(owning: root)
-        guard var path = Self.path(of: parent, from: start, uncached) else { return nil }
-        if path.last != UInt8(ascii: "/") { path.append(UInt8(ascii: "/")) }
-        path += leaf
-        // `/dev/fd/63` and the like name an open file, not a place.
-        guard path.starts(with: "/proc/".utf8) else { return path }
-        return openFile(path).flatMap { $0.first == UInt8(ascii: "/") ? Self.withoutMark($0) : nil }
-    }
-
-    /// Where a directory lies, symbolic links resolved.
-    private static func path(
-        of parent: [UInt8], from start: borrowing FileDescriptor,
-        _ uncached: (_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32?
-    ) -> [UInt8]? {
-        let found: FileDescriptor
-        switch CachedLookup.open(parent + [0], relativeTo: start.number, flags: O_DIRECTORY) {
-        case .found(let directory): found = directory
-        case .absent: return nil
-        case .uncached:
-            guard let number = uncached(start, parent + [0]) else {
-                guard let base = SymbolicLink.read("/proc/self/fd/\(start.number)") else { return nil }
-                return join(base, parent)
-            }
-            guard number >= 0 else { return nil }
-            found = FileDescriptor(owning: number)
-        }
-        return SymbolicLink.read("/proc/self/fd/\(found.number)")
-    }
-
-    /// A path from a path and a name below it, `.` and `..` taken out; symbolic links stay.
-    static func join(_ base: [UInt8], _ name: [UInt8]) -> [UInt8] {
-        let slash = UInt8(ascii: "/")
-        var parts = base.split(separator: slash)
-        for part in name.split(separator: slash) where !part.elementsEqual(".".utf8) {
-            if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
-        }
-        return parts.isEmpty ? [slash] : parts.flatMap { [slash] + $0 }
-    }
-
-    /// Looks a directory up and waits for it.
-    public static func waitingLookup(_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? {
-        directory.withUnsafeBufferPointer { bytes in
-            bytes.withMemoryRebound(to: CChar.self) {
-                clinux_openat(start.number, $0.baseAddress!, O_PATH | O_DIRECTORY | O_CLOEXEC, 0)
-            }
-        }
-    }
-
-    /// What a link below /proc leads to. `self` and `thread-self` were followed as this process and
-    /// thread, but the name meant the process's own.
-    private borrowing func openFile(_ path: [UInt8]) -> [UInt8]? {
-        let own = "/proc/\(getpid())/"
-        for own in [own + "task/\(gettid())/", own] where path.starts(with: own.utf8) {
-            return link(String(decoding: path.dropFirst(own.utf8.count), as: UTF8.self))
-        }
-        return SymbolicLink.read(String(decoding: path, as: UTF8.self))
-    }
-
     /// Identity of a namespace of the process (`net`, `mnt`, …): the inode behind `ns/NAME`.
     public borrowing func namespace(_ name: String) -> UInt64? {
         var result = stat()
@@ -257,15 +171,11 @@ public struct ProcessDirectory: ~Copyable {
         return UInt64(result.st_ino)
     }
 
-    private func openat(_ directory: Int32, _ name: String) -> Int32 {
-        clinux_openat(directory, name, O_PATH | O_CLOEXEC, 0)
-    }
-
-    private borrowing func link(_ name: String) -> [UInt8]? {
+    borrowing func link(_ name: String) -> [UInt8]? {
         SymbolicLink.read(name, relativeTo: directory.number)
     }
 
-    private borrowing func contents(_ name: String, limit: Int) -> [UInt8]? {
+    borrowing func contents(_ name: String, limit: Int) -> [UInt8]? {
         do throws(SystemError) {
             let file = try directory.openRelative(name, O_RDONLY)
             return try file.readAll(limit: limit)

@@ -172,8 +172,11 @@ public struct ImageFacts: Sendable {
     public var time: UInt64
     /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it.
     public var executable: [UInt8]
-    /// The script that the arguments name, as a path with its directories resolved.
+    /// The script that the arguments name, as a path with its directories resolved; or the name of what it runs, a
+    /// module or a class, which does not begin with a slash.
     public var script: [UInt8]?
+    /// How far that could be read.
+    public var reading: ScriptReading
     /// The control group.
     public var workload: [UInt8]?
     /// The network namespace, by its inode; 0 if it was not read.
@@ -181,13 +184,14 @@ public struct ImageFacts: Sendable {
 
     /// Makes facts.
     public init(
-        pid: Int32, time: UInt64, executable: [UInt8], script: [UInt8]? = nil, workload: [UInt8]? = nil,
-        network: UInt64 = 0
+        pid: Int32, time: UInt64, executable: [UInt8], script: [UInt8]? = nil,
+        reading: ScriptReading = .known, workload: [UInt8]? = nil, network: UInt64 = 0
     ) {
         self.pid = pid
         self.time = time
         self.executable = executable
         self.script = script
+        self.reading = reading
         self.workload = workload
         self.network = network
     }

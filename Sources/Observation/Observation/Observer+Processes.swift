@@ -258,7 +258,7 @@ extension Observer {
         else { return nil }
         return ImageFacts(
             pid: event.pid, time: event.time, executable: facts.executable, script: facts.script,
-            workload: facts.workload, network: facts.network)
+            reading: facts.reading, workload: facts.workload, network: facts.network)
     }
 
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an
@@ -304,11 +304,13 @@ extension Observer {
             // `#!/usr/bin/env python3`: env is on its way to the interpreter, the script is that one's.
             process.script = script
             script = .none
-        } else if script == .none {
-            if let path = facts?.script {
-                script = text(path)
-            } else if isInterpreter {
-                if carried != .none { script = carried } else if facts == nil { counters.unknownScripts += 1 }
+        } else if let path = facts?.script, script == .none || facts?.reading == .application {
+            script = text(path)
+        } else if script == .none, isInterpreter || facts?.reading == .unknown {
+            if carried != .none {
+                script = carried
+            } else if facts == nil || facts?.reading == .unknown {
+                counters.unknownScripts += 1
             }
         }
         return number(of: Program(executable: executable, script: script, workload: process.workload))
@@ -321,9 +323,14 @@ extension Observer {
         guard program != .unknown else { return }
         for file in chain.files { noteFile(program, file, .executed, .executed, evidence, time) }
         // The interpreter reads its script; the kernel merges that open with the exec's own.
-        if script != .none {
+        if isPath(script) {
             noteFile(program, script, [.executed, .opened], .executed, evidence, time, count: 0)
         }
+    }
+
+    /// Whether a script is a file: else it is the name of a module or a class.
+    func isPath(_ script: TextID) -> Bool {
+        script != .none && ledger.texts.withBytes(script) { $0.first == UInt8(ascii: "/") }
     }
 
     /// What was read of the image that an exec has made, if something was.
@@ -400,6 +407,10 @@ extension Observer {
             let script = facts.script.map { text($0) } ?? .none
             if executable != .none {
                 program = number(of: Program(executable: executable, script: script, workload: workload))
+                // One that is read again is no other.
+                if facts.reading == .unknown, processes[facts.pid]?.image.program != program {
+                    counters.unknownScripts += 1
+                }
             }
         }
         let origin = processes[facts.parent]?.image.lineage ?? .none

@@ -76,7 +76,7 @@ extension Observer {
         let executable = ledger[child].executable
         noteOnce(.file(child, path: executable), .executed, .regular, time)
         let script = ledger[child].script
-        if script != .none {
+        if isPath(script) {
             noteOnce(.file(child, path: script), [.executed, .opened], .regular, time)
         }
         guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,

@@ -85,6 +85,18 @@ final class FileAccess: Sendable {
         return elsewhere(path) { Self.contents($0, limit) }
     }
 
+    /// The same of a file that a process has or names, by a path through /proc/PID whose status is known: it may lie in a
+    /// mount of the process's own.
+    func head(of path: [UInt8], _ status: FileStatus, limit: Int) -> [UInt8]? {
+        guard status.mode & S_IFMT == S_IFREG else { return nil }
+        let path = path + [0]
+        switch roots.table.kind(ofMount: status.mount) {
+        case .foreign: return nil
+        case .local: return Self.contents(path, limit)
+        default: return calls.run(status.mount) { Self.contents(path, limit) } ?? nil
+        }
+    }
+
     private enum Inside<Answer> {
         case answer(Answer?)
         /// The path leads, or may lead, out of the local mount in which it seemed to lie.
@@ -200,8 +212,8 @@ final class FileAccess: Sendable {
         return there.inode == here.inode && there.device == here.device
     }
 
-    /// Looks a process's directory up where a filesystem has to be asked; see `ProcessDirectory.resolve`.
-    func lookUp(_ start: borrowing FileDescriptor, _ directory: [UInt8]) -> Int32? {
+    /// Looks up what a process names where a filesystem has to be asked; see `ProcessDirectory.Lookup`.
+    func lookUp(_ start: borrowing FileDescriptor, _ path: [UInt8], _ flags: Int32) -> Int32? {
         guard let status = FileStatus(descriptor: start.number) else { return -1 }
         if roots.table.kind(ofMount: status.mount) == .foreign { return nil }
         // The thread may outlive the caller's descriptor.
@@ -209,7 +221,7 @@ final class FileAccess: Sendable {
         let found = calls.run(status.mount) { () -> LateDescriptor? in
             guard let number = copy.take() else { return nil }
             let start = FileDescriptor(owning: number)
-            return LateDescriptor(directory, relativeTo: start.number, flags: O_DIRECTORY)
+            return LateDescriptor(path, relativeTo: start.number, flags: flags)
         }
         guard let found else { return nil }
         return found?.take() ?? -1

@@ -181,10 +181,10 @@ final class ImageReader: Sendable {
 
     private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
         guard let process = ProcessDirectory(pid), let executable = files.executable(of: process),
-            case .read(let script) = RunningScript(executable: executable, process, files)
+            case .read(let script, let reading) = RunningScript(executable: executable, process, files, .exec)
         else { return nil }
         return ImageFacts(
-            pid: pid, time: time, executable: executable, script: script, workload: process.controlGroup(),
-            network: process.namespace("net") ?? 0)
+            pid: pid, time: time, executable: executable, script: script, reading: reading,
+            workload: process.controlGroup(), network: process.namespace("net") ?? 0)
     }
 }

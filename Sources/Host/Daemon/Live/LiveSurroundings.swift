@@ -44,13 +44,14 @@ final class LiveSurroundings: Surroundings {
         guard let status = directory.status() else { return nil }
         let executable = files.executable(of: directory) ?? []
         var script: [UInt8]?
-        switch RunningScript(executable: executable, directory, files) {
-        case .read(let path): script = path
+        var reading = ScriptReading.known
+        switch RunningScript(executable: executable, directory, files, .later) {
+        case .read(let path, let how): (script, reading) = (path, how)
         case .tooLate: if !isLateAnAnswer { return nil }
         }
         return ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
-            executable: executable, script: script, workload: directory.controlGroup(),
+            executable: executable, script: script, reading: reading, workload: directory.controlGroup(),
             network: directory.namespace("net") ?? 0)
     }
 
@@ -73,35 +74,5 @@ extension FileKind {
         case S_IFBLK: self = .block
         default: return nil
         }
-    }
-}
-
-/// The script that a process runs, as far as its arguments could be read.
-enum RunningScript {
-    /// The arguments were read: the script, or `nil` for an executable that runs none.
-    case read([UInt8]?)
-    /// The process is on its way out and has no arguments any more.
-    case tooLate
-
-    init(executable: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess) {
-        let name = executable.split(separator: UInt8(ascii: "/")).last ?? []
-        // Most executables are no interpreters: spare them the reading of their arguments.
-        guard Interpreter.named(String(decoding: name, as: UTF8.self)) != nil else {
-            self = .read(nil)
-            return
-        }
-        let arguments = process.arguments()
-        guard !arguments.isEmpty else {
-            self = .tooLate
-            return
-        }
-        guard let script = Interpreter.script(executable: executable, arguments: arguments) else {
-            self = .read(nil)
-            return
-        }
-        let found = process.resolve(script, uncached: files.lookUp)
-        let path = found.flatMap { files.path($0, of: process) }
-        // Root and working directory go before the process does, and with them the meaning of a name.
-        self = path == nil && process.workingDirectory() == nil ? .tooLate : .read(path)
     }
 }

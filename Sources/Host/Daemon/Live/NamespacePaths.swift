@@ -50,15 +50,15 @@ extension FileAccess {
             // What memfd_create(2) makes has no other name anywhere.
             !path.starts(with: "/memfd:".utf8)
         else { return path }
-        guard let file = process.status(ofLink: "exe") else { return nil }
+        guard let file = process.executableStatus() else { return nil }
         return self.path(of: file, seenAs: path, namespace, process)
             ?? path.split(separator: UInt8(ascii: "/")).last.map(Array.init)
     }
 
-    /// The path here of a file that a process finds under a path; `nil` if this namespace does not show it.
-    func path(_ path: [UInt8], of process: borrowing ProcessDirectory) -> [UInt8]? {
-        guard let namespace = namespaces.other(process), path.first == UInt8(ascii: "/") else { return path }
-        return process.status(ofFile: path).flatMap { self.path(of: $0, seenAs: path, namespace, process) }
+    /// The path here of a file that a process has under a path of its own; `nil` if this namespace does not show it.
+    func path(_ file: ProcessDirectory.NamedFile, of process: borrowing ProcessDirectory) -> [UInt8]? {
+        guard let namespace = namespaces.other(process) else { return file.path }
+        return path(of: file.status, seenAs: file.path, namespace, process)
     }
 
     private func path(

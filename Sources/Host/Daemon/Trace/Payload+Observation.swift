@@ -43,6 +43,7 @@ extension PayloadWriter {
         }
         put(process.facts.network)
         put(process.time)
+        put(process.facts.reading.rawValue)
     }
 
     mutating func put(_ request: ScanRequest) {
@@ -155,13 +156,20 @@ extension PayloadReader {
     }
 
     mutating func image() throws(TraceError) -> ImageFacts {
-        ImageFacts(
+        var facts = ImageFacts(
             pid: try integer(), time: try integer(), executable: try string(), script: try optionalString(),
             workload: try optionalString(), network: try networkAtEnd())
+        facts.reading = try readingAtEnd()
+        return facts
     }
 
     /// The namespace that ends a frame with facts of a process; earlier recordings have none.
     mutating func networkAtEnd() throws(TraceError) -> UInt64 { isAtEnd ? 0 : try integer() }
+
+    /// How far a script was read, which ends such a frame; earlier recordings do not say.
+    mutating func readingAtEnd() throws(TraceError) -> ScriptReading {
+        isAtEnd ? .known : ScriptReading(rawValue: try integer()) ?? .known
+    }
 
     mutating func addresses() throws(TraceError) -> [NetworkAddress] {
         var result: [NetworkAddress] = []
@@ -194,7 +202,9 @@ extension PayloadReader {
         }
         facts.network = try networkAtEnd()
         // Earlier recordings have no time.
-        return ProcessSnapshot(facts: facts, files: files, time: isAtEnd ? 0 : try integer())
+        let time: UInt64 = isAtEnd ? 0 : try integer()
+        facts.reading = try readingAtEnd()
+        return ProcessSnapshot(facts: facts, files: files, time: time)
     }
 
     mutating func scanRequest() throws(TraceError) -> ScanRequest {

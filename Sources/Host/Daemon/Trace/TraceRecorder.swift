@@ -137,6 +137,7 @@ final class TraceRecorder {
             payload.put(optional: facts.script)
             payload.put(optional: facts.workload)
             payload.put(facts.network)
+            payload.put(facts.reading.rawValue)
         }
     }
 
@@ -231,6 +232,7 @@ final class RecordingSurroundings: Surroundings {
             if let answer {
                 payload.put(answer)
                 payload.put(answer.network)
+                payload.put(answer.reading.rawValue)
             }
         }
         return answer

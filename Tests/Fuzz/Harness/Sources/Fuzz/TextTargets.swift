@@ -25,7 +25,19 @@ enum TextTargets {
             default: _ = ProcessDirectory.splitArguments(rest)
             }
         },
-        FuzzTarget(name: "executable") { bytes in _ = ExecutableHead(parsing: bytes) },
+        FuzzTarget(name: "executable") { bytes in
+            _ = ExecutableHead(parsing: bytes)
+            _ = BuildID(in: bytes)
+            // As what it is called with, behind the executable; every file that it names holds the same.
+            let strings = ProcessDirectory.splitArguments(bytes)
+            guard let executable = strings.first else { return }
+            let found = Interpreter.interpreted(
+                executable: executable, arguments: Array(strings.dropFirst()), isWhole: bytes.last == 0
+            ) { _ in Array(bytes.dropFirst(executable.count + 1)) }
+            guard case .named(let named) = found else { return }
+            require(!named.files.isEmpty || named.name != nil, "neither a file nor a name")
+            require(named.name?.contains { $0 <= 32 || $0 == UInt8(ascii: "/") } != true, "no name")
+        },
         FuzzTarget(name: "configuration") { bytes in
             _ = try? Configuration(parsing: String(decoding: bytes, as: UTF8.self), from: "fuzz")
         },
