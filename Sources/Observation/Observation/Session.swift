@@ -115,6 +115,12 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         return cycle
     }
 
+    /// Sees to it that every connection that was made before a moment has a record, nanoseconds since 1970.
+    public mutating func settleConnections(before wall: UInt64) {
+        let later = Int64(clamping: wall) - Int64(clamping: batch.wall)
+        observer.settleConnections(before: UInt64(clamping: Int64(clamping: batch.cutoff) + later))
+    }
+
     /// Lets the gaps of what is not watched at all reach to a moment, nanoseconds since 1970: when something has
     /// changed, and for a dump.
     public mutating func updateBlindSpots(_ wall: UInt64) {
@@ -198,7 +204,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                 ]
             case SourceName.sockets:
                 sources[index].counters += [
-                    ("unattributed", counters.unattributedConnections),
+                    ("unattributed", counters.unattributedConnections + counters.unattributedDatagrams),
+                    ("unattributed_udp", counters.unattributedDatagrams),
                     ("evicted", counters.evictedConnections),
                 ]
             default: break

@@ -115,6 +115,7 @@ extension PayloadWriter {
         put(socket.sent)
         put(socket.received)
         put(socket.endReceived)
+        put(socket.network)
     }
 
     mutating func put(_ channel: ChannelSnapshot) {
@@ -160,7 +161,7 @@ extension PayloadReader {
             workload: try optionalString(), network: try networkAtEnd())
     }
 
-    /// The namespace that ends a frame with facts of a process; earlier recordings have none.
+    /// The namespace that ends a frame with facts of a process or a socket; earlier recordings have none.
     mutating func networkAtEnd() throws(TraceError) -> UInt64 { isAtEnd ? 0 : try integer() }
 
     mutating func addresses() throws(TraceError) -> [NetworkAddress] {
@@ -242,7 +243,7 @@ extension PayloadReader {
         SocketSnapshot(
             Transport(rawValue: try integer()) ?? .tcp, isListening: try bool(), local: try endpoint(),
             remote: try endpoint(), holders: try pids(), sent: try integer(), received: try integer(),
-            endReceived: try bool())
+            endReceived: try bool(), network: try networkAtEnd())
     }
 
     mutating func channelSnapshot() throws(TraceError) -> ChannelSnapshot {
