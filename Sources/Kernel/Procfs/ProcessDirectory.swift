@@ -232,7 +232,7 @@ public struct ProcessDirectory: ~Copyable {
         SymbolicLink.read(name, relativeTo: directory.number)
     }
 
-    private borrowing func contents(_ name: String, limit: Int) -> [UInt8]? {
+    borrowing func contents(_ name: String, limit: Int) -> [UInt8]? {
         do throws(SystemError) {
             let file = try directory.openRelative(name, O_RDONLY)
             return try file.readAll(limit: limit)

@@ -68,7 +68,8 @@ extension Observer {
         settleConnections(before: intake.snapshot.monotonic)
         if intake.snapshot.failures.allSatisfy({ $0.source != SourceName.sockets }) {
             sockets.listenersRead(
-                [.tcp, .udp], networks: Set(intake.snapshot.networks), began: intake.snapshot.monotonic)
+                [.tcp, .udp, .raw, .packet], networks: Set(intake.snapshot.networks),
+                began: intake.snapshot.monotonic)
         }
         return true
     }

@@ -117,8 +117,11 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
 
     /// Sees to it that every connection that was made before a moment has a record, nanoseconds since 1970.
     public mutating func settleConnections(before wall: UInt64) {
-        let later = Int64(clamping: wall) - Int64(clamping: batch.wall)
-        observer.settleConnections(before: UInt64(clamping: Int64(clamping: batch.cutoff) + later))
+        let earlier = batch.wall > wall ? batch.wall - wall : 0
+        let later = wall > batch.wall ? wall - batch.wall : 0
+        let start = batch.cutoff > earlier ? batch.cutoff - earlier : 0
+        let (time, isBeyond) = start.addingReportingOverflow(later)
+        observer.settleConnections(before: isBeyond ? .max : time)
     }
 
     /// Lets the gaps of what is not watched at all reach to a moment, nanoseconds since 1970: when something has

@@ -1,3 +1,4 @@
+import Glibc
 import Observation
 import Procfs
 import Records
@@ -24,6 +25,7 @@ extension Scanner {
         } catch {
             snapshot.failures.append(ScanFailure("TCP and UDP sockets", error.code))
         }
+        addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
         if network.inode == nil {
             addOtherNetworks(&snapshot, holders, &unix)
         } else {
@@ -55,6 +57,7 @@ extension Scanner {
                 let there = try query.unix()
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
+                addRaw(of: pid, inode, &snapshot, holders)
                 snapshot.networks.append(inode)
                 for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
             } catch { continue }
@@ -68,6 +71,29 @@ extension Scanner {
             guard namespace.inode == inode else { return nil }
             return namespace
         } catch { return nil }
+    }
+
+    /// A process in the namespace that is watched; the daemon's own is outside one that was named.
+    private func processInside(_ snapshot: borrowing HostSnapshot) -> Int32? {
+        guard let inode = network.inode else { return getpid() }
+        return snapshot.processes.first { $0.facts.network == inode }?.facts.pid
+    }
+
+    /// Adds what programs take from the network without a port.
+    private func addRaw(
+        of pid: Int32?, _ inode: UInt64, _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders
+    ) {
+        guard let pid, let found = try? ProcessDirectory(opening: pid).rawSockets() else { return }
+        for socket in found {
+            guard let pids = holders.sockets[socket.inode] else { continue }
+            let address = NetworkAddress(high: socket.address.high, low: socket.address.low)
+            snapshot.sockets.append(
+                SocketSnapshot(
+                    socket.kind == .ip ? .raw : .packet, isListening: true,
+                    local: Endpoint(address, port: socket.number),
+                    remote: Endpoint(NetworkAddress(high: 0, low: 0), port: 0), holders: pids, network: inode)
+            )
+        }
     }
 
     private func addInet(
