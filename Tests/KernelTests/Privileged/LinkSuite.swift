@@ -67,8 +67,8 @@ extension KernelTests {
             let service = try stage.script(
                 "service",
                 """
-                import socket
-                s = socket.socket(fileno=3)
+                import socket, sys
+                s = socket.socket(fileno=int(sys.argv[1]))
                 for _ in range(3):
                     c, _ = s.accept()
                     c.sendall(b"x")
@@ -83,8 +83,8 @@ extension KernelTests {
                 s.listen(64)
                 print(s.getsockname()[1], flush=True)
                 select.select([s], [], [])
-                os.dup2(s.fileno(), 3, inheritable=True)
-                os.execv("\(service)", ["\(service)"])
+                os.set_inheritable(s.fileno(), True)
+                os.execv("\(service)", ["\(service)", str(s.fileno())])
                 """)
             let serving = try Child(try stage.command([manager]))
             let port = try serving.firstLine()
@@ -166,7 +166,7 @@ extension KernelTests {
             let writers = try ["a", "b", "c"].map { try stage.script($0, writer) }
             let reader = try stage.script("reader", "import sys\nfor _ in sys.stdin:\n    pass\n")
             let shell = "(\(writers.map { $0 + " &" }.joined(separator: " ")) wait) | \(reader)"
-            let child = try Child(try stage.command(["bash", "-c", "echo; exec >/dev/null; " + shell]))
+            let child = try Child(try stage.command(["bash", "-c", "echo ready; exec >/dev/null; " + shell]))
             _ = try child.firstLine()
             let pairs: Set<String>? = try eventually(within: 10, every: 0.5) {
                 let ipc = try stage.records().relation("ipc").filter { $0.mechanism == "pipe" }

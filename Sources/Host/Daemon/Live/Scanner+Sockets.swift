@@ -24,6 +24,7 @@ extension Scanner {
             } catch { snapshot.failures.append(ScanFailure("Unix sockets", error.code)) }
         } catch {
             snapshot.failures.append(ScanFailure("TCP and UDP sockets", error.code))
+            snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
         addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
         if network.inode == nil {
