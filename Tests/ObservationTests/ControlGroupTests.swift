@@ -55,6 +55,7 @@ import Testing
         scene.transition(connecting, 1, .close, .synSent, Endpoint(client.address, port: 0), server)
         scene.transition(77, 1, .synSent, .established, client, server)
         scene.transition(77, 101, .synReceived, .established, server, client)
+        scene.ends(listening, 101, server, client)
         scene.closure(client, server, sent: 100, received: 50)
         scene.closure(server, client, sent: 50, received: 100)
         scene.interpret()

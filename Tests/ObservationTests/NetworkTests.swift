@@ -36,7 +36,10 @@ import Testing
             scene.transition(pid, socket, .close, .synSent, Endpoint(client.address, port: 0), server)
             scene.transition(77, socket, .synSent, .established, client, server)
         }
-        if sides.server { scene.transition(77, socket + 1, .synReceived, .established, server, client) }
+        guard sides.server else { return }
+        scene.transition(77, socket + 1, .synReceived, .established, server, client)
+        let isHere = server.address == here || pid == 20 && server.address == loopback
+        scene.ends(isHere ? 10 : 30, socket + 1, server, client)
     }
 
     @Test func bothEndsInsideAreJoined() {

@@ -132,11 +132,19 @@ struct Scene: ~Copyable {
         batch.reset()
     }
 
+    /// A process ends a connection from its side: it holds the accepted socket.
+    mutating func ends(_ pid: Int32, _ socket: UInt64, _ local: Endpoint, _ remote: Endpoint) {
+        transition(pid, socket, .established, .finWait1, local, remote)
+    }
+
     /// Ends the batch: the cutoff lies behind everything, or `early` nanoseconds before its end.
-    mutating func interpret(early: UInt64 = 0) {
+    ///
+    /// - Parameter settles: whether connections whose taker is not known get their records, as for a dump.
+    mutating func interpret(early: UInt64 = 0, settles: Bool = true) {
         batch.cutoff = tick() - early
         batch.wall = batch.cutoff + 1_700_000_000_000_000_000
         observer.interpret(batch)
+        if settles, early == 0 { observer.settleConnections() }
         batch.reset()
     }
 

@@ -23,6 +23,7 @@ import Testing
         // The later changes happen in the context of whoever is interrupted.
         scene.transition(77, socket, .synSent, .established, client, server)
         scene.transition(77, socket + 100, .synReceived, .established, server, client)
+        scene.ends(10, socket + 100, server, client)
     }
 
     @Test func bothSidesAreJoinedAndBytesAreThoseOfThePayload() {
@@ -138,8 +139,9 @@ import Testing
         scene.interpret()
         let connectTime = scene.tick()
         scene.transition(77, 101, .synReceived, .established, server, client)
+        scene.ends(10, 101, server, client)
         scene.closure(server, client, sent: 50, received: 100)
-        scene.interpret(early: 1500)
+        scene.interpret(early: 2500)
         let isHeld = scene.observer.hasHeldEvents
         #expect(isHeld)
         scene.transition(77, 1, .synSent, .established, client, server, at: connectTime)

@@ -171,6 +171,11 @@ public struct ProcessDirectory: ~Copyable {
         return UInt64(result.st_ino)
     }
 
+    /// How many reads and writes it has made; `nil` where the kernel does not count them.
+    public borrowing func transferCalls() -> TransferCalls? {
+        contents("io", limit: 4096).flatMap(TransferCalls.init(parsing:))
+    }
+
     borrowing func link(_ name: String) -> [UInt8]? {
         SymbolicLink.read(name, relativeTo: directory.number)
     }
@@ -180,6 +185,26 @@ public struct ProcessDirectory: ~Copyable {
             let file = try directory.openRelative(name, O_RDONLY)
             return try file.readAll(limit: limit)
         } catch { return nil }
+    }
+}
+
+/// How many reads and writes a process has made since it was forked (/proc/PID/io); `splice(2)` counts as neither.
+public struct TransferCalls: Equatable, Sendable {
+    /// Calls that read.
+    public var reads: UInt64
+    /// Calls that wrote.
+    public var writes: UInt64
+
+    /// Reads lines `syscr:` and `syscw:`; `nil` without both.
+    public init?(parsing bytes: [UInt8]) {
+        func value(_ key: StaticString) -> UInt64? {
+            let key = Array(String(describing: key).utf8)
+            let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: key) }
+            return line.flatMap { UInt64(String(decoding: $0.dropFirst(key.count), as: UTF8.self)) }
+        }
+        guard let reads = value("syscr: "), let writes = value("syscw: ") else { return nil }
+        self.reads = reads
+        self.writes = writes
     }
 }
 

@@ -25,7 +25,7 @@ public struct Tracepoint: Sendable {
     /// three of the ten that a connection makes on a host that has both of its ends.
     public static let socketState = Tracepoint(
         group: "sock", name: "inet_sock_set_state",
-        filter: "(protocol == 6 || protocol == 262) && newstate != 3 && newstate != 4 && newstate != 9")
+        filter: "protocol == 6 && newstate != 3")
 }
 
 /// Why tracepoints cannot be read here.

@@ -56,6 +56,7 @@ extension Observer {
     /// Keeps tables that others can fill within their bounds, whatever memory there is.
     mutating func evict() {
         let before = sockets.evicted
+        if sockets.live.count > SocketTable.mostConnections { settleConnections() }
         sockets.evictConnections()
         counters.evictedConnections += sockets.evicted - before
         if heads.count > Self.mostHeads { heads.removeAll() }

@@ -42,7 +42,7 @@ extension Observer {
         }
         if local.isLoopback || localAddresses.contains(local) { return true }
         // Others' connections are many: only one that somebody here waits for is worth a question.
-        return sockets.listener(tuple.transport, tuple.local) != nil && isOwn(local)
+        return !sockets.waiting(tuple.transport, tuple.local, network: 0).isEmpty && isOwn(local)
     }
 
     /// Keeps in mind that somebody outside has connected two addresses that are here too.
@@ -59,10 +59,40 @@ extension Observer {
     }
 
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine
-    /// are other hosts to one that is watched alone.
-    func peer(of tuple: FourTuple) -> ProgramID {
+    /// are other hosts to one that is watched alone, and the loopback of each is its own.
+    func peer(of tuple: FourTuple, network: UInt64) -> ProgramID {
         guard scope.network == nil || isHere(tuple.local, tuple.remote) else { return .unknown }
-        return sockets.peer(of: tuple)
+        let there = tuple.mirrored
+        if let other = sockets.live[there] {
+            let isElsewhere = other.network != 0 && network != 0 && other.network != network
+            if !(isElsewhere && tuple.local.address.isLoopback) { return other.program }
+        }
+        return sockets.found[FoundEnd(there, network: network)] ?? .unknown
+    }
+
+    /// The namespace whose sockets and addresses the daemon is asked for; 0 where that is not known.
+    var ownNetwork: UInt64 { scope.network ?? scannedNetwork }
+
+    /// Keeps in mind that there are other network namespaces.
+    mutating func noteNetwork(_ inode: UInt64) {
+        if inode != 0, ownNetwork != 0, inode != ownNetwork { hasOtherNetworks = true }
+    }
+
+    /// Who waits at an address that a connection was made to, in the one namespace in which that address can be.
+    ///
+    /// - Parameter client: the network namespace of who made the connection, 0 where it is not known.
+    func waiting(
+        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, client: UInt64
+    ) -> [SocketTable.Listener] {
+        if local.address.isLoopback || local.address == remote.address {
+            // The loopback of a namespace that is not known may be that of any.
+            guard client != 0 || !hasOtherNetworks else { return [] }
+            return sockets.waiting(transport, local, network: client)
+        }
+        if localAddresses.contains(local.address) {
+            return sockets.waiting(transport, local, network: ownNetwork)
+        }
+        return sockets.waiting(transport, local, network: 0, except: ownNetwork == 0 ? nil : ownNetwork)
     }
 
     /// Whether both addresses are those of one namespace.

@@ -24,6 +24,7 @@ extension Observer {
     mutating func advance(_ intake: inout SnapshotIntake, most: Int) -> Bool {
         if intake.stage == .processes, intake.index == 0 {
             localAddresses = Set(intake.snapshot.addresses)
+            scannedNetwork = intake.snapshot.network
         }
         let wall = intake.snapshot.wall
         let read = max(intake.snapshot.monotonic, intake.snapshot.socketsRead)
@@ -42,13 +43,14 @@ extension Observer {
                 takeFiles(found, intake.snapshot)
             case .listeners:
                 let socket = intake.snapshot.sockets[index]
-                if socket.isListening { takeListener(socket, wall) }
+                if socket.isListening { takeListener(socket, intake.snapshot) }
             case .ends:
                 let socket = intake.snapshot.sockets[index]
                 if !socket.isListening {
                     let tuple = FourTuple(
                         transport: socket.transport, local: socket.local, remote: socket.remote)
-                    sockets.found[tuple] = programs(of: socket.holders).last
+                    sockets.found[FoundEnd(tuple, network: socket.network)] =
+                        programs(of: socket.holders).last
                 }
             case .connections:
                 let socket = intake.snapshot.sockets[index]
@@ -62,6 +64,13 @@ extension Observer {
         guard room > 0 else { return false }
         sockets.found.removeAll()
         sockets.scanEnds()
+        // What the scan did not say, nothing will say before these end.
+        settleConnections(before: intake.snapshot.monotonic)
+        if intake.snapshot.failures.allSatisfy({ $0.source != SourceName.sockets }) {
+            sockets.listenersRead(
+                [.tcp, .udp, .raw, .packet], networks: Set(intake.snapshot.networks),
+                began: intake.snapshot.monotonic)
+        }
         return true
     }
 
@@ -90,6 +99,7 @@ extension Observer {
         // Nothing tells that a process has entered another namespace without an exec.
         if found.facts.network != 0 {
             processes[pid]?.image.network = NetworkPlace(read: found.facts.network)
+            noteNetwork(found.facts.network)
         }
         let read = found.time != 0 ? found.time : snapshot.monotonic
         guard pid != ownPid, let process = processes[pid] else { return }
@@ -118,15 +128,16 @@ extension Observer {
             key, access: access, kind: kind, evidence: .snapshot, time: time, count: isKnown ? 0 : 1)
     }
 
-    private mutating func takeListener(_ socket: SocketSnapshot, _ time: UInt64) {
-        let network = scope.network ?? network(ofHolders: socket.holders)
-        for program in programs(of: socket.holders) {
-            let known = sockets.listener(socket.transport, socket.local, network: network)
-            if known?.program != program {
-                sockets.listen(socket.transport, socket.local, program, .snapshot, network: network)
-            }
-            guard let local = number(of: socket.local) else { continue }
-            noteOnce(.listen(program, socket.transport, local: local), [], .regular, time)
+    private mutating func takeListener(_ socket: SocketSnapshot, _ snapshot: HostSnapshot) {
+        let network =
+            socket.network != 0 ? socket.network : scope.network ?? network(ofHolders: socket.holders)
+        let holders = programs(of: socket.holders)
+        sockets.foundListener(
+            socket.transport, socket.local, holders, network: network,
+            scanned: (snapshot.monotonic, max(snapshot.monotonic, snapshot.socketsRead)))
+        guard let local = number(of: socket.local) else { return }
+        for program in holders {
+            noteOnce(.listen(program, socket.transport, local: local), [], .regular, snapshot.wall)
         }
     }
 
@@ -135,34 +146,55 @@ extension Observer {
         let programs = programs(of: socket.holders)
         guard socket.remote.port != 0 else { return }
         let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
-        if sockets.live[tuple] == nil {
+        let network = socket.network != 0 ? socket.network : network(ofHolders: socket.holders)
+        if let known = sockets.live[tuple], known.network != 0, network != 0, known.network != network,
+            tuple.local.address.isLoopback
+        {
+            // The same two ends are followed in another namespace.
+            return
+        }
+        if sockets.live[tuple] == nil || sockets.live[tuple]?.isNameless == true {
             guard let program = programs.last, sockets.endedDuringScan?.contains(tuple) != true else {
                 return
             }
-            if sockets.listener(socket.transport, socket.local) != nil {
-                accepted(socket.transport, socket.local, socket.remote, by: program, .snapshot, time)
-            } else {
-                connected(socket.transport, socket.local, socket.remote, program, .snapshot, time)
+            note(socket, program, network, time)
+            sockets.change(tuple) { connection in
+                connection.found = read
+                if programs.count > 1, connection.isAccepted { connection.taker = .inferred }
             }
-            sockets.change(tuple) { $0.found = read }
         }
-        if let known = sockets.live[tuple], known.isForgotten { noteAnew(socket, tuple, known, time) }
+        if let known = sockets.live[tuple], known.isForgotten {
+            noteAnew(socket, tuple, known, network, time)
+        }
+        if !programs.isEmpty, sockets.live[tuple]?.socket != 0 {
+            // Who holds the accepted socket has taken it.
+            settle(tuple, programs, .exact, network: network)
+        }
         guard var connection = sockets.live[tuple] else { return }
         connection.endReceived = connection.endReceived || socket.endReceived
         count(socket.sent, socket.received, &connection)
         sockets.live[tuple] = connection
     }
 
+    private mutating func note(
+        _ socket: SocketSnapshot, _ program: ProgramID, _ network: UInt64, _ time: UInt64
+    ) {
+        if !waiting(socket.transport, socket.local, socket.remote, client: network).isEmpty {
+            accepted(
+                socket.transport, socket.local, socket.remote, by: program, .snapshot, time, network: network)
+        } else {
+            connected(
+                socket.transport, socket.local, socket.remote, program, .snapshot, time, network: network)
+        }
+    }
+
     /// Notes a connection that goes on after its record was forgotten, as if it were met for the first time; what went
     /// over it before stays forgotten.
     private mutating func noteAnew(
-        _ socket: SocketSnapshot, _ tuple: FourTuple, _ known: SocketTable.Connection, _ time: UInt64
+        _ socket: SocketSnapshot, _ tuple: FourTuple, _ known: SocketTable.Connection, _ network: UInt64,
+        _ time: UInt64
     ) {
-        if sockets.listener(socket.transport, socket.local) != nil {
-            accepted(socket.transport, socket.local, socket.remote, by: known.program, .snapshot, time)
-        } else {
-            connected(socket.transport, socket.local, socket.remote, known.program, .snapshot, time)
-        }
+        note(socket, known.program, network, time)
         var anew = known
         anew.position = sockets.live[tuple]?.position
         anew.isForgotten = false

@@ -62,7 +62,8 @@ extension Observer {
             let image = image(of: change.pid, at: change.time)
             let place = image.network
             guard image.program != .unknown, isInside(place, change.local.address) else { return }
-            listen(.tcp, change.local, image.program, image.evidence, time, network: place.inode)
+            listen(change, image, time)
+        case (.listen, _): sockets.endListener(.tcp, change.local, socket: change.socket)
         case (_, .synSent):
             // In the context of the process that connects; the source port is not chosen yet.
             let image = image(of: change.pid, at: change.time)
@@ -76,6 +77,8 @@ extension Observer {
             established(change, time)
         case (_, .closeWait), (_, .closing):
             if isLive(change) { sockets.change(tuple(change)) { $0.endReceived = true } }
+        case (.established, .finWait1), (.synReceived, .finWait1), (.closeWait, .lastAck):
+            endedByTaker(change)
         case (_, .finWait2):
             if isLive(change) { sockets.change(tuple(change)) { $0.finAcknowledged = change.time } }
         case (.synSent, .close):
@@ -94,28 +97,44 @@ extension Observer {
                 noteForeignConnection(tuple, at: change.time)
                 return
             }
+            guessTaker(of: tuple)
             if sockets.supersede(tuple, at: change.time) {
-                recognise(tuple, .connect, attempt.program, attempt.evidence, time, attempt.network.inode)
+                recognise(tuple, attempt, time)
+            } else if isHere(change.local, change.remote), attempt.program != .unknown {
+                // Who takes it will be known.
+                sockets.live[tuple] = .init(
+                    program: attempt.program, network: attempt.network.known, taker: .open,
+                    evidence: attempt.evidence, wall: time)
+                if attempt.evidence != .inferred {
+                    sockets.noteClient(.tcp, change.remote, attempt.program)
+                }
             } else {
                 connected(
                     .tcp, change.local, change.remote, attempt.program, attempt.evidence, time,
-                    network: attempt.network.inode)
+                    network: attempt.network.known)
             }
         } else {
             guard isAcceptedInside(tuple) else { return }
+            guessTaker(of: tuple)
             if sockets.supersede(tuple, at: change.time) {
                 // Of a connect whose beginning was lost the scan knows which end it is.
                 guard relation(tuple) != .connect else {
                     take(change, pair: pair)
                     return
                 }
-                let network = change.local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? 0 : 0
-                let listener = sockets.listener(.tcp, change.local, network: network)
-                recognise(
-                    tuple, .accept, listener?.program ?? .unknown, listener?.evidence ?? .snapshot, time,
-                    listener?.network ?? 0)
+                // The scan has met the one who holds it.
+                if let key = sockets.live[tuple]?.position.map({ ledger.records[$0].key }),
+                    sockets.live[tuple]?.taker == .known
+                {
+                    ledger.note(key, evidence: .exact, time: time, count: 0)
+                }
+            } else if change.from == .synSent {
+                // The connect itself was lost, and with it who made it.
+                counters.unattributedConnections += 1
+                return
             } else {
-                accepted(.tcp, change.local, change.remote, nil, time)
+                sockets.live[tuple] = .init(
+                    program: .unknown, taker: .open, isAccepted: true, wall: time)
             }
             pair = sockets.live[tuple.mirrored]?.established ?? 0
         }
@@ -137,26 +156,21 @@ extension Observer {
     }
 
     /// Takes an event for a connection that a scan has counted: what it adds is how well that is known.
-    private mutating func recognise(
-        _ tuple: FourTuple, _ relation: Relation, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64,
-        _ network: UInt64
-    ) {
+    private mutating func recognise(_ tuple: FourTuple, _ attempt: SocketTable.Attempt, _ time: UInt64) {
         // Without the program the scan's word is the better one.
-        guard program != .unknown, let found = sockets.live[tuple] else { return }
+        guard attempt.program != .unknown, let found = sockets.live[tuple] else { return }
         let known = found.position.map { ledger.records[$0].key }
-        if found.program == program, known?.relation ?? relation == relation {
-            if let key = known { ledger.note(key, evidence: evidence, time: time, count: 0) }
-        } else if relation == .connect {
+        if found.program == attempt.program, known?.relation ?? .connect == .connect {
+            if let key = known { ledger.note(key, evidence: attempt.evidence, time: time, count: 0) }
+        } else {
             // Who holds a socket need not be who made it: both depend on the other side.
             connected(
-                tuple.transport, tuple.local, tuple.remote, program, evidence, time, network: network,
-                count: 0)
-        } else {
-            accepted(tuple.transport, tuple.local, tuple.remote, evidence, time, count: 0)
+                tuple.transport, tuple.local, tuple.remote, attempt.program, attempt.evidence, time,
+                network: attempt.network.known, count: 0)
         }
-        if relation == .connect { sockets.noteClient(tuple.transport, tuple.remote, program) }
+        sockets.noteClient(tuple.transport, tuple.remote, attempt.program)
         sockets.change(tuple) { connection in
-            connection.network = network
+            connection.network = attempt.network.known
             connection.sent = found.sent
             connection.received = found.received
             connection.endReceived = found.endReceived
@@ -179,6 +193,8 @@ extension Observer {
             known.socket == 0 ? known.found < change.time : known.socket == change.socket
         else { return }
         sockets.awaitNotice(of: tuple, endedAt: change.time)
+        // No process has ended it: it was reset, or its program's end was not reported.
+        if known.isAccepted { guessTaker(of: tuple) }
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
         // down waits for that FIN, which takes a segment of its own.
@@ -194,21 +210,22 @@ extension Observer {
         FourTuple(transport: .tcp, local: change.local, remote: change.remote)
     }
 
-    private mutating func image(of pid: Int32, at time: UInt64) -> Image {
+    mutating func image(of pid: Int32, at time: UInt64) -> Image {
         if processes[pid] == nil { adopt(pid) }
-        return processes[pid]?.image(at: time) ?? .unknown
+        let image = processes[pid]?.image(at: time) ?? .unknown
+        noteNetwork(image.network.inode)
+        return image
     }
 
     /// Notes a program that waits at an address.
-    mutating func listen(
-        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64,
-        network: UInt64
-    ) {
-        sockets.listen(transport, local, program, evidence, network: network)
-        guard isRecorded(program) else { return }
-        guard let local = number(of: local) else { return }
-        let key = RecordKey.listen(program, transport, local: local)
-        if admits(key) { ledger.note(key, evidence: evidence, time: time) }
+    private mutating func listen(_ change: TransitionEvent, _ image: Image, _ time: UInt64) {
+        sockets.listen(
+            .tcp, change.local, image.program, network: image.network.known, socket: change.socket,
+            pid: change.pid, at: change.time)
+        guard isRecorded(image.program) else { return }
+        guard let local = number(of: change.local) else { return }
+        let key = RecordKey.listen(image.program, .tcp, local: local)
+        if admits(key) { ledger.note(key, evidence: image.evidence, time: time) }
     }
 
     /// Notes a connection that a program made.
@@ -221,10 +238,12 @@ extension Observer {
             return
         }
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        var peer = peer(of: tuple)
-        if peer == .unknown, isHere(local, remote) {
-            let network = remote.address.isLoopback ? network : 0
-            peer = sockets.listener(transport, remote, network: network)?.program ?? .unknown
+        var peer = peer(of: tuple, network: network)
+        // A bound datagram socket has no other end: who holds it takes what comes. Of a stream who listens need not be
+        // who takes.
+        if peer == .unknown, transport != .tcp || evidence == .inferred, isHere(local, remote) {
+            let takers = takers(of: tuple.mirrored, client: network)
+            if takers.count == 1 { peer = takers[0] }
         }
         var position: Int?
         if isRecorded(program), let remote = number(of: remote) {
@@ -240,28 +259,28 @@ extension Observer {
     /// Notes a connection that was made to an address where somebody waits.
     mutating func accepted(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
-        _ evidence: Evidence?, _ time: UInt64, count: UInt64 = 1
+        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0, count: UInt64 = 1
     ) {
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        let network = local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? 0 : 0
-        let listener = sockets.listener(transport, local, network: network)
-        let program = known != .unknown ? known : listener?.program ?? .unknown
-        guard program != .unknown else {
+        let client = local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? network : network
+        let takers = known != .unknown ? [known] : takers(of: tuple, client: client)
+        guard !takers.isEmpty else {
             counters.unattributedConnections += 1
             return
         }
         var position: Int?
-        if isRecorded(program), let local = number(of: local),
-            let remote = number(of: Endpoint(remote.address, port: 0))
-        {
+        for program in takers where isRecorded(program) {
+            guard let local = number(of: local), let remote = number(of: Endpoint(remote.address, port: 0))
+            else { continue }
             let key = RecordKey.accept(
-                program, transport, local: local, remote: remote, peer: peer(of: tuple))
-            if admits(key) {
-                position = ledger.note(
-                    key, evidence: evidence ?? listener?.evidence ?? .inferred, time: time, count: count)
-            }
+                program, transport, local: local, remote: remote, peer: peer(of: tuple, network: network))
+            guard admits(key) else { continue }
+            let noted = ledger.note(key, evidence: evidence, time: time, count: count)
+            position = position ?? noted
         }
-        sockets.live[tuple] = .init(position: position, program: program, network: listener?.network ?? 0)
+        sockets.live[tuple] = .init(
+            position: position, program: takers.count == 1 ? takers[0] : .unknown, network: client,
+            isAccepted: true)
     }
 
     private func tuple(_ closure: ClosureEvent) -> FourTuple {
@@ -269,19 +288,33 @@ extension Observer {
     }
 
     private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
-        // Without another end: a socket that only waited, was never used, or was reset by its own side.
-        guard closure.remote.port != 0, sockets.connection(tuple(closure), number: 0) == nil else { return }
+        guard closure.remote.port != 0 else {
+            meetUnconnected(closure)
+            return
+        }
+        guard sockets.connection(tuple(closure), number: 0) == nil else { return }
         attributeAfterwards(closure, time)
+    }
+
+    /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
+    /// from it all the same: a UDP socket that has a port and that no scan has met leaves no record of them.
+    private mutating func meetUnconnected(_ closure: ClosureEvent) {
+        guard closure.transport == .udp, closure.local.port != 0 else { return }
+        let waiting = sockets.waiting(.udp, closure.local, network: ownNetwork)
+        if waiting.isEmpty { counters.unattributedDatagrams += 1 }
+        sockets.endListener(.udp, closure.local, socket: 0)
     }
 
     private mutating func close(_ closure: ClosureEvent) {
         sockets.noteEnd(tuple(closure))
+        settleBeforeNotice(tuple(closure))
         guard var connection = sockets.takeOldest(tuple(closure)) else { return }
         sockets.toldUntil = max(sockets.toldUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
+        if connection.taker == .open { keepOrphan(tuple(closure), connection) }
     }
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
@@ -289,12 +322,20 @@ extension Observer {
     private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) {
         // A TCP socket that never carried a byte and was never seen connected has failed to connect.
         if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
-        if sockets.listener(closure.transport, closure.local) != nil {
-            accepted(closure.transport, closure.local, closure.remote, .inferred, time)
+        // Notices come from the namespace that is watched.
+        let network = ownNetwork
+        if !waiting(closure.transport, closure.local, closure.remote, client: network).isEmpty {
+            accepted(closure.transport, closure.local, closure.remote, .inferred, time, network: network)
+            return
+        }
+        // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
+        guard closure.transport == .tcp else {
+            counters.unattributedDatagrams += 1
             return
         }
         let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
-        connected(closure.transport, closure.local, closure.remote, program, .inferred, time)
+        connected(
+            closure.transport, closure.local, closure.remote, program, .inferred, time, network: network)
     }
 
     /// Adds what went over a connection since it was last looked at.

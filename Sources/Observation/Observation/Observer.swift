@@ -44,6 +44,9 @@ public struct Observer: ~Copyable {
     var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
+    /// The network namespace that the last scan was of, and whether there are others in which programs were met.
+    var scannedNetwork: UInt64 = 0
+    var hasOtherNetworks = false
     /// Batches, the present one included, in which the chain of an exec may not be whole.
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.
@@ -83,6 +86,8 @@ public struct Observer: ~Copyable {
         public var refused: UInt64 = 0
         /// Connections whose program is not known.
         public var unattributedConnections: UInt64 = 0
+        /// UDP sockets whose program is not known.
+        public var unattributedDatagrams: UInt64 = 0
         /// Connections and listeners that were evicted since there were too many at a time.
         public var evictedConnections: UInt64 = 0
         /// Execs without a trace of the file.

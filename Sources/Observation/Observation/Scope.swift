@@ -35,6 +35,9 @@ struct NetworkPlace: Equatable {
 
     static let unknown = NetworkPlace()
 
+    /// The namespace where it is certain, else 0.
+    var known: UInt64 { isRead ? inode : 0 }
+
     /// What was read of an image.
     init(read inode: UInt64) {
         self.inode = inode

@@ -115,6 +115,15 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         return cycle
     }
 
+    /// Sees to it that every connection that was made before a moment has a record, nanoseconds since 1970.
+    public mutating func settleConnections(before wall: UInt64) {
+        let earlier = batch.wall > wall ? batch.wall - wall : 0
+        let later = wall > batch.wall ? wall - batch.wall : 0
+        let start = batch.cutoff > earlier ? batch.cutoff - earlier : 0
+        let (time, isBeyond) = start.addingReportingOverflow(later)
+        observer.settleConnections(before: isBeyond ? .max : time)
+    }
+
     /// Lets the gaps of what is not watched at all reach to a moment, nanoseconds since 1970: when something has
     /// changed, and for a dump.
     public mutating func updateBlindSpots(_ wall: UInt64) {
@@ -198,7 +207,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                 ]
             case SourceName.sockets:
                 sources[index].counters += [
-                    ("unattributed", counters.unattributedConnections),
+                    ("unattributed", counters.unattributedConnections + counters.unattributedDatagrams),
+                    ("unattributed_udp", counters.unattributedDatagrams),
                     ("evicted", counters.evictedConnections),
                 ]
             default: break

@@ -53,11 +53,13 @@ public struct SocketSnapshot: Sendable {
     public var received: UInt64
     /// Whether the other side has ended its stream.
     public var endReceived: Bool
+    /// The network namespace that it was found in, by its inode; 0 where that was not noted.
+    public var network: UInt64
 
     /// Makes a snapshot.
     public init(
         _ transport: Transport, isListening: Bool, local: Endpoint, remote: Endpoint, holders: [Int32],
-        sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false
+        sent: UInt64 = 0, received: UInt64 = 0, endReceived: Bool = false, network: UInt64 = 0
     ) {
         self.transport = transport
         self.isListening = isListening
@@ -67,6 +69,7 @@ public struct SocketSnapshot: Sendable {
         self.sent = sent
         self.received = received
         self.endReceived = endReceived
+        self.network = network
     }
 }
 
@@ -120,6 +123,10 @@ public struct HostSnapshot: Sendable {
     public var socketsRead: UInt64 = 0
     /// The host's addresses, loopback left out.
     public var addresses: [NetworkAddress] = []
+    /// The network namespace that they are of, by its inode; 0 where that was not noted.
+    public var network: UInt64 = 0
+    /// The network namespaces whose sockets were all read.
+    public var networks: [UInt64] = []
     /// Processes, parents not necessarily before their children.
     public var processes: [ProcessSnapshot] = []
     /// TCP and UDP sockets.

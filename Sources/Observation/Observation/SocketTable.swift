@@ -18,6 +18,20 @@ struct FourTuple: QuickKey {
     }
 }
 
+/// An end that a scan has found: the loopback of each network namespace is its own.
+struct FoundEnd: QuickKey {
+    var tuple: FourTuple
+    /// The namespace of a loopback address; 0 for any other.
+    var network: UInt64
+
+    init(_ tuple: FourTuple, network: UInt64) {
+        self.tuple = tuple
+        self.network = tuple.local.address.isLoopback ? network : 0
+    }
+
+    func hash(with hash: SeededHash) -> UInt64 { hash(tuple.hash(with: hash), network) }
+}
+
 /// What is known of sockets that are alive, and what like ones may be concluded from.
 struct SocketTable: ~Copyable {
     /// A connection whose program is known.
@@ -50,6 +64,28 @@ struct SocketTable: ~Copyable {
         /// When its socket was seen to leave its last state; 0 while it has not. The notice with its
         /// traffic follows from a work queue.
         var ended: UInt64 = 0
+        /// Whether it is known who took the connection.
+        var taker = Taker.known
+        /// Whether this is the end that was accepted.
+        var isAccepted = false
+        /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
+        /// needs that is not written yet.
+        var evidence = Evidence.exact
+        var wall: UInt64 = 0
+
+        /// Whether it was accepted by nobody who is known, and has no record.
+        var isNameless: Bool { isAccepted && taker == .inferred && program == .unknown && position == nil }
+    }
+
+    /// Whether it is known which program took a connection: the kernel reports an accept in the name of whoever the
+    /// packet interrupted, and a listener may be held by several programs.
+    enum Taker: UInt8 {
+        /// It is, or it is none of this host's.
+        case known
+        /// Not yet; there is no record of the connection.
+        case open
+        /// It was inferred from who waits at the address.
+        case inferred
     }
 
     /// A connect on its way.
@@ -60,13 +96,21 @@ struct SocketTable: ~Copyable {
         var network: NetworkPlace
     }
 
-    /// Someone who waits for connections.
+    /// A socket that waits for connections or datagrams.
     struct Listener {
         var address: NetworkAddress
-        var program: ProgramID
-        var evidence: Evidence
+        /// The programs that hold it, as far as that is known.
+        var holders: [ProgramID]
         /// The network namespace of the program, 0 where it is not known.
         var network: UInt64
+        /// The socket; 0 where only a scan has reported it.
+        var socket: UInt64 = 0
+        /// The process that made it wait; 0 where only a scan has reported it. What it becomes by an exec may hold it.
+        var pid: Int32 = 0
+        /// When it began to wait, or when a scan had found it.
+        var time: UInt64
+        /// Whether the scan that is being taken in has met it.
+        var isFound = false
     }
 
     private struct Ended {
@@ -92,7 +136,7 @@ struct SocketTable: ~Copyable {
     /// The end of the youngest connection that a notice has reported.
     var toldUntil: UInt64 = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
-    var found: [FourTuple: ProgramID] = [:]
+    var found: [FoundEnd: ProgramID] = [:]
     /// Connections that ended while a scan was made: it may have met them alive, and they are counted already. `nil`
     /// while none is made.
     private(set) var endedDuringScan: Set<FourTuple>?
@@ -110,6 +154,8 @@ struct SocketTable: ~Copyable {
     /// own late. In two generations, of which the older goes when the younger is full.
     private var overdue: [FourTuple: Connection] = [:]
     private var longOverdue: [FourTuple: Connection] = [:]
+    /// Ends of connections that are gone before it is known who took them: their traffic waits for a record.
+    var orphans: [FourTuple: Connection] = [:]
     private var listeners: [UInt32: [Listener]] = [:]
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
@@ -129,14 +175,17 @@ struct SocketTable: ~Copyable {
     static let mostAttempts = 1 << 16
     static let mostListeners = 1 << 15
     static let mostOverdue = 1 << 13
+    static let mostOrphans = 1 << 13
+    /// Programs of one listener that are told apart.
+    static let mostHolders = 16
     /// Connections that were evicted before their end: their traffic is lost.
     private(set) var evicted: UInt64 = 0
     private var listenerCount = 0
 
     /// Bytes in use, about.
     var footprint: Int {
-        (live.count + overdue.count + longOverdue.count) * 200 + superseded.count * 240
-            + attempts.count * 64 + listenerCount * 80
+        (live.count + overdue.count + longOverdue.count + orphans.count) * 216 + superseded.count * 256
+            + attempts.count * 64 + listenerCount * 136
             + clients.count * 48 + foreignConnections.count * 64 + ending.count * 56
     }
 
@@ -197,7 +246,7 @@ struct SocketTable: ~Copyable {
         let latest = live[tuple]
         // Who lives has no notice yet, unless its end was missed.
         if let latest, latest.ended != 0 { return latest }
-        return overdue[tuple] ?? longOverdue[tuple] ?? latest
+        return overdue[tuple] ?? longOverdue[tuple] ?? orphans[tuple] ?? latest
     }
 
     /// Removes and gives the connection that the next notice of these ends is about.
@@ -205,7 +254,7 @@ struct SocketTable: ~Copyable {
         guard var former = superseded[tuple] else {
             if let latest = live[tuple], latest.ended != 0 { return live.removeValue(forKey: tuple) }
             return overdue.removeValue(forKey: tuple) ?? longOverdue.removeValue(forKey: tuple)
-                ?? live.removeValue(forKey: tuple)
+                ?? orphans.removeValue(forKey: tuple) ?? live.removeValue(forKey: tuple)
         }
         let oldest = former.removeFirst()
         superseded[tuple] = former.isEmpty ? nil : former
@@ -220,6 +269,8 @@ struct SocketTable: ~Copyable {
             change(tuple) { $0.peerSent = sent }
         } else if overdue[tuple]?.pair == pair {
             overdue[tuple]?.peerSent = sent
+        } else if orphans[tuple]?.pair == pair {
+            orphans[tuple]?.peerSent = sent
         }
     }
 
@@ -276,6 +327,10 @@ struct SocketTable: ~Copyable {
     }
 
     private mutating func keepOverdue(_ tuple: FourTuple, _ connection: Connection) {
+        guard connection.taker == .known else {
+            orphans[tuple] = connection
+            return
+        }
         if overdue.count >= Self.mostOverdue {
             longOverdue = overdue
             overdue = [:]
@@ -283,47 +338,124 @@ struct SocketTable: ~Copyable {
         overdue[tuple] = connection
     }
 
-    /// The program at the other end of a connection, as far as that end is on this host and known.
-    func peer(of tuple: FourTuple) -> ProgramID {
-        live[tuple.mirrored]?.program ?? found[tuple.mirrored] ?? .unknown
-    }
+    // MARK: Listeners
 
-    /// Notes that a program waits at an address; a later one at the same address of the same network
-    /// namespace takes its place.
+    /// Notes that a program waits at an address. Others may wait there as well (`SO_REUSEPORT`).
     mutating func listen(
-        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, _ evidence: Evidence,
-        network: UInt64
+        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, network: UInt64, socket: UInt64,
+        pid: Int32, at time: UInt64
     ) {
         let key = key(transport, local.port)
         var there = listeners[key] ?? []
-        let before = there.count
-        there.removeAll { $0.address == local.address && $0.network == network }
-        if there.count == before, listenerCount >= Self.mostListeners {
-            // Scans find again who listens now.
-            evicted += UInt64(listenerCount)
-            listeners.removeAll()
-            listenerCount = 0
-            there = []
+        // What a scan met before the event was read is the same socket.
+        let known = there.firstIndex {
+            $0.socket == socket
+                || $0.socket == 0 && $0.address == local.address && $0.network == network && $0.time >= time
+                    && $0.holders.contains(program)
         }
-        there.append(
-            Listener(address: local.address, program: program, evidence: evidence, network: network))
-        listenerCount += there.count - (listeners[key]?.count ?? 0)
-        listeners[key] = there
+        if let known {
+            if there[known].socket == socket, there[known].time < time { there[known].holders = [program] }
+            (there[known].socket, there[known].pid) = (socket, pid)
+        } else {
+            there.append(
+                Listener(
+                    address: local.address, holders: [program], network: network, socket: socket, pid: pid,
+                    time: time))
+        }
+        setListeners(key, there)
     }
 
-    /// Who waits at an address: a listener on just this address before one on every address, and before
-    /// both those in the same network namespace, where that is known.
-    func listener(_ transport: Transport, _ local: Endpoint, network: UInt64 = 0) -> Listener? {
-        let all = listeners[key(transport, local.port)] ?? []
-        let near = network == 0 ? [] : all.filter { $0.network == network }
-        for candidates in [near, all] where !candidates.isEmpty {
-            if let found = candidates.last(where: { $0.address == local.address })
-                ?? candidates.last(where: { $0.address.isWildcard })
-            {
-                return found
+    /// Notes that a listening socket is gone.
+    mutating func endListener(_ transport: Transport, _ local: Endpoint, socket: UInt64) {
+        let key = key(transport, local.port)
+        guard var there = listeners[key] else { return }
+        if let index = there.firstIndex(where: { $0.socket == socket && socket != 0 }) {
+            there.remove(at: index)
+        } else {
+            // One that only scans have reported, if it can be no other.
+            let same = there.indices.filter { there[$0].address == local.address }
+            guard same.count == 1, there[same[0]].socket == 0 || socket == 0 else { return }
+            there.remove(at: same[0])
+        }
+        setListeners(key, there)
+    }
+
+    /// Takes in who holds a listening socket, as a scan has found it that began at a time.
+    mutating func foundListener(
+        _ transport: Transport, _ local: Endpoint, _ holders: [ProgramID], network: UInt64,
+        scanned: (began: UInt64, read: UInt64)
+    ) {
+        let key = key(transport, local.port)
+        var there = listeners[key] ?? []
+        let same = there.indices.filter { there[$0].address == local.address && there[$0].network == network }
+        guard !holders.isEmpty else {
+            for index in same { there[index].isFound = true }
+            listeners[key] = there
+            return
+        }
+        let held = same.filter { index in holders.contains { there[index].holders.contains($0) } }
+        // Nobody that was known holds it: the one socket there is has gone to others.
+        let met = held.isEmpty ? same.filter { same.count == 1 && !there[$0].isFound } : held
+        for index in met {
+            there[index].isFound = true
+            if there[index].time <= scanned.began {
+                there[index].holders = Array(holders.prefix(Self.mostHolders))
             }
         }
-        return nil
+        if met.isEmpty {
+            there.append(
+                Listener(
+                    address: local.address, holders: Array(holders.prefix(Self.mostHolders)),
+                    network: network,
+                    time: scanned.read, isFound: true))
+        }
+        setListeners(key, there)
+    }
+
+    /// Forgets listeners that a scan of their namespace, which began at a time, has not met.
+    mutating func listenersRead(_ transports: [Transport], networks: Set<UInt64>, began: UInt64) {
+        for (key, there) in listeners {
+            let isRead = transports.contains { UInt32($0.rawValue) == key >> 16 }
+            var left = there.filter {
+                !isRead || $0.isFound || $0.time > began
+                    || !(networks.contains($0.network) || $0.network == 0 && !networks.isEmpty)
+            }
+            for index in left.indices { left[index].isFound = false }
+            setListeners(key, left)
+        }
+    }
+
+    private mutating func setListeners(_ key: UInt32, _ there: [Listener]) {
+        listenerCount += there.count - (listeners[key]?.count ?? 0)
+        listeners[key] = there.isEmpty ? nil : there
+        guard listenerCount > Self.mostListeners else { return }
+        // Scans find again who listens now.
+        evicted += UInt64(listenerCount)
+        listeners.removeAll()
+        listenerCount = 0
+    }
+
+    /// Who waits at an address: listeners on just this address, or, where there are none, on every address of its family,
+    /// or of both.
+    ///
+    /// A listener of another network namespace is none. Where the namespace is not known, those count that
+    /// qualify if they are all of one.
+    func waiting(
+        _ transport: Transport, _ local: Endpoint, network: UInt64, except other: UInt64? = nil
+    ) -> [Listener] {
+        guard let there = listeners[key(transport, local.port)] else { return [] }
+        let near = there.filter {
+            (network == 0 || $0.network == network) && (other == nil || $0.network != other)
+        }
+        var found = near.filter { $0.address == local.address }
+        if found.isEmpty {
+            found = near.filter { $0.address.isWildcard && $0.address.isV4 == local.address.isV4 }
+        }
+        if found.isEmpty { found = near.filter { $0.address.isWildcard && !$0.address.isV4 } }
+        if network == 0, let first = found.first, found.contains(where: { $0.network != first.network }) {
+            return []
+        }
+        return found
     }
 
     /// Notes an attributed client, for inference; the table is emptied when it is full.
@@ -343,10 +475,12 @@ struct SocketTable: ~Copyable {
 
     /// Notes what sockets refer to by number.
     func addUses(to uses: inout LedgerUses) {
-        for connections in [live, overdue, longOverdue] { uses.programs += connections.values.map(\.program) }
+        for connections in [live, overdue, longOverdue, orphans] {
+            uses.programs += connections.values.map(\.program)
+        }
         uses.programs += attempts.values.map(\.program) + found.values
         for connections in superseded.values { uses.programs += connections.map(\.program) }
-        for listeners in listeners.values { uses.programs += listeners.map(\.program) }
+        for listeners in listeners.values { uses.programs += listeners.flatMap(\.holders) }
     }
 
     /// Follows a renumbering.
@@ -354,6 +488,7 @@ struct SocketTable: ~Copyable {
         live = live.mapValues { $0.renumbered(change) }
         overdue = overdue.mapValues { $0.renumbered(change) }
         longOverdue = longOverdue.mapValues { $0.renumbered(change) }
+        orphans = orphans.mapValues { $0.renumbered(change) }
         superseded = superseded.mapValues { $0.map { $0.renumbered(change) } }
         for socket in attempts.keys {
             guard var attempt = attempts[socket] else { continue }
@@ -363,7 +498,7 @@ struct SocketTable: ~Copyable {
         listeners = listeners.mapValues { listeners in
             listeners.map { listener in
                 var listener = listener
-                listener.program = change(listener.program)
+                listener.holders = listener.holders.map { change($0) }
                 return listener
             }
         }

@@ -1,17 +1,51 @@
 import Glibc
+import Procfs
+
+/// A file, whatever it is called.
+struct FileIdentity: Hashable {
+    var device: UInt64
+    var inode: UInt64
+}
+
+/// Who holds which end of a pipe or FIFO, by the flags that their descriptors were opened with.
+struct PipeEnds {
+    private(set) var writers: [Int32] = []
+    private(set) var readers: [Int32] = []
+
+    mutating func note(_ pid: Int32, flags: Int32) {
+        if flags & O_ACCMODE != O_RDONLY, writers.last != pid { writers.append(pid) }
+        if flags & O_ACCMODE != O_WRONLY, readers.last != pid { readers.append(pid) }
+    }
+
+    /// Without those that share an end with others and merely inherited it: whoever has never written anything since it
+    /// was forked has not written to this.
+    ///
+    /// - Parameter calls: how many reads and writes a process has made; `nil` where that cannot be known.
+    func used(_ calls: (Int32) -> TransferCalls?) -> PipeEnds {
+        var ends = self
+        if writers.count > 1 { ends.writers.removeAll { calls($0)?.writes == 0 } }
+        if readers.count > 1 { ends.readers.removeAll { calls($0)?.reads == 0 } }
+        return ends
+    }
+}
 
 /// Which processes hold an inode that only descriptors lead to.
 struct DescriptorHolders {
     private(set) var sockets: [UInt32: [Int32]] = [:]
-    private(set) var pipes: [UInt32: [Int32]] = [:]
-    private(set) var fifos: [[UInt8]: [Int32]] = [:]
+    private(set) var pipes: [UInt32: PipeEnds] = [:]
+    /// By the file, which two mount namespaces may have at one path.
+    private(set) var fifos: [FileIdentity: (path: [UInt8], ends: PipeEnds)] = [:]
     /// What they share by other means; the tables of it are those of the moment in which this was made.
     var shared = SharedObjects()
 
-    /// Takes in what a link in /proc/PID/fd says: `socket:[N]` or `pipe:[N]`; anything else is left out.
-    mutating func note(_ target: UnsafeRawBufferPointer, _ pid: Int32) {
+    /// Takes in what a link in /proc/PID/fd says; returns the number of a pipe, of whose end the link says nothing.
+    mutating func note(_ target: UnsafeRawBufferPointer, _ pid: Int32) -> UInt32? {
         if let inode = Self.inode(target, "socket:[") { Self.add(pid, &sockets[inode, default: []]) }
-        if let inode = Self.inode(target, "pipe:[") { Self.add(pid, &pipes[inode, default: []]) }
+        return Self.inode(target, "pipe:[")
+    }
+
+    mutating func note(pipe: UInt32, _ pid: Int32, flags: Int32) {
+        pipes[pipe, default: PipeEnds()].note(pid, flags: flags)
     }
 
     private static func inode(_ target: UnsafeRawBufferPointer, _ kind: StaticString) -> UInt32? {
@@ -30,7 +64,9 @@ struct DescriptorHolders {
         return inode
     }
 
-    mutating func noteFifo(_ path: [UInt8], _ pid: Int32) { Self.add(pid, &fifos[path, default: []]) }
+    mutating func noteFifo(_ path: [UInt8], _ file: FileIdentity, _ pid: Int32, flags: Int32) {
+        fifos[file, default: (path, PipeEnds())].ends.note(pid, flags: flags)
+    }
 
     private static func add(_ pid: Int32, _ pids: inout [Int32]) {
         if pids.last != pid { pids.append(pid) }

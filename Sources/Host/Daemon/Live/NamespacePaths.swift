@@ -56,7 +56,7 @@ extension FileAccess {
     }
 
     /// The path here of a file that a process has under a path of its own; `nil` if this namespace does not show it.
-    func path(_ file: ProcessDirectory.NamedFile, of process: borrowing ProcessDirectory) -> [UInt8]? {
+    func path(_ file: NamedFile, of process: borrowing ProcessDirectory) -> [UInt8]? {
         guard let namespace = namespaces.other(process) else { return file.path }
         return path(of: file.status, seenAs: file.path, namespace, process)
     }

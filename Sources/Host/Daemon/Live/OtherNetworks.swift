@@ -1,6 +1,6 @@
 import Observation
 
-/// Network namespaces other than the watched one in which processes were met: sock_diag tells nothing of them.
+/// Network namespaces in which processes were met and whose sockets a scan could not read: too many, or closed to it.
 ///
 /// What is known of their sockets comes from the tracepoint ring alone, which names no namespace: no bytes, no UDP, no
 /// Unix sockets, no connection from before the start.
@@ -21,6 +21,7 @@ struct OtherNetworks {
         guard let own, snapshot.isComplete else { return false }
         var found = Set(snapshot.processes.map(\.facts.network))
         found.subtract([0, own])
+        found.subtract(snapshot.networks)
         let before = known
         let since = snapshot.wall
         known = found.sorted().map { inode in
@@ -48,7 +49,7 @@ struct OtherNetworks {
         guard let first = known.first else { return nil }
         let rest = known.count > 1 ? " and \(known.count - 1) more" : ""
         return
-            "network namespace \(first.inode)\(rest): sockets there are not scanned, only TCP connections are seen, "
+            "network namespace \(first.inode)\(rest): sockets there cannot be scanned, only TCP connections are seen, "
             + "without their bytes; a retinued with --netns watches one"
     }
 }

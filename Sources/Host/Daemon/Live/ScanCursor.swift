@@ -45,6 +45,7 @@ struct ScanCursor: ~Copyable {
             snapshot.failures.append(ScanFailure("processes", error.code))
         }
         snapshot.addresses = scanner.network.addresses()
+        snapshot.network = scanner.network.inode ?? scanner.network.ownInode ?? 0
     }
 
     /// How many processes are yet to be read.
@@ -70,8 +71,8 @@ struct ScanCursor: ~Copyable {
     consuming func finish() -> HostSnapshot {
         // Of processes that could not be read nobody knows whether they are there.
         snapshot.isComplete = waiting.isEmpty && snapshot.failures.isEmpty
-        scanner.addSockets(&snapshot, holders)
-        scanner.addChannels(&snapshot, holders)
+        let unix = scanner.addSockets(&snapshot, holders)
+        scanner.addChannels(&snapshot, holders, unix)
         snapshot.channels += holders.shared.channels()
         return snapshot
     }
@@ -101,19 +102,24 @@ struct ScanCursor: ~Copyable {
             guard let found = LiveSurroundings.facts(directory, scanner.files) else { return nil }
             facts = found
         case .open:
-            let place = scanner.network.inode == nil ? 0 : directory.namespace("net") ?? 0
+            let place = directory.namespace("net") ?? 0
             facts = ProcessFacts(pid: pid, parent: 0, executable: [], network: place)
         }
         var files: [HeldFile] = []
         // Numbers first: reading a link in the middle of the folder's own listing is fine, but an
         // escaping closure over a borrowed directory is not.
         var paths: [(number: Int32, path: [UInt8])] = []
+        var pipes: [(number: Int32, inode: UInt32)] = []
         directory.descriptors(scratch) { number, target in
             if target.first == UInt8(ascii: "/") {
                 paths.append((number, Array(target)))
-            } else {
-                holders.note(target, pid)
+            } else if let inode = holders.note(target, pid) {
+                pipes.append((number, inode))
             }
+        }
+        for pipe in pipes {
+            guard let information = directory.descriptorInformation(pipe.number) else { continue }
+            holders.note(pipe: pipe.inode, pid, flags: information.flags)
         }
         for entry in paths {
             if let file = heldFile(directory, entry.number, entry.path) { files.append(file) }
@@ -160,7 +166,10 @@ struct ScanCursor: ~Copyable {
         guard let status = directory.statistics(descriptor: number), let kind = FileKind(mode: status.mode)
         else { return nil }
         if holders.shared.note(path, status, directory.pid) { return nil }
-        if kind == .fifo { holders.noteFifo(path, directory.pid) }
+        if kind == .fifo {
+            let file = FileIdentity(device: status.device, inode: status.inode)
+            holders.noteFifo(path, file, directory.pid, flags: information.flags)
+        }
         if depth == .open && !isWritable { return nil }
         // Deleted, or one of the kernel's views of itself.
         guard status.links > 0, !mounts.table.pseudoDevices.contains(status.device) else { return nil }

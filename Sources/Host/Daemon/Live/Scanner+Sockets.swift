@@ -1,3 +1,4 @@
+import Glibc
 import Observation
 import Procfs
 import Records
@@ -6,14 +7,100 @@ import SystemCalls
 
 /// The sockets and what goes through descriptors alone.
 extension Scanner {
-    func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) {
-        var query: SocketQuery
+    /// Adds the TCP and UDP sockets of the network namespaces in which processes were met; returns their Unix sockets.
+    ///
+    /// Each is entered for the moment alone: an open socket would keep a namespace alive after its last process.
+    func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) -> [UnixSocket] {
+        var unix: [UnixSocket] = []
         do throws(SocketQueryError) {
-            query = try network.socketQuery()
+            var query = try network.socketQuery()
+            let failures = snapshot.failures.count
+            addInet(&query, snapshot.network, &snapshot, holders)
+            if snapshot.network != 0, snapshot.failures.count == failures {
+                snapshot.networks.append(snapshot.network)
+            }
+            do throws(SocketQueryError) {
+                unix = try query.unix()
+            } catch { snapshot.failures.append(ScanFailure("Unix sockets", error.code)) }
         } catch {
             snapshot.failures.append(ScanFailure("TCP and UDP sockets", error.code))
-            return
+            snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
+        addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
+        if network.inode == nil {
+            addOtherNetworks(&snapshot, holders, &unix)
+        } else {
+            addOwnUnixSockets(&snapshot, &unix)
+        }
+        snapshot.socketsRead = Clock.monotonic()
+        return unix
+    }
+
+    /// Network namespaces, besides the daemon's own, whose sockets a scan reads; `OtherNetworks` names the rest.
+    static let mostNetworks = 64
+
+    private func addOtherNetworks(
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: inout [UnixSocket]
+    ) {
+        var processes: [UInt64: Int32] = [:]
+        for process in snapshot.processes where process.facts.network != 0 {
+            processes[process.facts.network] = process.facts.pid
+        }
+        processes[snapshot.network] = nil
+        var known = Set(unix.map(\.inode))
+        for (inode, pid) in processes.sorted(by: { $0.key < $1.key }).prefix(Self.mostNetworks) {
+            guard let namespace = Self.namespace(inode, of: pid) else { continue }
+            do throws(SocketQueryError) {
+                var query = try namespace.socketQuery()
+                // What cannot be read of it is no failure of the scan: the namespace is named as one that is not watched.
+                var found = HostSnapshot()
+                addInet(&query, inode, &found, holders)
+                let there = try query.unix()
+                guard found.failures.isEmpty else { continue }
+                snapshot.sockets += found.sockets
+                addRaw(of: pid, inode, &snapshot, holders)
+                snapshot.networks.append(inode)
+                for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
+            } catch { continue }
+        }
+    }
+
+    /// The namespace of a process, if the process is still in it.
+    private static func namespace(_ inode: UInt64, of pid: Int32) -> NetworkNamespace? {
+        do throws(SystemError) {
+            let namespace = try NetworkNamespace(path: "/proc/\(pid)/ns/net")
+            guard namespace.inode == inode else { return nil }
+            return namespace
+        } catch { return nil }
+    }
+
+    /// A process in the namespace that is watched; the daemon's own is outside one that was named.
+    private func processInside(_ snapshot: borrowing HostSnapshot) -> Int32? {
+        guard let inode = network.inode else { return getpid() }
+        return snapshot.processes.first { $0.facts.network == inode }?.facts.pid
+    }
+
+    /// Adds what programs take from the network without a port.
+    private func addRaw(
+        of pid: Int32?, _ inode: UInt64, _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders
+    ) {
+        guard let pid, let found = try? ProcessDirectory(opening: pid).rawSockets() else { return }
+        for socket in found {
+            guard let pids = holders.sockets[socket.inode] else { continue }
+            let address = NetworkAddress(high: socket.address.high, low: socket.address.low)
+            snapshot.sockets.append(
+                SocketSnapshot(
+                    socket.kind == .ip ? .raw : .packet, isListening: true,
+                    local: Endpoint(address, port: socket.number),
+                    remote: Endpoint(NetworkAddress(high: 0, low: 0), port: 0), holders: pids, network: inode)
+            )
+        }
+    }
+
+    private func addInet(
+        _ query: inout SocketQuery, _ inode: UInt64, _ snapshot: inout HostSnapshot,
+        _ holders: DescriptorHolders
+    ) {
         for transport in [TransportProtocol.tcp, .udp] {
             for family in [AddressFamily.v4, .v6] {
                 let sockets: [InetSocket]
@@ -39,54 +126,86 @@ extension Scanner {
                             holders: holders.sockets[socket.inode] ?? [],
                             sent: socket.traffic?.bytesSent ?? 0,
                             received: socket.traffic?.bytesReceived ?? 0,
-                            endReceived: states.contains(socket.state)))
+                            endReceived: states.contains(socket.state), network: inode))
                 }
             }
-            if transport == .tcp { snapshot.socketsRead = Clock.monotonic() }
         }
     }
 
-    func addChannels(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) {
-        for (inode, pids) in holders.pipes where pids.count > 1 {
+    func addChannels(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: [UnixSocket]) {
+        var calls: [Int32: TransferCalls?] = [:]
+        func transferCalls(_ pid: Int32) -> TransferCalls? {
+            if let known = calls[pid] { return known }
+            let read = try? ProcessDirectory(opening: pid).transferCalls()
+            calls[pid] = .some(read)
+            return read
+        }
+        func add(_ ends: PipeEnds, _ mechanism: Mechanism, _ name: [UInt8]) {
+            guard !ends.writers.isEmpty, !ends.readers.isEmpty, Set(ends.writers + ends.readers).count > 1
+            else {
+                return
+            }
+            let used = ends.used(transferCalls)
+            guard !used.writers.isEmpty, !used.readers.isEmpty else { return }
             snapshot.channels.append(
-                ChannelSnapshot(.pipe, name: Array("pipe".utf8), holders: pids, peers: pids))
-            _ = inode
+                ChannelSnapshot(mechanism, name: name, holders: used.writers, peers: used.readers))
         }
-        for (path, pids) in holders.fifos where pids.count > 1 {
-            snapshot.channels.append(ChannelSnapshot(.fifo, name: path, holders: pids, peers: pids))
-        }
-        let sockets = unixSockets(&snapshot)
-        var names: [UInt32: [UInt8]] = [:]
-        for socket in sockets where !socket.name.isEmpty { names[socket.inode] = socket.name }
-        for socket in sockets where socket.peer > socket.inode {
+        for ends in holders.pipes.values { add(ends, .pipe, Array("pipe".utf8)) }
+        for fifo in holders.fifos.values { add(fifo.ends, .fifo, fifo.path) }
+        let names = UnixNames(unix)
+        let peers = Dictionary(unix.map { ($0.inode, $0.peer) }) { first, _ in first }
+        for socket in unix where socket.peer != 0 {
+            // Of two that name each other one is enough; a bound datagram socket does not name who sends to it.
+            if peers[socket.peer] == socket.inode, socket.peer < socket.inode { continue }
             guard let here = holders.sockets[socket.inode], let there = holders.sockets[socket.peer] else {
                 continue
             }
-            // The accepted socket carries the name that the listener was bound to.
-            let name = names[socket.inode] ?? names[socket.peer] ?? []
             snapshot.channels.append(
                 ChannelSnapshot(
-                    .unix, name: Self.printable(name.isEmpty ? Array("socketpair".utf8) : name),
-                    holders: here,
-                    peers: there))
+                    .unix, name: names.name(socket.inode, socket.peer), holders: here, peers: there))
         }
     }
 
     /// Unix sockets belong to the network namespace of their maker, an accepted one to that of the client;
     /// but what has a path is reached from every namespace, so the daemon's own is asked as well.
-    private func unixSockets(_ snapshot: inout HostSnapshot) -> [UnixSocket] {
-        var found: [UnixSocket] = []
+    private func addOwnUnixSockets(_ snapshot: inout HostSnapshot, _ unix: inout [UnixSocket]) {
         do throws(SocketQueryError) {
             var query = try SocketQuery()
-            found = try query.unix()
-        } catch { snapshot.failures.append(ScanFailure("Unix sockets", error.code)) }
-        guard network.inode != nil else { return found }
-        do throws(SocketQueryError) {
-            var query = try network.socketQuery()
-            let known = Set(found.map(\.inode))
-            found += try query.unix().filter { !known.contains($0.inode) }
-        } catch { snapshot.failures.append(ScanFailure("Unix sockets of the network namespace", error.code)) }
-        return found
+            let known = Set(unix.map(\.inode))
+            unix += try query.unix().filter { !known.contains($0.inode) }
+        } catch {
+            snapshot.failures.append(ScanFailure("Unix sockets of the daemon's own network", error.code))
+        }
+    }
+}
+
+/// What Unix sockets are called, so that two have one name only if they are bound to one file.
+///
+/// The name is the string that was bound, for ever: relative to a folder that nobody knows any more, or a path in another
+/// mount namespace. The file decides (`UNIX_DIAG_VFS`).
+struct UnixNames {
+    private var sockets: [UInt32: (name: [UInt8], file: UnixSocket.File?)] = [:]
+    /// Names to which more than one file is bound.
+    private var ambiguous: Set<[UInt8]> = []
+
+    init(_ all: [UnixSocket]) {
+        var files: [[UInt8]: UnixSocket.File] = [:]
+        for socket in all where !socket.name.isEmpty {
+            sockets[socket.inode] = (socket.name, socket.file)
+            guard let file = socket.file else { continue }
+            if let other = files.updateValue(file, forKey: socket.name), other != file {
+                ambiguous.insert(socket.name)
+            }
+        }
+    }
+
+    /// The name of a connection by its two ends: the accepted socket carries that to which the listener was bound.
+    func name(_ inode: UInt32, _ peer: UInt32) -> [UInt8] {
+        guard let (name, file) = sockets[peer] ?? sockets[inode] else { return Array("socketpair".utf8) }
+        let isAbsolute = name.first == UInt8(ascii: "/")
+        guard let file, !isAbsolute || ambiguous.contains(name) else { return Self.printable(name) }
+        return name
+            + Array(" (inode \(file.inode), device \(file.device >> 20):\(file.device & 0xf_ffff))".utf8)
     }
 
     /// An abstract name starts with NUL; ss(8) and lsof(8) write `@`.

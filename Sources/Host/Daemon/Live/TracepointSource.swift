@@ -252,6 +252,8 @@ enum TransitionRecords {
     ) -> UInt64 {
         var lost: UInt64 = 0
         try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
+            // A multipath connection is that of its subflows, which are TCP and have both addresses.
+            guard transition.transport == 6 else { return }
             transitions.append(
                 TransitionEvent(
                     time: transition.time, pid: transition.process, socket: transition.socket,

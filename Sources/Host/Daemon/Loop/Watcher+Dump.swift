@@ -56,6 +56,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         guard let job else { return }
         let written = waiting.wall
         session.updateBlindSpots(written)
+        session.settleConnections(before: job.time)
         if let recorder = session.engine.recorder {
             recorder.sources(
                 session.engine.sources, degraded: session.engine.degraded, session.engine.blindSpots)

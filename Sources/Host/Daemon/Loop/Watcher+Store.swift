@@ -108,6 +108,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     /// Writes everything before the daemon ends, and says what could not be written.
     mutating func storeEverything() {
+        // What is still open has no record yet, and may be gone at the next start.
+        session.observer.settleConnections()
         var patience = Self.stopPatience
         // One more slice than there is to write: its header says until when the host was observed.
         var isLast = false

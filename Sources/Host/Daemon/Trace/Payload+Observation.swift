@@ -116,6 +116,7 @@ extension PayloadWriter {
         put(socket.sent)
         put(socket.received)
         put(socket.endReceived)
+        put(socket.network)
     }
 
     mutating func put(_ channel: ChannelSnapshot) {
@@ -163,7 +164,7 @@ extension PayloadReader {
         return facts
     }
 
-    /// The namespace that ends a frame with facts of a process; earlier recordings have none.
+    /// The namespace that ends a frame with facts of a process or a socket; earlier recordings have none.
     mutating func networkAtEnd() throws(TraceError) -> UInt64 { isAtEnd ? 0 : try integer() }
 
     /// How far a script was read, which ends such a frame; earlier recordings do not say.
@@ -252,7 +253,7 @@ extension PayloadReader {
         SocketSnapshot(
             Transport(rawValue: try integer()) ?? .tcp, isListening: try bool(), local: try endpoint(),
             remote: try endpoint(), holders: try pids(), sent: try integer(), received: try integer(),
-            endReceived: try bool())
+            endReceived: try bool(), network: try networkAtEnd())
     }
 
     mutating func channelSnapshot() throws(TraceError) -> ChannelSnapshot {

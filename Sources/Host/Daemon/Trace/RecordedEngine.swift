@@ -238,9 +238,13 @@ struct RecordedEngine: ~Copyable, Engine {
         let purpose: UInt8 = try payload.integer()
         value.monotonic = try payload.integer()
         value.wall = try payload.integer()
-        // Earlier recordings have neither.
+        // Earlier recordings have none of these.
         if !payload.isAtEnd { value.socketsRead = try payload.integer() }
         if !payload.isAtEnd { value.isComplete = try payload.bool() }
+        if !payload.isAtEnd {
+            value.network = try payload.integer()
+            value.networks = try payload.list { (payload) throws(TraceError) in try payload.integer() }
+        }
         return (value, purpose == 0 ? .start : .look)
     }
 

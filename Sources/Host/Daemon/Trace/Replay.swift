@@ -53,6 +53,7 @@ public struct Replay: ~Copyable {
             guard cycle.isEnd, !session.isTakingIn else { continue }
             // What was not watched was not watched up to here.
             session.updateBlindSpots(session.engine.header.time)
+            session.observer.settleConnections()
             return session.engine.failure
         }
     }
@@ -63,7 +64,9 @@ public struct Replay: ~Copyable {
         case .absence(let from, let to): session.noteAbsence(from: from, to: to)
         case .mountsChanged: session.observer.mountsChanged()
         case .budget(let bytes): session.observer.budget = bytes
-        case .dump(let written): session.updateBlindSpots(written)
+        case .dump(let written):
+            session.updateBlindSpots(written)
+            session.settleConnections(before: session.engine.header.time)
         }
     }
 

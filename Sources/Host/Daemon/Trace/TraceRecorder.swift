@@ -146,12 +146,16 @@ final class TraceRecorder {
         let wall = snapshot.wall
         let socketsRead = snapshot.socketsRead
         let isComplete = snapshot.isComplete
+        let network = snapshot.network
+        let networks = snapshot.networks
         add(.snapshot) { payload in
             payload.put(purpose)
             payload.put(monotonic)
             payload.put(wall)
             payload.put(socketsRead)
             payload.put(isComplete)
+            payload.put(network)
+            payload.put(list: networks) { $0.put($1) }
         }
         let addresses = snapshot.addresses
         add(.snapshotAddresses) { $0.put(addresses) }

@@ -1,0 +1,198 @@
+import Records
+
+/// Which program took a connection.
+///
+/// The kernel reports an accept in the name of whoever the packet interrupted, and who listens need not be who accepts:
+/// several programs may share a port (`SO_REUSEPORT`), a listener may have been inherited or passed on. What names the
+/// program is the accepted socket: the process that ends the connection from its side, in its own context, holds it, and
+/// so does whoever a scan finds with it. Until then there is no record of a connection whose taker is on this host,
+/// neither of its taker nor, with a peer, of its maker. Where nothing names the program, all that wait at the address
+/// get a record each, `inferred`.
+extension Observer {
+    /// Takes in that a process ended a connection from its side.
+    mutating func endedByTaker(_ change: TransitionEvent) {
+        let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
+        guard let server = sockets.live[tuple], server.isAccepted, server.taker != .known,
+            server.socket == change.socket, change.pid != ownPid
+        else { return }
+        let image = image(of: change.pid, at: change.time)
+        guard image.program != .unknown else { return }
+        settle(tuple, [image.program], image.evidence, network: image.network.known)
+    }
+
+    /// Notes that connections that are still open since before a moment were taken by who waits there, as far as nothing
+    /// has said more; `CLOCK_MONOTONIC`, nanoseconds.
+    public mutating func settleConnections(before time: UInt64 = .max) {
+        let open = sockets.live.filter { $0.value.taker == .open && $0.value.established < time }
+        for (tuple, connection) in open where connection.isAccepted { guessTaker(of: tuple) }
+        for (tuple, connection) in open where !connection.isAccepted { guessTaker(of: tuple) }
+        for (tuple, connection) in sockets.orphans where connection.established < time { settleOrphan(tuple) }
+    }
+
+    /// Infers the taker of a connection between two ends from who waits at the address, if nothing is known yet.
+    mutating func guessTaker(of tuple: FourTuple) {
+        guard let connection = sockets.live[tuple], connection.taker == .open else { return }
+        if connection.isAccepted {
+            settle(tuple, takers(of: tuple, client: partner(of: tuple, connection)?.network ?? 0), .inferred)
+            return
+        }
+        let there = tuple.mirrored
+        if let server = sockets.live[there], server.taker == .open, server.pair == connection.pair {
+            settle(there, takers(of: there, client: connection.network), .inferred)
+        }
+        // That of another connection of the same two ends, or none that was seen.
+        guard var rest = sockets.live[tuple], rest.taker == .open else { return }
+        noteConnect(&rest, tuple, peers: takers(of: there, client: rest.network), .inferred)
+        sockets.live[tuple] = rest
+    }
+
+    /// The end of a connection whose notice comes now: the last moment to give it a record, unless its other end lives,
+    /// which will name its peer.
+    mutating func settleBeforeNotice(_ tuple: FourTuple) {
+        guard let connection = sockets.live[tuple], connection.taker == .open else { return }
+        if !connection.isAccepted, let server = sockets.live[tuple.mirrored], server.taker == .open,
+            server.pair == connection.pair
+        {
+            return
+        }
+        guessTaker(of: tuple)
+    }
+
+    /// Keeps what went over a connection that has ended until it is known who took it.
+    mutating func keepOrphan(_ tuple: FourTuple, _ connection: SocketTable.Connection) {
+        if sockets.orphans[tuple] != nil { settleOrphan(tuple) }
+        if sockets.orphans.count >= SocketTable.mostOrphans {
+            for tuple in Array(sockets.orphans.keys) { settleOrphan(tuple) }
+        }
+        sockets.orphans[tuple] = connection
+    }
+
+    private mutating func settleOrphan(_ tuple: FourTuple) {
+        guard var connection = sockets.orphans.removeValue(forKey: tuple), connection.taker == .open else {
+            return
+        }
+        noteConnect(
+            &connection, tuple, peers: takers(of: tuple.mirrored, client: connection.network), .inferred)
+    }
+
+    /// The programs that wait where a connection was made to.
+    ///
+    /// - Parameter client: the network namespace of who made it, 0 where it is not known.
+    func takers(of tuple: FourTuple, client: UInt64) -> [ProgramID] {
+        var found: [ProgramID] = []
+        for listener in waiting(tuple.transport, tuple.local, tuple.remote, client: client) {
+            for holder in listener.holders where holder != .unknown && !found.contains(holder) {
+                found.append(holder)
+            }
+            // It is still open: whoever its process became holds it.
+            if listener.pid != 0, let process = processes[listener.pid], process.start <= listener.time,
+                process.image.since > listener.time, process.image.program != .unknown,
+                !found.contains(process.image.program)
+            {
+                found.append(process.image.program)
+            }
+        }
+        return found
+    }
+
+    /// Notes who took a connection, and with it the peer of who made it.
+    ///
+    /// - Parameters:
+    ///   - takers: one program, or all that may have.
+    ///   - network: the network namespace of the program; 0 where it is not known.
+    mutating func settle(_ tuple: FourTuple, _ takers: [ProgramID], _ evidence: Evidence, network: UInt64 = 0)
+    {
+        guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known else { return }
+        let evidence = takers.count == 1 ? evidence : .inferred
+        var client = partner(of: tuple, server)
+        if let network = client?.network, tuple.local.address.isLoopback { server.network = network }
+        if network != 0 {
+            // Another namespace has the same two ends.
+            if let other = client?.network, other != 0, other != network, tuple.local.address.isLoopback {
+                client = nil
+            }
+            server.network = network
+        }
+        let isKnown = evidence != .inferred
+        if takers.isEmpty {
+            if server.taker == .open { counters.unattributedConnections += 1 }
+        } else {
+            let peer =
+                scope.network == nil || isHere(tuple.local, tuple.remote)
+                ? client?.program ?? .unknown : .unknown
+            noteAccept(&server, tuple, takers, peer: peer, evidence)
+        }
+        server.taker = isKnown ? .known : .inferred
+        server.program = takers.count == 1 ? takers[0] : .unknown
+        sockets.live[tuple] = server
+        guard var client, client.taker != .known else { return }
+        noteConnect(&client, tuple.mirrored, peers: takers, evidence)
+        if sockets.orphans[tuple.mirrored]?.pair == client.pair {
+            sockets.orphans[tuple.mirrored] = isKnown ? nil : client
+        } else {
+            sockets.live[tuple.mirrored] = client
+        }
+    }
+
+    /// The end at which a connection was made, if it is on this machine.
+    private func partner(
+        of tuple: FourTuple, _ server: SocketTable.Connection
+    ) -> SocketTable.Connection? {
+        if let client = sockets.live[tuple.mirrored], server.pair == 0 || client.pair == server.pair {
+            return client
+        }
+        if let client = sockets.orphans[tuple.mirrored], client.pair == server.pair { return client }
+        return nil
+    }
+
+    private mutating func noteAccept(
+        _ server: inout SocketTable.Connection, _ tuple: FourTuple, _ takers: [ProgramID], peer: ProgramID,
+        _ evidence: Evidence
+    ) {
+        var first: Int?
+        for taker in takers where isRecorded(taker) {
+            guard let local = number(of: tuple.local),
+                let remote = number(of: Endpoint(tuple.remote.address, port: 0))
+            else { continue }
+            let key = RecordKey.accept(taker, tuple.transport, local: local, remote: remote, peer: peer)
+            let position = note(key, &server, evidence)
+            first = first ?? position
+        }
+        place(&server, first)
+    }
+
+    private mutating func noteConnect(
+        _ client: inout SocketTable.Connection, _ tuple: FourTuple, peers: [ProgramID], _ evidence: Evidence
+    ) {
+        let isKnown = peers.count == 1 && evidence != .inferred
+        // That nobody is known to have taken it says nothing of who made it.
+        let evidence = peers.isEmpty ? client.evidence : min(client.evidence, evidence)
+        var first: Int?
+        if isRecorded(client.program), let remote = number(of: tuple.remote) {
+            for peer in peers.isEmpty ? [.unknown] : peers {
+                let key = RecordKey.connect(client.program, tuple.transport, remote: remote, peer: peer)
+                let position = note(key, &client, evidence)
+                first = first ?? position
+            }
+        }
+        place(&client, first)
+        client.taker = isKnown ? .known : .inferred
+    }
+
+    /// Counts a connection in a record, unless that has it already.
+    private mutating func note(
+        _ key: RecordKey, _ connection: inout SocketTable.Connection, _ evidence: Evidence
+    ) -> Int? {
+        guard admits(key) else { return nil }
+        let isCounted = connection.position.map { ledger.records[$0].key == key } ?? false
+        return ledger.note(key, evidence: evidence, time: connection.wall, count: isCounted ? 0 : 1)
+    }
+
+    /// Gives a connection its record, with what went over it while it had none.
+    private mutating func place(_ connection: inout SocketTable.Connection, _ position: Int?) {
+        if connection.taker == .open, let position, connection.sent != 0 || connection.received != 0 {
+            ledger.addTraffic(at: position, sent: connection.sent, received: connection.received)
+        }
+        connection.position = position
+    }
+}
