@@ -50,6 +50,7 @@ extension FileAccess {
             // What memfd_create(2) makes has no other name anywhere.
             !path.starts(with: "/memfd:".utf8)
         else { return path }
+        roots.others.meet(namespace, process)
         guard let file = process.status(ofLink: "exe") else { return nil }
         return self.path(of: file, seenAs: path, namespace, process)
             ?? path.split(separator: UInt8(ascii: "/")).last.map(Array.init)
@@ -61,7 +62,8 @@ extension FileAccess {
         return process.status(ofFile: path).flatMap { self.path(of: $0, seenAs: path, namespace, process) }
     }
 
-    private func path(
+    /// The path here of a file that is found open, or mapped, under a path of another namespace.
+    func path(
         of file: FileStatus, seenAs path: [UInt8], _ namespace: UInt64, _ process: borrowing ProcessDirectory
     ) -> [UInt8]? {
         if let here = located(path), here.status.isSameFile(as: file) { return here.path }
