@@ -78,13 +78,13 @@ struct Scene: ~Copyable {
     /// An event named by handles, as the kernel does it.
     mutating func event(
         _ flags: FileEvent.Flags, _ pid: Int32, in directory: String, _ name: String, target: String = "",
-        newDirectory: String = "", newName: String = ""
+        identity: [UInt8] = [], newDirectory: String = "", newName: String = ""
     ) {
         _ = tick()
         batch.files.append(
             FileEvent(
                 flags, pid: pid, directory: handle(directory), name: put(Array(name.utf8)),
-                target: handle(target),
+                target: identity.isEmpty ? handle(target) : put(identity),
                 newDirectory: handle(newDirectory), newName: put(Array(newName.utf8))))
     }
 

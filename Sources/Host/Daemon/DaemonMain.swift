@@ -91,7 +91,7 @@ public enum DaemonMain {
             missingTables: { network.missingSocketTables() })
         let engine = try LiveEngine(
             sources, work, recorder, missingTables: network.missingSocketTables(),
-            ownNetwork: network.ownInode, started: started)
+            ownNetwork: network.ownInode, otherMounts: roots.others, started: started)
         for sentence in engine.degraded
         where sentence.hasPrefix("no tracepoint") || sentence.hasPrefix("sock_diag") {
             Message.print("degraded: \(sentence)")

@@ -41,6 +41,8 @@ public struct FileEvent: Sendable {
         public static let directory = Flags(rawValue: 32)
         /// The object's path is too long to be written out; no event says so, but the naming of it.
         static let beyond = Flags(rawValue: 64)
+        /// The name was made for a file that was there before; no event says so, but `created` without an open.
+        static let published = Flags(rawValue: 128)
     }
 
     /// What happened.

@@ -19,8 +19,9 @@ extension Observer {
                 flags.remove(.opened)
                 if flags.isDisjoint(with: [.closedWritable, .renamed]) { continue }
             }
-            // A name that was only made, not opened, is no dependency yet.
-            if flags.isDisjoint(with: [.opened, .closedWritable, .renamed]) { continue }
+            if flags.contains(.created), publishes(event, index, batch) { flags.insert(.published) }
+            // A directory, or symbolic link, that was only made is no dependency yet.
+            if flags.isDisjoint(with: [.opened, .closedWritable, .renamed, .published]) { continue }
             if flags.contains(.renamed), flags.contains(.directory) { continue }
             guard let process = process(event.pid) else {
                 counters.unattributedFiles += 1
@@ -63,7 +64,7 @@ extension Observer {
     ) {
         var access: Access = []
         if flags.contains(.opened) { access.insert(.opened) }
-        if flags.contains(.closedWritable) || flags.contains(.renamed) { access.insert(.written) }
+        if !flags.isDisjoint(with: [.closedWritable, .renamed, .published]) { access.insert(.written) }
         guard let timeline = work.timelines[process.pid] else {
             if !process.hasExecuted {
                 remember(path, access, process.pid, by: process.image.program)

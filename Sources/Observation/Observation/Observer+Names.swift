@@ -21,7 +21,9 @@ extension Observer {
             if path == nil { counters.unresolvedDirectories += 1 }
             work.paths.append(path?.text ?? .none)
             if path?.isBeyond ?? false { work.beyond.insert(index) }
-            if event.flags.contains(.executed), let path, !path.isBeyond, event.pid != ownPid {
+            if event.flags.contains(.executed), let path, path.text != .none, !path.isBeyond,
+                event.pid != ownPid
+            {
                 work.elements[event.pid, default: []].append(.init(path: path.text, position: Int(position)))
             }
         }
@@ -53,9 +55,17 @@ extension Observer {
         }
         let name = isRenamed ? event.newName : event.name
         if event.flags.isDisjoint(with: [.opened, .closedWritable, .renamed]) {
-            // A name that was only made, not opened, is no dependency yet.
-            if !event.flags.contains(.directory) { forget(event.directory, event.name, batch) }
-            return unused
+            // A directory that was only made is no dependency yet.
+            if event.flags.contains(.directory) { return unused }
+            forget(event.directory, event.name, batch)
+        }
+        if isPassing(name, batch), !event.flags.contains(.directory) {
+            switch lastingName(of: event, in: directory, index, batch) {
+            case .ordinary: break
+            case .none: return unused
+            case .path(let path): return path
+            case .unknown: return nil
+            }
         }
         guard let path = path(of: directory, index, batch) else { return nil }
         if !work.directoryMoves.isEmpty { work.directories[index] = directory }
@@ -98,7 +108,8 @@ extension Observer {
             let path = path(of: work.directories[index], batch.files.count, batch)
         else { return nil }
         let event = batch.files[index]
-        return compose(path, event.flags.contains(.renamed) ? event.newName : event.name, batch)
+        let name = event.flags.contains(.renamed) ? event.newName : event.name
+        return isPassing(name, batch) ? nil : compose(path, name, batch)
     }
 
     private mutating func compose(

@@ -135,6 +135,7 @@ private struct TraceReader {
             process.folder = world.realPath(path(call.arguments[0], in: process.folder) ?? process.folder)
         case "fchdir": process.folder = StraceText.note(call.arguments[0]).map(pathText) ?? process.folder
         case "rename", "renameat", "renameat2": renamed(call, process)
+        case "link", "linkat": linked(call, process)
         case "accept", "accept4": accepted(call, process)
         default: break
         }
@@ -222,6 +223,20 @@ private struct TraceReader {
             let path = names[1] + fact.path.dropFirst(names[0].count)
             result.allowed.insert(FileFact(program: fact.program, path: path, letter: fact.letter))
         }
+    }
+
+    /// Who links a file to a name has written what stands under that name.
+    private mutating func linked(_ call: TracedCall, _ process: Process) {
+        guard let program = process.image else { return }
+        var name: String?
+        if call.name == "link" {
+            name = path(call.arguments[1], in: process.folder)
+        } else {
+            let folder = StraceText.note(call.arguments[2]).map(pathText) ?? process.folder
+            name = path(call.arguments[3], in: folder)
+        }
+        guard let name = name.map(settled), !world.isExcluded(name) else { return }
+        result.allowed.insert(FileFact(program: program, path: name, letter: "w"))
     }
 
     /// The path with the symbolic links of its folder resolved, but not of its last component.

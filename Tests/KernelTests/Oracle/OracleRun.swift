@@ -8,7 +8,8 @@ struct OracleRun {
     /// or makes a connection.
     private static let calls = [
         "open", "openat", "openat2", "creat", "execve", "execveat", "clone", "clone3", "fork", "vfork",
-        "chdir", "fchdir", "rename", "renameat", "renameat2", "mkdir", "mkdirat", "connect", "accept",
+        "chdir", "fchdir", "rename", "renameat", "renameat2", "link", "linkat", "mkdir", "mkdirat", "connect",
+        "accept",
         "accept4",
     ]
 

@@ -94,6 +94,58 @@ extension KernelTests {
             try bench.daemon.stop()
         }
 
+        /// Maildir and git write one name and link it to another; the name that a nameless file has for the kernel is none.
+        @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
+        func fileThatIsPublishedByALink(kind: ScratchFilesystem.Kind) throws {
+            let bench = try Bench(kind)
+            let folder = try bench.files.folder("box")
+            let script = """
+                import os, sys
+                folder = sys.argv[1]
+                # With a folder to begin at, Python calls linkat with AT_SYMLINK_FOLLOW.
+                root = os.open("/", os.O_RDONLY)
+                for number in range(23):
+                    with open(f"{folder}/written-{number}", "w") as file: file.write("x")
+                    os.link(f"{folder}/written-{number}", f"{folder}/linked-{number}")
+                    os.unlink(f"{folder}/written-{number}")
+                    file = os.open(folder, os.O_TMPFILE | os.O_RDWR)
+                    os.link(f"/proc/self/fd/{file}", f"{folder}/named-{number}", src_dir_fd=root)
+                    os.close(file)
+                """
+            let records = try bench.records(of: ["python3", "-c", script, folder])
+            let wrong = (0..<23).flatMap { ["linked-\($0)", "named-\($0)"] }.filter { name in
+                records.files("\(folder)/\(name)").map(\.access) != ["w"]
+            }
+            #expect(wrong.isEmpty, "\(wrong)")
+            let paths = records.relation("file").compactMap(\.exactPath).filter { $0.hasPrefix(folder + "/") }
+            #expect(paths.count == 3 * 23, "and no path is made up: \(paths.filter { $0.contains("#") })")
+            try bench.daemon.stop()
+        }
+
+        /// What two namespaces have under one path is two files, and neither is the host's.
+        @Test(.timeLimit(.minutes(1)))
+        func pathOfAnotherMountNamespace() throws {
+            let bench = try Bench()
+            let folder = try bench.files.folder("log")
+            let group = try ControlGroup()
+            let hold = "exec 9>\(folder)/app.log; echo held; exec sleep 1000"
+            let host = try Child(try group.command(["dash", "-c", hold]))
+            _ = try host.firstLine()
+            let inner = "mount -t tmpfs inner \(folder) && exec bash -c '\(hold)'"
+            let other = try Child(try group.command(["unshare", "-m", "dash", "-c", inner]))
+            _ = try other.firstLine()
+            let dump = try bench.daemon.dump()
+            let found = dump.records(of: group.workload).files(folder + "/app.log").map(\.program.executable)
+            #expect(Set(found) == ["/usr/bin/dash", "/usr/bin/sleep"])
+            #expect(!found.contains { $0.hasSuffix("/bash") })
+            // What the scan of a dump meets for the first time is in the next one.
+            let gaps = try bench.daemon.dump().gaps.map(\.cause)
+            #expect(gaps.contains { $0.hasPrefix("not watched: mount namespace ") }, "\(gaps)")
+            host.kill()
+            other.kill()
+            try bench.daemon.stop()
+        }
+
         /// A filesystem that is mounted while the daemon runs, and unmounted while it watches.
         @Test(.timeLimit(.minutes(1)), arguments: ScratchFilesystem.Kind.allCases)
         func filesystemThatComesAndGoes(kind: ScratchFilesystem.Kind) throws {

@@ -9,7 +9,7 @@ import SystemCalls
 /// What the kernel has in memory is looked at directly; so are local filesystems. A path that leads, or may lead, to a
 /// filesystem that somebody else answers for is left alone, or asked about on a thread that may be given up.
 final class FileAccess: Sendable {
-    private let roots: MountRoots
+    let roots: MountRoots
     private let calls: BlockingCalls
     let namespaces = NamespaceViews()
 

@@ -21,6 +21,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     private let tableCheck: BackgroundWorker<Void, [UnavailableSocketTable]>
     private var tables = SocketTableState()
     private var otherNetworks: OtherNetworks
+    private let otherMounts: OtherMountNamespaces
+    /// The version of these that was reported.
+    private var otherMountsVersion: UInt64 = 0
     let recorder: TraceRecorder?
     private let started: UInt64
     /// Filesystems that were mounted since the last drain.
@@ -33,13 +36,15 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     /// Takes over the sources, of which the first look at the socket tables has shown what is missing.
     init(
         _ sources: consuming EventSources<Kernel, Rings>, _ work: Work, _ recorder: TraceRecorder?,
-        missingTables: [UnavailableSocketTable] = [], ownNetwork: UInt64? = nil, started: UInt64
+        missingTables: [UnavailableSocketTable] = [], ownNetwork: UInt64? = nil,
+        otherMounts: OtherMountNamespaces = OtherMountNamespaces(), started: UInt64
     ) throws(SystemError) {
         let (scan, ask) = (work.scan, work.missingTables)
         // Everything that can fail comes before the first stored property.
         let scanner = try BackgroundWorker<ScanRequest, FinishedScan> { FinishedScan($0, scan($0)) }
         let tableCheck = try BackgroundWorker<Void, [UnavailableSocketTable]> { ask() }
         otherNetworks = OtherNetworks(own: ownNetwork)
+        self.otherMounts = otherMounts
         self.scanner = scanner
         self.tableCheck = tableCheck
         _ = tables.take(missingTables, now: sources.kernel.monotonic, wall: sources.kernel.wall)
@@ -61,6 +66,11 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
             where tables.take(found, now: batch.cutoff, wall: batch.wall) {
                 modeChanged = true
             }
+        }
+        let version = otherMounts.version
+        if version != otherMountsVersion {
+            otherMountsVersion = version
+            modeChanged = true
         }
         if modeChanged { drained.modeChanged = true }
         modeChanged = false
@@ -168,6 +178,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         }
         sentences += tables.missing.map { "sock_diag: \($0.table.description); it is looked for again" }
         if let sentence = otherNetworks.sentence { sentences.append("sock_diag: \(sentence)") }
+        if let sentence = otherMounts.sentence { sentences.append("fanotify: \(sentence)") }
         if let remark = recorder?.remark { sentences.append(remark) }
         // What lies under another filesystem cannot be opened by its path: nothing is missed there.
         let unwatched = sourcesOfEvents.kernel.filesystems.unwatched.filter { $0.reason != .hidden }
@@ -185,7 +196,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 source: source, cause: "given up: \(health.reason ?? "")", since: health.since,
                 isScannedAfter: true)
         }
-        spots += tables.blindSpots + otherNetworks.blindSpots
+        spots += tables.blindSpots + otherNetworks.blindSpots + otherMounts.blindSpots
         if !sourcesOfEvents.rings.isOn {
             spots.append(
                 BlindSpot(
@@ -233,6 +244,8 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 counters: [
                     ("filesystems", UInt64(filesystems.byHandle + filesystems.byDescriptor)),
                     ("filesystems_refused", UInt64(filesystems.unwatched.count)),
+                    ("filesystems_elsewhere", UInt64(otherMounts.all.reduce(0) { $0 + $1.filesystems })),
+                    ("held_elsewhere", otherMounts.filesCounted),
                     ("malformed", decoder.malformed.files),
                     ("queue_limit", UInt64(filesystems.queueLimit ?? 0)),
                 ]),

@@ -18,6 +18,8 @@ final class MountRoots: Sendable {
     }
 
     private let state = Mutex(State())
+    /// Mount namespaces with filesystems that this one does not show.
+    let others = OtherMountNamespaces()
     /// An open mount table of its own, since a change is reported once for each.
     private let changes: FileDescriptor?
 

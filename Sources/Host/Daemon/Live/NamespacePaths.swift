@@ -50,6 +50,7 @@ extension FileAccess {
             // What memfd_create(2) makes has no other name anywhere.
             !path.starts(with: "/memfd:".utf8)
         else { return path }
+        roots.others.meet(namespace, process)
         guard let file = process.executableStatus() else { return nil }
         return self.path(of: file, seenAs: path, namespace, process)
             ?? path.split(separator: UInt8(ascii: "/")).last.map(Array.init)
@@ -61,7 +62,13 @@ extension FileAccess {
         return path(of: file.status, seenAs: file.path, namespace, process)
     }
 
-    private func path(
+    /// The path here of what a path leads a process to; `nil` if this namespace does not show it.
+    func path(_ path: [UInt8], of process: borrowing ProcessDirectory) -> [UInt8]? {
+        process.file(named: path, uncached: lookUp).flatMap { self.path($0, of: process) }
+    }
+
+    /// The path here of a file that is found open, or mapped, under a path of another namespace.
+    func path(
         of file: FileStatus, seenAs path: [UInt8], _ namespace: UInt64, _ process: borrowing ProcessDirectory
     ) -> [UInt8]? {
         if let here = located(path), here.status.isSameFile(as: file) { return here.path }

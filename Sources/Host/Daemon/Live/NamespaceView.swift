@@ -30,6 +30,13 @@ struct NamespaceView: Sendable {
         return found
     }
 
+    /// The path of this namespace through a mount of the same filesystem, without asking anybody whether it leads there.
+    func pathThroughMount(for path: [UInt8]) -> [UInt8]? {
+        guard let place = table.place(of: path), let mount = mounts[place.mount], host[mount.device] != nil
+        else { return nil }
+        return candidates(for: path).first
+    }
+
     /// The layers of an overlay in the order in which a name is looked up: the upper one first. Those that are not
     /// named from the root, or by a descriptor, cannot be told.
     static func layers(_ options: [UInt8]) -> [[UInt8]] {

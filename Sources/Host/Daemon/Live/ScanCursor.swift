@@ -121,8 +121,10 @@ struct ScanCursor: ~Copyable {
             guard let information = directory.descriptorInformation(pipe.number) else { continue }
             holders.note(pipe: pipe.inode, pid, flags: information.flags)
         }
+        let namespace = scanner.files.namespaces.other(directory)
+        if let namespace { scanner.roots.others.meet(namespace, directory) }
         for entry in paths {
-            if let file = heldFile(directory, entry.number, entry.path) { files.append(file) }
+            if let file = heldFile(directory, entry.number, entry.path, namespace) { files.append(file) }
         }
         // Of most processes nothing is mapped that others could share: then only a full scan reads the table.
         guard depth == .full || directory.mayHaveSharedMappings() else {
@@ -134,13 +136,18 @@ struct ScanCursor: ~Copyable {
         // when the last mapping goes.
         for mapped in MappedFile.parse(maps, sharedWritable: depth == .open) {
             let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
-            files.append(HeldFile(path: mapped.path, access: access, kind: .regular))
+            guard let path = namespace == nil ? mapped.path : scanner.files.path(mapped.path, of: directory)
+            else {
+                scanner.roots.others.countFile()
+                continue
+            }
+            files.append(HeldFile(path: path, access: access, kind: .regular))
         }
         return ProcessSnapshot(facts: facts, files: files)
     }
 
     private mutating func heldFile(
-        _ directory: borrowing ProcessDirectory, _ number: Int32, _ path: [UInt8]
+        _ directory: borrowing ProcessDirectory, _ number: Int32, _ path: [UInt8], _ namespace: UInt64?
     ) -> HeldFile? {
         guard let information = directory.descriptorInformation(number), information.flags & O_PATH == 0
         else {
@@ -160,20 +167,42 @@ struct ScanCursor: ~Copyable {
             let mark = Array(" (deleted)".utf8)
             guard depth == .full || isWritable, path.suffix(mark.count) != mark[...] else { return nil }
             let kind: FileKind = information.flags & O_DIRECTORY != 0 ? .directory : .regular
-            return HeldFile(path: path, access: access, kind: kind)
+            var here: [UInt8]? = path
+            if let namespace {
+                here = scanner.files.namespaces.view(namespace, of: directory).pathThroughMount(for: path)
+            }
+            guard let here else { return elsewhere() }
+            return HeldFile(path: here, access: access, kind: kind)
         case .local, .unknown: break
         }
         guard let status = directory.statistics(descriptor: number), let kind = FileKind(mode: status.mode)
         else { return nil }
         if holders.shared.note(path, status, directory.pid) { return nil }
-        if kind == .fifo {
-            let file = FileIdentity(device: status.device, inode: status.inode)
-            holders.noteFifo(path, file, directory.pid, flags: information.flags)
-        }
-        if depth == .open && !isWritable { return nil }
+        if depth == .open && !isWritable && kind != .fifo { return nil }
+        var path = path
+        let identity = FileIdentity(device: status.device, inode: status.inode)
         // Deleted, or one of the kernel's views of itself.
-        guard status.links > 0, !mounts.table.pseudoDevices.contains(status.device) else { return nil }
+        let hasPath = status.links > 0 && !mounts.table.pseudoDevices.contains(status.device)
+        if let namespace, hasPath {
+            // Its path is one of another namespace, in which another file may have this name.
+            guard let here = scanner.files.path(of: status, seenAs: path, namespace, directory) else {
+                // Its ends are known for each other by what it is, whatever its name.
+                if kind == .fifo {
+                    holders.noteFifo(path, identity, directory.pid, flags: information.flags)
+                }
+                return elsewhere()
+            }
+            path = here
+        }
+        if kind == .fifo { holders.noteFifo(path, identity, directory.pid, flags: information.flags) }
+        guard hasPath, depth == .full || isWritable else { return nil }
         return HeldFile(path: path, access: access, kind: kind)
+    }
+
+    /// Counts a file that has no path in this mount namespace.
+    private func elsewhere() -> HeldFile? {
+        scanner.roots.others.countFile()
+        return nil
     }
 }
 

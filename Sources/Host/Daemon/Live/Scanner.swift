@@ -20,13 +20,16 @@ struct Scanner {
     /// Those that did something since the last scan come first; where the request has a limit, the others are left
     /// out when it is reached.
     func scan(_ request: ScanRequest) -> HostSnapshot {
+        roots.others.beginScan()
         var cursor = ScanCursor(self, request.depth, first: request.first)
-        guard request.limit != 0 else {
+        if request.limit == 0 {
             while !cursor.advance(until: .max) { continue }
-            return cursor.finish()
+        } else {
+            while cursor.urgent > 0, !cursor.advance(until: 0) { continue }
+            _ = cursor.advance(until: Clock.monotonic() + request.limit)
         }
-        while cursor.urgent > 0, !cursor.advance(until: 0) { continue }
-        _ = cursor.advance(until: Clock.monotonic() + request.limit)
-        return cursor.finish()
+        let snapshot = cursor.finish()
+        if snapshot.isComplete { roots.others.endScan() }
+        return snapshot
     }
 }
