@@ -79,8 +79,14 @@ extension Observer {
     ///
     /// - Parameter client: the network namespace of who made it, 0 where it is not known.
     func takers(of tuple: FourTuple, client: UInt64) -> [ProgramID] {
+        let listeners = waiting(tuple.transport, tuple.local, tuple.remote, client: client)
+        if listeners.count == 1, listeners[0].pid == 0, listeners[0].holders.count == 1,
+            listeners[0].holders[0] != .unknown
+        {
+            return listeners[0].holders
+        }
         var found: [ProgramID] = []
-        for listener in waiting(tuple.transport, tuple.local, tuple.remote, client: client) {
+        for listener in listeners {
             for holder in listener.holders where holder != .unknown && !found.contains(holder) {
                 found.append(holder)
             }

@@ -444,6 +444,15 @@ struct SocketTable: ~Copyable {
         _ transport: Transport, _ local: Endpoint, network: UInt64, except other: UInt64? = nil
     ) -> [Listener] {
         guard let there = listeners[key(transport, local.port)] else { return [] }
+        // Almost always there is one: then nothing is copied.
+        if there.count == 1 {
+            let one = there[0]
+            let isNear = (network == 0 || one.network == network) && (other == nil || one.network != other)
+            let isThere =
+                one.address == local.address
+                || one.address.isWildcard && (one.address.isV4 == local.address.isV4 || !one.address.isV4)
+            return isNear && isThere ? there : []
+        }
         let near = there.filter {
             (network == 0 || $0.network == network) && (other == nil || $0.network != other)
         }
