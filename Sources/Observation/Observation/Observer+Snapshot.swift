@@ -168,7 +168,7 @@ extension Observer {
         }
         if !programs.isEmpty, sockets.live[tuple]?.socket != 0 {
             // Who holds the accepted socket has taken it.
-            settle(tuple, programs, .exact, network: network)
+            if let server = sockets.live[tuple] { settle(tuple, server, programs, .exact, network: network) }
         }
         guard var connection = sockets.live[tuple] else { return }
         connection.endReceived = connection.endReceived || socket.endReceived
@@ -179,9 +179,15 @@ extension Observer {
     private mutating func note(
         _ socket: SocketSnapshot, _ program: ProgramID, _ network: UInt64, _ time: UInt64
     ) {
-        if !waiting(socket.transport, socket.local, socket.remote, client: network).isEmpty {
+        let listeners = waiting(socket.transport, socket.local, socket.remote, client: network)
+        if !listeners.isEmpty {
+            let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
+            let client =
+                socket.local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? network : network
             accepted(
-                socket.transport, socket.local, socket.remote, by: program, .snapshot, time, network: network)
+                socket.transport, socket.local, socket.remote,
+                by: program == .unknown ? takers(among: listeners) : [program], .snapshot, time,
+                network: client)
         } else {
             connected(
                 socket.transport, socket.local, socket.remote, program, .snapshot, time, network: network)

@@ -26,14 +26,16 @@ extension Observer {
         // Both ends are known before either goes, so that each names the other.
         for closure in closures { meet(closure, batch.wall) }
         var numbers: [FourTuple: Int] = [:]
+        var hasOpen = false
         for closure in closures {
             let tuple = tuple(closure)
             let number = numbers[tuple, default: 0]
             numbers[tuple] = number + 1
             guard let connection = sockets.connection(tuple, number: number) else { continue }
+            hasOpen = hasOpen || connection.taker == .open
             sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
         }
-        for closure in closures { close(closure) }
+        for closure in closures { close(closure, mayBeOpen: hasOpen) }
     }
 
     /// Connections that have ended and whose traffic is not reported yet: a dump waits a moment for it.
@@ -76,11 +78,11 @@ extension Observer {
         case (_, .established):
             established(change, time)
         case (_, .closeWait), (_, .closing):
-            if isLive(change) { sockets.change(tuple(change)) { $0.endReceived = true } }
+            sockets.change(tuple(change)) { if $0.isLive(change) { $0.endReceived = true } }
         case (.established, .finWait1), (.synReceived, .finWait1), (.closeWait, .lastAck):
             endedByTaker(change)
         case (_, .finWait2):
-            if isLive(change) { sockets.change(tuple(change)) { $0.finAcknowledged = change.time } }
+            sockets.change(tuple(change)) { if $0.isLive(change) { $0.finAcknowledged = change.time } }
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
         case (_, .close): ended(change)
@@ -103,11 +105,12 @@ extension Observer {
             } else if isHere(change.local, change.remote), attempt.program != .unknown {
                 // Who takes it will be known.
                 sockets.live[tuple] = .init(
-                    program: attempt.program, network: attempt.network.known, taker: .open,
-                    evidence: attempt.evidence, wall: time)
+                    program: attempt.program, socket: change.socket, established: change.time, pair: pair,
+                    network: attempt.network.known, taker: .open, evidence: attempt.evidence, wall: time)
                 if attempt.evidence != .inferred {
                     sockets.noteClient(.tcp, change.remote, attempt.program)
                 }
+                return
             } else {
                 connected(
                     .tcp, change.local, change.remote, attempt.program, attempt.evidence, time,
@@ -133,8 +136,11 @@ extension Observer {
                 counters.unattributedConnections += 1
                 return
             } else {
+                pair = sockets.live[tuple.mirrored]?.established ?? 0
                 sockets.live[tuple] = .init(
-                    program: .unknown, taker: .open, isAccepted: true, wall: time)
+                    program: .unknown, socket: change.socket, established: change.time, pair: pair,
+                    taker: .open, isAccepted: true, wall: time)
+                return
             }
             pair = sockets.live[tuple.mirrored]?.established ?? 0
         }
@@ -178,13 +184,6 @@ extension Observer {
         }
     }
 
-    /// Whether a change is one of the connection that is known by its two ends: another namespace can have
-    /// the same two.
-    private func isLive(_ change: TransitionEvent) -> Bool {
-        guard let socket = sockets.live[tuple(change)]?.socket else { return false }
-        return socket == 0 || socket == change.socket
-    }
-
     private mutating func ended(_ change: TransitionEvent) {
         let tuple = tuple(change)
         // What a scan has met alive had not ended before: that was another connection of the same two ends,
@@ -194,7 +193,7 @@ extension Observer {
         else { return }
         sockets.awaitNotice(of: tuple, endedAt: change.time)
         // No process has ended it: it was reset, or its program's end was not reported.
-        if known.isAccepted { guessTaker(of: tuple) }
+        if known.isAccepted, known.taker == .open { guessTaker(of: tuple) }
         // A socket that its program has closed is swapped for a remnant in the same moment in which its
         // FIN is acknowledged, and no FIN of the other side is counted. One that the program only shut
         // down waits for that FIN, which takes a segment of its own.
@@ -256,14 +255,12 @@ extension Observer {
         if evidence != .inferred { sockets.noteClient(transport, remote, program) }
     }
 
-    /// Notes a connection that was made to an address where somebody waits.
+    /// Notes a connection that one of several programs took, in a network namespace.
     mutating func accepted(
-        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by known: ProgramID = .unknown,
+        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by takers: [ProgramID],
         _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0, count: UInt64 = 1
     ) {
         let tuple = FourTuple(transport: transport, local: local, remote: remote)
-        let client = local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? network : network
-        let takers = known != .unknown ? [known] : takers(of: tuple, client: client)
         guard !takers.isEmpty else {
             counters.unattributedConnections += 1
             return
@@ -279,7 +276,7 @@ extension Observer {
             position = position ?? noted
         }
         sockets.live[tuple] = .init(
-            position: position, program: takers.count == 1 ? takers[0] : .unknown, network: client,
+            position: position, program: takers.count == 1 ? takers[0] : .unknown, network: network,
             isAccepted: true)
     }
 
@@ -305,9 +302,10 @@ extension Observer {
         sockets.endListener(.udp, closure.local, socket: 0)
     }
 
-    private mutating func close(_ closure: ClosureEvent) {
+    /// - Parameter mayBeOpen: whether it may not be known yet who took it.
+    private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool) {
         sockets.noteEnd(tuple(closure))
-        settleBeforeNotice(tuple(closure))
+        if mayBeOpen { settleBeforeNotice(tuple(closure)) }
         guard var connection = sockets.takeOldest(tuple(closure)) else { return }
         sockets.toldUntil = max(sockets.toldUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
@@ -324,8 +322,16 @@ extension Observer {
         if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
         // Notices come from the namespace that is watched.
         let network = ownNetwork
-        if !waiting(closure.transport, closure.local, closure.remote, client: network).isEmpty {
-            accepted(closure.transport, closure.local, closure.remote, .inferred, time, network: network)
+        // Where there are no others, its other end is in the same.
+        let client =
+            hasOtherNetworks && closure.local.address.isLoopback
+            ? sockets.live[tuple(closure).mirrored]?.network ?? network : network
+        let listeners = waiting(closure.transport, closure.local, closure.remote, client: client)
+        if !listeners.isEmpty {
+            accepted(
+                closure.transport, closure.local, closure.remote, by: takers(among: listeners), .inferred,
+                time,
+                network: client)
             return
         }
         // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
@@ -356,4 +362,9 @@ extension Observer {
         connection.sent = max(connection.sent, sent)
         connection.received = max(connection.received, received)
     }
+}
+
+extension SocketTable.Connection {
+    /// Whether a change is one of the connection that is known by its two ends: another namespace can have the same two.
+    fileprivate func isLive(_ change: TransitionEvent) -> Bool { socket == 0 || socket == change.socket }
 }

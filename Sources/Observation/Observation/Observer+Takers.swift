@@ -17,7 +17,7 @@ extension Observer {
         else { return }
         let image = image(of: change.pid, at: change.time)
         guard image.program != .unknown else { return }
-        settle(tuple, [image.program], image.evidence, network: image.network.known)
+        settle(tuple, server, [image.program], image.evidence, network: image.network.known)
     }
 
     /// Notes that connections that are still open since before a moment were taken by who waits there, as far as nothing
@@ -33,12 +33,13 @@ extension Observer {
     mutating func guessTaker(of tuple: FourTuple) {
         guard let connection = sockets.live[tuple], connection.taker == .open else { return }
         if connection.isAccepted {
-            settle(tuple, takers(of: tuple, client: partner(of: tuple, connection)?.network ?? 0), .inferred)
+            let client = partner(of: tuple, connection)?.network ?? 0
+            settle(tuple, connection, takers(of: tuple, client: client), .inferred)
             return
         }
         let there = tuple.mirrored
         if let server = sockets.live[there], server.taker == .open, server.pair == connection.pair {
-            settle(there, takers(of: there, client: connection.network), .inferred)
+            settle(there, server, takers(of: there, client: connection.network), .inferred)
         }
         // That of another connection of the same two ends, or none that was seen.
         guard var rest = sockets.live[tuple], rest.taker == .open else { return }
@@ -79,36 +80,46 @@ extension Observer {
     ///
     /// - Parameter client: the network namespace of who made it, 0 where it is not known.
     func takers(of tuple: FourTuple, client: UInt64) -> [ProgramID] {
-        let listeners = waiting(tuple.transport, tuple.local, tuple.remote, client: client)
-        if listeners.count == 1, listeners[0].pid == 0, listeners[0].holders.count == 1,
-            listeners[0].holders[0] != .unknown
-        {
-            return listeners[0].holders
+        takers(among: waiting(tuple.transport, tuple.local, tuple.remote, client: client))
+    }
+
+    /// The programs that hold listeners.
+    func takers(among listeners: [SocketTable.Listener]) -> [ProgramID] {
+        // Almost always there is one: then no list is made.
+        if listeners.count == 1, listeners[0].holders.count == 1, listeners[0].holders[0] != .unknown {
+            let later = laterHolder(of: listeners[0])
+            if later == .unknown || later == listeners[0].holders[0] { return listeners[0].holders }
         }
         var found: [ProgramID] = []
         for listener in listeners {
-            for holder in listener.holders where holder != .unknown && !found.contains(holder) {
+            for holder in listener.holders + [laterHolder(of: listener)]
+            where holder != .unknown && !found.contains(holder) {
                 found.append(holder)
-            }
-            // It is still open: whoever its process became holds it.
-            if listener.pid != 0, let process = processes[listener.pid], process.start <= listener.time,
-                process.image.since > listener.time, process.image.program != .unknown,
-                !found.contains(process.image.program)
-            {
-                found.append(process.image.program)
             }
         }
         return found
     }
 
+    /// What the process that has begun to listen has become since: the socket is still open, and so it holds it.
+    private func laterHolder(of listener: SocketTable.Listener) -> ProgramID {
+        guard listener.pid != 0, let process = processes[listener.pid], process.start <= listener.time,
+            process.image.since > listener.time
+        else { return .unknown }
+        return process.image.program
+    }
+
     /// Notes who took a connection, and with it the peer of who made it.
     ///
     /// - Parameters:
+    ///   - server: the connection as it is in the table of those that live.
     ///   - takers: one program, or all that may have.
     ///   - network: the network namespace of the program; 0 where it is not known.
-    mutating func settle(_ tuple: FourTuple, _ takers: [ProgramID], _ evidence: Evidence, network: UInt64 = 0)
-    {
-        guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known else { return }
+    mutating func settle(
+        _ tuple: FourTuple, _ server: SocketTable.Connection, _ takers: [ProgramID], _ evidence: Evidence,
+        network: UInt64 = 0
+    ) {
+        guard server.isAccepted, server.taker != .known else { return }
+        var server = server
         let evidence = takers.count == 1 ? evidence : .inferred
         var client = partner(of: tuple, server)
         if let network = client?.network, tuple.local.address.isLoopback { server.network = network }

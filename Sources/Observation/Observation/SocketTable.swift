@@ -55,8 +55,6 @@ struct SocketTable: ~Copyable {
         /// The traffic that was added to the record already.
         var sent: UInt64 = 0
         var received: UInt64 = 0
-        /// Whether the other side has ended its stream: its FIN counts as a byte received.
-        var endReceived = false
         /// When this side's own FIN was acknowledged; 0 while it was not.
         var finAcknowledged: UInt64 = 0
         /// All that the other side sent, once its socket has reported it; what was received is at most that.
@@ -68,6 +66,8 @@ struct SocketTable: ~Copyable {
         var taker = Taker.known
         /// Whether this is the end that was accepted.
         var isAccepted = false
+        /// Whether the other side has ended its stream: its FIN counts as a byte received.
+        var endReceived = false
         /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
         /// needs that is not written yet.
         var evidence = Evidence.exact

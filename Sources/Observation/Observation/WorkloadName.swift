@@ -5,27 +5,32 @@
 /// own names, each login would make records of its own for ever. So the part that changes is recorded as `*`. Names
 /// that people choose stay, numbers in them included.
 enum WorkloadName {
-    /// The name with what changes replaced; `nil` where nothing does, as in most.
+    /// The name with what changes replaced; `nil` where nothing does, as in most. Asked for every exec.
     static func recorded(_ path: [UInt8]) -> [UInt8]? {
-        var result: [UInt8] = []
-        var isChanged = false
-        for (index, part) in path.split(separator: slash, omittingEmptySubsequences: false).enumerated() {
-            if index > 0 { result.append(slash) }
-            if let name = lasting(part) {
-                result += name
-                isChanged = true
+        var result: [UInt8]?
+        var start = 0
+        while start <= path.count {
+            let end = path[start...].firstIndex(of: slash) ?? path.count
+            if let name = lasting(path[start..<end]) {
+                result = (result ?? Array(path[..<start])) + name
             } else {
-                result += part
+                result?.append(contentsOf: path[start..<end])
             }
+            if end < path.count { result?.append(slash) }
+            start = end + 1
         }
-        return isChanged ? result : nil
+        return result
     }
 
     private static let slash = UInt8(ascii: "/")
 
     /// A unit's name with `*` for what changes.
     private static func lasting(_ unit: ArraySlice<UInt8>) -> [UInt8]? {
-        guard let dot = unit.lastIndex(of: UInt8(ascii: ".")) else { return nil }
+        // Most begin in another way and are no instances.
+        guard
+            unit.first == UInt8(ascii: "s") || unit.first == UInt8(ascii: "r")
+                || unit.contains(UInt8(ascii: "@")), let dot = unit.lastIndex(of: UInt8(ascii: "."))
+        else { return nil }
         let (name, suffix) = (unit[..<dot], unit[dot...])
         switch true {
         case suffix.elementsEqual(".scope".utf8):
@@ -78,8 +83,9 @@ extension ArraySlice<UInt8> {
 
     /// `NUMBER[-CHECK]-LOCAL:PORT-REMOTE:PORT` or `NUMBER-PID[_CHECK]-UID`.
     fileprivate var isConnection: Bool {
+        guard let hyphen = firstIndex(of: UInt8(ascii: "-")), self[..<hyphen].isNumber else { return false }
         let parts = split(separator: UInt8(ascii: "-"), omittingEmptySubsequences: false)
-        guard parts.count >= 3, parts[0].isNumber else { return false }
+        guard parts.count >= 3 else { return false }
         if parts.count == 3, parts[2].isNumber,
             parts[1].split(separator: UInt8(ascii: "_")).allSatisfy(\.isNumber), !Self.isDate(parts)
         {
