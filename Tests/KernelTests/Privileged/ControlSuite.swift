@@ -43,7 +43,7 @@ extension KernelTests {
                 for client in clients: client.connect(sys.argv[1])
                 print("connected", flush=True)
                 time.sleep(100)
-                """, bench.daemon.stateFolder + ".sock", "\(holes + 3)",
+                """, bench.daemon.stateFolder + ".sock", "\(holes + 6)",
             ])
             defer { silent.kill() }
             let filled: Bool? = try eventually(within: 5) {

@@ -37,7 +37,7 @@ extension KernelTests {
             checkFiles(group, shop, start, began: began)
             try checkLibraries(group)
             checkBoundary(group, start)
-            try checkReasons(question, shop, start)
+            try checkReasons(question, shop)
             try checkOrders(question)
             try checkWithoutDatabase(question, shop)
             try checkStop(question)
@@ -202,7 +202,7 @@ extension KernelTests {
 
         // MARK: Reasons
 
-        private static func checkReasons(_ question: Question, _ shop: Shop, _ start: Start) throws {
+        private static func checkReasons(_ question: Question, _ shop: Shop) throws {
             let orders = Shop.orders
             let postgres = shop.postgres
             let begin = "/usr/sbin/nginx (web) is where the group begins"
@@ -211,9 +211,8 @@ extension KernelTests {
                 + "/app/shop.py (app): exact, \(orders) times"
             let psqlStarted =
                 "/app/shop.py (app) started \(postgres)/psql (app): exact, \(orders + 1) times"
-            // Of a server that was there before the daemon the kernel names the connections, and a scan
-            // the program that waits for them: the chain is as strong as its weakest link.
-            let strength = start == .afterDaemons ? "exact" : "found in a scan"
+            // Whether or not the server was there before the daemon: the process that took a connection ends it, and is
+            // named by the kernel then.
             let chains: [String: [String]] = [
                 "web:/web/start.sh": [
                     "/usr/sbin/nginx (web) was started by /web/start.sh (web): exact, once"
@@ -227,7 +226,7 @@ extension KernelTests {
                 "db:\(postgres)/postgres": [
                     shopTaken, psqlStarted,
                     "\(postgres)/psql (app) connects to tcp \(shop.address("db")):5432, taken by "
-                        + "\(postgres)/postgres (db): \(strength), \(orders + 1) times",
+                        + "\(postgres)/postgres (db): exact, \(orders + 1) times",
                 ],
             ]
             for (member, chain) in chains {
