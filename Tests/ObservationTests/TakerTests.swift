@@ -47,6 +47,17 @@ import Testing
         scene.lines.filter { $0.contains(" connect ") || $0.contains(" accept ") }
     }
 
+    /// Both ends were accepted, as far as their events say: the one of whose program nothing is known leaves no record.
+    @Test func twoEndsThatWereBothAccepted() {
+        var scene = scene()
+        listen(&scene, 10, 5)
+        scene.transition(77, 1, .synReceived, .established, client(1), server)
+        scene.transition(77, 101, .synReceived, .established, server, client(1))
+        end(&scene, 1, by: 10)
+        scene.interpret()
+        #expect(!scene.observer.ledger.records.contains { $0.key.program == .unknown })
+    }
+
     /// Two programs share a port: each connection is that of whoever ended it, whenever that was.
     @Test(arguments: [false, true]) func aSharedPortIsDividedAsItWas(isLong: Bool) {
         var scene = scene()

@@ -185,7 +185,8 @@ extension Observer {
         // That nobody is known to have taken it says nothing of who made it.
         let evidence = peers.isEmpty ? client.evidence : min(client.evidence, evidence)
         var first: Int?
-        if isRecorded(client.program), let remote = number(of: tuple.remote) {
+        // An end that was accepted as well, of whose program nothing is known, has made no connection.
+        if client.program != .unknown, isRecorded(client.program), let remote = number(of: tuple.remote) {
             for peer in peers.isEmpty ? [.unknown] : peers {
                 let key = RecordKey.connect(client.program, tuple.transport, remote: remote, peer: peer)
                 let position = note(key, &client, evidence)
