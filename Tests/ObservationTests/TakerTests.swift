@@ -51,8 +51,8 @@ import Testing
     @Test func twoEndsThatWereBothAccepted() {
         var scene = scene()
         listen(&scene, 10, 5)
-        scene.transition(77, 1, .synReceived, .established, client(1), server)
         scene.transition(77, 101, .synReceived, .established, server, client(1))
+        scene.transition(77, 1, .synReceived, .established, client(1), server)
         end(&scene, 1, by: 10)
         scene.interpret()
         #expect(!scene.observer.ledger.records.contains { $0.key.program == .unknown })
