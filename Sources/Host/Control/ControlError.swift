@@ -1,6 +1,6 @@
 import SystemCalls
 
-/// Why daemon and client did not come to talk. Each says itself as a sentence that tells what to do.
+/// Why daemon and client could not communicate. Each describes itself in a sentence that says what to do.
 public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     /// Server: another daemon answers on this path.
     case inUse(path: String)

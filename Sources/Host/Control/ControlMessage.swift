@@ -6,7 +6,7 @@ public enum ControlRequest: Equatable, Sendable {
     case status
     /// Every record, as a file of NDJSON lines.
     case dump
-    /// Remove records for good; or, in a dry run, tell how many would go.
+    /// Remove records for good; or, in a dry run, report how many would go.
     case forget(ForgetFilter, isDryRun: Bool = false)
 
     /// The word that stands for it.
@@ -24,7 +24,7 @@ public enum ControlRequest: Equatable, Sendable {
 /// | verb | root, the daemon's user | a member of the group `retinue` |
 /// | --- | --- | --- |
 /// | `status` | yes | yes |
-/// | `dump` | yes | no: records tell what every user of the host does |
+/// | `dump` | yes | no: records show what every user of the host does |
 /// | `forget` | yes | no |
 public enum ControlVerb: String, Sendable, CaseIterable {
     case status, dump, forget

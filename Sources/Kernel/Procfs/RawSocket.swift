@@ -1,6 +1,6 @@
 /// A raw IP or packet socket, as /proc/PID/net lists those of the process's network namespace.
 ///
-/// These tables need no diagnostics module, and neither destroy notices nor changes of state tell of such sockets.
+/// These tables need no diagnostics module, and neither destroy notices nor changes of state report such sockets.
 public struct RawSocket: Equatable, Sendable {
     /// What it takes.
     public enum Kind: Sendable {

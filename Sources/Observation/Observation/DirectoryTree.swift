@@ -175,7 +175,7 @@ struct DirectoryTree: ~Copyable {
     /// Notes a rename, reported by an event.
     ///
     /// - Parameters:
-    ///   - target: the directory's identity; 0 where the kernel did not tell.
+    ///   - target: the directory's identity; 0 where the kernel did not report it.
     ///   - old: the directory that it lay in, if that is known; else 0.
     ///   - new: the directory that it lies in now; 0 if that cannot be named: it is then asked for at its next use.
     mutating func rename(

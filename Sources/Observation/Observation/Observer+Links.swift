@@ -8,7 +8,7 @@ extension Observer {
     /// Whether an event makes a name for a file that was there before, or for one that is no regular file (mknod(2)): the
     /// name was made, and not by an open.
     ///
-    /// A symbolic link is not told from a file that is gone again, so what nobody can look at any more counts only if the
+    /// A symbolic link is not distinguished from a file that is gone again, so what nobody can look at any more counts only if the
     /// batch has met it under another name. `kinds` knows no word for a symbolic link; it is left out.
     mutating func publishes(_ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
         guard event.flags.contains(.created), !event.flags.contains(.directory),
@@ -63,7 +63,7 @@ extension Observer {
         }
     }
 
-    /// Looks behind such a name.
+    /// Resolves such a name.
     ///
     /// A file of `O_TMPFILE` is called `#` and its inode's number in decimal digits, until it is closed. An overlay calls
     /// what it copies up the like, in the folder `work` of its work directory, and some kernels report every later open of

@@ -30,7 +30,7 @@ extension Observer {
         tree.doubtRestless()
     }
 
-    /// The path of an event's object; one of no text where nothing will ask for it, `nil` if it cannot be told.
+    /// The path of an event's object; one of no text where nothing will ask for it, `nil` if it is not known.
     private mutating func name(
         _ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch
     ) -> DirectoryTree.Path? {

@@ -23,7 +23,7 @@ extension Observer {
         if place.inode == own { return true }
         if place.inode == 0 { return local.isWildcard || isOwn(local) }
         if place.isRead { return false }
-        // Likely another one. Every namespace has a loopback; the other addresses are told apart.
+        // Likely another one. Every namespace has a loopback; the other addresses differ.
         return !local.isLoopback && !local.isWildcard && isOwn(local)
     }
 

@@ -3,7 +3,7 @@ import Records
 extension Observer {
     /// Splits the opens for execution of each process into chains, those carried over first.
     mutating func collectExecs(_ batch: borrowing EventBatch) {
-        // Chains that were carried over, where this batch tells how they went: by the exec, by the exit,
+        // Chains that were carried over, where this batch shows how they went: by the exec, by the exit,
         // or by an open of the image that would be gone had they succeeded.
         if !pendingExecs.isEmpty {
             let reported =
@@ -216,7 +216,7 @@ extension Observer {
     }
 
     /// A chain of which only the ELF interpreter was seen names no executable: that lies on a filesystem that is not
-    /// watched. What was read of the process tells it, or nothing does.
+    /// watched. What was read of the process names it, or nothing does.
     private mutating func withoutLoaderAlone(
         _ chain: ExecChain, _ event: LifecycleEvent, isOnly: Bool
     ) -> ExecChain {

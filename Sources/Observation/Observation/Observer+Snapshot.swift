@@ -210,7 +210,7 @@ extension Observer {
     private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {
         let here = programs(of: channel.holders)
         let there = programs(of: channel.peers)
-        // A channel can lead into another network namespace, which is another host: it is told, and its
+        // A channel can lead into another network namespace, which is another host: it is reported, and its
         // other end is not named as a program of this one.
         let namedHere = Set(programs(of: near(channel.holders)))
         let namedThere = Set(programs(of: near(channel.peers)))

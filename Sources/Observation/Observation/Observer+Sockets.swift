@@ -47,7 +47,7 @@ extension Observer {
     /// than any other takes. The work queue that tells may be seconds late on a busy host, but keeps the
     /// order of the ends: the end that notices have reached is the time that counts, unless none came for long.
     private mutating func forgetAnonymous(_ now: UInt64) {
-        let reached = sockets.toldUntil
+        let reached = sockets.reportedUntil
         sockets.settleEnding {
             Self.isLong(since: $0, reached, 2_000_000_000) || Self.isLong(since: $0, now, 30_000_000_000)
         }
@@ -307,7 +307,7 @@ extension Observer {
         sockets.noteEnd(tuple(closure))
         if mayBeOpen { settleBeforeNotice(tuple(closure)) }
         guard var connection = sockets.takeOldest(tuple(closure)) else { return }
-        sockets.toldUntil = max(sockets.toldUntil, connection.ended)
+        sockets.reportedUntil = max(sockets.reportedUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }

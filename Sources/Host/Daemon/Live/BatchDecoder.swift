@@ -8,7 +8,7 @@ import Wire
 
 /// From the kernel's bytes to the observation's words. The same code serves the living host and a replay.
 struct BatchDecoder {
-    /// Events that the kernel said it lost, since the last look.
+    /// Events that the kernel said it lost, since they were last taken.
     var overflows: UInt64 = 0
     /// Pieces of bytes that were not what they should be, by source.
     struct Malformed: Equatable {
@@ -59,7 +59,7 @@ struct BatchDecoder {
         fileEvents += 1
     }
 
-    /// Adds what a datagram of the proc connector tells.
+    /// Adds what a datagram of the proc connector reports.
     mutating func addProcessEvent(_ datagram: RawSpan, to batch: inout EventBatch) {
         let message: ProcessEvent.Message
         do throws(WireError) {

@@ -18,7 +18,7 @@ final class DescriptorWatch: Sendable {
         var path: [UInt8]
     }
 
-    /// What has come since the last look.
+    /// What has come since it was last taken.
     struct Taken: Sendable {
         var events: [Event] = []
         /// Events whose object could not be opened, by `errno`: one counted loss each.

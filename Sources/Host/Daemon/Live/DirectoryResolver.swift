@@ -6,7 +6,7 @@ import SystemCalls
 
 /// Finds out where a directory lies by its handle, with the identities of those that it lies in.
 ///
-/// The directory is opened by its handle without any right but to be named (`O_PATH`); the kernel tells its path, and
+/// The directory is opened by its handle without any right but to be named (`O_PATH`); the kernel reports its path, and
 /// `..` leads to those above. Needs CAP_DAC_READ_SEARCH. Nothing stays open: a descriptor would keep a filesystem from
 /// being unmounted, and while it is open it is that of a copy of the mount.
 struct DirectoryResolver {
@@ -54,7 +54,7 @@ struct DirectoryResolver {
 
     private enum Path: Equatable {
         case known([UInt8])
-        /// Longer than the kernel tells (a page).
+        /// Longer than the kernel reports (a page).
         case tooLong
         /// Not to be reached from the root.
         case none

@@ -2,7 +2,7 @@ import Procfs
 
 /// The mounts of this namespace at one moment, by identity and by place. A value: any thread may hold it.
 struct MountTable: Sendable {
-    /// Where a path lies, as far as the table tells.
+    /// Where a path lies, as far as the table says.
     struct Place: Equatable {
         /// The mount that holds what the path names.
         var mount: Int

@@ -38,7 +38,7 @@ struct NamespaceView: Sendable {
     }
 
     /// The layers of an overlay in the order in which a name is looked up: the upper one first. Those that are not
-    /// named from the root, or by a descriptor, cannot be told.
+    /// named from the root, or by a descriptor, are left out.
     static func layers(_ options: [UInt8]) -> [[UInt8]] {
         var upper: [[UInt8]] = []
         var lower: [[UInt8]] = []

@@ -7,7 +7,7 @@ import SystemCalls
 
 /// A scan under way: processes are read in slices, those that matter most first, and sockets at the end.
 ///
-/// What a slice found may have changed by the end, as it may have a moment after a scan in one piece: events tell of
+/// What a slice found may have changed by the end, as it may have a moment after a scan in one piece: events report
 /// it. A socket or pipe is looked up among the holders that were found, whose inode is not given to another for
 /// billions of sockets to come.
 struct ScanCursor: ~Copyable {

@@ -4,7 +4,7 @@ import SocketDiagnostics
 /// Which of the kernel's socket tables cannot be asked for, and when they are asked again.
 ///
 /// Without its module a table is not there, scans find none of its sockets, and no notice comes of those that end, which
-/// nothing else tells. The module may be loaded at any time.
+/// nothing else reports it. The module may be loaded at any time.
 struct SocketTableState {
     /// Those that are missing, and since when, nanoseconds since 1970.
     private(set) var missing: [(table: UnavailableSocketTable, since: UInt64)] = []

@@ -108,7 +108,7 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         self.reason = reason
     }
 
-    /// The number to poll for processors that come online; `nil` where nothing tells of them.
+    /// The number to poll for processors that come online; `nil` where nothing reports them.
     var processorsNumber: Int32? {
         switch rings {
         case .some(let rings): rings.processorsNumber

@@ -94,7 +94,7 @@ struct ControlHandlers: ~Copyable {
     /// Clients that are being served.
     var count: Int { connections.count }
 
-    /// When a client came, `CLOCK_MONOTONIC`, which tells it from a later one of the same number; `nil` for none.
+    /// When a client came, `CLOCK_MONOTONIC`, which distinguishes it from a later one of the same number; `nil` for none.
     func arrival(of number: Int32) -> UInt64? { connections[number]?.connection.created }
 
     /// Whether a number is a client's.

@@ -75,7 +75,7 @@ final class DumpWriter: Sendable {
         case end(DumpFile, publish: (folder: DumpFolder, time: UInt64, keep: Int)?)
     }
 
-    /// What became of a job; the file tells of which dump it was.
+    /// What became of a job; the file identifies the dump.
     enum Outcome: Sendable {
         case written
         case ended(DumpFile)

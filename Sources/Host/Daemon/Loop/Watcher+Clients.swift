@@ -22,8 +22,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     mutating func keepHouse() {
         housekeepingDue = 0
         handlers.dropSilent(olderThan: 9_000_000_000, sparing: busyClients)
-        if isDeafToClients {
-            isDeafToClients = false
+        if hasPausedClients {
+            hasPausedClients = false
             listenToClients()
         }
         if manager.watchdog > 0 {
@@ -63,8 +63,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     mutating func welcome() {
         for number in handlers.accept() { waiting.watch([number], as: .client(number)) }
         if handlers.count > 0 { keepHouse(within: 10_000_000_000) }
-        guard handlers.isStuck, !isDeafToClients else { return }
-        isDeafToClients = true
+        guard handlers.isStuck, !hasPausedClients else { return }
+        hasPausedClients = true
         waiting.unwatch(handlers.numbers)
         keepHouse(within: 1_000_000_000)
     }

@@ -71,7 +71,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         handlers.answer(client.number, forgotten: counts)
     }
 
-    /// Tells those who wait that what they named is gone from the disk as well, or that it is not.
+    /// Answers those who wait: what they named is gone from the disk as well, or it is not.
     mutating func answerForgets(failure: String? = nil) {
         guard !forgetting.unstored.isEmpty else { return }
         if failure == nil {

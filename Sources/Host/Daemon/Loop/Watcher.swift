@@ -29,7 +29,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     /// When the housekeeping is due, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
     var housekeepingDue: UInt64 = 0
     /// Whether the listening sockets are out of the poller for a while.
-    var isDeafToClients = false
+    var hasPausedClients = false
     /// Descriptors of sources that are in the wait queue while nothing happens.
     var waitedFor: [Int32] = []
     /// Whether the sources that are in it may be others by now.

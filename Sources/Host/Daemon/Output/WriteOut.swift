@@ -21,7 +21,7 @@ struct WriteOut {
     /// Makes one for an empty file.
     init(_ file: borrowing FileDescriptor) { number = file.number }
 
-    /// Tells that the file now ends at `end`.
+    /// Notes that the file now ends at `end`.
     mutating func advance(to end: Int) throws(SystemError) {
         while end - begun >= Self.piece, isPossible {
             try sync(begun, SYNC_FILE_RANGE_WRITE)

@@ -53,7 +53,7 @@ struct FolderWalk {
     /// Opens a folder.
     ///
     /// - Parameter making: whether folders that are missing are made: the last one for its owner only, since records
-    ///   tell what every user of the host does.
+    ///   show what every user of the host does.
     static func open(_ path: String, _ rule: Rule, making: Bool) throws(Refusal) -> Place {
         guard !path.isEmpty, !path.utf8.contains(0) else { throw Refusal("is no path", code: EINVAL) }
         var walk = FolderWalk(rule, making: making, names: Self.names(of: path))

@@ -4,7 +4,7 @@ import Records
 import SocketDiagnostics
 import SystemCalls
 
-/// The network that this daemon tells of: the one that it runs in, or a namespace that was named.
+/// The network that this daemon reports: the one that it runs in, or a namespace that was named.
 ///
 /// The daemon itself stays where it is, since the proc connector speaks in the initial network namespace
 /// only; it opens what it needs inside (see `NetworkNamespace`).

@@ -20,7 +20,7 @@ struct RecordedEngine: ~Copyable, Engine {
         case dump(written: UInt64)
     }
 
-    /// The host, the daemon and the last moment that the recording tells of.
+    /// The host, the daemon and the last moment that the recording covers.
     private(set) var header: DumpHeader
     /// What the daemon was restricted to.
     let scope: Scope

@@ -51,7 +51,7 @@ struct SystemVTables {
     }
 }
 
-/// Tells of pids that the kernel kept whether they are still those processes.
+/// Decides of pids that the kernel kept whether they are still those processes.
 struct LivingProcesses {
     private let places: SharingPlaces
     /// Start in seconds since 1970; `nil` for one that is gone or in another namespace.

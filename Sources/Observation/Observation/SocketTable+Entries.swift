@@ -1,0 +1,126 @@
+import Records
+import Text
+
+/// The two ends of a connection, from one side.
+struct FourTuple: QuickKey {
+    var transport: Transport
+    var local: Endpoint
+    var remote: Endpoint
+
+    /// The same connection from the other side.
+    var mirrored: FourTuple { FourTuple(transport: transport, local: remote, remote: local) }
+
+    func hash(with hash: SeededHash) -> UInt64 {
+        let ports = UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
+        return hash(
+            hash(local.address.high, local.address.low),
+            hash(remote.address.high, remote.address.low), ports)
+    }
+}
+
+/// An end that a scan has found: the loopback of each network namespace is its own.
+struct FoundEnd: QuickKey {
+    var tuple: FourTuple
+    /// The namespace of a loopback address; 0 for any other.
+    var network: UInt64
+
+    init(_ tuple: FourTuple, network: UInt64) {
+        self.tuple = tuple
+        self.network = tuple.local.address.isLoopback ? network : 0
+    }
+
+    func hash(with hash: SeededHash) -> UInt64 { hash(tuple.hash(with: hash), network) }
+}
+
+// What the table holds.
+
+extension SocketTable {
+    /// A connection whose program is known.
+    struct Connection {
+        /// Its record in the ledger; `nil` where the program gets none, or where that was forgotten.
+        var position: Int?
+        /// Whether its record was forgotten: the next scan that meets it notes it anew.
+        var isForgotten = false
+        var program: ProgramID
+        /// Its socket; 0 where only a scan or a notice has reported it.
+        var socket: UInt64 = 0
+        /// When a scan that reported it first, before any event, had read the sockets; 0 where none did.
+        var found: UInt64 = 0
+        /// When it was seen to be established; 0 where it was not.
+        var established: UInt64 = 0
+        /// When its client's end was established, which names a connection that has both ends here among
+        /// those of the same two ends; 0 where that was not seen.
+        var pair: UInt64 = 0
+        /// The network namespace of its program, 0 where it is not known.
+        var network: UInt64 = 0
+        /// The traffic that was added to the record already.
+        var sent: UInt64 = 0
+        var received: UInt64 = 0
+        /// When this side's own FIN was acknowledged; 0 while it was not.
+        var finAcknowledged: UInt64 = 0
+        /// All that the other side sent, once its socket has reported it; what was received is at most that.
+        var peerSent: UInt64?
+        /// When its socket was seen to leave its last state; 0 while it has not. The notice with its
+        /// traffic follows from a work queue.
+        var ended: UInt64 = 0
+        /// Whether it is known who took the connection.
+        var taker = Taker.known
+        /// Whether this is the end that was accepted.
+        var isAccepted = false
+        /// Whether the other side has ended its stream: its FIN counts as a byte received.
+        var endReceived = false
+        /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
+        /// needs that is not written yet.
+        var evidence = Evidence.exact
+        var wall: UInt64 = 0
+
+        /// Whether it was accepted by nobody who is known, and has no record.
+        var isNameless: Bool { isAccepted && taker == .inferred && program == .unknown && position == nil }
+    }
+
+    /// Whether it is known which program took a connection: the kernel reports an accept in the name of whoever the
+    /// packet interrupted, and a listener may be held by several programs.
+    enum Taker: UInt8 {
+        /// It is, or it is none of this host's.
+        case known
+        /// Not yet; there is no record of the connection.
+        case open
+        /// It was inferred from who waits at the address.
+        case inferred
+    }
+
+    /// A connect on its way.
+    struct Attempt {
+        var program: ProgramID
+        var evidence: Evidence
+        var time: UInt64
+        var network: NetworkPlace
+    }
+
+    /// A socket that waits for connections or datagrams.
+    struct Listener {
+        var address: NetworkAddress
+        /// The programs that hold it, as far as that is known.
+        var holders: [ProgramID]
+        /// The network namespace of the program, 0 where it is not known.
+        var network: UInt64
+        /// The socket; 0 where only a scan has reported it.
+        var socket: UInt64 = 0
+        /// The process that made it wait; 0 where only a scan has reported it. What it becomes by an exec may hold it.
+        var pid: Int32 = 0
+        /// When it began to wait, or when a scan had found it.
+        var time: UInt64
+        /// Whether the scan that is being taken in has met it.
+        var isFound = false
+    }
+}
+
+extension SocketTable.Connection {
+    func renumbered(_ change: Renumbering) -> Self {
+        var connection = self
+        connection.program = change(program)
+        connection.position = position.flatMap { change.position($0) }
+        if position != nil, connection.position == nil { connection.isForgotten = true }
+        return connection
+    }
+}
