@@ -21,6 +21,9 @@ public struct Observer: ~Copyable {
     /// The host's addresses, as the last scan found them: a connection to one of them has both ends here.
     public internal(set) var localAddresses: Set<NetworkAddress> = []
 
+    /// What processes did, call by call; kept only for who wants to have it.
+    public var calls: CallLog?
+
     let surroundings: any Surroundings
     let ownPid: Int32
     var tree = DirectoryTree()
@@ -42,6 +45,10 @@ public struct Observer: ~Copyable {
     /// Changes of state, and ends of sockets, that have to wait for the next batch.
     var heldTransitions: [TransitionEvent] = []
     var heldClosures: [ClosureEvent] = []
+    /// Moves between control groups that have to wait for the next batch.
+    var heldMoves: [MoveEvent] = []
+    /// Processes that were moved of late, and when: those that execute something at once need no record of the move.
+    var recentMoves: [(pid: Int32, start: UInt64, time: UInt64, wall: UInt64)] = []
     var work = BatchWork()
     var sockets = SocketTable()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
@@ -65,6 +72,8 @@ public struct Observer: ~Copyable {
     var activity: [Int32] = []
     /// Programs that were asked whether they get records.
     var recorded: [ProgramID: Bool] = [:]
+    /// Programs that are Retinue's own: a few.
+    var own: [ProgramID] = []
 
     /// Things that happened and could not be turned into records.
     public struct Counters: Sendable {
@@ -108,10 +117,11 @@ public struct Observer: ~Copyable {
         self.surroundings = surroundings
         self.ownPid = ownPid
         self.scope = scope
+        findOwn()
     }
 
     /// Whether something waits for the next batch.
-    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty }
+    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty || !heldMoves.isEmpty }
 
     /// Sizes of the inner tables, for `status`.
     public var sizes: [(name: String, value: Int)] {
@@ -131,8 +141,10 @@ public struct Observer: ~Copyable {
         nameObjects(batch)
         collectExecs(batch)
         recallFormerLives()
+        gatherCalls(batch)
         applyLifecycle(batch)
         attributeFiles(batch)
+        flushCalls()
         followSockets(batch)
         settleForks()
         keepPendingExecs()

@@ -29,6 +29,8 @@ struct Process {
     var workload: TextID
     /// Whether the image came by exec and not by fork.
     var hasExecuted: Bool
+    /// The program that it was before it was moved, as long as no record says so.
+    var movedFrom = ProgramID.unknown
     /// What was opened between fork and exec: it belongs to the image to come as well.
     var gap: [GapOpen] = []
     /// The gaps of the processes that it descends from: their descriptors may be its own now.
@@ -79,10 +81,16 @@ struct Process {
     }
 
     mutating func become(_ new: Image) {
+        goOn(as: new)
+        hasExecuted = true
+        movedFrom = .unknown
+    }
+
+    /// Takes another image without an exec.
+    mutating func goOn(as new: Image) {
         formerImages.append(image)
         if formerImages.count > 8 { formerImages.removeFirst() }
         image = new
-        hasExecuted = true
     }
 }
 
@@ -161,6 +169,7 @@ struct ProcessTable: ~Copyable {
                 uses.programs.append(image.program)
                 lines.insert(image.lineage)
             }
+            uses.programs.append(process.movedFrom)
             uses.texts += [process.workload, process.script] + process.pendingExec
             for open in process.gap + process.inheritedGap {
                 uses.texts.append(open.path)
@@ -175,6 +184,7 @@ struct ProcessTable: ~Copyable {
             var process = process
             process.image.renumber(change, lines)
             for index in process.formerImages.indices { process.formerImages[index].renumber(change, lines) }
+            process.movedFrom = change(process.movedFrom)
             process.workload = change(process.workload)
             process.script = change(process.script)
             process.pendingExec = process.pendingExec.map { change($0) }

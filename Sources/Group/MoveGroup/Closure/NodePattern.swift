@@ -108,6 +108,15 @@ public struct NodePattern: Sendable {
         }
     }
 
+    /// Whether a program is meant by a name under which it is executed; a path never is such a name.
+    func matches(_ name: ProgramName, called: [UInt8], on host: GraphHost) -> Bool {
+        guard !isObject, !isWholePath, executable == nil, matches(host) else { return false }
+        if let workload, !workload.matches(name.workload), !workload.matches(Self.last(name.workload[...])) {
+            return false
+        }
+        return matches(path: called)
+    }
+
     /// Whether it says nothing that only programs have.
     private var isPlain: Bool { workload == nil && executable == nil }
 

@@ -36,6 +36,7 @@ extension DependencyGraph {
             }
         }
         if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
+        if programs.isEmpty { programs = called(pattern) }
         if programs.isEmpty, !members.isEmpty { return .found(members) }
         let found = nearest(programs.isEmpty ? files : programs, to: pattern)
         switch found.count {
@@ -43,6 +44,15 @@ extension DependencyGraph {
         case 1: return .found(found)
         default: return .ambiguous(found)
         }
+    }
+
+    /// The programs that are executed under a name that is not their file's.
+    private func called(_ pattern: NodePattern) -> [NodeID] {
+        called.filter { number, names in
+            let node = NodeID(rawValue: number)
+            guard case .program(let name) = self[node] else { return false }
+            return names.contains { pattern.matches(name, called: $0, on: self[host(node)]) }
+        }.map { NodeID(rawValue: $0.key) }.sorted()
     }
 
     private func nearest(_ nodes: [NodeID], to pattern: NodePattern) -> [NodeID] {
