@@ -38,7 +38,7 @@ import TracepointRing
         29000000 2400 0b00  // pid, dst_path: offset and length
         2f00 0500  // comm: offset and length
         2f612e73657276696365 00  // dst_path
-        7368656c6c 00000000  // comm, padding
+        7368656c00  // comm
         """)
 
     private func moves(_ records: [UInt8]) throws -> [GroupMove] {

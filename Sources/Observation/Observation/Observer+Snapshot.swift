@@ -75,9 +75,7 @@ extension Observer {
     }
 
     private mutating func takeProcess(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
-        let time = found.time != 0 ? found.time : snapshot.monotonic
-        adopt(found.facts, at: time)
-        if found.hasWorkload { checkWorkload(found.facts, at: time, snapshot.wall) }
+        adopt(found.facts, at: found.time != 0 ? found.time : snapshot.monotonic)
     }
 
     /// Who started whom, as far as parents still tell.
@@ -105,6 +103,7 @@ extension Observer {
             noteNetwork(found.facts.network)
         }
         let read = found.time != 0 ? found.time : snapshot.monotonic
+        if found.hasWorkload { checkWorkload(found.facts, at: read, snapshot.wall) }
         guard pid != ownPid, let process = processes[pid] else { return }
         let program = process.image(at: read).program
         guard program != .unknown else { return }

@@ -68,6 +68,30 @@ struct GroupNameTests {
         }
     }
 
+    /// What is typed for a unit, a container or all that is in one.
+    @Test func workloadsAsTheyAreTyped() throws {
+        var host = HostDump("db1", id: "f0", "10.0.0.9")
+        for workload in [
+            "system.slice/system-postgresql.slice/postgresql@15-main.service", "lxc.payload.web",
+            "lxc.payload.web/system.slice/nginx.service", "lxc.payload.web/init.scope", "lxc.payload.webs",
+            "system.slice/docker-shop.scope", "machine.slice/libpod-db.scope/container",
+        ] { host.file(host.program("/usr/bin/x", workload: workload), "/etc/passwd", .opened) }
+        var builder = GraphBuilder()
+        try host.add(to: &builder)
+        let graph = builder.finish()
+        func count(_ name: String) -> Int {
+            if case .found(let nodes) = graph.select(NodePattern(name)) { return nodes.count }
+            return 0
+        }
+        #expect(count("postgresql@15-main.service") == 1)
+        #expect(count("x@postgresql@15-main.service") == 0)
+        #expect(count("lxc.payload.web") == 3)
+        #expect(count("nginx.service") == 1)
+        #expect(count("shop") == 1 && count("db") == 1 && count("docker-shop.scope") == 1)
+        #expect(count("lxc.payload.web/system.slice") == 1)
+        #expect(count("web") == 0)
+    }
+
     /// `redis-server` is a link to `redis-check-rdb`: the name that is typed is not that of the file.
     @Test func aProgramIsFoundByTheNameUnderWhichItIsExecuted() throws {
         var host = HostDump("db1", id: "f0", "10.0.0.9")

@@ -83,7 +83,7 @@ extension KernelTests {
             let bench = try Bench()
             let folder = realPath(try bench.files.folder("formats"))
             chmod((bench.files.path as NSString).deletingLastPathComponent, 0o755)
-            try write("int main(int n, char **a) { return n < 3; }\n", to: folder + "/run.c")
+            try write("#include <unistd.h>\nint main(int n, char **a) { usleep(50000); return n < 3; }\n", to: folder + "/run.c")
             try run(["cc", "-o", folder + "/run", folder + "/run.c"])
             for name in ["one", "two"] {
                 try write("FOREIGN program\n", to: "\(folder)/\(name)", executable: true)

@@ -27,7 +27,6 @@ extension KernelTests {
             let records = dump.dependencies.filter { own($0.program) || own($0.child) || own($0.peer) }
             #expect(records.isEmpty, "\(records.prefix(3))")
             #expect(dump.dependencies.allSatisfy { $0.name?.contains("retinued.sock") != true })
-            #expect(dump.dependencies.allSatisfy { $0.path?.hasPrefix(folder + "/state") != true })
             // Whoever runs it is known all the same.
             #expect(!dump.records(of: group.workload).isEmpty)
             try bench.daemon.stop()
