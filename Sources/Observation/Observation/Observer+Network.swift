@@ -58,6 +58,14 @@ extension Observer {
             || localAddresses.contains(remote.address)
     }
 
+    /// Whether a program of this machine may take a connection to this address: one of another network namespace, too,
+    /// if somebody waits there for such a connection. That says nothing yet: another machine may have the address.
+    func mayBeTakenHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
+        isHere(local, remote)
+            || scope.network == nil && hasOtherNetworks
+                && !sockets.waiting(.tcp, remote, network: 0, except: ownNetwork == 0 ? nil : ownNetwork).isEmpty
+    }
+
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine
     /// are other hosts to one that is watched alone, and the loopback of each is its own.
     func peer(of tuple: FourTuple, network: UInt64) -> ProgramID {
