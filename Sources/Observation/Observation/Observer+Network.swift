@@ -58,12 +58,10 @@ extension Observer {
             || localAddresses.contains(remote.address)
     }
 
-    /// Whether a program of this machine may take a connection to this address: one of another network namespace, too,
-    /// if somebody waits there for such a connection. That says nothing yet: another machine may have the address.
+    /// Whether a program that is observed may take a connection to this address: one of another network namespace, too,
+    /// whose addresses nobody knows here. Another machine may have it as well.
     func mayBeTakenHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
-        isHere(local, remote)
-            || scope.network == nil && hasOtherNetworks
-                && !sockets.waiting(.tcp, remote, network: 0, except: ownNetwork == 0 ? nil : ownNetwork).isEmpty
+        scope.network == nil || isHere(local, remote)
     }
 
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine
