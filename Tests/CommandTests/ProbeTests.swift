@@ -23,7 +23,8 @@ struct ProbeTests {
         let report = report(needsTracefs: false)
         #expect(report.isSufficient)
         #expect(
-            report.table(width: 80).hasPrefix("""
+            report.table(width: 80).hasPrefix(
+                """
                 kernel 6.1.0
 
                 FEATURE   STATE  DETAIL
@@ -55,7 +56,8 @@ struct ProbeTests {
         #expect(none["TCP connections"]?.evidence == "snapshot, inferred")
         #expect(none["workloads of processes that are moved"]?.evidence == "snapshot")
         #expect(all["workloads of processes that are moved"]?.evidence == "exact")
-        #expect(none["files"]?.cost.hasPrefix("1 filesystem is not watched") == true && all["files"]?.cost == "")
+        #expect(
+            none["files"]?.cost.hasPrefix("1 filesystem is not watched") == true && all["files"]?.cost == "")
         #expect(old["lost connection events"]?.cost.isEmpty == false)
         let json = try JSONValue(parsing: report(needsTracefs: false).json)
         #expect(json["modes"]?.array?.count == 6)

@@ -55,7 +55,9 @@ import Testing
     @Test func onlyNumbersOfContainersAreLookedUp() {
         let digits = Self.id.utf8.count
         #expect(digits == 64)
-        for path in ["a.service", "docker/\(Self.id)0", "docker-\(Self.id)x.scope", "x\(Self.id)", "docker/ABC"] {
+        for path in [
+            "a.service", "docker/\(Self.id)0", "docker-\(Self.id)x.scope", "x\(Self.id)", "docker/ABC",
+        ] {
             #expect(ContainerNames.number(in: Array(path.utf8)) == nil, "\(path)")
         }
         #expect(ContainerNames.number(in: Array(Self.id.utf8)) == 0..<64)
@@ -65,7 +67,7 @@ import Testing
     /// A name that could be more than a name is none.
     @Test(arguments: [
         "{\"Name\":\"/../../etc\"}", "{\"Name\":\"/a b\"}", "{\"Name\":\"\"}", "{\"Name\":\"/*\"}",
-        "{\"Name\":7}", "{\"Name\":\"/web\"", "[]", "", "{\"Name\":\"/\u0000\"}",
+        "{\"Name\":7}", "{\"Name\":\"/web\"", "[]", "", "{\"Name\":\"/\\u0000\"}",
         "{\"Name\":\"/\(String(repeating: "x", count: 129))\"}",
     ])
     func hostileState(text: String) { #expect(ContainerState.dockerName(Array(text.utf8)) == nil) }

@@ -24,7 +24,8 @@ extension KernelProbe {
         let unwatched = findings.filter { $0.name.contains(" on /") && !$0.isAvailable }.count
         return [
             Mode(
-                what: "programs and scripts", how: "exec events, and a look at each new image", evidence: "exact",
+                what: "programs and scripts", how: "exec events, and a look at each new image",
+                evidence: "exact",
                 cost: ""),
             Mode(
                 what: "files", how: "fanotify by handle", evidence: "exact",
@@ -33,18 +34,23 @@ extension KernelProbe {
                     : "\(unwatched) \(unwatched == 1 ? "filesystem is" : "filesystems are") not watched: only what "
                         + "scans find open there"),
             Mode(
-                what: "TCP connections", how: hasRing ? "changes of state, as they happen" : "scans and destroy notices",
+                what: "TCP connections",
+                how: hasRing ? "changes of state, as they happen" : "scans and destroy notices",
                 evidence: hasRing ? "exact" : "snapshot, inferred",
                 cost: hasRing
-                    ? "" : "one that ends before a scan meets it is inferred from who listens, or from like ones"),
+                    ? ""
+                    : "one that ends before a scan meets it is inferred from who listens, or from like ones"),
             Mode(
-                what: "lost connection events", how: has(Self.lossName) ? "the ring's own count" : "the next event",
+                what: "lost connection events",
+                how: has(Self.lossName) ? "the ring's own count" : "the next event",
                 evidence: "counted",
                 cost: hasRing && !has(Self.lossName) ? "a loss is known once the next event finds room" : ""),
             Mode(
-                what: "workloads of processes that are moved", how: has(Self.movesName) ? "cgroup_attach_task" : "scans",
+                what: "workloads of processes that are moved",
+                how: has(Self.movesName) ? "cgroup_attach_task" : "scans",
                 evidence: has(Self.movesName) ? "exact" : "snapshot",
-                cost: has(Self.movesName) ? "" : "what is done between a move and the next scan is of the former one"),
+                cost: has(Self.movesName)
+                    ? "" : "what is done between a move and the next scan is of the former one"),
             Mode(
                 what: "UDP and Unix sockets, pipes, shared memory", how: "scans", evidence: "snapshot",
                 cost: "what lives shorter than the time between two scans leaves no record"),

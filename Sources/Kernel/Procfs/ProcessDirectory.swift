@@ -48,7 +48,8 @@ public struct ProcessDirectory: ~Copyable {
     /// The last parts of the first two arguments: the name under which it was executed, without the hyphen of a login
     /// shell, and what stands behind it. Both empty where they cannot be read.
     public borrowing func firstArguments() -> (name: [UInt8], next: [UInt8]) {
-        let parts = argumentBytes(limit: 512).split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+        let parts = argumentBytes(limit: 512).split(
+            separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
         // One without its NUL was cut off.
         guard parts.count > 1 else { return ([], []) }
         let name = Self.last(parts[0])
@@ -252,7 +253,9 @@ public struct ProcessStatus: Equatable, Sendable {
             let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
             let start = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
-        name = bytes.firstIndex(of: UInt8(ascii: "(")).map { $0 < close ? Array(bytes[($0 + 1)..<close]) : [] } ?? []
+        name =
+            bytes.firstIndex(of: UInt8(ascii: "(")).map { $0 < close ? Array(bytes[($0 + 1)..<close]) : [] }
+            ?? []
         self.state = state
         self.parent = parent
         isKernelThread = flags & 0x0020_0000 != 0

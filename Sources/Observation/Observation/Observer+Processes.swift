@@ -327,6 +327,8 @@ extension Observer {
             process.workload = text(workload: workload)
         } else if facts != nil {
             process.workload = .none
+        } else {
+            counters.inheritedWorkloads += 1
         }
         let carried = process.script
         process.script = .none

@@ -103,6 +103,8 @@ public struct Observer: ~Copyable {
         public var unknownExecutables: UInt64 = 0
         /// Execs of an interpreter whose arguments could not be read in time.
         public var unknownScripts: UInt64 = 0
+        /// Execs whose control group could not be read in time: they stand under that of the process before.
+        public var inheritedWorkloads: UInt64 = 0
     }
 
     /// Makes an observer.

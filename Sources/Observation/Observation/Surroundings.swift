@@ -106,7 +106,9 @@ public enum ExecutableHead: Hashable, Sendable {
             return
         }
         // A machine that this one is not: an emulator runs it. Byte order is that of the file's own header.
-        let machine = bytes[5] == 2 ? UInt16(bytes[18]) << 8 | UInt16(bytes[19]) : UInt16(bytes[19]) << 8 | UInt16(bytes[18])
+        let machine =
+            bytes[5] == 2
+            ? UInt16(bytes[18]) << 8 | UInt16(bytes[19]) : UInt16(bytes[19]) << 8 | UInt16(bytes[18])
         guard Self.machines.isEmpty || machine == 0 || Self.machines.contains(machine) else {
             self = .other
             return

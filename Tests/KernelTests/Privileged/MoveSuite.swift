@@ -56,7 +56,9 @@ extension KernelTests {
                 let found = workloads(dump, folder, word)
                 #expect(found.allSatisfy { $0 == [group.workload] }, "\(word): \(found)")
                 let records = (0..<Self.count).flatMap { dump.dependencies.files("\(folder)/\(word)\($0)") }
-                #expect(records.allSatisfy { $0.evidence == "exact" && $0.program.script == folder + "/story.py" })
+                #expect(
+                    records.allSatisfy { $0.evidence == "exact" && $0.program.script == folder + "/story.py" }
+                )
             }
             let started = dump.dependencies.relation("spawn").filter {
                 $0.child?.script == folder + "/story.py" && $0.child?.workload == group.workload

@@ -46,7 +46,8 @@ extension KernelTests {
             let daemon = try DaemonUnderTest(stateFolder: state + "/state")
             _ = try daemon.dump()
             #expect(
-                try group("the-server", realPath(daemon.latest)) == group("check-rdb", realPath(daemon.latest)))
+                try group("the-server", realPath(daemon.latest))
+                    == group("check-rdb", realPath(daemon.latest)))
             try daemon.stop()
         }
 
@@ -62,13 +63,18 @@ extension KernelTests {
                 "\(folder)/env true",
             ]
             // Those that end at once may be gone before they were looked at, and are counted.
-            try write("for try in 1 2 3 4 5; do\n\(lines.joined(separator: "\n"))\ndone\n", to: folder + "/all")
+            try write(
+                "for try in 1 2 3 4 5; do\n\(lines.joined(separator: "\n"))\ndone\n", to: folder + "/all")
             let records = try bench.records(of: ["bash", folder + "/all"])
             let box = realPath("/usr/bin/busybox")
-            for (output, script) in [("o1", "touch"), ("o2", "touch"), ("o3", nil), ("o4", folder + "/job.sh")] {
+            for (output, script) in [
+                ("o1", "touch"), ("o2", "touch"), ("o3", nil), ("o4", folder + "/job.sh"),
+            ] {
                 let programs = records.files("\(folder)/\(output)").map(\.program)
                     .filter { $0.executable == box }
-                #expect(Set(programs.map(\.script)).subtracting([nil]) == Set([script]).subtracting([nil]), "\(output)")
+                #expect(
+                    Set(programs.map(\.script)).subtracting([nil]) == Set([script]).subtracting([nil]),
+                    "\(output)")
                 #expect(!programs.isEmpty, "\(output)")
             }
             let scripts = Set(records.map(\.program).filter { $0.executable == box }.compactMap(\.script))
@@ -83,7 +89,9 @@ extension KernelTests {
             let bench = try Bench()
             let folder = realPath(try bench.files.folder("formats"))
             chmod((bench.files.path as NSString).deletingLastPathComponent, 0o755)
-            try write("#include <unistd.h>\nint main(int n, char **a) { usleep(50000); return n < 3; }\n", to: folder + "/run.c")
+            try write(
+                "#include <unistd.h>\nint main(int n, char **a) { usleep(50000); return n < 3; }\n",
+                to: folder + "/run.c")
             try run(["cc", "-o", folder + "/run", folder + "/run.c"])
             for name in ["one", "two"] {
                 try write("FOREIGN program\n", to: "\(folder)/\(name)", executable: true)

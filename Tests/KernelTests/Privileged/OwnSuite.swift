@@ -21,7 +21,9 @@ extension KernelTests {
             try other.stop()
             let dump = try bench.daemon.dump()
             let own = { (program: Dump.Program?) in
-                program.map { ["retinue", "retinued"].contains(($0.executable as NSString).lastPathComponent) }
+                program.map {
+                    ["retinue", "retinued"].contains(($0.executable as NSString).lastPathComponent)
+                }
                     ?? false
             }
             let records = dump.dependencies.filter { own($0.program) || own($0.child) || own($0.peer) }

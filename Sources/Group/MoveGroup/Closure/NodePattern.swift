@@ -167,7 +167,8 @@ public struct NodePattern: Sendable {
     private static func container(_ group: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         let suffix = Array(".scope".utf8)
         guard group.count > suffix.count, group.suffix(suffix.count).elementsEqual(suffix) else { return nil }
-        for word in ["docker-", "libpod-", "nerdctl-", "cri-containerd-"] where group.starts(with: word.utf8) {
+        for word in ["docker-", "libpod-", "nerdctl-", "cri-containerd-"] where group.starts(with: word.utf8)
+        {
             return group.dropFirst(word.utf8.count).dropLast(suffix.count)
         }
         return nil

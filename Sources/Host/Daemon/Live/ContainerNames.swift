@@ -38,8 +38,9 @@ final class ContainerNames: Sendable {
         for index in 0...path.count {
             let isDigit = index < path.count && (path[index] &- 48 < 10 || path[index] &- 97 < 6)
             if isDigit { continue }
-            if index - start == 64, start == 0 || path[start - 1] == UInt8(ascii: "/")
-                || path[start - 1] == UInt8(ascii: "-"),
+            if index - start == 64,
+                start == 0 || path[start - 1] == UInt8(ascii: "/")
+                    || path[start - 1] == UInt8(ascii: "-"),
                 index == path.count || path[index] == UInt8(ascii: "/") || path[index] == UInt8(ascii: ".")
             {
                 return start..<index
@@ -79,9 +80,12 @@ final class ContainerNames: Sendable {
     }
 
     private func contents(_ path: String) -> [UInt8]? {
-        guard let file = try? FileDescriptor.open(root + path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else { return nil }
+        guard let file = try? FileDescriptor.open(root + path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK) else {
+            return nil
+        }
         var status = stat()
-        guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG, status.st_size <= Self.mostBytes
+        guard fstat(file.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG,
+            status.st_size <= Self.mostBytes
         else { return nil }
         return try? file.readAll(limit: Self.mostBytes)
     }

@@ -99,7 +99,8 @@ public enum ContainerState {
     private static func checked(_ name: ArraySlice<UInt8>) -> [UInt8]? {
         guard !name.isEmpty, name.count <= longestName, let first = name.first, isAlphanumeric(first),
             name.allSatisfy({
-                isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".") || $0 == UInt8(ascii: "-")
+                isAlphanumeric($0) || $0 == UInt8(ascii: "_") || $0 == UInt8(ascii: ".")
+                    || $0 == UInt8(ascii: "-")
             })
         else { return nil }
         return Array(name)

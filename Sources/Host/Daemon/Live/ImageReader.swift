@@ -185,7 +185,8 @@ final class ImageReader: Sendable {
         else { return nil }
         var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
-            workload: ContainerNames.host.named(process.controlGroup()), network: process.namespace("net") ?? 0)
+            workload: ContainerNames.host.named(process.controlGroup()),
+            network: process.namespace("net") ?? 0)
         if script == nil {
             let arguments = process.firstArguments()
             facts.name = arguments.name

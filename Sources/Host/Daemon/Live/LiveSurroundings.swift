@@ -51,7 +51,7 @@ final class LiveSurroundings: Surroundings {
         }
         var facts = ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
-            executable: executable, script: script, reading: reading, 
+            executable: executable, script: script, reading: reading,
             workload: ContainerNames.host.named(directory.controlGroup()),
             network: directory.namespace("net") ?? 0)
         if script == nil { facts.name = status.name }

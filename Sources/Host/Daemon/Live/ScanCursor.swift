@@ -108,7 +108,7 @@ struct ScanCursor: ~Copyable {
             let groups = directory.controlGroups()
             hasWorkload = groups != nil
             facts = ProcessFacts(
-                pid: pid, parent: 0, executable: [], 
+                pid: pid, parent: 0, executable: [],
                 workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
                 network: place)
         }

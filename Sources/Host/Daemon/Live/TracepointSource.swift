@@ -238,10 +238,11 @@ extension MoveEvent {
     init?(_ move: borrowing GroupMove) {
         if let groups = ProcessDirectory(move.process)?.controlGroups() {
             self.init(
-                pid: move.process, time: move.time, 
+                pid: move.process, time: move.time,
                 workload: ContainerNames.host.named(ProcessDirectory.controlGroup(of: groups)))
         } else if move.hierarchy == 0, move.path.count > 1, !move.isCutOff {
-            self.init(pid: move.process, time: move.time, 
+            self.init(
+                pid: move.process, time: move.time,
                 workload: ContainerNames.host.named(Array(move.path.dropFirst())))
         } else {
             return nil

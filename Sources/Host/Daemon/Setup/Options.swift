@@ -126,7 +126,8 @@ public struct Options: Sendable {
         guard let format else { return }
         guard case .replay = action else { throw StartError("'--format' goes with '--replay'") }
         guard let known = ReplayFormat(rawValue: format) else {
-            throw StartError("'--format' is \(ReplayFormat.allCases.map(\.rawValue).joined(separator: " or "))")
+            throw StartError(
+                "'--format' is \(ReplayFormat.allCases.map(\.rawValue).joined(separator: " or "))")
         }
         replayFormat = known
     }

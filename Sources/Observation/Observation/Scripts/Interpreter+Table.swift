@@ -242,10 +242,12 @@ extension Interpreter {
 
     /// Commands of BusyBox that start what they are told to.
     private static let starters: Set<String> = [
-        "chpst", "chroot", "chrt", "crond", "env", "envdir", "find", "flock", "getty", "inetd", "init", "ionice",
+        "chpst", "chroot", "chrt", "crond", "env", "envdir", "find", "flock", "getty", "inetd", "init",
+        "ionice",
         "linuxrc", "login", "nice", "nohup", "nsenter", "run-parts", "runsv", "runsvdir", "script", "setarch",
         "setpriv", "setsid", "setuidgid", "softlimit", "start-stop-daemon", "su", "sulogin", "svlogd",
-        "switch_root", "taskset", "tcpsvd", "telnetd", "time", "timeout", "udhcpc", "udpsvd", "unshare", "watch",
+        "switch_root", "taskset", "tcpsvd", "telnetd", "time", "timeout", "udhcpc", "udpsvd", "unshare",
+        "watch",
         "xargs",
     ]
 
