@@ -79,7 +79,6 @@ extension Observer {
 
     /// Lays out what each process has opened in the batch, for the calls to be in order with the execs.
     mutating func gatherCalls(_ batch: borrowing EventBatch) {
-        guard calls != nil else { return }
         calls?.time = batch.wall
         for index in batch.files.indices {
             let event = batch.files[index]

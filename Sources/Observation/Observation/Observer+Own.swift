@@ -9,7 +9,8 @@ extension Observer {
     private static let ownNames = ["retinued", "retinue"].map { Array($0.utf8) }
 
     /// Whether a program is one of them.
-    func isOwn(_ program: ProgramID) -> Bool { own.contains(program) }
+    @inline(__always)
+    func isOwn(_ program: ProgramID) -> Bool { !own.isEmpty && own.contains(program) }
 
     /// Notes whether a program that was not met before is one of them.
     mutating func noteIfOwn(_ program: ProgramID) {

@@ -87,7 +87,7 @@ extension Observer {
         child.forkedBy = event.parent
         work.forked.append(event.pid)
         processes.put(child)
-        if calls != nil { logFork(event, cutoff) }
+        if isLogging { logFork(event, cutoff) }
         // The pid was used again while events of its former life are in this batch, or will be in the next one. Of
         // one that had ended before the last batch was read every event was in that.
         guard let former else { return }
@@ -223,7 +223,7 @@ extension Observer {
         }
         extendTimeline(event.pid, old, process.image, chain)
         processes.put(process)
-        if calls != nil { logExec(event.pid, chain, from: starter, program, time) }
+        if isLogging { logExec(event.pid, chain, from: starter, program, time) }
     }
 
     /// A file of a format that the kernel does not execute by itself, and the program that runs it, opened at once and
@@ -463,7 +463,7 @@ extension Observer {
         if facts.network != 0 { process.image.network = NetworkPlace(read: facts.network) }
         process.foundAt = time
         processes.put(process)
-        if calls != nil { logFound(facts.pid, program) }
+        if isLogging { logFound(facts.pid, program) }
     }
 }
 

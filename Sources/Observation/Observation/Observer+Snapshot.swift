@@ -92,7 +92,7 @@ extension Observer {
             facts.parent != ownPid, !isOwn(child)
         else { return }
         noteOnce(.spawn(parent, child: child), [], .regular, time)
-        if calls != nil { logFoundSpawn(facts, parent, child) }
+        if isLogging { logFoundSpawn(facts, parent, child) }
     }
 
     private mutating func takeFiles(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
@@ -109,7 +109,7 @@ extension Observer {
         guard program != .unknown else { return }
         for file in found.files {
             takeFile(file, program, snapshot.wall)
-            if calls != nil { logHeld(file, pid, program) }
+            if isLogging { logHeld(file, pid, program) }
         }
     }
 
@@ -163,7 +163,7 @@ extension Observer {
                 return
             }
             note(socket, program, network, time)
-            if calls != nil { logFoundEnd(tuple, socket.holders) }
+            if isLogging { logFoundEnd(tuple, socket.holders) }
             sockets.change(tuple) { connection in
                 connection.found = read
                 if programs.count > 1, connection.isAccepted { connection.taker = .inferred }
@@ -174,7 +174,7 @@ extension Observer {
         }
         if !programs.isEmpty, sockets.live[tuple]?.socket != 0 {
             // Who holds the accepted socket has taken it.
-            if calls != nil, sockets.live[tuple]?.taker != .known { logFoundEnd(tuple, socket.holders) }
+            if isLogging, sockets.live[tuple]?.taker != .known { logFoundEnd(tuple, socket.holders) }
             if let server = sockets.live[tuple] { settle(tuple, server, programs, .exact, network: network) }
         }
         guard var connection = sockets.live[tuple] else { return }

@@ -101,7 +101,7 @@ extension Observer {
                 return
             }
             guessTaker(of: tuple)
-            if calls != nil { logConnect(tuple, attempt, time) }
+            if isLogging { logConnect(tuple, attempt, time) }
             if sockets.supersede(tuple, at: change.time) {
                 recognise(tuple, attempt, time)
             } else if attempt.program != .unknown, mayBeTakenHere(change.local, change.remote) {

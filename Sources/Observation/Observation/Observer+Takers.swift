@@ -17,7 +17,7 @@ extension Observer {
         else { return }
         let image = image(of: change.pid, at: change.time)
         guard image.program != .unknown else { return }
-        if calls != nil, server.taker == .open || server.program == .unknown {
+        if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)
         }
         settle(tuple, server, [image.program], image.evidence, network: image.network.known)
@@ -39,7 +39,7 @@ extension Observer {
         if connection.isAccepted {
             let client = partner(of: tuple, connection)?.network ?? 0
             let takers = takers(of: tuple, client: client)
-            if calls != nil { logGuess(tuple, takers, connection.wall) }
+            if isLogging { logGuess(tuple, takers, connection.wall) }
             settle(tuple, connection, takers, .inferred)
             return
         }

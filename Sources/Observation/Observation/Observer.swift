@@ -22,7 +22,9 @@ public struct Observer: ~Copyable {
     public internal(set) var localAddresses: Set<NetworkAddress> = []
 
     /// What processes did, call by call; kept only for who wants to have it.
-    public var calls: CallLog?
+    public internal(set) var calls: CallLog?
+    /// Whether it is: asked with every event.
+    var isLogging = false
 
     let surroundings: any Surroundings
     let ownPid: Int32
@@ -136,6 +138,15 @@ public struct Observer: ~Copyable {
     /// The mount table has changed: where filesystems are mounted is asked for again when it is next needed.
     public mutating func mountsChanged() { tree.doubtMounts() }
 
+    /// Keeps the calls from now on.
+    public mutating func keepCalls() {
+        calls = CallLog()
+        isLogging = true
+    }
+
+    /// Takes out the calls that were kept since.
+    public mutating func takeCalls() -> [(call: CallLog.Call, time: UInt64)] { calls?.take() ?? [] }
+
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {
         work.begin(batch)
@@ -143,10 +154,10 @@ public struct Observer: ~Copyable {
         nameObjects(batch)
         collectExecs(batch)
         recallFormerLives()
-        gatherCalls(batch)
+        if isLogging { gatherCalls(batch) }
         applyLifecycle(batch)
         attributeFiles(batch)
-        flushCalls()
+        if isLogging { flushCalls() }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

@@ -198,9 +198,9 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         rings?.take(appendingTo: &buffer)
         guard !buffer.isEmpty else { return }
         recorder?.add(.tracepoint, raw: buffer)
-        let reported = TransitionRecords.decode(buffer, layout, into: &batch.transitions)
+        let (reported, hasOthers) = TransitionRecords.decode(buffer, layout, into: &batch.transitions)
         received += UInt64(batch.transitions.count)
-        if let moveLayout { takeMoves(moveLayout, &batch, recorder) }
+        if hasOthers, let moveLayout { takeMoves(moveLayout, &batch, recorder) }
         lostByRecords = lostByRecords.addingReportingOverflow(reported).partialValue
         // The records report a loss only before the next event that finds room; the rings' own count
         // (Linux 6.0) has it at once, and holds what the records report as well. Where it cannot be read, the
@@ -293,12 +293,13 @@ struct UnseenProcessors {
 
 /// Perf records as a ring holds them.
 enum TransitionRecords {
-    /// Turns perf records into events; returns how many the kernel said it dropped.
+    /// Turns perf records into events; returns how many the kernel said it dropped, and whether there are some of
+    /// another tracepoint.
     static func decode(
         _ records: [UInt8], _ layout: TransitionLayout, into transitions: inout [TransitionEvent]
-    ) -> UInt64 {
+    ) -> (lost: UInt64, hasOthers: Bool) {
         var lost: UInt64 = 0
-        try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
+        let hasOthers = try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
             // A multipath connection is that of its subflows, which are TCP and have both addresses.
             guard transition.transport == 6 else { return }
             transitions.append(
@@ -310,7 +311,8 @@ enum TransitionRecords {
         } lost: {
             lost = lost.addingReportingOverflow($0).overflow ? .max : lost + $0
         }
-        return lost
+        // What does not hold together may hide one.
+        return (lost, hasOthers ?? true)
     }
 }
 

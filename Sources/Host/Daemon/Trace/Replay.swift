@@ -50,7 +50,7 @@ public struct Replay: ~Copyable {
     mutating func runCalls(
         _ writer: CallWriter, to sink: (UnsafeRawBufferPointer) throws(SystemError) -> Void
     ) throws(SystemError) -> TraceError? {
-        session.observer.calls = CallLog()
+        session.observer.keepCalls()
         var out: [UInt8] = []
         func flush(_ calls: [(call: CallLog.Call, time: UInt64)]) throws(SystemError) {
             for (call, time) in calls { writer(call, time, &out) }
@@ -63,7 +63,7 @@ public struct Replay: ~Copyable {
         }
         while true {
             let end = step()
-            try flush(session.observer.calls?.take() ?? [])
+            try flush(session.observer.takeCalls())
             if let end { return end.failure }
         }
     }
