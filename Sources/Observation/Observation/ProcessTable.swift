@@ -21,6 +21,9 @@ struct Image: Equatable {
 /// One life of a pid.
 struct Process {
     let pid: Int32
+    /// The program that it was before it was moved, as long as no record says so. It stands here since it takes no room: a
+    /// process is copied with each of its events.
+    var movedFrom = ProgramID.unknown
     /// The fork, `CLOCK_MONOTONIC`; 0 for a process that was there before the observation.
     let start: UInt64
     var image: Image
@@ -29,8 +32,6 @@ struct Process {
     var workload: TextID
     /// Whether the image came by exec and not by fork.
     var hasExecuted: Bool
-    /// The program that it was before it was moved, as long as no record says so.
-    var movedFrom = ProgramID.unknown
     /// What was opened between fork and exec: it belongs to the image to come as well.
     var gap: [GapOpen] = []
     /// The gaps of the processes that it descends from: their descriptors may be its own now.
