@@ -62,7 +62,9 @@ public enum DaemonMain {
             ?? HostNetwork()
         let cgroup = try controlGroup(options)
         let host = Host.read(options, network, cgroup)
-        let scope = Scope(network: network.inode, workload: ContainerNames.host.named(cgroup.map { Array($0.workload.utf8) }))
+        let scope = Scope(
+            network: network.inode,
+            workload: ContainerNames.host.named(cgroup.map { Array($0.workload.utf8) }))
         let sources = EventSources(
             try LiveKernel(configuration, network), TracepointSource.open(isWanted: configuration.tracepoints)
         )

@@ -4,8 +4,9 @@ public import Records
 ///
 /// It is made of the events themselves, each in the name of the process that the kernel gave, beside the records that the
 /// observation makes of them: what the published method makes of the one must be what is in the other. A process has a
-/// number of its own here, since a pid is used again.
-public struct CallLog: Sendable {
+/// number of its own here, since a pid is used again. A class, so that an observer that keeps none has no room for it: it is
+/// passed on with every event.
+public final class CallLog {
     /// A call. The numbers are those of processes.
     public enum Call: Sendable, Equatable {
         /// A file was opened, or was known to be written when it was closed.
@@ -40,28 +41,28 @@ public struct CallLog: Sendable {
     public init() {}
 
     /// Takes the calls out.
-    public mutating func take() -> [(call: Call, time: UInt64)] {
+    public func take() -> [(call: Call, time: UInt64)] {
         defer { calls.removeAll(keepingCapacity: true) }
         return calls
     }
 
-    mutating func add(_ call: Call, _ time: UInt64) { calls.append((call, time)) }
+    func add(_ call: Call, _ time: UInt64) { calls.append((call, time)) }
 
     /// The number of a process; `nil` if it has none.
     func number(_ pid: Int32) -> UInt32? { numbers[pid] }
 
     /// Gives a new process a number.
-    mutating func begin(_ pid: Int32) -> UInt32 {
+    func begin(_ pid: Int32) -> UInt32 {
         last += 1
         numbers[pid] = last
         return last
     }
 
     /// The pid means somebody else now, of whom nothing is to be told.
-    mutating func end(_ pid: Int32) { numbers[pid] = nil }
+    func end(_ pid: Int32) { numbers[pid] = nil }
 
     /// The number of a process that stands for a program.
-    mutating func standIn(_ path: [UInt8], _ time: UInt64) -> UInt32 {
+    func standIn(_ path: [UInt8], _ time: UInt64) -> UInt32 {
         if let number = standIns[path] { return number }
         last += 1
         standIns[path] = last

@@ -274,7 +274,7 @@ public struct EventBatch: Sendable {
         clear(&files, 1 << 13)
         clear(&lifecycle, 1 << 12)
         clear(&images, 1 << 10)
-        clear(&moves, 1 << 10)
+        if !moves.isEmpty { clear(&moves, 1 << 10) }
         clear(&transitions, 1 << 12)
         clear(&closures, 1 << 12)
     }

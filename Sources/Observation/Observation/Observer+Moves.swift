@@ -9,7 +9,6 @@ extension Observer {
     /// Brings the moves of a batch in order; what is younger than the cutoff waits, since forks that came before it may
     /// be in the next batch.
     mutating func orderMoves(_ batch: borrowing EventBatch) {
-        guard !batch.moves.isEmpty || !heldMoves.isEmpty else { return }
         let moves = (heldMoves + batch.moves).sorted { $0.time > $1.time }
         heldMoves = moves.filter { $0.time > batch.cutoff }
         work.moves = moves.filter { $0.time <= batch.cutoff }

@@ -10,7 +10,9 @@ extension Observer {
 
     /// Whether a program is one of them.
     @inline(__always)
-    func isOwn(_ program: ProgramID) -> Bool { !own.isEmpty && own.contains(program) }
+    func isOwn(_ program: ProgramID) -> Bool {
+        ownFilter >> UInt64(program.rawValue & 63) & 1 != 0 && own.contains(program)
+    }
 
     /// Notes whether a program that was not met before is one of them.
     mutating func noteIfOwn(_ program: ProgramID) {
@@ -18,12 +20,15 @@ extension Observer {
             let name = lastComponent(path)
             return Self.ownNames.contains { name.elementsEqual($0) }
         }
-        if isOwn { own.append(program) }
+        guard isOwn else { return }
+        own.append(program)
+        ownFilter |= 1 << UInt64(program.rawValue & 63)
     }
 
     /// The same for all that there are.
     mutating func findOwn() {
         own.removeAll()
+        ownFilter = 0
         for number in ledger.programs.indices.dropFirst() { noteIfOwn(ProgramID(rawValue: UInt32(number))) }
     }
 }

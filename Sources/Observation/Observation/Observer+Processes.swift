@@ -38,7 +38,7 @@ extension Observer {
         var execs = PidTable<Int>()
         for event in events where event.kind == .exec { execs[event.pid, default: 0] += 1 }
         var blocked: Set<Int32> = []
-        orderMoves(batch)
+        if !batch.moves.isEmpty || !heldMoves.isEmpty { orderMoves(batch) }
         for event in events {
             if !work.moves.isEmpty { applyMoves(before: event.time, batch) }
             switch event.kind {

@@ -76,6 +76,8 @@ public struct Observer: ~Copyable {
     var recorded: [ProgramID: Bool] = [:]
     /// Programs that are Retinue's own: a few.
     var own: [ProgramID] = []
+    /// A bit for the lowest six of each one's number: of almost every other program it says at once that it is none.
+    var ownFilter: UInt64 = 0
 
     /// Things that happened and could not be turned into records.
     public struct Counters: Sendable {
