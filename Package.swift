@@ -148,6 +148,7 @@ let package = Package(
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
+        test("MovePlanTests", ["MovePlan", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),

@@ -252,9 +252,10 @@ public struct PlanBuilder {
 
     private mutating func takeLinks() {
         let moved = entries.values.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }.map(\.path)
-        let installed = used.map(\.path).filter { packages?.isOwned($0) == true }
+        // Those of packages, and those in a folder that moves whole, are no entries.
+        let all = moved + used.map(\.path)
         let alternatives = Array("/etc/alternatives/".utf8)
-        for (place, end) in LinkTrail(tree).links(to: moved + installed) {
+        for (place, end) in LinkTrail(tree).links(to: all) {
             guard packages?.isOwned(place) != true, !isInTree(place), let status = tree.status(place) else { continue }
             // Those of packages are made when the packages are installed.
             if packages?.isOwned(end) == true || packages?.listings(of: end) ?? 0 > 0 {
