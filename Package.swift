@@ -113,7 +113,7 @@ let package = Package(
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
         library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
-        library(.plan, "MovePlan", ["SystemCalls", "Text", "Records", "MoveGroup", "DebianPackages"]),
+        library(.plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",

@@ -104,7 +104,8 @@ import Testing
         #expect(plan.packages.last?.reason == "/usr/sbin/served was used by /usr/bin/x, and 1 more of its files")
         #expect(
             plan.lines == [
-                "/etc/served/served.conf file pre-copy likely", "/etc/served/site file pre-copy likely",
+                "/etc folder pre-copy implied", "/etc/served/served.conf file pre-copy likely",
+                "/etc/served/site file pre-copy likely", "/usr/lib folder pre-copy implied",
                 "/usr/lib/served/module.so file pre-copy exact",
             ])
     }

@@ -80,6 +80,8 @@ public struct PlannedProgram: Equatable, Sendable {
     public var isStartObserved = false
     /// Whether it is a tool or a launcher, beyond which nothing was followed.
     public var isStop = false
+    /// What it runs with; `nil` where it did not run when the plan was made, or not on that machine.
+    public var process: PlannedProcess?
     /// Why it belongs to the group.
     public var reason = ""
 

@@ -14,6 +14,7 @@ public struct PlanBuilder {
     private var users: Set<UInt32> = []
     private var groups: Set<UInt32> = []
     private let observed: ObservedHost
+    private let isThisMachine: Bool
 
     /// The plan of a host.
     ///
@@ -39,6 +40,7 @@ public struct PlanBuilder {
 
     private init(_ observed: ObservedHost, _ root: String) {
         self.observed = observed
+        isThisMachine = root == "/"
         plan = observed.plan
         tree = HostTree(root)
         accounts = Accounts(tree)
@@ -54,6 +56,7 @@ public struct PlanBuilder {
     }
 
     private mutating func complete() {
+        takeProcesses()
         takeFiles()
         takeFolders()
         takeConfiguration()
@@ -65,6 +68,18 @@ public struct PlanBuilder {
         plan.packages = packages?.planned ?? []
         plan.entries = entries.values.sorted { $0.path.lexicographicallyPrecedes($1.path) }
         sayWhatIsUnknown()
+    }
+
+    /// What members run with, where this machine is the host.
+    private mutating func takeProcesses() {
+        guard isThisMachine else { return }
+        let running = RunningProcesses(plan.programs.filter { !$0.isStop })
+        for position in plan.programs.indices {
+            guard let process = running[plan.programs[position]] else { continue }
+            plan.programs[position].process = process
+            users.insert(process.user)
+            groups.formUnion([process.group] + process.groups)
+        }
     }
 
     // MARK: What was used
@@ -112,21 +127,10 @@ public struct PlanBuilder {
         _ path: [UInt8], _ status: stat, _ treatment: Treatment, _ ground: Basis, _ reason: String
     ) {
         guard entries[path] == nil else { return }
-        let kind: PlannedEntry.Kind =
-            switch status.st_mode & S_IFMT {
-            case S_IFREG: .file
-            case S_IFDIR: .folder
-            case S_IFLNK: .link
-            default: .special
-            }
-        var entry = PlannedEntry(path, kind, treatment, ground, reason: reason)
-        entry.owner = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
-        switch kind {
-        case .file: entry.bytes = UInt64(max(status.st_size, 0))
-        case .link: entry.target = tree.link(path)
-        case .special: entry.treatment = .makeAnew
-        case .folder, .tree: break
-        }
+        var entry = PlannedEntry.found(path, status)
+        if entry.kind != .special { entry.treatment = treatment }
+        (entry.ground, entry.reason) = (ground, reason)
+        entry.target = entry.kind == .link ? tree.link(path) : nil
         entries[path] = entry
     }
 
@@ -230,21 +234,27 @@ public struct PlanBuilder {
     private mutating func takeWhatTextsName() {
         let scripts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script)
         let settings = entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
-        let rules = rules
+        for process in plan.programs.compactMap(\.process) {
+            for argument in process.arguments.dropFirst() {
+                // `--config=/etc/x` and `-c /etc/x`, too.
+                for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
+            }
+        }
         for text in (scripts + settings).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             for named in NamedPaths.paths(in: tree.contents(text) ?? []) {
-                guard let path = tree.way(named).end, entries[path] == nil, !isInTree(path), path.count > 1,
-                    StayBehind.rule(for: path) == nil, packages?.isOwned(path) != true, let status = tree.status(path)
-                else { continue }
-                let reason = "named in \(PlanText.text(text))"
-                if status.st_mode & S_IFMT == S_IFREG {
-                    take(path, status, .preCopy, .likely, reason)
-                } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil,
-                    packages?.listings(of: path) ?? 0 == 0
-                {
-                    takeTree(path, .likely, reason)
-                }
+                takeNamed(named, "named in \(PlanText.text(text))")
             }
+        }
+    }
+
+    private mutating func takeNamed(_ named: [UInt8], _ reason: String) {
+        guard let path = tree.way(named).end, entries[path] == nil, !isInTree(path), path.count > 1,
+            StayBehind.rule(for: path) == nil, packages?.isOwned(path) != true, let status = tree.status(path)
+        else { return }
+        if status.st_mode & S_IFMT == S_IFREG {
+            take(path, status, .preCopy, .likely, reason)
+        } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil, packages?.listings(of: path) ?? 0 == 0 {
+            takeTree(path, .likely, reason)
         }
     }
 
@@ -300,5 +310,22 @@ public struct PlanBuilder {
                 "\(before.count) programs were running before they were observed: what they read at their start is likely, "
                     + "not known")
         }
+    }
+}
+
+extension PlannedEntry {
+    /// What lies at a path, to be copied.
+    static func found(_ path: [UInt8], _ status: stat) -> PlannedEntry {
+        let kind: Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            case S_IFLNK: .link
+            default: .special
+            }
+        var entry = PlannedEntry(path, kind, kind == .special ? .makeAnew : .preCopy, .exact, reason: "")
+        entry.owner = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+        if kind == .file { entry.bytes = UInt64(max(status.st_size, 0)) }
+        return entry
     }
 }

@@ -59,15 +59,35 @@ extension PlanDocument {
 
     private static func program(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedProgram {
         let fields = try Fields(
-            value, place, ["executable", "script", "workload", "since", "start", "stop", "reason"])
+            value, place, ["executable", "script", "workload", "since", "start", "stop", "process", "reason"])
         var program = PlannedProgram(executable: try fields.bytes("executable"))
         if fields["script"] != nil { program.script = try fields.bytes("script") }
         if fields["workload"] != nil { program.workload = try fields.bytes("workload") }
         if fields["since"] != nil { program.since = try fields.time("since") }
         program.isStartObserved = try fields.word("start", ["observed", "before"]) == "observed"
         program.isStop = try fields.flagIfAny("stop") ?? false
+        program.process = try fields["process"].map { (value) throws(Flaw) in try process(value, place + ".process") }
         program.reason = try fields.textIfAny("reason") ?? ""
         return program
+    }
+
+    private static func process(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedProcess {
+        let fields = try Fields(
+            value, place, ["arguments", "folder", "user", "group", "groups", "capabilities", "environment"])
+        var process = PlannedProcess()
+        process.arguments = try fields.list("arguments", bytes)
+        process.folder = try fields.bytes("folder")
+        process.user = try fields.account("user")
+        process.group = try fields.account("group")
+        process.groups = try fields.list("groups") { (value, place) throws(Flaw) in
+            guard let number = value.integer, let number = UInt32(exactly: number) else {
+                throw Flaw(place: place, problem: "not the number of an account")
+            }
+            return number
+        }
+        process.capabilities = try fields.text("capabilities")
+        process.environment = try fields.list("environment", bytes)
+        return process
     }
 
     private static func package(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedPackage {
@@ -135,7 +155,7 @@ extension PlanDocument {
         let fields = try Fields(value, place, ["kind", "name", "files"])
         return PlannedService(
             kind: try fields.word("kind", ["unit", "timer", "cron"]), name: try fields.text("name"),
-            files: try fields.list("files") { (value, place) throws(Flaw) in try bytes(value, place) })
+            files: try fields.list("files", bytes))
     }
 
     private static func port(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedPort {

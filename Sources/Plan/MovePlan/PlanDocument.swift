@@ -54,7 +54,17 @@ public enum PlanDocument {
             ("workload", program.workload.isEmpty ? nil : path(program.workload)),
             ("since", program.since == 0 ? nil : .string(Timestamp.text(program.since))),
             ("start", .string(program.isStartObserved ? "observed" : "before")),
-            ("stop", program.isStop ? .boolean(true) : nil), ("reason", .string(program.reason)),
+            ("stop", program.isStop ? .boolean(true) : nil), ("process", program.process.map(value)),
+            ("reason", .string(program.reason)),
+        ])
+    }
+
+    private static func value(_ process: PlannedProcess) -> JSONValue {
+        object([
+            ("arguments", .array(process.arguments.map(path))), ("folder", path(process.folder)),
+            ("user", .integer(Int128(process.user))), ("group", .integer(Int128(process.group))),
+            ("groups", .array(process.groups.map { .integer(Int128($0)) })),
+            ("capabilities", .string(process.capabilities)), ("environment", .array(process.environment.map(path))),
         ])
     }
 

@@ -21,7 +21,7 @@ struct PlanCommand: ParsableCommand {
 
             Exit status: as for retinue group.
             """,
-        subcommands: [MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self],
+        subcommands: [MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self],
         defaultSubcommand: MakePlanCommand.self)
 }
 
@@ -133,14 +133,8 @@ struct PlanFilesCommand: ParsableCommand {
 
     func run() throws {
         let plan = try PlanFile.read(at: file)
-        let hosts = plan.hosts.filter { host == nil || $0.id == host || $0.name == host }
-        guard let first = hosts.first, hosts.count == 1 else {
-            throw Failure(
-                hosts.isEmpty ? "the plan has no host `\((host ?? "").printable)`" : "the plan is of several hosts: name one by --host",
-                details: plan.hosts.map { "\($0.id) \($0.name)".printable }, status: ExitStatus.badInput)
-        }
         var out: [UInt8] = []
-        for path in PlanContents(first, root: root).paths(phase.map { $0 == .preCopy ? .preCopy : .finalCopy }) {
+        for path in PlanContents(plan.hosts[try plan.position(ofHost: host)], root: root).paths(phase.map { $0 == .preCopy ? .preCopy : .finalCopy }) {
             out += path + [0]
         }
         try Output.standard.write(out)
