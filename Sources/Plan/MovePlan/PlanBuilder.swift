@@ -15,6 +15,8 @@ public struct PlanBuilder {
     private var groups: Set<UInt32> = []
     private let observed: ObservedHost
     private let isThisMachine: Bool
+    /// How long a chain of texts that name texts is followed.
+    private static let mostSteps = 8
 
     /// The plan of a host.
     ///
@@ -232,18 +234,23 @@ public struct PlanBuilder {
 
     /// Scripts of members, and settings, name files that were read before anybody watched.
     private mutating func takeWhatTextsName() {
-        let scripts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script)
-        let settings = entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
         for process in plan.programs.compactMap(\.process) {
             for argument in process.arguments.dropFirst() {
-                // `--config=/etc/x` and `-c /etc/x`, too.
+                // `--config=/etc/x` as well.
                 for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
             }
         }
-        for text in (scripts + settings).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
-            for named in NamedPaths.paths(in: tree.contents(text) ?? []) {
-                takeNamed(named, "named in \(PlanText.text(text))")
+        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script)
+        var read: Set<[UInt8]> = []
+        // A configuration names the next one.
+        for _ in 0..<Self.mostSteps where !texts.isEmpty {
+            for text in texts where read.insert(text).inserted {
+                for named in NamedPaths.paths(in: tree.contents(text) ?? []) {
+                    takeNamed(named, "named in \(PlanText.text(text))")
+                }
             }
+            texts = entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) && !read.contains($0.path) }
+                .map(\.path).sorted { $0.lexicographicallyPrecedes($1) }
         }
     }
 

@@ -17,6 +17,8 @@ enum NamedPaths {
             position = max(end, start + 1)
             // In the middle of a word it is a part of a relative path or of an address.
             if start > 0, isPart(text[start - 1]) { continue }
+            // `//host/path` is an address.
+            if end > start + 1, text[start + 1] == UInt8(ascii: "/") { continue }
             var path = Array(text[start..<end])
             while path.count > 1, let last = path.last, [UInt8(ascii: "/"), UInt8(ascii: ".")].contains(last) {
                 path.removeLast()

@@ -88,10 +88,13 @@ enum Redaction {
     static func arguments(_ all: [[UInt8]]) -> [[UInt8]] {
         var shown: [[UInt8]] = []
         var isNextHidden = false
+        var isSecret = false
+        let isInterpreter = all.first.map { interpreters.contains($0.lastName.prefix { isLetter($0) }) } ?? false
         for (number, argument) in all.enumerated() {
             if isNextHidden {
-                shown.append(mark)
-                isNextHidden = false
+                // `postgres -c config_file=…` is a setting; a text of any language has blanks, brackets or semicolons.
+                shown.append(isSecret || isInterpreter || isText(argument) ? mark : withoutPassword(argument))
+                (isNextHidden, isSecret) = (false, false)
             } else if number > 0, texts.contains(argument) {
                 shown.append(argument)
                 isNextHidden = true
@@ -101,6 +104,7 @@ enum Redaction {
                 } else {
                     shown.append(argument)
                     isNextHidden = argument.first == UInt8(ascii: "-")
+                    isSecret = isNextHidden
                 }
             } else {
                 shown.append(withoutPassword(argument))
@@ -108,6 +112,13 @@ enum Redaction {
         }
         return shown
     }
+
+    private static let interpreters = ["bash", "dash", "ksh", "lua", "node", "perl", "php", "python", "ruby", "sh", "zsh"]
+        .map { Array($0.utf8)[...] }
+
+    private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte) }
+
+    private static func isText(_ argument: [UInt8]) -> Bool { argument.contains { " \t\n;(){}<>|&$`'\"".utf8.contains($0) } }
 
     /// `NAME=value` of those whose values may be shown, the names of the others.
     static func environment(_ all: [[UInt8]]) -> [[UInt8]] {
