@@ -64,6 +64,7 @@ public struct PlanBuilder {
         takeConfiguration()
         takeServices()
         takeWhatTextsName()
+        takeWhatEverybodyReads()
         takeLinks()
         takeParents()
         takeOwners()
@@ -195,7 +196,7 @@ public struct PlanBuilder {
             take(path, status, .preCopy, .likely, "a configuration file of \(package) that was changed")
         }
         let rules = rules
-        for (folder, package) in packages.settingsFolders() where !rules.isShared(folder) {
+        for (folder, package) in packages.settingsFolders() where !rules.isEverybodys(folder) {
             // What the package brings is there already.
             for name in tree.names(in: folder) {
                 let path = folder + [UInt8(ascii: "/")] + name
@@ -240,7 +241,7 @@ public struct PlanBuilder {
                 for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
             }
         }
-        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script)
+        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + settings
         var read: Set<[UInt8]> = []
         // A configuration names the next one.
         for _ in 0..<Self.mostSteps where !texts.isEmpty {
@@ -249,8 +250,28 @@ public struct PlanBuilder {
                     takeNamed(named, "named in \(PlanText.text(text))")
                 }
             }
-            texts = entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) && !read.contains($0.path) }
-                .map(\.path).sorted { $0.lexicographicallyPrecedes($1) }
+            texts = settings.filter { !read.contains($0) }
+        }
+    }
+
+    /// Files of settings that move.
+    private var settings: [[UInt8]] {
+        entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
+            .sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// What the C library reads for every program, and no package has.
+    private mutating func takeWhatEverybodyReads() {
+        for name in ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone"] {
+            let way = tree.way(Array(name.utf8))
+            for path in way.links + [way.end].compactMap({ $0 }) where packages?.isOwned(path) != true && !isInTree(path) {
+                if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by the C library") }
+            }
+            if let end = way.end { _ = packages?.need(end, .pristine, by: Array("the C library".utf8)) }
+        }
+        for folder in plan.programs.compactMap(\.process?.folder) where !isInTree(folder) {
+            guard folder.count > 1, let status = tree.status(folder), packages?.listings(of: folder) ?? 0 == 0 else { continue }
+            take(folder, status, .preCopy, .implied, "a member's working directory")
         }
     }
 

@@ -32,9 +32,12 @@ struct FolderRules {
         self.packagesOf = packagesOf
     }
 
+    /// Whether a folder is one of the hierarchy's, or a home.
+    func isEverybodys(_ folder: [UInt8]) -> Bool { Self.hierarchy.contains(folder) || homes.contains(folder) }
+
     /// Whether a folder is for many programs.
     func isShared(_ folder: [UInt8]) -> Bool {
-        if Self.hierarchy.contains(folder) || homes.contains(folder) { return true }
+        if isEverybodys(folder) { return true }
         if folder.isBelow(Array("/usr/lib".utf8)) || folder.isBelow(Array("/usr/share".utf8)) {
             // What packages put there comes with them.
             return true

@@ -57,9 +57,16 @@ struct PackageSelection {
         path == user ? "\(PlanText.text(path)) is a member" : "\(PlanText.text(path)) was used by \(PlanText.text(user))"
     }
 
+    /// The packages and what they depend on, but for what every system has: where settings of a service lie need not be the
+    /// package of its program.
+    private var ofTheirOwn: [PackageID] {
+        let base = Set(database.minimalBase().packages)
+        return database.closure(of: reasons.keys).packages.filter { !base.contains($0) }
+    }
+
     /// Configuration files of the packages that are not the packages' any more.
     func changedConfiguration() -> [(path: [UInt8], package: String)] {
-        reasons.keys.sorted().flatMap { id in
+        ofTheirOwn.flatMap { id in
             let package = database.package(id)
             let paths = package.configurationFiles.map(\.path)
             return zip(paths, database.states(of: paths)).filter { $0.1 == .modifiedConfiguration }
@@ -67,16 +74,18 @@ struct PackageSelection {
         }
     }
 
-    /// Folders of settings that one of the packages has for itself.
+    /// Folders of settings that these packages have for themselves.
     func settingsFolders() -> [(path: [UInt8], package: String)] {
-        var found: [(path: [UInt8], package: String)] = []
-        for id in reasons.keys.sorted() {
+        var own: [[UInt8]: (count: Int, package: String)] = [:]
+        for id in ofTheirOwn {
             for path in (try? database.files(of: id)) ?? [] where path.starts(with: Self.settings) {
-                // A file has an owner, and a folder has none.
-                guard listings(of: path) == 1, database.owner(of: path) == nil else { continue }
-                found.append((path, database.package(id).name))
+                own[path] = ((own[path]?.count ?? 0) + 1, own[path]?.package ?? database.package(id).name)
             }
         }
+        let found = own.filter { path, use in
+            // Files are among them: an empty folder of one package cannot be told from them here.
+            use.count == listings(of: path)
+        }.map { (path: $0.key, package: $0.value.package) }.sorted { $0.path.lexicographicallyPrecedes($1.path) }
         return found
     }
 }
