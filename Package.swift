@@ -70,7 +70,8 @@ let package = Package(
         .library(name: "Daemon", targets: ["Daemon"]),
     ],
     dependencies: [
-        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0")
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
+        .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
     ],
     targets: [
         // C at the edge.
@@ -112,6 +113,7 @@ let package = Package(
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
         library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
+        library(.plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
@@ -124,10 +126,11 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "KernelProbe",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "MovePlan", "KernelProbe",
                 "Control",
                 "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "Yams", package: "Yams"),
             ]),
         program("retinue", ["RetinueCommands"]),
 
@@ -145,6 +148,7 @@ let package = Package(
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
+        test("MovePlanTests", ["MovePlan", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),

@@ -26,8 +26,8 @@ struct RetinueCommand: ParsableCommand {
         version: "retinue \(retinueVersion)",
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
-            GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PolicyCommand.self,
-            ListCommand.self,
+            GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
+            PolicyCommand.self, ListCommand.self,
         ])
 }
 

@@ -1,0 +1,359 @@
+import DebianPackages
+import Glibc
+
+/// Makes the plan of a host complete: what the records have of its members is less than what has to be at the destination.
+///
+/// In turn: packages first, then the folders in which members have what is theirs, what configuration names, the links by
+/// which all of it is found, the folders above it, and the accounts that own it.
+public struct PlanBuilder {
+    private let tree: HostTree
+    private let accounts: Accounts
+    private var packages: PackageSelection?
+    private var plan: HostPlan
+    private var entries: [[UInt8]: PlannedEntry] = [:]
+    private var users: Set<UInt32> = []
+    private var groups: Set<UInt32> = []
+    private let observed: ObservedHost
+    private let isThisMachine: Bool
+    /// How long a chain of texts that name texts is followed.
+    private static let mostSteps = 8
+
+    /// The plan of a host.
+    ///
+    /// - Parameter root: where its files lie on this machine; `nil` if they are not here. Then the plan has what the
+    ///   records have, and says so.
+    public static func plan(_ observed: ObservedHost, root: String?) -> HostPlan {
+        guard let root else {
+            var plan = observed.plan
+            plan.entries = observed.files.filter { !$0.isFolder }.map {
+                PlannedEntry(
+                    $0.path, .file, $0.isBusy ? .finalCopy : .preCopy, $0.ground,
+                    reason: "used by \(PlanText.text($0.user))")
+            }
+            plan.unknown.append(
+                "the files of this host are not here: nothing was looked at, so folders of data, links, owners and packages "
+                    + "are missing")
+            return plan
+        }
+        var builder = PlanBuilder(observed, root)
+        builder.complete()
+        return builder.plan
+    }
+
+    private init(_ observed: ObservedHost, _ root: String) {
+        self.observed = observed
+        isThisMachine = root == "/"
+        plan = observed.plan
+        tree = HostTree(root)
+        accounts = Accounts(tree)
+        var folders: Set<[UInt8]> = []
+        for path in observed.files.map(\.path) + plan.programs.flatMap({ [$0.executable, $0.script] }) {
+            folders.formUnion(path.ancestors)
+        }
+        do throws(DpkgError) {
+            packages = PackageSelection(try DpkgDatabase(root: root), folders: folders)
+        } catch {
+            if !error.isMissing { plan.unknown.append("packages: \(error)") }
+        }
+    }
+
+    private mutating func complete() {
+        takeProcesses()
+        takeFiles()
+        takeFolders()
+        takeConfiguration()
+        takeServices()
+        takeWhatTextsName()
+        takeWhatEverybodyReads()
+        takeLinks()
+        takeParents()
+        takeOwners()
+        plan.packages = packages?.planned ?? []
+        plan.entries = entries.values.sorted { $0.path.lexicographicallyPrecedes($1.path) }
+        sayWhatIsUnknown()
+    }
+
+    /// What members run with, where this machine is the host.
+    private mutating func takeProcesses() {
+        guard isThisMachine else { return }
+        let running = RunningProcesses(plan.programs.filter { !$0.isStop })
+        for position in plan.programs.indices {
+            guard let process = running[plan.programs[position]] else { continue }
+            plan.programs[position].process = process
+            users.insert(process.user)
+            groups.formUnion([process.group] + process.groups)
+        }
+    }
+
+    // MARK: What was used
+
+    /// Programs and what they used, the programs' own files among it.
+    private var used: [ObservedHost.File] {
+        var files = observed.files.filter { !$0.isFolder }
+        let known = Set(files.map(\.path))
+        for program in plan.programs {
+            for path in [program.executable, program.script] where path.first == UInt8(ascii: "/") {
+                guard !known.contains(path) else { continue }
+                var file = ObservedHost.File(path: path)
+                file.isExecuted = true
+                file.user = program.script.isEmpty ? program.executable : program.script
+                files.append(file)
+            }
+        }
+        return files
+    }
+
+    private mutating func takeFiles() {
+        var asked: [ObservedHost.File] = []
+        for file in used {
+            if let rule = StayBehind.rule(for: file.path) {
+                guard !file.path.starts(with: "/proc/".utf8), !file.path.starts(with: "/sys/".utf8) else { continue }
+                entries[file.path] = PlannedEntry(
+                    file.path, .file, rule.treatment, file.ground, reason: rule.reason)
+            } else {
+                asked.append(file)
+            }
+        }
+        let states = packages?.states(of: asked.map(\.path)) ?? asked.map { _ in .unpackaged }
+        for (file, state) in zip(asked, states) {
+            if packages?.need(file.path, state, by: file.user) == true { continue }
+            // A name that is gone cannot be copied.
+            guard let status = tree.status(file.path) else { continue }
+            let isChanged = state == .modified || state == .modifiedConfiguration
+            let reason = "used by \(PlanText.text(file.user))" + (isChanged ? "; changed since its package was installed" : "")
+            take(file.path, status, file.isBusy ? .finalCopy : .preCopy, file.ground, reason)
+        }
+    }
+
+    /// Adds a file, or whatever lies there.
+    private mutating func take(
+        _ path: [UInt8], _ status: stat, _ treatment: Treatment, _ ground: Basis, _ reason: String
+    ) {
+        guard entries[path] == nil else { return }
+        var entry = PlannedEntry.found(path, status)
+        if entry.kind != .special { entry.treatment = treatment }
+        (entry.ground, entry.reason) = (ground, reason)
+        entry.target = entry.kind == .link ? tree.link(path) : nil
+        entries[path] = entry
+    }
+
+    // MARK: What lies beside it
+
+    private var rules: FolderRules {
+        let packages = packages
+        return FolderRules(tree, homes: accounts.homes) { packages?.listings(of: $0) ?? 0 }
+    }
+
+    private mutating func takeFolders() {
+        let rules = rules
+        var roots: [[UInt8]: (ground: Basis, reason: String)] = [:]
+        for file in observed.files where file.isWritten && StayBehind.rule(for: file.path) == nil {
+            let folder = file.isFolder ? file.path : file.path.parent
+            guard let root = rules.root(of: folder), roots[root]?.ground != .implied else { continue }
+            roots[root] = (.implied, "\(PlanText.text(file.user)) writes in \(PlanText.text(folder))")
+        }
+        for program in plan.programs where !program.isStop {
+            for path in [program.executable, program.script] where entries[path] != nil {
+                guard let root = rules.root(of: path.parent), roots[root] == nil else { continue }
+                roots[root] = (.likely, "\(PlanText.text(path)) lies there")
+            }
+        }
+        for (root, why) in roots.sorted(by: { $0.key.count < $1.key.count }) {
+            guard !entries.values.contains(where: { $0.kind == .tree && root.isBelow($0.path) }) else { continue }
+            takeTree(root, why.ground, why.reason)
+        }
+    }
+
+    private mutating func takeTree(_ root: [UInt8], _ ground: Basis, _ reason: String) {
+        let known = Set(observed.files.lazy.filter { $0.path.isBelow(root) }.map(\.path))
+        let contents = FolderContents(tree, root) { known.contains($0) }
+        let isBusy = entries.values.contains { $0.treatment == .finalCopy && $0.path.isBelow(root) }
+        // What it has of its own is in it.
+        for path in entries.keys where path.isBelow(root) {
+            guard let entry = entries[path], [.preCopy, .finalCopy].contains(entry.treatment) else { continue }
+            entries[path] = nil
+        }
+        var entry = PlannedEntry(root, .tree, isBusy ? .finalCopy : .preCopy, ground, reason: reason)
+        (entry.bytes, entry.files, entry.unopened) = (contents.bytes, contents.files, contents.unopened)
+        if let status = tree.status(root) {
+            entry.owner = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+        }
+        users.formUnion(contents.users)
+        groups.formUnion(contents.groups)
+        entries[root] = entry
+        if contents.isCut { plan.unknown.append("\(PlanText.text(root)) has more files than were looked at") }
+        if contents.unopened > 0 {
+            plan.unknown.append(
+                "in \(PlanText.text(root)), \(contents.unopened) more files (\(contents.unopenedBytes) bytes) were not "
+                    + "opened; they move with it")
+        }
+    }
+
+    private mutating func takeConfiguration() {
+        guard let packages else { return }
+        for (path, package) in packages.changedConfiguration() {
+            guard let status = tree.status(path) else { continue }
+            take(path, status, .preCopy, .likely, "a configuration file of \(package) that was changed")
+        }
+        let rules = rules
+        for (folder, package) in packages.settingsFolders() where !rules.isEverybodys(folder) {
+            // What the package brings is there already.
+            for name in tree.names(in: folder) {
+                let path = folder + [UInt8(ascii: "/")] + name
+                guard !packages.isOwned(path), packages.listings(of: path) == 0, let status = tree.status(path),
+                    status.st_mode & S_IFMT != S_IFDIR
+                else { continue }
+                take(path, status, .preCopy, .likely, "in the configuration folder of \(package)")
+            }
+        }
+    }
+
+    private mutating func takeServices() {
+        let files = ServiceFiles(tree)
+        for workload in Set(plan.programs.map(\.workload)).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            let (services, named) = files.units(of: workload)
+            plan.services += services
+            for service in services {
+                for path in service.files where packages?.isOwned(path) != true {
+                    if let status = tree.status(path) {
+                        take(path, status, .preCopy, .likely, "of the \(service.kind) \(service.name)")
+                    }
+                }
+            }
+            for (path, by) in named where packages?.isOwned(path) != true {
+                if let status = tree.status(path) { take(path, status, .preCopy, .likely, by) }
+            }
+        }
+        // A tool is named in many tables; a script or a server of one's own is not.
+        let paths = plan.programs.filter { !$0.isStop }.map { $0.script.isEmpty ? $0.executable : $0.script }
+        let cron = files.cron(naming: Set(paths))
+        plan.services += cron
+        for table in Set(cron.flatMap(\.files)) where packages?.isOwned(table) != true {
+            if let status = tree.status(table) { take(table, status, .preCopy, .likely, "a cron table that starts a member") }
+        }
+    }
+
+    /// Scripts of members, and settings, name files that were read before anybody watched.
+    private mutating func takeWhatTextsName() {
+        for process in plan.programs.compactMap(\.process) {
+            for argument in process.arguments.dropFirst() {
+                // `--config=/etc/x` as well.
+                for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
+            }
+        }
+        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + settings
+        var read: Set<[UInt8]> = []
+        // A configuration names the next one.
+        for _ in 0..<Self.mostSteps where !texts.isEmpty {
+            for text in texts where read.insert(text).inserted {
+                for named in NamedPaths.paths(in: tree.contents(text) ?? []) {
+                    takeNamed(named, "named in \(PlanText.text(text))")
+                }
+            }
+            texts = settings.filter { !read.contains($0) }
+        }
+    }
+
+    /// Files of settings that move.
+    private var settings: [[UInt8]] {
+        entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
+            .sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// What the C library reads for every program, and no package has.
+    private mutating func takeWhatEverybodyReads() {
+        for name in ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone"] {
+            let way = tree.way(Array(name.utf8))
+            for path in way.links + [way.end].compactMap({ $0 }) where packages?.isOwned(path) != true && !isInTree(path) {
+                if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by the C library") }
+            }
+            if let end = way.end { _ = packages?.need(end, .pristine, by: Array("the C library".utf8)) }
+        }
+        for folder in plan.programs.compactMap(\.process?.folder) where !isInTree(folder) {
+            guard folder.count > 1, let status = tree.status(folder), packages?.listings(of: folder) ?? 0 == 0 else { continue }
+            take(folder, status, .preCopy, .implied, "a member's working directory")
+        }
+    }
+
+    private mutating func takeNamed(_ named: [UInt8], _ reason: String) {
+        guard let path = tree.way(named).end, entries[path] == nil, !isInTree(path), path.count > 1,
+            StayBehind.rule(for: path) == nil, packages?.isOwned(path) != true, let status = tree.status(path)
+        else { return }
+        if status.st_mode & S_IFMT == S_IFREG {
+            take(path, status, .preCopy, .likely, reason)
+        } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil, packages?.listings(of: path) ?? 0 == 0 {
+            takeTree(path, .likely, reason)
+        }
+    }
+
+    // MARK: What it needs to be found
+
+    private mutating func takeLinks() {
+        let moved = entries.values.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }.map(\.path)
+        // Those of packages, and those in a folder that moves whole, are no entries.
+        let all = moved + used.map(\.path)
+        let alternatives = Array("/etc/alternatives/".utf8)
+        for (place, end) in LinkTrail(tree).links(to: all) {
+            guard packages?.isOwned(place) != true, !isInTree(place), let status = tree.status(place) else { continue }
+            // Those of packages are made when the packages are installed.
+            if packages?.isOwned(end) == true || packages?.listings(of: end) ?? 0 > 0 {
+                let target = tree.link(place) ?? []
+                if place.starts(with: alternatives) || target.starts(with: alternatives) { continue }
+            }
+            take(place, status, .preCopy, .implied, "leads to \(PlanText.text(end))")
+        }
+    }
+
+    private func isInTree(_ path: [UInt8]) -> Bool {
+        path.ancestors.contains { entries[$0]?.kind == .tree }
+    }
+
+    private mutating func takeParents() {
+        for entry in Array(entries.values) where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+            for folder in entry.path.ancestors where entries[folder] == nil && !isInTree(folder) {
+                guard packages?.listings(of: folder) ?? 0 == 0, let status = tree.status(folder),
+                    status.st_mode & S_IFMT == S_IFDIR
+                else { continue }
+                take(folder, status, .preCopy, .implied, "the folder of \(PlanText.text(entry.path))")
+            }
+        }
+    }
+
+    private mutating func takeOwners() {
+        for entry in entries.values where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+            guard let owner = entry.owner else { continue }
+            users.insert(owner.user)
+            groups.insert(owner.group)
+        }
+        plan.accounts = accounts.planned(users: users, groups: groups)
+    }
+
+    private mutating func sayWhatIsUnknown() {
+        if plan.gaps > 0 {
+            plan.unknown.append("events were lost in \(plan.gaps) spans: more may belong to the group")
+        }
+        let before = plan.programs.filter { !$0.isStartObserved && !$0.isStop }
+        if !before.isEmpty {
+            plan.unknown.append(
+                "\(before.count) programs were running before they were observed: what they read at their start is likely, "
+                    + "not known")
+        }
+    }
+}
+
+extension PlannedEntry {
+    /// What lies at a path, to be copied.
+    static func found(_ path: [UInt8], _ status: stat) -> PlannedEntry {
+        let kind: Kind =
+            switch status.st_mode & S_IFMT {
+            case S_IFREG: .file
+            case S_IFDIR: .folder
+            case S_IFLNK: .link
+            default: .special
+            }
+        var entry = PlannedEntry(path, kind, kind == .special ? .makeAnew : .preCopy, .exact, reason: "")
+        entry.owner = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+        if kind == .file { entry.bytes = UInt64(max(status.st_size, 0)) }
+        return entry
+    }
+}

@@ -1,0 +1,66 @@
+/// What a person has changed in a plan.
+public struct PlanChanges {
+    /// A line for each, in the order of hosts and paths.
+    public private(set) var lines: [String] = []
+
+    /// Compares the plan as it was made with the edited one.
+    public init(from old: Plan, to new: Plan) {
+        for host in new.hosts {
+            let title = host.name.isEmpty ? host.id : host.name
+            guard let before = old.hosts.first(where: { $0.id == host.id }) else {
+                lines.append("\(title): added")
+                continue
+            }
+            compare(title, before, host)
+        }
+        for host in old.hosts where !new.hosts.contains(where: { $0.id == host.id }) {
+            lines.append("\(host.name.isEmpty ? host.id : host.name): taken out")
+        }
+    }
+
+    private mutating func compare(_ title: String, _ old: HostPlan, _ new: HostPlan) {
+        let before = Dictionary(old.entries.map { ($0.path, $0) }) { first, _ in first }
+        let after = Dictionary(new.entries.map { ($0.path, $0) }) { first, _ in first }
+        for entry in new.entries {
+            let path = PlanText.text(entry.path)
+            guard let former = before[entry.path] else {
+                lines.append("\(title): \(path): added, \(entry.treatment.rawValue)")
+                continue
+            }
+            if former.treatment != entry.treatment {
+                lines.append("\(title): \(path): \(former.treatment.rawValue) -> \(entry.treatment.rawValue)")
+            }
+            if former.kind != entry.kind {
+                lines.append("\(title): \(path): \(former.kind.rawValue) -> \(entry.kind.rawValue)")
+            }
+            if former.target != entry.target || former.owner?.user != entry.owner?.user
+                || former.owner?.group != entry.owner?.group || former.owner?.mode != entry.owner?.mode
+            {
+                lines.append("\(title): \(path): owner, mode or target")
+            }
+        }
+        for entry in old.entries where after[entry.path] == nil {
+            lines.append("\(title): \(PlanText.text(entry.path)): taken out")
+        }
+        difference(title, "package", old.packages.map { "\($0.name) \($0.version)" }, new.packages.map { "\($0.name) \($0.version)" })
+        difference(
+            title, "account", old.accounts.map { "\($0.name) \($0.number)" }, new.accounts.map { "\($0.name) \($0.number)" })
+        difference(title, "service", old.services.map(\.name), new.services.map(\.name))
+    }
+
+    private mutating func difference(_ title: String, _ what: String, _ old: [String], _ new: [String]) {
+        for name in new where !old.contains(name) { lines.append("\(title): \(what) \(name): added") }
+        for name in old where !new.contains(name) { lines.append("\(title): \(what) \(name): taken out") }
+    }
+}
+
+/// A plan in a line.
+public enum PlanSummary {
+    /// Programs, packages, entries and bytes of a host.
+    public static func line(of host: HostPlan) -> String {
+        let copied = host.entries.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }
+        let bytes = copied.reduce(UInt64(0)) { $0 &+ ($1.bytes ?? 0) }
+        return "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
+            + "\(copied.count) entries to copy (\(bytes) bytes), \(host.entries.count - copied.count) that stay or are made anew"
+    }
+}

@@ -1,0 +1,60 @@
+import Glibc
+
+/// What a plan copies of a host, name by name.
+public struct PlanContents {
+    private let plan: HostPlan
+    private let tree: HostTree
+
+    /// - Parameter root: where the host's files lie on this machine.
+    public init(_ plan: HostPlan, root: String) {
+        self.plan = plan
+        tree = HostTree(root)
+    }
+
+    /// The paths that are there now, each behind the folders above it.
+    ///
+    /// - Parameter treatment: only what is copied so; `nil` for both copies.
+    public func paths(_ treatment: Treatment? = nil) -> [[UInt8]] {
+        let others = Dictionary(
+            plan.entries.filter { $0.treatment == .makeAnew || $0.treatment == .leave || $0.treatment == .package }
+                .map { ($0.path, $0) }
+        ) { first, _ in first }
+        var found: Set<[UInt8]> = []
+        for entry in plan.entries where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+            guard treatment == nil || entry.treatment == treatment, tree.status(entry.path) != nil else { continue }
+            found.insert(entry.path)
+            if entry.kind == .tree { addContents(of: entry.path, except: others, to: &found) }
+        }
+        return found.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    private func addContents(
+        of folder: [UInt8], except others: [[UInt8]: PlannedEntry], to found: inout Set<[UInt8]>
+    ) {
+        guard let top = tree.status(folder) else { return }
+        var waiting = [folder]
+        while let next = waiting.popLast() {
+            for name in tree.names(in: next) {
+                let path = next + [UInt8(ascii: "/")] + name
+                // What a rule keeps here is kept wherever a program has made it since.
+                guard others[path] == nil, StayBehind.rule(for: path) == nil, let status = tree.status(path) else { continue }
+                switch status.st_mode & S_IFMT {
+                case S_IFSOCK: continue
+                case S_IFDIR where status.st_dev == top.st_dev: waiting.append(path)
+                default: break
+                }
+                found.insert(path)
+            }
+        }
+    }
+}
+
+extension HostPlan {
+    /// Leaves out what no record has, and says how much that is.
+    public mutating func dropLikely() {
+        let likely = entries.count { $0.ground == .likely }
+        guard likely > 0 else { return }
+        entries.removeAll { $0.ground == .likely }
+        unknown.append("\(likely) entries that are likely, but that no record has, were left out")
+    }
+}

@@ -1,0 +1,100 @@
+import DebianPackages
+import Glibc
+
+/// What a root has to hold for a plan to be tried in it: what the destination has after its packages were installed, and
+/// what is copied there.
+public struct TrialContents {
+    /// Paths to be copied, each behind the folders above it.
+    public private(set) var paths: [[UInt8]] = []
+    /// Folders that are made empty: those of what is made anew.
+    public private(set) var folders: [[UInt8]] = []
+    /// passwd(5) and group(5) of the root.
+    public private(set) var passwd: [UInt8] = []
+    public private(set) var group: [UInt8] = []
+    /// What could not be found out, a sentence each.
+    public private(set) var remarks: [String] = []
+
+    /// - Parameter root: where the host's files lie on this machine.
+    public init(_ plan: HostPlan, root: String) {
+        let tree = HostTree(root)
+        var all = Set(PlanContents(plan, root: root).paths())
+        let top = [UInt8(ascii: "/")]
+        // Those of merged /usr are nobody's files.
+        for name in tree.names(in: top) where tree.link(top + name) != nil { all.insert(top + name) }
+        do throws(DpkgError) {
+            let database = try DpkgDatabase(root: root)
+            let base = database.minimalBase(adding: plan.packages.map(\.name))
+            for package in base.packages {
+                for path in (try? database.files(of: package)) ?? [] where tree.status(path) != nil { all.insert(path) }
+            }
+            for package in plan.packages where database.find(package.plainName).isEmpty {
+                remarks.append("the package \(package.name) is not installed here")
+            }
+            all.formUnion(Self.madeByPackages(tree, all, database))
+        } catch {
+            if !error.isMissing { remarks.append("packages: \(error)") }
+        }
+        for path in all { all.formUnion(path.ancestors) }
+        let stays = Set(["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"].map { Array($0.utf8) })
+        paths = all.filter { path in !stays.contains(path) && !path.isBelow(Array("/proc".utf8)) && !path.isBelow(Array("/sys".utf8)) }
+            .sorted { $0.lexicographicallyPrecedes($1) }
+        folders = Self.emptyFolders(plan, tree)
+        (passwd, group) = Self.accounts(plan, tree)
+    }
+
+    /// What the packages' own scripts make of their files: alternatives and the links of certificates.
+    private static func madeByPackages(
+        _ tree: HostTree, _ paths: Set<[UInt8]>, _ database: DpkgDatabase
+    ) -> Set<[UInt8]> {
+        var made: Set<[UInt8]> = []
+        for folder in ["/etc/alternatives", "/etc/ssl/certs", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu"] {
+            let folder = Array(folder.utf8)
+            for name in tree.names(in: folder) {
+                let place = folder + [UInt8(ascii: "/")] + name
+                guard tree.link(place) != nil, database.owner(of: place) == nil else { continue }
+                let way = tree.way(place)
+                guard let end = way.end, paths.contains(end) else { continue }
+                made.formUnion(way.links)
+            }
+        }
+        let certificates = Array("/etc/ssl/certs/ca-certificates.crt".utf8)
+        if paths.contains(Array("/usr/share/ca-certificates".utf8)), tree.status(certificates) != nil {
+            made.insert(certificates)
+        }
+        return made
+    }
+
+    /// Folders above what is made anew, as far as the host has them.
+    private static func emptyFolders(_ plan: HostPlan, _ tree: HostTree) -> [[UInt8]] {
+        var folders: Set<[UInt8]> = Set(
+            ["/dev", "/dev/shm", "/proc", "/run", "/run/lock", "/sys", "/tmp", "/var/tmp"].map { Array($0.utf8) })
+        for entry in plan.entries where entry.treatment == .makeAnew {
+            for folder in entry.path.ancestors where tree.status(folder) != nil { folders.insert(folder) }
+        }
+        return folders.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    private static func accounts(_ plan: HostPlan, _ tree: HostTree) -> (passwd: [UInt8], group: [UInt8]) {
+        // The accounts of a base system, else the administrator alone.
+        var passwd = tree.contents(Array("/usr/share/base-passwd/passwd.master".utf8)) ?? Array("root:x:0:0:root:/root:/bin/sh\n".utf8)
+        var group = tree.contents(Array("/usr/share/base-passwd/group.master".utf8)) ?? Array("root:x:0:\n".utf8)
+        func has(_ file: [UInt8], _ name: String) -> Bool {
+            file.split(separator: UInt8(ascii: "\n")).contains { $0.starts(with: (name + ":").utf8) }
+        }
+        let users = plan.accounts.filter { $0.isUser && !$0.name.isEmpty }
+        for user in users where !has(passwd, user.name) {
+            let group = user.group ?? user.number
+            passwd += Array("\(user.name):x:\(user.number):\(group)::".utf8) + (user.home ?? Array("/".utf8)) + [UInt8(ascii: ":")]
+            passwd += (user.shell ?? Array("/usr/sbin/nologin".utf8)) + [UInt8(ascii: "\n")]
+        }
+        for account in plan.accounts where !account.isUser && !account.name.isEmpty && !has(group, account.name) {
+            group += Array("\(account.name):x:\(account.number):\n".utf8)
+        }
+        return (passwd, group)
+    }
+}
+
+extension PlannedPackage {
+    /// Its name without an architecture.
+    public var plainName: String { String(name.prefix { $0 != ":" }) }
+}

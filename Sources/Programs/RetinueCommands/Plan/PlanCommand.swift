@@ -1,0 +1,142 @@
+import ArgumentParser
+import MoveGroup
+import MovePlan
+import SystemCalls
+
+struct PlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "plan",
+        abstract: "Make a plan of everything that has to be at the destination.",
+        discussion: """
+            `retinue plan PROGRAM` computes the move group of PROGRAM and makes it complete: packages instead of \
+            their files, the folders in which members have what is theirs, what configuration names, the links by \
+            which files are found, the folders above them and the accounts that own them. The plan is a text to be \
+            read, edited and carried out; what is not known stands in it.
+
+            Examples:
+              retinue plan nginx --from web.ndjson -o plan.yaml
+              retinue plan shop.service --from *.ndjson --root db1=/mnt/db1
+              retinue plan check plan.yaml
+              retinue plan files plan.yaml | rsync -aHAXS --numeric-ids --modify-window=-1 --from0 --files-from=- / new:/srv/root
+
+            Exit status: as for retinue group.
+            """,
+        subcommands: [MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self],
+        defaultSubcommand: MakePlanCommand.self)
+}
+
+struct MakePlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "make", abstract: "Make the plan of a program's move group (the default).",
+        usage: "retinue plan <program> [--from <file> ...] [<options>]")
+
+    enum Format: String, CaseIterable, ExpressibleByArgument { case yaml, json }
+
+    @Argument(help: "What is to be moved.")
+    var program: String
+
+    @OptionGroup var options: GroupOptions
+
+    @OptionGroup var roots: RootOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "A file last written less than this before the end of the records is still being written.",
+            valueName: "seconds"))
+    var quiet = 600.0
+
+    @Option(help: "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
+    var require: Requirement?
+
+    @Option(help: "How to print it.")
+    var format = Format.yaml
+
+    @Option(
+        name: .shortAndLong,
+        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"), completion: .file())
+    var output = "-"
+
+    enum Requirement: String, CaseIterable, ExpressibleByArgument { case exact }
+
+    func validate() throws {
+        guard quiet >= 0, quiet < 1e9 else { throw ValidationError("--quiet is a number of seconds") }
+    }
+
+    func run() throws {
+        let group = try options.group(of: program, in: try options.graph(), hasReasons: true)
+        let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
+        try roots.check(against: group.graph.hosts)
+        let hosts = group.observedHosts(quiet: UInt64(quiet * 1e9)).map { observed in
+            let host = group.graph.hosts.first { $0.id == observed.plan.id }
+            var plan = PlanBuilder.plan(observed, root: host.flatMap { roots.root(of: $0) })
+            if require != nil { plan.dropLikely() }
+            return plan
+        }
+        guard !hosts.isEmpty else {
+            throw Failure("the group has no program or file on any host: there is nothing to plan")
+        }
+        let plan = Plan(program: program, made: Clock.wall(), hosts: hosts)
+        try OutputFile.write(to: output) { output in
+            switch format {
+            case .yaml: try output.write(PlanFile.yaml(plan))
+            case .json: try output.write(PlanFile.json(plan))
+            }
+        }
+        for host in hosts {
+            for sentence in host.unknown { Diagnostics.say("\((host.name.isEmpty ? host.id : host.name).printable): \(sentence)") }
+        }
+    }
+}
+
+struct CheckPlanCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "check", abstract: "Check a plan that was edited, and show what was changed.",
+        usage: "retinue plan check <file> [--against <file>]")
+
+    @Argument(help: "The plan.", completion: .file())
+    var file: String
+
+    @Option(help: ArgumentHelp("The plan as it was made.", valueName: "file"), completion: .file())
+    var against: String?
+
+    func run() throws {
+        let plan = try PlanFile.read(at: file)
+        var lines = plan.hosts.map { PlanSummary.line(of: $0) }
+        if let against {
+            let changes = PlanChanges(from: try PlanFile.read(at: against), to: plan).lines
+            lines += changes.isEmpty ? ["nothing was changed"] : changes
+        }
+        try Output.standard.write(lines.map { $0 + "\n" }.joined())
+    }
+}
+
+struct PlanFilesCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "files", abstract: "Print what has to be copied, for rsync --from0 --files-from and tar --null -T.",
+        usage: "retinue plan files <file> [--host <host>] [--phase <phase>] [<options>]",
+        discussion: """
+            Every path ends with a NUL, and comes behind the folders above it; what lies in a folder that moves \
+            whole is listed, but for what is made anew. Names that are gone are not printed.
+            """)
+
+    @Argument(help: "The plan.", completion: .file())
+    var file: String
+
+    @Option(help: ArgumentHelp("Only the files of this host: its id or name.", valueName: "host"))
+    var host: String?
+
+    @Option(help: "Only this phase.")
+    var phase: TransferPlan.Phase?
+
+    @Option(help: ArgumentHelp("Where the host's files are mounted.", valueName: "folder"), completion: .directory)
+    var root = "/"
+
+    func run() throws {
+        let plan = try PlanFile.read(at: file)
+        var out: [UInt8] = []
+        for path in PlanContents(plan.hosts[try plan.position(ofHost: host)], root: root).paths(phase.map { $0 == .preCopy ? .preCopy : .finalCopy }) {
+            out += path + [0]
+        }
+        try Output.standard.write(out)
+    }
+}

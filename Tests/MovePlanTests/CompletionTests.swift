@@ -1,0 +1,175 @@
+import Foundation
+import MovePlan
+import TestSupport
+import Testing
+
+/// What has to be at the destination though no record has it.
+@Suite struct CompletionTests {
+    private let root: PlanRoot
+
+    init() throws {
+        root = try PlanRoot()
+        try root.file("/usr/bin/python3")
+        try root.package("python3", ["/usr", "/usr/bin", "/usr/bin/python3"])
+    }
+
+    /// Thirty files were never opened: they move with the folder in which the program writes, and the plan says so.
+    @Test func foldersInWhichAMemberWrites() throws {
+        try root.file("/srv/app/app.py")
+        for number in 0..<30 { try root.file("/srv/uploads/\(number)") }
+        let plan = root.plan("/srv/app/app.py", writes: ["/srv/uploads/3"])
+        #expect(
+            plan.lines == [
+                "/srv folder pre-copy implied", "/srv/app tree pre-copy likely",
+                "/srv/uploads tree pre-copy implied",
+            ])
+        let uploads = try #require(plan.entry("/srv/uploads"))
+        #expect(uploads.files == 30 && uploads.unopened == 29 && uploads.bytes == 30)
+        #expect(plan.unknown.contains { $0.hasPrefix("in /srv/uploads, 29 more files (29 bytes) were not opened") })
+    }
+
+    /// The folders above are the program's as long as they are the same user's, and nobody else's.
+    @Test func theTopOfADataFolder() throws {
+        let file = "/var/lib/db/15/main/base/1/1234"
+        try root.file(file)
+        try root.file("/var/lib/db/15/main/PG_VERSION")
+        #expect(root.plan("/usr/bin/x", busy: [file]).entry("/var/lib/db")?.treatment == .finalCopy)
+        // Two packages have it: it is not one program's.
+        for name in ["db-common", "db-client"] { try root.package(name, ["/var/lib/db"]) }
+        let plan = root.plan("/usr/bin/x", busy: [file])
+        #expect(plan.entry("/var/lib/db") == nil, "the packages bring it")
+        #expect(plan.entry("/var/lib/db/15")?.kind == .tree)
+        chmod(root.path + "/var/lib/db/15", 0o1777)
+        #expect(root.plan("/usr/bin/x", busy: [file]).entry("/var/lib/db/15/main")?.kind == .tree)
+    }
+
+    @Test func sharedFoldersNeverMoveWhole() throws {
+        for folder in ["/var/log", "/tmp", "/etc", "/home/anna"] { try root.file(folder + "/others") }
+        try root.file("/etc/passwd", "anna:x:1000:1000::/home/anna:/bin/sh\n")
+        for name in ["/var/log/app.log", "/etc/app.conf", "/home/anna/notes"] { try root.file(name) }
+        let plan = root.plan(
+            "/usr/bin/x", writes: ["/var/log/app.log", "/etc/app.conf", "/home/anna/notes", "/tmp/app.1"])
+        #expect(!plan.entries.contains { $0.kind == .tree }, "\(plan.lines)")
+        #expect(plan.entry("/var/log/app.log")?.treatment == .preCopy)
+        #expect(plan.entry("/tmp/app.1")?.treatment == .leave)
+    }
+
+    @Test func linksOnTheWay() throws {
+        try root.file("/opt/app/releases/5/run.py")
+        try root.link("/opt/app/current", to: "releases/5")
+        try root.link("/opt/tool", to: "/etc/alternatives/tool")
+        try root.link("/etc/alternatives/tool", to: "/opt/app/releases/5/run.py")
+        try root.link("/srv/elsewhere", to: "/opt/nothing")
+        try root.link("/opt/round", to: "round")
+        let plan = root.plan("/opt/app/releases/5/run.py")
+        #expect(plan.entry("/opt/app")?.kind == .tree, "with the link `current`")
+        #expect(plan.entry("/opt/tool")?.target == Array("/etc/alternatives/tool".utf8))
+        #expect(plan.entry("/etc/alternatives/tool")?.kind == .link)
+        #expect(plan.entry("/srv/elsewhere") == nil && plan.entry("/opt/round") == nil)
+        let files = PlanContents(plan, root: root.path).paths().map { String(decoding: $0, as: UTF8.self) }
+        #expect(
+            files == [
+                "/etc", "/etc/alternatives", "/etc/alternatives/tool", "/opt", "/opt/app", "/opt/app/current",
+                "/opt/app/releases", "/opt/app/releases/5", "/opt/app/releases/5/run.py", "/opt/tool",
+            ])
+    }
+
+    /// A configuration that was read before anybody watched is named in the script.
+    @Test func whatTextsName() throws {
+        try root.file("/etc/shop/shop.conf", "data=/var/shop-data\nurl=http://example/etc/shop/other\n")
+        try root.file("/etc/shop/other")
+        try root.file("/var/shop-data/1")
+        try root.file("/srv/shop/shop.py", "open('/etc/shop/shop.conf'); open('/nowhere'); open('/etc/passwd')\n")
+        let plan = root.plan("/srv/shop/shop.py")
+        #expect(plan.entry("/etc/shop/shop.conf")?.ground == .likely)
+        #expect(plan.entry("/etc/shop/shop.conf")?.reason == "named in /srv/shop/shop.py")
+        #expect(plan.entry("/etc/shop/other") == nil && plan.entry("/nowhere") == nil)
+        #expect(plan.entry("/etc/passwd") == nil)
+    }
+
+    /// Where a file is a package's, the package moves; what was changed is copied beside it.
+    @Test func packagesInPlaceOfTheirFiles() throws {
+        for name in ["/usr/sbin/served", "/usr/lib/served/module.so", "/etc/served/served.conf", "/etc/served/site"] {
+            try root.file(name)
+        }
+        try root.package(
+            "served",
+            ["/etc/served", "/etc/served/served.conf", "/usr/sbin/served", "/usr/lib/served", "/usr/lib/served/module.so"],
+            configuration: ["/etc/served/served.conf"])
+        try root.file("/usr/share/unused")
+        try root.package("unused", ["/usr/share/unused"])
+        try root.file("/usr/lib/served/module.so", "patched")
+        let plan = root.plan("/usr/bin/x", reads: ["/usr/sbin/served", "/usr/lib/served/module.so"])
+        #expect(plan.packages.map(\.name) == ["python3", "served"])
+        #expect(plan.packages.last?.reason == "/usr/sbin/served was used by /usr/bin/x, and 1 more of its files")
+        #expect(
+            plan.lines == [
+                "/etc folder pre-copy implied", "/etc/served/served.conf file pre-copy likely",
+                "/etc/served/site file pre-copy likely", "/usr/lib folder pre-copy implied",
+                "/usr/lib/served/module.so file pre-copy exact",
+            ])
+    }
+
+    @Test func whatStays() throws {
+        for name in ["/srv/app/app.py", "/srv/app/app.pid", "/srv/app/data", "/srv/app/deep/x.lock", "/etc/machine-id"] {
+            try root.file(name)
+        }
+        try run(["mkfifo", root.path + "/srv/app/fifo"])
+        let plan = root.plan("/srv/app/app.py", reads: ["/etc/machine-id", "/proc/1/stat"], busy: ["/srv/app/app.pid"])
+        #expect(plan.entry("/srv/app/app.pid")?.treatment == .makeAnew)
+        #expect(plan.entry("/etc/machine-id")?.treatment == .leave)
+        #expect(plan.entry("/proc/1/stat") == nil)
+        let files = PlanContents(plan, root: root.path).paths().map { String(decoding: $0, as: UTF8.self) }
+        #expect(
+            files == ["/srv", "/srv/app", "/srv/app/app.py", "/srv/app/data", "/srv/app/deep", "/srv/app/fifo"],
+            "neither the number of a process nor a lock, whether a record has it or not")
+    }
+
+    @Test func accountsOfWhatMoves() throws {
+        try root.file("/srv/app/app.py")
+        try root.file("/srv/data/1")
+        try root.file("/etc/passwd", "root:x:0:0::/root:/bin/sh\nshop:x:990:991::/srv:/bin/false\n")
+        try root.file("/etc/group", "shop:x:991:\nmail:x:8:other,shop\n")
+        guard geteuid() == 0 else { return }
+        chown(root.path + "/srv/data/1", 990, 991)
+        let plan = root.plan("/srv/app/app.py", writes: ["/srv/data/1"])
+        #expect(plan.accounts.map { "\($0.isUser) \($0.name) \($0.number)" } == [
+            "true shop 990", "false mail 8", "false shop 991",
+        ])
+        #expect(plan.accounts[0].home == Array("/srv".utf8))
+    }
+
+    @Test func unitsTimersAndCron() throws {
+        try root.file("/srv/app/app.py")
+        try root.file("/etc/systemd/system/app@.service", "[Service]\nEnvironmentFile=-/etc/app.env\nExecStart=/srv/app/app.py\n")
+        try root.file("/etc/systemd/system/app@1.service.d/more.conf", "[Service]\nEnvironmentFile=/etc/app-\\\nmore.env\n")
+        try root.file("/etc/systemd/system/app@1.timer")
+        try root.file("/etc/app.env")
+        try root.file("/etc/cron.d/app", "# /srv/app/app.py\n0 * * * * root cd /; /srv/app/app.py >/dev/null\n")
+        try root.file("/etc/cron.d/other", "0 * * * * root /srv/app/app.python\n")
+        var host = HostPlan(id: "host")
+        var program = PlannedProgram(executable: Array("/srv/app/app.py".utf8))
+        program.workload = Array("system.slice/app@1.service".utf8)
+        host.programs = [program]
+        let plan = PlanBuilder.plan(ObservedHost(plan: host, files: []), root: root.path)
+        #expect(plan.services.map { "\($0.kind) \($0.name)" } == [
+            "unit app@1.service", "timer app@1.timer", "cron /etc/cron.d/app:2",
+        ])
+        for path in [
+            "/etc/systemd/system/app@.service", "/etc/systemd/system/app@1.service.d/more.conf", "/etc/app.env",
+            "/etc/cron.d/app",
+        ] {
+            #expect(plan.entry(path)?.ground == .likely, "\(path)")
+        }
+        #expect(plan.entry("/etc/cron.d/other") == nil)
+    }
+
+    /// Files of a host that is not here: the records alone, and it says so.
+    @Test func filesThatAreNotHere() {
+        var file = ObservedHost.File(path: Array("/srv/x".utf8))
+        file.ground = .snapshot
+        let plan = PlanBuilder.plan(ObservedHost(plan: HostPlan(id: "far"), files: [file]), root: nil)
+        #expect(plan.lines == ["/srv/x file pre-copy snapshot"])
+        #expect(plan.unknown.count == 1)
+    }
+}
