@@ -301,10 +301,12 @@ public struct PlanBuilder {
         }
     }
 
-    /// Files of settings that move.
+    /// Files of settings that move, those of folders among them.
     private var settings: [[UInt8]] {
-        entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
-            .sorted { $0.lexicographicallyPrecedes($1) }
+        let moved = entries.values.filter { $0.path.starts(with: "/etc/".utf8) }
+        var files = moved.filter { $0.kind == .file }.map(\.path)
+        for folder in moved where folder.kind == .tree { files += FolderContents.files(tree, folder.path, most: 1000) }
+        return files.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
     /// Folders below /run that belong to those whom members run as: at a boot, somebody makes them before the members start.

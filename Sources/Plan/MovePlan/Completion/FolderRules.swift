@@ -114,4 +114,22 @@ struct FolderContents {
             }
         }
     }
+
+    /// The files in a folder, links not followed.
+    static func files(_ tree: HostTree, _ folder: [UInt8], most: Int) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        var waiting = [folder]
+        while let next = waiting.popLast(), found.count < most {
+            for name in tree.names(in: next) {
+                let path = next + [UInt8(ascii: "/")] + name
+                guard let status = tree.status(path) else { continue }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: waiting.append(path)
+                case S_IFREG: found.append(path)
+                default: break
+                }
+            }
+        }
+        return found
+    }
 }

@@ -206,16 +206,6 @@ struct ImportedModules {
     }
 
     private func sources(below folder: [UInt8]) -> [[UInt8]] {
-        var found: [[UInt8]] = []
-        var waiting = [folder]
-        while let next = waiting.popLast(), found.count < Self.most {
-            for name in tree.names(in: next) {
-                let path = next + [UInt8(ascii: "/")] + name
-                guard let status = tree.status(path) else { continue }
-                if status.st_mode & S_IFMT == S_IFDIR { waiting.append(path) }
-                if name.suffix(3).elementsEqual(language.suffix.utf8) { found.append(path) }
-            }
-        }
-        return found
+        FolderContents.files(tree, folder, most: Self.most).filter { $0.suffix(3).elementsEqual(language.suffix.utf8) }
     }
 }
