@@ -76,13 +76,13 @@ import Testing
 
     /// A configuration that was read before anybody watched is named in the script.
     @Test func whatTextsName() throws {
-        try root.file("/etc/shop/shop.conf", "data=/var/shop-data\nurl=http://example/etc/shop/other\n")
+        try root.file("/etc/shop.conf", "data=/var/shop-data\nurl=http://example/etc/shop/other\n")
         try root.file("/etc/shop/other")
         try root.file("/var/shop-data/1")
-        try root.file("/srv/shop/shop.py", "open('/etc/shop/shop.conf'); open('/nowhere'); open('/etc/passwd')\n")
+        try root.file("/srv/shop/shop.py", "open('/etc/shop.conf'); open('/nowhere'); open('/etc/passwd')\n")
         let plan = root.plan("/srv/shop/shop.py")
-        #expect(plan.entry("/etc/shop/shop.conf")?.ground == .likely)
-        #expect(plan.entry("/etc/shop/shop.conf")?.reason == "named in /srv/shop/shop.py")
+        #expect(plan.entry("/etc/shop.conf")?.ground == .likely)
+        #expect(plan.entry("/etc/shop.conf")?.reason == "named in /srv/shop/shop.py")
         #expect(plan.entry("/etc/shop/other") == nil && plan.entry("/nowhere") == nil)
         #expect(plan.entry("/etc/passwd") == nil)
     }

@@ -161,7 +161,7 @@ class PerlByCron(Service):
 class Java(Service):
     name = "java"
     packages = ["openjdk-17-jre-headless"]
-    program = "java@%"
+    program = "%"
     port = 58002
 
     def make(self):

@@ -84,6 +84,8 @@ class Service:
     data = None
     # Whether nothing writes in that folder while it is tried.
     still = True
+    # Executables of this machine that ask it here, beside those that every service is asked by.
+    clients = []
     # Seconds that the copy may take until it passes.
     patience = 15
 
@@ -190,7 +192,7 @@ def holds(service, checks, scratch):
     retinue, plan, tried = str(PRODUCTS / "retinue"), str(scratch / "plan.json"), str(scratch / "tried.yaml")
     workload = service.group.folder.name
     planned = subprocess.run([retinue, "plan", service.program.replace("%", workload), "--from", scratch / "dump.ndjson",
-                              *[f"--exclude={client}" for client in CLIENTS], "--format", "json", "-o", plan],
+                              *[f"--exclude={client}" for client in CLIENTS + service.clients], "--format", "json", "-o", plan],
                              stdin=subprocess.DEVNULL, capture_output=True, text=True, env=PATH)
     for line in planned.stderr.splitlines():
         checks.say(f"      {line}")

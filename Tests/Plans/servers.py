@@ -48,6 +48,7 @@ class Unbound(Service):
     name = "unbound"
     packages = ["unbound"]
     program = "unbound@%"
+    clients = [os.path.realpath("/usr/bin/python3")]
     port = 55353
 
     def make(self):
@@ -104,6 +105,7 @@ class Exim(Service):
     name = "exim4"
     packages = ["exim4-daemon-light"]
     program = "exim4@%"
+    clients = [os.path.realpath("/usr/bin/python3")]
     port = 52525
     still = False
 
