@@ -14,8 +14,9 @@ import SystemCalls
 /// `reopen`; `ProcessorEvents` reports it.
 public struct TracepointRings: ~Copyable {
     private var rings: RingList
-    private let filter: String?
+    private var filter: String?
     private let watermark: UInt32
+    private let shape: SampleShape
     /// What rings dropped that have been replaced.
     private var lostBefore: UInt64 = 0
     /// The tracepoint's number and fields.
@@ -38,6 +39,12 @@ public struct TracepointRings: ~Copyable {
     public init(
         _ tracepoint: Tracepoint = .socketState, pages: Int? = nil, wakeupWatermark: UInt32? = nil
     ) throws(TracepointError) {
+        try self.init(tracepoint, pages: pages, wakeupWatermark: wakeupWatermark, shape: .plain)
+    }
+
+    init(
+        _ tracepoint: Tracepoint, pages: Int?, wakeupWatermark: UInt32?, shape: SampleShape
+    ) throws(TracepointError) {
         let format = try TraceFileSystem().format(of: tracepoint)
         let processors: ProcessorList
         do throws(SystemError) {
@@ -52,7 +59,7 @@ public struct TracepointRings: ~Copyable {
         func open(_ pages: Int) throws(TracepointError) -> RingList {
             size = pages
             let watermark = wakeupWatermark ?? RingSize.watermark(pages: pages)
-            return try Self.open(processors, format, pages: pages, watermark, &countsLoss)
+            return try Self.open(processors, format, shape, pages: pages, watermark, &countsLoss)
         }
         let rings = pages == nil ? try RingSize.shrinking(from: first, open) : try open(first)
         if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
@@ -64,6 +71,7 @@ public struct TracepointRings: ~Copyable {
         }
         self.rings = rings
         filter = tracepoint.filter
+        self.shape = shape
         watermark = wakeupWatermark ?? RingSize.watermark(pages: size)
         self.format = format
         self.isFiltered = isFiltered
@@ -73,10 +81,11 @@ public struct TracepointRings: ~Copyable {
 
     /// Opens a ring on each processor, the events still disabled.
     private static func open(
-        _ processors: ProcessorList, _ format: TracepointFormat, pages: Int, _ watermark: UInt32,
-        _ countsLoss: inout Bool
+        _ processors: ProcessorList, _ format: TracepointFormat, _ shape: SampleShape, pages: Int,
+        _ watermark: UInt32, _ countsLoss: inout Bool
     ) throws(TracepointError) -> RingList {
         var attributes = attributes(format.identifier, watermark)
+        shape.set(&attributes)
         if !countsLoss { attributes.read_format = 0 }
         var rings = RingList(capacity: processors.numbers.count)
         for processor in processors.numbers {
@@ -108,6 +117,7 @@ public struct TracepointRings: ~Copyable {
         processor: Int32, drainingInto buffer: inout [UInt8]
     ) throws(TracepointError) -> Reopened {
         var attributes = Self.attributes(format.identifier, watermark)
+        shape.set(&attributes)
         if !countsLoss { attributes.read_format = 0 }
         let ring = try ProcessorRing(&attributes, processor: processor, pages: pages)
         if let filter { _ = ring.filter(filter) }
@@ -135,6 +145,14 @@ public struct TracepointRings: ~Copyable {
             }
         }
         return reopened
+    }
+
+    /// Lets other events through from now on; returns whether every ring's kernel takes the expression.
+    public mutating func setFilter(_ expression: String) -> Bool {
+        filter = expression
+        var isTaken = true
+        rings.forEach { isTaken = $0.filter(expression) && isTaken }
+        return isTaken
     }
 
     /// The numbers to poll.

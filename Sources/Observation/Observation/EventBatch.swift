@@ -237,6 +237,10 @@ public struct EventBatch: Sendable {
     public var transitions: [TransitionEvent] = []
     /// Sockets that have gone.
     public var closures: [ClosureEvent] = []
+    /// Unix sockets that were connected, in any order.
+    public var connects: [LocalConnect] = []
+    /// UDP sockets that were closed, in any order.
+    public var datagramEnds: [DatagramEndEvent] = []
 
     /// Makes an empty batch.
     public init() {}
@@ -252,5 +256,7 @@ public struct EventBatch: Sendable {
         clear(&images, 1 << 10)
         clear(&transitions, 1 << 12)
         clear(&closures, 1 << 12)
+        clear(&connects, 1 << 12)
+        clear(&datagramEnds, 1 << 12)
     }
 }

@@ -336,6 +336,10 @@ extension Observer {
         }
         // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
         guard closure.transport == .tcp else {
+            if let program = sockets.takeDatagramEnd(tuple(closure)) {
+                connected(.udp, closure.local, closure.remote, program, .exact, time, network: network)
+                return
+            }
             counters.unattributedDatagrams += 1
             return
         }

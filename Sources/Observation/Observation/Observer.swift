@@ -44,6 +44,7 @@ public struct Observer: ~Copyable {
     var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
+    var connects = UnixConnects()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
@@ -88,6 +89,8 @@ public struct Observer: ~Copyable {
         public var unattributedConnections: UInt64 = 0
         /// UDP sockets whose program is not known.
         public var unattributedDatagrams: UInt64 = 0
+        /// Unix sockets that were connected, and programs that sent datagrams, whose other end is not known.
+        public var unattributedUnix: UInt64 = 0
         /// Connections and listeners that were evicted since there were too many at a time.
         public var evictedConnections: UInt64 = 0
         /// Execs without a trace of the file.
@@ -133,6 +136,7 @@ public struct Observer: ~Copyable {
         recallFormerLives()
         applyLifecycle(batch)
         attributeFiles(batch)
+        noteConnects(batch)
         followSockets(batch)
         settleForks()
         keepPendingExecs()

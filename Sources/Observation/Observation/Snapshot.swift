@@ -83,9 +83,14 @@ public struct ChannelSnapshot: Sendable {
     public var holders: [Int32]
     /// Processes at the other end; the same ones where there are no two ends.
     public var peers: [Int32]
+    /// The inode of the socket at one end, by which a connection is known again; 0 for what is none.
+    public var number: UInt32
 
     /// Makes a snapshot.
-    public init(_ mechanism: Mechanism, name: [UInt8], holders: [Int32], peers: [Int32]) {
+    public init(
+        _ mechanism: Mechanism, name: [UInt8], holders: [Int32], peers: [Int32], number: UInt32 = 0
+    ) {
+        self.number = number
         self.mechanism = mechanism
         self.name = name
         self.holders = holders
@@ -133,6 +138,8 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
+    /// Unix sockets that have a name and wait for connections or datagrams.
+    public var unixListeners: [UnixListener] = []
     /// What of it could not be read: a gap until a scan can read it again.
     public var failures: [ScanFailure] = []
     /// Whether every process was read; not where the request had a limit that was reached.

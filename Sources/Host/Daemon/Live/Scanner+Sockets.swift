@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Observation
 import Procfs
@@ -162,8 +163,32 @@ extension Scanner {
             }
             snapshot.channels.append(
                 ChannelSnapshot(
-                    .unix, name: names.name(socket.inode, socket.peer), holders: here, peers: there))
+                    .unix, name: names.name(socket.inode, socket.peer), holders: here, peers: there,
+                    number: socket.inode))
         }
+        let datagram = UInt8(SOCK_DGRAM.rawValue)
+        for socket in unix where !socket.name.isEmpty {
+            guard socket.state == .listen || socket.type == datagram, let pids = holders.sockets[socket.inode]
+            else { continue }
+            snapshot.unixListeners.append(
+                UnixListener(
+                    inode: socket.inode, isDatagram: socket.type == datagram, bound: socket.name,
+                    name: names.name(socket.inode, 0), holders: pids, changed: Self.changed(socket)))
+        }
+    }
+
+    /// When the file of a socket was made or last changed, if its name leads there.
+    private static func changed(_ socket: UnixSocket) -> UInt64 {
+        guard socket.name.first == UInt8(ascii: "/"), let file = socket.file else { return 0 }
+        var status = stat()
+        let result = (socket.name + [0]).withUnsafeBufferPointer { path in
+            path.withMemoryRebound(to: CChar.self) { lstat($0.baseAddress!, &status) }
+        }
+        let device = UInt64(file.device >> 20) << 8 | UInt64(file.device & 0xff)
+            | UInt64(file.device & 0xf_ff00) << 12
+        guard result == 0, UInt32(truncatingIfNeeded: status.st_ino) == file.inode, status.st_dev == device
+        else { return 0 }
+        return UInt64(status.st_ctim.tv_sec) * 1_000_000_000 + UInt64(status.st_ctim.tv_nsec)
     }
 
     /// Unix sockets belong to the network namespace of their maker, an accepted one to that of the client;

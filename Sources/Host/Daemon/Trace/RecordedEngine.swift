@@ -105,7 +105,7 @@ struct RecordedEngine: ~Copyable, Engine {
         }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.connects.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -182,7 +182,8 @@ struct RecordedEngine: ~Copyable, Engine {
                 }
                 snapshot = (value, purpose)
                 header.time = value.wall
-            case .snapshotProcess, .snapshotSocket, .snapshotChannel, .snapshotAddresses, .snapshotFailure:
+            case .snapshotProcess, .snapshotSocket, .snapshotChannel, .snapshotAddresses, .snapshotFailure,
+                .snapshotListener:
                 try takeFinding(frame)
             case .directoryAnswer, .directoryChain, .processAnswer, .headAnswer, .kindAnswer,
                 .addressesAnswer:
@@ -218,6 +219,8 @@ struct RecordedEngine: ~Copyable, Engine {
             let reader = reader
             reader.withRaw(frame) { decoder.addProcessEvent($0, to: &batch) }
         case .image: batch.images.append(try payload.image())
+        case .localConnect: batch.connects.append(try payload.localConnect())
+        case .datagramEnd: batch.datagramEnds.append(try payload.datagramEnd())
         case .tracepoint:
             guard let layout else { return }
             let before = batch.transitions.count
@@ -254,6 +257,7 @@ struct RecordedEngine: ~Copyable, Engine {
         case .snapshotProcess: snapshot?.value.processes.append(try payload.processSnapshot())
         case .snapshotSocket: snapshot?.value.sockets.append(try payload.socketSnapshot())
         case .snapshotChannel: snapshot?.value.channels.append(try payload.channelSnapshot())
+        case .snapshotListener: snapshot?.value.unixListeners.append(try payload.unixListener())
         case .snapshotAddresses: snapshot?.value.addresses = try payload.addresses()
         default: snapshot?.value.failures.append(ScanFailure(try payload.text(), try payload.integer()))
         }
