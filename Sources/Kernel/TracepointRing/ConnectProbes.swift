@@ -21,7 +21,6 @@ public struct DatagramEnd: Equatable, Sendable {
 /// The arguments have the name as the kernel took it, so nothing is left to guess. A connect counts when it returned 0.
 public struct ConnectProbes: ~Copyable {
     private enum Kind: Int, CaseIterable {
-        // Returns are drained before the calls, so that the call of each that was drained has been drained too.
         case connected, joined, connect, join, send, closed
 
         var name: String {
@@ -94,6 +93,9 @@ public struct ConnectProbes: ~Copyable {
     private let rings: RingList
     /// Calls that have not returned yet, by thread.
     private var calls: [Int32: UnixConnect] = [:]
+    /// What is younger than the drain that met it: rings are drained one after another, so the return of a call may be
+    /// missing while the same thread's next call is there.
+    private var held: [Event] = []
     private var probes: KernelProbes
     private var buffer: [UInt8] = []
     private var lost: UInt64 = 0
@@ -150,7 +152,9 @@ public struct ConnectProbes: ~Copyable {
     public mutating func drain(
         _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
     ) -> DataReadyEvents.Counts {
-        var events: [Event] = []
+        var events = held
+        let already = UInt64(held.count)
+        let cutoff = Clock.monotonic()
         var counts = DataReadyEvents.Counts()
         var dropped: UInt64 = 0
         for ring in rings.all {
@@ -160,11 +164,12 @@ public struct ConnectProbes: ~Copyable {
             guard !buffer.isEmpty else { continue }
             try? Self.read(buffer.span.bytes, ring, &events)
         }
-        counts.events = UInt64(events.count)
+        counts.events = UInt64(events.count) - already
         counts.lost = dropped > lost ? dropped - lost : 0
         lost = max(lost, dropped)
         events.sort { $0.time < $1.time }
-        for event in events { take(event, connected, ended) }
+        held = events.filter { $0.time > cutoff }
+        for event in events where event.time <= cutoff { take(event, connected, ended) }
         return counts
     }
 

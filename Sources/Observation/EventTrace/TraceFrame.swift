@@ -49,6 +49,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case snapshotFailure = 26
     /// A Unix socket of the scan that has a name.
     case snapshotListener = 27
+    /// A connection of the scan whose destination is translated.
+    case snapshotTranslation = 28
     /// A gap that is over (recordings of earlier versions).
     case loss = 30
     /// A dump was made: everything before it is in it.

@@ -65,6 +65,7 @@ extension Observer {
         guard room > 0 else { return false }
         if intake.snapshot.channels.isEmpty { resolveConnects(intake.snapshot) }
         countUnknownConnects(intake.snapshot)
+        takeTranslations(intake.snapshot)
         sockets.found.removeAll()
         sockets.scanEnds()
         // What the scan did not say, nothing will say before these end.

@@ -45,6 +45,8 @@ public struct Observer: ~Copyable {
     var work = BatchWork()
     var sockets = SocketTable()
     var connects = UnixConnects()
+    /// Connections with a translated destination that the last scan found.
+    var translated: Set<TranslatedConnection> = []
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
@@ -91,6 +93,10 @@ public struct Observer: ~Copyable {
         public var unattributedDatagrams: UInt64 = 0
         /// Unix sockets that were connected, and programs that sent datagrams, whose other end is not known.
         public var unattributedUnix: UInt64 = 0
+        /// Connections with a translated destination of which nobody is known who answers.
+        public var untranslated: UInt64 = 0
+        /// Network namespaces of which the last scan could not read connection tracking, though it is in use there.
+        public var untranslatedNetworks: UInt64 = 0
         /// Connections and listeners that were evicted since there were too many at a time.
         public var evictedConnections: UInt64 = 0
         /// Execs without a trace of the file.

@@ -210,6 +210,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                     ("unattributed", counters.unattributedConnections + counters.unattributedDatagrams),
                     ("unattributed_udp", counters.unattributedDatagrams),
                     ("unattributed_unix", counters.unattributedUnix),
+                    ("translations_unknown", counters.untranslated),
+                    ("translations_unread", counters.untranslatedNetworks),
                     ("evicted", counters.evictedConnections),
                 ]
             default: break

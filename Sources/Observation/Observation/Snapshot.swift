@@ -98,6 +98,31 @@ public struct ChannelSnapshot: Sendable {
     }
 }
 
+/// A connection whose destination the kernel translates, as a scan of connection tracking finds it.
+public struct TranslatedConnection: Hashable, Sendable {
+    /// Its protocol.
+    public var transport: Transport
+    /// Who asked.
+    public var client: Endpoint
+    /// What was asked for.
+    public var asked: Endpoint
+    /// Who answers.
+    public var server: Endpoint
+    /// Whom the one that answers sees as the one that asked.
+    public var seen: Endpoint
+
+    /// Makes one.
+    public init(
+        _ transport: Transport, client: Endpoint, asked: Endpoint, server: Endpoint, seen: Endpoint
+    ) {
+        self.transport = transport
+        self.client = client
+        self.asked = asked
+        self.server = server
+        self.seen = seen
+    }
+}
+
 /// A part of a scan that failed: what it would have found is missing from the snapshot.
 public struct ScanFailure: Equatable, Sendable {
     /// What could not be read, in a few words, such as `UDP sockets`.
@@ -138,6 +163,10 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
+    /// Network namespaces of which connection tracking could not be asked, though it is in use there.
+    public var untranslatedNetworks: UInt64 = 0
+    /// Connections whose destination is translated.
+    public var translations: [TranslatedConnection] = []
     /// Unix sockets that have a name and wait for connections or datagrams.
     public var unixListeners: [UnixListener] = []
     /// What of it could not be read: a gap until a scan can read it again.

@@ -28,6 +28,7 @@ extension Scanner {
             snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
         addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
+        addTranslations(&snapshot) { () throws(SystemError) in try network.translatedFlows() }
         if network.inode == nil {
             addOtherNetworks(&snapshot, holders, &unix)
         } else {
@@ -60,10 +61,25 @@ extension Scanner {
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
                 addRaw(of: pid, inode, &snapshot, holders)
+                addTranslations(&snapshot) { () throws(SystemError) in try namespace.translatedFlows() }
                 snapshot.networks.append(inode)
                 for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
             } catch { continue }
         }
+    }
+
+    /// Adds the connections whose destination a namespace translates.
+    private func addTranslations(
+        _ snapshot: inout HostSnapshot, _ flows: () throws(SystemError) -> [TranslatedFlow]
+    ) {
+        do throws(SystemError) {
+            for flow in try flows() {
+                snapshot.translations.append(
+                    TranslatedConnection(
+                        flow.transport == 6 ? .tcp : .udp, client: Endpoint(flow.client),
+                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen)))
+            }
+        } catch { snapshot.untranslatedNetworks += 1 }
     }
 
     /// The namespace of a process, if the process is still in it.

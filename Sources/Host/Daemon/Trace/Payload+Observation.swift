@@ -136,6 +136,14 @@ extension PayloadWriter {
         put(listener.changed)
     }
 
+    mutating func put(_ flow: TranslatedConnection) {
+        put(flow.transport.rawValue)
+        put(flow.client)
+        put(flow.asked)
+        put(flow.server)
+        put(flow.seen)
+    }
+
     mutating func put(_ connect: LocalConnect) {
         put(connect.time)
         put(connect.pid)
@@ -291,6 +299,12 @@ extension PayloadReader {
         UnixListener(
             inode: try integer(), isDatagram: try bool(), bound: try string(), name: try string(),
             holders: try pids(), changed: try integer())
+    }
+
+    mutating func translation() throws(TraceError) -> TranslatedConnection {
+        TranslatedConnection(
+            Transport(rawValue: try integer()) ?? .tcp, client: try endpoint(), asked: try endpoint(),
+            server: try endpoint(), seen: try endpoint())
     }
 
     mutating func localConnect() throws(TraceError) -> LocalConnect {

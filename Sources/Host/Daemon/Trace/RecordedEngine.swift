@@ -105,7 +105,8 @@ struct RecordedEngine: ~Copyable, Engine {
         }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.connects.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.connects.isEmpty
+            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -183,7 +184,7 @@ struct RecordedEngine: ~Copyable, Engine {
                 snapshot = (value, purpose)
                 header.time = value.wall
             case .snapshotProcess, .snapshotSocket, .snapshotChannel, .snapshotAddresses, .snapshotFailure,
-                .snapshotListener:
+                .snapshotListener, .snapshotTranslation:
                 try takeFinding(frame)
             case .directoryAnswer, .directoryChain, .processAnswer, .headAnswer, .kindAnswer,
                 .addressesAnswer:
@@ -258,6 +259,7 @@ struct RecordedEngine: ~Copyable, Engine {
         case .snapshotSocket: snapshot?.value.sockets.append(try payload.socketSnapshot())
         case .snapshotChannel: snapshot?.value.channels.append(try payload.channelSnapshot())
         case .snapshotListener: snapshot?.value.unixListeners.append(try payload.unixListener())
+        case .snapshotTranslation: snapshot?.value.translations.append(try payload.translation())
         case .snapshotAddresses: snapshot?.value.addresses = try payload.addresses()
         default: snapshot?.value.failures.append(ScanFailure(try payload.text(), try payload.integer()))
         }

@@ -163,6 +163,7 @@ final class TraceRecorder {
         for socket in snapshot.sockets { add(.snapshotSocket) { $0.put(socket) } }
         for channel in snapshot.channels { add(.snapshotChannel) { $0.put(channel) } }
         for listener in snapshot.unixListeners { add(.snapshotListener) { $0.put(listener) } }
+        for flow in snapshot.translations { add(.snapshotTranslation) { $0.put(flow) } }
         for failure in snapshot.failures {
             add(.snapshotFailure) { payload in
                 payload.put(failure.what)
