@@ -57,7 +57,8 @@ public enum DaemonMain {
         let host = Host.read(options, network, cgroup)
         let scope = Scope(network: network.inode, workload: cgroup.map { Array($0.workload.utf8) })
         let sources = EventSources(
-            try LiveKernel(configuration, network), TracepointSource.open(isWanted: configuration.tracepoints),
+            try LiveKernel(configuration, network),
+            TracepointSource.open(isWanted: configuration.tracepoints),
             LocalConnects(isWanted: configuration.tracepoints)
         )
         let folder = try StateFolder(options.stateFolder)

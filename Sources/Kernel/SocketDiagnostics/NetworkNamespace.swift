@@ -66,7 +66,9 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         var flows: [TranslatedFlow] = []
         var failure: SystemError?
         try run {
-            do throws(SystemError) { flows = try ConnectionTracking.translatedFlows() } catch { failure = error }
+            do throws(SystemError) { flows = try ConnectionTracking.translatedFlows() } catch {
+                failure = error
+            }
         }
         if let failure { throw failure }
         return flows

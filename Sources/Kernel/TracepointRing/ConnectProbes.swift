@@ -69,6 +69,8 @@ public struct ConnectProbes: ~Copyable {
     private final class Ring {
         let kind: Kind
         var rings: TracepointRings
+        /// Events dropped so far.
+        var lost: UInt64 = 0
         init(_ kind: Kind, _ rings: consuming TracepointRings) {
             self.kind = kind
             self.rings = rings
@@ -98,7 +100,6 @@ public struct ConnectProbes: ~Copyable {
     private var held: [Event] = []
     private var probes: KernelProbes
     private var buffer: [UInt8] = []
-    private var lost: UInt64 = 0
 
     /// Pages of each ring: about a thousand events.
     private static let pages = 32
@@ -156,24 +157,25 @@ public struct ConnectProbes: ~Copyable {
         let already = UInt64(held.count)
         let cutoff = Clock.monotonic()
         var counts = DataReadyEvents.Counts()
-        var dropped: UInt64 = 0
         for ring in rings.all {
             buffer.removeAll(keepingCapacity: true)
             ring.rings.drain(appendingTo: &buffer)
-            dropped += ((try? ring.rings.lost()) ?? nil) ?? 0
             guard !buffer.isEmpty else { continue }
+            let count = ((try? ring.rings.lost()) ?? nil) ?? 0
+            counts.lost += count > ring.lost ? count - ring.lost : 0
+            ring.lost = max(count, ring.lost)
             try? Self.read(buffer.span.bytes, ring, &events)
         }
         counts.events = UInt64(events.count) - already
-        counts.lost = dropped > lost ? dropped - lost : 0
-        lost = max(lost, dropped)
         events.sort { $0.time < $1.time }
         held = events.filter { $0.time > cutoff }
         for event in events where event.time <= cutoff { take(event, connected, ended) }
         return counts
     }
 
-    private mutating func take(_ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void) {
+    private mutating func take(
+        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
+    ) {
         switch event.kind {
         case .connect, .join:
             if calls.count >= Self.mostCalls { calls.removeAll() }

@@ -67,11 +67,11 @@ public struct DataReadyRings: ~Copyable {
                     body(connect)
                 }) ?? counts
             buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 20)
+            let dropped = ((try? rings.lost()) ?? nil) ?? 0
+            counts.lost = dropped > lost ? dropped - lost : 0
+            lost = max(lost, dropped)
         }
         self.listeners = listeners
-        let dropped = ((try? rings.lost()) ?? nil) ?? 0
-        counts.lost = dropped > lost ? dropped - lost : 0
-        lost = max(lost, dropped)
         let isChanged = pace(counts, now)
         return (counts, isChanged)
     }

@@ -67,7 +67,9 @@ extension PerfRecords {
     /// that is 0, the registers; u64 size and the stack, then u64 how much of it is real.
     private static func extended(_ bytes: RawSpan, _ body: Range<Int>) throws(WireError) -> ExtendedSample {
         var at = body.lowerBound
-        func room(_ count: Int) throws(WireError) { guard count >= 0, count <= body.upperBound - at else { throw .truncated(offset: at) } }
+        func room(_ count: Int) throws(WireError) {
+            guard count >= 0, count <= body.upperBound - at else { throw .truncated(offset: at) }
+        }
         try room(24)
         let process: Int32 = try bytes.integer(at: at)
         let time: UInt64 = try bytes.integer(at: at + 8)

@@ -65,7 +65,9 @@ public struct DataReadyEvents: Sendable {
 
     /// What each event carries besides.
     static var sample: SampleShape {
-        SampleShape(frames: frames, userRegisters: UserRegisters.mask, userStack: UserRegisters.mask == 0 ? 0 : stackSize)
+        SampleShape(
+            frames: frames, userRegisters: UserRegisters.mask,
+            userStack: UserRegisters.mask == 0 ? 0 : stackSize)
     }
 
     /// The tracepoint.
@@ -81,9 +83,17 @@ public struct DataReadyEvents: Sendable {
         do { symbols = try KernelSymbols(["unix_stream_connect", "unix_dgram_sendmsg"]) } catch {
             throw .system(error)
         }
-        guard let connect = symbols["unix_stream_connect"], let datagram = symbols["unix_dgram_sendmsg"] else {
+        guard let connect = symbols["unix_stream_connect"], let datagram = symbols["unix_dgram_sendmsg"]
+        else {
             throw .noSymbols
         }
+        self.connect = connect
+        self.datagram = datagram
+    }
+
+    init(identifier: UInt16, socket: Int, connect: Range<UInt64>, datagram: Range<UInt64>) {
+        self.identifier = identifier
+        self.socket = socket
         self.connect = connect
         self.datagram = datagram
     }

@@ -12,7 +12,8 @@ extension Observer {
                 UnixConnects.Pending(
                     program: image.program, evidence: image.evidence,
                     isNear: place != 0 && (ownNetwork == 0 || place == ownNetwork),
-                    pid: connect.pid, call: connect.call, socket: connect.socket, name: connect.name, count: 1,
+                    pid: connect.pid, call: connect.call, socket: connect.socket, name: connect.name,
+                    count: 1,
                     first: connect.time, begun: time, last: time))
             if !isKept { counters.unattributedUnix += 1 }
         }
@@ -37,7 +38,9 @@ extension Observer {
         // Names teach where listeners lie; then connects without a name are known by that.
         for one in taken where one.socket != 0 && one.name != nil {
             let found = candidates(one, before, now)
-            if found.count == 1, found[0].isCertain, one.isNear { connects.places[one.socket] = found[0].listener.inode }
+            if found.count == 1, found[0].isCertain, one.isNear {
+                connects.places[one.socket] = found[0].listener.inode
+            }
         }
         for one in taken { resolve(one, before, now) }
         connects.listeners = now
@@ -123,9 +126,13 @@ extension Observer {
 
     /// Counts the connects whose other end neither their name nor the scan has told.
     mutating func countUnknownConnects(_ snapshot: HostSnapshot) {
-        guard snapshot.isComplete, snapshot.failures.isEmpty else { return }
+        let met = Set(snapshot.channels.lazy.filter { $0.mechanism == .unix }.map(\.number))
+        guard snapshot.isComplete, snapshot.failures.isEmpty else {
+            connects.met.formUnion(met)
+            return
+        }
         counters.unattributedUnix += connects.unknown.values.reduce(0, +)
         connects.unknown.removeAll()
-        connects.met = Set(snapshot.channels.lazy.filter { $0.mechanism == .unix }.map(\.number))
+        connects.met = met
     }
 }

@@ -81,7 +81,8 @@ struct UnixConnects {
         pending.removeAll { $0.first <= time }
         positions.removeAll()
         for (position, one) in pending.enumerated() {
-            positions[Key(pid: one.pid, program: one.program, call: one.call, socket: one.socket, name: one.name)] =
+            positions[
+                Key(pid: one.pid, program: one.program, call: one.call, socket: one.socket, name: one.name)] =
                 position
         }
         return taken

@@ -28,10 +28,14 @@ extension KernelTests {
                         ]))
                 try run(pair.command(0, [client, "run", "8080", "3", pair.addresses[0]]))
                 // Somebody has to be there for the namespace to be scanned.
-                let keeper = try Child(pair.command(0, ["sleep", "1000"]))
+                let keeper = try Child(pair.command(0, ["sh", "-c", "echo up; exec sleep 1000"]))
+                _ = try keeper.firstLine()
                 let dump = try daemon.dump()
-                let connects = dump.dependencies.relation("connect").filter { $0.program.executable == client }
-                #expect(connects.allSatisfy { $0.remote == Dump.Address(address: pair.addresses[0], port: 8080) })
+                let connects = dump.dependencies.relation("connect").filter {
+                    $0.program.executable == client
+                }
+                #expect(
+                    connects.allSatisfy { $0.remote == Dump.Address(address: pair.addresses[0], port: 8080) })
                 #expect(connects.contains { $0.peer?.executable == server }, "\(connects)")
                 // Nobody else is named.
                 #expect(Set(connects.compactMap { $0.peer?.executable }) == [server])

@@ -49,7 +49,8 @@ extension KernelTests {
                 #expect(try holder.firstLine() == "held")
                 let dump = try daemon.dump()
                 let found = stage.found(dump)
-                #expect(found == (Stage.readsEachName(dump) ? 100 : 1))
+                // A scan may have met others of them in passing.
+                #expect(Stage.readsEachName(dump) ? found == 100 : found >= 1)
                 #expect(found + stage.counted(dump) - before >= 100)
                 // Other programs of the machine may be counted too, but not many in this moment.
                 #expect(found + stage.counted(dump) - before < 150)
@@ -98,7 +99,10 @@ extension KernelTests {
                 let dump = try daemon.dump()
                 #expect(stage.found(dump) == Self.times + 1)
                 #expect(stage.evidence(dump) == ["exact"])
-                #expect(dump.gaps.contains { $0.source == "unix" && $0.cause == "too many messages: known listeners alone" })
+                #expect(
+                    dump.gaps.contains {
+                        $0.source == "unix" && $0.cause == "too many messages: known listeners alone"
+                    })
                 try daemon.stop()
                 server.kill()
             }
@@ -181,7 +185,8 @@ private struct Stage {
     /// Links of the two programs, as the dump has them.
     func links(_ dump: Dump) -> [String] {
         dump.dependencies.relation("ipc").filter {
-            $0.mechanism == "unix" && [server, client].contains($0.program.script)
+            // Socket pairs are inherited from whoever runs the tests.
+            $0.mechanism == "unix" && [server, client].contains($0.program.script) && $0.name != "socketpair"
         }.map {
             "\($0.program.script ?? "") \($0.name ?? "") \($0.peer?.script ?? "-") \($0.count) \($0.evidence)"
         }.sorted()

@@ -62,7 +62,11 @@ final class LocalConnects {
         var ends: [DatagramEnd] = []
         var counts = DataReadyEvents.Counts()
         if probes != nil {
-            counts = probes!.drain { connects.append($0) } _: { ends.append($0) }
+            counts = probes!.drain {
+                connects.append($0)
+            } _: {
+                ends.append($0)
+            }
         } else if rings != nil {
             let (read, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
             counts = read
@@ -91,7 +95,8 @@ final class LocalConnects {
         guard narrowSince != 0 else { return [] }
         return [
             BlindSpot(
-                source: SourceName.local, cause: "too many messages: known listeners alone", since: narrowSince)
+                source: SourceName.local, cause: "too many messages: known listeners alone",
+                since: narrowSince)
         ]
     }
 

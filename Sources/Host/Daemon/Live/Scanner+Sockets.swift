@@ -77,7 +77,8 @@ extension Scanner {
                 snapshot.translations.append(
                     TranslatedConnection(
                         flow.transport == 6 ? .tcp : .udp, client: Endpoint(flow.client),
-                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen)))
+                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen))
+                )
             }
         } catch { snapshot.untranslatedNetworks += 1 }
     }
@@ -200,7 +201,8 @@ extension Scanner {
         let result = (socket.name + [0]).withUnsafeBufferPointer { path in
             path.withMemoryRebound(to: CChar.self) { lstat($0.baseAddress!, &status) }
         }
-        let device = UInt64(file.device >> 20) << 8 | UInt64(file.device & 0xff)
+        let device =
+            UInt64(file.device >> 20) << 8 | UInt64(file.device & 0xff)
             | UInt64(file.device & 0xf_ff00) << 12
         guard result == 0, UInt32(truncatingIfNeeded: status.st_ino) == file.inode, status.st_dev == device
         else { return 0 }
