@@ -47,7 +47,7 @@ struct FilesystemWatch: ~Copyable {
         self.queueLimit = limit
         unlimitedQueue = queueLimit == nil
         self.descriptorTypes = descriptorTypes
-        reportsLayersOfOverlays = KernelRelease.running >= KernelRelease(6, 5)
+        reportsLayersOfOverlays = KernelRelease.reportsLayersOfOverlays
         mark(mounts)
     }
 

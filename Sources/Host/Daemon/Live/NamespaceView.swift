@@ -1,4 +1,5 @@
 import Procfs
+import SystemCalls
 
 /// Another mount namespace as its mount table shows it: under which paths of this namespace its files may lie.
 struct NamespaceView: Sendable {
@@ -6,28 +7,33 @@ struct NamespaceView: Sendable {
     private let mounts: [Int: Mount]
     /// The mounts of this namespace by the device of their filesystem.
     private let host: [[UInt8]: [Mount]]
+    /// Whether a file of an overlay is named where it lies on its layers, as the kernel reports it, or as the overlay shows
+    /// it.
+    private let namesLayers: Bool
     /// Layers of an overlay that are asked for, one after the other; an image seldom has forty.
     private static let mostLayers = 500
 
-    init(_ mounts: [Mount], host: [Mount]) {
+    init(_ mounts: [Mount], host: [Mount], namesLayers: Bool = KernelRelease.reportsLayersOfOverlays) {
+        self.namesLayers = namesLayers
         table = MountTable(mounts)
         self.mounts = Dictionary(mounts.map { ($0.id, $0) }) { first, _ in first }
         self.host = Dictionary(grouping: host, by: \.device)
     }
 
     /// Paths of this namespace that may lead to the file, the likeliest first: through each mount that shows the
-    /// same filesystem here, and for an overlay that none does through its layers, from the top.
+    /// same filesystem here, and for an overlay through its layers, from the top. A kernel that reports the files of
+    /// overlays on their layers (6.5) has the layers first, whoever shows the overlay: a program is the same whether it
+    /// was met by its exec or by a scan.
     func candidates(for path: [UInt8]) -> [[UInt8]] {
         guard let place = table.place(of: path), let mount = mounts[place.mount] else { return [] }
         let rest = place.point == 1 ? path[...] : path[place.point...]
         let inner = Self.join(mount.root, rest)
-        var found = (host[mount.device] ?? []).compactMap { here in
+        let through = (host[mount.device] ?? []).compactMap { here in
             Self.below(inner, here.root).map { Self.join(here.point, $0) }
         }
-        if found.isEmpty, mount.type.elementsEqual("overlay".utf8) {
-            found = Self.layers(mount.superOptions).prefix(Self.mostLayers).map { Self.join($0, inner[...]) }
-        }
-        return found
+        guard mount.type.elementsEqual("overlay".utf8), namesLayers || through.isEmpty else { return through }
+        let layers = Self.layers(mount.superOptions).prefix(Self.mostLayers)
+        return layers.map { Self.join($0, inner[...]) } + through
     }
 
     /// The path of this namespace through a mount of the same filesystem, without asking anybody whether it leads there.
