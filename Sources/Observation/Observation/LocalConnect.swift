@@ -68,6 +68,8 @@ public struct UnixListener: Sendable {
     /// When the file that it is bound to was made or last changed, nanoseconds since 1970; 0 where that is not known, or the
     /// name leads to another file.
     public var changed: UInt64
+    /// Whether all are known that hold it.
+    var isWhole = true
 
     /// Makes one.
     public init(

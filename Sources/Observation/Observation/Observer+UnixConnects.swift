@@ -25,13 +25,27 @@ extension Observer {
         }
     }
 
+    /// Whether a scan has read the socket tables.
+    private static func hasSockets(_ snapshot: HostSnapshot) -> Bool {
+        snapshot.failures.allSatisfy { $0.source != SourceName.sockets }
+    }
+
     /// Gives the connects that a scan knows the other end of their records, before its own findings, which count what has
     /// no record yet.
     mutating func resolveConnects(_ snapshot: HostSnapshot) {
         // Without all of them, the one that is missing may be the one that was meant.
-        guard snapshot.isComplete, snapshot.failures.isEmpty, !snapshot.unixListeners.isEmpty else { return }
+        guard Self.hasSockets(snapshot) else { return }
         let before = connects.listeners
-        let now = Dictionary(snapshot.unixListeners.map { ($0.inode, $0) }) { first, _ in first }
+        var now: [UInt32: UnixListener] = [:]
+        for var listener in snapshot.unixListeners {
+            if !snapshot.isComplete {
+                // Who was not read holds what it held.
+                let known = before[listener.inode]?.holders ?? []
+                listener.holders += known.filter { !listener.holders.contains($0) }
+                listener.isWhole = before[listener.inode]?.isWhole ?? false
+            }
+            now[listener.inode] = listener
+        }
         connects.places = connects.places.filter { now[$0.value] != nil }
         let read = max(snapshot.monotonic, snapshot.socketsRead)
         let taken = connects.take(before: read)
@@ -49,7 +63,7 @@ extension Observer {
 
     private struct Candidate {
         var listener: UnixListener
-        /// Whether it was there before the connect and is still there.
+        /// Whether it was there before the connect and is still there, and all are known that hold it.
         var isCertain: Bool
     }
 
@@ -59,7 +73,10 @@ extension Observer {
         if one.name == nil {
             guard let inode = connects.places[one.socket], let listener = now[inode] else { return [] }
             let isOlder = listener.changed != 0 && listener.changed + UnixConnects.tick < one.begun
-            return [Candidate(listener: listener, isCertain: isOlder || before[inode] != nil)]
+            return [
+                Candidate(
+                    listener: listener, isCertain: listener.isWhole && (isOlder || before[inode] != nil))
+            ]
         }
         let name = one.name!
         func fits(_ listener: UnixListener) -> Bool {
@@ -68,7 +85,8 @@ extension Observer {
         // A socket is as old as the file that its bind made: it was there if the file was.
         var found = now.values.filter(fits).map { listener in
             let isOlder = listener.changed != 0 && listener.changed + UnixConnects.tick < one.begun
-            return Candidate(listener: listener, isCertain: isOlder || before[listener.inode] != nil)
+            return Candidate(
+                listener: listener, isCertain: listener.isWhole && (isOlder || before[listener.inode] != nil))
         }
         // One that has gone since may have been meant.
         found += before.values.filter { now[$0.inode] == nil && fits($0) }.map {
@@ -127,12 +145,9 @@ extension Observer {
     /// Counts the connects whose other end neither their name nor the scan has told.
     mutating func countUnknownConnects(_ snapshot: HostSnapshot) {
         let met = Set(snapshot.channels.lazy.filter { $0.mechanism == .unix }.map(\.number))
-        guard snapshot.isComplete, snapshot.failures.isEmpty else {
-            connects.met.formUnion(met)
-            return
-        }
+        guard Self.hasSockets(snapshot) else { return }
         counters.unattributedUnix += connects.unknown.values.reduce(0, +)
         connects.unknown.removeAll()
-        connects.met = met
+        connects.met = snapshot.isComplete ? met : connects.met.union(met)
     }
 }

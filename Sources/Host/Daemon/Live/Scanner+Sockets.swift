@@ -185,12 +185,12 @@ extension Scanner {
         }
         let datagram = UInt8(SOCK_DGRAM.rawValue)
         for socket in unix where !socket.name.isEmpty {
-            guard socket.state == .listen || socket.type == datagram, let pids = holders.sockets[socket.inode]
-            else { continue }
+            guard socket.state == .listen || socket.type == datagram else { continue }
             snapshot.unixListeners.append(
                 UnixListener(
                     inode: socket.inode, isDatagram: socket.type == datagram, bound: socket.name,
-                    name: names.name(socket.inode, 0), holders: pids, changed: Self.changed(socket)))
+                    name: names.name(socket.inode, 0), holders: holders.sockets[socket.inode] ?? [],
+                    changed: Self.changed(socket)))
         }
     }
 
