@@ -135,6 +135,20 @@ import Testing
         #expect(scene.observer.counters.unattributedUnix == 2)
     }
 
+    /// A packet of a connection whose connect has its record adds nothing to it.
+    @Test func aPacketIsNoConnect() {
+        var scene = scene()
+        let listeners = [listener(1, "/run/s", Self.server)]
+        look(&scene, at: 1000, listeners)
+        connect(&scene, at: 2000, "/run/s")
+        connect(&scene, at: 2100, nil, socket: 5, call: .datagram)
+        let channel = ChannelSnapshot(
+            .unix, name: Array("/run/s".utf8), holders: [Self.client], peers: [Self.server], number: 12)
+        look(&scene, at: 3000, listeners, channels: [channel])
+        #expect(links(scene).contains("/usr/bin/client /usr/bin/server 1 exact"))
+        #expect(scene.observer.counters.unattributedUnix == 0)
+    }
+
     /// A scan that has not read every process knows the holders from the one before; one that could not read the sockets
     /// decides nothing; the daemon's own are no dependency.
     @Test func partOfAScan() {

@@ -1,4 +1,4 @@
-// What a Unix connect and a Unix message cost: medians of rounds, microseconds.
+// What a Unix connect and a Unix message cost, microseconds.
 // sockets SERVER-PATH CONNECTS MESSAGES
 #include <stdio.h>
 #include <stdlib.h>

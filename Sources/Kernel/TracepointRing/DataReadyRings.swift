@@ -83,7 +83,12 @@ public struct DataReadyRings: ~Copyable {
         room = min(room + passed * Self.mostInSecond, Self.mostAtOnce) - Double(counts.events + counts.lost)
         if let retry = retryTime {
             guard now >= retry else { return false }
-            _ = rings.setFilter(DataReadyEvents.tracepoint.filter!)
+            // Without memory for new rings it is tried again later.
+            guard (try? rings.setFilter(DataReadyEvents.tracepoint.filter!, drainingInto: &buffer)) != nil
+            else {
+                retryTime = now &+ pause
+                return false
+            }
             retryTime = nil
             room = Self.mostAtOnce
             return true
@@ -95,7 +100,7 @@ public struct DataReadyRings: ~Copyable {
         pause = min(max(pause * 2, Self.shortestPause), Self.longestPause)
         retryTime = now &+ pause
         keepRecent()
-        _ = rings.setFilter(Self.filter(listeners.keys.sorted()))
+        try? rings.setFilter(Self.filter(listeners.keys.sorted()), drainingInto: &buffer)
         return true
     }
 

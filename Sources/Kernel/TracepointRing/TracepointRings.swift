@@ -147,12 +147,16 @@ public struct TracepointRings: ~Copyable {
         return reopened
     }
 
-    /// Lets other events through from now on; returns whether every ring's kernel takes the expression.
-    public mutating func setFilter(_ expression: String) -> Bool {
+    /// Lets other events through from now on, by new rings: an event's filter can be set once. The numbers to poll are
+    /// others then, and nothing is let through for the microseconds in between.
+    ///
+    /// - Parameter buffer: what the old rings still hold is put behind what this holds.
+    public mutating func setFilter(
+        _ expression: String, drainingInto buffer: inout [UInt8]
+    ) throws(TracepointError) {
         filter = expression
-        var isTaken = true
-        rings.forEach { isTaken = $0.filter(expression) && isTaken }
-        return isTaken
+        rings.forEach { $0.disable() }
+        _ = try reopenAll(drainingInto: &buffer)
     }
 
     /// The numbers to poll.

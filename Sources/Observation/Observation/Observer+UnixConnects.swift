@@ -113,7 +113,11 @@ extension Observer {
             }
         }
         guard !servers.isEmpty else {
-            connects.unknown[one.program, default: 0] += one.count
+            if one.call == .connect {
+                connects.unknown[one.program, default: .init()].connects += one.count
+            } else {
+                connects.unknown[one.program, default: .init()].datagrams += one.count
+            }
             return
         }
         let isCertain =
@@ -130,14 +134,22 @@ extension Observer {
     }
 
     /// Takes one of the connects without a known end for a connection that a scan has found; returns whether there was one.
+    ///
+    /// A sequenced packet counts as a datagram: then the connection is found, and is none that has no record yet.
     mutating func meetConnection(_ channel: ChannelSnapshot) -> Bool {
         guard channel.mechanism == .unix, channel.number != 0, !connects.met.contains(channel.number) else {
             return false
         }
         for program in programs(of: channel.holders) + programs(of: channel.peers) {
-            guard let left = connects.unknown[program], left > 0 else { continue }
-            connects.unknown[program] = left - 1
-            return true
+            guard let left = connects.unknown[program] else { continue }
+            if left.connects > 0 {
+                connects.unknown[program]?.connects -= 1
+                return true
+            }
+            if left.datagrams > 0 {
+                connects.unknown[program]?.datagrams -= 1
+                return false
+            }
         }
         return false
     }
@@ -146,7 +158,7 @@ extension Observer {
     mutating func countUnknownConnects(_ snapshot: HostSnapshot) {
         let met = Set(snapshot.channels.lazy.filter { $0.mechanism == .unix }.map(\.number))
         guard Self.hasSockets(snapshot) else { return }
-        counters.unattributedUnix += connects.unknown.values.reduce(0, +)
+        counters.unattributedUnix += connects.unknown.values.reduce(0) { $0 + $1.connects + $1.datagrams }
         connects.unknown.removeAll()
         connects.met = snapshot.isComplete ? met : connects.met.union(met)
     }

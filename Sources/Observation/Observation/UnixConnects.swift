@@ -22,6 +22,11 @@ struct UnixConnects {
         var last: UInt64
     }
 
+    struct Unknown {
+        var connects: UInt64 = 0
+        var datagrams: UInt64 = 0
+    }
+
     private struct Key: Hashable {
         var pid: Int32
         var program: ProgramID
@@ -40,8 +45,8 @@ struct UnixConnects {
     var places: [UInt64: UInt32] = [:]
     /// Connections that the last scan found, by the socket that made them.
     var met: Set<UInt32> = []
-    /// Connects whose other end is not known, of the scan that is being taken in.
-    var unknown: [ProgramID: UInt64] = [:]
+    /// Connects, and datagrams apart, whose other end is not known, of the scan that is being taken in.
+    var unknown: [ProgramID: Unknown] = [:]
     /// Datagram sockets that a process is known to send to: each such pair counts once.
     private var senders: Set<UInt64> = []
 
