@@ -142,7 +142,7 @@ public struct Observer: ~Copyable {
         recallFormerLives()
         applyLifecycle(batch)
         attributeFiles(batch)
-        noteConnects(batch)
+        if !batch.connects.isEmpty || !batch.datagramEnds.isEmpty { noteConnects(batch) }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

@@ -191,6 +191,7 @@ struct RecordedEngine: ~Copyable, Engine {
                 try answers.add(frame.tag!, reader.payload(frame))
             case .scanRequest, .absence, .mounts, .budget, .dump: try takeOrder(frame)
             case .drainLoss, .loss, .sources: try takeReport(frame, &drained)
+            case .localConnect, .datagramEnd: try takeLocal(frame, &batch)
             case .host, .scope, nil: break
             default: try takeEvents(frame, &batch)
             }
@@ -220,8 +221,6 @@ struct RecordedEngine: ~Copyable, Engine {
             let reader = reader
             reader.withRaw(frame) { decoder.addProcessEvent($0, to: &batch) }
         case .image: batch.images.append(try payload.image())
-        case .localConnect: batch.connects.append(try payload.localConnect())
-        case .datagramEnd: batch.datagramEnds.append(try payload.datagramEnd())
         case .tracepoint:
             guard let layout else { return }
             let before = batch.transitions.count
@@ -231,6 +230,16 @@ struct RecordedEngine: ~Copyable, Engine {
             let reader = reader
             closures += UInt64(reader.withRaw(frame) { decoder.addClosures($0, to: &batch) })
         default: break
+        }
+    }
+
+    /// Apart from the others, which come by the thousand.
+    private func takeLocal(_ frame: TraceReader.Frame, _ batch: inout EventBatch) throws(TraceError) {
+        var payload = reader.payload(frame)
+        if frame.tag == .localConnect {
+            batch.connects.append(try payload.localConnect())
+        } else {
+            batch.datagramEnds.append(try payload.datagramEnd())
         }
     }
 
