@@ -347,7 +347,7 @@ extension Observer {
     /// Datagrams of a socket that no scan has met are those of who closed it. Apart from connections, which are many.
     @inline(never)
     private mutating func attributeDatagrams(_ closure: ClosureEvent, _ time: UInt64) {
-        guard let program = sockets.takeDatagramEnd(tuple(closure)) else {
+        guard let program = connects.takeDatagramEnd(tuple(closure)) else {
             counters.unattributedDatagrams += 1
             return
         }

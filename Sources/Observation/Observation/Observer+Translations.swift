@@ -14,11 +14,11 @@ extension Observer {
         counters.untranslatedNetworks = snapshot.untranslatedNetworks
         let flows = Set(snapshot.translations)
         guard !flows.isEmpty else {
-            translated.removeAll()
+            connects.translated.removeAll()
             return
         }
-        let new = flows.subtracting(translated)
-        translated = flows
+        let new = flows.subtracting(connects.translated)
+        connects.translated = flows
         var services: [Service: [ProgramID]] = [:]
         for flow in new {
             let servers = answerers(flow)

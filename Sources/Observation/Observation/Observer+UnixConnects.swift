@@ -20,7 +20,7 @@ extension Observer {
         for end in batch.datagramEnds where end.pid != ownPid {
             let program = image(of: end.pid, at: end.time).program
             guard program != .unknown else { continue }
-            sockets.noteDatagramEnd(
+            connects.noteDatagramEnd(
                 FourTuple(transport: .udp, local: end.local, remote: end.remote), program)
         }
     }

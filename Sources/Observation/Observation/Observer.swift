@@ -44,9 +44,7 @@ public struct Observer: ~Copyable {
     var heldClosures: [ClosureEvent] = []
     var work = BatchWork()
     var sockets = SocketTable()
-    var connects = UnixConnects()
-    /// Connections with a translated destination that the last scan found.
-    var translated: Set<TranslatedConnection> = []
+    let connects = UnixConnects()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false

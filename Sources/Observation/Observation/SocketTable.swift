@@ -47,10 +47,6 @@ struct SocketTable: ~Copyable {
     /// Ends of connections that are gone before it is known who took them: their traffic waits for a record.
     var orphans: [FourTuple: Connection] = [:]
     private var listeners: [UInt32: [Listener]] = [:]
-    /// Who closed UDP sockets whose notice is still to come. In two generations, of which the older goes when the younger
-    /// is full.
-    private var datagramEnds: [FourTuple: ProgramID] = [:]
-    private var olderDatagramEnds: [FourTuple: ProgramID] = [:]
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
 
@@ -79,22 +75,8 @@ struct SocketTable: ~Copyable {
     /// Bytes in use, about.
     var footprint: Int {
         (live.count + overdue.count + longOverdue.count + orphans.count) * 216 + superseded.count * 256
-            + (datagramEnds.count + olderDatagramEnds.count) * 72 + attempts.count * 64 + listenerCount * 136
+            + attempts.count * 64 + listenerCount * 136
             + clients.count * 48 + foreignConnections.count * 64 + ending.count * 56
-    }
-
-    /// Notes who closed a UDP socket.
-    mutating func noteDatagramEnd(_ tuple: FourTuple, _ program: ProgramID) {
-        if datagramEnds.count >= Self.mostOverdue {
-            olderDatagramEnds = datagramEnds
-            datagramEnds.removeAll()
-        }
-        datagramEnds[tuple] = program
-    }
-
-    /// Who closed the UDP socket of a notice, if that was reported.
-    mutating func takeDatagramEnd(_ tuple: FourTuple) -> ProgramID? {
-        datagramEnds.removeValue(forKey: tuple) ?? olderDatagramEnds.removeValue(forKey: tuple)
     }
 
     /// Forgets what connections could be inferred from.

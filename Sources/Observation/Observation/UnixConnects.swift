@@ -4,7 +4,9 @@ import Records
 ///
 /// An event names who connects. Whom it reaches a scan tells: it finds who holds the listener of that name. So connects
 /// wait for the next scan; only those whose listener was there before and is still there are certain.
-struct UnixConnects {
+///
+/// A class, so that the observer, which is moved about, stays small.
+final class UnixConnects {
     /// Connects of one process to one address.
     struct Pending {
         var program: ProgramID
@@ -47,17 +49,38 @@ struct UnixConnects {
     var met: Set<UInt32> = []
     /// Connects, and datagrams apart, whose other end is not known, of the scan that is being taken in.
     var unknown: [ProgramID: Unknown] = [:]
+    /// Connections with a translated destination that the last scan found.
+    var translated: Set<TranslatedConnection> = []
     /// Datagram sockets that a process is known to send to: each such pair counts once.
     private var senders: Set<UInt64> = []
 
     /// How far behind the clock the time of a file may be: that of its kernel's ticks, nanoseconds.
     static let tick: UInt64 = 20_000_000
 
+    /// Who closed UDP sockets whose notice is still to come. In two generations, of which the older goes when the younger
+    /// is full.
+    private var datagramEnds: [FourTuple: ProgramID] = [:]
+    private var olderDatagramEnds: [FourTuple: ProgramID] = [:]
+
+    /// Notes who closed a UDP socket.
+    func noteDatagramEnd(_ tuple: FourTuple, _ program: ProgramID) {
+        if datagramEnds.count >= SocketTable.mostOverdue {
+            olderDatagramEnds = datagramEnds
+            datagramEnds.removeAll()
+        }
+        datagramEnds[tuple] = program
+    }
+
+    /// Who closed the UDP socket of a notice, if that was reported.
+    func takeDatagramEnd(_ tuple: FourTuple) -> ProgramID? {
+        datagramEnds.removeValue(forKey: tuple) ?? olderDatagramEnds.removeValue(forKey: tuple)
+    }
+
     /// Connects that wait at a time; what is beyond is counted at once.
     static let most = 1 << 14
 
     /// Keeps a connect for the next scan; `false` where there is no room.
-    mutating func add(_ new: Pending) -> Bool {
+    func add(_ new: Pending) -> Bool {
         if new.call != .connect {
             // That a datagram follows another is no new link.
             var hash = Hasher()
@@ -81,7 +104,7 @@ struct UnixConnects {
     }
 
     /// Takes those out that a scan which had read the sockets at a moment can tell more of.
-    mutating func take(before time: UInt64) -> [Pending] {
+    func take(before time: UInt64) -> [Pending] {
         let taken = pending.filter { $0.first <= time }
         pending.removeAll { $0.first <= time }
         positions.removeAll()
