@@ -58,7 +58,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.connects.isEmpty
+            && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
             && batch.datagramEnds.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
