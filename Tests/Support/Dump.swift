@@ -15,11 +15,15 @@ package struct Dump: Sendable {
         package var lost: UInt64?
         package var unknownScripts: UInt64?
         package var unknownExecutables: UInt64?
+        package var unattributedUnix: UInt64?
+        package var untranslated: UInt64?
 
         private enum CodingKeys: String, CodingKey {
             case mode, received, lost
             case unknownScripts = "unknown_scripts"
             case unknownExecutables = "unknown_executables"
+            case unattributedUnix = "unattributed_unix"
+            case untranslated = "translations_unknown"
         }
     }
 

@@ -338,12 +338,22 @@ extension Observer {
         }
         // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
         guard closure.transport == .tcp else {
-            counters.unattributedDatagrams += 1
+            attributeDatagrams(closure, time)
             return
         }
         let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
         connected(
             closure.transport, closure.local, closure.remote, program, .inferred, time, network: network)
+    }
+
+    /// Datagrams of a socket that no scan has met are those of who closed it. Apart from connections, which are many.
+    @inline(never)
+    private mutating func attributeDatagrams(_ closure: ClosureEvent, _ time: UInt64) {
+        guard let program = connects.takeDatagramEnd(tuple(closure)) else {
+            counters.unattributedDatagrams += 1
+            return
+        }
+        connected(.udp, closure.local, closure.remote, program, .exact, time, network: ownNetwork)
     }
 
     /// Adds what went over a connection since it was last looked at.

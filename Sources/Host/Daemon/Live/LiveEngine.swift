@@ -120,6 +120,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     mutating func processorsChanged() {
         sourcesOfEvents.rings.followProcessors(
             now: sourcesOfEvents.kernel.monotonic, wall: sourcesOfEvents.kernel.wall)
+        sourcesOfEvents.local.followProcessors()
     }
 
     var sourceRetryTime: UInt64? {
@@ -130,6 +131,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         }
         var first = earlier(tables.retryTime, sourcesOfEvents.rings.unseen.retryTime)
         first = earlier(first, sourcesOfEvents.fileHealth.retryTime)
+        first = earlier(first, sourcesOfEvents.local.retryTime)
         first = earlier(first, sourcesOfEvents.processHealth.retryTime)
         return earlier(first, sourcesOfEvents.socketHealth.retryTime)
     }
@@ -156,7 +158,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         return numbers
     }
 
-    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers }
+    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers + sourcesOfEvents.local.numbers }
     var mountNumbers: [Int32] { [sourcesOfEvents.kernel.mountNumber] }
     var processorNumbers: [Int32] { sourcesOfEvents.rings.processorsNumber.map { [$0] } ?? [] }
     var workerNumbers: [Int32] { [scanner.number, tableCheck.number] }
@@ -176,6 +178,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 "tracepoint: \(Self.unseenProcessor): \(sourcesOfEvents.rings.unseen.reason); it is tried again"
             )
         }
+        if let sentence = sourcesOfEvents.local.sentence { sentences.append(sentence) }
         sentences += tables.missing.map { "sock_diag: \($0.table.description); it is looked for again" }
         if let sentence = otherNetworks.sentence { sentences.append("sock_diag: \(sentence)") }
         if let sentence = otherMounts.sentence { sentences.append("fanotify: \(sentence)") }
@@ -209,6 +212,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                     source: SourceName.transitions, cause: Self.unseenProcessor,
                     since: sourcesOfEvents.rings.unseen.since, isScannedAfter: true))
         }
+        spots += sourcesOfEvents.local.blindSpots(started: started)
         return spots + unwatchedSpots
     }
 
@@ -268,6 +272,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 mode: sourcesOfEvents.rings.isOn ? "ring" : "off: \(sourcesOfEvents.rings.reason)",
                 received: sourcesOfEvents.rings.received,
                 counters: [("moves", sourcesOfEvents.rings.moves)]),
+            .init(
+                name: SourceName.local, mode: sourcesOfEvents.local.mode,
+                received: sourcesOfEvents.local.received),
         ]
     }
 }
