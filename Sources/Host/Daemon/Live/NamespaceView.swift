@@ -18,9 +18,7 @@ struct NamespaceView: Sendable {
     /// Paths of this namespace that may lead to the file, the likeliest first: through each mount that shows the
     /// same filesystem here, and for an overlay that none does through its layers, from the top.
     func candidates(for path: [UInt8]) -> [[UInt8]] {
-        guard let place = table.place(of: path), let mount = mounts[place.mount] else { return [] }
-        let rest = place.point == 1 ? path[...] : path[place.point...]
-        let inner = Self.join(mount.root, rest)
+        guard let (mount, inner) = place(of: path) else { return [] }
         var found = (host[mount.device] ?? []).compactMap { here in
             Self.below(inner, here.root).map { Self.join(here.point, $0) }
         }
@@ -28,6 +26,12 @@ struct NamespaceView: Sendable {
             found = Self.layers(mount.superOptions).prefix(Self.mostLayers).map { Self.join($0, inner[...]) }
         }
         return found
+    }
+
+    /// The mount on which a path of the other namespace lies, and the path from the top of its filesystem.
+    func place(of path: [UInt8]) -> (mount: Mount, inner: [UInt8])? {
+        guard let place = table.place(of: path), let mount = mounts[place.mount] else { return nil }
+        return (mount, Self.join(mount.root, place.point == 1 ? path[...] : path[place.point...]))
     }
 
     /// The path of this namespace through a mount of the same filesystem, without asking anybody whether it leads there.
@@ -83,14 +87,14 @@ struct NamespaceView: Sendable {
     }
 
     /// What of a path lies below a directory; `nil` if it does not.
-    private static func below(_ path: [UInt8], _ directory: [UInt8]) -> ArraySlice<UInt8>? {
+    static func below(_ path: [UInt8], _ directory: [UInt8]) -> ArraySlice<UInt8>? {
         if directory == [UInt8(ascii: "/")] { return path[...] }
         guard path.starts(with: directory) else { return nil }
         let rest = path[directory.count...]
         return rest.isEmpty || rest.first == UInt8(ascii: "/") ? rest : nil
     }
 
-    private static func join(_ directory: [UInt8], _ rest: ArraySlice<UInt8>) -> [UInt8] {
+    static func join(_ directory: [UInt8], _ rest: ArraySlice<UInt8>) -> [UInt8] {
         directory == [UInt8(ascii: "/")] ? (rest.isEmpty ? directory : Array(rest)) : directory + rest
     }
 }

@@ -1,19 +1,21 @@
+import Fanotify
+import Glibc
 import Observation
 import Procfs
 import Synchronization
 import SystemCalls
 
-/// Mount namespaces other than the daemon's that hold filesystems which are mounted nowhere in its own: the tmpfs of a
-/// container, the image of a unit, what `PrivateMounts=` hides.
+/// Mount namespaces other than the daemon's that hold filesystems which are mounted nowhere in its own.
 ///
-/// They have no mark, and no path that this namespace could name: nothing is reported of them. A namespace is found when
-/// the image of one of its processes is examined after an exec, and by scans. May be used from any thread.
+/// A namespace is found when the image of one of its processes is examined after an exec, by scans, and from Linux 6.15 on
+/// when something is mounted in one that was found. Its filesystems are marked there and then (`PrivateFilesystems`);
+/// of those that cannot be, or for which there is no room, nothing is reported. May be used from any thread.
 final class OtherMountNamespaces: Sendable {
-    /// One that holds such filesystems.
+    /// One that holds filesystems which are not watched.
     struct Namespace: Equatable, Sendable {
         /// Its inode.
         var inode: UInt64
-        /// Filesystems that this namespace does not show.
+        /// Filesystems that are not watched.
         var filesystems: Int
         /// Since when that is known, nanoseconds since 1970.
         var since: UInt64
@@ -25,8 +27,22 @@ final class OtherMountNamespaces: Sendable {
         var read: [UInt64: UInt64] = [:]
         /// Namespaces that were met since they were last gone through.
         var met: Set<UInt64> = []
+        /// Those whose new mounts are reported.
+        var followed: Set<UInt64> = []
+        /// Mounts of overlays in other namespaces, which report paths of those, by identity.
+        var overlays: [Int: Mount] = [:]
+        var scanBegun: UInt64 = 0
+        var lastScan: UInt64 = Clock.wall()
+        /// The process that was met last in each.
+        var someone: [UInt64: Int32] = [:]
     }
 
+    /// Filesystems that only these show.
+    let filesystems = PrivateFilesystems()
+    /// What reports mounts; `nil` before Linux 6.15.
+    let changes = MountReports()
+
+    private let own = ProcessDirectory(getpid())?.namespace("mnt")
     private let state = Mutex(State())
     private let revision = Atomic<UInt64>(0)
     private let files = Atomic<UInt64>(0)
@@ -35,8 +51,10 @@ final class OtherMountNamespaces: Sendable {
     static let mostNamed = 64
     /// Namespaces that are kept; beyond that, further ones count as one that has been named.
     static let most = 4096
-    /// How long a table is believed, nanoseconds: a container mounts what it needs and executes right after that.
-    private static let age: UInt64 = 50_000_000
+    /// How long a table is believed, nanoseconds: a container mounts what it needs and executes right after that. Where
+    /// new mounts are reported, only what was missed is looked for.
+    private static let age: UInt64 = 20_000_000
+    private static let ageOfFollowed: UInt64 = 1_000_000_000
 
     /// Rises whenever other namespaces than before are known.
     var version: UInt64 { revision.load(ordering: .acquiring) }
@@ -48,25 +66,81 @@ final class OtherMountNamespaces: Sendable {
     func countFile() { files.wrappingAdd(1, ordering: .relaxed) }
 
     /// Takes note of a namespace that a process is in; reads its mount table if that was not done a moment ago.
-    func meet(_ namespace: UInt64, _ process: borrowing ProcessDirectory) {
+    ///
+    /// - Parameter hasChanged: whether something was mounted in it since.
+    func meet(_ namespace: UInt64, _ process: borrowing ProcessDirectory, hasChanged: Bool = false) {
         let now = Clock.monotonic()
+        let pid = process.pid
         let isDue = state.withLock { state in
             guard state.met.contains(namespace) || state.met.count < Self.most else { return false }
             state.met.insert(namespace)
-            if let last = state.read[namespace], now < last + Self.age { return false }
+            state.someone[namespace] = pid
+            let age = state.followed.contains(namespace) ? Self.ageOfFollowed : Self.age
+            if !hasChanged, let last = state.read[namespace], now < last + age { return false }
             state.read[namespace] = now
             return true
         }
-        guard isDue, let own = try? Mount.all() else { return }
-        take(namespace, Self.unseen(process.mounts(), own), Clock.wall())
+        filesystems.note(process.pid, in: namespace)
+        guard isDue else { return }
+        follow(namespace, process)
+        guard let own = try? Mount.all() else { return }
+        let mounts = process.mounts()
+        let table = MountTable(mounts)
+        // Before Linux 6.5 an overlay is not seen on its layers.
+        let withOverlays = KernelRelease.running < KernelRelease(6, 5)
+        if withOverlays { keepOverlays(of: mounts) }
+        let unwatched = Self.unseen(mounts, own, withOverlays: withOverlays).filter {
+            !filesystems.watch($0, table, namespace, process)
+        }
+        take(namespace, unwatched.count, Clock.wall())
     }
 
-    /// How many filesystems of a namespace are mounted nowhere in another. An overlay is seen on its layers, whoever
-    /// mounts it.
-    static func unseen(_ mounts: [Mount], _ own: [Mount]) -> Int {
+    /// Looks at the namespaces of processes that mounted something; `nil` among them stands for processes that are not
+    /// known, or gone: then at all.
+    ///
+    /// - Returns: whether it may have been in the daemon's own.
+    func mounted(_ pids: Set<Int32?>) -> Bool {
+        var isOwn = false
+        var isAnywhere = false
+        for pid in pids {
+            guard let pid, let process = ProcessDirectory(pid), let namespace = process.namespace("mnt") else {
+                isAnywhere = true
+                continue
+            }
+            if namespace == own { isOwn = true } else { meet(namespace, process, hasChanged: true) }
+        }
+        guard isAnywhere else { return isOwn }
+        for (namespace, pid) in state.withLock({ $0.someone }) {
+            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+            meet(namespace, process, hasChanged: true)
+        }
+        return true
+    }
+
+    private func keepOverlays(of mounts: [Mount]) {
+        state.withLock { state in
+            if state.overlays.count > Self.most { state.overlays.removeAll() }
+            for mount in mounts where mount.type.elementsEqual("overlay".utf8) {
+                state.overlays[mount.id] = mount
+            }
+        }
+    }
+
+    /// Has later mounts reported; first, so that none falls between this and the look at the table.
+    private func follow(_ namespace: UInt64, _ process: borrowing ProcessDirectory) {
+        guard let changes, !state.withLock({ $0.followed.contains(namespace) }) else { return }
+        guard changes.follow(process.pid) else { return }
+        state.withLock { _ = $0.followed.insert(namespace) }
+    }
+
+    /// The filesystems of a namespace that are mounted nowhere in another, as the mounts of each, those of a whole
+    /// one first. An overlay is seen on its layers, whoever mounts it.
+    static func unseen(_ mounts: [Mount], _ own: [Mount], withOverlays: Bool = false) -> [[Mount]] {
         let here = Set(own.map(\.device))
-        let real = mounts.filter { $0.isReal && !$0.type.elementsEqual("overlay".utf8) }
-        return Set(real.map(\.device)).subtracting(here).count
+        return FilesystemWatch.filesystems(
+            mounts.filter {
+                !here.contains($0.device) && (withOverlays || !$0.type.elementsEqual("overlay".utf8))
+            })
     }
 
     /// Notes how many filesystems of a namespace are not seen.
@@ -83,16 +157,42 @@ final class OtherMountNamespaces: Sendable {
     }
 
     /// Begins a scan that will meet every namespace there is.
-    func beginScan() { state.withLock { $0.met.removeAll() } }
+    func beginScan() {
+        state.withLock { state in
+            state.met.removeAll()
+            state.scanBegun = Clock.wall()
+        }
+    }
+
+    /// When the last scan began that met every namespace, nanoseconds since 1970.
+    var lastScan: UInt64 { state.withLock { $0.lastScan } }
+
+    /// The path here of what has a path on a mount of a namespace that was met; `nil` if the mount is not known.
+    func path(of path: [UInt8], onMount id: UInt64, _ table: MountTable) -> [UInt8]? {
+        guard let mount = state.withLock({ $0.overlays[Int(clamping: id)] }),
+            let rest = NamespaceView.below(path, mount.point)
+        else { return nil }
+        let inner = NamespaceView.join(mount.root, rest)
+        if let here = table.mount(of: mount.device),
+            let rest = NamespaceView.below(inner, here.root)
+        {
+            return NamespaceView.join(here.point, rest)
+        }
+        return filesystems.path(of: inner, on: mount)
+    }
 
     /// Lets those go that a scan of every process did not meet.
     func endScan() {
-        let isGone = state.withLock { state in
+        let (isGone, met) = state.withLock { state in
             let before = state.known.count
             state.known = state.known.filter { state.met.contains($0.key) }
             state.read = state.read.filter { state.met.contains($0.key) }
-            return state.known.count < before
+            state.followed.formIntersection(state.met)
+            state.lastScan = state.scanBegun
+            state.someone = state.someone.filter { state.met.contains($0.key) }
+            return (state.known.count < before, state.met)
         }
+        if let own = try? Mount.all() { filesystems.keep(met, shownHere: Set(own.map(\.device))) }
         if isGone { revision.wrappingAdd(1, ordering: .releasing) }
     }
 

@@ -108,6 +108,7 @@ extension Ledger {
         switch key.relation {
         case .file:
             append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &lines)
+            appendNamespace(of: TextID(rawValue: key.object), to: &lines)
         case .spawn:
             lines.out.append(",\"child\":")
             append(ProgramID(rawValue: key.object), to: &lines)
@@ -128,6 +129,17 @@ extension Ledger {
             if let mechanism = Mechanism(rawValue: key.detail) { lines.out.append(mechanism.word) }
             lines.out.append("\"")
             append(",\"name\":", ",\"name_raw\":", TextID(rawValue: key.object), to: &lines)
+        }
+    }
+
+    /// Where a file lies that only another mount namespace shows, in readable form: the path itself has the bytes.
+    private borrowing func appendNamespace(of path: TextID, to lines: inout DumpLines) {
+        guard let place = MountNamespacePath(lines.speller.spell(path, in: texts)) else { return }
+        lines.append { out in
+            out.append(",\"mount_namespace\":")
+            _ = place.namespace.withUnsafeBytes { JSONText.append($0, to: &out) }
+            out.append(",\"container_path\":")
+            _ = place.path.withUnsafeBytes { JSONText.append($0, to: &out) }
         }
     }
 

@@ -1,0 +1,49 @@
+/// The path of a file on a filesystem that the daemon's mount namespace does not show: `/mnt:NAME/…`, where NAME is the
+/// workload in which the namespace was met, its slashes written as `%2F`, or the number of the namespace; behind it stands
+/// the path in that namespace. One component, so that no file of the host has such a path unless somebody makes
+/// `/mnt:…` in its root.
+public struct MountNamespacePath: Equatable {
+    /// The name of the namespace: the workload, or the namespace's inode; both where several namespaces of one workload
+    /// were there at a time (`a.service:4026532256`).
+    public var namespace: [UInt8]
+    /// The path in the namespace.
+    public var path: [UInt8]
+
+    /// What the first component begins with.
+    public static let prefix = Array("mnt:".utf8)
+
+    /// Takes a path apart; `nil` for a path of the daemon's own namespace.
+    public init?(_ bytes: UnsafeRawBufferPointer) {
+        guard bytes.count > 5, bytes[0] == UInt8(ascii: "/"), bytes[1...].starts(with: Self.prefix) else {
+            return nil
+        }
+        let label = bytes[5...].prefix { $0 != UInt8(ascii: "/") }
+        path = Array(bytes[(5 + label.count)...])
+        if path.isEmpty { path = [UInt8(ascii: "/")] }
+        namespace = []
+        var rest = label[...]
+        while let byte = rest.popFirst() {
+            switch byte {
+            case UInt8(ascii: "%") where rest.starts(with: "2F".utf8):
+                namespace.append(UInt8(ascii: "/"))
+                rest = rest.dropFirst(2)
+            case UInt8(ascii: "%") where rest.starts(with: "25".utf8):
+                namespace.append(byte)
+                rest = rest.dropFirst(2)
+            default: namespace.append(byte)
+            }
+        }
+    }
+
+    /// The first component of the paths of a namespace.
+    public static func label(_ namespace: [UInt8]) -> [UInt8] {
+        prefix
+            + namespace.flatMap { byte -> [UInt8] in
+                switch byte {
+                case UInt8(ascii: "/"): Array("%2F".utf8)
+                case UInt8(ascii: "%"): Array("%25".utf8)
+                default: [byte]
+                }
+            }
+    }
+}
