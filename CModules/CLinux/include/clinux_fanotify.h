@@ -27,6 +27,7 @@ static const uint32_t clinux_FAN_REPORT_FD_ERROR = 0x2000; // Linux 6.13
 static const uint32_t clinux_FAN_REPORT_MNT = 0x4000;        // Linux 6.15
 static const uint32_t clinux_FAN_MARK_MNTNS = 0x110;         // Linux 6.15
 static const uint64_t clinux_FAN_MNT_ATTACH = 0x01000000;    // Linux 6.15
+static const uint64_t clinux_FAN_MNT_DETACH = 0x02000000;    // Linux 6.15
 
 _Static_assert(sizeof(struct fanotify_event_metadata) == 24, "fanotify_event_metadata");
 _Static_assert(sizeof(struct fanotify_event_info_header) == 4, "fanotify_event_info_header");

@@ -22,16 +22,26 @@ public struct MountChanges: ~Copyable, Sendable {
     public var number: Int32 { descriptor.number }
 
     /// Has the mounts reported that are made in a namespace from here on, by its NUL-terminated path in /proc/PID/ns.
-    public borrowing func follow(_ path: [UInt8]) throws(SystemError) {
+    ///
+    /// - Returns: whether they were not reported before. A namespace's number says nothing of that: the next namespace
+    ///   gets that of the one that has gone.
+    public borrowing func follow(_ path: [UInt8]) throws(SystemError) -> Bool {
         guard path.last == 0 else { throw SystemError("fanotify_mark", code: EINVAL) }
         let number = number
-        _ = try path.withUnsafeBufferPointer { path throws(SystemError) in
+        return try path.withUnsafeBufferPointer { path throws(SystemError) in
             try path.withMemoryRebound(to: CChar.self) { path throws(SystemError) in
-                try systemCall("fanotify_mark") {
+                // See `FanotifyGroup.Marker`: where there is a mark this changes nothing.
+                let isFollowed =
+                    clinux_fanotify_mark(
+                        number, UInt32(FAN_MARK_REMOVE) | clinux_FAN_MARK_MNTNS, clinux_FAN_MNT_DETACH,
+                        AT_FDCWD, path.baseAddress!) == 0
+                if isFollowed { return false }
+                _ = try systemCall("fanotify_mark") {
                     clinux_fanotify_mark(
                         number, UInt32(FAN_MARK_ADD) | clinux_FAN_MARK_MNTNS, clinux_FAN_MNT_ATTACH,
                         AT_FDCWD, path.baseAddress!)
                 }
+                return true
             }
         }
     }

@@ -1,10 +1,11 @@
 /// The path of a file on a filesystem that the daemon's mount namespace does not show: `/mnt:NAME/…`, where NAME is the
-/// workload in which the namespace was met, its slashes written as `%2F`, or the number of the namespace; behind it stands
-/// the path in that namespace. One component, so that no file of the host has such a path unless somebody makes
+/// workload in which the namespace was met, its slashes written as `%2F`, or the number of the namespace and a time;
+/// behind it stands the path in that namespace. One component, so that no file of the host has such a path unless somebody makes
 /// `/mnt:…` in its root.
 public struct MountNamespacePath: Equatable {
-    /// The name of the namespace: the workload, or the namespace's inode; both where several namespaces of one workload
-    /// were there at a time (`a.service:4026532256`).
+    /// The name of the namespace: the workload; where it has none, the namespace's inode and the second since 1970 in which
+    /// it was met; both where several namespaces of one workload were there at a time
+    /// (`a.service:4026532256-1764276571`).
     public var namespace: [UInt8]
     /// The path in the namespace.
     public var path: [UInt8]

@@ -133,12 +133,17 @@ final class DescriptorWatch: Sendable {
         }
     }
 
-    /// The path here of an open file: what the kernel reports of one on a mount of another namespace is its path there.
+    /// The path here of an open file: that of its layer, for a file of an overlay, in whatever mount namespace, as newer
+    /// kernels report it by themselves; `nil` for one that this namespace does not show.
     private func path(_ file: borrowing FileDescriptor, _ seen: [UInt8]) -> [UInt8]? {
-        guard let roots, let status = FileStatus(descriptor: file.number), status.mount != 0,
-            roots.table.kind(ofMount: status.mount) == nil
-        else { return seen }
-        return roots.others.path(of: seen, onMount: status.mount, roots.table)
+        guard let roots, let status = FileStatus(descriptor: file.number), status.mount != 0 else {
+            return seen
+        }
+        let table = roots.table
+        if let overlay = table.overlay(status.mount) ?? roots.others.overlay(status.mount) {
+            return NamespaceView.layerPath(of: seen, on: overlay, status)
+        }
+        return table.kind(ofMount: status.mount) == nil ? nil : seen
     }
 
     private func note(_ change: (inout Taken) -> Void) {

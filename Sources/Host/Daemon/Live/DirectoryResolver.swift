@@ -26,6 +26,7 @@ struct DirectoryResolver {
             guard let entrance = files.enter(mountAt: point) else { continue }
             if let answer = resolve(identity, entrance, isKnown) { return answer }
         }
+        if let path = roots.point(ofTop: identity) { return DirectoryAnswer(path: path) }
         return resolvePrivately(identity, isKnown)
     }
 

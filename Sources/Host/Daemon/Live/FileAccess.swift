@@ -59,7 +59,9 @@ final class FileAccess: Sendable {
 
     /// The way through /proc to a file of a filesystem that this namespace does not show: those that are watched are
     /// local, and so is all that lies on the way.
-    private func privately(_ path: [UInt8]) -> [UInt8]? { roots.others.filesystems.reach(path).map { $0 + [0] } }
+    private func privately(_ path: [UInt8]) -> [UInt8]? {
+        roots.others.filesystems.reach(path).map { $0 + [0] }
+    }
 
     private static func mode(_ path: [UInt8]) -> mode_t? {
         var status = stat()

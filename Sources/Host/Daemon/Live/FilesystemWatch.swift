@@ -26,6 +26,8 @@ struct FilesystemWatch: ~Copyable {
     /// How many of them were marked just now that had not been.
     private var fresh = 0
     private var mounts: [Mount] = []
+    /// Whether what is marked now was not there when this began.
+    private var isLater = false
     /// Filesystems that are not.
     private(set) var unwatched: [UnwatchedFilesystem] = []
 
@@ -55,6 +57,7 @@ struct FilesystemWatch: ~Copyable {
         }
         useMarks()
         mark(mounts)
+        isLater = true
         roots.markAtOnce()
     }
 
@@ -173,7 +176,10 @@ struct FilesystemWatch: ~Copyable {
         switch outcome(mounts, table) {
         case .byHandle(let marked):
             handleCount += 1
-            if marked.isNew { fresh += 1 }
+            if marked.isNew {
+                fresh += 1
+                if isLater, mounts[0].kind == .local { roots.noteFresh(at: mounts[0].point) }
+            }
             if let fsid = marked.fsid { points[fsid, default: []] += mounts.map(\.point) }
         case .byDescriptor(let isNew):
             descriptorCount += 1

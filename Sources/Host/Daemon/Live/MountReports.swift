@@ -14,12 +14,12 @@ final class MountReports: Sendable {
         self.changes = changes
     }
 
-    /// Has the mounts reported that are made in the namespace of a process; returns whether the kernel does.
-    func follow(_ pid: Int32) -> Bool {
+    /// Has the mounts reported that are made in the namespace of a process; returns whether they were not before, `nil` if
+    /// that cannot be.
+    func follow(_ pid: Int32) -> Bool? {
         do throws(SystemError) {
-            try changes.follow(Array("/proc/\(pid)/ns/mnt".utf8) + [0])
-            return true
-        } catch { return false }
+            return try changes.follow(Array("/proc/\(pid)/ns/mnt".utf8) + [0])
+        } catch { return nil }
     }
 
     /// Starts the thread.

@@ -18,7 +18,12 @@ final class MountRoots: Sendable {
         var isStale = true
         /// Filesystems that were marked as soon as they were mounted.
         var fresh = 0
+        /// The mount points of filesystems that were marked for the first time, by what events call their tops: they may be
+        /// gone before their events are interpreted, and the latest are not in the table yet. Oldest first.
+        var tops: [(identity: [UInt8], point: [UInt8])] = []
     }
+
+    private static let mostTops = 256
 
     private let state = Mutex(State())
     /// Mount namespaces with filesystems that this one does not show.
@@ -42,6 +47,11 @@ final class MountRoots: Sendable {
     func replace(with table: MountTable, points: [UInt64: [[UInt8]]], parts: Set<[UInt8]>) {
         state.withLock { state in
             state.points = points
+            // One that is mounted somewhere else by now may have been moved at any time since.
+            state.tops.removeAll { top in
+                let fsid = top.identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+                return points[fsid].map { !$0.contains(top.point) } ?? false
+            }
             state.parts = parts
             state.table = table
         }
@@ -60,9 +70,11 @@ final class MountRoots: Sendable {
     /// Has every filesystem that is mounted from here on marked at once, in this mount namespace and in those that are
     /// met; where the kernel does not report mounts (before Linux 6.15) that waits for `FilesystemWatch.refresh`.
     func markAtOnce() {
-        guard let reports = others.changes, reports.follow(getpid()) else { return }
+        guard let reports = others.changes, reports.follow(getpid()) != nil else { return }
         try? reports.start { [self] pids in
-            if others.mounted(pids) { markNew() }
+            // Whoever mounted something elsewhere may have done it here too, by propagation.
+            markNew()
+            others.mounted(pids)
         }
     }
 
@@ -71,12 +83,29 @@ final class MountRoots: Sendable {
     private func markNew() {
         guard let marker = others.filesystems.marker, let mounts = try? Mount.all() else { return }
         let table = MountTable(mounts)
-        for mount in mounts.reversed() where mount.kind == .local && !mount.type.elementsEqual("overlay".utf8) {
+        for mount in mounts.reversed() where mount.kind == .local && !mount.type.elementsEqual("overlay".utf8)
+        {
             guard table.place(of: mount.point)?.isForeign == false,
                 (try? marker.mark(filesystemAt: mount.point + [0])) == true
             else { continue }
+            noteFresh(at: mount.point)
             state.withLock { $0.fresh += 1 }
         }
+    }
+
+    /// Remembers where a local filesystem is mounted that was just marked.
+    func noteFresh(at point: [UInt8]) {
+        guard let top = Self.top(point + [0]) else { return }
+        state.withLock { state in
+            state.tops.removeAll { $0.identity == top.identity }
+            if state.tops.count >= Self.mostTops { state.tops.removeFirst() }
+            state.tops.append((top.identity, point))
+        }
+    }
+
+    /// The mount point of a filesystem that was marked of late, by what events call its top.
+    func point(ofTop identity: [UInt8]) -> [UInt8]? {
+        state.withLock { state in state.tops.last { $0.identity == identity }?.point }
     }
 
     /// How many filesystems were marked so, since this was last asked.

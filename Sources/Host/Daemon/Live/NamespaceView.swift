@@ -1,4 +1,7 @@
+import CLinux
+import Glibc
 import Procfs
+import SystemCalls
 
 /// Another mount namespace as its mount table shows it: under which paths of this namespace its files may lie.
 struct NamespaceView: Sendable {
@@ -39,6 +42,21 @@ struct NamespaceView: Sendable {
         guard let place = table.place(of: path), let mount = mounts[place.mount], host[mount.device] != nil
         else { return nil }
         return candidates(for: path).first
+    }
+
+    /// The path of the file that an overlay shows under a path: in the uppermost layer that has one of its kind there.
+    static func layerPath(of path: [UInt8], on overlay: Mount, _ status: FileStatus) -> [UInt8]? {
+        guard let rest = below(path, overlay.point) else { return nil }
+        let inner = join(overlay.root, rest)
+        for layer in layers(overlay.superOptions).prefix(mostLayers) {
+            guard
+                let file = try? FileDescriptor.open(
+                    bytes: join(layer, inner[...]) + [0], O_PATH | O_NOFOLLOW),
+                FileStatus(descriptor: file.number)?.mode == status.mode
+            else { continue }
+            return SymbolicLink.read("/proc/self/fd/\(file.number)")
+        }
+        return nil
     }
 
     /// The layers of an overlay in the order in which a name is looked up: the upper one first. Those that are not

@@ -27,9 +27,7 @@ final class OtherMountNamespaces: Sendable {
         var read: [UInt64: UInt64] = [:]
         /// Namespaces that were met since they were last gone through.
         var met: Set<UInt64> = []
-        /// Those whose new mounts are reported.
-        var followed: Set<UInt64> = []
-        /// Mounts of overlays in other namespaces, which report paths of those, by identity.
+        /// Mounts of overlays in other namespaces, by identity: before Linux 6.5 alone.
         var overlays: [Int: Mount] = [:]
         var scanBegun: UInt64 = 0
         var lastScan: UInt64 = Clock.wall()
@@ -71,18 +69,20 @@ final class OtherMountNamespaces: Sendable {
     func meet(_ namespace: UInt64, _ process: borrowing ProcessDirectory, hasChanged: Bool = false) {
         let now = Clock.monotonic()
         let pid = process.pid
+        // First, so that no mount falls between this and the look at the table.
+        let isNew = changes?.follow(pid)
+        if isNew == true { forget(namespace) }
+        let age = isNew == nil ? Self.age : Self.ageOfFollowed
         let isDue = state.withLock { state in
             guard state.met.contains(namespace) || state.met.count < Self.most else { return false }
             state.met.insert(namespace)
             state.someone[namespace] = pid
-            let age = state.followed.contains(namespace) ? Self.ageOfFollowed : Self.age
             if !hasChanged, let last = state.read[namespace], now < last + age { return false }
             state.read[namespace] = now
             return true
         }
-        filesystems.note(process.pid, in: namespace)
+        filesystems.note(pid, in: namespace)
         guard isDue else { return }
-        follow(namespace, process)
         guard let own = try? Mount.all() else { return }
         let mounts = process.mounts()
         let table = MountTable(mounts)
@@ -97,24 +97,21 @@ final class OtherMountNamespaces: Sendable {
 
     /// Looks at the namespaces of processes that mounted something; `nil` among them stands for processes that are not
     /// known, or gone: then at all.
-    ///
-    /// - Returns: whether it may have been in the daemon's own.
-    func mounted(_ pids: Set<Int32?>) -> Bool {
-        var isOwn = false
+    func mounted(_ pids: Set<Int32?>) {
         var isAnywhere = false
         for pid in pids {
-            guard let pid, let process = ProcessDirectory(pid), let namespace = process.namespace("mnt") else {
+            guard let pid, let process = ProcessDirectory(pid), let namespace = process.namespace("mnt")
+            else {
                 isAnywhere = true
                 continue
             }
-            if namespace == own { isOwn = true } else { meet(namespace, process, hasChanged: true) }
+            if namespace != own { meet(namespace, process, hasChanged: true) }
         }
-        guard isAnywhere else { return isOwn }
+        guard isAnywhere else { return }
         for (namespace, pid) in state.withLock({ $0.someone }) {
             guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
             meet(namespace, process, hasChanged: true)
         }
-        return true
     }
 
     private func keepOverlays(of mounts: [Mount]) {
@@ -126,11 +123,14 @@ final class OtherMountNamespaces: Sendable {
         }
     }
 
-    /// Has later mounts reported; first, so that none falls between this and the look at the table.
-    private func follow(_ namespace: UInt64, _ process: borrowing ProcessDirectory) {
-        guard let changes, !state.withLock({ $0.followed.contains(namespace) }) else { return }
-        guard changes.follow(process.pid) else { return }
-        state.withLock { _ = $0.followed.insert(namespace) }
+    /// Forgets the namespace that had a number before.
+    private func forget(_ namespace: UInt64) {
+        let wasKnown = state.withLock { state in
+            state.read[namespace] = nil
+            return state.known.removeValue(forKey: namespace) != nil
+        }
+        filesystems.forget(namespace)
+        if wasKnown { revision.wrappingAdd(1, ordering: .releasing) }
     }
 
     /// The filesystems of a namespace that are mounted nowhere in another, as the mounts of each, those of a whole
@@ -167,19 +167,8 @@ final class OtherMountNamespaces: Sendable {
     /// When the last scan began that met every namespace, nanoseconds since 1970.
     var lastScan: UInt64 { state.withLock { $0.lastScan } }
 
-    /// The path here of what has a path on a mount of a namespace that was met; `nil` if the mount is not known.
-    func path(of path: [UInt8], onMount id: UInt64, _ table: MountTable) -> [UInt8]? {
-        guard let mount = state.withLock({ $0.overlays[Int(clamping: id)] }),
-            let rest = NamespaceView.below(path, mount.point)
-        else { return nil }
-        let inner = NamespaceView.join(mount.root, rest)
-        if let here = table.mount(of: mount.device),
-            let rest = NamespaceView.below(inner, here.root)
-        {
-            return NamespaceView.join(here.point, rest)
-        }
-        return filesystems.path(of: inner, on: mount)
-    }
+    /// An overlay of a namespace that was met, by the identity of its mount.
+    func overlay(_ mount: UInt64) -> Mount? { state.withLock { $0.overlays[Int(clamping: mount)] } }
 
     /// Lets those go that a scan of every process did not meet.
     func endScan() {
@@ -187,7 +176,6 @@ final class OtherMountNamespaces: Sendable {
             let before = state.known.count
             state.known = state.known.filter { state.met.contains($0.key) }
             state.read = state.read.filter { state.met.contains($0.key) }
-            state.followed.formIntersection(state.met)
             state.lastScan = state.scanBegun
             state.someone = state.someone.filter { state.met.contains($0.key) }
             return (state.known.count < before, state.met)

@@ -40,6 +40,8 @@ final class PrivateFilesystems: Sendable {
         var overlayMarker: FanotifyGroup.Marker?
         /// Processes in each namespace, by whose root a mount point is a path; those that were met first come first.
         var people: [UInt64: [Int32]] = [:]
+        /// The first component of the paths of what each namespace shows first.
+        var labels: [UInt64: [UInt8]] = [:]
         /// Whether a filesystem was marked that had not been.
         var hasFresh = false
         /// Whether scans have met every namespace once: what is marked before then was there before the daemon.
@@ -148,9 +150,9 @@ final class PrivateFilesystems: Sendable {
             }
             if state.filesystems[mount.device] == nil {
                 guard let found else { return }
+                let label = state.label(workload ?? [], namespace)
                 state.filesystems[mount.device] = Filesystem(
-                    fsid: found.fsid, top: found.identity,
-                    label: state.label(workload ?? [], namespace), mount: mount, ways: [])
+                    fsid: found.fsid, top: found.identity, label: label, mount: mount, ways: [])
             }
             state.filesystems[mount.device]?.add(way, most: Self.mostWays)
             if state.people[namespace] == nil { state.people[namespace] = [process.pid] }
@@ -162,6 +164,7 @@ final class PrivateFilesystems: Sendable {
         state.withLock { state in
             state.isSettled = true
             state.people = state.people.filter { namespaces.contains($0.key) }
+            state.labels = state.labels.filter { namespaces.contains($0.key) }
             for (device, filesystem) in state.filesystems {
                 let ways = filesystem.ways.filter { namespaces.contains($0.namespace) }
                 state.filesystems[device]?.ways = ways
@@ -169,6 +172,21 @@ final class PrivateFilesystems: Sendable {
                     state.filesystems[device] = nil
                     state.bury(filesystem)
                 }
+            }
+        }
+    }
+
+    /// Forgets what could be reached through a namespace that is gone.
+    func forget(_ namespace: UInt64) {
+        state.withLock { state in
+            state.people[namespace] = nil
+            state.labels[namespace] = nil
+            for (device, filesystem) in state.filesystems {
+                let ways = filesystem.ways.filter { $0.namespace != namespace }
+                state.filesystems[device]?.ways = ways
+                guard ways.isEmpty else { continue }
+                state.filesystems[device] = nil
+                state.bury(filesystem)
             }
         }
     }
@@ -247,7 +265,8 @@ final class PrivateFilesystems: Sendable {
         let label = path[1..<end]
         let rest = path[end...]
         for (filesystem, way, pid) in ways(where: { $0.label.elementsEqual(label) }) {
-            guard way.mount == filesystem.mount, NamespaceView.below(Array(rest), way.mount.point) != nil else {
+            guard way.mount == filesystem.mount, NamespaceView.below(Array(rest), way.mount.point) != nil
+            else {
                 continue
             }
             let root = Self.root(of: pid)
@@ -274,16 +293,23 @@ extension PrivateFilesystems.State {
         gone.append(filesystem)
     }
 
-    /// The first component of the paths of a namespace: the workload, as one component, and where another
-    /// namespace has that name already, or there is none, the namespace's own number.
-    fileprivate func label(_ workload: [UInt8], _ namespace: UInt64) -> [UInt8] {
+    /// The first component of the paths of a namespace: the workload, as one component, and where another namespace has
+    /// that name already, or there is none, the namespace's own number and the second in which it was met, since numbers
+    /// are given again.
+    fileprivate mutating func label(_ workload: [UInt8], _ namespace: UInt64) -> [UInt8] {
+        if let known = labels[namespace] { return known }
+        let made = newLabel(workload, namespace)
+        labels[namespace] = made
+        return made
+    }
+
+    private func newLabel(_ workload: [UInt8], _ namespace: UInt64) -> [UInt8] {
         let name = (WorkloadName.recorded(workload) ?? workload).drop { $0 == UInt8(ascii: "/") }
-        if name.isEmpty { return MountNamespacePath.label(Array("\(namespace)".utf8)) }
+        let number = Array("\(namespace)-\(Clock.wall() / 1_000_000_000)".utf8)
+        if name.isEmpty { return MountNamespacePath.label(number) }
         let label = MountNamespacePath.label(Array(name))
-        let isTaken = filesystems.values.contains { filesystem in
-            filesystem.label == label && !filesystem.ways.contains { $0.namespace == namespace }
-        }
-        return isTaken ? label + Array(":\(namespace)".utf8) : label
+        let isTaken = labels.values.contains(label) || filesystems.values.contains { $0.label == label }
+        return isTaken ? label + [UInt8(ascii: ":")] + number : label
     }
 }
 
