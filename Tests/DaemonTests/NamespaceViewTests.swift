@@ -47,11 +47,11 @@ import Testing
         let view = view(
             "40 39 0:60 / / rw - overlay overlay rw,lowerdir=/l/2:/l/1,upperdir=/u,workdir=/w,xino=off", host)
         #expect(candidates(view, "/bin/sh") == ["/u/bin/sh", "/l/2/bin/sh", "/l/1/bin/sh"])
-        // A host that shows the overlay itself names the file as everybody there does.
+        // Also where the host shows the overlay itself: opens through it are reported on the layers.
         let shown = self.view(
             "40 39 0:60 / / rw - overlay overlay rw,lowerdir=/l,upperdir=/u,workdir=/w",
             host + "\n23 20 0:60 / /merged rw - overlay overlay rw")
-        #expect(candidates(shown, "/bin/sh") == ["/merged/bin/sh"])
+        #expect(candidates(shown, "/bin/sh") == ["/u/bin/sh", "/l/bin/sh", "/merged/bin/sh"])
     }
 
     @Test(arguments: [

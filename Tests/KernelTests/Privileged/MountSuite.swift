@@ -124,7 +124,8 @@ extension KernelTests {
             let holder = try Child(group.command(["bash", "-c", held]))
             _ = try holder.firstLine()
             let record: Dump.Dependency? = try eventually(within: 20, every: 0.5) {
-                try bench.daemon.dump().records(of: group.workload).files(folder + "/m/held").first
+                try bench.daemon.dump().records(of: group.workload).files(folder + "/m/held")
+                    .first { $0.access == "rw" }
             }
             #expect(record?.access == "rw")
             holder.kill()

@@ -56,6 +56,10 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
         var drained = sourcesOfEvents.drain(into: &batch, recorder)
+        if otherMounts.filesystems.takeMoved() {
+            recorder?.mountsChanged()
+            drained.mountsChanged = true
+        }
         if otherMounts.filesystems.takeFresh() {
             // Since when they are mounted nobody says; the last scan met every namespace, and marked what it found.
             mounted.append(

@@ -18,16 +18,16 @@ struct NamespaceView: Sendable {
         self.host = Dictionary(grouping: host, by: \.device)
     }
 
-    /// Paths of this namespace that may lead to the file, the likeliest first: through each mount that shows the
-    /// same filesystem here, and for an overlay that none does through its layers, from the top.
+    /// Paths of this namespace that may lead to the file, the likeliest first: for an overlay through its layers, from the top,
+    /// and through each mount that shows the same filesystem here.
     func candidates(for path: [UInt8]) -> [[UInt8]] {
         guard let (mount, inner) = place(of: path) else { return [] }
-        var found = (host[mount.device] ?? []).compactMap { here in
+        let shown = (host[mount.device] ?? []).compactMap { here in
             Self.below(inner, here.root).map { Self.join(here.point, $0) }
         }
-        if found.isEmpty, mount.type.elementsEqual("overlay".utf8) {
-            found = Self.layers(mount.superOptions).prefix(Self.mostLayers).map { Self.join($0, inner[...]) }
-        }
+        guard mount.type.elementsEqual("overlay".utf8) else { return shown }
+        let found =
+            Self.layers(mount.superOptions).prefix(Self.mostLayers).map { Self.join($0, inner[...]) } + shown
         return found
     }
 

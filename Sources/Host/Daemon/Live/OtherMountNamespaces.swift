@@ -31,6 +31,8 @@ final class OtherMountNamespaces: Sendable {
         var overlays: [Int: Mount] = [:]
         var scanBegun: UInt64 = 0
         var lastScan: UInt64 = Clock.wall()
+        /// When each was met first, `CLOCK_MONOTONIC`, nanoseconds.
+        var since: [UInt64: UInt64] = [:]
         /// The process that was met last in each.
         var someone: [UInt64: Int32] = [:]
     }
@@ -53,6 +55,8 @@ final class OtherMountNamespaces: Sendable {
     /// new mounts are reported, only what was missed is looked for.
     private static let age: UInt64 = 20_000_000
     private static let ageOfFollowed: UInt64 = 1_000_000_000
+    /// For how long a namespace is new, nanoseconds.
+    private static let settling: UInt64 = 2_000_000_000
 
     /// Rises whenever other namespaces than before are known.
     var version: UInt64 { revision.load(ordering: .acquiring) }
@@ -72,11 +76,14 @@ final class OtherMountNamespaces: Sendable {
         // First, so that no mount falls between this and the look at the table.
         let isNew = changes?.follow(pid)
         if isNew == true { forget(namespace) }
-        let age = isNew == nil ? Self.age : Self.ageOfFollowed
         let isDue = state.withLock { state in
             guard state.met.contains(namespace) || state.met.count < Self.most else { return false }
             state.met.insert(namespace)
             state.someone[namespace] = pid
+            // A runtime mounts, moves its root, which is reported nowhere, and starts the program.
+            let first = state.since[namespace] ?? now
+            state.since[namespace] = first
+            let age = isNew == nil || now < first + Self.settling ? Self.age : Self.ageOfFollowed
             if !hasChanged, let last = state.read[namespace], now < last + age { return false }
             state.read[namespace] = now
             return true
@@ -127,6 +134,7 @@ final class OtherMountNamespaces: Sendable {
     private func forget(_ namespace: UInt64) {
         let wasKnown = state.withLock { state in
             state.read[namespace] = nil
+            state.since[namespace] = nil
             return state.known.removeValue(forKey: namespace) != nil
         }
         filesystems.forget(namespace)
@@ -177,6 +185,7 @@ final class OtherMountNamespaces: Sendable {
             state.known = state.known.filter { state.met.contains($0.key) }
             state.read = state.read.filter { state.met.contains($0.key) }
             state.lastScan = state.scanBegun
+            state.since = state.since.filter { state.met.contains($0.key) }
             state.someone = state.someone.filter { state.met.contains($0.key) }
             return (state.known.count < before, state.met)
         }

@@ -44,6 +44,8 @@ final class PrivateFilesystems: Sendable {
         var labels: [UInt64: [UInt8]] = [:]
         /// Whether a filesystem was marked that had not been.
         var hasFresh = false
+        /// Whether one was given another name.
+        var hasMoved = false
         /// Whether scans have met every namespace once: what is marked before then was there before the daemon.
         var isSettled = false
     }
@@ -142,6 +144,7 @@ final class PrivateFilesystems: Sendable {
         let way = Way(namespace: namespace, mount: mount)
         let workload = process.controlGroup()
         let found = isNew || !isKnown(mount.device) ? MountRoots.top(path) : nil
+        let hasMoved = !isNew && isElsewhere(mount, namespace)
         state.withLock { state in
             if isNew {
                 state.hasFresh = state.hasFresh || state.isSettled
@@ -154,8 +157,32 @@ final class PrivateFilesystems: Sendable {
                 state.filesystems[mount.device] = Filesystem(
                     fsid: found.fsid, top: found.identity, label: label, mount: mount, ways: [])
             }
+            if hasMoved {
+                state.filesystems[mount.device]?.mount = mount
+                state.hasMoved = true
+            }
             state.filesystems[mount.device]?.add(way, most: Self.mostWays)
             if state.people[namespace] == nil { state.people[namespace] = [process.pid] }
+        }
+    }
+
+    /// Whether the mount by which a filesystem is named lies somewhere else by now, as after pivot_root(2). A process whose
+    /// root is another one sees it under another path too: the first name stays as long as it is anybody's.
+    private func isElsewhere(_ mount: Mount, _ namespace: UInt64) -> Bool {
+        let known = state.withLock { state in
+            (state.filesystems[mount.device]?.mount, state.people[namespace] ?? [])
+        }
+        guard let before = known.0, before.id == mount.id, before.point != mount.point else { return false }
+        return !known.1.contains { pid in
+            FileStatus(Self.root(of: pid) + before.point + [0])?.mount == UInt64(mount.id)
+        }
+    }
+
+    /// Whether a filesystem has got other paths, since this was last asked.
+    func takeMoved() -> Bool {
+        state.withLock { state in
+            defer { state.hasMoved = false }
+            return state.hasMoved
         }
     }
 
