@@ -15,9 +15,7 @@ public struct MountNamespacePath: Equatable {
 
     /// Takes a path apart; `nil` for a path of the daemon's own namespace.
     public init?(_ bytes: UnsafeRawBufferPointer) {
-        guard bytes.count > 5, bytes[0] == UInt8(ascii: "/"), bytes[1...].starts(with: Self.prefix) else {
-            return nil
-        }
+        guard Self.mayBegin(bytes) else { return nil }
         let label = bytes[5...].prefix { $0 != UInt8(ascii: "/") }
         path = Array(bytes[(5 + label.count)...])
         if path.isEmpty { path = [UInt8(ascii: "/")] }
@@ -34,6 +32,13 @@ public struct MountNamespacePath: Equatable {
             default: namespace.append(byte)
             }
         }
+    }
+
+    /// Whether a path begins so, told by the four bytes `/mnt` and the colon: asked for every record of a dump.
+    @inline(__always)
+    static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        bytes.count > 5 && bytes[4] == UInt8(ascii: ":")
+            && bytes.loadUnaligned(as: UInt32.self) == 0x746e_6d2f.littleEndian
     }
 
     /// The first component of the paths of a namespace.

@@ -107,8 +107,10 @@ extension Ledger {
     private borrowing func appendObject(of key: RecordKey, to lines: inout DumpLines) {
         switch key.relation {
         case .file:
-            append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &lines)
-            appendNamespace(of: TextID(rawValue: key.object), to: &lines)
+            let path = TextID(rawValue: key.object)
+            if append(",\"path\":", ",\"path_raw\":", path, to: &lines) {
+                appendNamespace(of: path, to: &lines)
+            }
         case .spawn:
             lines.out.append(",\"child\":")
             append(ProgramID(rawValue: key.object), to: &lines)
@@ -159,12 +161,16 @@ extension Ledger {
     }
 
     /// A byte string, and beside it the bytes themselves where they are not UTF-8.
+    ///
+    /// - Returns: whether it may be the path of a file that only another mount namespace shows.
+    @discardableResult
     private borrowing func append(
         _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to lines: inout DumpLines
-    ) {
+    ) -> Bool {
         let bytes = lines.speller.spell(text, in: texts)
+        let isElsewhere = MountNamespacePath.mayBegin(bytes)
         lines.out.append(key)
-        if lines.out.appendPlain(bytes) { return }
+        if lines.out.appendPlain(bytes) { return isElsewhere }
         lines.append { out in
             if !JSONText.append(bytes, to: &out) {
                 out.append(rawKey)
@@ -173,6 +179,7 @@ extension Ledger {
                 out.append("\"")
             }
         }
+        return isElsewhere
     }
 }
 
