@@ -288,4 +288,59 @@ import Testing
                 "/usr/bin/client ipc pipe peer /srv/v1", "/usr/bin/client ipc pipe peer /srv/v2",
             ])
     }
+
+    /// A program of this namespace connects to another namespace's address.
+    private func connectOut(
+        _ scene: inout Scene, to remote: Endpoint, from number: UInt64, isTakenHere: Bool
+    ) -> Endpoint {
+        let local = Endpoint(NetworkAddress(v4: 0x0a58_0001), port: 40000 + UInt16(number))
+        scene.transition(20, number, .close, .synSent, Endpoint(local.address, port: 0), remote)
+        scene.transition(77, number, .synSent, .established, local, remote)
+        if isTakenHere { scene.transition(77, number + 100, .synReceived, .established, remote, local) }
+        return local
+    }
+
+    private func sceneOfTwoNamespaces() -> Scene {
+        var scene = scene(isNetworkKnown: true)
+        var snapshot = HostSnapshot()
+        snapshot.network = Self.own
+        scene.observer.take(snapshot, .start)
+        scene.transition(30, 5, .close, .listen, Endpoint(NetworkAddress(v4: 0), port: 80), none)
+        return scene
+    }
+
+    /// Both ends are on this machine, each in its namespace: each has the other's program.
+    @Test func aServerOfAnotherNamespaceAtItsOwnAddress() {
+        var scene = sceneOfTwoNamespaces()
+        let there = Endpoint(NetworkAddress(v4: 0x0a58_0002), port: 80)
+        let local = connectOut(&scene, to: there, from: 1, isTakenHere: true)
+        scene.ends(30, 101, there, local)
+        scene.transition(77, 1, .lastAck, .close, local, there)
+        scene.transition(77, 101, .finWait2, .close, there, local)
+        scene.closure(local, there, sent: 10, received: 1)
+        scene.closure(there, local, sent: 1, received: 10)
+        scene.interpret()
+        #expect(
+            connections(scene) == [
+                "/far/server accept :80 peer /usr/bin/client x1 1/10 exact",
+                "/usr/bin/client connect :80 peer /far/server x1 10/1 exact",
+            ])
+    }
+
+    /// Somebody in another namespace waits at the port of every address: that is no reason to take another machine's
+    /// server for it.
+    @Test func anotherMachineAtAPortThatAContainerHas() {
+        var scene = sceneOfTwoNamespaces()
+        let there = Endpoint(NetworkAddress(v4: 0xc000_0209), port: 80)
+        let local = connectOut(&scene, to: there, from: 1, isTakenHere: false)
+        scene.interpret()
+        scene.observer.settleConnections()
+        #expect(connections(scene) == ["/usr/bin/client connect :80 x1 0/0 exact"])
+        scene.ends(20, 1, local, there)
+        scene.closure(local, there, sent: 10, received: 1)
+        _ = connectOut(&scene, to: there, from: 1, isTakenHere: false)
+        scene.interpret()
+        scene.observer.settleConnections()
+        #expect(connections(scene).map { $0.replacing("10/1", with: "N") } == ["/usr/bin/client connect :80 x2 N exact"])
+    }
 }

@@ -58,6 +58,12 @@ extension Observer {
             || localAddresses.contains(remote.address)
     }
 
+    /// Whether a program that is observed may take a connection to this address: one of another network namespace, too,
+    /// whose addresses nobody knows here. Another machine may have it as well.
+    func mayBeTakenHere(_ local: Endpoint, _ remote: Endpoint) -> Bool {
+        scope.network == nil || isHere(local, remote)
+    }
+
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine
     /// are other hosts to one that is watched alone, and the loopback of each is its own.
     func peer(of tuple: FourTuple, network: UInt64) -> ProgramID {

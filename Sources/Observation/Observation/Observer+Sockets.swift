@@ -102,8 +102,8 @@ extension Observer {
             guessTaker(of: tuple)
             if sockets.supersede(tuple, at: change.time) {
                 recognise(tuple, attempt, time)
-            } else if isHere(change.local, change.remote), attempt.program != .unknown {
-                // Who takes it will be known.
+            } else if attempt.program != .unknown, mayBeTakenHere(change.local, change.remote) {
+                // If it is, who takes it will be known.
                 sockets.live[tuple] = .init(
                     program: attempt.program, socket: change.socket, established: change.time, pair: pair,
                     network: attempt.network.known, taker: .open, evidence: attempt.evidence, wall: time)

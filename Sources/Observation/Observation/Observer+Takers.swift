@@ -43,7 +43,7 @@ extension Observer {
         }
         // That of another connection of the same two ends, or none that was seen.
         guard var rest = sockets.live[tuple], rest.taker == .open else { return }
-        noteConnect(&rest, tuple, peers: takers(of: there, client: rest.network), .inferred)
+        noteConnect(&rest, tuple, peers: likelyTakers(of: tuple, rest), .inferred)
         sockets.live[tuple] = rest
     }
 
@@ -72,8 +72,15 @@ extension Observer {
         guard var connection = sockets.orphans.removeValue(forKey: tuple), connection.taker == .open else {
             return
         }
-        noteConnect(
-            &connection, tuple, peers: takers(of: tuple.mirrored, client: connection.network), .inferred)
+        noteConnect(&connection, tuple, peers: likelyTakers(of: tuple, connection), .inferred)
+    }
+
+    /// Who may have taken a connection of which only the end is known that made it.
+    ///
+    /// Of an address that is not this namespace's own nobody is guessed: a container may wait at the same port of its
+    /// address, and the end that it took would have been reported.
+    private func likelyTakers(of tuple: FourTuple, _ client: SocketTable.Connection) -> [ProgramID] {
+        isHere(tuple.local, tuple.remote) ? takers(of: tuple.mirrored, client: client.network) : []
     }
 
     /// The programs that wait where a connection was made to.

@@ -50,7 +50,7 @@ struct FilesystemWatch: ~Copyable {
         self.queueLimit = limit
         unlimitedQueue = queueLimit == nil
         self.descriptorTypes = descriptorTypes
-        reportsLayersOfOverlays = KernelRelease.running >= KernelRelease(6, 5)
+        reportsLayersOfOverlays = KernelRelease.reportsLayersOfOverlays
         if !reportsLayersOfOverlays {
             // Overlays will come; where it cannot be opened now that is tried again with each.
             descriptors = try? DescriptorWatch(unlimitedQueue: unlimitedQueue, roots)

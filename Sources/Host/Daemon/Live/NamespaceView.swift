@@ -18,8 +18,9 @@ struct NamespaceView: Sendable {
         self.host = Dictionary(grouping: host, by: \.device)
     }
 
-    /// Paths of this namespace that may lead to the file, the likeliest first: for an overlay through its layers, from the top,
-    /// and through each mount that shows the same filesystem here.
+    /// Paths of this namespace that may lead to the file, the likeliest first: for an overlay through its layers, from the
+    /// top, and through each mount that shows the same filesystem here. The layers come first, whoever shows the overlay,
+    /// since there its files are reported: a program is the same whether it was met by its exec or by a scan.
     func candidates(for path: [UInt8]) -> [[UInt8]] {
         guard let (mount, inner) = place(of: path) else { return [] }
         let shown = (host[mount.device] ?? []).compactMap { here in

@@ -94,7 +94,7 @@ final class OtherMountNamespaces: Sendable {
         let mounts = process.mounts()
         let table = MountTable(mounts)
         // Before Linux 6.5 an overlay is not seen on its layers.
-        let withOverlays = KernelRelease.running < KernelRelease(6, 5)
+        let withOverlays = !KernelRelease.reportsLayersOfOverlays
         if withOverlays { keepOverlays(of: mounts) }
         let unwatched = Self.unseen(mounts, own, withOverlays: withOverlays).filter {
             !filesystems.watch($0, table, namespace, process)

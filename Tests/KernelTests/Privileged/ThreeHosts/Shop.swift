@@ -45,7 +45,7 @@ final class Shop {
         root = files.path
         network = try NamespaceSwitch(Self.hosts + ["client"])
         groups = Dictionary(uniqueKeysWithValues: try Self.hosts.map { ($0, try ControlGroup()) })
-        postgres = try Self.newestPostgres()
+        postgres = try Programs.postgres()
         // The server is not run by root, and the folder around it is root's alone.
         chmod((root as NSString).deletingLastPathComponent, 0o711)
         try layFiles()
@@ -64,13 +64,6 @@ final class Shop {
     func address(_ host: String) -> String { network.addresses[host] ?? "" }
 
     func workload(_ host: String) -> String { groups[host]?.workload ?? "" }
-
-    private static func newestPostgres() throws -> String {
-        let folder = "/usr/lib/postgresql"
-        let versions = try FileManager.default.contentsOfDirectory(atPath: folder).compactMap { Int($0) }
-        guard let newest = versions.max() else { throw Failure("\(folder) has no PostgreSQL") }
-        return "\(folder)/\(newest)/bin"
-    }
 
     // MARK: Files
 
