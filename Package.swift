@@ -120,7 +120,7 @@ let package = Package(
                 "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
                 "CLinux",
             ]),
-        program("retinued", ["Daemon"]),
+        program("retinued", ["Daemon", "Observation", "SeedForm"]),
         library(
             .programs, "RetinueCommands",
             [

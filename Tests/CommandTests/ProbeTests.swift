@@ -23,7 +23,8 @@ struct ProbeTests {
         let report = report(needsTracefs: false)
         #expect(report.isSufficient)
         #expect(
-            report.table(width: 80) == """
+            report.table(width: 80).hasPrefix(
+                """
                 kernel 6.1.0
 
                 FEATURE   STATE  DETAIL
@@ -33,9 +34,33 @@ struct ProbeTests {
                 tracefs:
                   mount -t tracefs tracefs /sys/kernel/tracing
 
-                retinued can run here.
+                KNOWN
+                """))
+        #expect(report.table(width: 80).hasSuffix("\n\nretinued can run here.\n"))
+    }
 
-                """)
+    /// What a kernel lacks is what its records are known less well by.
+    @Test func modes() throws {
+        func modes(_ available: Set<String>) -> [String: KernelProbe.Mode] {
+            let findings = ["tracepoint ring", "control group moves", "ring loss count", "fuse on /mnt"].map {
+                KernelProbe.Finding(
+                    name: $0, isAvailable: available.contains($0), isNeeded: false, detail: "", remedy: "")
+            }
+            let modes = KernelProbe(findings: findings, kernel: "6.1.0").modes
+            return Dictionary(uniqueKeysWithValues: modes.map { ($0.what, $0) })
+        }
+        let all = modes(["tracepoint ring", "control group moves", "ring loss count", "fuse on /mnt"])
+        let none = modes([])
+        let old = modes(["tracepoint ring", "control group moves", "fuse on /mnt"])
+        #expect(all["TCP connections"]?.evidence == "exact" && all["TCP connections"]?.cost == "")
+        #expect(none["TCP connections"]?.evidence == "snapshot, inferred")
+        #expect(none["workloads of processes that are moved"]?.evidence == "snapshot")
+        #expect(all["workloads of processes that are moved"]?.evidence == "exact")
+        #expect(
+            none["files"]?.cost.hasPrefix("1 filesystem is not watched") == true && all["files"]?.cost == "")
+        #expect(old["lost connection events"]?.cost.isEmpty == false)
+        let json = try JSONValue(parsing: report(needsTracefs: false).json)
+        #expect(json["modes"]?.array?.count == 6)
     }
 
     @Test func aNeededThingThatIsMissing() {

@@ -14,7 +14,7 @@ import Testing
     @Test func tagsKeepTheirNumbers() {
         let numbers: [TraceTag: UInt8] = [
             .host: 1, .cycle: 2, .fanotify: 3, .descriptorEvent: 4, .process: 5, .image: 6, .tracepoint: 7,
-            .closure: 8, .directoryChain: 15, .scope: 9, .directoryAnswer: 10, .processAnswer: 11,
+            .closure: 8, .directoryChain: 15, .move: 16, .scope: 9, .directoryAnswer: 10, .processAnswer: 11,
             .headAnswer: 12,
             .kindAnswer: 13, .addressesAnswer: 14, .snapshot: 20, .snapshotProcess: 21, .snapshotSocket: 22,
             .snapshotChannel: 23, .snapshotAddresses: 24, .scanRequest: 25, .snapshotFailure: 26, .loss: 30,

@@ -99,8 +99,12 @@ import Testing
         ("/usr/bin/busybox", ["/bin/ash", "x.sh"], "x.sh"),
         ("/usr/bin/busybox", ["busybox", "sh", "-c", "x.sh"], nil),
         ("/usr/bin/busybox", ["busybox", "awk", "-f", "x.awk", "in"], "x.awk"),
-        ("/usr/bin/busybox", ["busybox", "cat", "x.sh"], nil),
-        ("/usr/bin/busybox", ["cat", "x.sh"], nil),
+        ("/usr/bin/busybox", ["busybox", "cat", "x.sh"], "name: cat"),
+        ("/usr/bin/busybox", ["/bin/cat", "x.sh"], "name: cat"),
+        ("/usr/bin/busybox", ["busybox", "env", "x.sh"], nil),
+        ("/usr/bin/busybox", ["crond", "-f"], nil),
+        ("/usr/bin/busybox", ["busybox", "--install"], nil),
+        ("/usr/bin/busybox", ["a secret", "x"], nil),
         ("/usr/bin/busybox", ["busybox"], nil),
         // Servers of applications.
         (

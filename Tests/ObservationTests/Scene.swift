@@ -109,6 +109,11 @@ struct Scene: ~Copyable {
                 remote: remote))
     }
 
+    mutating func move(_ pid: Int32, to workload: String?) {
+        batch.moves.append(
+            MoveEvent(pid: pid, time: tick(), workload: workload.map { Array($0.utf8) }))
+    }
+
     mutating func closure(
         _ local: Endpoint, _ remote: Endpoint, sent: UInt64, received: UInt64, hasUnreadEnd: Bool = false,
         _ transport: Transport = .tcp
@@ -159,6 +164,25 @@ struct Scene: ~Copyable {
 
     /// Every record as a line: `program file path rw`, `program spawn child`, `program connect …`.
     var lines: [String] { lines { _ in true } }
+
+    /// Files and spawns with the workloads: `program@workload file path evidence`.
+    var linesWithWorkloads: [String] {
+        func name(_ program: ProgramID) -> String {
+            let workload = observer.ledger.texts.array(observer.ledger[program].workload)
+            return text(program) + (workload.isEmpty ? "" : "@" + String(decoding: workload, as: UTF8.self))
+        }
+        return observer.ledger.records.compactMap { record in
+            let start = "\(name(record.key.program)) \(record.key.relation) "
+            switch record.key.relation {
+            case .file where !record.access.contains(.executed):
+                let path = observer.ledger.texts.array(TextID(rawValue: record.key.object))
+                return start + String(decoding: path, as: UTF8.self) + " \(record.evidence)"
+            case .spawn:
+                return start + name(ProgramID(rawValue: record.key.object)) + " \(record.evidence)"
+            default: return nil
+            }
+        }.sorted()
+    }
 
     /// The lines of those records that qualify.
     func lines(_ qualifies: (Record) -> Bool) -> [String] {

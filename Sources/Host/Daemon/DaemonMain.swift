@@ -12,7 +12,11 @@ import SystemCalls
 /// The daemon as a program: arguments in, exit status out.
 public enum DaemonMain {
     /// Runs the daemon; returns its exit status.
-    public static func run(_ arguments: [String]) -> Int32 {
+    ///
+    /// - Parameter writeCall: how a call is written, for `--format calls`.
+    public static func run(
+        _ arguments: [String], _ writeCall: Replay.CallWriter = { _, _, _ in }
+    ) -> Int32 {
         do {
             let options = try Options(arguments)
             switch options.action {
@@ -21,7 +25,10 @@ public enum DaemonMain {
             case .version:
                 print("retinued \(retinueVersion)")
             case .replay(let path):
-                try Replay.printDump(of: path)
+                switch options.replayFormat {
+                case .dump: try Replay.printDump(of: path)
+                case .calls: try Replay.printCalls(of: path, writeCall)
+                }
             case .run:
                 var watcher = try start(options)
                 try watcher.run()
@@ -55,7 +62,9 @@ public enum DaemonMain {
             ?? HostNetwork()
         let cgroup = try controlGroup(options)
         let host = Host.read(options, network, cgroup)
-        let scope = Scope(network: network.inode, workload: cgroup.map { Array($0.workload.utf8) })
+        let scope = Scope(
+            network: network.inode,
+            workload: ContainerNames.host.named(cgroup.map { Array($0.workload.utf8) }))
         let sources = EventSources(
             try LiveKernel(configuration, network), TracepointSource.open(isWanted: configuration.tracepoints)
         )

@@ -55,7 +55,7 @@ extension KernelProbe {
         var findings = capabilities()
         findings += [fileEvents()] + filesystems() + [handles()]
         findings += [processEvents(), processFilter(kernel)]
-        findings += [closures(), socketDumps(), tracepoint(), controlGroups()]
+        findings += [closures(), socketDumps()] + tracepoints() + [controlGroups()]
         return KernelProbe(findings: findings, kernel: kernel)
     }
 
@@ -148,7 +148,7 @@ extension KernelProbe {
     private static func processFilter(_ kernel: String) -> Finding {
         let has = ProcConnector.filtersRegistrations(release: kernel)
         return Finding(
-            name: "process event filter", isAvailable: has, isNeeded: false,
+            name: Self.filterName, isAvailable: has, isNeeded: false,
             detail: has ? "by registration (Linux 6.6)" : "by a filter on the socket", remedy: "")
     }
 
@@ -173,6 +173,29 @@ extension KernelProbe {
             remedy: isAvailable ? "" : "needs the modules tcp_diag, udp_diag, unix_diag")
     }
 
+    /// The ring, and what it can do more on some kernels.
+    private static func tracepoints() -> [Finding] {
+        let ring = tracepoint()
+        var countsLoss = false
+        var hasMoves = false
+        do throws(TracepointError) {
+            let rings = try TracepointRings(and: .groupMove, pages: 1)
+            countsLoss = rings.countsLoss
+            hasMoves = rings.companionFormat.flatMap { try? GroupMoveLayout($0) } != nil
+        } catch {
+            // Said of the ring.
+        }
+        return [
+            ring,
+            Finding(
+                name: Self.lossName, isAvailable: countsLoss, isNeeded: false,
+                detail: countsLoss ? "by the kernel (Linux 6.0)" : "in the records only", remedy: ""),
+            Finding(
+                name: Self.movesName, isAvailable: hasMoves, isNeeded: false,
+                detail: hasMoves ? "cgroup:cgroup_attach_task" : "not reported", remedy: ""),
+        ]
+    }
+
     private static func tracepoint() -> Finding {
         var detail = "sock:inet_sock_set_state"
         var isAvailable = false
@@ -189,7 +212,7 @@ extension KernelProbe {
             }
         }
         return Finding(
-            name: "tracepoint ring", isAvailable: isAvailable, isNeeded: false, detail: detail,
+            name: Self.ringName, isAvailable: isAvailable, isNeeded: false, detail: detail,
             remedy: isAvailable ? "" : remedy)
     }
 

@@ -45,6 +45,24 @@ public struct ProcessDirectory: ~Copyable {
         Self.splitArguments(argumentBytes(limit: limit))
     }
 
+    /// The last parts of the first two arguments: the name under which it was executed, without the hyphen of a login
+    /// shell, and what stands behind it. Both empty where they cannot be read.
+    public borrowing func firstArguments() -> (name: [UInt8], next: [UInt8]) {
+        let parts = argumentBytes(limit: 512).split(
+            separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+        // One without its NUL was cut off.
+        guard parts.count > 1 else { return ([], []) }
+        let name = Self.last(parts[0])
+        return (
+            Array(name.first == UInt8(ascii: "-") ? name.dropFirst() : name),
+            parts.count > 2 ? Array(Self.last(parts[1])) : []
+        )
+    }
+
+    private static func last(_ path: ArraySlice<UInt8>) -> ArraySlice<UInt8> {
+        path[((path.lastIndex(of: UInt8(ascii: "/")) ?? path.startIndex - 1) + 1)...]
+    }
+
     /// The same as the kernel has them: NUL-terminated strings, or what the process has written over them.
     public borrowing func argumentBytes(limit: Int = 1 << 16) -> [UInt8] {
         do throws(SystemError) {
@@ -69,8 +87,11 @@ public struct ProcessDirectory: ~Copyable {
     /// the controllers agree on another group: a container's engine that knows the controllers alone leaves the process
     /// in the unified group of the service that started it.
     public borrowing func controlGroup() -> [UInt8]? {
-        contents("cgroup", limit: 1 << 16).flatMap(Self.controlGroup(of:))
+        controlGroups().flatMap(Self.controlGroup(of:))
     }
+
+    /// The bytes of `/proc/PID/cgroup`, for who has to distinguish the root group from a process that is gone: then `nil`.
+    public borrowing func controlGroups() -> [UInt8]? { contents("cgroup", limit: 1 << 16) }
 
     /// The same from the bytes of `/proc/PID/cgroup`: lines `hierarchy:controllers:path`.
     public static func controlGroup(of bytes: [UInt8]) -> [UInt8]? {
@@ -218,6 +239,8 @@ public struct ProcessStatus: Equatable, Sendable {
     public var isKernelThread: Bool
     /// The state letter (`Z` is a zombie).
     public var state: UInt8
+    /// What it is called, at most fifteen bytes: the name under which it was executed, unless it has set another.
+    public var name: [UInt8]
 
     /// Reads the line. The name in its second field may hold blanks and parentheses: the fields behind
     /// it start after the *last* closing parenthesis.
@@ -230,6 +253,9 @@ public struct ProcessStatus: Equatable, Sendable {
             let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
             let start = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
+        name =
+            bytes.firstIndex(of: UInt8(ascii: "(")).map { $0 < close ? Array(bytes[($0 + 1)..<close]) : [] }
+            ?? []
         self.state = state
         self.parent = parent
         isKernelThread = flags & 0x0020_0000 != 0

@@ -5,6 +5,8 @@ import SystemCalls
 /// One processor's events and the ring that the kernel writes them to.
 struct ProcessorRing: ~Copyable {
     private let descriptor: FileDescriptor
+    /// A second event that is written to the same ring, so that both are in one order.
+    private let companion: CompanionEvent
     private let control: UnsafeMutablePointer<perf_event_mmap_page>
     private let records: UnsafeRawBufferPointer
     private let mappedSize: Int
@@ -13,9 +15,11 @@ struct ProcessorRing: ~Copyable {
 
     /// Opens the event, still disabled, and maps its ring.
     ///
-    /// - Parameter pages: the ring's size, a power of two.
+    /// - Parameters:
+    ///   - companion: number of a second tracepoint whose events go to the same ring; one that cannot be had is left out.
+    ///   - pages: the ring's size, a power of two.
     init(
-        _ attributes: inout perf_event_attr, processor: Int32, pages: Int
+        _ attributes: inout perf_event_attr, processor: Int32, companion: UInt16? = nil, pages: Int
     ) throws(TracepointError) {
         let pageSize = sysconf(Int32(_SC_PAGESIZE))
         let size = pages * pageSize
@@ -33,6 +37,7 @@ struct ProcessorRing: ~Copyable {
         // Writable, so that the kernel heeds our tail and drops new events rather than unread old ones.
         let base = mmap(nil, mappedSize, PROT_READ | PROT_WRITE, MAP_SHARED, descriptor.number, 0)
         guard let base, base != MAP_FAILED else { throw .unmapped(SystemError("mmap")) }
+        self.companion = CompanionEvent(companion, attributes, processor, into: descriptor.number)
         self.descriptor = descriptor
         self.mappedSize = mappedSize
         self.processor = processor
@@ -41,6 +46,9 @@ struct ProcessorRing: ~Copyable {
     }
 
     deinit { munmap(control, mappedSize) }
+
+    /// Whether the second event is written to this ring.
+    var hasCompanion: Bool { companion.number >= 0 }
 
     var number: Int32 { descriptor.number }
 
@@ -55,6 +63,10 @@ struct ProcessorRing: ~Copyable {
         let number = number
         do throws(SystemError) {
             _ = try systemCall("ioctl") { clinux_ioctl(number, clinux_PERF_EVENT_IOC_ENABLE, 0) }
+            let second = companion.number
+            if second >= 0 {
+                _ = try systemCall("ioctl") { clinux_ioctl(second, clinux_PERF_EVENT_IOC_ENABLE, 0) }
+            }
         } catch {
             throw .system(error)
         }
@@ -85,13 +97,49 @@ struct ProcessorRing: ~Copyable {
 
     /// How many events this processor's ring dropped so far, reported by the kernel at any time.
     borrowing func lost() throws(SystemError) -> UInt64 {
+        let lost = try Self.lost(number)
+        return hasCompanion ? lost + (try Self.lost(companion.number)) : lost
+    }
+
+    private static func lost(_ number: Int32) throws(SystemError) -> UInt64 {
         // read_format PERF_FORMAT_LOST: value, then lost.
         var answer: (value: UInt64, lost: UInt64) = (0, 0)
         _ = try withUnsafeMutableBytes(of: &answer) { bytes throws(SystemError) in
-            try descriptor.read(into: bytes)
+            try systemCall("read") { Glibc.read(number, bytes.baseAddress, bytes.count) }
         }
         return answer.lost
     }
+}
+
+/// An event that is written to the ring of another one, or none.
+///
+/// No optional descriptor: the compiler does not lend one that lies in a type that cannot be copied.
+private struct CompanionEvent: ~Copyable {
+    /// Its number; -1 where it could not be had.
+    let number: Int32
+
+    /// Opens it, still disabled. The corresponding C constant is `PERF_EVENT_IOC_SET_OUTPUT`.
+    init(_ identifier: UInt16?, _ attributes: perf_event_attr, _ processor: Int32, into ring: Int32) {
+        var attributes = attributes
+        guard let identifier else {
+            number = -1
+            return
+        }
+        attributes.config = UInt64(identifier)
+        let opened = clinux_perf_event_open(&attributes, -1, processor, -1, UInt(PERF_FLAG_FD_CLOEXEC))
+        guard opened >= 0 else {
+            number = -1
+            return
+        }
+        guard clinux_ioctl(opened, clinux_PERF_EVENT_IOC_SET_OUTPUT, UInt(ring)) == 0 else {
+            close(opened)
+            number = -1
+            return
+        }
+        number = opened
+    }
+
+    deinit { if number >= 0 { close(number) } }
 }
 
 /// The rings of all processors; frees those that it has when making the next one fails.

@@ -63,23 +63,30 @@ public struct StateTransition: Equatable, Sendable {
     /// The bytes may be hostile: what does not hold together is thrown, with what stands before it
     /// already delivered. Records of other kinds and of other tracepoints are skipped, and so are sockets
     /// of other protocols than TCP and MPTCP.
+    ///
+    /// - Returns: whether there are events of another tracepoint.
     static func parse(
         _ records: RawSpan, layout: TransitionLayout,
         _ body: (borrowing StateTransition) -> Void, lost: (UInt64) -> Void
-    ) throws(WireError) {
+    ) throws(WireError) -> Bool {
         var walk = PerfRecords()
+        var hasOthers = false
         while let record = try walk.next(in: records) {
             switch record {
             case .lost(let count): lost(count)
             case .sample(let sample):
                 let event = records.extracting(sample.event)
                 let identifier: UInt16 = try event.integer(at: 0)
-                guard identifier == layout.identifier else { continue }
+                guard identifier == layout.identifier else {
+                    hasOthers = true
+                    continue
+                }
                 let transition = try StateTransition(sample, event, layout)
                 if transition.transport == 6 || transition.transport == 262 { body(transition) }
             case .other: continue
             }
         }
+        return hasOthers
     }
 }
 
@@ -90,10 +97,13 @@ extension TracepointRings {
     /// The bytes may be hostile: what does not hold together is thrown, with what stands before it
     /// already delivered. Records of other kinds and of other tracepoints are skipped, and so are sockets
     /// of other protocols than TCP and MPTCP.
+    ///
+    /// - Returns: whether there are events of another tracepoint.
+    @discardableResult
     public static func parse(
         _ records: RawSpan, layout: TransitionLayout,
         _ body: (borrowing StateTransition) -> Void, lost: (UInt64) -> Void
-    ) throws(WireError) {
+    ) throws(WireError) -> Bool {
         try StateTransition.parse(records, layout: layout, body, lost: lost)
     }
 }

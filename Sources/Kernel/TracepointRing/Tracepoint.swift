@@ -26,6 +26,10 @@ public struct Tracepoint: Sendable {
     public static let socketState = Tracepoint(
         group: "sock", name: "inet_sock_set_state",
         filter: "protocol == 6 && newstate != 3")
+
+    /// `cgroup:cgroup_attach_task`: a process was moved to another control group (Linux 4.13). One that is made there
+    /// with `CLONE_INTO_CGROUP` is not reported.
+    public static let groupMove = Tracepoint(group: "cgroup", name: "cgroup_attach_task")
 }
 
 /// Why tracepoints cannot be read here.

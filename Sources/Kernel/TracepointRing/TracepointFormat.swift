@@ -75,8 +75,10 @@ extension TracepointFormat.Field {
     fileprivate init?(_ line: ArraySlice<UInt8>) {
         let parts = line.split(separator: UInt8(ascii: ";"))
         guard parts.count >= 3 else { return nil }
-        let declaration = parts[0].prefix { $0 != UInt8(ascii: "[") }
-        guard let name = declaration.split(separator: UInt8(ascii: " ")).last,
+        // `__u8 saddr[4]`, and `__data_loc char[] comm` of what has no fixed length.
+        guard
+            let name = parts[0].split(separator: UInt8(ascii: " ")).last?
+                .prefix(while: { $0 != UInt8(ascii: "[") }), !name.isEmpty,
             let offset = parts[1].trimmed.after("offset:")?.decimal,
             let size = parts[2].trimmed.after("size:")?.decimal
         else { return nil }

@@ -20,6 +20,8 @@ public struct TracepointRings: ~Copyable {
     private var lostBefore: UInt64 = 0
     /// The tracepoint's number and fields.
     public let format: TracepointFormat
+    /// The same of the second tracepoint; `nil` where it is not to be had on every processor.
+    public private(set) var companionFormat: TracepointFormat?
     /// Whether the kernel took the tracepoint's filter, if it has one.
     public let isFiltered: Bool
     /// Whether `lost` is known (Linux 6.0).
@@ -31,14 +33,26 @@ public struct TracepointRings: ~Copyable {
     /// Opens the rings and starts the events.
     ///
     /// - Parameters:
+    ///   - companion: a second tracepoint, without a filter, whose events go to the same rings, if the kernel has it.
     ///   - pages: each ring's size in pages, a power of two. By default 1 MiB, about 8,000 events, or less
     ///     where there are more than 32 processors; where the kernel does not lend that much memory
     ///     (`kernel.perf_event_mlock_kb`, `RLIMIT_MEMLOCK`), half of it and so on, down to 128 KiB.
     ///   - wakeupWatermark: bytes in one ring that make its descriptor readable; a quarter by default.
     public init(
-        _ tracepoint: Tracepoint = .socketState, pages: Int? = nil, wakeupWatermark: UInt32? = nil
+        _ tracepoint: Tracepoint = .socketState, and companion: Tracepoint? = nil, pages: Int? = nil,
+        wakeupWatermark: UInt32? = nil
     ) throws(TracepointError) {
-        let format = try TraceFileSystem().format(of: tracepoint)
+        let traces = try TraceFileSystem()
+        let format = try traces.format(of: tracepoint)
+        var companionFormat: TracepointFormat?
+        if let companion {
+            do throws(TracepointError) {
+                companionFormat = try traces.format(of: companion)
+            } catch {
+                // Without it, the first one is worth having all the same.
+            }
+        }
+        let second = companionFormat?.identifier
         let processors: ProcessorList
         do throws(SystemError) {
             processors = try ProcessorList.online()
@@ -52,7 +66,7 @@ public struct TracepointRings: ~Copyable {
         func open(_ pages: Int) throws(TracepointError) -> RingList {
             size = pages
             let watermark = wakeupWatermark ?? RingSize.watermark(pages: pages)
-            return try Self.open(processors, format, pages: pages, watermark, &countsLoss)
+            return try Self.open(processors, format, second, pages: pages, watermark, &countsLoss)
         }
         let rings = pages == nil ? try RingSize.shrinking(from: first, open) : try open(first)
         if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
@@ -60,8 +74,10 @@ public struct TracepointRings: ~Copyable {
         var isFiltered = tracepoint.filter != nil
         try rings.forEach { ring throws(TracepointError) in
             if let filter = tracepoint.filter { isFiltered = ring.filter(filter) && isFiltered }
+            if !ring.hasCompanion { companionFormat = nil }
             try ring.enable()
         }
+        self.companionFormat = companionFormat
         self.rings = rings
         filter = tracepoint.filter
         watermark = wakeupWatermark ?? RingSize.watermark(pages: size)
@@ -73,21 +89,25 @@ public struct TracepointRings: ~Copyable {
 
     /// Opens a ring on each processor, the events still disabled.
     private static func open(
-        _ processors: ProcessorList, _ format: TracepointFormat, pages: Int, _ watermark: UInt32,
-        _ countsLoss: inout Bool
+        _ processors: ProcessorList, _ format: TracepointFormat, _ companion: UInt16?, pages: Int,
+        _ watermark: UInt32, _ countsLoss: inout Bool
     ) throws(TracepointError) -> RingList {
         var attributes = attributes(format.identifier, watermark)
         if !countsLoss { attributes.read_format = 0 }
         var rings = RingList(capacity: processors.numbers.count)
         for processor in processors.numbers {
             do throws(TracepointError) {
-                rings.append(try ProcessorRing(&attributes, processor: processor, pages: pages))
+                rings.append(
+                    try ProcessorRing(
+                        &attributes, processor: processor, companion: companion, pages: pages))
             } catch .refused(let error) where error.code == ENODEV {
                 continue  // It went offline since the list was read.
             } catch .refused(let error) where error.code == EINVAL && countsLoss {
                 countsLoss = false
                 attributes.read_format = 0
-                rings.append(try ProcessorRing(&attributes, processor: processor, pages: pages))
+                rings.append(
+                    try ProcessorRing(
+                        &attributes, processor: processor, companion: companion, pages: pages))
             }
         }
         return rings
@@ -109,7 +129,8 @@ public struct TracepointRings: ~Copyable {
     ) throws(TracepointError) -> Reopened {
         var attributes = Self.attributes(format.identifier, watermark)
         if !countsLoss { attributes.read_format = 0 }
-        let ring = try ProcessorRing(&attributes, processor: processor, pages: pages)
+        let ring = try ProcessorRing(
+            &attributes, processor: processor, companion: companionFormat?.identifier, pages: pages)
         if let filter { _ = ring.filter(filter) }
         try ring.enable()
         let number = ring.number

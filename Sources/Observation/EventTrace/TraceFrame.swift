@@ -33,6 +33,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case addressesAnswer = 14
     /// An answer: path of a directory and the identities of those that it lies in.
     case directoryChain = 15
+    /// A process that was moved to another control group.
+    case move = 16
     /// A scan begins: purpose and times.
     case snapshot = 20
     /// A process of the scan.

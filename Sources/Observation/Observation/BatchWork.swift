@@ -21,6 +21,8 @@ struct BatchWork {
     var timelines = PidTable<Timeline>()
     /// Processes that were made, in the order of their forks.
     var forked: [Int32] = []
+    /// Moves between control groups that are still to be applied, the next one last.
+    var moves: [MoveEvent] = []
     /// Processes that were asked for in vain.
     var missing: Set<Int32> = []
     /// Whether the host's addresses were asked for.
@@ -44,6 +46,7 @@ struct BatchWork {
         chains.removeAll(keepingCapacity: chains.capacity <= most)
         timelines.removeAll(keepingCapacity: timelines.capacity <= most)
         forked.removeAll()
+        moves.removeAll()
         missing.removeAll()
         hasAskedAddresses = false
         directoryMoves.removeAll()

@@ -104,6 +104,23 @@ public struct LifecycleEvent: Hashable, Sendable {
     }
 }
 
+/// A process was moved to another control group.
+public struct MoveEvent: Sendable {
+    /// The process.
+    public var pid: Int32
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    public var time: UInt64
+    /// The control group that it is in now; `nil` for the root.
+    public var workload: [UInt8]?
+
+    /// Makes an event.
+    public init(pid: Int32, time: UInt64, workload: [UInt8]?) {
+        self.pid = pid
+        self.time = time
+        self.workload = workload
+    }
+}
+
 /// A TCP socket changed its state.
 public struct TransitionEvent: Sendable {
     /// `CLOCK_MONOTONIC`, nanoseconds.
@@ -183,6 +200,11 @@ public struct ImageFacts: Sendable {
     public var workload: [UInt8]?
     /// The network namespace, by its inode; 0 if it was not read.
     public var network: UInt64
+    /// The name under which it was executed, without its folders (`argv[0]`); empty if it was not read.
+    public var name: [UInt8] = []
+    /// By which the last part of the first argument behind the name is known again (`NameHash`), since an argument may be
+    /// anything; 0 if there is none, or it was not read.
+    public var argument: UInt64 = 0
 
     /// Makes facts.
     public init(
@@ -234,6 +256,8 @@ public struct EventBatch: Sendable {
     /// Facts about new images.
     public var images: [ImageFacts] = []
     /// In any order; the time decides.
+    public var moves: [MoveEvent] = []
+    /// In any order; the time decides.
     public var transitions: [TransitionEvent] = []
     /// Sockets that have gone.
     public var closures: [ClosureEvent] = []
@@ -250,6 +274,7 @@ public struct EventBatch: Sendable {
         clear(&files, 1 << 13)
         clear(&lifecycle, 1 << 12)
         clear(&images, 1 << 10)
+        if !moves.isEmpty { clear(&moves, 1 << 10) }
         clear(&transitions, 1 << 12)
         clear(&closures, 1 << 12)
     }

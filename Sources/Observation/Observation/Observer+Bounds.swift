@@ -92,7 +92,10 @@ extension Observer {
             counters.refused += 1
             return .unknown
         }
-        return ledger.intern(program)
+        let count = ledger.programs.count
+        let number = ledger.intern(program)
+        if ledger.programs.count != count { noteIfOwn(number) }
+        return number
     }
 
     /// The number of an endpoint; `nil` for a new one where there is no room for it.

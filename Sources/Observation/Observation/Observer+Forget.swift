@@ -43,6 +43,7 @@ extension Observer {
             uniqueKeysWithValues: recorded.compactMap { program, isRecorded in
                 change(program) == .unknown ? nil : (change(program), isRecorded)
             })
+        findOwn()
         var kept = [UInt8](repeating: 0, count: ledger.texts.count + 1)
         for former in 1..<max(min(kinds.count, change.formerTexts), 1) where kinds[former] != 0 {
             let number = Int(change(TextID(rawValue: UInt32(former))).rawValue)

@@ -38,7 +38,9 @@ extension Observer {
         var execs = PidTable<Int>()
         for event in events where event.kind == .exec { execs[event.pid, default: 0] += 1 }
         var blocked: Set<Int32> = []
+        if !batch.moves.isEmpty || !heldMoves.isEmpty { orderMoves(batch) }
         for event in events {
+            if !work.moves.isEmpty { applyMoves(before: event.time, batch) }
             switch event.kind {
             case .fork:
                 if blocked.contains(event.parent) || blocked.contains(event.pid) {
@@ -66,6 +68,8 @@ extension Observer {
                 }
             }
         }
+        if !work.moves.isEmpty { applyMoves(before: .max, batch) }
+        if !recentMoves.isEmpty { settleMoves(before: batch.cutoff) }
     }
 
     private mutating func fork(_ event: LifecycleEvent, _ cutoff: UInt64) {
@@ -83,6 +87,7 @@ extension Observer {
         child.forkedBy = event.parent
         work.forked.append(event.pid)
         processes.put(child)
+        if isLogging { logFork(event, cutoff) }
         // The pid was used again while events of its former life are in this batch, or will be in the next one. Of
         // one that had ended before the last batch was read every event was in that.
         guard let former else { return }
@@ -179,9 +184,11 @@ extension Observer {
         }
         if let seen = chain { chain = withoutLoaderAlone(seen, event, isOnly: isOnlyExec) }
         let facts = facts(for: event, chain)
+        if let chosen, let found = chain { chain = withForeignFile(found, event.pid, at: chosen, facts) }
         let old = process.image
         let wasFork = !process.hasExecuted
-        let isRepeated = work.timelines[event.pid] != nil
+        let isRepeated = work.timelines[event.pid].map { $0.execs > 0 } ?? false
+        let starter = process.movedFrom == .unknown ? old.program : process.movedFrom
         let program = program(of: &process, chain, facts, isRepeated: isRepeated)
         let lineage = program == .unknown ? old.lineage : lineages.extend(old.lineage, with: program)
         var image = Image(program: program, lineage: lineage, since: event.time)
@@ -194,12 +201,15 @@ extension Observer {
                 old.network.carriedOver
             }
         process.become(image)
+        if let name = facts?.name, !name.isEmpty, ledger[program].script == .none {
+            ledger.note(name: name, of: program)
+        }
         if let chain {
             noteChain(chain, program, script: ledger[program].script, time, image.evidence)
         }
-        if old.program != .unknown, program != .unknown, isRecorded(old.program) {
+        if starter != .unknown, program != .unknown, isRecorded(starter), !isOwn(program) {
             let isCertain = old.isCertain && image.isCertain
-            let key = RecordKey.spawn(old.program, child: program)
+            let key = RecordKey.spawn(starter, child: program)
             if admits(key) {
                 ledger.note(key, evidence: isCertain ? .exact : .inferred, time: time)
             }
@@ -213,6 +223,31 @@ extension Observer {
         }
         extendTimeline(event.pid, old, process.image, chain)
         processes.put(process)
+        if isLogging { logExec(event.pid, chain, from: starter, program, time) }
+    }
+
+    /// A file of a format that the kernel does not execute by itself, and the program that runs it, opened at once and
+    /// named to it as its first argument: registered with binfmt_misc, or executed by execvp(3), which hands to a shell
+    /// what is no program. The one that was executed is the file.
+    private mutating func withForeignFile(
+        _ chain: ExecChain, _ pid: Int32, at place: Int, _ facts: ImageFacts?
+    ) -> ExecChain {
+        guard place > 0, chain.scripts.isEmpty, let former = work.chains[pid]?[place - 1],
+            !former.isConfirmed, former.seen.count == 1, former.executable != .none,
+            head(of: former.executable) == .other,
+            former.events.last.map({ $0 + 1 == chain.events.first }) ?? true
+        else { return chain }
+        guard let facts, facts.argument != 0 else {
+            // Or the first one could not be executed, and another one was.
+            counters.unknownScripts += 1
+            return chain
+        }
+        let name = ledger.texts.withBytes(former.executable) { NameHash.of(lastComponent($0)) }
+        guard facts.argument == name else { return chain }
+        work.chains[pid]?[place - 1].isConfirmed = true
+        var chain = chain
+        chain.scripts = [former.executable]
+        return chain
     }
 
     /// A chain of which only the ELF interpreter was seen names no executable: that lies on a filesystem that is not
@@ -292,6 +327,8 @@ extension Observer {
             process.workload = text(workload: workload)
         } else if facts != nil {
             process.workload = .none
+        } else {
+            counters.inheritedWorkloads += 1
         }
         let carried = process.script
         process.script = .none
@@ -407,6 +444,8 @@ extension Observer {
             let script = facts.script.map { text($0) } ?? .none
             if executable != .none {
                 program = number(of: Program(executable: executable, script: script, workload: workload))
+                // Of an interpreter the script is the name.
+                if script == .none { ledger.note(name: facts.name, of: program) }
                 // One that is read again is no other.
                 if facts.reading == .unknown, processes[facts.pid]?.image.program != program {
                     counters.unknownScripts += 1
@@ -424,6 +463,7 @@ extension Observer {
         if facts.network != 0 { process.image.network = NetworkPlace(read: facts.network) }
         process.foundAt = time
         processes.put(process)
+        if isLogging { logFound(facts.pid, program) }
     }
 }
 

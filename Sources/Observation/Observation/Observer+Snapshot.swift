@@ -89,9 +89,10 @@ extension Observer {
             noteOnce(.file(child, path: script), [.executed, .opened], .regular, time)
         }
         guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
-            facts.parent != ownPid
+            facts.parent != ownPid, !isOwn(child)
         else { return }
         noteOnce(.spawn(parent, child: child), [], .regular, time)
+        if isLogging { logFoundSpawn(facts, parent, child) }
     }
 
     private mutating func takeFiles(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
@@ -102,10 +103,14 @@ extension Observer {
             noteNetwork(found.facts.network)
         }
         let read = found.time != 0 ? found.time : snapshot.monotonic
+        if found.hasWorkload { checkWorkload(found.facts, at: read, snapshot.wall) }
         guard pid != ownPid, let process = processes[pid] else { return }
         let program = process.image(at: read).program
         guard program != .unknown else { return }
-        for file in found.files { takeFile(file, program, snapshot.wall) }
+        for file in found.files {
+            takeFile(file, program, snapshot.wall)
+            if isLogging { logHeld(file, pid, program) }
+        }
     }
 
     private mutating func takeFile(_ file: HeldFile, _ program: ProgramID, _ time: UInt64) {
@@ -158,6 +163,7 @@ extension Observer {
                 return
             }
             note(socket, program, network, time)
+            if isLogging { logFoundEnd(tuple, socket.holders) }
             sockets.change(tuple) { connection in
                 connection.found = read
                 if programs.count > 1, connection.isAccepted { connection.taker = .inferred }
@@ -168,6 +174,7 @@ extension Observer {
         }
         if !programs.isEmpty, sockets.live[tuple]?.socket != 0 {
             // Who holds the accepted socket has taken it.
+            if isLogging, sockets.live[tuple]?.taker != .known { logFoundEnd(tuple, socket.holders) }
             if let server = sockets.live[tuple] { settle(tuple, server, programs, .exact, network: network) }
         }
         guard var connection = sockets.live[tuple] else { return }
@@ -239,7 +246,7 @@ extension Observer {
         var result: [ProgramID] = []
         for pid in pids where pid != ownPid {
             guard let program = processes[pid]?.image.program, program != .unknown,
-                !result.contains(program)
+                !result.contains(program), !isOwn(program)
             else { continue }
             result.append(program)
         }

@@ -74,7 +74,8 @@ extension Observer {
                 sockets.attempts.removeAll()
             }
             sockets.attempts[change.socket] = .init(
-                program: image.program, evidence: image.evidence, time: change.time, network: image.network)
+                program: image.program, evidence: image.evidence, time: change.time, network: image.network,
+                pid: change.pid)
         case (_, .established):
             established(change, time)
         case (_, .closeWait), (_, .closing):
@@ -100,6 +101,7 @@ extension Observer {
                 return
             }
             guessTaker(of: tuple)
+            if isLogging { logConnect(tuple, attempt, time) }
             if sockets.supersede(tuple, at: change.time) {
                 recognise(tuple, attempt, time)
             } else if attempt.program != .unknown, mayBeTakenHere(change.local, change.remote) {

@@ -17,12 +17,16 @@ extension Observer {
         else { return }
         let image = image(of: change.pid, at: change.time)
         guard image.program != .unknown else { return }
+        if isLogging, server.taker == .open || server.program == .unknown {
+            logAccept(tuple, change.pid, image.program, server.wall)
+        }
         settle(tuple, server, [image.program], image.evidence, network: image.network.known)
     }
 
     /// Notes that connections that are still open since before a moment were taken by who waits there, as far as nothing
     /// has said more; `CLOCK_MONOTONIC`, nanoseconds.
     public mutating func settleConnections(before time: UInt64 = .max) {
+        if !recentMoves.isEmpty { settleMoves(before: .max) }
         let open = sockets.live.filter { $0.value.taker == .open && $0.value.established < time }
         for (tuple, connection) in open where connection.isAccepted { guessTaker(of: tuple) }
         for (tuple, connection) in open where !connection.isAccepted { guessTaker(of: tuple) }
@@ -34,7 +38,9 @@ extension Observer {
         guard let connection = sockets.live[tuple], connection.taker == .open else { return }
         if connection.isAccepted {
             let client = partner(of: tuple, connection)?.network ?? 0
-            settle(tuple, connection, takers(of: tuple, client: client), .inferred)
+            let takers = takers(of: tuple, client: client)
+            if isLogging { logGuess(tuple, takers, connection.wall) }
+            settle(tuple, connection, takers, .inferred)
             return
         }
         let there = tuple.mirrored

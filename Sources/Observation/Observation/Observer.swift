@@ -21,6 +21,11 @@ public struct Observer: ~Copyable {
     /// The host's addresses, as the last scan found them: a connection to one of them has both ends here.
     public internal(set) var localAddresses: Set<NetworkAddress> = []
 
+    /// What processes did, call by call; kept only for who wants to have it.
+    public internal(set) var calls: CallLog?
+    /// Whether it is: asked with every event.
+    var isLogging = false
+
     let surroundings: any Surroundings
     let ownPid: Int32
     var tree = DirectoryTree()
@@ -42,6 +47,10 @@ public struct Observer: ~Copyable {
     /// Changes of state, and ends of sockets, that have to wait for the next batch.
     var heldTransitions: [TransitionEvent] = []
     var heldClosures: [ClosureEvent] = []
+    /// Moves between control groups that have to wait for the next batch.
+    var heldMoves: [MoveEvent] = []
+    /// Processes that were moved of late, and when: those that execute something at once need no record of the move.
+    var recentMoves: [(pid: Int32, start: UInt64, time: UInt64, wall: UInt64)] = []
     var work = BatchWork()
     var sockets = SocketTable()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
@@ -65,6 +74,10 @@ public struct Observer: ~Copyable {
     var activity: [Int32] = []
     /// Programs that were asked whether they get records.
     var recorded: [ProgramID: Bool] = [:]
+    /// Programs that are Retinue's own: a few.
+    var own: [ProgramID] = []
+    /// A bit for the lowest six of each one's number: of almost every other program it says at once that it is none.
+    var ownFilter: UInt64 = 0
 
     /// Things that happened and could not be turned into records.
     public struct Counters: Sendable {
@@ -94,6 +107,8 @@ public struct Observer: ~Copyable {
         public var unknownExecutables: UInt64 = 0
         /// Execs of an interpreter whose arguments could not be read in time.
         public var unknownScripts: UInt64 = 0
+        /// Execs whose control group could not be read in time: they stand under that of the process before.
+        public var inheritedWorkloads: UInt64 = 0
     }
 
     /// Makes an observer.
@@ -108,10 +123,11 @@ public struct Observer: ~Copyable {
         self.surroundings = surroundings
         self.ownPid = ownPid
         self.scope = scope
+        findOwn()
     }
 
     /// Whether something waits for the next batch.
-    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty }
+    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty || !heldMoves.isEmpty }
 
     /// Sizes of the inner tables, for `status`.
     public var sizes: [(name: String, value: Int)] {
@@ -124,6 +140,15 @@ public struct Observer: ~Copyable {
     /// The mount table has changed: where filesystems are mounted is asked for again when it is next needed.
     public mutating func mountsChanged() { tree.doubtMounts() }
 
+    /// Keeps the calls from now on.
+    public mutating func keepCalls() {
+        calls = CallLog()
+        isLogging = true
+    }
+
+    /// Takes out the calls that were kept since.
+    public mutating func takeCalls() -> [(call: CallLog.Call, time: UInt64)] { calls?.take() ?? [] }
+
     /// Works off one batch.
     public mutating func interpret(_ batch: borrowing EventBatch) {
         work.begin(batch)
@@ -131,8 +156,10 @@ public struct Observer: ~Copyable {
         nameObjects(batch)
         collectExecs(batch)
         recallFormerLives()
+        if isLogging { gatherCalls(batch) }
         applyLifecycle(batch)
         attributeFiles(batch)
+        if isLogging { flushCalls() }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

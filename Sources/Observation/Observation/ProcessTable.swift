@@ -21,6 +21,9 @@ struct Image: Equatable {
 /// One life of a pid.
 struct Process {
     let pid: Int32
+    /// The program that it was before it was moved, as long as no record says so. It stands here since it takes no room: a
+    /// process is copied with each of its events.
+    var movedFrom = ProgramID.unknown
     /// The fork, `CLOCK_MONOTONIC`; 0 for a process that was there before the observation.
     let start: UInt64
     var image: Image
@@ -79,10 +82,16 @@ struct Process {
     }
 
     mutating func become(_ new: Image) {
+        goOn(as: new)
+        hasExecuted = true
+        movedFrom = .unknown
+    }
+
+    /// Takes another image without an exec.
+    mutating func goOn(as new: Image) {
         formerImages.append(image)
         if formerImages.count > 8 { formerImages.removeFirst() }
         image = new
-        hasExecuted = true
     }
 }
 
@@ -161,6 +170,7 @@ struct ProcessTable: ~Copyable {
                 uses.programs.append(image.program)
                 lines.insert(image.lineage)
             }
+            uses.programs.append(process.movedFrom)
             uses.texts += [process.workload, process.script] + process.pendingExec
             for open in process.gap + process.inheritedGap {
                 uses.texts.append(open.path)
@@ -175,6 +185,7 @@ struct ProcessTable: ~Copyable {
             var process = process
             process.image.renumber(change, lines)
             for index in process.formerImages.indices { process.formerImages[index].renumber(change, lines) }
+            process.movedFrom = change(process.movedFrom)
             process.workload = change(process.workload)
             process.script = change(process.script)
             process.pendingExec = process.pendingExec.map { change($0) }

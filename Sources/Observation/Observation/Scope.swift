@@ -57,6 +57,7 @@ struct NetworkPlace: Equatable {
 extension Observer {
     /// Whether a program gets records.
     mutating func isRecorded(_ program: ProgramID) -> Bool {
+        if isOwn(program) { return false }
         guard scope.workload != nil else { return true }
         if let known = recorded[program] { return known }
         let isRecorded = scope.contains(workload: ledger.texts.array(ledger[program].workload))

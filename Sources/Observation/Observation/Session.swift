@@ -205,6 +205,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                 sources[index].counters += [
                     ("unknown_executables", counters.unknownExecutables),
                     ("unknown_scripts", counters.unknownScripts),
+                    ("inherited_workloads", counters.inheritedWorkloads),
                 ]
             case SourceName.sockets:
                 sources[index].counters += [

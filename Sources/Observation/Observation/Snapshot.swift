@@ -26,12 +26,15 @@ public struct ProcessSnapshot: Sendable {
     /// When reading it began, `CLOCK_MONOTONIC`, nanoseconds: what happened before is contained in it. 0 where
     /// it was not noted: then when the scan began.
     public var time: UInt64
+    /// Whether the control group was read: `nil` means the root then.
+    public var hasWorkload: Bool
 
     /// Makes a snapshot.
-    public init(facts: ProcessFacts, files: [HeldFile], time: UInt64 = 0) {
+    public init(facts: ProcessFacts, files: [HeldFile], time: UInt64 = 0, hasWorkload: Bool = false) {
         self.facts = facts
         self.files = files
         self.time = time
+        self.hasWorkload = hasWorkload
     }
 }
 

@@ -95,6 +95,7 @@ extension SocketTable {
         var evidence: Evidence
         var time: UInt64
         var network: NetworkPlace
+        var pid: Int32 = 0
     }
 
     /// A socket that waits for connections or datagrams.

@@ -58,6 +58,8 @@ public struct ProcessFacts: Sendable {
     public var workload: [UInt8]?
     /// The network namespace, by its inode; 0 if it was not read.
     public var network: UInt64
+    /// What the process is called (`comm`), for one that was there before; empty if it was not read.
+    public var name: [UInt8] = []
 
     /// Makes facts.
     public init(
@@ -103,8 +105,27 @@ public enum ExecutableHead: Hashable, Sendable {
             self = .other
             return
         }
+        // A machine that this one is not: an emulator runs it. Byte order is that of the file's own header.
+        let machine =
+            bytes[5] == 2
+            ? UInt16(bytes[18]) << 8 | UInt16(bytes[19]) : UInt16(bytes[19]) << 8 | UInt16(bytes[18])
+        guard Self.machines.isEmpty || machine == 0 || Self.machines.contains(machine) else {
+            self = .other
+            return
+        }
         self = Self.loader(in: bytes).map { .dynamic(loader: $0) } ?? .plain
     }
+
+    /// `e_machine` of what this machine executes (elf.h); empty where that is not known here.
+    private static let machines: [UInt16] = {
+        #if arch(x86_64)
+            [62, 3]
+        #elseif arch(arm64)
+            [183, 40]
+        #else
+            []
+        #endif
+    }()
 
     private static func loader(in bytes: [UInt8]) -> [UInt8]? {
         let is64 = bytes[4] == 2

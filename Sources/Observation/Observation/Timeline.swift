@@ -18,6 +18,8 @@ struct Timeline {
     }
 
     private(set) var spans: [Span]
+    /// Execs of this batch.
+    private(set) var execs = 0
 
     /// Begins with the image that the pid had before.
     init(_ image: Image) { spans = [Span(image: image, from: 0, chain: nil, life: 0)] }
@@ -28,6 +30,7 @@ struct Timeline {
     /// Notes an exec; `chain` is where its opens for execution stand, `nil` if they left no trace.
     mutating func exec(_ image: Image, chain: ClosedRange<Int>?) {
         let last = spans[spans.count - 1]
+        execs += 1
         spans.append(
             Span(
                 image: image, from: chain.map { $0.upperBound + 1 } ?? .max, chain: chain?.lowerBound,
@@ -36,10 +39,17 @@ struct Timeline {
 
     /// Notes an exec whose chain was read in an earlier batch: whatever a former life did stood before it.
     mutating func execBefore(_ image: Image) {
+        execs += 1
         let life = spans[spans.count - 1].life
         spans.removeAll { $0.life < life }
         for index in spans.indices { spans[index].life = 0 }
         spans.append(Span(image: image, from: 0, chain: nil, life: 0))
+    }
+
+    /// Notes that the process goes on as another program, which no event in the list says.
+    mutating func move(_ image: Image) {
+        let last = spans[spans.count - 1]
+        spans.append(Span(image: image, from: .max, chain: nil, life: last.life))
     }
 
     /// Notes that the pid was used again.

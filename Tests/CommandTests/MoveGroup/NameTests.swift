@@ -68,6 +68,75 @@ struct GroupNameTests {
         }
     }
 
+    /// What is typed for a unit, a container or all that is in one.
+    @Test func workloadsAsTheyAreTyped() throws {
+        var host = HostDump("db1", id: "f0", "10.0.0.9")
+        for workload in [
+            "system.slice/system-postgresql.slice/postgresql@15-main.service", "lxc.payload.web",
+            "lxc.payload.web/system.slice/nginx.service", "lxc.payload.web/init.scope", "lxc.payload.webs",
+            "system.slice/docker-shop.scope", "machine.slice/libpod-db.scope/container",
+        ] { host.file(host.program("/usr/bin/x", workload: workload), "/etc/passwd", .opened) }
+        var builder = GraphBuilder()
+        try host.add(to: &builder)
+        let graph = builder.finish()
+        func count(_ name: String) -> Int {
+            if case .found(let nodes) = graph.select(NodePattern(name)) { return nodes.count }
+            return 0
+        }
+        #expect(count("postgresql@15-main.service") == 1)
+        #expect(count("x@postgresql@15-main.service") == 0)
+        #expect(count("lxc.payload.web") == 3)
+        #expect(count("nginx.service") == 1)
+        #expect(count("shop") == 1 && count("db") == 1 && count("docker-shop.scope") == 1)
+        #expect(count("lxc.payload.web/system.slice") == 1)
+        #expect(count("web") == 0)
+    }
+
+    /// `redis-server` is a link to `redis-check-rdb`: the name that is typed is not that of the file.
+    @Test func aProgramIsFoundByTheNameUnderWhichItIsExecuted() throws {
+        var host = HostDump("db1", id: "f0", "10.0.0.9")
+        let redis = host.program("/usr/bin/redis-check-rdb", workload: "system.slice/redis.service")
+        let check = host.program("/usr/bin/redis-check-rdb")
+        let shell = host.program("/usr/bin/dash", workload: "a.service")
+        let other = host.program("/usr/bin/dash", workload: "b.service")
+        let real = host.program("/opt/bin/sh.real")
+        for program in [redis, check, shell, other, real] { host.file(program, "/etc/passwd", .opened) }
+        host.ledger.note(name: Array("redis-server".utf8), of: redis)
+        for name in ["redis-check-rdb", "a/b", "a\nb", String(repeating: "x", count: 65), ""] {
+            host.ledger.note(name: Array(name.utf8), of: redis)
+        }
+        host.ledger.note(name: [0xff], of: redis)
+        for number in 0..<9 { host.ledger.note(name: Array("title\(number)".utf8), of: check) }
+        for program in [shell, other] { host.ledger.note(name: Array("sh".utf8), of: program) }
+        #expect(host.ledger.names(of: redis) == [Array("redis-server".utf8)])
+        #expect(host.ledger.names(of: check).count == 4)
+        // Through a dump and back.
+        let dump = try DumpContents(ndjson: host.ndjson)
+        var builder = GraphBuilder()
+        builder.add(dump, from: "db1")
+        let graph = builder.finish()
+        func answer(_ name: String) -> [String] {
+            switch graph.select(NodePattern(name)) {
+            case .found(let nodes): nodes.map { NodeName(graph, $0).long }
+            case .ambiguous(let nodes): ["?"] + nodes.map { NodeName(graph, $0).long }
+            case .nothing: []
+            }
+        }
+        #expect(
+            answer("redis-server") == ["db1:/usr/bin/redis-check-rdb@system.slice/redis.service"])
+        #expect(answer("db1:redis-server@redis.service").count == 1)
+        #expect(answer("redis-server@b.service").isEmpty)
+        #expect(answer("/usr/bin/redis-server").isEmpty)
+        #expect(answer("sh") == ["?", "db1:/usr/bin/dash@a.service", "db1:/usr/bin/dash@b.service"])
+        #expect(answer("title3").count == 1 && answer("title4").isEmpty)
+        // A file of that name goes before.
+        #expect(answer("sh.real") == ["db1:/opt/bin/sh.real@"])
+        var filter = RecordFilter(program: Records.NamePattern("redis-server"))
+        #expect(filter.positions(in: dump.ledger).isEmpty)
+        filter.takesNames = true
+        #expect(filter.positions(in: dump.ledger).count == 1)
+    }
+
     /// Names that are patterns, hosts, workloads and channels by their looks, on hosts whose names are no better.
     static let hostileNames: [[UInt8]] =
         [

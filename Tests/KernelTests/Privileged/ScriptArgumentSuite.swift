@@ -47,7 +47,7 @@ extension KernelTests {
             Command("mawk -v name=% -f p.awk", "/usr/bin/mawk", "p.awk"),
             Command("mawk '{print > \"%\"; system(\"sleep .05\")}' data.txt", "/usr/bin/mawk", nil),
             Command("busybox sh job.sh %", "/usr/bin/busybox", "job.sh"),
-            Command("busybox touch %", "/usr/bin/busybox", nil),
+            Command("busybox touch %", "/usr/bin/busybox", "=touch"),
             // The dynamic loader as a command.
             Command("$loader /usr/bin/dash job.sh %", "$loader", "job.sh"),
             Command("$loader ./shell -c '. ./job.sh' %  %", "$loader", "shell"),

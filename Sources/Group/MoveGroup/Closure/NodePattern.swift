@@ -16,6 +16,8 @@ public struct NodePattern: Sendable {
     let host: String?
     private let path: [UInt8]
     private let glob: Glob?
+    /// All that stands behind the host, where it may be the name of a workload: those of instances have an @.
+    private let whole: [UInt8]
     let isWholePath: Bool
     private let executable: TextPattern?
     private let workload: TextPattern?
@@ -34,6 +36,7 @@ public struct NodePattern: Sendable {
         isObject = Self.isObject(rest)
         var workload: Units?
         var executable: Units?
+        whole = rest.hasWildcards ? [] : rest.bytes
         if !isObject {
             workload = Self.takeWorkload(&rest)
             executable = Self.takeExecutable(&rest)
@@ -108,6 +111,15 @@ public struct NodePattern: Sendable {
         }
     }
 
+    /// Whether a program is meant by a name under which it is executed; a path never is such a name.
+    func matches(_ name: ProgramName, called: [UInt8], on host: GraphHost) -> Bool {
+        guard !isObject, !isWholePath, executable == nil, matches(host) else { return false }
+        if let workload, !workload.matches(name.workload), !workload.matches(Self.last(name.workload[...])) {
+            return false
+        }
+        return matches(path: called)
+    }
+
     /// Whether it says nothing that only programs have.
     private var isPlain: Bool { workload == nil && executable == nil }
 
@@ -137,8 +149,29 @@ public struct NodePattern: Sendable {
 
     /// Whether a workload as a whole is meant.
     func names(workload name: [UInt8]) -> Bool {
-        guard !isObject, !isWholePath || glob == nil, isPlain, !name.isEmpty else { return false }
-        return name == path || (!isWholePath && Self.last(name[...]).elementsEqual(path))
+        guard !isObject, executable == nil, !whole.isEmpty, !name.isEmpty else { return false }
+        return name == whole || (!isWholePath && Self.last(name[...]).elementsEqual(whole))
+    }
+
+    /// Whether a workload is meant by a group that it lies in (`lxc.payload.web` with all below), or by the name of a
+    /// container without its engine's word.
+    func names(partOf workload: [UInt8]) -> Bool {
+        guard !isObject, executable == nil, !whole.isEmpty else { return false }
+        if isWholePath { return workload.starts(with: whole + [UInt8(ascii: "/")]) }
+        return workload.split(separator: UInt8(ascii: "/")).contains {
+            $0.elementsEqual(whole) || Self.container($0)?.elementsEqual(whole) == true
+        }
+    }
+
+    /// `web` of `docker-web.scope`.
+    private static func container(_ group: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+        let suffix = Array(".scope".utf8)
+        guard group.count > suffix.count, group.suffix(suffix.count).elementsEqual(suffix) else { return nil }
+        for word in ["docker-", "libpod-", "nerdctl-", "cri-containerd-"] where group.starts(with: word.utf8)
+        {
+            return group.dropFirst(word.utf8.count).dropLast(suffix.count)
+        }
+        return nil
     }
 
     func matches(_ host: GraphHost) -> Bool {

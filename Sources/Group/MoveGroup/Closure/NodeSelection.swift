@@ -18,6 +18,7 @@ extension DependencyGraph {
         var programs: [NodeID] = []
         var files: [NodeID] = []
         var members: [NodeID] = []
+        var parts: [NodeID] = []
         for number in 0..<UInt32(nodeCount) {
             let node = NodeID(rawValue: number)
             switch kind(node) {
@@ -31,18 +32,33 @@ extension DependencyGraph {
                     pattern.names(workload: program.workload)
                 {
                     members.append(node)
+                } else if case .program(let program) = name, pattern.names(partOf: program.workload),
+                    pattern.matches(self[host(node)])
+                {
+                    parts.append(node)
                 }
             case .endpoint, .channel: if matches(pattern, node) { files.append(node) }
             }
         }
         if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
-        if programs.isEmpty, !members.isEmpty { return .found(members) }
+        if programs.isEmpty { programs = called(pattern) }
+        if programs.isEmpty, !members.isEmpty { return .found((members + parts).sorted()) }
+        if programs.isEmpty, files.isEmpty, !parts.isEmpty { return .found(parts) }
         let found = nearest(programs.isEmpty ? files : programs, to: pattern)
         switch found.count {
         case 0: return .nothing(nearest: nearest(to: pattern))
         case 1: return .found(found)
         default: return .ambiguous(found)
         }
+    }
+
+    /// The programs that are executed under a name that is not their file's.
+    private func called(_ pattern: NodePattern) -> [NodeID] {
+        called.filter { number, names in
+            let node = NodeID(rawValue: number)
+            guard case .program(let name) = self[node] else { return false }
+            return names.contains { pattern.matches(name, called: $0, on: self[host(node)]) }
+        }.map { NodeID(rawValue: $0.key) }.sorted()
     }
 
     private func nearest(_ nodes: [NodeID], to pattern: NodePattern) -> [NodeID] {

@@ -15,11 +15,14 @@ public final class DependencyGraph {
     public let hasEntries: Bool
     /// Whether there are pipes and the like of which the other end is not known.
     let hasNameless: Bool
+    /// Names under which programs are executed that are not those of their files, by node.
+    let called: [UInt32: [[UInt8]]]
 
     init(
         nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [GraphHost], sources: [GraphInput],
-        hasEntries: Bool, hasNameless: Bool
+        hasEntries: Bool, hasNameless: Bool, called: [UInt32: [[UInt8]]] = [:]
     ) {
+        self.called = called
         nodes.close()
         edges.shrink()
         adjacency = Adjacency(nodes: nodes.count, edges: edges)

@@ -26,6 +26,8 @@ public struct GraphBuilder: ~Copyable {
     var hasEntries = false
     var hasNameless = false
     var folded = FoldedFolders()
+    /// Names under which programs are executed that are not those of their files, by node.
+    private(set) var called: [UInt32: [[UInt8]]] = [:]
     private var scratch: [UInt8] = []
 
     /// Makes a builder without any input.
@@ -115,7 +117,7 @@ public struct GraphBuilder: ~Copyable {
         pairing.resolve(&self)
         return DependencyGraph(
             nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries,
-            hasNameless: hasNameless)
+            hasNameless: hasNameless, called: called)
     }
 }
 
@@ -158,11 +160,16 @@ extension GraphBuilder {
 
     private mutating func internPrograms(of ledger: borrowing Ledger, on host: HostID) -> [UInt32] {
         var numbers: [UInt32] = []
-        for program in ledger.programs {
+        for (index, program) in ledger.programs.enumerated() {
             let name = ProgramName(
                 executable: ledger.texts.array(program.executable),
                 script: ledger.texts.array(program.script), workload: ledger.texts.array(program.workload))
-            numbers.append(intern(.program(name), on: host))
+            let number = intern(.program(name), on: host)
+            numbers.append(number)
+            for alias in ledger.names(of: ProgramID(rawValue: UInt32(index)))
+            where called[number]?.contains(alias) != true {
+                called[number, default: []].append(alias)
+            }
         }
         return numbers
     }

@@ -52,7 +52,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.moves.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
     }

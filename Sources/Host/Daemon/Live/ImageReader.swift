@@ -183,8 +183,15 @@ final class ImageReader: Sendable {
         guard let process = ProcessDirectory(pid), let executable = files.executable(of: process),
             case .read(let script, let reading) = RunningScript(executable: executable, process, files, .exec)
         else { return nil }
-        return ImageFacts(
+        var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
-            workload: process.controlGroup(), network: process.namespace("net") ?? 0)
+            workload: ContainerNames.host.named(process.controlGroup()),
+            network: process.namespace("net") ?? 0)
+        if script == nil {
+            let arguments = process.firstArguments()
+            facts.name = arguments.name
+            if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
+        }
+        return facts
     }
 }

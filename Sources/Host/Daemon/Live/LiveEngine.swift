@@ -283,7 +283,8 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
             .init(
                 name: SourceName.transitions,
                 mode: sourcesOfEvents.rings.isOn ? "ring" : "off: \(sourcesOfEvents.rings.reason)",
-                received: sourcesOfEvents.rings.received),
+                received: sourcesOfEvents.rings.received,
+                counters: [("moves", sourcesOfEvents.rings.moves)]),
         ]
     }
 }

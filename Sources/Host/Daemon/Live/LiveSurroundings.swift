@@ -49,10 +49,13 @@ final class LiveSurroundings: Surroundings {
         case .read(let path, let how): (script, reading) = (path, how)
         case .tooLate: if !isLateAnAnswer { return nil }
         }
-        return ProcessFacts(
+        var facts = ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
-            executable: executable, script: script, reading: reading, workload: directory.controlGroup(),
+            executable: executable, script: script, reading: reading,
+            workload: ContainerNames.host.named(directory.controlGroup()),
             network: directory.namespace("net") ?? 0)
+        if script == nil { facts.name = status.name }
+        return facts
     }
 
     func head(ofFile path: [UInt8]) -> ExecutableHead {

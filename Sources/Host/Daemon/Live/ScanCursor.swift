@@ -97,13 +97,20 @@ struct ScanCursor: ~Copyable {
     private mutating func scan(_ directory: borrowing ProcessDirectory) -> ProcessSnapshot? {
         let pid = directory.pid
         let facts: ProcessFacts
+        var hasWorkload = true
         switch depth {
         case .full:
             guard let found = LiveSurroundings.facts(directory, scanner.files) else { return nil }
             facts = found
         case .open:
             let place = directory.namespace("net") ?? 0
-            facts = ProcessFacts(pid: pid, parent: 0, executable: [], network: place)
+            // A process may be moved, or be made in another group than its parent's, and do no exec.
+            let groups = directory.controlGroups()
+            hasWorkload = groups != nil
+            facts = ProcessFacts(
+                pid: pid, parent: 0, executable: [],
+                workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
+                network: place)
         }
         var files: [HeldFile] = []
         // Numbers first: reading a link in the middle of the folder's own listing is fine, but an
@@ -128,7 +135,7 @@ struct ScanCursor: ~Copyable {
         }
         // Of most processes nothing is mapped that others could share: then only a full scan reads the table.
         guard depth == .full || directory.mayHaveSharedMappings() else {
-            return ProcessSnapshot(facts: facts, files: files)
+            return ProcessSnapshot(facts: facts, files: files, hasWorkload: hasWorkload)
         }
         let maps = directory.maps()
         holders.shared.note(maps: maps, directory)
@@ -143,7 +150,7 @@ struct ScanCursor: ~Copyable {
             }
             files.append(HeldFile(path: path, access: access, kind: .regular))
         }
-        return ProcessSnapshot(facts: facts, files: files)
+        return ProcessSnapshot(facts: facts, files: files, hasWorkload: hasWorkload)
     }
 
     private mutating func heldFile(

@@ -2,6 +2,7 @@ import EventTrace
 import Glibc
 import KernelProbe
 import Observation
+import Procfs
 import Records
 import SystemCalls
 import TracepointRing
@@ -62,12 +63,13 @@ extension TracepointSource<LiveRings> {
     static func open(isWanted: Bool) -> TracepointSource<LiveRings> {
         guard isWanted else { return TracepointSource(reason: "switched off by the configuration") }
         do throws(TracepointError) {
-            let rings = try TracepointRings()
+            let rings = try TracepointRings(and: .groupMove)
             guard let layout = try? TransitionLayout(rings.format) else {
                 return TracepointSource(reason: "the tracepoint has other fields than expected")
             }
+            let moves = rings.companionFormat.flatMap { try? GroupMoveLayout($0) }
             do throws(SystemError) {
-                return TracepointSource(try LiveRings(rings), layout)
+                return TracepointSource(try LiveRings(rings), layout, moves)
             } catch { throw .system(error) }
         } catch {
             let explanation = error.code.flatMap {
@@ -82,6 +84,10 @@ extension TracepointSource<LiveRings> {
 struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
     private var rings: Rings?
     private let layout: TransitionLayout?
+    /// How moves between control groups are reported; `nil` where they are not.
+    private let moveLayout: GroupMoveLayout?
+    /// Moves received since the start.
+    private(set) var moves: UInt64 = 0
     /// Why there is no ring; empty if there is one.
     let reason: String
     /// Events received since the start.
@@ -96,15 +102,17 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
     private(set) var unseen = UnseenProcessors()
     private var modeChanged = false
 
-    init(_ rings: consuming Rings, _ layout: TransitionLayout) {
+    init(_ rings: consuming Rings, _ layout: TransitionLayout, _ moves: GroupMoveLayout? = nil) {
         self.rings = consume rings
         self.layout = layout
+        moveLayout = moves
         reason = ""
     }
 
     init(reason: String) {
         rings = nil
         layout = nil
+        moveLayout = nil
         self.reason = reason
     }
 
@@ -155,6 +163,9 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         if unseen.isEmpty != wasComplete { modeChanged = true }
     }
 
+    /// Whether a process that is moved to another control group is reported.
+    var reportsMoves: Bool { moveLayout != nil }
+
     /// Whether there is a ring.
     var isOn: Bool { layout != nil }
 
@@ -187,8 +198,9 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
         rings?.take(appendingTo: &buffer)
         guard !buffer.isEmpty else { return }
         recorder?.add(.tracepoint, raw: buffer)
-        let reported = TransitionRecords.decode(buffer, layout, into: &batch.transitions)
+        let (reported, hasOthers) = TransitionRecords.decode(buffer, layout, into: &batch.transitions)
         received += UInt64(batch.transitions.count)
+        if hasOthers, let moveLayout { takeMoves(moveLayout, &batch, recorder) }
         lostByRecords = lostByRecords.addingReportingOverflow(reported).partialValue
         // The records report a loss only before the next event that finds room; the rings' own count
         // (Linux 6.0) has it at once, and holds what the records report as well. Where it cannot be read, the
@@ -199,6 +211,41 @@ struct TracepointSource<Rings: TransitionRings & ~Copyable>: ~Copyable {
             drained.losses.append(
                 Loss(source: SourceName.transitions, cause: "ring full", count: total - lost))
             lost = total
+        }
+    }
+}
+
+extension TracepointSource where Rings: ~Copyable {
+    /// Takes the moves between control groups out of what the rings held.
+    ///
+    /// The event has the group in one hierarchy; which one a workload is named by depends on all of them, so the process
+    /// is asked while it is there.
+    private mutating func takeMoves(
+        _ layout: GroupMoveLayout, _ batch: inout EventBatch, _ recorder: TraceRecorder?
+    ) {
+        let before = batch.moves.count
+        try? GroupMove.parse(buffer.span.bytes, layout: layout) { move in
+            guard let move = MoveEvent(move) else { return }
+            batch.moves.append(move)
+        }
+        moves += UInt64(batch.moves.count - before)
+        if let recorder { for move in batch.moves[before...] { recorder.move(move) } }
+    }
+}
+
+extension MoveEvent {
+    /// `nil` where the process is gone and its group cannot be named.
+    init?(_ move: borrowing GroupMove) {
+        if let groups = ProcessDirectory(move.process)?.controlGroups() {
+            self.init(
+                pid: move.process, time: move.time,
+                workload: ContainerNames.host.named(ProcessDirectory.controlGroup(of: groups)))
+        } else if move.hierarchy == 0, move.path.count > 1, !move.isCutOff {
+            self.init(
+                pid: move.process, time: move.time,
+                workload: ContainerNames.host.named(Array(move.path.dropFirst())))
+        } else {
+            return nil
         }
     }
 }
@@ -246,12 +293,13 @@ struct UnseenProcessors {
 
 /// Perf records as a ring holds them.
 enum TransitionRecords {
-    /// Turns perf records into events; returns how many the kernel said it dropped.
+    /// Turns perf records into events; returns how many the kernel said it dropped, and whether there are some of
+    /// another tracepoint.
     static func decode(
         _ records: [UInt8], _ layout: TransitionLayout, into transitions: inout [TransitionEvent]
-    ) -> UInt64 {
+    ) -> (lost: UInt64, hasOthers: Bool) {
         var lost: UInt64 = 0
-        try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
+        let hasOthers = try? TracepointRings.parse(records.span.bytes, layout: layout) { transition in
             // A multipath connection is that of its subflows, which are TCP and have both addresses.
             guard transition.transport == 6 else { return }
             transitions.append(
@@ -263,7 +311,8 @@ enum TransitionRecords {
         } lost: {
             lost = lost.addingReportingOverflow($0).overflow ? .max : lost + $0
         }
-        return lost
+        // What does not hold together may hide one.
+        return (lost, hasOthers ?? true)
     }
 }
 

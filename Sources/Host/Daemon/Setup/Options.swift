@@ -9,10 +9,20 @@ public struct Options: Sendable {
         case replay(String)
     }
 
+    /// What is printed of a recorded stream.
+    public enum ReplayFormat: String, Sendable, CaseIterable {
+        /// The dump that follows from it.
+        case dump
+        /// The calls that it is made of, as the published method records them.
+        case calls
+    }
+
     /// What to do.
     public var action = Action.run
     /// Where records and dumps are kept.
     public var stateFolder = ControlPath.stateFolder
+    /// What is printed of a recording.
+    public var replayFormat = ReplayFormat.dump
     /// Whether the folder was named.
     public var namesStateFolder = false
     /// The configuration file; `nil` for the default one, which need not exist.
@@ -50,6 +60,8 @@ public struct Options: Sendable {
           --record FILE     record the raw event stream to FILE
           --replay FILE     read a recorded stream, print the dump that follows from it,
                             and exit; needs no privileges
+          --format FORMAT   with --replay: `dump`, or `calls` for what processes did as
+                            the records that `retinue list` reads (docs/seed-form.md)
           --help            print this text and exit
           --version         print the version and exit
 
@@ -60,6 +72,7 @@ public struct Options: Sendable {
           retinued
           retinued --state-dir /tmp/retinue --record /tmp/trace
           retinued --replay /tmp/trace | jq .
+          retinued --replay /tmp/trace --format calls > calls.csv
           retinued --netns web --cgroup web.slice --state-dir /tmp/web
 
         """
@@ -67,6 +80,7 @@ public struct Options: Sendable {
     /// Reads the arguments that follow the program's name.
     public init(_ arguments: [String]) throws(StartError) {
         var index = 0
+        var format: String?
         func value(_ option: String, _ inline: Substring?) throws(StartError) -> String {
             if inline == nil { index += 1 }
             let value = inline.map(String.init) ?? (index < arguments.count ? arguments[index] : "")
@@ -94,6 +108,7 @@ public struct Options: Sendable {
             case "--host-id": hostID = try value(option, inline)
             case "--host-name": hostName = try value(option, inline)
             case "--replay": action = .replay(try value(option, inline))
+            case "--format": format = try value(option, inline)
             case "--help", "-h":
                 try noValue(option, inline)
                 action = .help
@@ -108,5 +123,12 @@ public struct Options: Sendable {
             }
             index += 1
         }
+        guard let format else { return }
+        guard case .replay = action else { throw StartError("'--format' goes with '--replay'") }
+        guard let known = ReplayFormat(rawValue: format) else {
+            throw StartError(
+                "'--format' is \(ReplayFormat.allCases.map(\.rawValue).joined(separator: " or "))")
+        }
+        replayFormat = known
     }
 }

@@ -44,6 +44,8 @@ extension PayloadWriter {
         put(process.facts.network)
         put(process.time)
         put(process.facts.reading.rawValue)
+        put(process.facts.name)
+        put(process.hasWorkload)
     }
 
     mutating func put(_ request: ScanRequest) {
@@ -161,6 +163,8 @@ extension PayloadReader {
             pid: try integer(), time: try integer(), executable: try string(), script: try optionalString(),
             workload: try optionalString(), network: try networkAtEnd())
         facts.reading = try readingAtEnd()
+        facts.name = try nameAtEnd()
+        if !isAtEnd { facts.argument = try integer() }
         return facts
     }
 
@@ -171,6 +175,9 @@ extension PayloadReader {
     mutating func readingAtEnd() throws(TraceError) -> ScriptReading {
         isAtEnd ? .known : ScriptReading(rawValue: try integer()) ?? .known
     }
+
+    /// What a process is called, which ends such a frame; earlier recordings do not say.
+    mutating func nameAtEnd() throws(TraceError) -> [UInt8] { isAtEnd ? [] : try string() }
 
     mutating func addresses() throws(TraceError) -> [NetworkAddress] {
         var result: [NetworkAddress] = []
@@ -205,7 +212,9 @@ extension PayloadReader {
         // Earlier recordings have no time.
         let time: UInt64 = isAtEnd ? 0 : try integer()
         facts.reading = try readingAtEnd()
-        return ProcessSnapshot(facts: facts, files: files, time: time)
+        facts.name = try nameAtEnd()
+        let hasWorkload = isAtEnd ? false : try bool()
+        return ProcessSnapshot(facts: facts, files: files, time: time, hasWorkload: hasWorkload)
     }
 
     mutating func scanRequest() throws(TraceError) -> ScanRequest {

@@ -105,7 +105,7 @@ struct RecordedEngine: ~Copyable, Engine {
         }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.moves.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -218,6 +218,11 @@ struct RecordedEngine: ~Copyable, Engine {
             let reader = reader
             reader.withRaw(frame) { decoder.addProcessEvent($0, to: &batch) }
         case .image: batch.images.append(try payload.image())
+        case .move:
+            batch.moves.append(
+                MoveEvent(
+                    pid: try payload.integer(), time: try payload.integer(),
+                    workload: try payload.optionalString()))
         case .tracepoint:
             guard let layout else { return }
             let before = batch.transitions.count

@@ -41,6 +41,7 @@ final class ReplaySurroundings: Surroundings {
             var facts = try payload.processFacts()
             facts.network = try payload.networkAtEnd()
             facts.reading = try payload.readingAtEnd()
+            facts.name = try payload.nameAtEnd()
             processes.add(pid, facts)
         case .headAnswer: heads.add(try payload.string(), try payload.head())
         case .kindAnswer:

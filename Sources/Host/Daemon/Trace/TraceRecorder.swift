@@ -138,6 +138,16 @@ final class TraceRecorder {
             payload.put(optional: facts.workload)
             payload.put(facts.network)
             payload.put(facts.reading.rawValue)
+            payload.put(facts.name)
+            payload.put(facts.argument)
+        }
+    }
+
+    func move(_ move: MoveEvent) {
+        add(.move) { payload in
+            payload.put(move.pid)
+            payload.put(move.time)
+            payload.put(optional: move.workload)
         }
     }
 
@@ -237,6 +247,7 @@ final class RecordingSurroundings: Surroundings {
                 payload.put(answer)
                 payload.put(answer.network)
                 payload.put(answer.reading.rawValue)
+                payload.put(answer.name)
             }
         }
         return answer

@@ -226,6 +226,31 @@ extension Interpreter {
         }
     }
 
+    /// A command of many that is no interpreter: its name is all that tells it from the others. Those that start other
+    /// programs, as an interactive shell does, have none: they go by the name of the whole.
+    static func named(applet name: [UInt8]) -> Interpreted {
+        let isName =
+            name.count <= 32
+            && name.allSatisfy {
+                $0 &- 48 < 10 || ($0 | 0x20) &- 97 < 26 || $0 == UInt8(ascii: "-") || $0 == UInt8(ascii: "_")
+            }
+        guard isName, let first = name.first, first != UInt8(ascii: "-"),
+            !starters.contains(String(decoding: name, as: UTF8.self))
+        else { return .nothing }
+        return .named(Interpreted.Named(files: [], name: name))
+    }
+
+    /// Commands of BusyBox that start what they are told to.
+    private static let starters: Set<String> = [
+        "chpst", "chroot", "chrt", "crond", "env", "envdir", "find", "flock", "getty", "inetd", "init",
+        "ionice",
+        "linuxrc", "login", "nice", "nohup", "nsenter", "run-parts", "runsv", "runsvdir", "script", "setarch",
+        "setpriv", "setsid", "setuidgid", "softlimit", "start-stop-daemon", "su", "sulogin", "svlogd",
+        "switch_root", "taskset", "tcpsvd", "telnetd", "time", "timeout", "udhcpc", "udpsvd", "unshare",
+        "watch",
+        "xargs",
+    ]
+
     /// The interpreter that a file name stands for.
     static func interpreter(_ name: [UInt8]) -> Interpreter? {
         name.withUnsafeBytes { bytes in

@@ -104,7 +104,7 @@ public struct Interpreter: Sendable {
                 guard let applet = arguments.first else { return .nothing }
                 name = applet
             }
-            guard let applet = applet(name) else { return .nothing }
+            guard let applet = applet(name) else { return Self.named(applet: name) }
             return applet.walk(Array(arguments.dropFirst()), isWhole, contents, depth)
         }
         guard let interpreter = interpreter(name) else { return .nothing }

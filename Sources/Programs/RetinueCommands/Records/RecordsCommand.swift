@@ -12,7 +12,7 @@ struct RecordsCommand: ParsableCommand {
         usage: "retinue records [<program>] [<options>]",
         discussion: """
             Asks the daemon, or reads a dump (--from). PROGRAM stands for an executable or a script: with \
-            a slash for its path, without one for its name. In PROGRAM and GLOB * is any text without a \
+            a slash for its path, without one for its name, or one under which it is executed. In PROGRAM and GLOB * is any text without a \
             slash, ? one character, ** any text; quote them against the shell.
 
             HOW has what was seen of a file (r opened, w opened for writing, x executed), the transport \
@@ -73,9 +73,10 @@ struct RecordsCommand: ParsableCommand {
 
     func run() throws {
         let dump = try read()
-        let filter = RecordFilter(
+        var filter = RecordFilter(
             program: program.map { NamePattern($0) }, relations: Set(relation),
             path: path.map { Glob($0) })
+        filter.takesNames = true
         let positions = filter.positions(in: dump.ledger)
         guard !positions.isEmpty else { throw Failure(nothing) }
         let output = Output.standard

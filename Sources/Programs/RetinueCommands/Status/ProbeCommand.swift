@@ -9,7 +9,8 @@ struct ProbeCommand: ParsableCommand {
         discussion: """
             Examines this host as retinued would at its start, and changes nothing. What is missing and \
             needed keeps retinued from starting; what is missing otherwise makes it see less, which its \
-            status and its dumps then say.
+            status and its dumps then say. Then how each kind of thing is known here, the evidence that \
+            its records get, and what that costs.
 
             Examples:
               sudo retinue probe                   as the daemon would see it
@@ -55,7 +56,21 @@ struct ProbeReport {
             text += "\n\(finding.name.printable):\n"
             text += Paragraph.text(finding.remedy.printable, indent: 2, width: width)
         }
+        if isSufficient { text += "\n" + modes(width: width) }
         text += "\n" + (isSufficient ? "retinued can run here.\n" : "retinued cannot run here as it is.\n")
+        return text
+    }
+
+    /// How things are known here, and what that costs.
+    private func modes(width: Int) -> String {
+        var table = TextTable([
+            .init(title: "KNOWN", cut: .end), .init(title: "BY", cut: .end), .init(title: "EVIDENCE"),
+        ])
+        for mode in probe.modes { table.add([mode.what, mode.how, mode.evidence]) }
+        var text = table.text(width: width)
+        for mode in probe.modes where !mode.cost.isEmpty {
+            text += "\n\(mode.what):\n" + Paragraph.text(mode.cost, indent: 2, width: width)
+        }
         return text
     }
 
@@ -73,6 +88,17 @@ struct ProbeReport {
                     out.member("needed", flag: finding.isNeeded)
                     out.member("detail", text: finding.detail)
                     out.member("remedy", text: finding.remedy)
+                }
+            }
+            out.endArray()
+            out.key("modes")
+            out.beginArray()
+            for mode in probe.modes {
+                out.object { out in
+                    out.member("what", text: mode.what)
+                    out.member("how", text: mode.how)
+                    out.member("evidence", text: mode.evidence)
+                    out.member("cost", text: mode.cost)
                 }
             }
             out.endArray()

@@ -32,7 +32,7 @@ public struct Renumbering: Sendable {
     private let programs: [UInt32]
 
     /// No record is there any more.
-    fileprivate static let gone = UInt32.max
+    static let gone = UInt32.max
 
     fileprivate init(positions: [UInt32], texts: [UInt32], programs: [UInt32]) {
         self.positions = positions
@@ -96,6 +96,7 @@ extension Ledger {
         let newPositions = removeRecords(positions)
         let isUsed = used(uses)
         let programNumbers = reclaimPrograms(isUsed.programs)
+        renumberNames(programNumbers)
         let endpointNumbers = reclaimEndpoints(isUsed.endpoints)
         let textNumbers = texts.reclaim(keeping: isUsed.texts)
         for number in programs.indices.dropFirst() { programs[number].renumber(textNumbers) }

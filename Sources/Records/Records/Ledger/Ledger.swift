@@ -30,6 +30,8 @@ public struct Ledger: ~Copyable {
     /// Traffic of the records that are connections, by position: rising, so that it can be searched.
     var connections: [(position: UInt32, traffic: Traffic)] = []
     var folds: [UInt32: Fold] = [:]
+    /// Names of programs, by their numbers.
+    var names: [UInt32: [[UInt8]]] = [:]
     var programIndex = HashIndex<UInt32>()
     var endpointIndex = HashIndex<UInt32>()
     /// Positions plus one.

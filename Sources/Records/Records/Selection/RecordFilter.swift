@@ -2,6 +2,8 @@
 public struct RecordFilter: Sendable {
     /// The program that depends.
     public var program: NamePattern?
+    /// Whether a program is meant by a name under which it was executed, too.
+    public var takesNames = false
     /// Empty for any.
     public var relations: Set<Relation> = []
     /// A path that the record is about.
@@ -35,7 +37,7 @@ public struct RecordFilter: Sendable {
             if let lastBefore, record.last >= lastBefore { continue }
             if program != nil || workload != nil {
                 let number = Int(key.program.rawValue)
-                let isMeant = programs[number] ?? matches(ledger[key.program], in: ledger)
+                let isMeant = programs[number] ?? matches(key.program, in: ledger)
                 programs[number] = isMeant
                 if !isMeant { continue }
             }
@@ -69,9 +71,11 @@ public struct RecordFilter: Sendable {
         return isMeant
     }
 
-    private func matches(_ program: Program, in ledger: borrowing Ledger) -> Bool {
+    private func matches(_ number: ProgramID, in ledger: borrowing Ledger) -> Bool {
+        let program = ledger[number]
         if let pattern = self.program, !pattern.matches(ledger.texts.array(program.executable)),
-            !pattern.matches(ledger.texts.array(program.script))
+            !pattern.matches(ledger.texts.array(program.script)),
+            !takesNames || !ledger.names(of: number).contains(where: { pattern.matches($0) })
         {
             return false
         }

@@ -48,7 +48,10 @@ extension KernelTests {
 
             let programs = Set(
                 (dump.dependencies.map(\.program) + dump.dependencies.compactMap(\.peer))
-                    .filter { $0.workload?.hasPrefix(inside) == true })
+                    .filter { $0.workload?.hasPrefix(inside) == true }
+                    // The runtime puts itself into the container's group before it becomes the container's program; its
+                    // copy of itself, sealed against the container, lies in no folder.
+                    .filter { !$0.executable.hasSuffix("/runc") && $0.executable != "/" })
             #expect(programs == Self.programs(stage, inside), "one program each, however it was met")
             try Self.checkVolume(dump, stage, inside, order)
             try stage.end()

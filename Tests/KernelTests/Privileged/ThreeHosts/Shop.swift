@@ -165,12 +165,29 @@ final class Shop {
         }
     }
 
-    func startDaemons() throws {
+    /// - Parameter recording: whether each records the raw events.
+    func startDaemons(recording: Bool = false) throws {
         for host in Self.hosts {
             daemons[host] = try DaemonUnderTest(
                 stateFolder: "\(folder)/\(host)",
-                arguments: ["--netns", "\(root)/names/\(host)", "--cgroup", workload(host)])
+                arguments: ["--netns", "\(root)/names/\(host)", "--cgroup", workload(host)]
+                    + (recording ? ["--record", "\(folder)/\(host).trace"] : []))
         }
+    }
+
+    /// The calls that the recorded events of all hosts are, and the list that the published method makes of them.
+    func publishedList() throws -> String {
+        var files: [String] = []
+        for host in Self.hosts {
+            let calls = "\(folder)/\(host).calls"
+            let retinued = try Products.path("retinued")
+            let trace = "\(folder)/\(host).trace"
+            try write(run([retinued, "--replay", trace, "--format", "calls"]), to: calls)
+            files.append("\(address(host))=\(calls)")
+        }
+        let list = folder + "/list.csv"
+        try run([try Products.path("retinue"), "list", "--format", "records", "-o", list] + files)
+        return list
     }
 
     /// Orders, one after another, and looks at the start page; what the client was answered.

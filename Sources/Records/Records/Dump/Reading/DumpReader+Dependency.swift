@@ -33,6 +33,7 @@ extension DumpReader {
         names.executable.clear()
         names.script.clear()
         names.workload.clear()
+        var called: [[UInt8]] = []
         try parser.beginObject()
         while let word = try parser.nextKey() {
             switch try seen.insert(word, at: parser.offset) {
@@ -42,6 +43,7 @@ extension DumpReader {
             case .scriptRaw: try names.script.readRaw(&parser, key: .scriptRaw)
             case .workload: try names.workload.read(&parser)
             case .workloadRaw: try names.workload.readRaw(&parser, key: .workloadRaw)
+            case .called: called = try parser.names()
             default: try parser.skip()
             }
         }
@@ -51,7 +53,9 @@ extension DumpReader {
             workload: ledger.texts.intern(names.workload))
         // Nothing known of it: the ledger has a number for that.
         if program == Program(executable: .none) { return .unknown }
-        return ledger.intern(program)
+        let number = ledger.intern(program)
+        for name in called { ledger.note(name: name, of: number) }
+        return number
     }
 
     private mutating func record(_ fields: DependencyFields) -> Record {

@@ -4,6 +4,7 @@ enum LineKey: String, CaseIterable {
     case path, kind, access, child, transport, remote, local, peer, sent, received, mechanism, name
     case executable, script, workload, address, port
     case source, cause, from, to, lost, resynchronised
+    case called
     case folded, paths, names, change, pid, start, observed
     case startObserved = "start_observed"
     case pathRaw = "path_raw"
@@ -140,6 +141,18 @@ extension JSONParser {
         return count
     }
 
+    /// Reads a list of names.
+    mutating func names() throws(JSONError) -> [[UInt8]] {
+        var names: [[UInt8]] = []
+        try beginArray()
+        while try nextElement() {
+            var name: [UInt8] = []
+            try string(into: &name)
+            names.append(name)
+        }
+        return names
+    }
+
     /// Reads what a folded record stands for.
     mutating func fold() throws(JSONError) -> Fold {
         var fold = Fold()
@@ -150,13 +163,7 @@ extension JSONParser {
         while let word = try nextKey() {
             switch try seen.insert(word, at: offset) {
             case .paths: fold.paths = try count()
-            case .names:
-                try beginArray()
-                while try nextElement() {
-                    var name: [UInt8] = []
-                    try string(into: &name)
-                    names.append(name)
-                }
+            case .names: names = try self.names()
             case .namesRaw:
                 var decoded: [[UInt8]] = []
                 try beginArray()

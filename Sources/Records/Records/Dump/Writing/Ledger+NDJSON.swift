@@ -145,6 +145,15 @@ extension Ledger {
         }
     }
 
+    private static func append(_ names: [[UInt8]], to out: inout [UInt8]) {
+        out.append(",\"called\":[")
+        for (index, name) in names.enumerated() {
+            if index > 0 { out.append(",") }
+            _ = name.withUnsafeBytes { JSONText.append($0, to: &out) }
+        }
+        out.append("]")
+    }
+
     private borrowing func append(_ number: ProgramID, to lines: inout DumpLines) {
         if lines.programs.append(number, to: &lines.out) { return }
         let start = lines.out.count
@@ -156,6 +165,8 @@ extension Ledger {
         if !texts.isEmpty(program.workload) {
             append(",\"workload\":", ",\"workload_raw\":", program.workload, to: &lines)
         }
+        let names = names(of: number)
+        if !names.isEmpty { lines.append { Self.append(names, to: &$0) } }
         lines.out.append("}")
         lines.keep(number, from: start)
     }

@@ -176,6 +176,11 @@ private struct Script: ~Copyable {
             switch answers.bytes.below(8) {
             case 0...3: addFileEvent(to: &batch)
             case 4, 5: addLifecycleEvent(to: &batch)
+            case 6 where answers.bytes.below(4) == 0:
+                let workload = answers.bytes.below(4)
+                batch.moves.append(
+                    MoveEvent(
+                        pid: pid(), time: time(), workload: workload == 0 ? nil : Array("w\(workload)".utf8)))
             case 6:
                 batch.transitions.append(
                     TransitionEvent(

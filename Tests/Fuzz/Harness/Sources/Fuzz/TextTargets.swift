@@ -22,7 +22,14 @@ enum TextTargets {
             case 7: _ = SystemVObject.segments(rest)
             case 8: _ = SystemVObject.semaphoreSets(rest)
             case 9: _ = SystemVObject.messageQueues(rest)
-            default: _ = ProcessDirectory.splitArguments(rest)
+            default:
+                _ = ProcessDirectory.splitArguments(rest)
+                // What the engines of containers write, and where a number stands.
+                _ = ContainerNames.number(in: rest)
+                for name in [
+                    ContainerState.dockerName(rest), ContainerState.bundleName(rest),
+                    ContainerState.podmanName(rest, id: Array("a".utf8)),
+                ] { require(name?.contains { $0 <= 32 || $0 == UInt8(ascii: "/") } != true, "no name") }
             }
         },
         FuzzTarget(name: "executable") { bytes in

@@ -32,9 +32,25 @@ enum WireTargets {
             try? TracepointRings.parse(records.span.bytes, layout: layout) { _ in
             } lost: { _ in
             }
+            // A kernel's layout: no recording has one.
+            guard let moves = GroupMoveLayout.ofThisKernel else { return }
+            try? GroupMove.parse(records.span.bytes, layout: moves) { move in
+                require(move.path.count <= records.count, "a path that is longer than what it stands in")
+            }
         },
         FuzzTarget(name: "tracepoint-format") { bytes in
-            if let format = try? TracepointFormat(bytes) { _ = try? TransitionLayout(format) }
+            guard let format = try? TracepointFormat(bytes) else { return }
+            _ = try? TransitionLayout(format)
+            _ = try? GroupMoveLayout(format)
         },
     ]
+}
+
+extension GroupMoveLayout {
+    /// That of `cgroup:cgroup_attach_task` since Linux 5.17, under a number that a short input can have.
+    static let ofThisKernel: GroupMoveLayout? = {
+        let fields = [("int dst_root", 8, 4), ("int pid", 24, 4), ("__data_loc char[] dst_path", 28, 4)]
+        let lines = fields.map { "field:\($0.0);\toffset:\($0.1);\tsize:\($0.2);\tsigned:0;\n" }.joined()
+        return (try? TracepointFormat(Array("ID: 1\n\(lines)".utf8))).flatMap { try? GroupMoveLayout($0) }
+    }()
 }
