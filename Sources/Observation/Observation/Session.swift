@@ -81,6 +81,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         let drained = engine.drain(into: &batch)
         cycle.isEnd = drained.isEnd
         cycle.modeChanged = drained.modeChanged
+        if drained.mountsChanged { observer.mountsChanged() }
         // Before anything of this batch is interpreted: the kernel does not say where the missing ones stood.
         // Nor does it say what a source would have reported that is given up for now.
         let isEmpty = drained.isEmpty && batch.images.isEmpty

@@ -56,6 +56,17 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
         var drained = sourcesOfEvents.drain(into: &batch, recorder)
+        if otherMounts.filesystems.takeMoved() {
+            recorder?.mountsChanged()
+            drained.mountsChanged = true
+        }
+        if otherMounts.filesystems.takeFresh() {
+            // Since when they are mounted nobody says; the last scan met every namespace, and marked what it found.
+            mounted.append(
+                Loss(
+                    source: SourceName.files, cause: "new filesystem in another mount namespace", count: nil,
+                    since: otherMounts.lastScan))
+        }
         if !mounted.isEmpty {
             drained.losses += mounted
             drained.isEmpty = false
@@ -104,10 +115,15 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     mutating func mountsChanged() -> [String] {
         modeChanged = true
         do throws(SystemError) {
-            // Between its mount and its mark nothing of a filesystem was reported.
-            if try sourcesOfEvents.kernel.refreshFilesystems() > 0 {
-                mounted.append(
-                    Loss(source: SourceName.files, cause: "new filesystem", count: nil, since: lastTable))
+            let isRetry = mountRetryTime.map { $0 <= sourcesOfEvents.kernel.monotonic } ?? false
+            let change = try sourcesOfEvents.kernel.refreshFilesystems()
+            // Between its mount and its mark nothing of a filesystem was reported; nor of one that has come and gone.
+            let cause: String? =
+                if change.fresh > 0 { "new filesystem" } else if !change.isChanged && !isRetry {
+                    "mounted and unmounted"
+                } else { nil }
+            if let cause {
+                mounted.append(Loss(source: SourceName.files, cause: cause, count: nil, since: lastTable))
             }
             return []
         } catch {
@@ -248,6 +264,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 counters: [
                     ("filesystems", UInt64(filesystems.byHandle + filesystems.byDescriptor)),
                     ("filesystems_refused", UInt64(filesystems.unwatched.count)),
+                    ("filesystems_in_namespaces", UInt64(otherMounts.filesystems.count)),
                     ("filesystems_elsewhere", UInt64(otherMounts.all.reduce(0) { $0 + $1.filesystems })),
                     ("held_elsewhere", otherMounts.filesCounted),
                     ("malformed", decoder.malformed.files),
