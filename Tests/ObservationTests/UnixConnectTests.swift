@@ -105,6 +105,28 @@ import Testing
             ])
     }
 
+    /// A connection that still lives when the scan comes is known better than by a name that two sockets have.
+    @Test func whoStillHoldsIt() {
+        var scene = scene()
+        let both = [listener(1, "app.sock", Self.server), listener(2, "app.sock", Self.other)]
+        look(&scene, at: 1000, both)
+        connect(&scene, at: 2000, "app.sock")
+        var channel = ChannelSnapshot(
+            .unix, name: Array("app.sock".utf8), holders: [Self.client], peers: [Self.other])
+        channel.number = 7
+        look(&scene, at: 3000, both, channels: [channel])
+        #expect(
+            links(scene) == [
+                "/usr/bin/client /usr/bin/other 1 snapshot", "/usr/bin/other /usr/bin/client 1 snapshot",
+            ])
+        // Of two that were made since, one is gone: it may have been with either.
+        connect(&scene, at: 4000, "app.sock", times: 2)
+        channel.number = 8
+        look(&scene, at: 5000, both, channels: [channel])
+        #expect(links(scene).contains("/usr/bin/client /usr/bin/server 1 inferred"))
+        #expect(scene.observer.counters.unattributedUnix == 0)
+    }
+
     /// Where a listener lies is learnt from a name; what lay there before, or does since it has gone, is another one.
     @Test func whereAListenerLies() {
         var scene = scene()

@@ -306,15 +306,16 @@ extension Observer {
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
     private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool) {
-        sockets.noteEnd(tuple(closure))
-        if mayBeOpen { settleBeforeNotice(tuple(closure)) }
-        guard var connection = sockets.takeOldest(tuple(closure)) else { return }
+        let tuple = tuple(closure)
+        sockets.noteEnd(tuple)
+        if mayBeOpen { settleBeforeNotice(tuple) }
+        guard var connection = sockets.takeOldest(tuple) else { return }
         sockets.reportedUntil = max(sockets.reportedUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
-        if connection.taker == .open { keepOrphan(tuple(closure), connection) }
+        if connection.taker == .open { keepOrphan(tuple, connection) }
     }
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;

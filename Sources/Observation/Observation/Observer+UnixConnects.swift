@@ -56,7 +56,7 @@ extension Observer {
                 connects.places[one.socket] = found[0].listener.inode
             }
         }
-        for one in taken { resolve(one, before, now) }
+        for one in taken { resolve(one, before, now, snapshot) }
         connects.listeners = now
         connects.scanned = snapshot.monotonic
     }
@@ -96,8 +96,10 @@ extension Observer {
     }
 
     private mutating func resolve(
-        _ one: UnixConnects.Pending, _ before: [UInt32: UnixListener], _ now: [UInt32: UnixListener]
+        _ one: UnixConnects.Pending, _ before: [UInt32: UnixListener], _ now: [UInt32: UnixListener],
+        _ snapshot: HostSnapshot
     ) {
+        var one = one
         let found = candidates(one, before, now)
         // What is said to the daemon leaves no dependency.
         if found.count == 1, found[0].listener.holders.contains(ownPid) { return }
@@ -120,6 +122,11 @@ extension Observer {
             }
             return
         }
+        if servers.count > 1 {
+            // Those that still live the scan names better than their name does.
+            one.count -= min(one.count, alive(one, servers.map(\.program), snapshot))
+            if one.count == 0 { return }
+        }
         let isCertain =
             servers.count == 1 && found.count == 1 && found[0].isCertain && one.isNear && one.call != .send
         let evidence = isCertain ? one.evidence : .inferred
@@ -131,6 +138,22 @@ extension Observer {
                 ledger.note(key, evidence: evidence, time: one.last, count: one.count)
             }
         }
+    }
+
+    /// How many connections the scan has newly found between a process and one of some programs.
+    private func alive(
+        _ one: UnixConnects.Pending, _ servers: [ProgramID], _ snapshot: HostSnapshot
+    ) -> UInt64 {
+        var count: UInt64 = 0
+        for channel in snapshot.channels
+        where channel.mechanism == .unix && !connects.met.contains(channel.number) {
+            for (here, there) in [(channel.holders, channel.peers), (channel.peers, channel.holders)]
+            where here.contains(one.pid) && programs(of: there).contains(where: servers.contains) {
+                count += 1
+                break
+            }
+        }
+        return count
     }
 
     /// Takes one of the connects without a known end for a connection that a scan has found; returns whether there was one.

@@ -30,7 +30,8 @@ extension KernelTests {
             let job = ServiceLink("tcp", "job.py", "redis-server")
             let dump = try stage.dump { dump in
                 let links = ServiceLinks(dump, isOfService)
-                return Set(Self.lasting).isSubset(of: links.sure) && links.count(job, "connect") >= Self.rounds
+                return Set(Self.lasting).isSubset(of: links.sure)
+                    && links.count(job, "connect") >= Self.rounds
                     && links.count(job.mirrored, "accept") >= Self.rounds
             }
             let links = ServiceLinks(dump, isOfService)
