@@ -123,7 +123,7 @@ struct GroupOptions: ParsableArguments {
 
     /// The group of the program that was named.
     func group(of program: String, in graph: DependencyGraph, hasReasons: Bool) throws -> MoveGroup {
-        let start = try NodeChoice(graph).nodes(for: program)
+        let start = try NodeChoice(graph).start(for: program)
         return graph.moveGroup(of: start, try closure(hasReasons: hasReasons))
     }
 }
@@ -143,9 +143,10 @@ struct FileSizeReader {
     /// A folder for each host; `nil` where its files cannot be looked at.
     private let folders: [String?]
 
-    init(_ graph: DependencyGraph, _ options: RootOptions) throws(Failure) {
+    /// - Parameter roots: where the files of hosts are mounted; this host's are at /.
+    init(_ graph: DependencyGraph, _ given: [HostRoot] = []) throws(Failure) {
         self.graph = graph
-        let roots = HostRoots(given: options.roots, machineID: MachineID.read())
+        let roots = HostRoots(given: given, machineID: MachineID.read())
         try roots.check(against: graph.hosts)
         // A path begins with a slash of its own.
         folders = graph.hosts.map { host in roots.root(of: host).map { $0 == "/" ? "" : $0 } }

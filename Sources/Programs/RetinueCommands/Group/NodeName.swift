@@ -115,6 +115,24 @@ struct NodeChoice {
 
     init(_ graph: DependencyGraph) { self.graph = graph }
 
+    /// The nodes where a group shall begin: programs, or a file, but no directory, which is what is meant least of all
+    /// by the name of a service that has one.
+    ///
+    /// - Throws: `Failure` with status 2, also for an empty name.
+    func start(for name: String) throws -> [NodeID] {
+        guard !name.isEmpty else {
+            throw Failure("the name of a program is empty", status: ExitStatus.badInput)
+        }
+        let found = try nodes(for: name)
+        let others = found.filter { !graph.isDirectory($0) }
+        guard others.isEmpty else { return others }
+        let nearest = graph.nearest(to: NodePattern(name))
+        throw Failure(
+            "\"\(name)\" is a directory, where no group can begin: name a program or a file"
+                + (nearest.isEmpty ? "" : "; the nearest programs are:"),
+            details: nearest.map(word), status: ExitStatus.badInput)
+    }
+
     /// The nodes that are meant.
     ///
     /// - Throws: `Failure` with status 2 for a name that means nothing or several programs.

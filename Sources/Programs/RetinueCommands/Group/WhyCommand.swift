@@ -26,6 +26,13 @@ struct WhyCommand: ParsableCommand {
     @Argument(help: "What is asked about.")
     var member: String
 
+    enum Format: String, OutputFormat {
+        case text, json
+        static let standard = text
+    }
+
+    @OptionGroup var format: FormatOptions<Format>
+
     @OptionGroup var options: GroupOptions
 
     func run() throws {
@@ -35,8 +42,12 @@ struct WhyCommand: ParsableCommand {
         let report = GroupReport(group)
         let members = asked.filter { group.contains($0) }
         guard !members.isEmpty else { throw absence(of: asked, from: group) }
-        let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
-        try Output.standard.write(text.joined(separator: "\n"))
+        switch format.choice {
+        case .text:
+            let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
+            try Output.standard.write(text.joined(separator: "\n"))
+        case .json: try report.writeReasonChains(of: members) { try Output.standard.write($0) }
+        }
     }
 
     /// What is meant: of several things with the name those that are members.
