@@ -41,7 +41,7 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     signal(SIGPIPE, SIG_IGN)
     do {
         try checkName(of: arguments.first)
-        var command = try RetinueCommand.parseAsRoot(arguments)
+        var command = try RetinueCommand.parseAsRoot(TimeWindow.joined(arguments))
         try command.run()
         return ExitStatus.success
     } catch is ReaderGone {

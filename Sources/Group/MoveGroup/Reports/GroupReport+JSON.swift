@@ -268,7 +268,8 @@ struct GroupDocument {
     private mutating func append(_ endpoint: Boundary.Endpoint) {
         out.beginObject()
         out.member("transport", word: endpoint.transport.word)
-        // With a host: an address of an observed host, of which nobody was seen to take the connection.
+        // With a host: an address of an observed host, of which nobody was seen to take the connection, or somebody
+        // who stays behind.
         let host = graph.host(endpoint.node)
         if host != .none { out.member("host", text: graph[host].id) }
         out.member("direction", word: endpoint.isIncoming ? "in" : "out")
@@ -276,6 +277,7 @@ struct GroupDocument {
         if endpoint.port != 0 { out.member("port", number: endpoint.port) }
         out.member("sent", number: endpoint.sent)
         out.member("received", number: endpoint.received)
+        if endpoint.obstacle != .unobserved { out.member("obstacle", word: endpoint.obstacle.word) }
         out.key("members")
         out.beginArray()
         for member in endpoint.members { append(member) }

@@ -159,10 +159,11 @@ extension GroupReport {
                 endpoint.isIncoming
                 ? "from \(endpoint.transport.word):\(address) at port \(port)"
                 : "to \(endpoint.transport.word):\(address):\(port)"
+            let why = endpoint.obstacle == .unobserved ? "" : " (\(obstacleText(endpoint.obstacle)))"
             let first = endpoint.members.first.map { text.text($0) } ?? ""
             let more = endpoint.members.count - 1
             return [
-                place, Quantity.grouped(endpoint.sent), Quantity.grouped(endpoint.received),
+                place + why, Quantity.grouped(endpoint.sent), Quantity.grouped(endpoint.received),
                 more > 0 ? "\(first) and \(Quantity.grouped(more)) more" : first,
             ]
         }
@@ -200,7 +201,7 @@ extension GroupReport {
                 "\(lines) of \(Printable.text(source.name.utf8)) could not be read and were skipped")
         }
         warnings += skipped.sorted()
-        let others = Set(boundary.endpoints.map(\.address)).count
+        let others = Set(boundary.endpoints.filter { $0.obstacle == .unobserved }.map(\.address)).count
         if others > 0 {
             let addresses = Quantity.counted(others, "address was", "addresses were")
             warnings.append("\(addresses) not observed: what is there is not in the group")

@@ -145,7 +145,8 @@ struct Picture {
     private var outside: [NodeID: Int] = [:]
 
     private mutating func placeOutside(_ boundary: Boundary) {
-        for endpoint in boundary.endpoints where outside[endpoint.node] == nil {
+        for endpoint in boundary.endpoints
+        where endpoint.obstacle == .unobserved && outside[endpoint.node] == nil {
             outside[endpoint.node] = boxes.count
             let text = Printable.text(graph[endpoint.node].shownText)
             boxes.append(Box(lines: [PictureText.short(text)], tip: text, shape: .outside))

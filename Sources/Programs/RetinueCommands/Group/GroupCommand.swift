@@ -149,12 +149,14 @@ struct GroupTable {
     private let explain: Bool
     private let all: Bool
     private let isWide: Bool
+    private let window: TimeWindow
 
     init(_ report: GroupReport, _ command: GroupCommand) {
         self.report = report
         explain = command.explain
         all = command.all
         isWide = command.wide
+        window = command.options.window
     }
 
     func write(to output: Output) throws {
@@ -163,6 +165,7 @@ struct GroupTable {
         let summary = report.summary(rowLimit: all ? nil : 50) { sizes.size(of: $0) }
         let width = output.width(isWide: isWide)
         try output.write(Paragraph.text(summary.heading, indent: 0, width: width ?? .max))
+        if window.span != nil { try output.write("only what was seen \(window.text)\n") }
         for line in summary.observations {
             try output.write(Paragraph.text(line, indent: 0, width: width ?? .max))
         }

@@ -42,6 +42,8 @@ struct GroupOptions: ParsableArguments {
         help: ArgumentHelp("How far apart the clocks of two hosts may be.", valueName: "seconds"))
     var clockSkew = 5.0
 
+    @OptionGroup var window: TimeWindow
+
     @OptionGroup var daemon: DaemonOptions
 
     /// Where rules stand if no file is named.
@@ -73,6 +75,7 @@ struct GroupOptions: ParsableArguments {
 
     private func join() throws -> DependencyGraph {
         var builder = GraphBuilder()
+        builder.window = window.span
         if from.isEmpty {
             builder.add(try DumpContents(reading: daemon.askForDump()), from: "the daemon's dump")
         } else {

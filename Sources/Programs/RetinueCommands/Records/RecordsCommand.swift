@@ -25,6 +25,7 @@ struct RecordsCommand: ParsableCommand {
               retinue records /opt/app/report.py             a script, by its path
               retinue records 'python3*' --relation connect  who Python programs talk to
               retinue records --path '/etc/ssl/**'           who uses these files
+              retinue records nginx --since -2h              of the last two hours
               retinue records --from host.ndjson --wide      from a dump
 
             Exit status: 0 something matches; 1 nothing does, or an error; 3 the daemon cannot be reached.
@@ -64,6 +65,8 @@ struct RecordsCommand: ParsableCommand {
     @Flag(help: "Show all rows of a table.")
     var all = false
 
+    @OptionGroup var window: TimeWindow
+
     @OptionGroup var daemon: DaemonOptions
 
     func validate() throws {
@@ -80,6 +83,7 @@ struct RecordsCommand: ParsableCommand {
             program: program.map { NamePattern($0) }, relations: Set(relation),
             path: path.map { Glob($0) })
         filter.takesNames = true
+        filter.seen = window.span
         let positions = filter.positions(in: dump.ledger)
         guard !positions.isEmpty else { throw nothing(in: dump.ledger) }
         let output = Output.standard
@@ -125,6 +129,7 @@ struct RecordsCommand: ParsableCommand {
     private func nothing(in ledger: borrowing Ledger) -> Failure {
         let conditions = [
             program.map { "program \"\($0)\"" }, path.map { "path \"\($0)\"" },
+            window.span.map { _ in window.text },
             relation.isEmpty
                 ? nil : "relation " + relation.map { $0.word.description }.joined(separator: " or "),
         ].compactMap { $0 }

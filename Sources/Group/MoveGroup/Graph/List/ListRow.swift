@@ -192,6 +192,7 @@ extension WideRow {
         detail.last = try time(8)
         // Either may be left out.
         guard field(8).isEmpty || detail.first <= detail.last else { throw error(8) }
+        if builder.isOutside(detail.first, detail.last) { return }
         let path = Array(field(5))
         switch relation {
         case .file:
