@@ -133,6 +133,27 @@ struct FormatTests {
         #expect(String(decoding: bytes, as: UTF8.self).contains("label=\"/usr/lib/x/49\""))
     }
 
+    /// Readers make no edge of a start, so the child is informed by its parent as well.
+    @Test func whoIsStartedIsInformed() throws {
+        var sample = TwoHosts.Sample("a", name: "a", address: 0x0a00_0001)
+        let (program, child) = (sample.program("/bin/a"), sample.program("/bin/b"))
+        for second in 0..<23 {
+            sample.ledger.note(
+                .spawn(program, child: child), evidence: .exact,
+                time: TwoHosts.time + UInt64(second) * 1_000_000_000)
+        }
+        let graph = try TwoHosts.graph([sample.ndjson()])
+        let report = GroupReport(graph.moveGroup(of: TwoHosts.nodes("/bin/a", in: graph)))
+        let json = try JSONValue(parsing: Format.provenance.write(report))
+        let started = try #require(json["wasStartedBy"]?.members?.first?.value)
+        let informed = try #require(json["wasInformedBy"]?.members?.first?.value)
+        #expect(json["wasStartedBy"]?.members?.count == 1 && json["wasInformedBy"]?.members?.count == 1)
+        #expect(started["prov:activity"] == informed["prov:informed"])
+        #expect(started["prov:starter"] == informed["prov:informant"])
+        #expect(
+            informed["retinue:relation"] == .string("spawn") && informed["retinue:count"] == .string("23"))
+    }
+
     /// Every statement is about things that are declared.
     @Test func provenanceIsWhole() throws {
         let json = try JSONValue(parsing: Format.provenance.write(try TwoHosts.report()))

@@ -33,7 +33,7 @@ struct AdviseCommand: ParsableCommand {
         static let standard = table
     }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions

@@ -41,7 +41,7 @@ struct GroupCommand: ParsableCommand {
         static let standard = table
     }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions

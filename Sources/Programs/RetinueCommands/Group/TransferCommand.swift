@@ -39,7 +39,7 @@ struct TransferCommand: ParsableCommand {
         static let standard = table
     }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions
@@ -58,7 +58,9 @@ struct TransferCommand: ParsableCommand {
     @Option(help: "Only this phase.")
     var phase: TransferPlan.Phase?
 
-    @Option(help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"))
+    @Option(
+        help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"),
+        completion: RecordCompletion.host)
     var host: String?
 
     @OptionGroup var form: FormatOptions<Format>

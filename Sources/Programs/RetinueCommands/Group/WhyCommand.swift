@@ -20,10 +20,10 @@ struct WhyCommand: ParsableCommand {
             file, the policy or a name is not what it should be; 3 the daemon cannot be reached.
             """)
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
-    @Argument(help: "What is asked about.")
+    @Argument(help: "What is asked about.", completion: RecordCompletion.program)
     var member: String
 
     enum Format: String, OutputFormat {

@@ -24,7 +24,9 @@ struct ForgetCommand: ParsableCommand {
             cannot be reached.
             """)
 
-    @Argument(help: ArgumentHelp("Only what this program depends on.", valueName: "program"))
+    @Argument(
+        help: ArgumentHelp("Only what this program depends on.", valueName: "program"),
+        completion: RecordCompletion.program)
     var program: String?
 
     @Option(

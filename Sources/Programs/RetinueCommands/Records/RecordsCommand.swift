@@ -36,7 +36,9 @@ struct RecordsCommand: ParsableCommand {
         static let standard = table
     }
 
-    @Argument(help: ArgumentHelp("Only what this program depends on.", valueName: "program"))
+    @Argument(
+        help: ArgumentHelp("Only what this program depends on.", valueName: "program"),
+        completion: RecordCompletion.program)
     var program: String?
 
     @Option(help: ArgumentHelp("Only this relation; may be given more than once.", valueName: "relation"))
