@@ -32,7 +32,7 @@ struct GroupFormatTests {
             #expect(try output("list").hasPrefix("host A,path A,host B,path B\n"))
             #expect(try output("records").hasPrefix("host A,path A,relation,access,host B"))
             #expect(try output("dot").hasPrefix("digraph "))
-            #expect(try output("mermaid").hasPrefix("flowchart "))
+            #expect(try output("mermaid").hasPrefix("---\ntitle: \"Move group of "))
             let provenance = try JSONValue(parsing: output("prov"))
             #expect(provenance["activity"]?.members?.isEmpty == false)
             let json = try JSONValue(parsing: output("json"))

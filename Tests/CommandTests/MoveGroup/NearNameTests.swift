@@ -17,6 +17,8 @@ struct NearNameTests {
         host.file(nginx, "/srv/nginz", .opened)
         host.file(nginx, "/etc/nginx/nginx.conf", .opened)
         host.file(inside, "/srv/lxc.payload.box", .opened)
+        host.file(nginx, "/etc/data", .opened)
+        host.file(nginx, "/var/data", .opened)
         return host
     }
 
@@ -24,7 +26,9 @@ struct NearNameTests {
         try CommandFolder.with { folder throws in
             var ledger = ""
             for line in host.lines {
-                let isFolder = line.contains("\"/etc/nginx\"") || line.contains("\"/srv/nginz\"")
+                let isFolder =
+                    line.contains("\"/etc/nginx\"") || line.contains("\"/srv/nginz\"")
+                    || line.contains("\"/etc/data\"")
                 ledger += (isFolder ? line.replacing("\"regular\"", with: "\"directory\"") : line) + "\n"
             }
             try folder.write(ledger, "web.ndjson")
@@ -49,6 +53,8 @@ struct NearNameTests {
             #expect(
                 try folder.members("nginx.conf", "--from", "web.ndjson").contains(
                     "web1 /etc/nginx/nginx.conf"))
+            // So does a file before a folder of its name.
+            #expect(try folder.members("data", "--from", "web.ndjson").contains("web1 /var/data"))
             // As a member a directory can be asked about.
             #expect(try folder.retinue("why", "nginx", "/srv/nginz", "--from", "web.ndjson").status == 0)
             // All that is in a container goes before a file of its name.

@@ -58,6 +58,9 @@ struct GroupCommand: ParsableCommand {
     @Flag(help: "Cut no name of a table, however wide it becomes; so it is where no terminal shows it.")
     var wide = false
 
+    @Option(help: "Draw no more than these (dot, mermaid, svg).")
+    var only: PictureOptions.Only?
+
     @Option(
         name: .shortAndLong,
         help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"),
@@ -70,6 +73,9 @@ struct GroupCommand: ParsableCommand {
     func validate() throws {
         guard !explain || format == .table || format == .csv else {
             throw ValidationError("--explain is for --format table and csv; json has every reason")
+        }
+        guard only == nil || [.dot, .mermaid, .svg].contains(format) else {
+            throw ValidationError("--only is for pictures: --format dot, mermaid and svg")
         }
     }
 
@@ -119,7 +125,8 @@ struct GroupCommand: ParsableCommand {
 
     private var picture: PictureOptions {
         var options = PictureOptions()
-        if all { options.fileLimit = nil }
+        options.showsEachFile = all
+        options.only = only
         return options
     }
 }
@@ -191,6 +198,8 @@ struct GroupTable {
         return "\n\(section.title)\n" + table.text(width: width)
     }
 }
+
+extension PictureOptions.Only: ExpressibleByArgument {}
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
