@@ -70,12 +70,15 @@ bench: packages-bench build
 bench-quick: packages-bench build
 	bench/run --quick
 
-## Install binaries, man pages, unit and sample configuration.
+## Install binaries, man pages, completions, unit and sample configuration.
 install: build
 	install -D -m 755 .build/release/retinued $(DESTDIR)/usr/sbin/retinued
 	install -D -m 755 .build/release/retinue $(DESTDIR)/usr/bin/retinue
 	install -D -m 644 docs/man/retinued.8 $(DESTDIR)/usr/share/man/man8/retinued.8
 	install -D -m 644 docs/man/retinue.1 $(DESTDIR)/usr/share/man/man1/retinue.1
+	install -D -m 644 docs/man/retinued.conf.5 $(DESTDIR)/usr/share/man/man5/retinued.conf.5
+	install -D -m 644 docs/man/boundary.policy.5 $(DESTDIR)/usr/share/man/man5/boundary.policy.5
+	packaging/completions.sh .build/release/retinue $(DESTDIR)/usr/share
 	install -D -m 644 docs/man/retinue-plan.5 $(DESTDIR)/usr/share/man/man5/retinue-plan.5
 	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
 	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf

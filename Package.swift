@@ -114,7 +114,8 @@ let package = Package(
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
         library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
-        library(.plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
+        library(
+            .plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
@@ -127,7 +128,8 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "MovePlan", "KernelProbe",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "MovePlan",
+                "KernelProbe",
                 "Control",
                 "SystemCalls", "CLinux",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),

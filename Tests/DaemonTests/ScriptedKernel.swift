@@ -58,6 +58,7 @@ final class KernelScript {
     var filesystems = WatchedFilesystems(byHandle: 1)
     /// Filesystems that the next look at the mount table finds.
     var newFilesystems = 0
+    var isMountTableChanged = true
     var mountTableFailure: Int32?
     var calls = BlockingCalls.Counts()
 
@@ -117,10 +118,10 @@ struct ScriptedKernel: ~Copyable, KernelSources {
     mutating func reopenSocketNotices() throws(SystemError) { try script.notices.reopen(at: script.now) }
 
     var filesystems: WatchedFilesystems { script.filesystems }
-    mutating func refreshFilesystems() throws(SystemError) -> Int {
+    mutating func refreshFilesystems() throws(SystemError) -> FilesystemWatch.Change {
         if let code = script.mountTableFailure { throw SystemError("open", code: code) }
         defer { script.newFilesystems = 0 }
-        return script.newFilesystems
+        return FilesystemWatch.Change(fresh: script.newFilesystems, isChanged: script.isMountTableChanged)
     }
     var blockingCalls: BlockingCalls.Counts { script.calls }
 

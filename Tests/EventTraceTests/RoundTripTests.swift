@@ -19,6 +19,7 @@ import Testing
             .kindAnswer: 13, .addressesAnswer: 14, .snapshot: 20, .snapshotProcess: 21, .snapshotSocket: 22,
             .snapshotChannel: 23, .snapshotAddresses: 24, .scanRequest: 25, .snapshotFailure: 26, .loss: 30,
             .dump: 31, .drainLoss: 32, .sources: 33, .absence: 34, .mounts: 35, .budget: 36,
+            .snapshotListener: 27, .snapshotTranslation: 28, .localConnect: 37, .datagramEnd: 38,
         ]
         #expect(Set(numbers.keys) == Set(TraceTag.allCases))
         for (tag, number) in numbers { #expect(tag.rawValue == number) }

@@ -341,6 +341,9 @@ import Testing
         _ = connectOut(&scene, to: there, from: 1, isTakenHere: false)
         scene.interpret()
         scene.observer.settleConnections()
-        #expect(connections(scene).map { $0.replacing("10/1", with: "N") } == ["/usr/bin/client connect :80 x2 N exact"])
+        #expect(
+            connections(scene).map { $0.replacing("10/1", with: "N") } == [
+                "/usr/bin/client connect :80 x2 N exact"
+            ])
     }
 }

@@ -15,11 +15,19 @@ package struct Dump: Sendable {
         package var lost: UInt64?
         package var unknownScripts: UInt64?
         package var unknownExecutables: UInt64?
+        package var unattributedUnix: UInt64?
+        package var untranslated: UInt64?
+        package var filesystemsInNamespaces: UInt64?
+        package var filesystemsElsewhere: UInt64?
 
         private enum CodingKeys: String, CodingKey {
             case mode, received, lost
             case unknownScripts = "unknown_scripts"
             case unknownExecutables = "unknown_executables"
+            case unattributedUnix = "unattributed_unix"
+            case untranslated = "translations_unknown"
+            case filesystemsInNamespaces = "filesystems_in_namespaces"
+            case filesystemsElsewhere = "filesystems_elsewhere"
         }
     }
 
@@ -86,11 +94,15 @@ package struct Dump: Sendable {
         package var received: UInt64?
         package var mechanism: String?
         package var name: String?
+        package var mountNamespace: String?
+        package var containerPath: String?
 
         enum CodingKeys: String, CodingKey {
             case program, relation, evidence, count, first, last, path, kind, access, child, transport
             case remote, local, peer, sent, received, mechanism, name
             case pathRaw = "path_raw"
+            case mountNamespace = "mount_namespace"
+            case containerPath = "container_path"
         }
 
         /// The path as the kernel has it, in which bytes that are no UTF-8 are written `\xNN`.

@@ -137,6 +137,7 @@ static const uint32_t clinux_EPOLLHUP = EPOLLHUP;
 static const unsigned long clinux_PERF_EVENT_IOC_SET_FILTER = PERF_EVENT_IOC_SET_FILTER;
 static const unsigned long clinux_PERF_EVENT_IOC_SET_OUTPUT = PERF_EVENT_IOC_SET_OUTPUT;
 static const unsigned long clinux_PERF_EVENT_IOC_ENABLE = PERF_EVENT_IOC_ENABLE;
+static const unsigned long clinux_PERF_EVENT_IOC_DISABLE = PERF_EVENT_IOC_DISABLE;
 
 // <linux/tcp.h> cannot share a module with <netinet/tcp.h>, so struct tcp_info is known by offsets.
 extern const int clinux_tcp_info_bytes_received; // u64 tcpi_bytes_received, Linux 4.1

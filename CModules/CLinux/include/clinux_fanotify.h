@@ -8,6 +8,7 @@
 
 #include <fcntl.h>
 #include <linux/fanotify.h>
+#include <sched.h>
 #include <stdint.h>
 #include <sys/fanotify.h>
 #include <sys/ioctl.h>
@@ -23,6 +24,10 @@ static const uint64_t clinux_FAN_ONDIR = FAN_ONDIR;
 static const uint64_t clinux_FAN_Q_OVERFLOW = FAN_Q_OVERFLOW;
 static const uint32_t clinux_FAN_REPORT_DFID_NAME_TARGET = FAN_REPORT_DFID_NAME_TARGET;
 static const uint32_t clinux_FAN_REPORT_FD_ERROR = 0x2000; // Linux 6.13
+static const uint32_t clinux_FAN_REPORT_MNT = 0x4000;        // Linux 6.15
+static const uint32_t clinux_FAN_MARK_MNTNS = 0x110;         // Linux 6.15
+static const uint64_t clinux_FAN_MNT_ATTACH = 0x01000000;    // Linux 6.15
+static const uint64_t clinux_FAN_MNT_DETACH = 0x02000000;    // Linux 6.15
 
 _Static_assert(sizeof(struct fanotify_event_metadata) == 24, "fanotify_event_metadata");
 _Static_assert(sizeof(struct fanotify_event_info_header) == 4, "fanotify_event_info_header");
@@ -34,6 +39,11 @@ static inline int clinux_fanotify_init(unsigned int flags, unsigned int event_fl
 static inline int clinux_fanotify_mark(int group, unsigned int flags, uint64_t mask, int dirfd,
                                        const char *path) {
     return fanotify_mark(group, flags, mask, dirfd, path);
+}
+// Moves the calling thread, and no other, into the mount namespace of an open /proc/PID/ns/mnt.
+static inline int clinux_enter_mount_namespace(int fd) {
+    int result = unshare(CLONE_FS);
+    return result == 0 ? setns(fd, CLONE_NEWNS) : result;
 }
 // Bytes that wait to be read; a group of fanotify counts sizeof(struct fanotify_event_metadata) for each event.
 static inline int clinux_waiting_bytes(int fd, int *bytes) { return ioctl(fd, FIONREAD, bytes); }

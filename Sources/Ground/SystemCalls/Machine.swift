@@ -55,11 +55,11 @@ public struct KernelRelease: Comparable, Sendable {
         }
     }()
 
-    /// Ordered as numbers are.
     /// Whether fanotify reports the files of an overlay on its layers: Linux 6.5 and later. Before that an open through an
     /// overlay is reported by a mark on the overlay alone, if at all.
     public static let reportsLayersOfOverlays = running >= KernelRelease(6, 5)
 
+    /// Ordered as numbers are.
     public static func < (left: KernelRelease, right: KernelRelease) -> Bool {
         (left.major, left.minor) < (right.major, right.minor)
     }

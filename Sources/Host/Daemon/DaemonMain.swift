@@ -66,7 +66,9 @@ public enum DaemonMain {
             network: network.inode,
             workload: ContainerNames.host.named(cgroup.map { Array($0.workload.utf8) }))
         let sources = EventSources(
-            try LiveKernel(configuration, network), TracepointSource.open(isWanted: configuration.tracepoints)
+            try LiveKernel(configuration, network),
+            TracepointSource.open(isWanted: configuration.tracepoints),
+            LocalConnects(isWanted: configuration.tracepoints)
         )
         let folder = try StateFolder(options.stateFolder)
         let live = Clock.wall()

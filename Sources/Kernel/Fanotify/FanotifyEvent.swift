@@ -125,6 +125,9 @@ public struct FanotifyMask: OptionSet, Hashable, Sendable {
     /// Events were lost before this one (`FAN_Q_OVERFLOW`).
     public static let overflow = FanotifyMask(rawValue: clinux_FAN_Q_OVERFLOW)
 
+    /// A bit that no mark of Retinue's has (`FAN_ACCESS`).
+    static let neverObserved = FanotifyMask(rawValue: UInt64(FAN_ACCESS))
+
     /// What Retinue asks of a filesystem whose objects have file handles.
     ///
     /// Nothing that prices every read, write or close: `FAN_ACCESS`, `FAN_MODIFY` and

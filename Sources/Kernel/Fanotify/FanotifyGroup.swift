@@ -92,21 +92,33 @@ public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
         let mask: FanotifyMask
 
         /// See `FanotifyGroup.mark(filesystemAt:)`.
-        public func mark(filesystemAt path: [UInt8]) throws(SystemError) {
+        ///
+        /// - Returns: whether it was not marked before. A device number says nothing of that: the next filesystem in
+        ///   memory gets that of the one that has gone.
+        @discardableResult
+        public func mark(filesystemAt path: [UInt8]) throws(SystemError) -> Bool {
             guard path.last == 0 else { throw SystemError("fanotify_mark", code: EINVAL) }
-            _ = try systemCall("fanotify_mark") {
-                path.withUnsafeBufferPointer { path in
-                    path.withMemoryRebound(to: CChar.self) {
+            return try path.withUnsafeBufferPointer { path throws(SystemError) in
+                try path.withMemoryRebound(to: CChar.self) { path throws(SystemError) in
+                    let flags = UInt32(FAN_MARK_FILESYSTEM)
+                    // To take a bit off a mark that does not have it changes nothing, but where there is no mark it
+                    // is refused (ENOENT).
+                    let isMarked =
                         clinux_fanotify_mark(
-                            group, UInt32(FAN_MARK_ADD | FAN_MARK_FILESYSTEM), mask.rawValue, AT_FDCWD,
-                            $0.baseAddress!)
+                            group, UInt32(FAN_MARK_REMOVE) | flags, FanotifyMask.neverObserved.rawValue,
+                            AT_FDCWD, path.baseAddress!) == 0
+                    _ = try systemCall("fanotify_mark") {
+                        clinux_fanotify_mark(
+                            group, UInt32(FAN_MARK_ADD) | flags, mask.rawValue, AT_FDCWD, path.baseAddress!)
                     }
+                    return !isMarked
                 }
             }
         }
 
         /// The same for the filesystem of an open file, which may be an `O_PATH` descriptor: no path is looked up.
-        public func mark(filesystemOf file: Int32) throws(SystemError) {
+        @discardableResult
+        public func mark(filesystemOf file: Int32) throws(SystemError) -> Bool {
             try mark(filesystemAt: Array("/proc/self/fd/\(file)".utf8) + [0])
         }
     }

@@ -135,11 +135,28 @@ public struct FileStatus: Equatable, Sendable {
         self.init("", relativeTo: descriptor, flags: AT_EMPTY_PATH)
     }
 
+    /// That of what a NUL-terminated path leads to, on local filesystems alone: it is looked up as any path.
+    public init?(_ path: [UInt8]) {
+        guard path.last == 0 else { return nil }
+        var status = clinux_status()
+        let result = path.withUnsafeBufferPointer { bytes in
+            bytes.withMemoryRebound(to: CChar.self) {
+                clinux_status_at(AT_FDCWD, $0.baseAddress!, 0, &status)
+            }
+        }
+        guard result == 0 else { return nil }
+        self.init(status)
+    }
+
     /// That of what a path leads to. Looking the path up can take as long as a server on its way likes; through
     /// a link under /proc (`/proc/PID/fd/N`) it cannot.
     init?(_ path: String, relativeTo directory: Int32, flags: Int32 = 0) {
         var status = clinux_status()
         guard clinux_status_at(directory, path, flags, &status) == 0 else { return nil }
+        self.init(status)
+    }
+
+    private init(_ status: clinux_status) {
         self.init(
             device: status.device, inode: status.inode, mount: status.mount, mode: mode_t(status.mode),
             links: status.links, changed: status.changed)

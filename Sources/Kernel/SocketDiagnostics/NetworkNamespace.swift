@@ -61,6 +61,19 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         return opened.take()!
     }
 
+    /// The connections whose destination this namespace translates; see `ConnectionTracking`.
+    public borrowing func translatedFlows() throws(SystemError) -> [TranslatedFlow] {
+        var flows: [TranslatedFlow] = []
+        var failure: SystemError?
+        try run {
+            do throws(SystemError) { flows = try ConnectionTracking.translatedFlows() } catch {
+                failure = error
+            }
+        }
+        if let failure { throw failure }
+        return flows
+    }
+
     /// Runs `body` in the namespace and waits for it.
     ///
     /// It runs on a thread of its own, which dies with it: were the calling thread to enter, and then

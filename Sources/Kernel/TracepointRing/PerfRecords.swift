@@ -28,8 +28,8 @@ struct PerfRecords {
     private static let headerSize = MemoryLayout<perf_event_header>.size
     private var offset = 0
 
-    /// The next record, or `nil` at the end. Always advances, or throws.
-    mutating func next(in bytes: RawSpan) throws(WireError) -> Record? {
+    /// The type of the next record and where what follows its header lies; `nil` at the end. Always advances, or throws.
+    mutating func nextBody(in bytes: RawSpan) throws(WireError) -> (type: UInt32, body: Range<Int>)? {
         if offset == bytes.byteCount { return nil }
         let start = offset
         let type: UInt32 = try bytes.integer(at: start)
@@ -37,7 +37,14 @@ struct PerfRecords {
         guard Int(size) >= Self.headerSize else { throw .malformed(offset: start) }
         let end = try bytes.end(of: Int(size), from: start)
         offset = end
-        let body = start + Self.headerSize
+        return (type, start + Self.headerSize..<end)
+    }
+
+    /// The next record, or `nil` at the end. Always advances, or throws.
+    mutating func next(in bytes: RawSpan) throws(WireError) -> Record? {
+        let start = offset
+        guard let (type, range) = try nextBody(in: bytes) else { return nil }
+        let (body, end) = (range.lowerBound, range.upperBound)
         switch type {
         case PERF_RECORD_SAMPLE.rawValue:
             return .sample(try Self.sample(bytes, body, end))

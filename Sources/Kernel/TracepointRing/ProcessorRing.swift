@@ -58,6 +58,9 @@ struct ProcessorRing: ~Copyable {
         return clinux_ioctl_pointer(number, clinux_PERF_EVENT_IOC_SET_FILTER, &expression) == 0
     }
 
+    /// Ends the events; what the ring holds can still be read.
+    borrowing func disable() { _ = clinux_ioctl(number, clinux_PERF_EVENT_IOC_DISABLE, 0) }
+
     /// Starts the events.
     borrowing func enable() throws(TracepointError) {
         let number = number

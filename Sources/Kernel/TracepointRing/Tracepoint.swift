@@ -47,6 +47,8 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
     case unmapped(SystemError)
     /// Another system call failed on the way.
     case system(SystemError)
+    /// The kernel's functions have no addresses in `/proc/kallsyms`.
+    case noSymbols
 
     /// The `errno` value of the call that failed; `nil` where none did.
     public var code: Int32? {
@@ -54,7 +56,7 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
         case .noTracefs(let error), .missing(let error), .refused(let error), .unmapped(let error),
             .system(let error):
             error.code
-        case .format: nil
+        case .format, .noSymbols: nil
         }
     }
 
@@ -76,27 +78,41 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
             return "the event ring cannot be mapped (\(error)): use a smaller one, "
                 + "raise kernel.perf_event_mlock_kb, or run with CAP_IPC_LOCK"
         case .system(let error): return "tracepoint: \(error)"
+        case .noSymbols:
+            return "/proc/kallsyms does not say where the kernel's functions lie: run with CAP_SYSLOG, "
+                + "and with kernel.kptr_restrict below 2"
         }
     }
 }
 
 /// The tracefs, wherever it is; if nowhere, a detached mount of it that only this process has.
 struct TraceFileSystem: ~Copyable {
+    private let root: FileDescriptor
     private let events: FileDescriptor
 
     /// Finds the folder of events.
     init() throws(TracepointError) {
-        for path in ["/sys/kernel/tracing/events", "/sys/kernel/debug/tracing/events"] {
-            if let events = try? FileDescriptor.open(path, O_RDONLY | O_DIRECTORY) {
+        for path in ["/sys/kernel/tracing", "/sys/kernel/debug/tracing"] {
+            if let root = try? FileDescriptor.open(path, O_RDONLY | O_DIRECTORY),
+                let events = try? root.openRelative("events", O_RDONLY | O_DIRECTORY)
+            {
+                self.root = root
                 self.events = events
                 return
             }
         }
         do throws(SystemError) {
-            events = try Self.detached().openRelative("events", O_RDONLY | O_DIRECTORY)
+            let root = try Self.detached()
+            events = try root.openRelative("events", O_RDONLY | O_DIRECTORY)
+            self.root = root
         } catch {
             throw .noTracefs(error)
         }
+    }
+
+    /// Opens a file beside the folder of events, such as `kprobe_events`.
+    borrowing func open(_ name: String, _ flags: Int32) throws(SystemError) -> FileDescriptor {
+        try root.openRelative(name, flags)
     }
 
     /// Reads the `format` file of a tracepoint.

@@ -14,8 +14,9 @@ import SystemCalls
 /// `reopen`; `ProcessorEvents` reports it.
 public struct TracepointRings: ~Copyable {
     private var rings: RingList
-    private let filter: String?
+    private var filter: String?
     private let watermark: UInt32
+    private let shape: SampleShape
     /// What rings dropped that have been replaced.
     private var lostBefore: UInt64 = 0
     /// The tracepoint's number and fields.
@@ -42,6 +43,14 @@ public struct TracepointRings: ~Copyable {
         _ tracepoint: Tracepoint = .socketState, and companion: Tracepoint? = nil, pages: Int? = nil,
         wakeupWatermark: UInt32? = nil
     ) throws(TracepointError) {
+        try self.init(
+            tracepoint, and: companion, pages: pages, wakeupWatermark: wakeupWatermark, shape: .plain)
+    }
+
+    init(
+        _ tracepoint: Tracepoint, and companion: Tracepoint? = nil, pages: Int?, wakeupWatermark: UInt32?,
+        shape: SampleShape
+    ) throws(TracepointError) {
         let traces = try TraceFileSystem()
         let format = try traces.format(of: tracepoint)
         var companionFormat: TracepointFormat?
@@ -66,7 +75,7 @@ public struct TracepointRings: ~Copyable {
         func open(_ pages: Int) throws(TracepointError) -> RingList {
             size = pages
             let watermark = wakeupWatermark ?? RingSize.watermark(pages: pages)
-            return try Self.open(processors, format, second, pages: pages, watermark, &countsLoss)
+            return try Self.open(processors, format, second, shape, pages: pages, watermark, &countsLoss)
         }
         let rings = pages == nil ? try RingSize.shrinking(from: first, open) : try open(first)
         if rings.count == 0 { throw .refused(SystemError("perf_event_open", code: ENODEV)) }
@@ -80,6 +89,7 @@ public struct TracepointRings: ~Copyable {
         self.companionFormat = companionFormat
         self.rings = rings
         filter = tracepoint.filter
+        self.shape = shape
         watermark = wakeupWatermark ?? RingSize.watermark(pages: size)
         self.format = format
         self.isFiltered = isFiltered
@@ -89,10 +99,12 @@ public struct TracepointRings: ~Copyable {
 
     /// Opens a ring on each processor, the events still disabled.
     private static func open(
-        _ processors: ProcessorList, _ format: TracepointFormat, _ companion: UInt16?, pages: Int,
+        _ processors: ProcessorList, _ format: TracepointFormat, _ companion: UInt16?, _ shape: SampleShape,
+        pages: Int,
         _ watermark: UInt32, _ countsLoss: inout Bool
     ) throws(TracepointError) -> RingList {
         var attributes = attributes(format.identifier, watermark)
+        shape.set(&attributes)
         if !countsLoss { attributes.read_format = 0 }
         var rings = RingList(capacity: processors.numbers.count)
         for processor in processors.numbers {
@@ -128,6 +140,7 @@ public struct TracepointRings: ~Copyable {
         processor: Int32, drainingInto buffer: inout [UInt8]
     ) throws(TracepointError) -> Reopened {
         var attributes = Self.attributes(format.identifier, watermark)
+        shape.set(&attributes)
         if !countsLoss { attributes.read_format = 0 }
         let ring = try ProcessorRing(
             &attributes, processor: processor, companion: companionFormat?.identifier, pages: pages)
@@ -156,6 +169,18 @@ public struct TracepointRings: ~Copyable {
             }
         }
         return reopened
+    }
+
+    /// Lets other events through from now on, by new rings: an event's filter can be set once. The numbers to poll are
+    /// others then, and nothing is let through for the microseconds in between.
+    ///
+    /// - Parameter buffer: what the old rings still hold is put behind what this holds.
+    public mutating func setFilter(
+        _ expression: String, drainingInto buffer: inout [UInt8]
+    ) throws(TracepointError) {
+        filter = expression
+        rings.forEach { $0.disable() }
+        _ = try reopenAll(drainingInto: &buffer)
     }
 
     /// The numbers to poll.

@@ -49,6 +49,10 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case scanRequest = 25
     /// A part of the scan that failed.
     case snapshotFailure = 26
+    /// A Unix socket of the scan that has a name.
+    case snapshotListener = 27
+    /// A connection of the scan whose destination is translated.
+    case snapshotTranslation = 28
     /// A gap that is over (recordings of earlier versions).
     case loss = 30
     /// A dump was made: everything before it is in it.
@@ -63,6 +67,10 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case mounts = 35
     /// How much memory records and tables may take.
     case budget = 36
+    /// A Unix socket was connected.
+    case localConnect = 37
+    /// A UDP socket was closed.
+    case datagramEnd = 38
 }
 
 /// A recorded stream that is not one, or is damaged.

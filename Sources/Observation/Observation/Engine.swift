@@ -45,6 +45,8 @@ public struct Drained: Sendable {
     /// Whether a source runs in another way than at the drain before: `sources`, `degraded` or `blindSpots` say
     /// something else. So nothing has to ask for them at every drain.
     public var modeChanged = false
+    /// Whether filesystems are mounted elsewhere than before: their places are asked for again.
+    public var mountsChanged = false
     /// Gaps that are over and were followed by a scan already: those of a recording of an earlier version.
     public var gaps: [Gap] = []
 

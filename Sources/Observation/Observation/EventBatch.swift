@@ -261,6 +261,10 @@ public struct EventBatch: Sendable {
     public var transitions: [TransitionEvent] = []
     /// Sockets that have gone.
     public var closures: [ClosureEvent] = []
+    /// Unix sockets that were connected, in any order.
+    public var connects: [LocalConnect] = []
+    /// UDP sockets that were closed, in any order.
+    public var datagramEnds: [DatagramEndEvent] = []
 
     /// Makes an empty batch.
     public init() {}
@@ -277,5 +281,7 @@ public struct EventBatch: Sendable {
         if !moves.isEmpty { clear(&moves, 1 << 10) }
         clear(&transitions, 1 << 12)
         clear(&closures, 1 << 12)
+        clear(&connects, 1 << 12)
+        clear(&datagramEnds, 1 << 12)
     }
 }

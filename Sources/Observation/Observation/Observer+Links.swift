@@ -76,8 +76,9 @@ extension Observer {
         guard ledger.texts.array(folder.text).suffix(5).elementsEqual("/work".utf8), event.target.count != 0
         else { return isNameless ? .none : .ordinary }
         let handle = Array(batch.bytes[event.target.range])
+        // An overlay also makes files there to see what the filesystem can do, and removes them at once.
         guard let answer = surroundings.directory(handle, isKnown: { _ in false }) else {
-            return isNameless ? .none : .ordinary
+            return isNameless ? .none : .unknown
         }
         let name = answer.path.split(separator: UInt8(ascii: "/")).last ?? []
         guard answer.path.first == UInt8(ascii: "/"), name.first == UInt8(ascii: "#") else {

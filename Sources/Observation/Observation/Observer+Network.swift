@@ -73,6 +73,8 @@ extension Observer {
             let isElsewhere = other.network != 0 && network != 0 && other.network != network
             if !(isElsewhere && tuple.local.address.isLoopback) { return other.program }
         }
+        // Only while a scan is taken in there is anything to be looked up.
+        if sockets.found.isEmpty { return .unknown }
         return sockets.found[FoundEnd(there, network: network)] ?? .unknown
     }
 

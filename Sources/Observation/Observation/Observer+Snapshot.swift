@@ -57,11 +57,15 @@ extension Observer {
                 if !socket.isListening { takeConnection(socket, wall, read) }
             case .channels:
                 let channel = intake.snapshot.channels[index]
+                if index == 0 { resolveConnects(intake.snapshot) }
                 if channel.mechanism.hasEnds { take(channel, wall) } else { takeShared(channel, wall) }
             case .done: break
             }
         }
         guard room > 0 else { return false }
+        if intake.snapshot.channels.isEmpty { resolveConnects(intake.snapshot) }
+        countUnknownConnects(intake.snapshot)
+        takeTranslations(intake.snapshot)
         sockets.found.removeAll()
         sockets.scanEnds()
         // What the scan did not say, nothing will say before these end.
@@ -215,6 +219,7 @@ extension Observer {
     }
 
     private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {
+        let isNew = meetConnection(channel)
         let here = programs(of: channel.holders)
         let there = programs(of: channel.peers)
         // A channel can lead into another network namespace, which is another host: it is reported, and its
@@ -227,8 +232,17 @@ extension Observer {
             for peer in peers {
                 let far = namedThere.contains(peer) ? peer : .unknown
                 let near = namedHere.contains(program) ? program : .unknown
-                noteOnce(.ipc(program, channel.mechanism, name: name, peer: far), [], .regular, time)
-                noteOnce(.ipc(peer, channel.mechanism, name: name, peer: near), [], .regular, time)
+                for key in [
+                    RecordKey.ipc(program, channel.mechanism, name: name, peer: far),
+                    .ipc(peer, channel.mechanism, name: name, peer: near),
+                ] {
+                    // A connect of which no record counts yet.
+                    if isNew, ledger.position(of: key) != nil {
+                        ledger.note(key, evidence: .snapshot, time: time, count: 1)
+                    } else {
+                        noteOnce(key, [], .regular, time)
+                    }
+                }
             }
         }
     }

@@ -306,15 +306,16 @@ extension Observer {
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
     private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool) {
-        sockets.noteEnd(tuple(closure))
-        if mayBeOpen { settleBeforeNotice(tuple(closure)) }
-        guard var connection = sockets.takeOldest(tuple(closure)) else { return }
+        let tuple = tuple(closure)
+        sockets.noteEnd(tuple)
+        if mayBeOpen { settleBeforeNotice(tuple) }
+        guard var connection = sockets.takeOldest(tuple) else { return }
         sockets.reportedUntil = max(sockets.reportedUntil, connection.ended)
         // What is unread of a connection that this side closed first can only be the FIN: with payload
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
-        if connection.taker == .open { keepOrphan(tuple(closure), connection) }
+        if connection.taker == .open { keepOrphan(tuple, connection) }
     }
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
@@ -338,12 +339,22 @@ extension Observer {
         }
         // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
         guard closure.transport == .tcp else {
-            counters.unattributedDatagrams += 1
+            attributeDatagrams(closure, time)
             return
         }
         let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
         connected(
             closure.transport, closure.local, closure.remote, program, .inferred, time, network: network)
+    }
+
+    /// Datagrams of a socket that no scan has met are those of who closed it. Apart from connections, which are many.
+    @inline(never)
+    private mutating func attributeDatagrams(_ closure: ClosureEvent, _ time: UInt64) {
+        guard let program = connects.takeDatagramEnd(tuple(closure)) else {
+            counters.unattributedDatagrams += 1
+            return
+        }
+        connected(.udp, closure.local, closure.remote, program, .exact, time, network: ownNetwork)
     }
 
     /// Adds what went over a connection since it was last looked at.

@@ -53,6 +53,7 @@ public struct Observer: ~Copyable {
     var recentMoves: [(pid: Int32, start: UInt64, time: UInt64, wall: UInt64)] = []
     var work = BatchWork()
     var sockets = SocketTable()
+    let connects = UnixConnects()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
@@ -101,6 +102,12 @@ public struct Observer: ~Copyable {
         public var unattributedConnections: UInt64 = 0
         /// UDP sockets whose program is not known.
         public var unattributedDatagrams: UInt64 = 0
+        /// Unix sockets that were connected, and programs that sent datagrams, whose other end is not known.
+        public var unattributedUnix: UInt64 = 0
+        /// Connections with a translated destination of which nobody is known who answers.
+        public var untranslated: UInt64 = 0
+        /// Network namespaces of which the last scan could not read connection tracking, though it is in use there.
+        public var untranslatedNetworks: UInt64 = 0
         /// Connections and listeners that were evicted since there were too many at a time.
         public var evictedConnections: UInt64 = 0
         /// Execs without a trace of the file.
@@ -160,6 +167,7 @@ public struct Observer: ~Copyable {
         applyLifecycle(batch)
         attributeFiles(batch)
         if isLogging { flushCalls() }
+        if !batch.connects.isEmpty || !batch.datagramEnds.isEmpty { noteConnects(batch) }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

@@ -81,6 +81,7 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
         let drained = engine.drain(into: &batch)
         cycle.isEnd = drained.isEnd
         cycle.modeChanged = drained.modeChanged
+        if drained.mountsChanged { observer.mountsChanged() }
         // Before anything of this batch is interpreted: the kernel does not say where the missing ones stood.
         // Nor does it say what a source would have reported that is given up for now.
         let isEmpty = drained.isEmpty && batch.images.isEmpty
@@ -210,6 +211,9 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                 sources[index].counters += [
                     ("unattributed", counters.unattributedConnections + counters.unattributedDatagrams),
                     ("unattributed_udp", counters.unattributedDatagrams),
+                    ("unattributed_unix", counters.unattributedUnix),
+                    ("translations_unknown", counters.untranslated),
+                    ("translations_unread", counters.untranslatedNetworks),
                     ("evicted", counters.evictedConnections),
                 ]
             default: break
@@ -238,6 +242,8 @@ public enum SourceName {
     public static let sockets = "sock_diag"
     /// Changes of state of sockets.
     public static let transitions = "tracepoint"
+    /// Unix sockets that are connected.
+    public static let local = "unix"
     /// What scans read of processes.
     public static let scans = "procfs"
     /// The daemon itself: the time in which it did not run.

@@ -86,13 +86,43 @@ public struct ChannelSnapshot: Sendable {
     public var holders: [Int32]
     /// Processes at the other end; the same ones where there are no two ends.
     public var peers: [Int32]
+    /// The inode of the socket at one end, by which a connection is known again; 0 for what is none.
+    public var number: UInt32
 
     /// Makes a snapshot.
-    public init(_ mechanism: Mechanism, name: [UInt8], holders: [Int32], peers: [Int32]) {
+    public init(
+        _ mechanism: Mechanism, name: [UInt8], holders: [Int32], peers: [Int32], number: UInt32 = 0
+    ) {
+        self.number = number
         self.mechanism = mechanism
         self.name = name
         self.holders = holders
         self.peers = peers
+    }
+}
+
+/// A connection whose destination the kernel translates, as a scan of connection tracking finds it.
+public struct TranslatedConnection: Hashable, Sendable {
+    /// Its protocol.
+    public var transport: Transport
+    /// Who asked.
+    public var client: Endpoint
+    /// What was asked for.
+    public var asked: Endpoint
+    /// Who answers.
+    public var server: Endpoint
+    /// Whom the one that answers sees as the one that asked.
+    public var seen: Endpoint
+
+    /// Makes one.
+    public init(
+        _ transport: Transport, client: Endpoint, asked: Endpoint, server: Endpoint, seen: Endpoint
+    ) {
+        self.transport = transport
+        self.client = client
+        self.asked = asked
+        self.server = server
+        self.seen = seen
     }
 }
 
@@ -136,6 +166,12 @@ public struct HostSnapshot: Sendable {
     public var sockets: [SocketSnapshot] = []
     /// Unix sockets, pipes, shared memory and the like.
     public var channels: [ChannelSnapshot] = []
+    /// Network namespaces of which connection tracking could not be asked, though it is in use there.
+    public var untranslatedNetworks: UInt64 = 0
+    /// Connections whose destination is translated.
+    public var translations: [TranslatedConnection] = []
+    /// Unix sockets that have a name and wait for connections or datagrams.
+    public var unixListeners: [UnixListener] = []
     /// What of it could not be read: a gap until a scan can read it again.
     public var failures: [ScanFailure] = []
     /// Whether every process was read; not where the request had a limit that was reached.

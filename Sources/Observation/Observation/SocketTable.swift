@@ -130,21 +130,21 @@ struct SocketTable: ~Copyable {
 
     /// The connection that the next notice but `number` of these ends is about.
     func connection(_ tuple: FourTuple, number: Int) -> Connection? {
-        let former = superseded[tuple] ?? []
+        let former = superseded.lookUp(tuple) ?? []
         if number < former.count { return former[number] }
         guard number == former.count else { return nil }
-        let latest = live[tuple]
+        let latest = live.lookUp(tuple)
         // Who lives has no notice yet, unless its end was missed.
         if let latest, latest.ended != 0 { return latest }
-        return overdue[tuple] ?? longOverdue[tuple] ?? orphans[tuple] ?? latest
+        return overdue.lookUp(tuple) ?? longOverdue.lookUp(tuple) ?? orphans.lookUp(tuple) ?? latest
     }
 
     /// Removes and gives the connection that the next notice of these ends is about.
     mutating func takeOldest(_ tuple: FourTuple) -> Connection? {
-        guard var former = superseded[tuple] else {
-            if let latest = live[tuple], latest.ended != 0 { return live.removeValue(forKey: tuple) }
-            return overdue.removeValue(forKey: tuple) ?? longOverdue.removeValue(forKey: tuple)
-                ?? orphans.removeValue(forKey: tuple) ?? live.removeValue(forKey: tuple)
+        guard var former = superseded.lookUp(tuple) else {
+            if let latest = live.lookUp(tuple), latest.ended != 0 { return live.removeValue(forKey: tuple) }
+            return overdue.takeOut(tuple) ?? longOverdue.takeOut(tuple) ?? orphans.takeOut(tuple)
+                ?? live.takeOut(tuple)
         }
         let oldest = former.removeFirst()
         superseded[tuple] = former.isEmpty ? nil : former
@@ -405,4 +405,14 @@ struct SocketTable: ~Copyable {
         // What nothing else refers to may be gone: nothing is inferred from it then.
         clients = clients.mapValues { change($0) }.filter { $0.value != .unknown }
     }
+}
+
+extension Dictionary where Key == FourTuple {
+    /// The value of a key. Most of these tables are empty most of the time, and a hash is not made for nothing.
+    @inline(__always)
+    fileprivate func lookUp(_ key: Key) -> Value? { isEmpty ? nil : self[key] }
+
+    /// The same, and removes it.
+    @inline(__always)
+    fileprivate mutating func takeOut(_ key: Key) -> Value? { isEmpty ? nil : removeValue(forKey: key) }
 }

@@ -4,9 +4,9 @@
 /// systemd-run(1), an instance for each connection of a socket unit (`Accept=yes`). They are one workload: recorded by their
 /// own names, each login would make records of its own for ever. So the part that changes is recorded as `*`. Names
 /// that people choose stay, numbers in them included.
-enum WorkloadName {
+public enum WorkloadName {
     /// The name with what changes replaced; `nil` where nothing does, as in most. Asked for every exec.
-    static func recorded(_ path: [UInt8]) -> [UInt8]? {
+    public static func recorded(_ path: [UInt8]) -> [UInt8]? {
         var result: [UInt8]?
         var start = 0
         while start <= path.count {

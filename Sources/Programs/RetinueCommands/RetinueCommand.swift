@@ -1,6 +1,7 @@
 import ArgumentParser
 import Control
 import Glibc
+import MoveGroup
 
 /// `retinue`, whose subcommands do the work.
 struct RetinueCommand: ParsableCommand {
@@ -16,18 +17,19 @@ struct RetinueCommand: ParsableCommand {
               retinue records nginx                 what nginx depends on
               retinue records --path '/etc/ssl/**'  who uses these files
               retinue dump > host.ndjson            everything
+              retinue diff old.ndjson new.ndjson    what has changed
               retinue list web.csv db.csv           the list of the published method
               retinue advise nginx --from web.ndjson  chroot, container or machine?
 
             Exit status: 0 success; 1 a negative answer (not ready, nothing matches, something \
-            needed is missing) or bad input; 2 a file that is not what it should be; 3 the daemon \
+            needed is missing, two differ) or bad input; 2 a file that is not what it should be; 3 the daemon \
             cannot be reached.
             """,
         version: "retinue \(retinueVersion)",
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
-            PolicyCommand.self, ListCommand.self,
+            PolicyCommand.self, ListCommand.self, DiffCommand.self,
         ])
 }
 
@@ -38,7 +40,8 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     // A reader that leaves (`retinue dump | head`) is noticed by EPIPE wherever something is written.
     signal(SIGPIPE, SIG_IGN)
     do {
-        var command = try RetinueCommand.parseAsRoot(arguments)
+        try checkName(of: arguments.first)
+        var command = try RetinueCommand.parseAsRoot(TimeWindow.joined(arguments))
         try command.run()
         return ExitStatus.success
     } catch is ReaderGone {
@@ -52,6 +55,20 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     } catch {
         return report(error)
     }
+}
+
+/// Refuses the name of a command that there is not, and says which it may have been.
+private func checkName(of word: String?) throws(Failure) {
+    guard let word, !word.hasPrefix("-") else { return }
+    let names =
+        RetinueCommand.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
+    if names.contains(word) { return }
+    var near = NearNames<String>(Array(word.utf8))
+    for name in names { near.offer(Array(name.utf8), name) }
+    let choices = near.values.isEmpty ? names : near.values
+    throw Failure(
+        "there is no command \"\(word)\"; " + (near.values.isEmpty ? "there are:" : "the nearest are:"),
+        details: choices)
 }
 
 /// Says what ArgumentParser has to say: help and version on stdout, a mistake on stderr.

@@ -101,7 +101,7 @@ struct TransferCommandTests {
         try CommandFolder.with { folder throws in
             for words in [
                 ["--bandwidth", "0"], ["--bandwidth", "nan"], ["--quiet", "-1"], ["--phase", "later"],
-                ["--root", "web1"], ["--root", "=x"], ["--root", "web1="], ["--format", "json"],
+                ["--root", "web1"], ["--root", "=x"], ["--root", "web1="], ["--format", "xml"],
             ] {
                 let outcome = try folder.retinue(["transfer", "shop.service"] + words + Self.files)
                 #expect(outcome.status == 1)

@@ -139,8 +139,10 @@ extension KernelTests {
             #expect(Set(found) == ["/usr/bin/dash", "/usr/bin/sleep"])
             #expect(!found.contains { $0.hasSuffix("/bash") })
             // What the scan of a dump meets for the first time is in the next one.
-            let gaps = try bench.daemon.dump().gaps.map(\.cause)
-            #expect(gaps.contains { $0.hasPrefix("not watched: mount namespace ") }, "\(gaps)")
+            let inside = try bench.daemon.dump().records(of: group.workload)
+                .filter { $0.containerPath == folder + "/app.log" }
+            #expect(inside.contains { $0.program.executable == "/usr/bin/sleep" }, "\(inside.map(\.short))")
+            #expect(inside.allSatisfy { $0.path?.hasPrefix("/mnt:") == true })
             host.kill()
             other.kill()
             try bench.daemon.stop()

@@ -78,7 +78,8 @@ extension KernelTests {
                 #expect(!programs.isEmpty, "\(output)")
             }
             let scripts = Set(records.map(\.program).filter { $0.executable == box }.compactMap(\.script))
-            #expect(scripts == ["touch", "sleep", folder + "/job.sh"])
+            // What its `env` starts is a command of its own, which ends at once: met now and then.
+            #expect(scripts.subtracting(["true"]) == ["touch", "sleep", folder + "/job.sh"])
             try bench.daemon.stop()
         }
 

@@ -42,7 +42,7 @@ extension KernelTests {
             first.kill()
         }
 
-        /// The daemon's tables are those of its own IPC namespace; another one can have the same keys and ids.
+        /// Another IPC namespace can have the same keys and ids: they are other objects, known while they are attached.
         @Test(.timeLimit(.minutes(1)))
         func anotherNamespaceHasObjectsOfItsOwn() throws {
             let stage = try Stage()
@@ -66,10 +66,51 @@ extension KernelTests {
             for name in ["/" + strangerName, "/sem." + strangerName] {
                 expected.append("posix-shm \(name) \(stage.names[1]) - 1 snapshot")
             }
-            #expect(found == expected.sorted())
+            for name in ["key \(stage.key)", "id \(stage.privateID)"] {
+                expected.append("shm \(name) (IPC namespace N) \(stage.names[1]) - 1 snapshot")
+            }
+            #expect(found.map { $0.replacing(/namespace [0-9]+/, with: "namespace N") } == expected.sorted())
             try daemon.stop()
             stranger.kill()
             first.kill()
+        }
+
+        /// Two programs of a container share memory there, in its own /dev/shm and IPC namespace; the host has an object of the
+        /// same name.
+        @Test(.timeLimit(.minutes(1)))
+        func aContainersOwnMemory() throws {
+            let stage = try Stage()
+            let host = try stage.first()
+            let script = """
+                mount -t tmpfs none /dev/shm
+                "$1" first $3 $4 > /dev/shm/id &
+                until [ -s /dev/shm/id ]; do sleep 0.05; done
+                echo there
+                exec "$2" second $3 $4 $(cat /dev/shm/id)
+                """
+            let container = try Child(
+                try stage.group.command(
+                    ["unshare", "-i", "-m", "sh", "-c", script, "sh"] + stage.names + [stage.key, stage.name])
+            )
+            let isThere: Bool? = eventually(within: 10) {
+                container.outputText.split(separator: "\n").count > 1 ? true : nil
+            }
+            #expect(isThere == true)
+            let daemon = try stage.daemon()
+            let found = Self.facts(try daemon.dump(), stage).map {
+                $0.replacing(/namespace [0-9]+/, with: "namespace N").replacing(
+                    /device [0-9]+:[0-9]+/, with: "device N")
+            }
+            for (program, peer) in [(stage.names[0], stage.names[1]), (stage.names[1], stage.names[0])] {
+                #expect(
+                    found.contains("shm key \(stage.key) (IPC namespace N) \(program) \(peer) 1 snapshot"))
+                #expect(found.contains("posix-shm /\(stage.name) (device N) \(program) \(peer) 1 snapshot"))
+            }
+            // The host's own are nobody's but its own program's.
+            #expect(found.contains("shm key \(stage.key) \(stage.names[0]) - 1 snapshot"), "\(found)")
+            try daemon.stop()
+            container.kill()
+            host.kill()
         }
 
         /// A program outside the control group is named, and has no record.

@@ -110,27 +110,78 @@ struct FormatTests {
         }
     }
 
-    @Test func picturesCollapseFilesBeyondALimit() throws {
+    private static func dot(_ report: GroupReport, _ change: (inout PictureOptions) -> Void = { _ in })
+        -> String
+    {
+        var options = PictureOptions()
+        change(&options)
+        var bytes: [UInt8] = []
+        report.writeDot(options) { bytes.append(contentsOf: $0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    @Test func picturesFoldFilesByFolder() throws {
         var sample = TwoHosts.Sample("a", name: "a", address: 0x0a00_0001)
         let program = sample.program("/bin/a")
         let other = sample.program("/bin/b")
         sample.ledger.note(.spawn(program, child: other), evidence: .exact, time: TwoHosts.time)
         for number in 0..<50 { sample.file(program, "/usr/lib/x/\(number)", .opened) }
         for number in 0..<9 { sample.file(other, "/usr/lib/x/\(number)", .opened) }
+        for number in 0..<23 { sample.file(other, "/srv/data/\(number)", [.opened, .written]) }
         sample.file(other, "/etc/b", [.opened, .written])
         let graph = try TwoHosts.graph([sample.ndjson()])
         let report = GroupReport(graph.moveGroup(of: TwoHosts.nodes("/bin/a", in: graph)))
-        let text = Format.dot.text(report)
-        #expect(text.contains("label=\"41 files\\n41 in /usr/lib/x/\""))
-        #expect(text.contains("label=\"9 files\\n9 in /usr/lib/x/\""))
-        // What binds is never hidden in a heap.
+        let text = Self.dot(report)
+        #expect(text.contains("label=\"/usr/lib/x/\\n50 files\""))
+        #expect(text.contains("label=\"/srv/data/\\n23 files\""))
         #expect(text.contains("label=\"/etc/b\""))
+        #expect(text.contains("label=\"Move group of /bin/a\\nas observed until 2026-11-21\"; labelloc=t;"))
+        // An arrow for each program and folder.
         #expect(text.split(separator: "\n").filter { $0.contains(" -> ") }.count == 5)
-        var options = PictureOptions()
-        options.fileLimit = nil
-        var bytes: [UInt8] = []
-        report.writeDot(options) { bytes.append(contentsOf: $0) }
-        #expect(String(decoding: bytes, as: UTF8.self).contains("label=\"/usr/lib/x/49\""))
+        #expect(Self.dot(report) { $0.showsEachFile = true }.contains("label=\"/usr/lib/x/49\""))
+        let programs = Self.dot(report) { $0.only = .programs }
+        #expect(!programs.contains("/usr/lib") && programs.contains("label=\"starts\""))
+        #expect(programs.split(separator: "\n").filter { $0.contains(" -> ") }.count == 1)
+    }
+
+    @Test func picturesHaveTrafficAndDrawWhatStaysDim() throws {
+        let text = Self.dot(try TwoHosts.report())
+        let arrows = text.split(separator: "\n").filter { $0.contains(" -> ") }
+        // What both ends have counted stands once.
+        #expect(
+            arrows.contains { $0.contains("connects to tcp:8000, 4.1 KiB out, 82.0 KiB in") }, "\(arrows)")
+        #expect(text.contains("label=\"/usr/lib/systemd/systemd\\nstays on web1\""))
+        #expect(
+            text.split(separator: "\n").contains {
+                $0.contains("stays on web1") && $0.contains("fontcolor=\"#8a8a8a\"")
+            })
+        #expect(arrows.contains { $0.contains("color=\"#c4c4c4\"") })
+        #expect(text.contains("subgraph cluster_legend") && text.contains("to be reconnected"))
+        let files = Self.dot(try TwoHosts.report()) { $0.only = .files }
+        #expect(
+            !files.contains("connects to tcp:10.0.0.9") && !files.contains("stays on")
+                && !files.contains("shape=cds"))
+    }
+
+    /// Readers make no edge of a start, so the child is informed by its parent as well.
+    @Test func whoIsStartedIsInformed() throws {
+        var sample = TwoHosts.Sample("a", name: "a", address: 0x0a00_0001)
+        let (program, child) = (sample.program("/bin/a"), sample.program("/bin/b"))
+        for second in 0..<23 {
+            sample.ledger.note(
+                .spawn(program, child: child), evidence: .exact,
+                time: TwoHosts.time + UInt64(second) * 1_000_000_000)
+        }
+        let graph = try TwoHosts.graph([sample.ndjson()])
+        let report = GroupReport(graph.moveGroup(of: TwoHosts.nodes("/bin/a", in: graph)))
+        let json = try JSONValue(parsing: Format.provenance.write(report))
+        let started = try #require(json["wasStartedBy"]?.members?.first?.value)
+        let informed = try #require(json["wasInformedBy"]?.members?.first?.value)
+        #expect(json["wasStartedBy"]?.members?.count == 1 && json["wasInformedBy"]?.members?.count == 1)
+        #expect(started["prov:activity"] == informed["prov:informed"])
+        #expect(started["prov:starter"] == informed["prov:informant"])
+        #expect(
+            informed["retinue:relation"] == .string("spawn") && informed["retinue:count"] == .string("23"))
     }
 
     /// Every statement is about things that are declared.

@@ -178,7 +178,7 @@ struct Format: CustomTestStringConvertible, Sendable {
     }
     static let summary = Format(name: "summary") { report in
         let summary = report.summary()
-        var lines = [summary.heading]
+        var lines = [summary.heading] + summary.observations
         for section in summary.hosts + [summary.boundary, summary.endpoints].compactMap({ $0 }) {
             lines.append(section.title)
             lines.append(section.columns.map(\.title).joined(separator: " | "))

@@ -244,6 +244,93 @@ extension BoundaryPolicy {
         tool **/vim* in user.slice/**
         tool **/nano in user.slice/**
 
+        # Clients that a person starts in a session to look at a server, or to talk to any other one. A service that
+        # starts them has them in its own control group, where they are followed.
+        tool **/curl in user.slice/**/session-*.scope
+        tool **/wget in user.slice/**/session-*.scope
+        tool **/http in user.slice/**/session-*.scope
+        tool **/psql in user.slice/**/session-*.scope
+        tool **/pg_dump in user.slice/**/session-*.scope
+        tool **/pg_dumpall in user.slice/**/session-*.scope
+        tool **/pg_restore in user.slice/**/session-*.scope
+        tool **/pg_isready in user.slice/**/session-*.scope
+        tool **/mysql in user.slice/**/session-*.scope
+        tool **/mysqldump in user.slice/**/session-*.scope
+        tool **/mysqladmin in user.slice/**/session-*.scope
+        tool **/mariadb in user.slice/**/session-*.scope
+        tool **/mariadb-dump in user.slice/**/session-*.scope
+        tool **/mariadb-admin in user.slice/**/session-*.scope
+        tool **/redis-cli in user.slice/**/session-*.scope
+        tool **/valkey-cli in user.slice/**/session-*.scope
+        tool **/mongosh in user.slice/**/session-*.scope
+        tool **/sqlite3 in user.slice/**/session-*.scope
+        tool **/nc in user.slice/**/session-*.scope
+        tool **/nc.openbsd in user.slice/**/session-*.scope
+        tool **/nc.traditional in user.slice/**/session-*.scope
+        tool **/ncat in user.slice/**/session-*.scope
+        tool **/telnet in user.slice/**/session-*.scope
+        tool **/ftp in user.slice/**/session-*.scope
+        tool **/sftp in user.slice/**/session-*.scope
+        tool **/ssh in user.slice/**/session-*.scope
+        tool **/scp in user.slice/**/session-*.scope
+        tool **/rsync in user.slice/**/session-*.scope
+        tool **/curl in system.slice/ssh.service
+        tool **/wget in system.slice/ssh.service
+        tool **/http in system.slice/ssh.service
+        tool **/psql in system.slice/ssh.service
+        tool **/pg_dump in system.slice/ssh.service
+        tool **/pg_dumpall in system.slice/ssh.service
+        tool **/pg_restore in system.slice/ssh.service
+        tool **/pg_isready in system.slice/ssh.service
+        tool **/mysql in system.slice/ssh.service
+        tool **/mysqldump in system.slice/ssh.service
+        tool **/mysqladmin in system.slice/ssh.service
+        tool **/mariadb in system.slice/ssh.service
+        tool **/mariadb-dump in system.slice/ssh.service
+        tool **/mariadb-admin in system.slice/ssh.service
+        tool **/redis-cli in system.slice/ssh.service
+        tool **/valkey-cli in system.slice/ssh.service
+        tool **/mongosh in system.slice/ssh.service
+        tool **/sqlite3 in system.slice/ssh.service
+        tool **/nc in system.slice/ssh.service
+        tool **/nc.openbsd in system.slice/ssh.service
+        tool **/nc.traditional in system.slice/ssh.service
+        tool **/ncat in system.slice/ssh.service
+        tool **/telnet in system.slice/ssh.service
+        tool **/ftp in system.slice/ssh.service
+        tool **/sftp in system.slice/ssh.service
+        tool **/ssh in system.slice/ssh.service
+        tool **/scp in system.slice/ssh.service
+        tool **/rsync in system.slice/ssh.service
+        tool **/curl in system.slice/sshd.service
+        tool **/wget in system.slice/sshd.service
+        tool **/http in system.slice/sshd.service
+        tool **/psql in system.slice/sshd.service
+        tool **/pg_dump in system.slice/sshd.service
+        tool **/pg_dumpall in system.slice/sshd.service
+        tool **/pg_restore in system.slice/sshd.service
+        tool **/pg_isready in system.slice/sshd.service
+        tool **/mysql in system.slice/sshd.service
+        tool **/mysqldump in system.slice/sshd.service
+        tool **/mysqladmin in system.slice/sshd.service
+        tool **/mariadb in system.slice/sshd.service
+        tool **/mariadb-dump in system.slice/sshd.service
+        tool **/mariadb-admin in system.slice/sshd.service
+        tool **/redis-cli in system.slice/sshd.service
+        tool **/valkey-cli in system.slice/sshd.service
+        tool **/mongosh in system.slice/sshd.service
+        tool **/sqlite3 in system.slice/sshd.service
+        tool **/nc in system.slice/sshd.service
+        tool **/nc.openbsd in system.slice/sshd.service
+        tool **/nc.traditional in system.slice/sshd.service
+        tool **/ncat in system.slice/sshd.service
+        tool **/telnet in system.slice/sshd.service
+        tool **/ftp in system.slice/sshd.service
+        tool **/sftp in system.slice/sshd.service
+        tool **/ssh in system.slice/sshd.service
+        tool **/scp in system.slice/sshd.service
+        tool **/rsync in system.slice/sshd.service
+
         # Programs that put files in place for others: a package manager wrote nearly every file there is.
         installer **/dpkg
         installer **/dpkg-deb

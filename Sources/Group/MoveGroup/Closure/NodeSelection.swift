@@ -1,4 +1,5 @@
 import Glibc
+import Records
 
 /// What a name that was typed stands for in a graph.
 public enum NodeSelection: Equatable, Sendable {
@@ -11,7 +12,8 @@ public enum NodeSelection: Equatable, Sendable {
 }
 
 extension DependencyGraph {
-    /// Finds what a name stands for among programs and entries; among files too if it names no program.
+    /// Finds what a name stands for among programs and entries; among files too if it names no program, no workload and
+    /// no part of one.
     ///
     /// A glob and the name of a workload stand for all that they match; any other name for one node.
     public func select(_ pattern: NodePattern) -> NodeSelection {
@@ -43,7 +45,7 @@ extension DependencyGraph {
         if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
         if programs.isEmpty { programs = called(pattern) }
         if programs.isEmpty, !members.isEmpty { return .found((members + parts).sorted()) }
-        if programs.isEmpty, files.isEmpty, !parts.isEmpty { return .found(parts) }
+        if programs.isEmpty, !parts.isEmpty { return .found(parts) }
         let found = nearest(programs.isEmpty ? files : programs, to: pattern)
         switch found.count {
         case 0: return .nothing(nearest: nearest(to: pattern))
@@ -73,9 +75,8 @@ extension DependencyGraph {
     }
 
     /// The programs whose names differ least from the one that was typed.
-    private func nearest(to pattern: NodePattern) -> [NodeID] {
-        let wanted = pattern.nameForComparison
-        var best: [(distance: Int, node: NodeID)] = []
+    public func nearest(to pattern: NodePattern) -> [NodeID] {
+        var names = NearNames<NodeID>(pattern.nameForComparison)
         for number in 0..<UInt32(nodeCount) {
             let node = NodeID(rawValue: number)
             var path: [UInt8]
@@ -85,14 +86,45 @@ extension DependencyGraph {
             default: continue
             }
             if !pattern.isWholePath { path = Array(path[((path.lastIndex(of: 0x2f) ?? -1) + 1)...]) }
-            // What differs by more than a third is another name.
-            let limit = min(best.count < 5 ? .max : best[best.count - 1].distance - 1, wanted.count / 3 + 1)
-            guard let distance = EditDistance.between(wanted, path, atMost: limit) else { continue }
-            let place = best.firstIndex { $0.distance > distance } ?? best.count
-            best.insert((distance, node), at: place)
-            if best.count > 5 { best.removeLast() }
+            names.offer(path, node)
         }
-        return best.map(\.node)
+        return names.values
+    }
+
+    /// Whether a node is a directory and no file: whoever uses it uses it as one.
+    public func isDirectory(_ node: NodeID) -> Bool {
+        guard kind(node) == .file else { return false }
+        var (uses, isDirectory) = (0, true)
+        forEachEdge(at: node) { edge in
+            guard edge.isIncoming, edge.mark.link == .file else { return }
+            uses += 1
+            if detail(edge.edge).kind != .directory { isDirectory = false }
+        }
+        return uses > 0 && isDirectory
+    }
+}
+
+/// The few names that differ least from one that was typed, the nearest first.
+package struct NearNames<Value> {
+    private let wanted: [UInt8]
+    private var best: [(distance: Int, value: Value)] = []
+    /// More help nobody.
+    private static var most: Int { 5 }
+
+    /// Looks for names near to this one.
+    package init(_ wanted: [UInt8]) { self.wanted = wanted }
+
+    /// The values that came with the names.
+    package var values: [Value] { best.map(\.value) }
+
+    /// Takes a name if it is near enough: what differs by more than a third is another name.
+    package mutating func offer(_ name: [UInt8], _ value: Value) {
+        let limit = min(
+            best.count < Self.most ? .max : best[best.count - 1].distance - 1, wanted.count / 3 + 1)
+        guard let distance = EditDistance.between(wanted, name, atMost: limit) else { return }
+        let place = best.firstIndex { $0.distance > distance } ?? best.count
+        best.insert((distance, value), at: place)
+        if best.count > Self.most { best.removeLast() }
     }
 }
 

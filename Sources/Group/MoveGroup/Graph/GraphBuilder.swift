@@ -30,6 +30,17 @@ public struct GraphBuilder: ~Copyable {
     private(set) var called: [UInt32: [[UInt8]]] = [:]
     private var scratch: [UInt8] = []
 
+    /// Only dependencies that were seen within this span are taken, its ends included (nanoseconds since 1970): those
+    /// that were first seen after it, or last before it, are left out. Of rows without times nothing is known, and they
+    /// are taken. To be set before anything is added.
+    public var window: ClosedRange<UInt64>?
+
+    /// Whether a dependency was seen outside of the window alone.
+    func isOutside(_ first: UInt64, _ last: UInt64) -> Bool {
+        guard let window, first != 0 || last != 0 else { return false }
+        return first > window.upperBound || (last != 0 && last < window.lowerBound)
+    }
+
     /// Makes a builder without any input.
     public init() {}
 
@@ -179,6 +190,7 @@ extension GraphBuilder {
         _ speller: inout TextSpeller
     ) {
         let record = ledger.records[position]
+        if isOutside(record.first, record.last) { return }
         let key = record.key
         let program = programs[Int(key.program.rawValue)]
         let peer = key.peer == .unknown ? nil : programs[Int(key.peer.rawValue)]

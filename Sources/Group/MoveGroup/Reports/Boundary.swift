@@ -12,7 +12,8 @@ struct Boundary {
         var obstacle: Obstacle
     }
 
-    /// An address to which nothing that was observed belongs: to be connected again, or to be let in again.
+    /// An address to be connected again, or to be let in again: nothing that was observed belongs to it, or what does was
+    /// left out of the group, or is followed no more.
     struct Endpoint {
         var node: NodeID
         var transport: Transport
@@ -26,6 +27,8 @@ struct Boundary {
         var received: UInt64
         /// The members that use it, in order.
         var members: [NodeID]
+        /// Why what is there does not move: nobody was observed there, or it was left out.
+        var obstacle: Obstacle
     }
 
     let crossings: [Crossing]
@@ -34,7 +37,7 @@ struct Boundary {
     init(_ report: GroupReport) {
         let order = NodeOrder(report.graph, report.order.hosts)
         crossings = Self.crossings(report.group, order)
-        endpoints = Self.endpoints(crossings, report.graph, order)
+        endpoints = Self.endpoints(crossings, report, order)
     }
 
     private static func crossings(_ group: MoveGroup, _ order: NodeOrder) -> [Crossing] {
@@ -90,34 +93,50 @@ struct Boundary {
     }
 
     private static func endpoints(
-        _ crossings: [Crossing], _ graph: DependencyGraph, _ order: NodeOrder
+        _ crossings: [Crossing], _ report: GroupReport, _ order: NodeOrder
     ) -> [Endpoint] {
+        let graph = report.graph
+        let merger = DependencyMerger(graph, order)
         var found: [Endpoint] = []
         var known: [EndpointKey: Int] = [:]
-        for crossing in crossings where crossing.obstacle == .unobserved {
-            guard case .endpoint(let transport, let end) = graph[crossing.other],
-                let dependency = crossing.dependency
-            else { continue }
-            var port = end.port
-            if dependency.link == .accept, let via = dependency.via, case .endpoint(_, let local) = graph[via]
-            {
-                port = local.port
-            }
-            let key = EndpointKey(
-                node: crossing.other, port: port, isIncoming: dependency.link == .accept)
-            let position = known[key] ?? found.count
+        var amounts: [AmountKey: Amount] = [:]
+        func add(_ member: NodeID, _ other: NodeID, _ dependency: Dependency, _ obstacle: Obstacle) {
+            guard let end = end(of: dependency, member, other, graph) else { return }
+            let position = known[end.key] ?? found.count
             if position == found.count {
-                known[key] = position
+                known[end.key] = position
                 found.append(
                     Endpoint(
-                        node: crossing.other, transport: transport, address: end.address, port: port,
-                        isIncoming: key.isIncoming, sent: 0, received: 0, members: []))
+                        node: end.key.node, transport: end.transport, address: end.key.address,
+                        port: end.key.port,
+                        isIncoming: end.key.isIncoming, sent: 0, received: 0, members: [], obstacle: obstacle)
+                )
             }
-            found[position].sent = sum(found[position].sent, dependency.sent)
-            found[position].received = sum(found[position].received, dependency.received)
-            if found[position].members.last != crossing.member {
-                found[position].members.append(crossing.member)
+            // What the other one sent is what the member received. Both may have counted the same bytes.
+            let isOwn = dependency.from == member
+            let key = AmountKey(position: position, member: member, other: other, via: dependency.via)
+            amounts[key, default: Amount()].take(
+                sent: isOwn ? dependency.sent : dependency.received,
+                received: isOwn ? dependency.received : dependency.sent)
+            if found[position].members.last != member { found[position].members.append(member) }
+        }
+        for crossing in crossings {
+            if let dependency = crossing.dependency, crossing.other != crossing.member {
+                switch crossing.obstacle {
+                case .unobserved, .exclude, .stopAt:
+                    add(crossing.member, crossing.other, dependency, crossing.obstacle)
+                case .rule, .executed, .unknown: break
+                }
+            } else if case .stopAt = crossing.obstacle {
+                // A member where it was made to stop moves, and what it talks to is followed no more.
+                for (other, edge) in report.connectionsOut(of: crossing.member) {
+                    add(crossing.member, other, merger.dependency(edge), crossing.obstacle)
+                }
             }
+        }
+        for (key, amount) in amounts {
+            found[key.position].sent = sum(found[key.position].sent, amount.sent)
+            found[key.position].received = sum(found[key.position].received, amount.received)
         }
         return found.sorted { left, right in
             if left.key != right.key { return left.key.lexicographicallyPrecedes(right.key) }
@@ -125,8 +144,60 @@ struct Boundary {
         }
     }
 
+    /// Where a connection of a member leads to, or comes from; `nil` for what is none, or whose address nobody knows.
+    private static func end(
+        of dependency: Dependency, _ member: NodeID, _ other: NodeID, _ graph: DependencyGraph
+    ) -> (key: EndpointKey, transport: Transport)? {
+        guard dependency.link == .connect || dependency.link == .accept else { return nil }
+        // The server's address, where it is known: that of the listener, to which clients connect.
+        var server: (node: NodeID, transport: Transport, end: Records.Endpoint)?
+        if let via = dependency.via, case .endpoint(let transport, let end) = graph[via] {
+            server = (via, transport, end)
+        }
+        if case .endpoint(let transport, let end) = graph[other] {
+            let isIncoming = dependency.link == .accept
+            let port = isIncoming ? server?.end.port ?? end.port : end.port
+            return (
+                EndpointKey(node: other, address: end.address, port: port, isIncoming: isIncoming), transport
+            )
+        }
+        guard let server else { return nil }
+        let isIncoming = (dependency.link == .accept) == (dependency.from == member)
+        var address = server.end.address
+        if isIncoming {
+            // The client's own address stands in no record that names its program: it is one of its host's.
+            guard let own = graph[graph.host(other)].sortedAddresses.first else { return nil }
+            address = own
+        }
+        return (
+            EndpointKey(
+                node: isIncoming ? other : server.node, address: address, port: server.end.port,
+                isIncoming: isIncoming),
+            server.transport
+        )
+    }
+
+    /// What goes over one address between two.
+    private struct AmountKey: Hashable {
+        var position: Int
+        var member: NodeID
+        var other: NodeID
+        var via: NodeID?
+    }
+
+    private struct Amount {
+        var sent: UInt64 = 0
+        var received: UInt64 = 0
+
+        mutating func take(sent: UInt64, received: UInt64) {
+            self.sent = max(self.sent, sent)
+            self.received = max(self.received, received)
+        }
+    }
+
     private struct EndpointKey: Hashable {
         var node: NodeID
+        var address: NetworkAddress
         var port: UInt16
         var isIncoming: Bool
     }
@@ -134,6 +205,38 @@ struct Boundary {
     private static func sum(_ one: UInt64, _ other: UInt64) -> UInt64 {
         let (sum, overflow) = one.addingReportingOverflow(other)
         return overflow ? .max : sum
+    }
+}
+
+extension GroupReport {
+    /// The connections of a member with what is no member, in the order of their other ends, each once.
+    fileprivate func connectionsOut(of member: NodeID) -> [(other: NodeID, edge: EdgeID)] {
+        var found: [(other: NodeID, edge: EdgeID)] = []
+        graph.forEachEdge(at: member) { edge in
+            guard edge.mark.link == .connect || edge.mark.link == .accept, !group.contains(edge.other) else {
+                return
+            }
+            found.append((edge.other, edge.edge))
+        }
+        let nodes = NodeOrder(graph, order.hosts)
+        // A merged dependency has all rows between two over one address: one of them stands for it.
+        struct Key: Hashable {
+            var other: NodeID
+            var link: Link
+            var isOwn: Bool
+            var via: NodeID?
+        }
+        var seen: Set<Key> = []
+        return found.sorted { left, right in
+            let comparison = nodes.compare(left.other, right.other)
+            return comparison == 0 ? left.edge < right.edge : comparison < 0
+        }.filter { found in
+            let edge = graph[found.edge]
+            let via = graph.detail(found.edge).via
+            return seen.insert(
+                Key(other: found.other, link: edge.mark.link, isOwn: edge.from == member, via: via)
+            ).inserted
+        }
     }
 }
 

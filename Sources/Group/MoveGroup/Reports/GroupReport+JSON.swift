@@ -13,6 +13,15 @@ extension GroupReport {
         try document.write(to: sink)
     }
 
+    /// Writes for each of some members the chain of steps that brought it in, as JSON (docs/group-format.md): the steps
+    /// are members with their reason, the first of them where the group begins.
+    public func writeReasonChains<Failure: Error>(
+        of nodes: [NodeID], to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var document = GroupDocument(self, chunk: 256 << 10)
+        try document.writeChains(of: nodes, to: sink)
+    }
+
     /// The hosts on which there are members, in order.
     var shownHosts: [HostID] {
         var hosts: [HostID] = []
@@ -148,16 +157,41 @@ struct GroupDocument {
             out.member("bound", flag: report.group.isBound(node))
         }
         if report.group.isStop(node) { out.member("stop", flag: true) }
-        if let reason = reasons[node] {
-            out.key("reason")
-            out.beginObject()
-            out.member("follow", word: reason.follow.word)
-            out.key("via")
-            append(reason.from)
-            append(reason.dependency, dependent: reason.isIncoming ? "member" : "via")
-            out.endObject()
+        if let reason = reasons[node] { append(reason) }
+        out.endObject()
+    }
+
+    private mutating func append(_ reason: Reasons.Reason) {
+        out.key("reason")
+        out.beginObject()
+        out.member("follow", word: reason.follow.word)
+        out.key("via")
+        append(reason.from)
+        append(reason.dependency, dependent: reason.isIncoming ? "member" : "via")
+        out.endObject()
+    }
+
+    mutating func writeChains<Failure: Error>(
+        of nodes: [NodeID], to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        out.beginObject()
+        out.member("schema", word: "retinue-why/1")
+        out.beginLine()
+        try list("chains", nodes, sink) { document, node in
+            let steps = document.report.group.chain(to: node)
+            document.out.beginArray()
+            document.append(steps.first?.from ?? node)
+            for step in steps {
+                document.out.beginObject()
+                document.appendMembers(of: step.to)
+                document.append(document.reasons.reason(step))
+                document.out.endObject()
+            }
+            document.out.endArray()
         }
         out.endObject()
+        out.endDocument()
+        try out.handOver(to: sink)
     }
 
     private mutating func append(_ dependency: Dependency, dependent: StaticString) {
@@ -234,7 +268,8 @@ struct GroupDocument {
     private mutating func append(_ endpoint: Boundary.Endpoint) {
         out.beginObject()
         out.member("transport", word: endpoint.transport.word)
-        // With a host: an address of an observed host, of which nobody was seen to take the connection.
+        // With a host: an address of an observed host, of which nobody was seen to take the connection, or somebody
+        // who stays behind.
         let host = graph.host(endpoint.node)
         if host != .none { out.member("host", text: graph[host].id) }
         out.member("direction", word: endpoint.isIncoming ? "in" : "out")
@@ -242,6 +277,7 @@ struct GroupDocument {
         if endpoint.port != 0 { out.member("port", number: endpoint.port) }
         out.member("sent", number: endpoint.sent)
         out.member("received", number: endpoint.received)
+        if endpoint.obstacle != .unobserved { out.member("obstacle", word: endpoint.obstacle.word) }
         out.key("members")
         out.beginArray()
         for member in endpoint.members { append(member) }

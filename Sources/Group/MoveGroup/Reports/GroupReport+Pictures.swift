@@ -13,6 +13,8 @@ extension GroupReport {
         var out = OutputBuffer(chunk: chunk)
         out.bytes += Array(DotStyle.head.utf8)
         try out.endLine(sink)
+        out.bytes += Array("  label=\(DotStyle.quoted(lines: picture.title)); labelloc=t; fontsize=14;".utf8)
+        try out.endLine(sink)
         var next = 0
         for (number, cluster) in picture.clusters.enumerated() {
             for box in next..<cluster.boxes.lowerBound { try line(box, "  ") }
@@ -27,7 +29,8 @@ extension GroupReport {
         }
         for box in next..<picture.boxes.count { try line(box, "  ") }
         for arrow in picture.arrows {
-            let style = arrow.isInferred ? " style=dashed" : ""
+            let style =
+                (arrow.isInferred ? " style=dashed" : "") + (arrow.isDim ? " \(DotStyle.dimArrow)" : "")
             let label = arrow.label.isEmpty ? "" : "label=\(DotStyle.quoted(arrow.label))"
             let attributes = label + style
             out.bytes += Array("  n\(arrow.from + 1) -> n\(arrow.to + 1)".utf8)
@@ -35,6 +38,7 @@ extension GroupReport {
             out.bytes.append(";")
             try out.endLine(sink)
         }
+        out.bytes += Array(DotStyle.legend(picture).utf8)
         out.bytes.append("}")
         try out.endLine(sink)
         try out.flush(sink)
@@ -69,7 +73,25 @@ enum DotStyle {
         var text = "label=\(label) tooltip=\(quoted(box.tip)) \(look(box.shape))"
         if box.isStart { text += " penwidth=3 color=\"#000000\"" }
         if box.isStop { text += " peripheries=2" }
+        if box.isDim { text += " fontcolor=\"#8a8a8a\" color=\"#b5b5b5\"" }
         return text
+    }
+
+    static let dimArrow = "color=\"#c4c4c4\" fontcolor=\"#9a9a9a\""
+
+    /// A box for each kind of box that there is, and what the lines mean.
+    static func legend(_ picture: Picture) -> String {
+        var lines = picture.legend.enumerated().map { number, entry in
+            "    l\(number + 1) [label=\(quoted(entry.words)) \(look(entry.shape)) fontsize=8];\n"
+        }
+        if picture.boxes.contains(where: \.isDim) {
+            lines.append(
+                "    l\(lines.count + 1) [label=\"stays, or ends the group\" shape=box style=\"filled\" "
+                    + "fillcolor=\"#ffffff\" fontcolor=\"#8a8a8a\" color=\"#b5b5b5\" fontsize=8];\n")
+        }
+        return
+            "  subgraph cluster_legend {\n    label=\"dashed arrows: inferred\"; fontsize=8; color=\"#dddddd\";\n"
+            + lines.joined() + "  }\n"
     }
 
     private static func look(_ shape: Picture.Shape) -> String {
@@ -78,6 +100,7 @@ enum DotStyle {
         case .entry: "shape=box style=\"rounded,filled\" fillcolor=\"#e5e5e5\""
         case .file: "shape=note fillcolor=\"#ffffff\""
         case .files: "shape=folder fillcolor=\"#ffffff\""
+        case .boundFiles: "shape=folder fillcolor=\"#fbe3a6\" penwidth=1.5"
         case .boundFile: "shape=note fillcolor=\"#fbe3a6\" penwidth=1.5"
         case .endpoint: "shape=cds fillcolor=\"#c4e8d8\""
         case .channel: "shape=hexagon fillcolor=\"#f3d3e3\""
@@ -116,7 +139,10 @@ extension GroupReport {
     ) throws(Failure) {
         let picture = Picture(self, options)
         var out = OutputBuffer(chunk: chunk)
-        out.bytes.append("flowchart LR")
+        // A string of YAML in quotes has the escapes of JSON; what is in it is fit to be shown.
+        out.bytes += Array("---\ntitle: ".utf8)
+        out.bytes += MermaidStyle.titled(picture.title)
+        out.bytes += Array("\n---\nflowchart LR".utf8)
         try out.endLine(sink)
         var next = 0
         for (number, cluster) in picture.clusters.enumerated() {
@@ -138,6 +164,11 @@ extension GroupReport {
         }
         out.bytes += Array(MermaidStyle.classes.utf8)
         try out.endLine(sink)
+        for number in picture.boxes.indices where picture.boxes[number].isDim {
+            out.bytes += Array("    style n\(number + 1) stroke:#b5b5b5,color:#8a8a8a".utf8)
+            try out.endLine(sink)
+        }
+        out.bytes += Array(MermaidStyle.legend(picture).utf8)
         let starts = picture.boxes.indices.filter { picture.boxes[$0].isStart }
         for number in starts {
             out.bytes += Array("    style n\(number + 1) stroke:#000000,stroke-width:3px".utf8)
@@ -171,11 +202,28 @@ enum MermaidStyle {
         case .entry: "\(id)(\(label)):::entry"
         case .file: "\(id)[\(label)]:::copied"
         case .files: "\(id)[[\(label)]]:::copied"
+        case .boundFiles: "\(id)[[\(label)]]:::bound"
         case .boundFile: "\(id)[(\(label))]:::bound"
         case .endpoint: "\(id)([\(label)]):::address"
         case .channel: "\(id){{\(label)}}:::channel"
         case .outside: "\(id)[\(label)]:::outside"
         }
+    }
+
+    /// A box for each kind of box that there is.
+    static func legend(_ picture: Picture) -> String {
+        let boxes = picture.legend.enumerated().map { number, entry in
+            "        " + box(Picture.Box(lines: [entry.words], tip: "", shape: entry.shape), "l\(number + 1)")
+                + "\n"
+        }
+        return "    subgraph legend[\"dotted arrows: inferred\"]\n" + boxes.joined() + "    end\n"
+    }
+
+    /// A title as a string of YAML.
+    static func titled(_ lines: [String]) -> [UInt8] {
+        var out = JSONWriter()
+        out.value(text: lines.joined(separator: ", "))
+        return out.bytes
     }
 
     /// A quoted label in which nothing but letters, digits and plain marks stands for itself: Mermaid reads
@@ -196,5 +244,21 @@ enum MermaidStyle {
             }
         }
         return out
+    }
+}
+
+extension Picture {
+    /// The kinds of boxes that there are, in words.
+    var legend: [(shape: Shape, words: String)] {
+        let shapes = Set(boxes.map(\.shape))
+        let all: [(shape: Shape, words: String)] = [
+            (.program, "program"), (.boundFile, "file that is written, binds its readers"),
+            (.file, "file that is copied"),
+            (.boundFiles, "folder of files that bind"), (.files, "folder of files that are copied"),
+            (.endpoint, "address on which a member listens"), (.channel, "channel"),
+            (.entry, "program or file of a list"),
+            (.outside, "to be reconnected"),
+        ]
+        return all.filter { shapes.contains($0.shape) }
     }
 }

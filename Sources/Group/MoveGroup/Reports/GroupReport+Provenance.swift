@@ -176,6 +176,11 @@ struct Provenance {
             starts.add(
                 "s", "prov:activity", name(dependency.to), "prov:starter", name(dependency.from), dependency,
                 isTimed: true)
+            // The common reader makes no edge of a start; of this it does.
+            communications.add(
+                "i", "prov:informed", name(dependency.to), "prov:informant", name(dependency.from),
+                dependency,
+                isTimed: false)
         case .listed: addInfluence(dependency)
         }
     }

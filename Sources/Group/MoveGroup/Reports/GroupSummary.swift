@@ -23,6 +23,8 @@ public struct GroupSummary: Sendable {
 
     /// `Move group of /usr/sbin/nginx on web1: 12 programs, 340 files, 3 addresses on 3 hosts`.
     public var heading: String
+    /// For each host that was observed since when, and what was lost.
+    public var observations: [String] = []
     /// For each host its members: a column for the kind, one for the member, one for the reason.
     public var hosts: [Section] = []
     /// What stays behind, by the rule that says so.
@@ -36,12 +38,17 @@ public struct GroupSummary: Sendable {
 extension GroupReport {
     /// The group as the parts of a page for people.
     ///
-    /// - Parameter rowLimit: of a host's programs, bound files, addresses and channels, and of entries, no
-    ///   more than this many of each are named; `nil` for all.
-    public func summary(rowLimit: Int? = 50) -> GroupSummary {
+    /// - Parameters:
+    ///   - rowLimit: of a host's programs, addresses and channels, and of entries, no more than this many of each are
+    ///     named, and files are folded by folder; `nil` names all.
+    ///   - size: bytes of a file; `nil` if it cannot be looked at.
+    public func summary(rowLimit: Int? = 50, size: @escaping (NodeID) -> UInt64? = { _ in nil })
+        -> GroupSummary
+    {
         let boundary = Boundary(self)
         var summary = GroupSummary(heading: heading)
-        summary.hosts = SummaryHosts(self, rowLimit: rowLimit).sections
+        summary.hosts = SummaryHosts(self, rowLimit: rowLimit, size: size).sections
+        summary.observations = observations
         summary.boundary = rulesSection(boundary)
         summary.endpoints = endpointsSection(boundary)
         summary.warnings = warnings(boundary)
@@ -66,6 +73,34 @@ extension GroupReport {
         }
         let hosts = Quantity.counted(shownHosts.count, "host", "hosts")
         return "Move group of \(name): \(parts.joined(separator: ", ")) on \(hosts)"
+    }
+
+    /// `web1: observed 2026-11-21 02:00:00 to 2026-11-21 03:00:00, 12 events lost in 1 span`
+    private var observations: [String] {
+        shownHosts.filter { graph[$0].observed.upperBound != 0 }.map { number in
+            let host = graph[number]
+            func moment(_ time: UInt64) -> String {
+                String(Timestamp.text(time).prefix(19).replacing("T", with: " "))
+            }
+            let (from, to) = (moment(host.observed.lowerBound), moment(host.observed.upperBound))
+            return
+                "\(Printable.text(order.hosts.labels[Int(number.rawValue)].utf8)): observed \(from) to \(to), "
+                + Self.loss(host.gaps)
+        }
+    }
+
+    private static func loss(_ gaps: [Gap]) -> String {
+        if gaps.isEmpty { return "nothing lost" }
+        var lost: UInt64 = 0
+        for gap in gaps {
+            lost = lost.addingReportingOverflow(gap.lost ?? 0).overflow ? .max : lost + (gap.lost ?? 0)
+        }
+        let unknown = gaps.count { $0.lost == nil }
+        let counted = Quantity.counted(gaps.count - unknown, "span")
+        return [
+            gaps.count > unknown ? "\(Quantity.counted(lost, "event")) lost in \(counted)" : "",
+            unknown > 0 ? "of \(Quantity.counted(unknown, "span")) it is not known what was lost" : "",
+        ].filter { !$0.isEmpty }.joined(separator: ", ")
     }
 
     private func rulesSection(_ boundary: Boundary) -> GroupSummary.Section? {
@@ -116,6 +151,7 @@ extension GroupReport {
 
     private func endpointsSection(_ boundary: Boundary) -> GroupSummary.Section? {
         guard !boundary.endpoints.isEmpty else { return nil }
+        let text = ReasonText(self)
         let rows = boundary.endpoints.map { endpoint -> [String] in
             let address = endpoint.address.isV4 ? "\(endpoint.address)" : "[\(endpoint.address)]"
             let port = endpoint.port == 0 ? "*" : String(endpoint.port)
@@ -123,10 +159,11 @@ extension GroupReport {
                 endpoint.isIncoming
                 ? "from \(endpoint.transport.word):\(address) at port \(port)"
                 : "to \(endpoint.transport.word):\(address):\(port)"
-            let first = endpoint.members.first.map { ReasonText(self).text($0) } ?? ""
+            let why = endpoint.obstacle == .unobserved ? "" : " (\(obstacleText(endpoint.obstacle)))"
+            let first = endpoint.members.first.map { text.text($0) } ?? ""
             let more = endpoint.members.count - 1
             return [
-                place, Quantity.grouped(endpoint.sent), Quantity.grouped(endpoint.received),
+                place + why, Quantity.grouped(endpoint.sent), Quantity.grouped(endpoint.received),
                 more > 0 ? "\(first) and \(Quantity.grouped(more)) more" : first,
             ]
         }
@@ -164,7 +201,7 @@ extension GroupReport {
                 "\(lines) of \(Printable.text(source.name.utf8)) could not be read and were skipped")
         }
         warnings += skipped.sorted()
-        let others = Set(boundary.endpoints.map(\.address)).count
+        let others = Set(boundary.endpoints.filter { $0.obstacle == .unobserved }.map(\.address)).count
         if others > 0 {
             let addresses = Quantity.counted(others, "address was", "addresses were")
             warnings.append("\(addresses) not observed: what is there is not in the group")
@@ -177,10 +214,15 @@ extension GroupReport {
 struct SummaryHosts {
     private let report: GroupReport
     private let rowLimit: Int?
+    private let size: (NodeID) -> UInt64?
     private let reasons: Reasons
     private let text: ReasonText
 
-    init(_ report: GroupReport, rowLimit: Int?) {
+    /// Rows that the files of a host which are copied, and those which are bound, may take unless all are named.
+    private static let fileRows = 12
+
+    init(_ report: GroupReport, rowLimit: Int?, size: @escaping (NodeID) -> UInt64?) {
+        self.size = size
         self.report = report
         self.rowLimit = rowLimit
         reasons = Reasons(report)
@@ -194,13 +236,17 @@ struct SummaryHosts {
         return hosts.map { host in
             var rows: [[String]] = []
             for part in parts where part.host == host { append(part, to: &rows) }
-            return GroupSummary.Section(
-                title: title(host),
-                columns: [
-                    .init(title: "KIND"), .init(title: "MEMBER", mayBeCut: true),
-                    .init(title: "WHY", mayBeCut: true),
-                ],
-                rows: rows)
+            var columns: [GroupSummary.Section.Column] = [
+                .init(title: "KIND"), .init(title: "MEMBER", mayBeCut: true),
+                .init(title: "FILES", isNumber: true),
+                .init(title: "SIZE", isNumber: true), .init(title: "WHY", mayBeCut: true),
+            ]
+            // What is known of no row is no column.
+            for column in [3, 2] where rows.allSatisfy({ $0[column].isEmpty }) {
+                columns.remove(at: column)
+                for row in rows.indices { rows[row].remove(at: column) }
+            }
+            return GroupSummary.Section(title: title(host), columns: columns, rows: rows)
         }
     }
 
@@ -212,35 +258,71 @@ struct SummaryHosts {
     }
 
     private func append(_ part: MemberOrder.Part, to rows: inout [[String]]) {
-        var named: [NodeID] = []
-        var copied = 0
-        for position in part.range {
-            let node = NodeID(rawValue: report.order.nodes[position])
-            let isStart = reasons[isStartOf: node]
-            if part.kind == .file, !isStart, !report.group.isBound(node) {
-                copied += 1
+        let nodes = part.range.map { NodeID(rawValue: report.order.nodes[$0]) }
+        if part.kind == .file { return appendFiles(nodes, to: &rows) }
+        let shown = nodes.prefix(rowLimit ?? nodes.count)
+        for node in shown { rows.append([kind(node), text.name(node), "", "", why(node)]) }
+        let hidden = nodes.count - shown.count
+        if hidden > 0, let last = nodes.last {
+            rows.append([kind(last), "and \(Quantity.grouped(hidden)) more", "", "", ""])
+        }
+    }
+
+    /// The files where the group began by name, the others by folder: those that bind others, then those that are copied.
+    private func appendFiles(_ nodes: [NodeID], to rows: inout [[String]]) {
+        var (bound, copied): ([NodeID], [NodeID]) = ([], [])
+        for node in nodes {
+            if rowLimit == nil || reasons[isStartOf: node] {
+                rows.append(row(of: node))
+            } else if report.group.isBound(node) {
+                bound.append(node)
             } else {
-                named.append(node)
+                copied.append(node)
             }
         }
-        let shown = named.prefix(rowLimit ?? named.count)
-        for node in shown {
-            let member = Printable.text(report.graph[node].shownText)
-            rows.append([kind(node), member, why(node)])
+        for files in [bound, copied] {
+            let paths = files.map { node in report.graph.withText(node) { Array($0) } }
+            for row in FolderFold(paths, limit: Self.fileRows).rows {
+                let inside = Array(files[row.files])
+                rows.append(
+                    inside.count == 1 ? self.row(of: inside[0]) : self.row(of: inside, below: row.path))
+            }
         }
-        let hidden = named.count - shown.count
-        if hidden > 0, let last = named.last {
-            rows.append([kind(last), "and \(Quantity.grouped(hidden)) more", ""])
+    }
+
+    private func row(of node: NodeID) -> [String] {
+        [kind(node), text.name(node), "", size(node).map { Quantity.bytes($0) } ?? "", why(node)]
+    }
+
+    private func row(of nodes: [NodeID], below folder: [UInt8]) -> [String] {
+        var bytes: UInt64?
+        for node in nodes {
+            if let size = size(node) { bytes = (bytes ?? 0).addingReportingOverflow(size).partialValue }
         }
-        if copied > 0 {
-            rows.append(["copied", Quantity.counted(copied, "file", "files"), "read or executed"])
-        }
+        let kinds = Set(nodes.map { kind($0) })
+        let word = kinds.count == 1 ? kind(nodes[0]) : "file"
+        return [
+            word, Printable.text(folder), Quantity.grouped(nodes.count),
+            bytes.map { Quantity.bytes($0) } ?? "",
+            why(nodes),
+        ]
+    }
+
+    /// The reason that files have in common, or how many programs brought them in.
+    private func why(_ nodes: [NodeID]) -> String {
+        let all = Set(nodes.map { why($0) })
+        if all.count == 1, let one = all.first { return one }
+        let programs = Set(nodes.compactMap { reasons[$0]?.from })
+        let use = report.group.isBound(nodes[0]) ? "written or read" : "used"
+        return programs.count == 1
+            ? "\(use) by \(text.text(programs.first ?? nodes[0]))"
+            : "\(use) by \(Quantity.grouped(programs.count)) programs"
     }
 
     private func kind(_ node: NodeID) -> String {
         switch report.graph.kind(node) {
         case .program: report.group.isStop(node) ? "program, stop" : "program"
-        case .file: report.group.isBound(node) ? "bound file" : "file"
+        case .file: report.group.isBound(node) ? "bound file" : reasons[isStartOf: node] ? "file" : "copied"
         case .endpoint: "address"
         case .channel: "channel"
         case .entry: "entry"

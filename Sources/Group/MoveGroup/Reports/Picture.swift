@@ -4,7 +4,7 @@ import Records
 struct Picture {
     /// What a box looks like.
     enum Shape {
-        case program, file, boundFile, files, endpoint, channel, entry, outside
+        case program, file, boundFile, files, boundFiles, endpoint, channel, entry, outside
     }
 
     /// A box.
@@ -17,6 +17,8 @@ struct Picture {
         var isStart = false
         /// Whether nothing was followed beyond it.
         var isStop = false
+        /// Whether it stays behind, or is where the group ends.
+        var isDim = false
     }
 
     /// An arrow, from the one that depends.
@@ -26,6 +28,8 @@ struct Picture {
         var label: String
         /// Whether it is no more than inferred.
         var isInferred = false
+        /// Whether it leads to what stays behind.
+        var isDim = false
     }
 
     /// A host and the numbers of its boxes.
@@ -38,70 +42,72 @@ struct Picture {
     private(set) var arrows: [Arrow] = []
     /// The hosts; boxes in none of them lie outside.
     private(set) var clusters: [Cluster] = []
+    /// What it shows, and until when that was observed.
+    private(set) var title: [String] = []
 
     private let report: GroupReport
     private let options: PictureOptions
     private var numbers: [NodeID: Int] = [:]
-    private var collapsed: [FileSet: Int] = [:]
+    /// What is drawn of which nothing moves.
+    private var outside: [NodeID: Int] = [:]
+    private var drawn = Drawn()
     private var ranks: [UInt32]
     private var graph: DependencyGraph { report.graph }
 
-    /// Copied files on a host that the same programs use.
-    private struct FileSet: Hashable {
-        var host: HostID
-        var users: [UInt32]
-    }
+    /// Boxes that the copied files of a host may take, and those that are bound.
+    static let fileRows = 8
+    /// Programs outside that are drawn each.
+    static let mostOutside = 24
 
     init(_ report: GroupReport, _ options: PictureOptions) {
         self.report = report
         self.options = options
         ranks = report.ranks()
         let boundary = Boundary(report)
+        title = report.pictureTitle
         placeMembers()
-        placeOutside(boundary)
+        if options.only != .files { placeOutside(boundary) }
         connectMembers()
-        connectOutside(boundary)
+        if options.only != .files { connectOutside(boundary) }
+        arrows = drawn.arrows
     }
 
     private mutating func placeMembers() {
         let start = Set(report.start)
-        var files = 0
-        for node in report.members where isPlainFile(node, start) { files += 1 }
-        let collapses = options.fileLimit.map { files > $0 } ?? false
         var host: HostID?
         var first = 0
-        for part in report.order.parts {
+        for part in report.order.parts where isShown(part.kind) {
             if host != part.host {
                 closeCluster(host, from: first)
                 (host, first) = (part.host, boxes.count)
             }
-            var sets: [(set: FileSet, files: [NodeID])] = []
-            var known: [FileSet: Int] = [:]
-            for position in part.range {
-                let node = NodeID(rawValue: report.order.nodes[position])
-                if collapses, isPlainFile(node, start) {
-                    let set = FileSet(host: part.host, users: users(of: node))
-                    let number = known[set] ?? sets.count
-                    if number == sets.count {
-                        known[set] = number
-                        sets.append((set, []))
-                    }
-                    sets[number].files.append(node)
-                } else if !isHidden(node) {
-                    place(node, isStart: start.contains(node))
-                }
+            let nodes = part.range.map { NodeID(rawValue: report.order.nodes[$0]) }.filter { !isHidden($0) }
+            guard part.kind == .file, !options.showsEachFile else {
+                for node in nodes { place(node, isStart: start.contains(node)) }
+                continue
             }
-            for (set, files) in sets {
-                if files.count == 1 {
-                    place(files[0], isStart: false)
-                } else {
-                    collapsed[set] = boxes.count
-                    boxes.append(Self.box(of: files, in: graph))
-                    for file in files { numbers[file] = boxes.count - 1 }
-                }
+            for node in nodes where start.contains(node) { place(node, isStart: true) }
+            for isBound in [true, false] {
+                placeFolded(nodes.filter { !start.contains($0) && report.group.isBound($0) == isBound })
             }
         }
         closeCluster(host, from: first)
+    }
+
+    /// Places files as the folders that hold the most of them.
+    private mutating func placeFolded(_ files: [NodeID]) {
+        let paths = files.map { node in graph.withText(node) { Array($0) } }
+        for row in FolderFold(paths, limit: Self.fileRows).rows {
+            if row.files.count == 1 {
+                place(files[row.files.lowerBound], isStart: false)
+                continue
+            }
+            for file in files[row.files] { numbers[file] = boxes.count }
+            boxes.append(
+                Self.box(
+                    of: row.files.count, below: row.path,
+                    isBound: report.group.isBound(files[row.files.lowerBound])))
+        }
     }
 
     private mutating func closeCluster(_ host: HostID?, from first: Int) {
@@ -110,9 +116,12 @@ struct Picture {
             Cluster(title: report.order.hosts.labels[Int(host.rawValue)], boxes: first..<boxes.count))
     }
 
-    /// Whether it is a file that is only copied along.
-    private func isPlainFile(_ node: NodeID, _ start: Set<NodeID>) -> Bool {
-        graph.kind(node) == .file && !report.group.isBound(node) && !start.contains(node)
+    private func isShown(_ kind: NodeKind) -> Bool {
+        switch options.only {
+        case nil: true
+        case .programs: kind != .file
+        case .files: kind == .file || kind == .program || kind == .entry
+        }
     }
 
     /// Pipes and the like, which have no name: the programs at both ends are joined by an arrow.
@@ -121,67 +130,65 @@ struct Picture {
         return false
     }
 
-    /// The ranks of the members that use a file.
-    private func users(of file: NodeID) -> [UInt32] {
-        var users: [UInt32] = []
-        graph.forEachEdge(at: file) { edge in
-            let rank = ranks[Int(edge.other.rawValue)]
-            if edge.isIncoming, rank != .max { users.append(rank) }
-        }
-        users.sort()
-        var different: [UInt32] = []
-        for rank in users where different.last != rank { different.append(rank) }
-        return different
-    }
-
     private mutating func place(_ node: NodeID, isStart: Bool) {
         numbers[node] = boxes.count
         var box = Self.box(of: graph[node], isBound: report.group.isBound(node))
         box.isStart = isStart
         box.isStop = report.group.isStop(node)
+        box.isDim = box.isStop
         boxes.append(box)
     }
 
-    private var outside: [NodeID: Int] = [:]
-
+    /// Places addresses that were not observed, and programs that a rule or an option leaves behind.
     private mutating func placeOutside(_ boundary: Boundary) {
-        for endpoint in boundary.endpoints where outside[endpoint.node] == nil {
-            outside[endpoint.node] = boxes.count
-            let text = Printable.text(graph[endpoint.node].shownText)
-            boxes.append(Box(lines: [PictureText.short(text)], tip: text, shape: .outside))
+        var programs = 0
+        for crossing in boundary.crossings
+        where outside[crossing.other] == nil && numbers[crossing.other] == nil {
+            let isProgram = graph.kind(crossing.other) == .program
+            guard isProgram || crossing.obstacle == .unobserved else { continue }
+            if isProgram {
+                programs += 1
+                guard programs <= Self.mostOutside else { continue }
+            }
+            outside[crossing.other] = boxes.count
+            let text = Printable.text(graph[crossing.other].shownText)
+            var box = Box(lines: [PictureText.short(text)], tip: text, shape: .outside)
+            if isProgram {
+                box.isDim = true
+                let host = Printable.text(report.hostLabel(of: crossing.other).utf8)
+                box.lines.append("stays on \(host)")
+                box.tip += " (\(host))"
+            }
+            boxes.append(box)
         }
+        let hidden = programs - Self.mostOutside
+        guard hidden > 0 else { return }
+        let text = "\(Quantity.grouped(hidden)) more \(hidden == 1 ? "program stays" : "programs stay")"
+        boxes.append(Box(lines: [text], tip: text, shape: .outside, isDim: true))
     }
 
     private mutating func connectMembers() {
         let merger = DependencyMerger(graph, NodeOrder(graph, report.order.hosts))
-        var seen: Set<Arrow> = []
         for node in report.members where numbers[node] != nil {
             for dependency in merger.dependencies(of: node, ranks: ranks) {
                 guard let from = numbers[node], let to = numbers[dependency.to], isShown(dependency) else {
                     continue
                 }
-                add(dependency, from, to, &seen)
+                drawn.add(dependency, from, to, isDim: false, in: graph)
             }
         }
     }
 
     private mutating func connectOutside(_ boundary: Boundary) {
-        var seen: Set<Arrow> = []
-        for crossing in boundary.crossings where crossing.obstacle == .unobserved {
-            guard let dependency = crossing.dependency, let from = numbers[crossing.member],
-                let to = outside[crossing.other]
+        for crossing in boundary.crossings {
+            guard let dependency = crossing.dependency, let member = numbers[crossing.member],
+                let other = outside[crossing.other]
             else { continue }
-            add(dependency, from, to, &seen)
+            let isOwn = dependency.from == crossing.member
+            drawn.add(
+                dependency, isOwn ? member : other, isOwn ? other : member,
+                isDim: crossing.obstacle != .unobserved, in: graph)
         }
-    }
-
-    private mutating func add(_ dependency: Dependency, _ from: Int, _ to: Int, _ seen: inout Set<Arrow>) {
-        // A connection taken leads from where it was made, as the one that made it would say.
-        let isTaken = dependency.link == .accept
-        let arrow = Arrow(
-            from: isTaken ? to : from, to: isTaken ? from : to,
-            label: PictureText.label(dependency, in: graph), isInferred: dependency.evidence == .inferred)
-        if seen.insert(arrow).inserted { arrows.append(arrow) }
     }
 
     /// Whether a dependency says more than others that are shown.
@@ -189,6 +196,56 @@ struct Picture {
         // Both share the channel that is shown between them.
         guard dependency.link == .ipc, let via = dependency.via else { return true }
         return numbers[via] == nil
+    }
+
+    /// Arrows in the making: what two boxes have with each other is one, with the bytes that went over it.
+    private struct Drawn {
+        private var order: [Arrow] = []
+        /// Bytes by where they went, of each side what it has counted: both may have counted the same.
+        private var traffic: [Arrow: [NodeID?: (sent: UInt64, received: UInt64)]] = [:]
+        /// What is done with files, by the boxes between which it is.
+        private var uses: [Arrow: Access] = [:]
+
+        mutating func add(
+            _ dependency: Dependency, _ from: Int, _ to: Int, isDim: Bool, in graph: DependencyGraph
+        ) {
+            // A connection taken leads from where it was made, as the one that made it would say.
+            let isTaken = dependency.link == .accept
+            let isFile = dependency.link == .file
+            let arrow = Arrow(
+                from: isTaken ? to : from, to: isTaken ? from : to,
+                label: isFile ? "" : PictureText.label(dependency, in: graph),
+                isInferred: dependency.evidence == .inferred, isDim: isDim)
+            if isFile {
+                if uses[arrow] == nil, traffic[arrow] == nil { order.append(arrow) }
+                uses[arrow, default: []].formUnion(dependency.access)
+                return
+            }
+            if traffic[arrow] == nil { order.append(arrow) }
+            let known = traffic[arrow]?[dependency.via] ?? (0, 0)
+            traffic[arrow, default: [:]][dependency.via] = (
+                max(known.sent, isTaken ? dependency.received : dependency.sent),
+                max(known.received, isTaken ? dependency.sent : dependency.received)
+            )
+        }
+
+        var arrows: [Arrow] {
+            order.map { arrow in
+                var arrow = arrow
+                if let access = uses[arrow] {
+                    arrow.label = PictureText.label(access)
+                    return arrow
+                }
+                let all = traffic[arrow].map { Array($0.values) } ?? []
+                let (sent, received) = (
+                    PictureText.sum(all.map(\.sent)), PictureText.sum(all.map(\.received))
+                )
+                if sent > 0 || received > 0 {
+                    arrow.label += ", \(Quantity.bytes(sent)) out, \(Quantity.bytes(received)) in"
+                }
+                return arrow
+            }
+        }
     }
 }
 
@@ -202,12 +259,34 @@ extension GroupReport {
 
 /// How much of a group a picture shows.
 public struct PictureOptions: Sendable {
-    /// Show each copied file if there are no more than this; beyond, one box for all that the same programs
-    /// use. `nil`: show each.
-    public var fileLimit: Int? = 40
+    /// What else is left out.
+    public enum Only: String, Sendable, CaseIterable {
+        /// Files are left out.
+        case programs
+        /// Addresses, channels and what stays behind are left out: files, and the programs that use them.
+        case files
+    }
 
-    /// At most 40 copied files one by one.
+    /// Draw each file, in place of the folders that hold the most of them.
+    public var showsEachFile = false
+    /// `nil`: all of it.
+    public var only: Only?
+
+    /// Files by folder, and all the rest.
     public init() {}
+}
+
+extension GroupReport {
+    /// What a picture shows, and the end of what was observed: not the time at which it was drawn, so that the same
+    /// inputs give the same picture.
+    var pictureTitle: [String] {
+        let names = start.prefix(3).map { Printable.text(graph[$0].shownText) }
+        let more = start.count > 3 ? " and \(Quantity.grouped(start.count - 3)) more" : ""
+        let end = shownHosts.map { graph[$0].observed.upperBound }.max() ?? 0
+        let date = end == 0 ? [] : ["as observed until " + Timestamp.text(end).prefix(10)]
+        return ["Move group of " + names.map { PictureText.short($0, 60) }.joined(separator: ", ") + more]
+            + date
+    }
 }
 
 extension GroupReport {
@@ -228,16 +307,28 @@ enum PictureText {
         return text.prefix(most - 1 - tail) + "…" + text.suffix(tail)
     }
 
+    /// What is done with a file.
+    static func label(_ access: Access) -> String {
+        var uses: [String] = []
+        if access.contains(.executed) { uses.append("executes") }
+        if access.contains(.written) { uses.append("writes") }
+        return uses.isEmpty ? "reads" : uses.joined(separator: ", ")
+    }
+
+    /// The sum, or the largest number there is.
+    static func sum(_ numbers: [UInt64]) -> UInt64 {
+        numbers.reduce(0) { sum, number in
+            let (sum, overflow) = sum.addingReportingOverflow(number)
+            return overflow ? .max : sum
+        }
+    }
+
     /// What an arrow says.
     static func label(_ dependency: Dependency, in graph: DependencyGraph) -> String {
         let words: String
         switch dependency.link {
         case .listed: return ""
-        case .file:
-            var uses: [String] = []
-            if dependency.access.contains(.executed) { uses.append("executes") }
-            if dependency.access.contains(.written) { uses.append("writes") }
-            words = uses.isEmpty ? "reads" : uses.joined(separator: ", ")
+        case .file: words = label(dependency.access)
         case .spawn: words = "starts"
         case .connect, .accept:
             if let via = dependency.via, case .endpoint(let transport, let endpoint) = graph[via] {
@@ -282,27 +373,12 @@ extension Picture {
         }
     }
 
-    /// The box for several files: how many, and the folders that hold most of them.
-    static func box(of files: [NodeID], in graph: DependencyGraph) -> Box {
-        var folders: [[UInt8]: Int] = [:]
-        for file in files {
-            guard case .file(let path) = graph[file] else { continue }
-            let slash = path.lastIndex(of: UInt8(ascii: "/")) ?? 0
-            folders[Array(path[..<slash]), default: 0] += 1
-        }
-        let sorted = folders.sorted { left, right in
-            left.value == right.value
-                ? left.key.lexicographicallyPrecedes(right.key) : left.value > right.value
-        }
-        var lines = ["\(Quantity.grouped(files.count)) files"]
-        for (folder, count) in sorted.prefix(3) {
-            lines.append(
-                "\(Quantity.grouped(count)) in \(PictureText.short(Printable.text(folder) + "/", 30))")
-        }
-        if sorted.count > 3 {
-            let more = sorted.count - 3
-            lines.append("and \(Quantity.grouped(more)) more \(more == 1 ? "folder" : "folders")")
-        }
-        return Box(lines: lines, tip: lines.joined(separator: ", "), shape: .files)
+    /// The box for the files below a folder.
+    static func box(of count: Int, below folder: [UInt8], isBound: Bool) -> Box {
+        let text = Printable.text(folder)
+        let number = Quantity.counted(count, "file")
+        return Box(
+            lines: [PictureText.short(text), number], tip: "\(text): \(number)",
+            shape: isBound ? .boundFiles : .files)
     }
 }

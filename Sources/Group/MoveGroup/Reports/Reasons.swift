@@ -200,13 +200,42 @@ struct DependencyMerger {
 struct ReasonText {
     private let report: GroupReport
     private var graph: DependencyGraph { report.graph }
+    /// Members whose name another member of the host has as well, and those of which more than the workload differs.
+    private var namesakes: Set<NodeID> = []
+    private var likeNamesakes: Set<NodeID> = []
 
-    init(_ report: GroupReport) { self.report = report }
+    init(_ report: GroupReport) {
+        self.report = report
+        // Members of one name stand beside each other.
+        for part in report.order.parts where part.kind == .program {
+            for position in part.range.dropFirst() {
+                let pair = [position - 1, position].map { NodeID(rawValue: report.order.nodes[$0]) }
+                guard case .program(let one) = report.graph[pair[0]],
+                    case .program(let other) = report.graph[pair[1]],
+                    one.path == other.path
+                else { continue }
+                namesakes.formUnion(pair)
+                if one.workload == other.workload { likeNamesakes.formUnion(pair) }
+            }
+        }
+    }
+
+    /// What a member is called among the members of its host: its path, with the workload where that tells it from
+    /// another one.
+    func name(_ node: NodeID) -> String {
+        let text = Printable.text(graph[node].shownText)
+        guard namesakes.contains(node), case .program(let name) = graph[node], !name.isUnknown else {
+            return text
+        }
+        let executable =
+            likeNamesakes.contains(node) && !name.script.isEmpty ? Printable.text(name.executable) + " " : ""
+        return "\(executable)\(text)@\(Printable.text(name.workload))"
+    }
 
     /// A node with its host: `/usr/sbin/nginx (web1)`.
     func text(_ node: NodeID) -> String {
         let object = graph[node]
-        var text = Printable.text(object.shownText)
+        var text = name(node)
         switch object {
         case .program(let name) where name.isUnknown:
             text =

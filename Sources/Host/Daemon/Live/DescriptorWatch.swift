@@ -37,13 +37,17 @@ final class DescriptorWatch: Sendable {
     }
 
     private let group: Group
+    private let roots: MountRoots?
     private let state = Mutex(Taken())
     private let readable: EventDescriptor
     /// Events that wait here at most; the kernel's own queue holds the rest.
     static let mostEvents = 16_384
 
     /// Opens the group and starts its thread.
-    init(unlimitedQueue: Bool, reportingOpenErrors: Bool = true) throws(SystemError) {
+    init(
+        unlimitedQueue: Bool, _ roots: MountRoots? = nil, reportingOpenErrors: Bool = true
+    ) throws(SystemError) {
+        self.roots = roots
         group = Group(
             try FanotifyGroup(
                 .descriptor, unlimitedQueue: unlimitedQueue, reportingOpenErrors: reportingOpenErrors))
@@ -113,7 +117,9 @@ final class DescriptorWatch: Sendable {
                 continue
             }
             let descriptor = FileDescriptor(owning: event.descriptor)
-            guard let path = SymbolicLink.read("/proc/self/fd/\(descriptor.number)") else {
+            guard let seen = SymbolicLink.read("/proc/self/fd/\(descriptor.number)"),
+                let path = path(descriptor, seen)
+            else {
                 note { $0.failures[ENOENT, default: 0] += 1 }
                 continue
             }
@@ -125,6 +131,19 @@ final class DescriptorWatch: Sendable {
                 }
             }
         }
+    }
+
+    /// The path here of an open file: that of its layer, for a file of an overlay, in whatever mount namespace, as newer
+    /// kernels report it by themselves; `nil` for one that this namespace does not show.
+    private func path(_ file: borrowing FileDescriptor, _ seen: [UInt8]) -> [UInt8]? {
+        guard let roots, let status = FileStatus(descriptor: file.number), status.mount != 0 else {
+            return seen
+        }
+        let table = roots.table
+        if let overlay = table.overlay(status.mount) ?? roots.others.overlay(status.mount) {
+            return NamespaceView.layerPath(of: seen, on: overlay, status)
+        }
+        return table.kind(ofMount: status.mount) == nil ? nil : seen
     }
 
     private func note(_ change: (inout Taken) -> Void) {

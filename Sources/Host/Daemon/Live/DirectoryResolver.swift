@@ -22,29 +22,49 @@ struct DirectoryResolver {
         _ identity: [UInt8], mountedAt points: [[UInt8]], isKnown: (UnsafeRawBufferPointer) -> Bool
     ) -> DirectoryAnswer? {
         guard identity.count > 16 else { return nil }
-        // open_by_handle_at(2) wants the structure aligned as an array of its own.
-        var handle = Array(identity[8...])
         for point in points {
             guard let entrance = files.enter(mountAt: point) else { continue }
-            let number = handle.withUnsafeMutableBytes {
-                clinux_open_by_handle_at(entrance.directory.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
+            if let answer = resolve(identity, entrance, isKnown) { return answer }
+        }
+        if let path = roots.point(ofTop: identity) { return DirectoryAnswer(path: path) }
+        return resolvePrivately(identity, isKnown)
+    }
+
+    /// On a filesystem that this mount namespace does not show.
+    private func resolvePrivately(
+        _ identity: [UInt8], _ isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
+        let filesystems = roots.others.filesystems
+        if let path = filesystems.path(ofTop: identity) { return DirectoryAnswer(path: path) }
+        let fsid = identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+        guard let entrance = filesystems.enter(fsid, files.calls) else { return nil }
+        return resolve(identity, entrance, isKnown)
+    }
+
+    private func resolve(
+        _ identity: [UInt8], _ entrance: borrowing FileAccess.Entrance,
+        _ isKnown: (UnsafeRawBufferPointer) -> Bool
+    ) -> DirectoryAnswer? {
+        // open_by_handle_at(2) wants the structure aligned as an array of its own.
+        var handle = Array(identity[8...])
+        let number = handle.withUnsafeMutableBytes {
+            clinux_open_by_handle_at(entrance.directory.number, $0.baseAddress!, O_PATH | O_CLOEXEC)
+        }
+        guard number >= 0 else { return nil }
+        let directory = FileDescriptor(owning: number)
+        // Whoever moves one of the directories meanwhile makes two halves of two truths: once more, then.
+        for _ in 0..<3 {
+            guard var answer = Self.climb(from: directory, Array(identity[..<8]), isKnown) else { break }
+            // Relative to an ancestor that is known.
+            guard answer.path.first == UInt8(ascii: "/") else { return answer }
+            // Of a path that is too long nobody can tell, but by climbing once more.
+            if case .known(let path) = Self.path(of: directory), path != answer.path { continue }
+            if !entrance.prefix.isEmpty {
+                answer.path =
+                    answer.path == [UInt8(ascii: "/")] ? entrance.prefix : entrance.prefix + answer.path
             }
-            guard number >= 0 else { continue }
-            let directory = FileDescriptor(owning: number)
-            // Whoever moves one of the directories meanwhile makes two halves of two truths: once more, then.
-            for _ in 0..<3 {
-                guard var answer = Self.climb(from: directory, Array(identity[..<8]), isKnown) else { break }
-                // Relative to an ancestor that is known.
-                guard answer.path.first == UInt8(ascii: "/") else { return answer }
-                // Of a path that is too long nobody can tell, but by climbing once more.
-                if case .known(let path) = Self.path(of: directory), path != answer.path { continue }
-                if !entrance.prefix.isEmpty {
-                    answer.path =
-                        answer.path == [UInt8(ascii: "/")] ? entrance.prefix : entrance.prefix + answer.path
-                }
-                if roots.isPart(point), !files.leads(answer.path, to: directory) { break }
-                return answer
-            }
+            if entrance.isPart, !files.leads(answer.path, to: directory) { break }
+            return answer
         }
         return nil
     }
@@ -132,7 +152,7 @@ struct DirectoryResolver {
     }
 
     /// A directory's `struct file_handle`, and the id of the mount through which it was reached.
-    private static func handle(of directory: borrowing FileDescriptor) -> (bytes: [UInt8], mount: Int32)? {
+    static func handle(of directory: borrowing FileDescriptor) -> (bytes: [UInt8], mount: Int32)? {
         // MAX_HANDLE_SZ is 128; eight bytes stand before the handle itself.
         var words = [UInt64](repeating: 0, count: 17)
         var mount: Int32 = 0

@@ -14,6 +14,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
     private(set) var socketHealth = SourceHealth()
     private var reported = BatchDecoder.Malformed()
     var rings: TracepointSource<Rings>
+    let local: LocalConnects
     var decoder = BatchDecoder()
     private(set) var closureEvents: UInt64 = 0
     /// The cutoff of the last drain, and whether it brought anything.
@@ -22,7 +23,11 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
     /// The longest time from the beginning of one drain to that of the next while events flowed, nanoseconds.
     private(set) var longestPause: UInt64 = 0
 
-    init(_ kernel: consuming Kernel, _ rings: consuming TracepointSource<Rings>) {
+    init(
+        _ kernel: consuming Kernel, _ rings: consuming TracepointSource<Rings>,
+        _ local: LocalConnects = LocalConnects(off: "")
+    ) {
+        self.local = local
         self.kernel = kernel
         self.rings = rings
     }
@@ -48,11 +53,13 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         if let recorder { for image in batch.images { recorder.image(image) } }
         drainClosures(&batch, &drained, recorder)
         rings.drain(&batch, &drained, recorder)
+        local.drain(&batch, &drained, recorder)
         reportMalformed(&drained)
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.moves.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
+            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
     }

@@ -10,7 +10,7 @@ import SystemCalls
 /// filesystem that somebody else answers for is left alone, or asked about on a thread that may be given up.
 final class FileAccess: Sendable {
     let roots: MountRoots
-    private let calls: BlockingCalls
+    let calls: BlockingCalls
     let namespaces = NamespaceViews()
 
     init(roots: MountRoots, calls: BlockingCalls) {
@@ -21,6 +21,7 @@ final class FileAccess: Sendable {
     /// The type and permissions of what a path names, symbolic links not followed at its end; `nil` if it is gone
     /// or is not known. The path has no symbolic links but perhaps its last component.
     func mode(ofFile path: [UInt8]) -> mode_t? {
+        if PrivateFilesystems.isPrivate(path) { return privately(path).flatMap(Self.mode) }
         let path = path + [0]
         if roots.isAllLocal { return Self.mode(path) }
         switch CachedLookup.open(path, flags: O_NOFOLLOW) {
@@ -56,6 +57,12 @@ final class FileAccess: Sendable {
         return found
     }
 
+    /// The way through /proc to a file of a filesystem that this namespace does not show: those that are watched are
+    /// local, and so is all that lies on the way.
+    private func privately(_ path: [UInt8]) -> [UInt8]? {
+        roots.others.filesystems.reach(path).map { $0 + [0] }
+    }
+
     private static func mode(_ path: [UInt8]) -> mode_t? {
         var status = stat()
         let result = path.withUnsafeBufferPointer { bytes in
@@ -67,6 +74,7 @@ final class FileAccess: Sendable {
     /// The first bytes of a file, at most so many; `nil` if it cannot be read or somebody's server would have to be
     /// asked for them.
     func head(ofFile path: [UInt8], limit: Int) -> [UInt8]? {
+        if PrivateFilesystems.isPrivate(path) { return privately(path).flatMap { Self.contents($0, limit) } }
         let path = path + [0]
         if roots.isAllLocal { return Self.contents(path, limit) }
         switch CachedLookup.open(path) {
@@ -159,6 +167,9 @@ final class FileAccess: Sendable {
         let directory: FileDescriptor
         /// What stands before the paths that the kernel then names; empty where they are whole.
         let prefix: [UInt8]
+        /// Whether it is a part of its filesystem. The kernel names a directory outside that part by its path in the
+        /// filesystem, as if that lay below the mount point: what it says has to be looked up again.
+        let isPart: Bool
     }
 
     /// Enters a local mount so that it can be unmounted all the same: what is entered is a copy of it, mounted
@@ -168,7 +179,8 @@ final class FileAccess: Sendable {
         let found = FileDescriptor(owning: number.descriptor)
         guard let directory = try? FileDescriptor.open("/proc/self/fd/\(found.number)", O_RDONLY | O_NONBLOCK)
         else { return nil }
-        return Entrance(directory: directory, prefix: number.isCopy ? point : [])
+        return Entrance(
+            directory: directory, prefix: number.isCopy ? point : [], isPart: roots.isPart(point))
     }
 
     /// An `O_PATH` descriptor of a copy of a local mount, or of the mount itself where that cannot be copied or is the
@@ -205,6 +217,12 @@ final class FileAccess: Sendable {
     /// Whether a path leads to an open directory, as far as the kernel has it in memory: a directory that was found
     /// by its handle is.
     func leads(_ path: [UInt8], to directory: borrowing FileDescriptor) -> Bool {
+        if let path = privately(path) {
+            guard let there = FileStatus(path), let here = FileStatus(descriptor: directory.number) else {
+                return false
+            }
+            return there.inode == here.inode && there.device == here.device
+        }
         guard case .found(let found) = CachedLookup.open(path + [0], flags: O_NOFOLLOW | O_DIRECTORY),
             let there = FileStatus(descriptor: found.number),
             let here = FileStatus(descriptor: directory.number)

@@ -23,8 +23,11 @@ struct FilesystemWatch: ~Copyable {
     /// Filesystems that are watched, by mode.
     private(set) var handleCount = 0
     private(set) var descriptorCount = 0
-    /// Their devices, as the mount table has them.
-    private var watched: Set<[UInt8]> = []
+    /// How many of them were marked just now that had not been.
+    private var fresh = 0
+    private var mounts: [Mount] = []
+    /// Whether what is marked now was not there when this began.
+    private var isLater = false
     /// Filesystems that are not.
     private(set) var unwatched: [UnwatchedFilesystem] = []
 
@@ -48,7 +51,18 @@ struct FilesystemWatch: ~Copyable {
         unlimitedQueue = queueLimit == nil
         self.descriptorTypes = descriptorTypes
         reportsLayersOfOverlays = KernelRelease.reportsLayersOfOverlays
+        if !reportsLayersOfOverlays {
+            // Overlays will come; where it cannot be opened now that is tried again with each.
+            descriptors = try? DescriptorWatch(unlimitedQueue: unlimitedQueue, roots)
+        }
+        useMarks()
         mark(mounts)
+        isLater = true
+        roots.markAtOnce()
+    }
+
+    private func useMarks() {
+        roots.others.filesystems.use(handles.marker, forOverlays: descriptors?.marker)
     }
 
     private static func group(_ limit: inout Int?) throws(SystemError) -> FanotifyGroup {
@@ -74,16 +88,22 @@ struct FilesystemWatch: ~Copyable {
         return calls.delays.values.map(\.until).min() ?? 0
     }
 
+    /// What a look at the mount table found.
+    struct Change {
+        /// Filesystems that were marked just now, and had not been.
+        var fresh: Int
+        /// Whether the mounts are others than before.
+        var isChanged: Bool
+    }
+
     /// Marks every filesystem of the mount table as it is now; one that is marked already stays so.
     ///
     /// The table is open: a process that is out of descriptors learns of new mounts as well.
-    ///
-    /// - Returns: how many are watched that were not.
-    mutating func refresh() throws(SystemError) -> Int {
+    mutating func refresh() throws(SystemError) -> Change {
         roots.beginReading()
-        let before = watched
+        let before = mounts
         mark(try Mount.all(in: mountTable))
-        return watched.subtracting(before).count
+        return Change(fresh: fresh + roots.takeFresh(), isChanged: mounts != before)
     }
 
     /// Puts a new group in the place of one that cannot be read any more.
@@ -93,6 +113,7 @@ struct FilesystemWatch: ~Copyable {
         roots.beginReading()
         let mounts = try Mount.all(in: mountTable)
         handles = group
+        useMarks()
         mark(mounts)
     }
 
@@ -101,7 +122,8 @@ struct FilesystemWatch: ~Copyable {
         let table = MountTable(mounts)
         handleCount = 0
         descriptorCount = 0
-        watched = []
+        fresh = 0
+        self.mounts = mounts
         unwatched = []
         var points: [UInt64: [[UInt8]]] = [:]
         for filesystem in Self.filesystems(mounts) { mark(filesystem, table, &points, before) }
@@ -117,7 +139,7 @@ struct FilesystemWatch: ~Copyable {
 
     /// The mounts of each filesystem, those of a whole one before those of a part of it, later ones first: a later
     /// mount hides an earlier one at the same point.
-    private static func filesystems(_ mounts: [Mount]) -> [[Mount]] {
+    static func filesystems(_ mounts: [Mount]) -> [[Mount]] {
         let root = [UInt8(ascii: "/")]
         var order: [[UInt8]] = []
         var byDevice: [[UInt8]: [Mount]] = [:]
@@ -131,9 +153,17 @@ struct FilesystemWatch: ~Copyable {
 
     // MARK: One filesystem
 
+    /// A filesystem with a mark.
+    struct Marked {
+        /// With which its events come.
+        var fsid: UInt64?
+        /// Whether it had none before.
+        var isNew: Bool
+    }
+
     private enum Outcome {
-        case byHandle(fsid: UInt64?)
-        case byDescriptor
+        case byHandle(Marked)
+        case byDescriptor(isNew: Bool)
         /// Seen on its layers.
         case seenElsewhere
         case unwatched(UnwatchedFilesystem.Reason)
@@ -144,13 +174,16 @@ struct FilesystemWatch: ~Copyable {
         _ before: [UnwatchedFilesystem]
     ) {
         switch outcome(mounts, table) {
-        case .byHandle(let fsid):
+        case .byHandle(let marked):
             handleCount += 1
-            watched.insert(mounts[0].device)
-            if let fsid { points[fsid, default: []] += mounts.map(\.point) }
-        case .byDescriptor:
+            if marked.isNew {
+                fresh += 1
+                if isLater, mounts[0].kind == .local { roots.noteFresh(at: mounts[0].point) }
+            }
+            if let fsid = marked.fsid { points[fsid, default: []] += mounts.map(\.point) }
+        case .byDescriptor(let isNew):
             descriptorCount += 1
-            watched.insert(mounts[0].device)
+            if isNew { fresh += 1 }
         case .seenElsewhere: break
         case .unwatched(let reason):
             let known = before.first { $0.point == mounts[0].point && $0.type == mounts[0].type }
@@ -172,10 +205,10 @@ struct FilesystemWatch: ~Copyable {
             case let outcome: return outcome
             }
         }
-        if descriptorTypes.contains(String(decoding: first.type, as: UTF8.self)) {
+        // The kernel itself serves an overlay: nobody has to be waited for.
+        if isOverlay || descriptorTypes.contains(String(decoding: first.type, as: UTF8.self)) {
             return byDescriptor(mounts, table)
         }
-        if isOverlay { return .unwatched(.overlayOfOldKernel) }
         return .unwatched(first.kind == .foreign ? .foreign : .noHandles)
     }
 
@@ -185,7 +218,7 @@ struct FilesystemWatch: ~Copyable {
         for mount in mounts {
             do throws(MountEntrance.Obstacle) {
                 let root = try MountEntrance.open(mount, table, calls)
-                return .byHandle(fsid: try mark(root, mount))
+                return .byHandle(try mark(root, mount))
             } catch .refused(let error) {
                 guard [EOPNOTSUPP, ENODEV, EXDEV, EINVAL].contains(error.code) else {
                     return .unwatched(.refused(error.code))
@@ -200,15 +233,15 @@ struct FilesystemWatch: ~Copyable {
         guard let mount = mounts.first, mount.type.elementsEqual("btrfs".utf8) else { return last }
         do throws(SystemError) {
             let top = try MountEntrance.topOfBtrfs(mount)
-            try handles.marker.mark(filesystemOf: top.number)
-            return .byHandle(fsid: MountRoots.fsid(ofDescriptor: top.number))
+            let isNew = try handles.marker.mark(filesystemOf: top.number)
+            return .byHandle(Marked(fsid: MountRoots.fsid(ofDescriptor: top.number), isNew: isNew))
         } catch { return .unwatched(.refused(error.code)) }
     }
 
-    /// Marks the filesystem of an open directory; gives the `fsid` with which its events come.
+    /// Marks the filesystem of an open directory.
     private func mark(
         _ root: borrowing FileDescriptor, _ mount: Mount
-    ) throws(MountEntrance.Obstacle) -> UInt64? {
+    ) throws(MountEntrance.Obstacle) -> Marked {
         let marker = handles.marker
         let number = root.number
         // What is known to be local answers; what is not gets a copy of the descriptor, which it may keep.
@@ -217,7 +250,7 @@ struct FilesystemWatch: ~Copyable {
         guard
             let answer = calls.run(
                 UInt64(mount.id),
-                { () -> Result<UInt64?, MountEntrance.Obstacle> in
+                { () -> Result<Marked, MountEntrance.Obstacle> in
                     guard let number = LateDescriptor(path).take() else { return .failure(.hidden) }
                     let root = FileDescriptor(owning: number)
                     return Result { () throws(MountEntrance.Obstacle) in try Self.mark(marker, root.number) }
@@ -228,30 +261,29 @@ struct FilesystemWatch: ~Copyable {
 
     private static func mark(
         _ marker: FanotifyGroup.Marker, _ root: Int32
-    ) throws(MountEntrance.Obstacle) -> UInt64? {
+    ) throws(MountEntrance.Obstacle) -> Marked {
         do throws(SystemError) {
-            try marker.mark(filesystemOf: root)
+            let isNew = try marker.mark(filesystemOf: root)
+            return Marked(fsid: MountRoots.fsid(ofDescriptor: root), isNew: isNew)
         } catch { throw .refused(error) }
-        return MountRoots.fsid(ofDescriptor: root)
     }
 
     private mutating func byDescriptor(_ mounts: [Mount], _ table: MountTable) -> Outcome {
         do throws(SystemError) {
-            if descriptors == nil { descriptors = try DescriptorWatch(unlimitedQueue: unlimitedQueue) }
+            if descriptors == nil { descriptors = try DescriptorWatch(unlimitedQueue: unlimitedQueue, roots) }
         } catch { return .unwatched(.refused(error.code)) }
         guard let marker = descriptors?.marker else { return .unwatched(.noHandles) }
         var last = UnwatchedFilesystem.Reason.hidden
         for mount in mounts {
             let path = mount.point + [0]
-            let code = calls.run(UInt64(mount.id)) { () -> Int32 in
-                do throws(SystemError) {
-                    try marker.mark(filesystemAt: path)
-                    return 0
-                } catch { return error.code }
+            let answer = calls.run(UInt64(mount.id)) { () -> Result<Bool, SystemError> in
+                Result { () throws(SystemError) in try marker.mark(filesystemAt: path) }
             }
-            guard let code else { return .unwatched(.noAnswer) }
-            if code == 0 { return .byDescriptor }
-            last = .refused(code)
+            switch answer {
+            case nil: return .unwatched(.noAnswer)
+            case .success(let isNew): return .byDescriptor(isNew: isNew)
+            case .failure(let error): last = .refused(error.code)
+            }
         }
         return .unwatched(last)
     }

@@ -41,8 +41,8 @@ protocol KernelSources: ~Copyable {
 
     /// What is watched of the mount table.
     var filesystems: WatchedFilesystems { get }
-    /// Watches what is mounted now; returns how many filesystems are watched that were not.
-    mutating func refreshFilesystems() throws(SystemError) -> Int
+    /// Watches what is mounted now.
+    mutating func refreshFilesystems() throws(SystemError) -> FilesystemWatch.Change
     /// Calls that a file server may keep waiting.
     var blockingCalls: BlockingCalls.Counts { get }
 
@@ -152,7 +152,7 @@ struct LiveKernel: ~Copyable, KernelSources {
             byHandle: watch.handleCount, byDescriptor: watch.descriptorCount, unwatched: watch.unwatched,
             queueLimit: watch.queueLimit, retryTime: watch.retryTime)
     }
-    mutating func refreshFilesystems() throws(SystemError) -> Int { try watch.refresh() }
+    mutating func refreshFilesystems() throws(SystemError) -> FilesystemWatch.Change { try watch.refresh() }
     var blockingCalls: BlockingCalls.Counts { watch.calls.counts }
 
     var fileNumbers: [Int32] { [watch.handles.number] + (watch.descriptorsNumber.map { [$0] } ?? []) }

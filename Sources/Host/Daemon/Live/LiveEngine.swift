@@ -56,6 +56,17 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
         var drained = sourcesOfEvents.drain(into: &batch, recorder)
+        if otherMounts.filesystems.takeMoved() {
+            recorder?.mountsChanged()
+            drained.mountsChanged = true
+        }
+        if otherMounts.filesystems.takeFresh() {
+            // Since when they are mounted nobody says; the last scan met every namespace, and marked what it found.
+            mounted.append(
+                Loss(
+                    source: SourceName.files, cause: "new filesystem in another mount namespace", count: nil,
+                    since: otherMounts.lastScan))
+        }
         if !mounted.isEmpty {
             drained.losses += mounted
             drained.isEmpty = false
@@ -104,10 +115,15 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     mutating func mountsChanged() -> [String] {
         modeChanged = true
         do throws(SystemError) {
-            // Between its mount and its mark nothing of a filesystem was reported.
-            if try sourcesOfEvents.kernel.refreshFilesystems() > 0 {
-                mounted.append(
-                    Loss(source: SourceName.files, cause: "new filesystem", count: nil, since: lastTable))
+            let isRetry = mountRetryTime.map { $0 <= sourcesOfEvents.kernel.monotonic } ?? false
+            let change = try sourcesOfEvents.kernel.refreshFilesystems()
+            // Between its mount and its mark nothing of a filesystem was reported; nor of one that has come and gone.
+            let cause: String? =
+                if change.fresh > 0 { "new filesystem" } else if !change.isChanged && !isRetry {
+                    "mounted and unmounted"
+                } else { nil }
+            if let cause {
+                mounted.append(Loss(source: SourceName.files, cause: cause, count: nil, since: lastTable))
             }
             return []
         } catch {
@@ -120,6 +136,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     mutating func processorsChanged() {
         sourcesOfEvents.rings.followProcessors(
             now: sourcesOfEvents.kernel.monotonic, wall: sourcesOfEvents.kernel.wall)
+        sourcesOfEvents.local.followProcessors()
     }
 
     var sourceRetryTime: UInt64? {
@@ -130,6 +147,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         }
         var first = earlier(tables.retryTime, sourcesOfEvents.rings.unseen.retryTime)
         first = earlier(first, sourcesOfEvents.fileHealth.retryTime)
+        first = earlier(first, sourcesOfEvents.local.retryTime)
         first = earlier(first, sourcesOfEvents.processHealth.retryTime)
         return earlier(first, sourcesOfEvents.socketHealth.retryTime)
     }
@@ -156,7 +174,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         return numbers
     }
 
-    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers }
+    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers + sourcesOfEvents.local.numbers }
     var mountNumbers: [Int32] { [sourcesOfEvents.kernel.mountNumber] }
     var processorNumbers: [Int32] { sourcesOfEvents.rings.processorsNumber.map { [$0] } ?? [] }
     var workerNumbers: [Int32] { [scanner.number, tableCheck.number] }
@@ -176,6 +194,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 "tracepoint: \(Self.unseenProcessor): \(sourcesOfEvents.rings.unseen.reason); it is tried again"
             )
         }
+        if let sentence = sourcesOfEvents.local.sentence { sentences.append(sentence) }
         sentences += tables.missing.map { "sock_diag: \($0.table.description); it is looked for again" }
         if let sentence = otherNetworks.sentence { sentences.append("sock_diag: \(sentence)") }
         if let sentence = otherMounts.sentence { sentences.append("fanotify: \(sentence)") }
@@ -209,6 +228,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                     source: SourceName.transitions, cause: Self.unseenProcessor,
                     since: sourcesOfEvents.rings.unseen.since, isScannedAfter: true))
         }
+        spots += sourcesOfEvents.local.blindSpots(started: started)
         return spots + unwatchedSpots
     }
 
@@ -244,6 +264,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 counters: [
                     ("filesystems", UInt64(filesystems.byHandle + filesystems.byDescriptor)),
                     ("filesystems_refused", UInt64(filesystems.unwatched.count)),
+                    ("filesystems_in_namespaces", UInt64(otherMounts.filesystems.count)),
                     ("filesystems_elsewhere", UInt64(otherMounts.all.reduce(0) { $0 + $1.filesystems })),
                     ("held_elsewhere", otherMounts.filesCounted),
                     ("malformed", decoder.malformed.files),
@@ -268,6 +289,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 mode: sourcesOfEvents.rings.isOn ? "ring" : "off: \(sourcesOfEvents.rings.reason)",
                 received: sourcesOfEvents.rings.received,
                 counters: [("moves", sourcesOfEvents.rings.moves)]),
+            .init(
+                name: SourceName.local, mode: sourcesOfEvents.local.mode,
+                received: sourcesOfEvents.local.received),
         ]
     }
 }

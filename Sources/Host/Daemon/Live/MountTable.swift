@@ -26,6 +26,7 @@ struct MountTable: Sendable {
     }
 
     private var entries: [Int: Entry] = [:]
+    private var overlays: [Int: Mount] = [:]
     /// Mounts by what they are mounted on: at one place a later one lies on an earlier one, whose child it is.
     private var children: [Spot: Int] = [:]
     private var root: Int?
@@ -43,6 +44,7 @@ struct MountTable: Sendable {
         for mount in mounts {
             let kind = mount.kind
             entries[mount.id] = Entry(kind: kind, type: mount.type, device: mount.deviceNumber)
+            if mount.type.elementsEqual("overlay".utf8) { overlays[mount.id] = mount }
             if kind == .pseudo, let device = mount.deviceNumber { pseudoDevices.insert(device) }
             if kind == .foreign || kind == .unknown { hasForeign = true }
             children[Spot(parent: mount.parent, point: mount.point)] = mount.id
@@ -55,6 +57,9 @@ struct MountTable: Sendable {
 
     /// Who answers for a mount of this namespace; `nil` for one that is not in the table.
     func kind(ofMount id: UInt64) -> FilesystemKind? { Int(exactly: id).flatMap { entries[$0]?.kind } }
+
+    /// The mount with an identity, if it is one of an overlay.
+    func overlay(_ id: UInt64) -> Mount? { Int(exactly: id).flatMap { overlays[$0] } }
 
     /// The type of a mount's filesystem.
     func type(ofMount id: Int) -> [UInt8]? { entries[id]?.type }

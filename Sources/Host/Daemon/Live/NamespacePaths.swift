@@ -81,7 +81,8 @@ extension FileAccess {
                 return here.path
             }
         }
-        return nil
+        guard let (mount, inner) = namespaces.view(namespace, of: process).place(of: path) else { return nil }
+        return roots.others.filesystems.path(of: inner, on: mount)
     }
 }
 

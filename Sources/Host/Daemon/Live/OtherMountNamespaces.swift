@@ -1,19 +1,21 @@
+import Fanotify
+import Glibc
 import Observation
 import Procfs
 import Synchronization
 import SystemCalls
 
-/// Mount namespaces other than the daemon's that hold filesystems which are mounted nowhere in its own: the tmpfs of a
-/// container, the image of a unit, what `PrivateMounts=` hides.
+/// Mount namespaces other than the daemon's that hold filesystems which are mounted nowhere in its own.
 ///
-/// They have no mark, and no path that this namespace could name: nothing is reported of them. A namespace is found when
-/// the image of one of its processes is examined after an exec, and by scans. May be used from any thread.
+/// A namespace is found when the image of one of its processes is examined after an exec, by scans, and from Linux 6.15 on
+/// when something is mounted in one that was found. Its filesystems are marked there and then (`PrivateFilesystems`);
+/// of those that cannot be, or for which there is no room, nothing is reported. May be used from any thread.
 final class OtherMountNamespaces: Sendable {
-    /// One that holds such filesystems.
+    /// One that holds filesystems which are not watched.
     struct Namespace: Equatable, Sendable {
         /// Its inode.
         var inode: UInt64
-        /// Filesystems that this namespace does not show.
+        /// Filesystems that are not watched.
         var filesystems: Int
         /// Since when that is known, nanoseconds since 1970.
         var since: UInt64
@@ -25,8 +27,22 @@ final class OtherMountNamespaces: Sendable {
         var read: [UInt64: UInt64] = [:]
         /// Namespaces that were met since they were last gone through.
         var met: Set<UInt64> = []
+        /// Mounts of overlays in other namespaces, by identity: before Linux 6.5 alone.
+        var overlays: [Int: Mount] = [:]
+        var scanBegun: UInt64 = 0
+        var lastScan: UInt64 = Clock.wall()
+        /// When each was met first, `CLOCK_MONOTONIC`, nanoseconds.
+        var since: [UInt64: UInt64] = [:]
+        /// The process that was met last in each.
+        var someone: [UInt64: Int32] = [:]
     }
 
+    /// Filesystems that only these show.
+    let filesystems = PrivateFilesystems()
+    /// What reports mounts; `nil` before Linux 6.15.
+    let changes = MountReports()
+
+    private let own = ProcessDirectory(getpid())?.namespace("mnt")
     private let state = Mutex(State())
     private let revision = Atomic<UInt64>(0)
     private let files = Atomic<UInt64>(0)
@@ -35,8 +51,12 @@ final class OtherMountNamespaces: Sendable {
     static let mostNamed = 64
     /// Namespaces that are kept; beyond that, further ones count as one that has been named.
     static let most = 4096
-    /// How long a table is believed, nanoseconds: a container mounts what it needs and executes right after that.
-    private static let age: UInt64 = 50_000_000
+    /// How long a table is believed, nanoseconds: a container mounts what it needs and executes right after that. Where
+    /// new mounts are reported, only what was missed is looked for.
+    private static let age: UInt64 = 20_000_000
+    private static let ageOfFollowed: UInt64 = 1_000_000_000
+    /// For how long a namespace is new, nanoseconds.
+    private static let settling: UInt64 = 2_000_000_000
 
     /// Rises whenever other namespaces than before are known.
     var version: UInt64 { revision.load(ordering: .acquiring) }
@@ -48,25 +68,87 @@ final class OtherMountNamespaces: Sendable {
     func countFile() { files.wrappingAdd(1, ordering: .relaxed) }
 
     /// Takes note of a namespace that a process is in; reads its mount table if that was not done a moment ago.
-    func meet(_ namespace: UInt64, _ process: borrowing ProcessDirectory) {
+    ///
+    /// - Parameter hasChanged: whether something was mounted in it since.
+    func meet(_ namespace: UInt64, _ process: borrowing ProcessDirectory, hasChanged: Bool = false) {
         let now = Clock.monotonic()
+        let pid = process.pid
+        // First, so that no mount falls between this and the look at the table.
+        let isNew = changes?.follow(pid)
+        if isNew == true { forget(namespace) }
         let isDue = state.withLock { state in
             guard state.met.contains(namespace) || state.met.count < Self.most else { return false }
             state.met.insert(namespace)
-            if let last = state.read[namespace], now < last + Self.age { return false }
+            state.someone[namespace] = pid
+            // A runtime mounts, moves its root, which is reported nowhere, and starts the program.
+            let first = state.since[namespace] ?? now
+            state.since[namespace] = first
+            let age = isNew == nil || now < first + Self.settling ? Self.age : Self.ageOfFollowed
+            if !hasChanged, let last = state.read[namespace], now < last + age { return false }
             state.read[namespace] = now
             return true
         }
-        guard isDue, let own = try? Mount.all() else { return }
-        take(namespace, Self.unseen(process.mounts(), own), Clock.wall())
+        filesystems.note(pid, in: namespace)
+        guard isDue else { return }
+        guard let own = try? Mount.all() else { return }
+        let mounts = process.mounts()
+        let table = MountTable(mounts)
+        // Before Linux 6.5 an overlay is not seen on its layers.
+        let withOverlays = !KernelRelease.reportsLayersOfOverlays
+        if withOverlays { keepOverlays(of: mounts) }
+        let unwatched = Self.unseen(mounts, own, withOverlays: withOverlays).filter {
+            !filesystems.watch($0, table, namespace, process)
+        }
+        take(namespace, unwatched.count, Clock.wall())
     }
 
-    /// How many filesystems of a namespace are mounted nowhere in another. An overlay is seen on its layers, whoever
-    /// mounts it.
-    static func unseen(_ mounts: [Mount], _ own: [Mount]) -> Int {
+    /// Looks at the namespaces of processes that mounted something; `nil` among them stands for processes that are not
+    /// known, or gone: then at all.
+    func mounted(_ pids: Set<Int32?>) {
+        var isAnywhere = false
+        for pid in pids {
+            guard let pid, let process = ProcessDirectory(pid), let namespace = process.namespace("mnt")
+            else {
+                isAnywhere = true
+                continue
+            }
+            if namespace != own { meet(namespace, process, hasChanged: true) }
+        }
+        guard isAnywhere else { return }
+        for (namespace, pid) in state.withLock({ $0.someone }) {
+            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+            meet(namespace, process, hasChanged: true)
+        }
+    }
+
+    private func keepOverlays(of mounts: [Mount]) {
+        state.withLock { state in
+            if state.overlays.count > Self.most { state.overlays.removeAll() }
+            for mount in mounts where mount.type.elementsEqual("overlay".utf8) {
+                state.overlays[mount.id] = mount
+            }
+        }
+    }
+
+    /// Forgets the namespace that had a number before.
+    private func forget(_ namespace: UInt64) {
+        let wasKnown = state.withLock { state in
+            state.read[namespace] = nil
+            state.since[namespace] = nil
+            return state.known.removeValue(forKey: namespace) != nil
+        }
+        filesystems.forget(namespace)
+        if wasKnown { revision.wrappingAdd(1, ordering: .releasing) }
+    }
+
+    /// The filesystems of a namespace that are mounted nowhere in another, as the mounts of each, those of a whole
+    /// one first. An overlay is seen on its layers, whoever mounts it.
+    static func unseen(_ mounts: [Mount], _ own: [Mount], withOverlays: Bool = false) -> [[Mount]] {
         let here = Set(own.map(\.device))
-        let real = mounts.filter { $0.isReal && !$0.type.elementsEqual("overlay".utf8) }
-        return Set(real.map(\.device)).subtracting(here).count
+        return FilesystemWatch.filesystems(
+            mounts.filter {
+                !here.contains($0.device) && (withOverlays || !$0.type.elementsEqual("overlay".utf8))
+            })
     }
 
     /// Notes how many filesystems of a namespace are not seen.
@@ -83,16 +165,31 @@ final class OtherMountNamespaces: Sendable {
     }
 
     /// Begins a scan that will meet every namespace there is.
-    func beginScan() { state.withLock { $0.met.removeAll() } }
+    func beginScan() {
+        state.withLock { state in
+            state.met.removeAll()
+            state.scanBegun = Clock.wall()
+        }
+    }
+
+    /// When the last scan began that met every namespace, nanoseconds since 1970.
+    var lastScan: UInt64 { state.withLock { $0.lastScan } }
+
+    /// An overlay of a namespace that was met, by the identity of its mount.
+    func overlay(_ mount: UInt64) -> Mount? { state.withLock { $0.overlays[Int(clamping: mount)] } }
 
     /// Lets those go that a scan of every process did not meet.
     func endScan() {
-        let isGone = state.withLock { state in
+        let (isGone, met) = state.withLock { state in
             let before = state.known.count
             state.known = state.known.filter { state.met.contains($0.key) }
             state.read = state.read.filter { state.met.contains($0.key) }
-            return state.known.count < before
+            state.lastScan = state.scanBegun
+            state.since = state.since.filter { state.met.contains($0.key) }
+            state.someone = state.someone.filter { state.met.contains($0.key) }
+            return (state.known.count < before, state.met)
         }
+        if let own = try? Mount.all() { filesystems.keep(met, shownHere: Set(own.map(\.device))) }
         if isGone { revision.wrappingAdd(1, ordering: .releasing) }
     }
 

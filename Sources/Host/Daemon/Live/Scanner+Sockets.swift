@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Observation
 import Procfs
@@ -27,6 +28,7 @@ extension Scanner {
             snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
         addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
+        addTranslations(&snapshot) { () throws(SystemError) in try network.translatedFlows() }
         if network.inode == nil {
             addOtherNetworks(&snapshot, holders, &unix)
         } else {
@@ -59,10 +61,26 @@ extension Scanner {
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
                 addRaw(of: pid, inode, &snapshot, holders)
+                addTranslations(&snapshot) { () throws(SystemError) in try namespace.translatedFlows() }
                 snapshot.networks.append(inode)
                 for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
             } catch { continue }
         }
+    }
+
+    /// Adds the connections whose destination a namespace translates.
+    private func addTranslations(
+        _ snapshot: inout HostSnapshot, _ flows: () throws(SystemError) -> [TranslatedFlow]
+    ) {
+        do throws(SystemError) {
+            for flow in try flows() {
+                snapshot.translations.append(
+                    TranslatedConnection(
+                        flow.transport == 6 ? .tcp : .udp, client: Endpoint(flow.client),
+                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen))
+                )
+            }
+        } catch { snapshot.untranslatedNetworks += 1 }
     }
 
     /// The namespace of a process, if the process is still in it.
@@ -162,8 +180,33 @@ extension Scanner {
             }
             snapshot.channels.append(
                 ChannelSnapshot(
-                    .unix, name: names.name(socket.inode, socket.peer), holders: here, peers: there))
+                    .unix, name: names.name(socket.inode, socket.peer), holders: here, peers: there,
+                    number: socket.inode))
         }
+        let datagram = UInt8(SOCK_DGRAM.rawValue)
+        for socket in unix where !socket.name.isEmpty {
+            guard socket.state == .listen || socket.type == datagram else { continue }
+            snapshot.unixListeners.append(
+                UnixListener(
+                    inode: socket.inode, isDatagram: socket.type == datagram, bound: socket.name,
+                    name: names.name(socket.inode, 0), holders: holders.sockets[socket.inode] ?? [],
+                    changed: Self.changed(socket)))
+        }
+    }
+
+    /// When the file of a socket was made or last changed, if its name leads there.
+    private static func changed(_ socket: UnixSocket) -> UInt64 {
+        guard socket.name.first == UInt8(ascii: "/"), let file = socket.file else { return 0 }
+        var status = stat()
+        let result = (socket.name + [0]).withUnsafeBufferPointer { path in
+            path.withMemoryRebound(to: CChar.self) { lstat($0.baseAddress!, &status) }
+        }
+        let device =
+            UInt64(file.device >> 20) << 8 | UInt64(file.device & 0xff)
+            | UInt64(file.device & 0xf_ff00) << 12
+        guard result == 0, UInt32(truncatingIfNeeded: status.st_ino) == file.inode, status.st_dev == device
+        else { return 0 }
+        return UInt64(status.st_ctim.tv_sec) * 1_000_000_000 + UInt64(status.st_ctim.tv_nsec)
     }
 
     /// Unix sockets belong to the network namespace of their maker, an accepted one to that of the client;

@@ -10,8 +10,6 @@ struct UnwatchedFilesystem: Equatable, Sendable {
         case noAnswer
         /// Another filesystem is mounted over it.
         case hidden
-        /// Opens through an overlay are not reported on its layers before Linux 6.5.
-        case overlayOfOldKernel
         /// The kernel refused the mark, with this number.
         case refused(Int32)
     }
@@ -33,7 +31,6 @@ struct UnwatchedFilesystem: Equatable, Sendable {
         case .noHandles: "it cannot name its files by handle: not watched, descriptors and maps from scans"
         case .noAnswer: "its server does not answer: set aside, tried again later"
         case .hidden: "another filesystem is mounted over it: not watched"
-        case .overlayOfOldKernel: "opens through an overlay are reported since Linux 6.5 only: not watched"
         case .refused(let code): text(code)
         }
     }

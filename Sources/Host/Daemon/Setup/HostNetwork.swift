@@ -66,6 +66,12 @@ final class HostNetwork: Sendable {
         return try namespace.value.socketQuery()
     }
 
+    /// The connections whose destination it translates.
+    func translatedFlows() throws(SystemError) -> [TranslatedFlow] {
+        guard let namespace else { return try ConnectionTracking.translatedFlows() }
+        return try namespace.value.translatedFlows()
+    }
+
     /// The inode of the daemon's own namespace, where that is the one that is watched; `nil` where one was named.
     var ownInode: UInt64? {
         var status = stat()

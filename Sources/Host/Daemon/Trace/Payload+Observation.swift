@@ -126,6 +126,39 @@ extension PayloadWriter {
         put(channel.name)
         put(channel.holders)
         put(channel.peers)
+        put(channel.number)
+    }
+
+    mutating func put(_ listener: UnixListener) {
+        put(listener.inode)
+        put(listener.isDatagram)
+        put(listener.bound)
+        put(listener.name)
+        put(listener.holders)
+        put(listener.changed)
+    }
+
+    mutating func put(_ flow: TranslatedConnection) {
+        put(flow.transport.rawValue)
+        put(flow.client)
+        put(flow.asked)
+        put(flow.server)
+        put(flow.seen)
+    }
+
+    mutating func put(_ connect: LocalConnect) {
+        put(connect.time)
+        put(connect.pid)
+        put(connect.call.rawValue)
+        put(connect.socket)
+        put(optional: connect.name)
+    }
+
+    mutating func put(_ end: DatagramEndEvent) {
+        put(end.time)
+        put(end.pid)
+        put(end.local)
+        put(end.remote)
     }
 
     mutating func put(_ pids: [Int32]) {
@@ -268,7 +301,31 @@ extension PayloadReader {
     mutating func channelSnapshot() throws(TraceError) -> ChannelSnapshot {
         ChannelSnapshot(
             Mechanism(rawValue: try integer()) ?? .pipe, name: try string(), holders: try pids(),
-            peers: try pids())
+            peers: try pids(), number: isAtEnd ? 0 : try integer())
+    }
+
+    mutating func unixListener() throws(TraceError) -> UnixListener {
+        UnixListener(
+            inode: try integer(), isDatagram: try bool(), bound: try string(), name: try string(),
+            holders: try pids(), changed: try integer())
+    }
+
+    mutating func translation() throws(TraceError) -> TranslatedConnection {
+        TranslatedConnection(
+            Transport(rawValue: try integer()) ?? .tcp, client: try endpoint(), asked: try endpoint(),
+            server: try endpoint(), seen: try endpoint())
+    }
+
+    mutating func localConnect() throws(TraceError) -> LocalConnect {
+        LocalConnect(
+            time: try integer(), pid: try integer(),
+            call: LocalConnect.Call(rawValue: try integer()) ?? .connect, socket: try integer(),
+            name: try optionalString())
+    }
+
+    mutating func datagramEnd() throws(TraceError) -> DatagramEndEvent {
+        DatagramEndEvent(
+            time: try integer(), pid: try integer(), local: try endpoint(), remote: try endpoint())
     }
 
     mutating func pids() throws(TraceError) -> [Int32] {

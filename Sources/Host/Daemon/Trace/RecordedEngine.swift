@@ -105,7 +105,8 @@ struct RecordedEngine: ~Copyable, Engine {
         }
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.moves.isEmpty && drained.losses.isEmpty
+            && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
+            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -182,13 +183,15 @@ struct RecordedEngine: ~Copyable, Engine {
                 }
                 snapshot = (value, purpose)
                 header.time = value.wall
-            case .snapshotProcess, .snapshotSocket, .snapshotChannel, .snapshotAddresses, .snapshotFailure:
+            case .snapshotProcess, .snapshotSocket, .snapshotChannel, .snapshotAddresses, .snapshotFailure,
+                .snapshotListener, .snapshotTranslation:
                 try takeFinding(frame)
             case .directoryAnswer, .directoryChain, .processAnswer, .headAnswer, .kindAnswer,
                 .addressesAnswer:
                 try answers.add(frame.tag!, reader.payload(frame))
             case .scanRequest, .absence, .mounts, .budget, .dump: try takeOrder(frame)
             case .drainLoss, .loss, .sources: try takeReport(frame, &drained)
+            case .localConnect, .datagramEnd: try takeLocal(frame, &batch)
             case .host, .scope, nil: break
             default: try takeEvents(frame, &batch)
             }
@@ -235,6 +238,16 @@ struct RecordedEngine: ~Copyable, Engine {
         }
     }
 
+    /// Apart from the others, which come by the thousand.
+    private func takeLocal(_ frame: TraceReader.Frame, _ batch: inout EventBatch) throws(TraceError) {
+        var payload = reader.payload(frame)
+        if frame.tag == .localConnect {
+            batch.connects.append(try payload.localConnect())
+        } else {
+            batch.datagramEnds.append(try payload.datagramEnd())
+        }
+    }
+
     private func beginning(
         ofSnapshot frame: TraceReader.Frame
     ) throws(TraceError) -> (HostSnapshot, Observer.SnapshotPurpose) {
@@ -259,6 +272,8 @@ struct RecordedEngine: ~Copyable, Engine {
         case .snapshotProcess: snapshot?.value.processes.append(try payload.processSnapshot())
         case .snapshotSocket: snapshot?.value.sockets.append(try payload.socketSnapshot())
         case .snapshotChannel: snapshot?.value.channels.append(try payload.channelSnapshot())
+        case .snapshotListener: snapshot?.value.unixListeners.append(try payload.unixListener())
+        case .snapshotTranslation: snapshot?.value.translations.append(try payload.translation())
         case .snapshotAddresses: snapshot?.value.addresses = try payload.addresses()
         default: snapshot?.value.failures.append(ScanFailure(try payload.text(), try payload.integer()))
         }

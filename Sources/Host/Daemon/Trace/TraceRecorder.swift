@@ -172,6 +172,8 @@ final class TraceRecorder {
         for process in snapshot.processes { add(.snapshotProcess) { $0.put(process) } }
         for socket in snapshot.sockets { add(.snapshotSocket) { $0.put(socket) } }
         for channel in snapshot.channels { add(.snapshotChannel) { $0.put(channel) } }
+        for listener in snapshot.unixListeners { add(.snapshotListener) { $0.put(listener) } }
+        for flow in snapshot.translations { add(.snapshotTranslation) { $0.put(flow) } }
         for failure in snapshot.failures {
             add(.snapshotFailure) { payload in
                 payload.put(failure.what)

@@ -23,14 +23,17 @@ struct AdviseCommand: ParsableCommand {
               retinue advise nginx --from web.ndjson
               retinue advise nginx --from web.ndjson db.ndjson --root db1=/mnt/db1
               retinue advise web.service --from host.ndjson --walk
-              retinue advise nginx --from web.ndjson --format json | jq '.hosts[].advice'
+              retinue advise nginx --from web.ndjson --json | jq '.hosts[].advice'
 
             Exit status: as for retinue group.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
+    enum Format: String, OutputFormat {
+        case table, json
+        static let standard = table
+    }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions
@@ -40,8 +43,7 @@ struct AdviseCommand: ParsableCommand {
     @Flag(help: "Measure a virtual machine by looking at every file; takes minutes.")
     var walk = false
 
-    @Option(help: "How to print it.")
-    var format = Format.table
+    @OptionGroup var format: FormatOptions<Format>
 
     func run() throws {
         let group = try options.group(of: program, in: try options.graph(), hasReasons: false)
@@ -58,7 +60,7 @@ struct AdviseCommand: ParsableCommand {
                     group.graph.paths(of: advice.uses), root: roots.root(of: group.graph[advice.host]),
                     walks: walk))
         }
-        switch format {
+        switch format.choice {
         case .table:
             let text = AdviceText(group, width: Terminal.width)
             try Output.standard.write(text.page(measured))

@@ -2,6 +2,7 @@ import ArgumentParser
 import MoveGroup
 import Records
 import SystemCalls
+import Text
 
 struct GroupCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -35,23 +36,30 @@ struct GroupCommand: ParsableCommand {
             the policy or a name is not what it should be; 3 the daemon cannot be reached.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument {
+    enum Format: String, OutputFormat {
         case table, json, csv, list, records, dot, mermaid, svg, prov
+        static let standard = table
     }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions
 
-    @Option(help: "How to print it.")
-    var format = Format.table
+    @OptionGroup var form: FormatOptions<Format>
+    private var format: Format { form.choice }
 
     @Flag(help: "Give the reason of every member (table, csv).")
     var explain = false
 
     @Flag(help: "Name every member (table), draw every file (dot, mermaid, svg).")
     var all = false
+
+    @Flag(help: "Cut no name of a table, however wide it becomes; so it is where no terminal shows it.")
+    var wide = false
+
+    @Option(help: "Draw no more than these (dot, mermaid, svg).")
+    var only: PictureOptions.Only?
 
     @Option(
         name: .shortAndLong,
@@ -66,6 +74,9 @@ struct GroupCommand: ParsableCommand {
         guard !explain || format == .table || format == .csv else {
             throw ValidationError("--explain is for --format table and csv; json has every reason")
         }
+        guard only == nil || [.dot, .mermaid, .svg].contains(format) else {
+            throw ValidationError("--only is for pictures: --format dot, mermaid and svg")
+        }
     }
 
     func run() throws {
@@ -73,14 +84,14 @@ struct GroupCommand: ParsableCommand {
         let graph = try options.graph()
         times.end("read and join")
         let closure = try options.closure(hasReasons: explain || hasReasons)
-        let start = try NodeChoice(graph).nodes(for: program)
+        let start = try NodeChoice(graph).start(for: program)
         times.end("find the program")
         let group = graph.moveGroup(of: start, closure)
         times.end("closure")
         let report = GroupReport(group)
         try OutputFile.write(to: output) { output in
             switch format {
-            case .table: try GroupTable(report, explain: explain, all: all).write(to: output)
+            case .table: try GroupTable(report, self).write(to: output)
             case .json: try report.writeJSON { try output.write($0) }
             case .csv: try report.writeCSV(explain: explain) { try output.write($0) }
             case .list: try report.writeList { try output.write($0) }
@@ -114,7 +125,8 @@ struct GroupCommand: ParsableCommand {
 
     private var picture: PictureOptions {
         var options = PictureOptions()
-        if all { options.fileLimit = nil }
+        options.showsEachFile = all
+        options.only = only
         return options
     }
 }
@@ -143,38 +155,51 @@ struct GroupTable {
     private let report: GroupReport
     private let explain: Bool
     private let all: Bool
+    private let isWide: Bool
+    private let window: TimeWindow
 
-    init(_ report: GroupReport, explain: Bool, all: Bool) {
+    init(_ report: GroupReport, _ command: GroupCommand) {
         self.report = report
-        self.explain = explain
-        self.all = all
+        explain = command.explain
+        all = command.all
+        isWide = command.wide
+        window = command.options.window
     }
 
     func write(to output: Output) throws {
-        let summary = report.summary(rowLimit: all ? nil : 50)
-        try output.write(Paragraph.text(summary.heading, indent: 0, width: Terminal.width))
+        // Only files of this machine can be looked at without being told where they are.
+        let sizes = try FileSizeReader(report.group.graph)
+        let summary = report.summary(rowLimit: all ? nil : 50) { sizes.size(of: $0) }
+        let width = output.width(isWide: isWide)
+        try output.write(Paragraph.text(summary.heading, indent: 0, width: width ?? .max))
+        if window.span != nil { try output.write("only what was seen \(window.text)\n") }
+        for line in summary.observations {
+            try output.write(Paragraph.text(line, indent: 0, width: width ?? .max))
+        }
         if explain {
             try output.write("\n" + report.reasonLines(of: report.members).map { $0 + "\n" }.joined())
         } else {
-            for host in summary.hosts { try output.write(text(host)) }
+            for host in summary.hosts { try output.write(text(host, width)) }
         }
-        if let boundary = summary.boundary { try output.write(text(boundary)) }
-        if let endpoints = summary.endpoints { try output.write(text(endpoints)) }
+        if let boundary = summary.boundary { try output.write(text(boundary, width)) }
+        if let endpoints = summary.endpoints { try output.write(text(endpoints, width)) }
         if summary.warnings.isEmpty { return }
-        let notes = summary.warnings.map { Paragraph.text("note: \($0)", indent: 0, width: Terminal.width) }
+        let notes = summary.warnings.map { Paragraph.text("note: \($0)", indent: 0, width: width ?? .max) }
         try output.write("\n" + notes.joined())
     }
 
-    private func text(_ section: GroupSummary.Section) -> String {
+    private func text(_ section: GroupSummary.Section, _ width: Int?) -> String {
         var table = TextTable(
             section.columns.map { column in
                 TextTable.Column(
                     title: column.title, isNumber: column.isNumber, cut: column.mayBeCut ? .end : nil)
             })
         for row in section.rows { table.add(row) }
-        return "\n\(section.title)\n" + table.text(width: Terminal.width)
+        return "\n\(section.title)\n" + table.text(width: width)
     }
 }
+
+extension PictureOptions.Only: ExpressibleByArgument {}
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -191,5 +216,31 @@ struct PolicyCommand: ParsableCommand {
               retinue group nginx --policy mine.policy
             """)
 
-    func run() throws { try Output.standard.write(BoundaryPolicy.standardText) }
+    enum Format: String, OutputFormat {
+        case text, json
+        static let standard = text
+    }
+
+    @OptionGroup var format: FormatOptions<Format>
+
+    func run() throws {
+        switch format.choice {
+        case .text: try Output.standard.write(BoundaryPolicy.standardText)
+        case .json: try Output.standard.write(Self.json)
+        }
+    }
+
+    /// The default rules in their order: of those that match the first decides.
+    private static var json: [UInt8] {
+        var out = JSONWriter()
+        out.object { out in
+            out.array("rules", BoundaryPolicy.standard.rules) { out, rule in
+                out.member("kind", text: rule.kind.rawValue)
+                out.member("follow", flag: rule.isFollowed)
+                out.member("rule", text: rule.text)
+            }
+        }
+        out.endDocument()
+        return out.bytes
+    }
 }

@@ -42,6 +42,8 @@ struct GroupOptions: ParsableArguments {
         help: ArgumentHelp("How far apart the clocks of two hosts may be.", valueName: "seconds"))
     var clockSkew = 5.0
 
+    @OptionGroup var window: TimeWindow
+
     @OptionGroup var daemon: DaemonOptions
 
     /// Where rules stand if no file is named.
@@ -73,6 +75,7 @@ struct GroupOptions: ParsableArguments {
 
     private func join() throws -> DependencyGraph {
         var builder = GraphBuilder()
+        builder.window = window.span
         if from.isEmpty {
             builder.add(try DumpContents(reading: daemon.askForDump()), from: "the daemon's dump")
         } else {
@@ -123,7 +126,7 @@ struct GroupOptions: ParsableArguments {
 
     /// The group of the program that was named.
     func group(of program: String, in graph: DependencyGraph, hasReasons: Bool) throws -> MoveGroup {
-        let start = try NodeChoice(graph).nodes(for: program)
+        let start = try NodeChoice(graph).start(for: program)
         return graph.moveGroup(of: start, try closure(hasReasons: hasReasons))
     }
 }
@@ -143,9 +146,10 @@ struct FileSizeReader {
     /// A folder for each host; `nil` where its files cannot be looked at.
     private let folders: [String?]
 
-    init(_ graph: DependencyGraph, _ options: RootOptions) throws(Failure) {
+    /// - Parameter roots: where the files of hosts are mounted; this host's are at /.
+    init(_ graph: DependencyGraph, _ given: [HostRoot] = []) throws(Failure) {
         self.graph = graph
-        let roots = HostRoots(given: options.roots, machineID: MachineID.read())
+        let roots = HostRoots(given: given, machineID: MachineID.read())
         try roots.check(against: graph.hosts)
         // A path begins with a slash of its own.
         folders = graph.hosts.map { host in roots.root(of: host).map { $0 == "/" ? "" : $0 } }

@@ -115,6 +115,32 @@ struct NodeChoice {
 
     init(_ graph: DependencyGraph) { self.graph = graph }
 
+    /// The nodes where a group shall begin: programs, or a file, but no directory, which is what is meant least of all
+    /// by the name of a service that has one.
+    ///
+    /// - Throws: `Failure` with status 2, also for an empty name.
+    func start(for name: String) throws -> [NodeID] {
+        guard !name.isEmpty else {
+            throw Failure("the name of a program is empty", status: ExitStatus.badInput)
+        }
+        switch graph.select(NodePattern(name)) {
+        case .found(let nodes):
+            let others = nodes.filter { !graph.isDirectory($0) }
+            if !others.isEmpty { return others }
+        case .ambiguous(let nodes):
+            // A file beside a directory of its name is the one that is meant.
+            let others = nodes.filter { !graph.isDirectory($0) }
+            if others.count == 1 { return others }
+            if others.count > 1 { throw ambiguity(of: name, others) }
+        case .nothing: return try nodes(for: name)
+        }
+        let nearest = graph.nearest(to: NodePattern(name))
+        throw Failure(
+            "\"\(name)\" is a directory, where no group can begin: name a program or a file"
+                + (nearest.isEmpty ? "" : "; the nearest programs are:"),
+            details: nearest.map(word), status: ExitStatus.badInput)
+    }
+
     /// The nodes that are meant.
     ///
     /// - Throws: `Failure` with status 2 for a name that means nothing or several programs.
@@ -122,14 +148,18 @@ struct NodeChoice {
         switch graph.select(NodePattern(name)) {
         case .found(let nodes): return nodes
         case .ambiguous(let nodes):
-            throw Failure(
-                "\"\(name)\" may be any of these; name one, or all by a pattern with *:",
-                details: choices(nodes), status: ExitStatus.badInput)
+            throw ambiguity(of: name, nodes)
         case .nothing(let nearest):
             throw Failure(
                 "\"\(name)\" is in none of the records" + (nearest.isEmpty ? "" : "; the nearest names are:"),
                 details: nearest.map(word), status: ExitStatus.badInput)
         }
+    }
+
+    private func ambiguity(of name: String, _ nodes: [NodeID]) -> Failure {
+        Failure(
+            "\"\(name)\" may be any of these; name one, or all by a pattern with *:", details: choices(nodes),
+            status: ExitStatus.badInput)
     }
 
     /// What can be typed to mean one of several, in order, the first of them.

@@ -2,6 +2,7 @@ import ArgumentParser
 import Glibc
 import MoveGroup
 import Records
+import Text
 
 struct TransferCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -17,22 +18,28 @@ struct TransferCommand: ParsableCommand {
             Sizes are looked up in the files themselves: those of this host, and of others whose files are \
             mounted somewhere (--root).
 
-            paths0 has the files of one host, since paths do not say whose they are: --host says which, \
+            What was only looked at (symbolic links on the way to a file, empty folders) is in no record of an \
+            open and so not in this list: retinue plan completes it. paths0 ends each path with a NUL. It has the \
+            files of one host, since paths do not say whose they are: --host says which, \
             where there are several.
 
             Examples:
               retinue transfer nginx --from *.ndjson
               retinue transfer nginx --from *.ndjson --root db1=/mnt/db1 --bandwidth 40
-              retinue transfer nginx --phase pre-copy --format paths0 |
-                rsync -ar --from0 --files-from=- / new:/srv/root
+              retinue transfer nginx --phase pre-copy --format paths0 > files
+              rsync -aHAXS --numeric-ids --modify-window=-1 \\
+                --from0 --files-from=files / new:/srv/root
               retinue transfer nginx --from *.ndjson --host db1 --format paths0
 
             Exit status: as for retinue group.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case table, csv, paths0 }
+    enum Format: String, OutputFormat {
+        case table, json, csv, paths0
+        static let standard = table
+    }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions
@@ -51,11 +58,16 @@ struct TransferCommand: ParsableCommand {
     @Option(help: "Only this phase.")
     var phase: TransferPlan.Phase?
 
-    @Option(help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"))
+    @Option(
+        help: ArgumentHelp("Only the files of this host: its id, name or an address.", valueName: "host"),
+        completion: RecordCompletion.host)
     var host: String?
 
-    @Option(help: "How to print it; paths0 ends each path with a NUL.")
-    var format = Format.table
+    @OptionGroup var form: FormatOptions<Format>
+    private var format: Format { form.choice }
+
+    @Flag(help: "Cut no name of a table, however wide it becomes; so it is where no terminal shows it.")
+    var wide = false
 
     @Option(
         name: .shortAndLong,
@@ -71,7 +83,7 @@ struct TransferCommand: ParsableCommand {
     func run() throws {
         let graph = try options.graph()
         let group = try options.group(of: program, in: graph, hasReasons: false)
-        let sizes = try FileSizeReader(graph, roots)
+        let sizes = try FileSizeReader(graph, roots.roots)
         var planning = TransferPlan.Options()
         planning.bandwidth = bandwidth * 1024 * 1024
         planning.quiet = UInt64(quiet * 1e9)
@@ -83,7 +95,8 @@ struct TransferCommand: ParsableCommand {
         }
         try OutputFile.write(to: output) { output in
             switch format {
-            case .table: try output.write(text.table(width: Terminal.width))
+            case .table: try output.write(text.table(width: output.width(isWide: wide)))
+            case .json: try output.write(text.json)
             case .csv: try output.write(text.csv)
             case .paths0: try output.write(text.paths)
             }
@@ -149,7 +162,7 @@ struct TransferText {
     }
 
     /// For people.
-    func table(width: Int) -> String {
+    func table(width: Int?) -> String {
         var table = TextTable([
             .init(title: "PHASE"), .init(title: "SIZE", isNumber: true), .init(title: "LAST WRITE"),
             .init(title: "AGAIN", isNumber: true), .init(title: "HOST"), .init(title: "FILE", cut: .start),
@@ -172,6 +185,38 @@ struct TransferText {
             \(Quantity.bytes(plan.expectedFinalBytes))
 
             """
+    }
+
+    /// `retinue-transfer/1`, docs/move-group.md.
+    var json: [UInt8] {
+        var out = JSONWriter()
+        out.object { out in
+            out.member("schema", word: "retinue-transfer/1")
+            out.array("files", items) { out, item in
+                out.member("phase", text: item.phase.rawValue)
+                out.member("host", text: graph[graph.host(item.node)].id)
+                out.member("path", bytes: path(item.node))
+                if let bytes = item.bytes { out.member("bytes", number: bytes) }
+                out.member("written", flag: item.isWritten)
+                if item.lastWrite != 0 { out.member("last_write", time: item.lastWrite) }
+                // Thousandths, so that no reader meets a number that another one would round.
+                out.member("rewrite_permille", number: Int((item.rewrite * 1000).rounded()))
+            }
+            out.beginLine()
+            out.object("totals") { out in
+                for (key, phase) in [("pre_copy", TransferPlan.Phase.preCopy), ("final_copy", .finalCopy)] {
+                    out.object(text: key) { out in
+                        out.member("files", number: plan.items.count { $0.phase == phase })
+                        out.member("bytes", number: plan.bytes(phase))
+                    }
+                }
+                out.member(
+                    "pre_copy_milliseconds", number: Int((min(plan.preCopySeconds, 1e12) * 1000).rounded()))
+                out.member("expected_final_bytes", number: plan.expectedFinalBytes)
+            }
+        }
+        out.endDocument()
+        return out.bytes
     }
 
     /// For programs.

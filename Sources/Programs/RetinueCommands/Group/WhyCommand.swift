@@ -20,11 +20,18 @@ struct WhyCommand: ParsableCommand {
             file, the policy or a name is not what it should be; 3 the daemon cannot be reached.
             """)
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
-    @Argument(help: "What is asked about.")
+    @Argument(help: "What is asked about.", completion: RecordCompletion.program)
     var member: String
+
+    enum Format: String, OutputFormat {
+        case text, json
+        static let standard = text
+    }
+
+    @OptionGroup var format: FormatOptions<Format>
 
     @OptionGroup var options: GroupOptions
 
@@ -35,8 +42,12 @@ struct WhyCommand: ParsableCommand {
         let report = GroupReport(group)
         let members = asked.filter { group.contains($0) }
         guard !members.isEmpty else { throw absence(of: asked, from: group) }
-        let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
-        try Output.standard.write(text.joined(separator: "\n"))
+        switch format.choice {
+        case .text:
+            let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
+            try Output.standard.write(text.joined(separator: "\n"))
+        case .json: try report.writeReasonChains(of: members) { try Output.standard.write($0) }
+        }
     }
 
     /// What is meant: of several things with the name those that are members.

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Records
+import Text
 import SeedForm
 import SystemCalls
 
@@ -17,7 +18,7 @@ struct ListCommand: ParsableCommand {
             The list has a row for each two paths of which one depends on the other: address A, path A, \
             address B, path B, each row once, in the order of first appearance. With --format records the \
             rows have nine columns: relation, access, count and times as well, and connections of which \
-            only one side is in the records.
+            only one side is in the records; json has these as objects.
 
             What could not go into the list is counted on standard error.
 
@@ -30,14 +31,17 @@ struct ListCommand: ParsableCommand {
             machine's address is not known.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case list, records }
+    enum Format: String, OutputFormat {
+        case list, records, json
+        static let standard = list
+    }
 
     @Argument(
         help: ArgumentHelp("Records of a machine.", valueName: "file"), completion: .file())
     var files: [MachineFile]
 
-    @Option(help: "What a row has: four columns, or nine.")
-    var format = Format.list
+    @OptionGroup var form: FormatOptions<Format>
+    private var format: Format { form.choice }
 
     @Option(
         name: .shortAndLong,
@@ -69,11 +73,42 @@ struct ListCommand: ParsableCommand {
             switch format {
             case .list: try list.writeList { try output.write($0) }
             case .records: try list.writeRecords { try output.write($0) }
+            case .json: try Self.writeJSON(list, to: output)
             }
             for remark in remarks + ListRemarks(list.statistics, options, format).sentences {
                 Diagnostics.say(remark)
             }
         }
+    }
+
+    /// The rows of nine columns as an array of objects, one a line; what is not known of a row is left out.
+    private static func writeJSON(_ list: borrowing DependencyList, to output: Output) throws {
+        let keys: [StaticString] = [
+            "host_a", "path_a", "relation", "access", "host_b", "path_b", "count", "first", "last",
+        ]
+        var text: [UInt8] = []
+        list.writeRecords { text += $0 }
+        var out = JSONWriter()
+        out.beginArray()
+        try CSVRows.each(in: text, of: "the list") { number, fields in
+            if number == 1 { return }
+            out.beginLine()
+            out.object { out in
+                for (key, field) in zip(keys, fields) where !field.isEmpty {
+                    if let count = key.description == "count"
+                        ? UInt64(String(decoding: field, as: UTF8.self)) : nil
+                    {
+                        out.member(key, number: count)
+                    } else {
+                        out.member(key, bytes: field)
+                    }
+                }
+            }
+            if out.bytes.count > 1 << 18 { try out.handOver { try output.write($0) } }
+        }
+        out.endArray()
+        out.endDocument()
+        try out.handOver { try output.write($0) }
     }
 
     /// Bytes of all files; 0 where a pipe is among them.

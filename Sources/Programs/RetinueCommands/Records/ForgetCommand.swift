@@ -1,5 +1,6 @@
 import ArgumentParser
 import Control
+import Text
 
 struct ForgetCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -23,7 +24,9 @@ struct ForgetCommand: ParsableCommand {
             cannot be reached.
             """)
 
-    @Argument(help: ArgumentHelp("Only what this program depends on.", valueName: "program"))
+    @Argument(
+        help: ArgumentHelp("Only what this program depends on.", valueName: "program"),
+        completion: RecordCompletion.program)
     var program: String?
 
     @Option(
@@ -43,6 +46,13 @@ struct ForgetCommand: ParsableCommand {
 
     @Flag(help: "Say how many would be forgotten, and forget none.")
     var dryRun = false
+
+    enum Format: String, OutputFormat {
+        case text, json
+        static let standard = text
+    }
+
+    @OptionGroup var format: FormatOptions<Format>
 
     @OptionGroup var daemon: DaemonOptions
 
@@ -77,8 +87,27 @@ struct ForgetCommand: ParsableCommand {
             return (total, sum.1 || overflow)
         }
         guard !overflow else { throw Failure("the daemon says that it has forgotten more than there can be") }
-        try Output.standard.write(Self.text(counts, total, isDryRun: dryRun))
+        switch format.choice {
+        case .text: try Output.standard.write(Self.text(counts, total, isDryRun: dryRun))
+        case .json: try Output.standard.write(Self.json(counts, total, isDryRun: dryRun))
+        }
         if total == 0 { throw ExitCode(ExitStatus.negative) }
+    }
+
+    /// `{"records":24,"dry_run":false,"relations":{"file":23,"spawn":1}}`
+    static func json(_ counts: [ForgottenCount], _ total: UInt64, isDryRun: Bool) -> [UInt8] {
+        var out = JSONWriter()
+        out.object { out in
+            out.member("records", number: total)
+            out.member("dry_run", flag: isDryRun)
+            out.object("relations") { out in
+                for count in counts where count.records != 0 {
+                    out.member(text: count.relation, number: count.records)
+                }
+            }
+        }
+        out.endDocument()
+        return out.bytes
     }
 
     /// A line with the sum, then one for each relation of which there were any.

@@ -8,7 +8,7 @@ struct RecordTable {
     let time: UInt64
 
     /// Six columns, cut to a width.
-    func text(width: Int) -> String {
+    func text(width: Int?) -> String {
         var table = TextTable([
             .init(title: "PROGRAM", cut: .start), .init(title: "RELATION"), .init(title: "HOW"),
             .init(title: "OBJECT", cut: .start), .init(title: "COUNT", isNumber: true), .init(title: "LAST"),

@@ -16,8 +16,8 @@ struct RecordsCommand: ParsableCommand {
             slash, ? one character, ** any text; quote them against the shell.
 
             HOW has what was seen of a file (r opened, w opened for writing, x executed), the transport \
-            of a connection or the mechanism of IPC. LAST is UTC. The table is cut to the terminal's \
-            width, or to 80 columns; --wide shows all that is known. Names are shown with everything \
+            of a connection or the mechanism of IPC. LAST is UTC. On a terminal the table is cut to \
+            its width; --wide shows all that is known. Names are shown with everything \
             escaped that could steer a terminal.
 
             Examples:
@@ -25,14 +25,20 @@ struct RecordsCommand: ParsableCommand {
               retinue records /opt/app/report.py             a script, by its path
               retinue records 'python3*' --relation connect  who Python programs talk to
               retinue records --path '/etc/ssl/**'           who uses these files
+              retinue records nginx --since -2h              of the last two hours
               retinue records --from host.ndjson --wide      from a dump
 
             Exit status: 0 something matches; 1 nothing does, or an error; 3 the daemon cannot be reached.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case table, ndjson, csv }
+    enum Format: String, OutputFormat {
+        case table, ndjson, json, csv
+        static let standard = table
+    }
 
-    @Argument(help: ArgumentHelp("Only what this program depends on.", valueName: "program"))
+    @Argument(
+        help: ArgumentHelp("Only what this program depends on.", valueName: "program"),
+        completion: RecordCompletion.program)
     var program: String?
 
     @Option(help: ArgumentHelp("Only this relation; may be given more than once.", valueName: "relation"))
@@ -49,8 +55,8 @@ struct RecordsCommand: ParsableCommand {
         completion: .file())
     var from: String?
 
-    @Option(help: "How to print it.")
-    var format = Format.table
+    @OptionGroup var form: FormatOptions<Format>
+    private var format: Format { form.choice }
 
     @Flag(help: "Show every column, uncut.")
     var wide = false
@@ -60,6 +66,8 @@ struct RecordsCommand: ParsableCommand {
 
     @Flag(help: "Show all rows of a table.")
     var all = false
+
+    @OptionGroup var window: TimeWindow
 
     @OptionGroup var daemon: DaemonOptions
 
@@ -77,8 +85,9 @@ struct RecordsCommand: ParsableCommand {
             program: program.map { NamePattern($0) }, relations: Set(relation),
             path: path.map { Glob($0) })
         filter.takesNames = true
+        filter.seen = window.span
         let positions = filter.positions(in: dump.ledger)
-        guard !positions.isEmpty else { throw Failure(nothing) }
+        guard !positions.isEmpty else { throw nothing(in: dump.ledger) }
         let output = Output.standard
         switch format {
         case .table:
@@ -89,6 +98,13 @@ struct RecordsCommand: ParsableCommand {
             // Of some records nobody can follow the changes.
             header.changes = nil
             try ledger.writeNDJSON(header: header) { try output.write($0) }
+        case .json:
+            let ledger = dump.ledger.selection(positions)
+            var header = dump.header
+            header.changes = nil
+            var lines = JSONLines(to: output)
+            try ledger.writeNDJSON(header: header) { try lines.write($0) }
+            try lines.finish()
         case .csv:
             let ledger = dump.ledger.selection(positions)
             try ledger.writeCSV(host: dump.header.hostID) { try output.write($0) }
@@ -106,20 +122,43 @@ struct RecordsCommand: ParsableCommand {
         rows = RecordRow.sorted(rows)
         let shown = all ? rows : Array(rows.prefix(limit))
         let table = RecordTable(rows: shown, time: dump.header.time)
-        try Output.standard.write(wide ? table.wideText : table.text(width: Terminal.width))
+        try Output.standard.write(wide ? table.wideText : table.text(width: Output.standard.width()))
         if shown.count < rows.count {
             Diagnostics.say("\(Quantity.grouped(rows.count - shown.count)) more rows; --all shows them")
         }
     }
 
-    private var nothing: String {
+    private func nothing(in ledger: borrowing Ledger) -> Failure {
         let conditions = [
             program.map { "program \"\($0)\"" }, path.map { "path \"\($0)\"" },
+            window.span.map { _ in window.text },
             relation.isEmpty
                 ? nil : "relation " + relation.map { $0.word.description }.joined(separator: " or "),
         ].compactMap { $0 }
-        return conditions.isEmpty
-            ? "there are no records yet" : "no record matches \(conditions.joined(separator: ", "))"
+        if conditions.isEmpty { return Failure("there are no records yet") }
+        let sentence = "no record matches \(conditions.joined(separator: ", "))"
+        let nearest = program.map { Self.nearest(to: $0, in: ledger) } ?? []
+        return nearest.isEmpty
+            ? Failure(sentence) : Failure(sentence + "; the nearest programs are:", details: nearest)
+    }
+
+    /// What can be typed for the programs whose names differ least from one that no record has.
+    private static func nearest(to name: String, in ledger: borrowing Ledger) -> [String] {
+        let isWhole = name.utf8.contains(UInt8(ascii: "/"))
+        var known: Set<[UInt8]> = []
+        for record in ledger.records {
+            let program = ledger[record.key.program]
+            for path in [program.executable, program.script] where !ledger.texts.isEmpty(path) {
+                let path = ledger.texts.array(path)
+                known.insert(isWhole ? path : Array(path[((path.lastIndex(of: 0x2f) ?? -1) + 1)...]))
+            }
+            for other in ledger.names(of: record.key.program) where !isWhole { known.insert(other) }
+        }
+        var names = NearNames<[UInt8]>(Array(name.utf8))
+        // In an order of their own, so that equals do not depend on that of the records.
+        for other in known.sorted(by: { $0.lexicographicallyPrecedes($1) }) { names.offer(other, other) }
+        // One that is near because it is the same has records, but none that match.
+        return names.values.filter { $0 != Array(name.utf8) }.map { ShellWord.quoted(Printable.text($0)) }
     }
 }
 
@@ -137,7 +176,7 @@ struct DumpCommand: ParsableCommand {
         usage: "retinue dump [<options>]",
         discussion: """
             The dump holds all that any program had completed before the daemon was asked. NDJSON \
-            (retinue/2) comes as the daemon wrote it; CSV has the dependencies in nine columns and no \
+            (retinue/2) comes as the daemon wrote it; JSON has its lines as one array; CSV has the dependencies in nine columns and no \
             gaps. A file named with --output is readable by its owner alone, and an existing one is \
             replaced only once the dump is complete.
 
@@ -149,12 +188,14 @@ struct DumpCommand: ParsableCommand {
             Exit status: 0 success; 1 an error, or the daemon answers with one; 3 it cannot be reached.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case ndjson, csv }
+    enum Format: String, OutputFormat {
+        case ndjson, json, csv
+        static let standard = ndjson
+    }
 
     @OptionGroup var daemon: DaemonOptions
 
-    @Option(help: "How to print it.")
-    var format = Format.ndjson
+    @OptionGroup var format: FormatOptions<Format>
 
     @Option(
         name: .shortAndLong,
@@ -165,9 +206,13 @@ struct DumpCommand: ParsableCommand {
     func run() throws {
         let file = try daemon.askForDump()
         try OutputFile.write(to: output) { output in
-            switch format {
+            switch format.choice {
             case .ndjson:
                 try file.forEachPiece { try output.write($0) }
+            case .json:
+                var lines = JSONLines(to: output)
+                try file.forEachPiece { try lines.write($0) }
+                try lines.finish()
             case .csv:
                 let dump = try DumpContents(reading: file)
                 try dump.ledger.writeCSV(host: dump.header.hostID) { try output.write($0) }

@@ -14,19 +14,21 @@ struct ProbeCommand: ParsableCommand {
 
             Examples:
               sudo retinue probe                   as the daemon would see it
-              retinue probe --format json          for scripts
+              retinue probe --json                 for scripts
 
             Exit status: 0 all that is needed is there; 1 something needed is missing.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
+    enum Format: String, OutputFormat {
+        case table, json
+        static let standard = table
+    }
 
-    @Option(help: "How to print it.")
-    var format = Format.table
+    @OptionGroup var format: FormatOptions<Format>
 
     func run() throws {
         let report = ProbeReport(KernelProbe.run())
-        switch format {
+        switch format.choice {
         case .table: try Output.standard.write(report.table(width: Terminal.width))
         case .json: try Output.standard.write(report.json)
         }

@@ -16,19 +16,21 @@ struct StatusCommand: ParsableCommand {
             Examples:
               retinue status                       once
               retinue status --interval 10         rates of the next ten seconds
-              retinue status --format json         the daemon's own words, for scripts
+              retinue status --json                the daemon's own words, for scripts
               until retinue status > /dev/null 2>&1; do sleep 1; done
 
             Exit status: 0 the daemon is ready; 1 it is not, or answers with an error; 3 it cannot be \
             reached.
             """)
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case table, json }
+    enum Format: String, OutputFormat {
+        case table, json
+        static let standard = table
+    }
 
     @OptionGroup var daemon: DaemonOptions
 
-    @Option(help: "How to print it.")
-    var format = Format.table
+    @OptionGroup var format: FormatOptions<Format>
 
     @Option(
         help: ArgumentHelp("Ask twice, this far apart, and show the rates between.", valueName: "seconds"))
@@ -39,7 +41,7 @@ struct StatusCommand: ParsableCommand {
         guard interval > 0, interval <= 86_400 else {
             throw ValidationError("--interval is a number of seconds, more than 0 and at most 86400")
         }
-        guard format == .table else {
+        guard format.choice == .table else {
             throw ValidationError("--interval is for --format table; JSON has the counters themselves")
         }
     }
@@ -52,7 +54,7 @@ struct StatusCommand: ParsableCommand {
         }
         let text = try ask()
         let report = try DaemonStatus(text)
-        switch format {
+        switch format.choice {
         case .table:
             let width = Terminal.width
             try Output.standard.write(StatusText(report: report, earlier: earlier, width: width).text)

@@ -11,6 +11,13 @@ struct Output {
 
     static let standard = Output(number: 1, name: "standard output")
 
+    /// Columns that a table may have here: those of the terminal. Where none shows it, whoever reads it wants whole names.
+    ///
+    /// - Parameter isWide: whether whole names were asked for.
+    func width(isWide: Bool = false) -> Int? {
+        isWide || number != 1 || !Terminal.isStandardOutput ? nil : Terminal.width
+    }
+
     /// Writes all of it.
     ///
     /// - Throws: `ReaderGone` or `Failure`.

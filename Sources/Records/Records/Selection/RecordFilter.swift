@@ -12,6 +12,8 @@ public struct RecordFilter: Sendable {
     public var workload: NamePattern?
     /// Last seen before this, nanoseconds since 1970.
     public var lastBefore: UInt64?
+    /// Seen within this span, its ends included, nanoseconds since 1970: first not after it, last not before it.
+    public var seen: ClosedRange<UInt64>?
 
     /// Names what is meant.
     public init(
@@ -35,6 +37,7 @@ public struct RecordFilter: Sendable {
             let key = record.key
             guard relations.isEmpty || relations.contains(key.relation) else { continue }
             if let lastBefore, record.last >= lastBefore { continue }
+            if let seen, record.first > seen.upperBound || record.last < seen.lowerBound { continue }
             if program != nil || workload != nil {
                 let number = Int(key.program.rawValue)
                 let isMeant = programs[number] ?? matches(key.program, in: ledger)

@@ -129,9 +129,10 @@ struct ServiceLinks {
         Set(records.filter { $0.evidence != "inferred" }.compactMap(ServiceLink.init))
     }
 
-    /// How often a link was met, as the records of one of its ends have it.
-    func count(_ link: ServiceLink, _ relation: String, _ evidence: String = "exact") -> UInt64 {
-        records.filter { $0.relation == relation && $0.evidence == evidence && ServiceLink($0) == link }
-            .reduce(0) { $0 + $1.count }
+    /// How often a link was met, as the records of one of its ends have it; `nil`: with whatever evidence.
+    func count(_ link: ServiceLink, _ relation: String, _ evidence: String? = "exact") -> UInt64 {
+        records.filter {
+            $0.relation == relation && (evidence == nil || $0.evidence == evidence) && ServiceLink($0) == link
+        }.reduce(0) { $0 + $1.count }
     }
 }

@@ -57,9 +57,9 @@ struct PlainRow {
 }
 
 /// A row of a list with its fields unquoted.
-struct WideRow {
+package struct WideRow {
     /// What became of a row.
-    enum Outcome {
+    package enum Outcome {
         /// Its end is not there yet.
         case unfinished
         /// It took so many bytes and lines, and makes no sense.
@@ -72,14 +72,19 @@ struct WideRow {
     private(set) var bytes: [UInt8] = []
     private(set) var ends: [Int] = []
 
-    var count: Int { ends.count }
+    /// Makes room for a row.
+    package init() {}
 
-    func field(_ number: Int) -> ArraySlice<UInt8> {
+    /// How many fields it has.
+    package var count: Int { ends.count }
+
+    /// The bytes of a field.
+    package func field(_ number: Int) -> ArraySlice<UInt8> {
         bytes[(number == 0 ? 0 : ends[number - 1])..<ends[number]]
     }
 
     /// An empty line.
-    var isBlank: Bool { count == 1 && bytes.isEmpty }
+    package var isBlank: Bool { count == 1 && bytes.isEmpty }
 
     /// The names of the columns.
     var isTitle: Bool {
@@ -87,15 +92,17 @@ struct WideRow {
         return names == Self.columns || names == Self.fourColumns
     }
 
-    static let columns = [
+    /// The names of nine columns.
+    package static let columns = [
         "host A", "path A", "relation", "access", "host B", "path B", "count", "first", "last",
     ]
-    static let fourColumns = ["host A", "path A", "host B", "path B"]
+    /// The names of four.
+    package static let fourColumns = ["host A", "path A", "host B", "path B"]
 
     /// Splits the row that begins at the start of `text`.
     ///
     /// - Parameter firstEnd: offset of the first LF, at which a row without quotes ends.
-    mutating func split(_ text: UnsafeRawBufferPointer, firstEnd: Int) -> Outcome {
+    package mutating func split(_ text: UnsafeRawBufferPointer, firstEnd: Int) -> Outcome {
         bytes.removeAll(keepingCapacity: true)
         ends.removeAll(keepingCapacity: true)
         var lines = 1
@@ -185,6 +192,7 @@ extension WideRow {
         detail.last = try time(8)
         // Either may be left out.
         guard field(8).isEmpty || detail.first <= detail.last else { throw error(8) }
+        if builder.isOutside(detail.first, detail.last) { return }
         let path = Array(field(5))
         switch relation {
         case .file:

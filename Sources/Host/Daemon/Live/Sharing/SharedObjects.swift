@@ -15,8 +15,9 @@ struct SharedObjects {
     private var memory: [UInt64: Holding] = [:]
     private var queues: [UInt64: Holding] = [:]
     private var memoryNames = MemoryNames()
+    private var elsewhere = ObjectsElsewhere()
 
-    private struct Holding {
+    fileprivate struct Holding {
         /// Empty for one that has given up its name, by which nobody will find it any more.
         var name: [UInt8]
         var pids: [Int32] = []
@@ -31,7 +32,11 @@ struct SharedObjects {
     /// Takes in an open file; says whether it is none that a path leads to (a message queue).
     mutating func note(_ path: [UInt8], _ status: FileStatus, _ pid: Int32) -> Bool {
         guard status.mode & S_IFMT == S_IFREG else { return status.device == places.queueDevice }
-        if status.device == places.memoryDevice { noteMemory(path, status.inode, pid) }
+        if status.device == places.memoryDevice {
+            noteMemory(path, status.inode, pid)
+        } else if SharingPlaces.isMemory(path) {
+            elsewhere.noteMemory(path, status.device, status.inode, pid)
+        }
         guard status.device == places.queueDevice else { return false }
         let name = status.links == 0 ? [] : SharingPlaces.queueName(path)
         Self.add(pid, name, &queues[status.inode])
@@ -41,19 +46,27 @@ struct SharedObjects {
     /// Takes in what a process has mapped (the bytes of /proc/PID/maps).
     mutating func note(maps bytes: [UInt8], _ process: borrowing ProcessDirectory) {
         let pid = process.pid
-        var isNear: Bool?
+        var namespace: UInt64?
         for mapping in SharedMapping.parse(bytes) {
             if let key = mapping.segmentKey {
+                guard let id = Int32(exactly: mapping.inode) else { continue }
+                let place = namespace ?? process.namespace("ipc") ?? 0
+                namespace = place
                 // Every IPC namespace numbers its segments by itself.
-                guard let id = Int32(exactly: mapping.inode), let segment = tables.segment(id),
-                    // A segment that is to go with its last user has no key any more.
-                    segment.key == key || segment.key == 0
-                else { continue }
-                let near = isNear ?? places.contains(process)
-                isNear = near
-                if near { Self.add(pid, &attached[id, default: []]) }
+                guard place == places.namespace else {
+                    if place != 0 { elsewhere.noteSegment(key, id, place, pid) }
+                    continue
+                }
+                // A segment that is to go with its last user has no key any more.
+                guard let segment = tables.segment(id), segment.key == key || segment.key == 0 else {
+                    continue
+                }
+                Self.add(pid, &attached[id, default: []])
             } else if places.isMemory(mapping) {
                 noteMemory(mapping.path, mapping.inode, pid)
+            } else if SharingPlaces.isMemory(mapping.path) {
+                let device = UInt64(clinux_makedev(mapping.major, mapping.minor))
+                elsewhere.noteMemory(mapping.path, device, mapping.inode, pid)
             }
         }
     }
@@ -80,11 +93,12 @@ struct SharedObjects {
         for set in tables.semaphoreSets() { add(.sem, set.name, known.pids(of: set.users)) }
         for queue in tables.messageQueues { add(.msg, queue.name, known.pids(of: queue.users)) }
         for holding in memory.values { add(.posixShm, holding.name, holding.pids) }
+        for (mechanism, holding) in elsewhere.holdings { add(mechanism, holding.name, holding.pids) }
         for holding in queues.values { add(.mqueue, holding.name, holding.pids) }
         return channels
     }
 
-    private static func add(_ pid: Int32, _ name: [UInt8], _ holding: inout Holding?) {
+    fileprivate static func add(_ pid: Int32, _ name: [UInt8], _ holding: inout Holding?) {
         var found = holding ?? Holding(name: name)
         if found.name.isEmpty { found.name = name }
         add(pid, &found.pids)
@@ -94,5 +108,42 @@ struct SharedObjects {
     /// A process is scanned at once, so it can only be the last.
     private static func add(_ pid: Int32, _ pids: inout [Int32]) {
         if pids.last != pid { pids.append(pid) }
+    }
+}
+
+/// Shared memory of other IPC namespaces, and of a /dev/shm of another mount namespace: who has it mapped or open.
+///
+/// Their tables are not the daemon's: a segment is known while somebody has it attached. Names are those of the container,
+/// with what tells them from the like of another one.
+private struct ObjectsElsewhere {
+    private struct Segment: Hashable {
+        var namespace: UInt64
+        var id: Int32
+    }
+
+    private var segments: [Segment: SharedObjects.Holding] = [:]
+    private var memory: [FileIdentity: SharedObjects.Holding] = [:]
+    private static let mark = Array(" (deleted)".utf8)
+
+    mutating func noteSegment(_ key: UInt32, _ id: Int32, _ namespace: UInt64, _ pid: Int32) {
+        let segment = SystemVObject(key: key, id: id, count: 0, users: [], lastUse: 0)
+        let name = segment.name + Array(" (IPC namespace \(namespace))".utf8)
+        SharedObjects.add(pid, name, &segments[Segment(namespace: namespace, id: id)])
+    }
+
+    mutating func noteMemory(_ path: [UInt8], _ device: UInt64, _ inode: UInt64, _ pid: Int32) {
+        // One that has given up its name is found by nobody else.
+        var name: [UInt8] = []
+        if path.suffix(Self.mark.count) != Self.mark[...] {
+            let place = "\(gnu_dev_major(UInt(device))):\(gnu_dev_minor(UInt(device)))"
+            name =
+                [UInt8(ascii: "/")] + path.dropFirst(SharedMapping.folder.count)
+                + Array(" (device \(place))".utf8)
+        }
+        SharedObjects.add(pid, name, &memory[FileIdentity(device: device, inode: inode)])
+    }
+
+    var holdings: [(Mechanism, SharedObjects.Holding)] {
+        segments.values.map { (.shm, $0) } + memory.values.map { (.posixShm, $0) }
     }
 }

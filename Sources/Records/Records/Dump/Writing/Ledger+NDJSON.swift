@@ -107,7 +107,10 @@ extension Ledger {
     private borrowing func appendObject(of key: RecordKey, to lines: inout DumpLines) {
         switch key.relation {
         case .file:
-            append(",\"path\":", ",\"path_raw\":", TextID(rawValue: key.object), to: &lines)
+            let path = TextID(rawValue: key.object)
+            if append(",\"path\":", ",\"path_raw\":", path, to: &lines) {
+                appendNamespace(of: path, to: &lines)
+            }
         case .spawn:
             lines.out.append(",\"child\":")
             append(ProgramID(rawValue: key.object), to: &lines)
@@ -128,6 +131,17 @@ extension Ledger {
             if let mechanism = Mechanism(rawValue: key.detail) { lines.out.append(mechanism.word) }
             lines.out.append("\"")
             append(",\"name\":", ",\"name_raw\":", TextID(rawValue: key.object), to: &lines)
+        }
+    }
+
+    /// Where a file lies that only another mount namespace shows, in readable form: the path itself has the bytes.
+    private borrowing func appendNamespace(of path: TextID, to lines: inout DumpLines) {
+        guard let place = MountNamespacePath(lines.speller.spell(path, in: texts)) else { return }
+        lines.append { out in
+            out.append(",\"mount_namespace\":")
+            _ = place.namespace.withUnsafeBytes { JSONText.append($0, to: &out) }
+            out.append(",\"container_path\":")
+            _ = place.path.withUnsafeBytes { JSONText.append($0, to: &out) }
         }
     }
 
@@ -158,12 +172,16 @@ extension Ledger {
     }
 
     /// A byte string, and beside it the bytes themselves where they are not UTF-8.
+    ///
+    /// - Returns: whether it may be the path of a file that only another mount namespace shows.
+    @discardableResult
     private borrowing func append(
         _ key: StaticString, _ rawKey: StaticString, _ text: TextID, to lines: inout DumpLines
-    ) {
+    ) -> Bool {
         let bytes = lines.speller.spell(text, in: texts)
+        let isElsewhere = MountNamespacePath.mayBegin(bytes)
         lines.out.append(key)
-        if lines.out.appendPlain(bytes) { return }
+        if lines.out.appendPlain(bytes) { return isElsewhere }
         lines.append { out in
             if !JSONText.append(bytes, to: &out) {
                 out.append(rawKey)
@@ -172,6 +190,7 @@ extension Ledger {
                 out.append("\"")
             }
         }
+        return isElsewhere
     }
 }
 

@@ -1,0 +1,131 @@
+import EventTrace
+import Observation
+import Records
+import SystemCalls
+import TracepointRing
+
+/// What reports Unix sockets that are connected, however short they live: probes where the kernel has them, else the
+/// tracepoint that each message wakes, else nothing.
+final class LocalConnects {
+    private var probes: ConnectProbes?
+    private var rings: DataReadyRings?
+    /// Why there is neither; empty if there is one.
+    private(set) var reason = ""
+    /// Events received since the start.
+    private(set) var received: UInt64 = 0
+    /// Since when only listeners that are known are heard, nanoseconds since 1970; 0 while all are.
+    private var narrowSince: UInt64 = 0
+
+    /// Opens what the kernel has, if it is wanted.
+    init(isWanted: Bool) {
+        guard isWanted else {
+            reason = "switched off by the configuration"
+            return
+        }
+        do throws(TracepointError) {
+            probes = try ConnectProbes()
+            return
+        } catch { reason = "no probes (\(error))" }
+        do throws(TracepointError) {
+            rings = try DataReadyRings()
+            reason = ""
+        } catch { reason += ", no sock:sk_data_ready (\(error))" }
+    }
+
+    /// What sees nothing, for a test that plays a kernel.
+    init(off reason: String) { self.reason = reason }
+
+    var isOn: Bool { reason.isEmpty }
+
+    /// How they run, as the header of a dump has it.
+    var mode: String {
+        if !isOn { return "off: \(reason)" }
+        if probes != nil { return "probes" }
+        return narrowSince == 0 ? "tracepoint" : "tracepoint, known listeners alone"
+    }
+
+    /// The numbers to poll.
+    var numbers: [Int32] { (probes?.numbers ?? []) + (rings?.numbers ?? []) }
+
+    /// When more is let through again, `CLOCK_MONOTONIC`, nanoseconds.
+    var retryTime: UInt64? { rings?.retryTime ?? nil }
+
+    /// Opens the rings of processors that came online.
+    func followProcessors() {
+        try? probes?.follow(processor: nil)
+        try? rings?.followAll()
+    }
+
+    /// Takes what has happened.
+    func drain(_ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?) {
+        var connects: [UnixConnect] = []
+        var ends: [DatagramEnd] = []
+        var counts = DataReadyEvents.Counts()
+        if probes != nil {
+            counts = probes!.drain {
+                connects.append($0)
+            } _: {
+                ends.append($0)
+            }
+        } else if rings != nil {
+            let (read, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
+            counts = read
+            if isChanged {
+                narrowSince = retryTime == nil ? 0 : batch.wall
+                drained.modeChanged = true
+            }
+        }
+        received += counts.events
+        for connect in connects { batch.connects.append(LocalConnect(connect)) }
+        for end in ends { batch.datagramEnds.append(DatagramEndEvent(end)) }
+        if let recorder {
+            for connect in batch.connects { recorder.add(.localConnect) { $0.put(connect) } }
+            for end in batch.datagramEnds { recorder.add(.datagramEnd) { $0.put(end) } }
+        }
+        if counts.lost > 0 {
+            drained.losses.append(Loss(source: SourceName.local, cause: "ring full", count: counts.lost))
+        }
+    }
+
+    /// What is not seen, and since when.
+    func blindSpots(started: UInt64) -> [BlindSpot] {
+        if !isOn {
+            return [BlindSpot(source: SourceName.local, cause: "off: \(reason)", since: started)]
+        }
+        guard narrowSince != 0 else { return [] }
+        return [
+            BlindSpot(
+                source: SourceName.local, cause: "too many messages: known listeners alone",
+                since: narrowSince)
+        ]
+    }
+
+    /// What it means, for people; `nil` where nothing is missing.
+    var sentence: String? {
+        isOn
+            ? nil
+            : "Unix sockets that live shorter than the time between two scans are neither found nor counted: \(reason)"
+    }
+}
+
+extension LocalConnect {
+    /// The same in the words of the observation.
+    init(_ connect: UnixConnect) {
+        let call: Call =
+            switch connect.call {
+            case .connect: .connect
+            case .datagram: .datagram
+            case .send: .send
+            }
+        self.init(
+            time: connect.time, pid: connect.process, call: call, socket: connect.socket, name: connect.name)
+    }
+}
+
+extension DatagramEndEvent {
+    /// The same in the words of the observation.
+    init(_ end: DatagramEnd) {
+        self.init(
+            time: end.time, pid: end.process, local: Endpoint(end.local), remote: Endpoint(end.remote))
+    }
+}

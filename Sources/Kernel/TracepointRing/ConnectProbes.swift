@@ -1,0 +1,231 @@
+import CLinux
+import Glibc
+import Net
+import SystemCalls
+import Wire
+
+/// The end of a UDP socket, as the kernel reports it in the context of the process that closes it.
+public struct DatagramEnd: Equatable, Sendable {
+    /// Nanoseconds on `CLOCK_MONOTONIC`.
+    public let time: UInt64
+    /// The process (`tgid`).
+    public let process: Int32
+    /// This end.
+    public let local: TransitionAddress
+    /// The other end; port 0 where the socket was not connected.
+    public let remote: TransitionAddress
+}
+
+/// Probes of the functions by which Unix sockets are connected, and UDP sockets closed.
+///
+/// The arguments have the name as the kernel took it, so nothing is left to guess. A connect counts when it returned 0.
+public struct ConnectProbes: ~Copyable {
+    private enum Kind: Int, CaseIterable {
+        case connected, joined, connect, join, send, closed
+
+        var name: String {
+            switch self {
+            case .connected: "connected"
+            case .joined: "joined"
+            case .connect: "connect"
+            case .join: "join"
+            case .send: "send"
+            case .closed: "closed"
+            }
+        }
+        /// Kind of probe and function with what it fetches.
+        var definition: (kind: String, rest: String) {
+            let address = "size=$arg3:s32 name=+2($arg2):x64[13] rest=+106($arg2):x32"
+            return switch self {
+            case .connected: ("r256", "unix_stream_connect result=$retval:s32")
+            case .joined: ("r64", "unix_dgram_connect result=$retval:s32")
+            case .connect: ("p", "unix_stream_connect family=+0($arg2):u16 \(address)")
+            case .join: ("p", "unix_dgram_connect family=+0($arg2):u16 \(address)")
+            case .send:
+                (
+                    "p",
+                    "unix_dgram_sendmsg address=+0($arg2):u64 size=+8($arg2):s32 "
+                        + "name=+2(+0($arg2)):x64[13] rest=+106(+0($arg2)):x32"
+                )
+            // struct sock_common: the first 18 bytes are the same in every kernel since 3.10.
+            case .closed:
+                (
+                    "p",
+                    "udp_destroy_sock there=+0($arg1):u32 here=+4($arg1):u32 distant=+12($arg1):u16 "
+                        + "port=+14($arg1):u16 family=+16($arg1):u16"
+                )
+            }
+        }
+        var filter: String? {
+            switch self {
+            case .connected, .joined: nil
+            case .connect, .join: "family == 1"
+            case .send: "address != 0"
+            case .closed: "port != 0 && family == 2"
+            }
+        }
+    }
+
+    private final class Ring {
+        let kind: Kind
+        var rings: TracepointRings
+        /// Events dropped so far.
+        var lost: UInt64 = 0
+        init(_ kind: Kind, _ rings: consuming TracepointRings) {
+            self.kind = kind
+            self.rings = rings
+        }
+    }
+
+    private struct Event {
+        var time: UInt64
+        var process: Int32
+        var thread: Int32
+        var kind: Kind
+        var result: Int32 = 0
+        var name: [UInt8]?
+        var end: DatagramEnd?
+    }
+
+    private final class RingList {
+        var all: [Ring]
+        init(_ all: [Ring]) { self.all = all }
+    }
+
+    private let rings: RingList
+    /// Calls that have not returned yet, by thread.
+    private var calls: [Int32: UnixConnect] = [:]
+    /// What is younger than the drain that met it: rings are drained one after another, so the return of a call may be
+    /// missing while the same thread's next call is there.
+    private var held: [Event] = []
+    private var probes: KernelProbes
+    private var buffer: [UInt8] = []
+
+    /// Pages of each ring: about a thousand events.
+    private static let pages = 32
+    /// Threads in a call at a time; beyond, the oldest are not waited for.
+    private static let mostCalls = 1 << 12
+
+    /// Defines the probes and starts their events.
+    public init() throws(TracepointError) {
+        var probes = try KernelProbes()
+        var rings: [Ring] = []
+        do throws(TracepointError) {
+            for kind in Kind.allCases {
+                let (type, rest) = kind.definition
+                try probes.define(type, kind.name, rest)
+                let point = Tracepoint(group: probes.group, name: kind.name, filter: kind.filter)
+                rings.append(
+                    Ring(
+                        kind,
+                        try TracepointRings(point, pages: Self.pages, wakeupWatermark: nil, shape: .plain)))
+            }
+        } catch {
+            rings.removeAll()
+            throw error
+        }
+        self.probes = probes
+        self.rings = RingList(rings)
+    }
+
+    deinit {
+        // The events end before their definitions, which the kernel keeps as long as they are used.
+        rings.all.removeAll()
+    }
+
+    /// The numbers to poll.
+    public var numbers: [Int32] { rings.all.flatMap { $0.rings.numbers } }
+
+    /// Opens the rings of a processor that came online; `nil` for all.
+    public mutating func follow(processor: Int32?) throws(TracepointError) {
+        for ring in rings.all {
+            // What the former ring held is read with the others.
+            if let processor {
+                _ = try ring.rings.reopen(processor: processor, drainingInto: &buffer)
+            } else {
+                _ = try ring.rings.reopenAll(drainingInto: &buffer)
+            }
+            buffer.removeAll()
+        }
+    }
+
+    /// Calls `connected` and `ended` with what has happened since the last call, each in the order of time.
+    public mutating func drain(
+        _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
+    ) -> DataReadyEvents.Counts {
+        var events = held
+        let already = UInt64(held.count)
+        let cutoff = Clock.monotonic()
+        var counts = DataReadyEvents.Counts()
+        for ring in rings.all {
+            buffer.removeAll(keepingCapacity: true)
+            ring.rings.drain(appendingTo: &buffer)
+            guard !buffer.isEmpty else { continue }
+            let count = ((try? ring.rings.lost()) ?? nil) ?? 0
+            counts.lost += count > ring.lost ? count - ring.lost : 0
+            ring.lost = max(count, ring.lost)
+            try? Self.read(buffer.span.bytes, ring, &events)
+        }
+        counts.events = UInt64(events.count) - already
+        events.sort { $0.time < $1.time }
+        held = events.filter { $0.time > cutoff }
+        for event in events where event.time <= cutoff { take(event, connected, ended) }
+        return counts
+    }
+
+    private mutating func take(
+        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
+    ) {
+        switch event.kind {
+        case .connect, .join:
+            if calls.count >= Self.mostCalls { calls.removeAll() }
+            calls[event.thread] = UnixConnect(
+                time: event.time, process: event.process, call: event.kind == .connect ? .connect : .datagram,
+                name: event.name)
+        case .connected, .joined:
+            guard let call = calls.removeValue(forKey: event.thread), event.result == 0 else { return }
+            connected(call)
+        case .send:
+            connected(UnixConnect(time: event.time, process: event.process, call: .send, name: event.name))
+        case .closed: if let end = event.end { ended(end) }
+        }
+    }
+
+    private static func read(_ records: RawSpan, _ ring: Ring, _ events: inout [Event]) throws(WireError) {
+        let format = ring.rings.format
+        func offset(_ name: String) -> Int { (try? format.field(name)).map { Int($0.offset) } ?? .max / 2 }
+        let fields: [Int] =
+            switch ring.kind {
+            case .connected, .joined: [offset("result")]
+            case .connect, .join, .send: [offset("size"), offset("name"), offset("rest")]
+            case .closed: ["there", "here", "distant", "port"].map(offset)
+            }
+        var walk = PerfRecords()
+        while let record = try walk.next(in: records) {
+            guard case .sample(let sample) = record else { continue }
+            let bytes = records.extracting(sample.event)
+            guard try bytes.integer(at: 0, as: UInt16.self) == format.identifier else { continue }
+            var event = Event(
+                time: sample.time, process: sample.process, thread: sample.thread, kind: ring.kind)
+            switch ring.kind {
+            case .connected, .joined: event.result = try bytes.integer(at: fields[0])
+            case .connect, .join, .send:
+                let size: Int32 = try bytes.integer(at: fields[0])
+                let path = try bytes.copy(fields[1]..<fields[1] + 104) + bytes.copy(fields[2]..<fields[2] + 4)
+                event.name = UnixConnect.name(path, size: Int(size) - 2)
+            case .closed:
+                func address(_ at: Int, port: UInt16) throws(WireError) -> TransitionAddress {
+                    let number = UInt32(bigEndian: try bytes.integer(at: at))
+                    return TransitionAddress(
+                        high: 0, low: number == 0 ? 0 : 0xffff_0000_0000 | UInt64(number), port: port)
+                }
+                event.end = DatagramEnd(
+                    time: sample.time, process: sample.process,
+                    local: try address(fields[1], port: try bytes.integer(at: fields[3])),
+                    remote: try address(
+                        fields[0], port: UInt16(bigEndian: try bytes.integer(at: fields[2]))))
+            }
+            events.append(event)
+        }
+    }
+}
