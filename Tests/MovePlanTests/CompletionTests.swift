@@ -25,7 +25,10 @@ import Testing
             ])
         let uploads = try #require(plan.entry("/srv/uploads"))
         #expect(uploads.files == 30 && uploads.unopened == 29 && uploads.bytes == 30)
-        #expect(plan.unknown.contains { $0.hasPrefix("in /srv/uploads, 29 more files (29 bytes) were not opened") })
+        #expect(
+            plan.unknown.contains {
+                $0.hasPrefix("in /srv/uploads, 29 more files (29 bytes) were not opened")
+            })
     }
 
     /// The folders above are the program's as long as they are the same user's, and nobody else's.
@@ -89,19 +92,25 @@ import Testing
 
     /// Where a file is a package's, the package moves; what was changed is copied beside it.
     @Test func packagesInPlaceOfTheirFiles() throws {
-        for name in ["/usr/sbin/served", "/usr/lib/served/module.so", "/etc/served/served.conf", "/etc/served/site"] {
+        for name in [
+            "/usr/sbin/served", "/usr/lib/served/module.so", "/etc/served/served.conf", "/etc/served/site",
+        ] {
             try root.file(name)
         }
         try root.package(
             "served",
-            ["/etc/served", "/etc/served/served.conf", "/usr/sbin/served", "/usr/lib/served", "/usr/lib/served/module.so"],
+            [
+                "/etc/served", "/etc/served/served.conf", "/usr/sbin/served", "/usr/lib/served",
+                "/usr/lib/served/module.so",
+            ],
             configuration: ["/etc/served/served.conf"])
         try root.file("/usr/share/unused")
         try root.package("unused", ["/usr/share/unused"])
         try root.file("/usr/lib/served/module.so", "patched")
         let plan = root.plan("/usr/bin/x", reads: ["/usr/sbin/served", "/usr/lib/served/module.so"])
         #expect(plan.packages.map(\.name) == ["python3", "served"])
-        #expect(plan.packages.last?.reason == "/usr/sbin/served was used by /usr/bin/x, and 1 more of its files")
+        #expect(
+            plan.packages.last?.reason == "/usr/sbin/served was used by /usr/bin/x, and 1 more of its files")
         #expect(
             plan.lines == [
                 "/etc folder pre-copy implied", "/etc/served/served.conf file pre-copy likely",
@@ -111,17 +120,22 @@ import Testing
     }
 
     @Test func whatStays() throws {
-        for name in ["/srv/app/app.py", "/srv/app/app.pid", "/srv/app/data", "/srv/app/deep/x.lock", "/etc/machine-id"] {
+        for name in [
+            "/srv/app/app.py", "/srv/app/app.pid", "/srv/app/data", "/srv/app/deep/x.lock", "/etc/machine-id",
+        ] {
             try root.file(name)
         }
         try run(["mkfifo", root.path + "/srv/app/fifo"])
-        let plan = root.plan("/srv/app/app.py", reads: ["/etc/machine-id", "/proc/1/stat"], busy: ["/srv/app/app.pid"])
+        let plan = root.plan(
+            "/srv/app/app.py", reads: ["/etc/machine-id", "/proc/1/stat"], busy: ["/srv/app/app.pid"])
         #expect(plan.entry("/srv/app/app.pid")?.treatment == .makeAnew)
         #expect(plan.entry("/etc/machine-id")?.treatment == .leave)
         #expect(plan.entry("/proc/1/stat") == nil)
         let files = PlanContents(plan, root: root.path).paths().map { String(decoding: $0, as: UTF8.self) }
         #expect(
-            files == ["/srv", "/srv/app", "/srv/app/app.py", "/srv/app/data", "/srv/app/deep", "/srv/app/fifo"],
+            files == [
+                "/srv", "/srv/app", "/srv/app/app.py", "/srv/app/data", "/srv/app/deep", "/srv/app/fifo",
+            ],
             "neither the number of a process nor a lock, whether a record has it or not")
     }
 
@@ -133,30 +147,38 @@ import Testing
         guard geteuid() == 0 else { return }
         chown(root.path + "/srv/data/1", 990, 991)
         let plan = root.plan("/srv/app/app.py", writes: ["/srv/data/1"])
-        #expect(plan.accounts.map { "\($0.isUser) \($0.name) \($0.number)" } == [
-            "true shop 990", "false mail 8", "false shop 991",
-        ])
+        #expect(
+            plan.accounts.map { "\($0.isUser) \($0.name) \($0.number)" } == [
+                "true shop 990", "false mail 8", "false shop 991",
+            ])
         #expect(plan.accounts[0].home == Array("/srv".utf8))
     }
 
     @Test func unitsTimersAndCron() throws {
         try root.file("/srv/app/app.py")
-        try root.file("/etc/systemd/system/app@.service", "[Service]\nEnvironmentFile=-/etc/app.env\nExecStart=/srv/app/app.py\n")
-        try root.file("/etc/systemd/system/app@1.service.d/more.conf", "[Service]\nEnvironmentFile=/etc/app-\\\nmore.env\n")
+        try root.file(
+            "/etc/systemd/system/app@.service",
+            "[Service]\nEnvironmentFile=-/etc/app.env\nExecStart=/srv/app/app.py\n")
+        try root.file(
+            "/etc/systemd/system/app@1.service.d/more.conf",
+            "[Service]\nEnvironmentFile=/etc/app-\\\nmore.env\n")
         try root.file("/etc/systemd/system/app@1.timer")
         try root.file("/etc/app.env")
-        try root.file("/etc/cron.d/app", "# /srv/app/app.py\n0 * * * * root cd /; /srv/app/app.py >/dev/null\n")
+        try root.file(
+            "/etc/cron.d/app", "# /srv/app/app.py\n0 * * * * root cd /; /srv/app/app.py >/dev/null\n")
         try root.file("/etc/cron.d/other", "0 * * * * root /srv/app/app.python\n")
         var host = HostPlan(id: "host")
         var program = PlannedProgram(executable: Array("/srv/app/app.py".utf8))
         program.workload = Array("system.slice/app@1.service".utf8)
         host.programs = [program]
         let plan = PlanBuilder.plan(ObservedHost(plan: host, files: []), root: root.path)
-        #expect(plan.services.map { "\($0.kind) \($0.name)" } == [
-            "unit app@1.service", "timer app@1.timer", "cron /etc/cron.d/app:2",
-        ])
+        #expect(
+            plan.services.map { "\($0.kind) \($0.name)" } == [
+                "unit app@1.service", "timer app@1.timer", "cron /etc/cron.d/app:2",
+            ])
         for path in [
-            "/etc/systemd/system/app@.service", "/etc/systemd/system/app@1.service.d/more.conf", "/etc/app.env",
+            "/etc/systemd/system/app@.service", "/etc/systemd/system/app@1.service.d/more.conf",
+            "/etc/app.env",
             "/etc/cron.d/app",
         ] {
             #expect(plan.entry(path)?.ground == .likely, "\(path)")
@@ -194,20 +216,30 @@ import Testing
         try root.file(site + "/money.py")
         try root.file(site + "/pricing/table.py")
         try root.file(site + "/unused.py")
-        try root.file("/srv/app/app.py", "from flask import Flask, request\nimport os, stripe\n# import unused\nimport nowhere\n")
+        try root.file(
+            "/srv/app/app.py",
+            "from flask import Flask, request\nimport os, stripe\n# import unused\nimport nowhere\n")
         let plan = root.plan("/srv/app/app.py")
         #expect(plan.packages.map(\.name) == ["python3", "python3-flask"])
-        #expect(plan.packages.last?.reason == "/usr/lib/python3/dist-packages/flask/__init__.py was used by /srv/app/app.py")
+        #expect(
+            plan.packages.last?.reason
+                == "/usr/lib/python3/dist-packages/flask/__init__.py was used by /srv/app/app.py")
         let found = plan.lines.filter { $0.contains("dist-packages/") }
-        #expect(found == [
-            "\(site)/money.py file pre-copy likely", "\(site)/pricing tree pre-copy likely", "\(site)/stripe tree pre-copy likely",
-        ])
+        #expect(
+            found == [
+                "\(site)/money.py file pre-copy likely", "\(site)/pricing tree pre-copy likely",
+                "\(site)/stripe tree pre-copy likely",
+            ])
         #expect(plan.entry(site + "/pricing")?.reason == "imported by \(site)/stripe/deep.py")
     }
 
     @Test func modulesOfTheNameServices() throws {
-        try root.file("/etc/nsswitch.conf", "passwd: files systemd # nothing\nhosts: files mdns4 [NOTFOUND=return] dns\n")
-        for name in ["systemd", "mdns4", "nothing"] { try root.file("/usr/lib/x86_64-linux-gnu/libnss_\(name).so.2") }
+        try root.file(
+            "/etc/nsswitch.conf",
+            "passwd: files systemd # nothing\nhosts: files mdns4 [NOTFOUND=return] dns\n")
+        for name in ["systemd", "mdns4", "nothing"] {
+            try root.file("/usr/lib/x86_64-linux-gnu/libnss_\(name).so.2")
+        }
         try root.package("libnss-systemd", ["/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2"])
         try root.file("/srv/app/app.py")
         let plan = root.plan("/srv/app/app.py")
@@ -223,9 +255,10 @@ import Testing
         try root.file("/etc/db/other/db.conf")
         try root.file("/srv/app/app.py", "open('/etc/db/main/db.conf')\n")
         let plan = root.plan("/srv/app/app.py")
-        #expect(plan.lines.filter { $0.hasPrefix("/etc/db") } == [
-            "/etc/db folder pre-copy implied", "/etc/db/main tree pre-copy likely",
-        ])
+        #expect(
+            plan.lines.filter { $0.hasPrefix("/etc/db") } == [
+                "/etc/db folder pre-copy implied", "/etc/db/main tree pre-copy likely",
+            ])
         try root.file("/usr/bin/served")
         try root.file("/usr/share/mod/echo.conf")
         try root.link("/etc/served/modules/echo.conf", to: "/usr/share/mod/echo.conf")
