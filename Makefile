@@ -10,6 +10,8 @@ BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
 	python3 bash mawk
 RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils
+PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
+	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
 KERNELS ?= bookworm
 GUEST_TEST ?= all
@@ -17,8 +19,8 @@ STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test test-guests test-kernels test-reliability lint bench bench-quick install packages-run packages-test packages-bench \
-	packages-guests packages-reliability clean
+.PHONY: run build test test-guests test-kernels test-reliability test-plans lint bench bench-quick install packages-run packages-test packages-bench \
+	packages-guests packages-reliability packages-plans clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -51,6 +53,10 @@ test-kernels: packages-guests build
 test-reliability: packages-reliability build
 	$(SUDO) Tests/Reliability/all
 
+## Plan real services that ran before they were observed, and try the plans. As root, some minutes; see Tests/Plans.
+test-plans: packages-plans build
+	$(SUDO) Tests/Plans/all
+
 ## Hold the sources against .swift-format.
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -73,6 +79,7 @@ install: build
 	install -D -m 644 docs/man/retinued.conf.5 $(DESTDIR)/usr/share/man/man5/retinued.conf.5
 	install -D -m 644 docs/man/boundary.policy.5 $(DESTDIR)/usr/share/man/man5/boundary.policy.5
 	packaging/completions.sh .build/release/retinue $(DESTDIR)/usr/share
+	install -D -m 644 docs/man/retinue-plan.5 $(DESTDIR)/usr/share/man/man5/retinue-plan.5
 	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
 	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf
 
@@ -90,6 +97,9 @@ packages-guests:
 
 packages-reliability:
 	@packaging/install-packages $(RELIABILITY_PACKAGES)
+
+packages-plans:
+	@packaging/install-packages $(PLAN_PACKAGES)
 
 clean:
 	rm -rf .build

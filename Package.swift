@@ -62,6 +62,7 @@ let package = Package(
         .library(name: "Procfs", targets: ["Procfs"]),
         .library(name: "Records", targets: ["Records"]),
         .library(name: "MoveGroup", targets: ["MoveGroup"]),
+        .library(name: "MovePlan", targets: ["MovePlan"]),
         // For Tests/Fuzz, a package of its own.
         .library(name: "Observation", targets: ["Observation"]),
         .library(name: "EventTrace", targets: ["EventTrace"]),

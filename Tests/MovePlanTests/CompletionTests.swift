@@ -173,3 +173,75 @@ import Testing
         #expect(plan.unknown.count == 1)
     }
 }
+
+/// What interpreters and the C library read before anybody watched, and show no more.
+@Suite struct EarlyReadingTests {
+    private let root: PlanRoot
+
+    init() throws {
+        root = try PlanRoot()
+        try root.file("/usr/bin/python3")
+        try root.package("python3", ["/usr", "/usr/bin", "/usr/bin/python3"])
+    }
+
+    /// A module of a package is that package; one of nobody is copied, with what it imports in turn.
+    @Test func modulesThatSourcesImport() throws {
+        let site = "/usr/local/lib/python3.11/dist-packages"
+        try root.file("/usr/lib/python3/dist-packages/flask/__init__.py", "import werkzeug\n")
+        try root.package("python3-flask", ["/usr/lib/python3/dist-packages/flask/__init__.py"])
+        try root.file(site + "/stripe/__init__.py", "from . import deep\nimport money\n")
+        try root.file(site + "/stripe/deep.py", "import pricing.table as t\n")
+        try root.file(site + "/money.py")
+        try root.file(site + "/pricing/table.py")
+        try root.file(site + "/unused.py")
+        try root.file("/srv/app/app.py", "from flask import Flask, request\nimport os, stripe\n# import unused\nimport nowhere\n")
+        let plan = root.plan("/srv/app/app.py")
+        #expect(plan.packages.map(\.name) == ["python3", "python3-flask"])
+        #expect(plan.packages.last?.reason == "/usr/lib/python3/dist-packages/flask/__init__.py was used by /srv/app/app.py")
+        let found = plan.lines.filter { $0.contains("dist-packages/") }
+        #expect(found == [
+            "\(site)/money.py file pre-copy likely", "\(site)/pricing tree pre-copy likely", "\(site)/stripe tree pre-copy likely",
+        ])
+        #expect(plan.entry(site + "/pricing")?.reason == "imported by \(site)/stripe/deep.py")
+    }
+
+    @Test func modulesOfTheNameServices() throws {
+        try root.file("/etc/nsswitch.conf", "passwd: files systemd # nothing\nhosts: files mdns4 [NOTFOUND=return] dns\n")
+        for name in ["systemd", "mdns4", "nothing"] { try root.file("/usr/lib/x86_64-linux-gnu/libnss_\(name).so.2") }
+        try root.package("libnss-systemd", ["/usr/lib/x86_64-linux-gnu/libnss_systemd.so.2"])
+        try root.file("/srv/app/app.py")
+        let plan = root.plan("/srv/app/app.py")
+        #expect(plan.packages.map(\.name) == ["libnss-systemd", "python3"])
+        #expect(plan.entry("/usr/lib/x86_64-linux-gnu/libnss_mdns4.so.2")?.ground == .implied)
+        #expect(plan.entry("/usr/lib/x86_64-linux-gnu/libnss_nothing.so.2") == nil)
+    }
+
+    /// A file of settings includes others by names relative to it, and a link leads to what has to be there.
+    @Test func settingsBesideSettings() throws {
+        try root.file("/etc/db/main/db.conf", "include_dir 'conf.d'\n")
+        try root.folder("/etc/db/main/conf.d")
+        try root.file("/etc/db/other/db.conf")
+        try root.file("/srv/app/app.py", "open('/etc/db/main/db.conf')\n")
+        let plan = root.plan("/srv/app/app.py")
+        #expect(plan.lines.filter { $0.hasPrefix("/etc/db") } == [
+            "/etc/db folder pre-copy implied", "/etc/db/main tree pre-copy likely",
+        ])
+        try root.file("/usr/bin/served")
+        try root.file("/usr/share/mod/echo.conf")
+        try root.link("/etc/served/modules/echo.conf", to: "/usr/share/mod/echo.conf")
+        try root.package("served", ["/etc/served", "/etc/served/modules", "/usr/bin/served"])
+        try root.package("served-echo", ["/usr/share/mod/echo.conf"])
+        let served = root.plan("/srv/app/app.py", reads: ["/usr/bin/served"])
+        #expect(served.entry("/etc/served/modules/echo.conf")?.kind == .link)
+        #expect(served.packages.map(\.name) == ["python3", "served", "served-echo"])
+    }
+
+    /// A folder at the top that is the administrator's may hold anything.
+    @Test func foldersAtTheTop() throws {
+        guard geteuid() == 0 else { return }
+        try root.file("/data/shop/app/app.py")
+        try root.file("/data/films/1")
+        let plan = root.plan("/data/shop/app/app.py")
+        #expect(plan.lines == ["/data folder pre-copy implied", "/data/shop tree pre-copy likely"])
+    }
+}

@@ -30,20 +30,23 @@ final class PlanRoot {
     }
 
     /// What dpkg would have of one package that is installed.
-    func package(_ name: String, _ files: [String], configuration: [String] = []) throws {
+    func package(
+        _ name: String, _ files: [String], configuration: [String] = [], isMultiArch: Bool = false
+    ) throws {
         let folder = "/var/lib/dpkg"
         try self.folder(folder + "/info")
         var status = (try? String(contentsOfFile: path + folder + "/status", encoding: .utf8)) ?? ""
-        status += "Package: \(name)\nStatus: install ok installed\nArchitecture: all\nVersion: 1\n"
+        status += "Package: \(name)\nStatus: install ok installed\nVersion: 1\n"
+        status += isMultiArch ? "Architecture: amd64\nMulti-Arch: same\n" : "Architecture: all\n"
         if !configuration.isEmpty {
             status += "Conffiles:\n" + configuration.map { " \($0) \(String(repeating: "0", count: 32))\n" }.joined()
         }
         try write(status + "\n", to: path + folder + "/status")
-        try write((["/."] + files).joined(separator: "\n") + "\n", to: path + folder + "/info/\(name).list")
+        try write((["/."] + files).joined(separator: "\n") + "\n", to: path + folder + "/info/\(name)\(isMultiArch ? ":amd64" : "").list")
         let digests = try files.filter { !isFolder($0) && !configuration.contains($0) }.map {
             try run(["md5sum", path + $0]).prefix(32) + "  " + $0.dropFirst() + "\n"
         }
-        try write(digests.joined(), to: path + folder + "/info/\(name).md5sums")
+        try write(digests.joined(), to: path + folder + "/info/\(name)\(isMultiArch ? ":amd64" : "").md5sums")
     }
 
     private func isFolder(_ name: String) -> Bool {

@@ -83,15 +83,23 @@ public struct FailedLookups {
 
 extension HostPlan {
     /// Takes into the plan what programs asked for when it was tried and what the host has; gives what was added.
-    public mutating func take(_ lookups: FailedLookups, root: String) -> [(path: [UInt8], program: [UInt8])] {
+    ///
+    /// - Parameters:
+    ///   - root: where the host's files lie.
+    ///   - trial: the root in which it was tried: what is there now is no addition, and what lies in a folder that moves whole
+    ///     was there, and was removed by the trial itself.
+    public mutating func take(_ lookups: FailedLookups, root: String, trial: String) -> [(path: [UInt8], program: [UInt8])] {
         let tree = HostTree(root)
         let known = Set(entries.map(\.path))
+        let made = HostTree(trial)
+        let trees = Set(entries.filter { $0.kind == .tree && ($0.treatment == .preCopy || $0.treatment == .finalCopy) }.map(\.path))
         var added: [(path: [UInt8], program: [UInt8])] = []
         for (asked, program) in lookups.paths.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             guard StayBehind.rule(for: asked) == nil else { continue }
             let way = tree.way(asked)
             guard let end = way.end else { continue }
             for path in way.links + [end] where !known.contains(path) && StayBehind.rule(for: path) == nil {
+                guard made.status(path) == nil, !path.ancestors.contains(where: trees.contains) else { continue }
                 guard let status = tree.status(path), !added.contains(where: { $0.path == path }) else { continue }
                 var entry = PlannedEntry.found(path, status)
                 entry.reason = "asked for by \(PlanText.text(program)) when the plan was tried"

@@ -15,6 +15,10 @@ public struct PlanBuilder {
     private var groups: Set<UInt32> = []
     private let observed: ObservedHost
     private let isThisMachine: Bool
+    /// What running members are called by the kernel, by their executables: the names under which they were executed.
+    private var called: [[UInt8]: Set<[UInt8]>] = [:]
+    /// Sources of members that no package has.
+    private var sources: [[UInt8]] = []
     /// How long a chain of texts that name texts is followed.
     private static let mostSteps = 8
 
@@ -60,10 +64,14 @@ public struct PlanBuilder {
     private mutating func complete() {
         takeProcesses()
         takeFiles()
+        takeNames()
         takeFolders()
+        takeModules()
         takeConfiguration()
         takeServices()
         takeWhatTextsName()
+        takeRuntimeFolders()
+        takeEndsOfLinks()
         takeWhatEverybodyReads()
         takeLinks()
         takeParents()
@@ -77,6 +85,7 @@ public struct PlanBuilder {
     private mutating func takeProcesses() {
         guard isThisMachine else { return }
         let running = RunningProcesses(plan.programs.filter { !$0.isStop })
+        called = running.names
         for position in plan.programs.indices {
             guard let process = running[plan.programs[position]] else { continue }
             plan.programs[position].process = process
@@ -125,6 +134,14 @@ public struct PlanBuilder {
         }
     }
 
+    /// The packages of the links under whose names members were executed: redis-server is one to a program of redis-tools.
+    private mutating func takeNames() {
+        for (place, end) in LinkTrail(tree).links(to: called.keys) {
+            guard called[end]?.contains(Array(place.lastName.prefix(RunningProcesses.nameLength))) == true else { continue }
+            _ = packages?.need(place, .pristine, by: end)
+        }
+    }
+
     /// Adds a file, or whatever lies there.
     private mutating func take(
         _ path: [UInt8], _ status: stat, _ treatment: Treatment, _ ground: Basis, _ reason: String
@@ -158,6 +175,10 @@ public struct PlanBuilder {
                 roots[root] = (.likely, "\(PlanText.text(path)) lies there")
             }
         }
+        for program in plan.programs where !program.isStop {
+            guard let folder = program.process?.folder, let root = rules.root(of: folder), roots[root] == nil else { continue }
+            roots[root] = (.likely, "\(PlanText.text(program.executable)) has it for its working directory")
+        }
         for (root, why) in roots.sorted(by: { $0.key.count < $1.key.count }) {
             guard !entries.values.contains(where: { $0.kind == .tree && root.isBelow($0.path) }) else { continue }
             takeTree(root, why.ground, why.reason)
@@ -189,6 +210,27 @@ public struct PlanBuilder {
         }
     }
 
+    /// Modules that scripts import, which an interpreter that ran before it was observed has read already.
+    private mutating func takeModules() {
+        for program in plan.programs where !program.isStop {
+            let packages = packages
+            let own = program.process.flatMap { rules.root(of: $0.folder) }
+            guard let imported = ImportedModules(tree, of: program, and: own, isOwned: { packages?.isOwned($0) == true })
+            else { continue }
+            sources += imported.sources
+            for module in imported.modules where !isInTree(module.path) && entries[module.path]?.kind != .tree {
+                if self.packages?.need(module.file, .pristine, by: module.by) == true { continue }
+                guard let status = tree.status(module.path), StayBehind.rule(for: module.path) == nil else { continue }
+                let reason = "imported by \(PlanText.text(module.by))"
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    takeTree(module.path, .likely, reason)
+                } else {
+                    take(module.path, status, .preCopy, .likely, reason)
+                }
+            }
+        }
+    }
+
     private mutating func takeConfiguration() {
         guard let packages else { return }
         for (path, package) in packages.changedConfiguration() {
@@ -197,13 +239,18 @@ public struct PlanBuilder {
         }
         let rules = rules
         for (folder, package) in packages.settingsFolders() where !rules.isEverybodys(folder) {
+            // A link leads to a folder that has its own place here.
+            guard let status = tree.status(folder), status.st_mode & S_IFMT == S_IFDIR else { continue }
             // What the package brings is there already.
             for name in tree.names(in: folder) {
                 let path = folder + [UInt8(ascii: "/")] + name
-                guard !packages.isOwned(path), packages.listings(of: path) == 0, let status = tree.status(path),
-                    status.st_mode & S_IFMT != S_IFDIR
-                else { continue }
-                take(path, status, .preCopy, .likely, "in the configuration folder of \(package)")
+                guard !packages.isOwned(path), packages.listings(of: path) == 0, let status = tree.status(path) else { continue }
+                let reason = "in the configuration folder of \(package)"
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    if !isInTree(path), entries[path]?.kind != .tree { takeTree(path, .likely, reason) }
+                } else if !isInTree(path) {
+                    take(path, status, .preCopy, .likely, reason)
+                }
             }
         }
     }
@@ -241,7 +288,7 @@ public struct PlanBuilder {
                 for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
             }
         }
-        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + settings
+        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + sources + settings
         var read: Set<[UInt8]> = []
         // A configuration names the next one.
         for _ in 0..<Self.mostSteps where !texts.isEmpty {
@@ -254,24 +301,67 @@ public struct PlanBuilder {
         }
     }
 
-    /// Files of settings that move.
+    /// Files of settings that move, those of folders among them.
     private var settings: [[UInt8]] {
-        entries.values.filter { $0.kind == .file && $0.path.starts(with: "/etc/".utf8) }.map(\.path)
-            .sorted { $0.lexicographicallyPrecedes($1) }
+        let moved = entries.values.filter { $0.path.starts(with: "/etc/".utf8) }
+        var files = moved.filter { $0.kind == .file }.map(\.path)
+        for folder in moved where folder.kind == .tree { files += FolderContents.files(tree, folder.path, most: 1000) }
+        return files.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// Folders below /run that belong to those whom members run as: at a boot, somebody makes them before the members start.
+    private mutating func takeRuntimeFolders() {
+        let users = Set(plan.programs.compactMap { $0.isStop ? nil : $0.process?.user }).subtracting([0])
+        let run = Array("/run".utf8)
+        for name in tree.names(in: run) {
+            let path = run + [UInt8(ascii: "/")] + name
+            guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFDIR else { continue }
+            let owned = users.contains(status.st_uid)
+            // Or the pid files and sockets of members lie there.
+            guard owned || entries.values.contains(where: { $0.path.isBelow(path) }) else { continue }
+            var entry = PlannedEntry.found(path, status)
+            entry.treatment = .makeAnew
+            (entry.ground, entry.reason) = (.implied, owned ? "belongs to whom a member runs as" : "a member has files there")
+            if entries[path] == nil { entries[path] = entry }
+        }
+    }
+
+    /// A link among settings is of no use without what it leads to: a package's (`modules-enabled`), or another file.
+    private mutating func takeEndsOfLinks() {
+        for entry in Array(entries.values) where entry.kind == .link && entry.ground == .likely {
+            let way = tree.way(entry.path)
+            guard let end = way.end, let status = tree.status(end), StayBehind.rule(for: end) == nil else { continue }
+            if packages?.need(end, .pristine, by: entry.path) == true { continue }
+            for path in way.links + [end] where !isInTree(path) {
+                if let status = path == end ? status : tree.status(path) {
+                    take(path, status, .preCopy, .likely, "\(PlanText.text(entry.path)) leads there")
+                }
+            }
+        }
     }
 
     /// What the C library reads for every program, and no package has.
     private mutating func takeWhatEverybodyReads() {
-        for name in ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone"] {
-            let way = tree.way(Array(name.utf8))
+        let library = Array("the C library".utf8)
+        var names = ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone", "/etc/ld.so.preload"].map { Array($0.utf8) }
+        names += NameServices(tree).modules
+        for name in names {
+            let way = tree.way(name)
             for path in way.links + [way.end].compactMap({ $0 }) where packages?.isOwned(path) != true && !isInTree(path) {
                 if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by the C library") }
             }
-            if let end = way.end { _ = packages?.need(end, .pristine, by: Array("the C library".utf8)) }
+            if let end = way.end { _ = packages?.need(end, .pristine, by: library) }
         }
-        for folder in plan.programs.compactMap(\.process?.folder) where !isInTree(folder) {
-            guard folder.count > 1, let status = tree.status(folder), packages?.listings(of: folder) ?? 0 == 0 else { continue }
-            take(folder, status, .preCopy, .implied, "a member's working directory")
+        takeLocales()
+    }
+
+    /// What setlocale(3) reads, whoever calls it: the files alone, since their package brings every language.
+    private mutating func takeLocales() {
+        for name in ["/usr/share/locale/locale.alias", "/usr/lib/locale/locale-archive"] {
+            let way = tree.way(Array(name.utf8))
+            for path in way.links + [way.end].compactMap({ $0 }) {
+                if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by setlocale(3)") }
+            }
         }
     }
 
@@ -279,8 +369,14 @@ public struct PlanBuilder {
         guard let path = tree.way(named).end, entries[path] == nil, !isInTree(path), path.count > 1,
             StayBehind.rule(for: path) == nil, packages?.isOwned(path) != true, let status = tree.status(path)
         else { return }
+        let folder = path.parent
         if status.st_mode & S_IFMT == S_IFREG {
-            take(path, status, .preCopy, .likely, reason)
+            // A folder of settings that is nobody else's: one file in it includes others by names relative to it.
+            if path.starts(with: "/etc/".utf8), rules.root(of: folder) != nil, packages?.listings(of: folder) ?? 0 == 0 {
+                takeTree(folder, .likely, reason)
+            } else {
+                take(path, status, .preCopy, .likely, reason)
+            }
         } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil, packages?.listings(of: path) ?? 0 == 0 {
             takeTree(path, .likely, reason)
         }
@@ -331,6 +427,17 @@ public struct PlanBuilder {
     private mutating func sayWhatIsUnknown() {
         if plan.gaps > 0 {
             plan.unknown.append("events were lost in \(plan.gaps) spans: more may belong to the group")
+        }
+        let busy = plan.entries.filter { $0.treatment == .finalCopy }.map { PlanText.text($0.path) }
+        if let first = busy.first {
+            plan.unknown.append(
+                "\(busy.count) entries are being written (\(first)\(busy.count > 1 ? " and others" : "")): a copy that is made "
+                    + "while their programs run may be of no one moment; stop them, or copy a snapshot")
+        }
+        for program in plan.programs where program.process?.arguments.isEmpty == true {
+            plan.unknown.append(
+                "\(PlanText.text(program.executable)) shows a title in place of its arguments: what it was started with is not "
+                    + "known")
         }
         let before = plan.programs.filter { !$0.isStartObserved && !$0.isStop }
         if !before.isEmpty {

@@ -11,6 +11,8 @@ public struct TrialContents {
     /// passwd(5) and group(5) of the root.
     public private(set) var passwd: [UInt8] = []
     public private(set) var group: [UInt8] = []
+    /// hosts(5) of the root: every system knows itself.
+    public let hosts = Array("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".utf8)
     /// What could not be found out, a sentence each.
     public private(set) var remarks: [String] = []
 
@@ -21,9 +23,10 @@ public struct TrialContents {
         let top = [UInt8(ascii: "/")]
         // Those of merged /usr are nobody's files.
         for name in tree.names(in: top) where tree.link(top + name) != nil { all.insert(top + name) }
+        for path in FolderRules.hierarchy where tree.link(path) != nil { all.insert(path) }
         do throws(DpkgError) {
             let database = try DpkgDatabase(root: root)
-            let base = database.minimalBase(adding: plan.packages.map(\.name))
+            let base = database.minimalBase(adding: plan.packages.map(\.plainName))
             for package in base.packages {
                 for path in (try? database.files(of: package)) ?? [] where tree.status(path) != nil { all.insert(path) }
             }
@@ -42,7 +45,7 @@ public struct TrialContents {
         (passwd, group) = Self.accounts(plan, tree)
     }
 
-    /// What the packages' own scripts make of their files: alternatives and the links of certificates.
+    /// What the packages' own scripts make of their files: alternatives, bytecode and the links of certificates.
     private static func madeByPackages(
         _ tree: HostTree, _ paths: Set<[UInt8]>, _ database: DpkgDatabase
     ) -> Set<[UInt8]> {
@@ -57,6 +60,15 @@ public struct TrialContents {
                 made.formUnion(way.links)
             }
         }
+        // Bytecode beside the sources (py3compile(1)).
+        let cache = Array("__pycache__".utf8)
+        for folder in Set(paths.lazy.filter { $0.suffix(3).elementsEqual(".py".utf8) }.map(\.parent)) {
+            let place = folder + [UInt8(ascii: "/")] + cache
+            for name in tree.names(in: place) {
+                let source = folder + [UInt8(ascii: "/")] + name.prefix { $0 != UInt8(ascii: ".") } + Array(".py".utf8)
+                if paths.contains(source) { made.insert(place + [UInt8(ascii: "/")] + name) }
+            }
+        }
         let certificates = Array("/etc/ssl/certs/ca-certificates.crt".utf8)
         if paths.contains(Array("/usr/share/ca-certificates".utf8)), tree.status(certificates) != nil {
             made.insert(certificates)
@@ -68,11 +80,34 @@ public struct TrialContents {
     private static func emptyFolders(_ plan: HostPlan, _ tree: HostTree) -> [[UInt8]] {
         var folders: Set<[UInt8]> = Set(
             ["/dev", "/dev/shm", "/proc", "/run", "/run/lock", "/sys", "/tmp", "/var/tmp"].map { Array($0.utf8) })
+        // Every system has them, by hier(7); and packages make empty folders below /usr/local (Debian Policy 9.1.2).
+        folders.formUnion(FolderRules.hierarchy.filter { $0.count > 1 && isFolder($0, tree) })
+        folders.formUnion(foldersBelow(Array("/usr/local".utf8), tree))
         for entry in plan.entries where entry.treatment == .makeAnew {
             for folder in entry.path.ancestors where tree.status(folder) != nil { folders.insert(folder) }
+            if entry.kind == .folder { folders.insert(entry.path) }
         }
         return folders.sorted { $0.lexicographicallyPrecedes($1) }
     }
+
+    private static func isFolder(_ path: [UInt8], _ tree: HostTree) -> Bool {
+        tree.status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
+    }
+
+    /// Folders that hold nothing but folders.
+    private static func foldersBelow(_ top: [UInt8], _ tree: HostTree) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        for name in tree.names(in: top) {
+            let path = top + [UInt8(ascii: "/")] + name
+            guard found.count < mostFolders, isFolder(path, tree),
+                tree.names(in: path).allSatisfy({ isFolder(path + [UInt8(ascii: "/")] + $0, tree) })
+            else { continue }
+            found += [path] + foldersBelow(path, tree)
+        }
+        return found
+    }
+
+    private static let mostFolders = 1000
 
     private static func accounts(_ plan: HostPlan, _ tree: HostTree) -> (passwd: [UInt8], group: [UInt8]) {
         // The accounts of a base system, else the administrator alone.

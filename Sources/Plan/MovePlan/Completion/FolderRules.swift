@@ -5,7 +5,8 @@ import Glibc
 /// A program that writes in a folder has files there which nobody opened while somebody watched, and without which it does
 /// not start or loses what it had. So the folder in which a member writes moves with everything below it, and so does the
 /// one above, as long as that belongs to the same user and is no shared one. Shared are: folders of the file system's
-/// hierarchy (hier(7)), homes, mount points, and folders that a package lists, unless it is the only one and
+/// hierarchy (hier(7)), homes, mount points, those at
+/// the top that are the administrator's, and folders that a package lists, unless it is the only one and
 /// the member's own. No table of well-known data folders is kept: what is the program's shows in whose it is.
 struct FolderRules {
     private let tree: HostTree
@@ -14,7 +15,7 @@ struct FolderRules {
     private let packagesOf: ([UInt8]) -> Int
 
     /// Folders that every system has for many programs.
-    private static let hierarchy: Set<[UInt8]> = Set(
+    static let hierarchy: Set<[UInt8]> = Set(
         [
             "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt",
             "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/games",
@@ -56,6 +57,8 @@ struct FolderRules {
         var root = folder
         while true {
             let above = root.parent
+            // Whose a folder is says nothing where it is the administrator's: one at the top may hold anything (/data).
+            if above.parent.count == 1, status.st_uid == 0 { return root }
             guard !isShared(above), let parent = tree.status(above), parent.st_uid == status.st_uid,
                 parent.st_dev == status.st_dev, parent.st_mode & S_IWOTH == 0
             else { return root }
@@ -110,5 +113,23 @@ struct FolderContents {
                 }
             }
         }
+    }
+
+    /// The files in a folder, links not followed.
+    static func files(_ tree: HostTree, _ folder: [UInt8], most: Int) -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        var waiting = [folder]
+        while let next = waiting.popLast(), found.count < most {
+            for name in tree.names(in: next) {
+                let path = next + [UInt8(ascii: "/")] + name
+                guard let status = tree.status(path) else { continue }
+                switch status.st_mode & S_IFMT {
+                case S_IFDIR: waiting.append(path)
+                case S_IFREG: found.append(path)
+                default: break
+                }
+            }
+        }
+        return found
     }
 }

@@ -4,6 +4,10 @@ import Procfs
 /// What the members that run on this machine at this moment run with: what no record has, and a start needs.
 struct RunningProcesses {
     private var found: [[UInt8]: PlannedProcess] = [:]
+    /// The names of the processes, by their executables.
+    private(set) var names: [[UInt8]: Set<[UInt8]>] = [:]
+    /// Longer names are cut off (`TASK_COMM_LEN`, its NUL not counted).
+    static let nameLength = 15
 
     /// Looks for the programs of a plan among all processes; of several that run one program the oldest.
     init(_ programs: [PlannedProgram]) {
@@ -15,13 +19,30 @@ struct RunningProcesses {
             else { continue }
             let arguments = ProcessDirectory.splitArguments(
                 HostTree("/").contents(Array("/proc/\(pid)/cmdline".utf8)) ?? [])
+            let workload = directory.controlGroup()
             for program in programs where program.executable == executable && found[program.key] == nil {
-                // A script stands in its arguments, perhaps by a link or relative to its folder.
+                // Another one of the same executable may be anybody's.
+                guard program.workload.isEmpty || program.workload == workload else { continue }
+                // A script stands in its arguments, perhaps by a link or relative to its folder; that of an application is
+                // the only one of its interpreter in its control group (`gunicorn shop:app`).
                 let name = program.script.lastName
-                guard program.script.isEmpty || arguments.contains(where: { $0.lastName == name }) else { continue }
-                found[program.key] = Self.read(pid, arguments)
+                let isOnly = !program.workload.isEmpty
+                    && programs.count { ($0.executable, $0.workload) == (executable, program.workload) } == 1
+                guard program.script.isEmpty || isOnly || arguments.contains(where: { $0.lastName == name }) else { continue }
+                var comm = HostTree("/").contents(Array("/proc/\(pid)/comm".utf8)) ?? []
+                if comm.last == UInt8(ascii: "\n") { comm.removeLast() }
+                names[executable, default: []].insert(comm)
+                found[program.key] = Self.read(pid, Self.isTitle(arguments) ? [] : arguments)
             }
         }
+    }
+
+    /// Whether a program has written over its arguments what ps(1) is to show (setproctitle(3)): they are gone then.
+    private static func isTitle(_ arguments: [[UInt8]]) -> Bool {
+        guard let first = arguments.first else { return true }
+        let name = first.prefix { $0 != UInt8(ascii: " ") && $0 != UInt8(ascii: ":") }
+        // `nginx: master process`, `redis-server *:6379`: words in the place of the name.
+        return name.count < first.count && HostTree("/").status(Array(first)) == nil
     }
 
     subscript(program: PlannedProgram) -> PlannedProcess? { found[program.key] }

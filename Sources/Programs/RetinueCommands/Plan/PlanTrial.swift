@@ -19,7 +19,9 @@ final class PlanTrial {
     private let source: String
     private let folder: String
     private let isKept: Bool
-    private var place: String { folder + "/root" }
+    private let signals = HeldSignals()
+    /// The root.
+    var place: String { folder + "/root" }
     private var log: String { folder + "/calls" }
     private var output: String { folder + "/output" }
 
@@ -27,6 +29,7 @@ final class PlanTrial {
     ///   - root: where the host's files lie.
     ///   - folder: an empty folder, which is kept; `nil` for one that goes with the trial.
     init(root: String, folder: String?) throws(Failure) {
+        try Self.checkTools()
         source = root
         isKept = folder != nil
         if let folder {
@@ -42,7 +45,30 @@ final class PlanTrial {
     }
 
     deinit {
-        if !isKept { _ = try? ChildProcess.run(["rm", "-rf", "--one-file-system", folder], output: "/dev/null") }
+        if !isKept { remove(folder) }
+    }
+
+    /// Removes a folder with all that is in it, whatever signal comes. What has just been killed may still be ending.
+    private func remove(_ folder: String) {
+        let words = ["rm", "-rf", "--one-file-system", folder].map { Array($0.utf8) }
+        for _ in 0..<20 where access(folder, F_OK) == 0 {
+            (try? ChildProcess(words, output: "/dev/null", signals: signals))?.finish()
+            if access(folder, F_OK) == 0 { usleep(100_000) }
+        }
+    }
+
+    /// What a trial is made with, and Debian's packages of it.
+    private static let tools = [
+        ("strace", "strace"), ("ip", "iproute2"), ("tar", "tar"), ("unshare", "util-linux"), ("nsenter", "util-linux"),
+        ("setpriv", "util-linux"), ("mount", "mount"), ("chroot", "coreutils"), ("ldconfig", "libc-bin"),
+    ]
+
+    private static func checkTools() throws(Failure) {
+        let missing = tools.filter { ChildProcess.folder(of: $0.0) == nil }
+        guard !missing.isEmpty else { return }
+        throw Failure(
+            "a plan is tried with programs that are not in PATH: \(missing.map(\.0).joined(separator: ", "))",
+            details: missing.map { "\($0.0) is in Debian's package \($0.1)" })
     }
 
     private static func isEmpty(_ folder: String) -> Bool {
@@ -60,9 +86,13 @@ final class PlanTrial {
         try fill(TrialContents(plan, root: source))
         unlink(log)
         unlink(output)
-        let words = ["unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "--kill-child", "sh", "-c", Self.enter, "sh"]
+        // It ends with this program, however that ends.
+        let words = [
+            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "--kill-child",
+            "sh", "-c", Self.enter, "sh",
+        ]
         let service = try ChildProcess(
-            (words + [place, log]).map { Array($0.utf8) } + command.words(in: place), output: output)
+            (words + [place, log]).map { Array($0.utf8) } + command.words(in: place), output: output, signals: signals)
         var answer = Answer.failed("it ended at once")
         let end = Clock.monotonic() + UInt64((check == nil ? min(patience, 5) : patience) * 1e9)
         while !service.isOver {
@@ -77,20 +107,19 @@ final class PlanTrial {
                     : .failed("it runs, but the check did not succeed within \(Int(patience)) s")
                 break
             }
-            usleep(250_000)
+            try signals.wait(250_000_000)
         }
-        kill(service.pid, SIGKILL)
-        _ = service.wait()
+        service.end()
         if !answer.isRunning { answer.sentence += lastWords }
         answer.lookups = FailedLookups(Self.contents(log), root: Array(place.utf8))
         return answer
     }
 
-    private func answers(_ check: String, _ pid: pid_t) throws(Failure) -> Bool {
+    private func answers(_ check: String, _ pid: pid_t) throws -> Bool {
         // Before it has left this machine's network, the original would answer.
         guard let network = Self.network(pid), network != Self.network(getpid()) else { return false }
         return try ChildProcess.run(
-            ["nsenter", "--net=/proc/\(pid)/ns/net", "sh", "-c", check], output: folder + "/check") == 0
+            ["nsenter", "--net=/proc/\(pid)/ns/net", "sh", "-c", check], output: folder + "/check", signals: signals) == 0
     }
 
     /// The network namespace of a process.
@@ -116,7 +145,7 @@ final class PlanTrial {
 
     private func fill(_ contents: TrialContents) throws {
         for remark in contents.remarks { Diagnostics.say(remark) }
-        _ = try ChildProcess.run(["rm", "-rf", "--one-file-system", place], output: output)
+        remove(place)
         guard mkdir(place, 0o755) == 0 else { throw Failure("\(place): \(SystemError.text(of: errno))") }
         let list = folder + "/list"
         var names: [UInt8] = []
@@ -125,7 +154,7 @@ final class PlanTrial {
         try Self.write(names, to: list)
         // A copy, not a link: what the trial writes is none of the original's.
         let copied = try ChildProcess.run(
-            ["sh", "-c", Self.copy, "sh", source, place, list], output: output)
+            ["sh", "-c", Self.copy, "sh", source, place, list], output: output, signals: signals)
         // 1: a file changed while it was read.
         guard copied <= 1 else { throw Failure("the files could not be copied\(lastWords)") }
         for path in contents.folders {
@@ -143,8 +172,9 @@ final class PlanTrial {
         mkdir(place + "/etc", 0o755)
         try Self.write(contents.passwd, to: place + "/etc/passwd")
         try Self.write(contents.group, to: place + "/etc/group")
-        for name in ["/etc/passwd", "/etc/group"] { chmod(place + name, 0o644) }
-        _ = try ChildProcess.run(["ldconfig", "-r", place], output: output)
+        try Self.write(contents.hosts, to: place + "/etc/hosts")
+        for name in ["/etc/passwd", "/etc/group", "/etc/hosts"] { chmod(place + name, 0o644) }
+        _ = try ChildProcess.run(["ldconfig", "-r", place], output: output, signals: signals)
     }
 
     private static func write(_ bytes: [UInt8], to path: String) throws {
@@ -162,6 +192,8 @@ final class PlanTrial {
     private static let enter = """
         root=$1 log=$2
         shift 2
+        # No language: what these programs ask for is none of the plan's.
+        export LC_ALL=C
         ip link set lo up &&
         mount --bind "$root" "$root" && cd "$root" &&
         mount -t proc proc proc && mount -t tmpfs -o mode=755 dev dev && mkdir dev/shm dev/pts && chmod 1777 dev/shm &&
@@ -189,7 +221,7 @@ extension PlanTrial {
             }
             guard let first, let process, !process.arguments.isEmpty else {
                 throw Failure(
-                    "no program of the plan ran on this machine when the plan was made: say by --start what starts it",
+                    "the plan does not know what a program of it was started with: say by --start what starts it",
                     status: ExitStatus.badInput)
             }
             guard !process.arguments.contains(where: { $0.elementsEqual("[redacted]".utf8) }) else {

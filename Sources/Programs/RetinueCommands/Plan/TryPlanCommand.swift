@@ -59,6 +59,13 @@ struct TryPlanCommand: ParsableCommand {
     }
 
     func run() throws {
+        do { try attempt() } catch let interruption as HeldSignals.Interrupted {
+            // The trial is gone by now.
+            interruption.die()
+        }
+    }
+
+    private func attempt() throws {
         guard geteuid() == 0 else { throw Failure("a plan is tried as root") }
         var plan = try PlanFile.read(at: file)
         let position = try plan.position(ofHost: host)
@@ -68,7 +75,7 @@ struct TryPlanCommand: ParsableCommand {
         for round in 1...rounds {
             let command = try PlanTrial.Command(plan.hosts[position], start: start)
             answer = try trial.run(plan.hosts[position], command, check: check, patience: patience)
-            let more = plan.hosts[position].take(answer.lookups, root: root)
+            let more = plan.hosts[position].take(answer.lookups, root: root, trial: trial.place)
             for (path, program) in more {
                 Diagnostics.say("round \(round): \(Printable.text(path)) was missing, asked for by \(Printable.text(program))")
             }

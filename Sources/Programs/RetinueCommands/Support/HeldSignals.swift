@@ -1,0 +1,55 @@
+import Glibc
+
+/// Holds back the signals that end the program, so that what was begun can be taken back first.
+///
+/// They are looked at where the program waits; what is ignored, as under nohup, stays so. The end of a child ends a wait.
+final class HeldSignals {
+    /// One of them came.
+    struct Interrupted: Error {
+        let signal: Int32
+
+        /// Ends the program as the signal would have, which a shell expects.
+        func die() -> Never {
+            Glibc.signal(signal, SIG_DFL)
+            var set = sigset_t()
+            sigemptyset(&set)
+            sigaddset(&set, signal)
+            pthread_sigmask(SIG_UNBLOCK, &set, nil)
+            raise(signal)
+            exit(128 + signal)
+        }
+    }
+
+    private var awaited = sigset_t()
+    private var before = sigset_t()
+    private var came: Int32?
+
+    init() {
+        sigemptyset(&awaited)
+        sigaddset(&awaited, SIGCHLD)
+        for number in [SIGINT, SIGTERM, SIGHUP] {
+            var action = sigaction()
+            // A signal that is blocked is kept even where it is ignored.
+            if sigaction(number, nil, &action) == 0, !Self.isIgnored(action) { sigaddset(&awaited, number) }
+        }
+        pthread_sigmask(SIG_BLOCK, &awaited, &before)
+    }
+
+    deinit { pthread_sigmask(SIG_SETMASK, &before, nil) }
+
+    private static func isIgnored(_ action: sigaction) -> Bool {
+        unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
+    }
+
+    /// Waits until a child has ended, or for some time, nanoseconds.
+    ///
+    /// - Throws: `Interrupted`, at once if a signal came before.
+    func wait(_ nanoseconds: Int) throws(Interrupted) {
+        if let came { throw Interrupted(signal: came) }
+        var time = timespec(tv_sec: nanoseconds / 1_000_000_000, tv_nsec: nanoseconds % 1_000_000_000)
+        let number = sigtimedwait(&awaited, nil, &time)
+        guard number > 0, number != SIGCHLD else { return }
+        came = number
+        throw Interrupted(signal: number)
+    }
+}
