@@ -56,7 +56,8 @@ extension KernelTests {
                 child.signal(signal)
                 #expect(try child.wait(within: 20) == .killed(signal: signal))
                 let gone: Bool? = eventually(within: 5) { (try? stage.leftovers()) == [] ? true : nil }
-                #expect(gone == true, "after \(delay) us: \(try stage.leftovers())")
+                let left = try stage.leftovers()
+                #expect(gone == true, "after \(delay) us: \(left)")
             }
         }
 
