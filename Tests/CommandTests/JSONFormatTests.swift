@@ -22,7 +22,10 @@ struct JSONFormatTests {
                 let outcome = try folder.retinue(words + ["--json"])
                 let document = try JSONValue(parsing: outcome.output)
                 #expect(document[key] != nil, "\(words)")
-                #expect(try folder.retinue(words + ["--format", "json"]).output == outcome.output)
+                // What a probe finds of memory and queues is another number each time.
+                let long = try folder.retinue(words + ["--format", "json"]).output
+                let isSame = words == ["probe"] ? long.hasPrefix("{\"kernel\":") : long == outcome.output
+                #expect(isSame, "\(words)")
                 // Another form at the same time is a contradiction.
                 let other =
                     words[0] == "probe" || words[0] == "diff" || words[0] == "advise"

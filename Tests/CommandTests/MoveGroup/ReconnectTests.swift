@@ -77,6 +77,8 @@ struct ReconnectTests {
             let outcome = try folder.retinue(["group", "shop.service", "--exclude", "postgres"] + Self.files)
             #expect(
                 rows(outcome).first == "to tcp:10.0.0.2:5432 (--exclude postgres) 23 101 /srv/shop.py (web1)")
+            let drawn = try folder.retinue(["group", "shop.service", "--format", "dot"] + Self.files)
+            #expect(drawn.output.contains("label=\"connects to tcp:5432, 23 B out, 101 B in\""))
         }
     }
 

@@ -25,6 +25,11 @@ struct FolderFoldTests {
             rows(Self.many, limit: 4)
                 == ["/usr/lib/python3/ 23", "/usr/lib/ssl/0 1", "/usr/lib/ssl/1 1", "/usr/lib/ssl/2 1"])
         #expect(rows(Self.many, limit: 26).count == 26)
+        // The largest is taken apart first.
+        #expect(
+            rows(["/a/1", "/a/2", "/a/3", "/b/1", "/b/2"], limit: 4) == [
+                "/a/1 1", "/a/2 1", "/a/3 1", "/b/ 2",
+            ])
     }
 
     /// A name that another one begins with, a slash that sorts behind a hyphen, a file beside a folder of its name.
