@@ -28,7 +28,9 @@ import Testing
         host.accounts = [user, .init(isUser: false, name: "shop", number: 991)]
         host.services = [.init(kind: "unit", name: "a.service", files: [Array("/etc/a".utf8)])]
         host.ports = [.init(address: "tcp:0.0.0.0:80", program: Array("/usr/sbin/nginx".utf8))]
-        host.endpoints = [.init(address: "tcp:10.0.0.9:5432", program: Array("/x".utf8), isOutgoing: true, count: 3)]
+        host.endpoints = [
+            .init(address: "tcp:10.0.0.9:5432", program: Array("/x".utf8), isOutgoing: true, count: 3)
+        ]
         host.unknown = ["events were lost"]
         return Plan(program: "nginx", made: 4_000_000_000, hosts: [host])
     }
@@ -95,7 +97,8 @@ import Testing
         var random = SeededGenerator(seed: 7)
         for _ in 0..<2000 {
             let bytes = (0..<Int.random(in: 0..<12, using: &random)).map { _ in
-                [0x5c, 0x0a, 0xff, 0xc3, 0xa4, 0x61, 0x1b, 0xe2, 0x80, 0xae].randomElement(using: &random)! as UInt8
+                [0x5c, 0x0a, 0xff, 0xc3, 0xa4, 0x61, 0x1b, 0xe2, 0x80, 0xae].randomElement(using: &random)!
+                    as UInt8
             }
             let text = PlanText.text(bytes)
             #expect(PlanText.bytes(text) == bytes, "\(text)")

@@ -9,7 +9,8 @@ import Testing
     private let schema: JSONSchema
 
     init() throws {
-        schema = try JSONSchema(json: JSONValue(parsing: bytes(ofFile: packageFolder + "/docs/plan-format.schema.json")))
+        schema = try JSONSchema(
+            json: JSONValue(parsing: bytes(ofFile: packageFolder + "/docs/plan-format.schema.json")))
     }
 
     /// A plan that was made of a host's files.
@@ -29,7 +30,11 @@ import Testing
         host.isolation = .init(choice: "chroot", reasons: [])
         host.programs[0].process = PlannedProcess()
         host.ports = [.init(address: "tcp:0.0.0.0:80", program: host.programs[0].script)]
-        host.endpoints = [.init(address: "tcp:10.0.0.9:5432", program: host.programs[0].script, isOutgoing: true, count: .max >> 1)]
+        host.endpoints = [
+            .init(
+                address: "tcp:10.0.0.9:5432", program: host.programs[0].script, isOutgoing: true,
+                count: .max >> 1)
+        ]
         host.accounts.append(.init(isUser: false, name: "shop", number: 7))
         return PlanDocument.value(Plan(program: "app.py", made: 4_000_000_000, hosts: [host]))
     }
@@ -38,7 +43,9 @@ import Testing
         let plan = try plan()
         #expect(schema.validate(plan) == [])
         let host = try #require(plan["hosts"]?.array?.first)
-        for key in ["programs", "packages", "entries", "accounts", "services", "ports", "endpoints", "unknown"] {
+        for key in [
+            "programs", "packages", "entries", "accounts", "services", "ports", "endpoints", "unknown",
+        ] {
             #expect(host[key]?.array?.isEmpty == false, "\(key): a list without an element shows nothing")
         }
     }
@@ -46,9 +53,12 @@ import Testing
     /// A schema that lets everything pass would hold as well: what the reader refuses breaks it too.
     @Test(arguments: [
         ("\"kind\":\"tree\"", "\"kind\":\"wood\""), ("\"ground\":\"exact\"", "\"ground\":\"sure\""),
-        ("\"treatment\":\"final-copy\"", "\"treatment\":\"copy\""), ("\"path\":\"/etc/app.conf\"", "\"path\":\"etc/app.conf\""),
-        ("\"files\":3", "\"files\":-3"), ("\"files\":3", "\"fils\":3"), ("\"start\":\"before\"", "\"start\":\"after\""),
-        ("\"direction\":\"out\"", "\"direction\":\"up\""), ("retinue-plan/1", "retinue-plan/2"), ("\"capabilities\":\"\",", ""),
+        ("\"treatment\":\"final-copy\"", "\"treatment\":\"copy\""),
+        ("\"path\":\"/etc/app.conf\"", "\"path\":\"etc/app.conf\""),
+        ("\"files\":3", "\"files\":-3"), ("\"files\":3", "\"fils\":3"),
+        ("\"start\":\"before\"", "\"start\":\"after\""),
+        ("\"direction\":\"out\"", "\"direction\":\"up\""), ("retinue-plan/1", "retinue-plan/2"),
+        ("\"capabilities\":\"\",", ""),
         ("\"version\":\"1\",", ""),
     ])
     func whatIsWrongDoesNot(_ change: (from: String, to: String)) throws {
@@ -56,7 +66,8 @@ import Testing
         Self.append(try plan(), to: &out)
         let text = String(decoding: out.bytes, as: UTF8.self)
         #expect(text.contains(change.from), "\(text)")
-        let wrong = try JSONValue(parsing: Array(text.replacing(change.from, with: change.to, maxReplacements: 1).utf8))
+        let wrong = try JSONValue(
+            parsing: Array(text.replacing(change.from, with: change.to, maxReplacements: 1).utf8))
         #expect(schema.validate(wrong) != [])
         #expect(throws: PlanDocument.Flaw.self) { try PlanDocument.plan(wrong) }
     }
@@ -85,11 +96,16 @@ import Testing
     /// The page names every word and every rule.
     @Test func thePageIsWhole() throws {
         let page = String(decoding: try bytes(ofFile: packageFolder + "/docs/plan-format.md"), as: UTF8.self)
-        for word in Treatment.allCases.map(\.rawValue) + Basis.allCases.map(\.rawValue) + PlannedEntry.Kind.allCases.map(\.rawValue) {
+        for word in Treatment.allCases.map(\.rawValue) + Basis.allCases.map(\.rawValue)
+            + PlannedEntry.Kind.allCases.map(\.rawValue)
+        {
             #expect(page.contains("`\(word)`"), "\(word)")
         }
         for rule in StayBehind.rules where rule.pattern != "**/postmaster.pid" {
-            #expect(page.split(separator: "\n").contains { $0.contains("`\(rule.pattern)`") && $0.contains("| \(rule.treatment.rawValue) |") },
+            #expect(
+                page.split(separator: "\n").contains {
+                    $0.contains("`\(rule.pattern)`") && $0.contains("| \(rule.treatment.rawValue) |")
+                },
                 "\(rule.pattern)")
         }
     }

@@ -39,10 +39,14 @@ final class PlanRoot {
         status += "Package: \(name)\nStatus: install ok installed\nVersion: 1\n"
         status += isMultiArch ? "Architecture: amd64\nMulti-Arch: same\n" : "Architecture: all\n"
         if !configuration.isEmpty {
-            status += "Conffiles:\n" + configuration.map { " \($0) \(String(repeating: "0", count: 32))\n" }.joined()
+            status +=
+                "Conffiles:\n"
+                + configuration.map { " \($0) \(String(repeating: "0", count: 32))\n" }.joined()
         }
         try write(status + "\n", to: path + folder + "/status")
-        try write((["/."] + files).joined(separator: "\n") + "\n", to: path + folder + "/info/\(name)\(isMultiArch ? ":amd64" : "").list")
+        try write(
+            (["/."] + files).joined(separator: "\n") + "\n",
+            to: path + folder + "/info/\(name)\(isMultiArch ? ":amd64" : "").list")
         let digests = try files.filter { !isFolder($0) && !configuration.contains($0) }.map {
             try run(["md5sum", path + $0]).prefix(32) + "  " + $0.dropFirst() + "\n"
         }
@@ -51,11 +55,13 @@ final class PlanRoot {
 
     private func isFolder(_ name: String) -> Bool {
         var isFolder: ObjCBool = false
-        return FileManager.default.fileExists(atPath: path + name, isDirectory: &isFolder) && isFolder.boolValue
+        return FileManager.default.fileExists(atPath: path + name, isDirectory: &isFolder)
+            && isFolder.boolValue
     }
 
     /// The plan of one program that has used some files.
-    func plan(_ script: String, reads: [String] = [], writes: [String] = [], busy: [String] = []) -> HostPlan {
+    func plan(_ script: String, reads: [String] = [], writes: [String] = [], busy: [String] = []) -> HostPlan
+    {
         var plan = HostPlan(id: "host")
         var program = PlannedProgram(executable: Array("/usr/bin/python3".utf8))
         program.script = Array(script.utf8)

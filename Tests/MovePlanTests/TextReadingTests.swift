@@ -46,9 +46,15 @@ import Testing
 
     @Test func anyBytes() {
         var random = SeededGenerator(seed: 11)
-        let pieces = bytes(["/", "a", "\"", "\\", "execve(\"/x\"", " = -1 ENOENT", "7 ", "<", ">", "\n", "/..", "\u{0}", "\\777", "..."]) + [[0xff]]
+        let pieces =
+            bytes([
+                "/", "a", "\"", "\\", "execve(\"/x\"", " = -1 ENOENT", "7 ", "<", ">", "\n", "/..", "\u{0}",
+                "\\777", "...",
+            ]) + [[0xff]]
         for _ in 0..<3000 {
-            let text = (0..<Int.random(in: 0..<40, using: &random)).flatMap { _ in pieces.randomElement(using: &random)! }
+            let text = (0..<Int.random(in: 0..<40, using: &random)).flatMap { _ in
+                pieces.randomElement(using: &random)!
+            }
             for path in NamedPaths.paths(in: text) { #expect(path.first == UInt8(ascii: "/")) }
             for path in FailedLookups(text, root: []).paths.keys { #expect(path.first == UInt8(ascii: "/")) }
             _ = Redaction.arguments(text.split(separator: 0).map(Array.init))
@@ -76,8 +82,10 @@ import Testing
     }
 
     @Test(arguments: [
-        ("/srv/app.pid", "make-anew"), ("/var/run/x", "make-anew"), ("/proc/1/maps", "leave"), ("/etc/passwd", "leave"),
-        ("/etc/passwd-", nil), ("/srv/pid", nil), ("/etc/ssh/ssh_host_rsa_key", "leave"), ("/etc/ssh/ssh_host/x", nil),
+        ("/srv/app.pid", "make-anew"), ("/var/run/x", "make-anew"), ("/proc/1/maps", "leave"),
+        ("/etc/passwd", "leave"),
+        ("/etc/passwd-", nil), ("/srv/pid", nil), ("/etc/ssh/ssh_host_rsa_key", "leave"),
+        ("/etc/ssh/ssh_host/x", nil),
     ])
     func rulesOfWhatStays(_ path: String, _ treatment: String?) {
         #expect(StayBehind.rule(for: Array(path.utf8))?.treatment.rawValue == treatment)

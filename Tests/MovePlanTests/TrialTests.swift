@@ -42,7 +42,9 @@ import Testing
         try root.link("/var/run", to: "/run")
         let contents = TrialContents(root.plan("/srv/app/app.py"), root: root.path)
         let folders = contents.folders.map { String(decoding: $0, as: UTF8.self) }
-        for name in ["/var/cache", "/usr/local/lib/python3.11/dist-packages", "/usr/local/share", "/run", "/proc"] {
+        for name in [
+            "/var/cache", "/usr/local/lib/python3.11/dist-packages", "/usr/local/share", "/run", "/proc",
+        ] {
             #expect(folders.contains(name), "\(name)")
         }
         #expect(!folders.contains("/usr/local/share/own") && !folders.contains("/var/run"))
@@ -59,13 +61,19 @@ import Testing
         try root.link("/etc/zone", to: "/usr/share/zone/file")
         let trial = try PlanRoot()
         try trial.file("/etc/there")
-        let log = ["/etc/app.conf", "/etc/there", "/srv/app/temporary", "/etc/nowhere", "/etc/zone", "/run/x"].map {
+        let log = [
+            "/etc/app.conf", "/etc/there", "/srv/app/temporary", "/etc/nowhere", "/etc/zone", "/run/x",
+        ].map {
             "7 openat(AT_FDCWD</>, \"\($0)\", O_RDONLY) = -1 ENOENT (No such file or directory)\n"
         }
-        let lookups = FailedLookups(Array("7 execve(\"/usr/bin/x\", [\"x\"]) = 0\n".utf8) + Array(log.joined().utf8), root: [])
+        let lookups = FailedLookups(
+            Array("7 execve(\"/usr/bin/x\", [\"x\"]) = 0\n".utf8) + Array(log.joined().utf8), root: [])
         var plan = root.plan("/srv/app/app.py")
         let added = plan.take(lookups, root: root.path, trial: trial.path)
-        #expect(added.map { String(decoding: $0.path, as: UTF8.self) } == ["/etc/app.conf", "/etc/zone", "/usr/share/zone/file"])
+        #expect(
+            added.map { String(decoding: $0.path, as: UTF8.self) } == [
+                "/etc/app.conf", "/etc/zone", "/usr/share/zone/file",
+            ])
         #expect(added.allSatisfy { $0.program == Array("/usr/bin/x".utf8) })
         #expect(plan.take(lookups, root: root.path, trial: trial.path).isEmpty)
     }

@@ -14,7 +14,8 @@ public struct FailedLookups {
             let text = String(decoding: line, as: UTF8.self)
             let pid = text.prefix { $0.isNumber }
             let call = text.dropFirst(pid.count).drop { $0 == " " }
-            guard let open = call.firstIndex(of: "("), let (name, rest) = Self.string(in: call[open...]) else { continue }
+            guard let open = call.firstIndex(of: "("), let (name, rest) = Self.string(in: call[open...])
+            else { continue }
             if call.hasPrefix("execve("), call.contains(") = 0") { programs[pid] = name }
             guard call.contains("= -1 ENOENT") else { continue }
             // Before its string stands the folder to which it is relative, if any: AT_FDCWD</srv>, 3</etc>.
@@ -33,7 +34,9 @@ public struct FailedLookups {
 
     /// The folder of a descriptor that stands before the string.
     private static func folder(in text: Substring) -> [UInt8]? {
-        guard let start = text.firstIndex(of: "<"), let end = text.lastIndex(of: ">"), start < end else { return nil }
+        guard let start = text.firstIndex(of: "<"), let end = text.lastIndex(of: ">"), start < end else {
+            return nil
+        }
         return unescaped(text[text.index(after: start)..<end])
     }
 
@@ -88,19 +91,27 @@ extension HostPlan {
     ///   - root: where the host's files lie.
     ///   - trial: the root in which it was tried: what is there now is no addition, and what lies in a folder that moves whole
     ///     was there, and was removed by the trial itself.
-    public mutating func take(_ lookups: FailedLookups, root: String, trial: String) -> [(path: [UInt8], program: [UInt8])] {
+    public mutating func take(_ lookups: FailedLookups, root: String, trial: String) -> [(
+        path: [UInt8], program: [UInt8]
+    )] {
         let tree = HostTree(root)
         let known = Set(entries.map(\.path))
         let made = HostTree(trial)
-        let trees = Set(entries.filter { $0.kind == .tree && ($0.treatment == .preCopy || $0.treatment == .finalCopy) }.map(\.path))
+        let trees = Set(
+            entries.filter { $0.kind == .tree && ($0.treatment == .preCopy || $0.treatment == .finalCopy) }
+                .map(\.path))
         var added: [(path: [UInt8], program: [UInt8])] = []
         for (asked, program) in lookups.paths.sorted(by: { $0.key.lexicographicallyPrecedes($1.key) }) {
             guard StayBehind.rule(for: asked) == nil else { continue }
             let way = tree.way(asked)
             guard let end = way.end else { continue }
             for path in way.links + [end] where !known.contains(path) && StayBehind.rule(for: path) == nil {
-                guard made.status(path) == nil, !path.ancestors.contains(where: trees.contains) else { continue }
-                guard let status = tree.status(path), !added.contains(where: { $0.path == path }) else { continue }
+                guard made.status(path) == nil, !path.ancestors.contains(where: trees.contains) else {
+                    continue
+                }
+                guard let status = tree.status(path), !added.contains(where: { $0.path == path }) else {
+                    continue
+                }
                 var entry = PlannedEntry.found(path, status)
                 entry.reason = "asked for by \(PlanText.text(program)) when the plan was tried"
                 entry.target = tree.link(path)

@@ -27,7 +27,8 @@ extension MoveGroup {
             }
             plan.endpoints = endpoints(of: programs)
             let files = nodes.filter { graph.kind($0) == .file }.map { file($0, quiet) }
-            return ObservedHost(plan: plan, files: files.sorted { $0.path.lexicographicallyPrecedes($1.path) })
+            return ObservedHost(
+                plan: plan, files: files.sorted { $0.path.lexicographicallyPrecedes($1.path) })
         }.sorted { $0.plan.id < $1.plan.id }
     }
 
@@ -35,7 +36,8 @@ extension MoveGroup {
         guard let choice = advice.advised else { return nil }
         let lighter = advice.verdicts.filter { $0.candidate.rawValue < choice.rawValue }
         var reasons: [String] = []
-        for reason in lighter.flatMap({ $0.objections.map { "\($0.reason)" } }) where !reasons.contains(reason) {
+        for reason in lighter.flatMap({ $0.objections.map { "\($0.reason)" } })
+        where !reasons.contains(reason) {
             reasons.append(reason)
         }
         return .init(choice: "\(choice.word)", reasons: reasons)
@@ -69,7 +71,9 @@ extension MoveGroup {
             if edge.mark.access.contains(.written) {
                 file.isWritten = true
                 // Without times nothing says that the writing has ended.
-                if detail.last == 0 || detail.last.addingReportingOverflow(quiet).overflow || detail.last + quiet >= end {
+                if detail.last == 0 || detail.last.addingReportingOverflow(quiet).overflow
+                    || detail.last + quiet >= end
+                {
                     file.isBusy = true
                 }
             }
@@ -110,7 +114,8 @@ extension MoveGroup {
                 found.append(
                     PlannedEndpoint(
                         address: PlanText.text(graph.name(of: place)), program: graph.name(of: program),
-                        isOutgoing: (edge.mark.link == .connect) != edge.isIncoming, count: max(detail.count, 1)))
+                        isOutgoing: (edge.mark.link == .connect) != edge.isIncoming,
+                        count: max(detail.count, 1)))
             }
         }
         return found.sorted {

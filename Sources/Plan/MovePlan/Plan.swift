@@ -186,9 +186,10 @@ public struct PlannedEntry: Equatable, Sendable {
     public static func == (left: Self, right: Self) -> Bool {
         (left.path, left.kind, left.treatment, left.ground, left.reason) == (
             right.path, right.kind, right.treatment, right.ground, right.reason
-        ) && (left.target, left.bytes, left.files, left.unopened) == (
-            right.target, right.bytes, right.files, right.unopened
-        ) && left.owner?.user == right.owner?.user && left.owner?.group == right.owner?.group
+        )
+            && (left.target, left.bytes, left.files, left.unopened) == (
+                right.target, right.bytes, right.files, right.unopened
+            ) && left.owner?.user == right.owner?.user && left.owner?.group == right.owner?.group
             && left.owner?.mode == right.owner?.mode
     }
 }

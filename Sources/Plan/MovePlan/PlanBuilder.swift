@@ -116,7 +116,9 @@ public struct PlanBuilder {
         var asked: [ObservedHost.File] = []
         for file in used {
             if let rule = StayBehind.rule(for: file.path) {
-                guard !file.path.starts(with: "/proc/".utf8), !file.path.starts(with: "/sys/".utf8) else { continue }
+                guard !file.path.starts(with: "/proc/".utf8), !file.path.starts(with: "/sys/".utf8) else {
+                    continue
+                }
                 entries[file.path] = PlannedEntry(
                     file.path, .file, rule.treatment, file.ground, reason: rule.reason)
             } else {
@@ -129,7 +131,9 @@ public struct PlanBuilder {
             // A name that is gone cannot be copied.
             guard let status = tree.status(file.path) else { continue }
             let isChanged = state == .modified || state == .modifiedConfiguration
-            let reason = "used by \(PlanText.text(file.user))" + (isChanged ? "; changed since its package was installed" : "")
+            let reason =
+                "used by \(PlanText.text(file.user))"
+                + (isChanged ? "; changed since its package was installed" : "")
             take(file.path, status, file.isBusy ? .finalCopy : .preCopy, file.ground, reason)
         }
     }
@@ -137,7 +141,8 @@ public struct PlanBuilder {
     /// The packages of the links under whose names members were executed: redis-server is one to a program of redis-tools.
     private mutating func takeNames() {
         for (place, end) in LinkTrail(tree).links(to: called.keys) {
-            guard called[end]?.contains(Array(place.lastName.prefix(RunningProcesses.nameLength))) == true else { continue }
+            guard called[end]?.contains(Array(place.lastName.prefix(RunningProcesses.nameLength))) == true
+            else { continue }
             _ = packages?.need(place, .pristine, by: end)
         }
     }
@@ -176,11 +181,14 @@ public struct PlanBuilder {
             }
         }
         for program in plan.programs where !program.isStop {
-            guard let folder = program.process?.folder, let root = rules.root(of: folder), roots[root] == nil else { continue }
+            guard let folder = program.process?.folder, let root = rules.root(of: folder), roots[root] == nil
+            else { continue }
             roots[root] = (.likely, "\(PlanText.text(program.executable)) has it for its working directory")
         }
         for (root, why) in roots.sorted(by: { $0.key.count < $1.key.count }) {
-            guard !entries.values.contains(where: { $0.kind == .tree && root.isBelow($0.path) }) else { continue }
+            guard !entries.values.contains(where: { $0.kind == .tree && root.isBelow($0.path) }) else {
+                continue
+            }
             takeTree(root, why.ground, why.reason)
         }
     }
@@ -191,7 +199,9 @@ public struct PlanBuilder {
         let isBusy = entries.values.contains { $0.treatment == .finalCopy && $0.path.isBelow(root) }
         // What it has of its own is in it.
         for path in entries.keys where path.isBelow(root) {
-            guard let entry = entries[path], [.preCopy, .finalCopy].contains(entry.treatment) else { continue }
+            guard let entry = entries[path], [.preCopy, .finalCopy].contains(entry.treatment) else {
+                continue
+            }
             entries[path] = nil
         }
         var entry = PlannedEntry(root, .tree, isBusy ? .finalCopy : .preCopy, ground, reason: reason)
@@ -215,12 +225,17 @@ public struct PlanBuilder {
         for program in plan.programs where !program.isStop {
             let packages = packages
             let own = program.process.flatMap { rules.root(of: $0.folder) }
-            guard let imported = ImportedModules(tree, of: program, and: own, isOwned: { packages?.isOwned($0) == true })
+            guard
+                let imported = ImportedModules(
+                    tree, of: program, and: own, isOwned: { packages?.isOwned($0) == true })
             else { continue }
             sources += imported.sources
-            for module in imported.modules where !isInTree(module.path) && entries[module.path]?.kind != .tree {
+            for module in imported.modules where !isInTree(module.path) && entries[module.path]?.kind != .tree
+            {
                 if self.packages?.need(module.file, .pristine, by: module.by) == true { continue }
-                guard let status = tree.status(module.path), StayBehind.rule(for: module.path) == nil else { continue }
+                guard let status = tree.status(module.path), StayBehind.rule(for: module.path) == nil else {
+                    continue
+                }
                 let reason = "imported by \(PlanText.text(module.by))"
                 if status.st_mode & S_IFMT == S_IFDIR {
                     takeTree(module.path, .likely, reason)
@@ -244,7 +259,9 @@ public struct PlanBuilder {
             // What the package brings is there already.
             for name in tree.names(in: folder) {
                 let path = folder + [UInt8(ascii: "/")] + name
-                guard !packages.isOwned(path), packages.listings(of: path) == 0, let status = tree.status(path) else { continue }
+                guard !packages.isOwned(path), packages.listings(of: path) == 0,
+                    let status = tree.status(path)
+                else { continue }
                 let reason = "in the configuration folder of \(package)"
                 if status.st_mode & S_IFMT == S_IFDIR {
                     if !isInTree(path), entries[path]?.kind != .tree { takeTree(path, .likely, reason) }
@@ -276,7 +293,9 @@ public struct PlanBuilder {
         let cron = files.cron(naming: Set(paths))
         plan.services += cron
         for table in Set(cron.flatMap(\.files)) where packages?.isOwned(table) != true {
-            if let status = tree.status(table) { take(table, status, .preCopy, .likely, "a cron table that starts a member") }
+            if let status = tree.status(table) {
+                take(table, status, .preCopy, .likely, "a cron table that starts a member")
+            }
         }
     }
 
@@ -288,7 +307,8 @@ public struct PlanBuilder {
                 for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
             }
         }
-        var texts = plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + sources + settings
+        var texts =
+            plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + sources + settings
         var read: Set<[UInt8]> = []
         // A configuration names the next one.
         for _ in 0..<Self.mostSteps where !texts.isEmpty {
@@ -305,7 +325,9 @@ public struct PlanBuilder {
     private var settings: [[UInt8]] {
         let moved = entries.values.filter { $0.path.starts(with: "/etc/".utf8) }
         var files = moved.filter { $0.kind == .file }.map(\.path)
-        for folder in moved where folder.kind == .tree { files += FolderContents.files(tree, folder.path, most: 1000) }
+        for folder in moved where folder.kind == .tree {
+            files += FolderContents.files(tree, folder.path, most: 1000)
+        }
         return files.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
@@ -321,7 +343,9 @@ public struct PlanBuilder {
             guard owned || entries.values.contains(where: { $0.path.isBelow(path) }) else { continue }
             var entry = PlannedEntry.found(path, status)
             entry.treatment = .makeAnew
-            (entry.ground, entry.reason) = (.implied, owned ? "belongs to whom a member runs as" : "a member has files there")
+            (entry.ground, entry.reason) = (
+                .implied, owned ? "belongs to whom a member runs as" : "a member has files there"
+            )
             if entries[path] == nil { entries[path] = entry }
         }
     }
@@ -330,7 +354,9 @@ public struct PlanBuilder {
     private mutating func takeEndsOfLinks() {
         for entry in Array(entries.values) where entry.kind == .link && entry.ground == .likely {
             let way = tree.way(entry.path)
-            guard let end = way.end, let status = tree.status(end), StayBehind.rule(for: end) == nil else { continue }
+            guard let end = way.end, let status = tree.status(end), StayBehind.rule(for: end) == nil else {
+                continue
+            }
             if packages?.need(end, .pristine, by: entry.path) == true { continue }
             for path in way.links + [end] where !isInTree(path) {
                 if let status = path == end ? status : tree.status(path) {
@@ -343,12 +369,17 @@ public struct PlanBuilder {
     /// What the C library reads for every program, and no package has.
     private mutating func takeWhatEverybodyReads() {
         let library = Array("the C library".utf8)
-        var names = ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone", "/etc/ld.so.preload"].map { Array($0.utf8) }
+        var names = ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone", "/etc/ld.so.preload"].map {
+            Array($0.utf8)
+        }
         names += NameServices(tree).modules
         for name in names {
             let way = tree.way(name)
-            for path in way.links + [way.end].compactMap({ $0 }) where packages?.isOwned(path) != true && !isInTree(path) {
-                if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by the C library") }
+            for path in way.links + [way.end].compactMap({ $0 })
+            where packages?.isOwned(path) != true && !isInTree(path) {
+                if let status = tree.status(path) {
+                    take(path, status, .preCopy, .implied, "read by the C library")
+                }
             }
             if let end = way.end { _ = packages?.need(end, .pristine, by: library) }
         }
@@ -360,7 +391,9 @@ public struct PlanBuilder {
         for name in ["/usr/share/locale/locale.alias", "/usr/lib/locale/locale-archive"] {
             let way = tree.way(Array(name.utf8))
             for path in way.links + [way.end].compactMap({ $0 }) {
-                if let status = tree.status(path) { take(path, status, .preCopy, .implied, "read by setlocale(3)") }
+                if let status = tree.status(path) {
+                    take(path, status, .preCopy, .implied, "read by setlocale(3)")
+                }
             }
         }
     }
@@ -372,12 +405,16 @@ public struct PlanBuilder {
         let folder = path.parent
         if status.st_mode & S_IFMT == S_IFREG {
             // A folder of settings that is nobody else's: one file in it includes others by names relative to it.
-            if path.starts(with: "/etc/".utf8), rules.root(of: folder) != nil, packages?.listings(of: folder) ?? 0 == 0 {
+            if path.starts(with: "/etc/".utf8), rules.root(of: folder) != nil,
+                packages?.listings(of: folder) ?? 0 == 0
+            {
                 takeTree(folder, .likely, reason)
             } else {
                 take(path, status, .preCopy, .likely, reason)
             }
-        } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil, packages?.listings(of: path) ?? 0 == 0 {
+        } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil,
+            packages?.listings(of: path) ?? 0 == 0
+        {
             takeTree(path, .likely, reason)
         }
     }
@@ -385,12 +422,15 @@ public struct PlanBuilder {
     // MARK: What it needs to be found
 
     private mutating func takeLinks() {
-        let moved = entries.values.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }.map(\.path)
+        let moved = entries.values.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }.map(
+            \.path)
         // Those of packages, and those in a folder that moves whole, are no entries.
         let all = moved + used.map(\.path)
         let alternatives = Array("/etc/alternatives/".utf8)
         for (place, end) in LinkTrail(tree).links(to: all) {
-            guard packages?.isOwned(place) != true, !isInTree(place), let status = tree.status(place) else { continue }
+            guard packages?.isOwned(place) != true, !isInTree(place), let status = tree.status(place) else {
+                continue
+            }
             // Those of packages are made when the packages are installed.
             if packages?.isOwned(end) == true || packages?.listings(of: end) ?? 0 > 0 {
                 let target = tree.link(place) ?? []
@@ -405,7 +445,8 @@ public struct PlanBuilder {
     }
 
     private mutating func takeParents() {
-        for entry in Array(entries.values) where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+        for entry in Array(entries.values) where entry.treatment == .preCopy || entry.treatment == .finalCopy
+        {
             for folder in entry.path.ancestors where entries[folder] == nil && !isInTree(folder) {
                 guard packages?.listings(of: folder) ?? 0 == 0, let status = tree.status(folder),
                     status.st_mode & S_IFMT == S_IFDIR

@@ -42,9 +42,12 @@ public struct PlanChanges {
         for entry in old.entries where after[entry.path] == nil {
             lines.append("\(title): \(PlanText.text(entry.path)): taken out")
         }
-        difference(title, "package", old.packages.map { "\($0.name) \($0.version)" }, new.packages.map { "\($0.name) \($0.version)" })
         difference(
-            title, "account", old.accounts.map { "\($0.name) \($0.number)" }, new.accounts.map { "\($0.name) \($0.number)" })
+            title, "package", old.packages.map { "\($0.name) \($0.version)" },
+            new.packages.map { "\($0.name) \($0.version)" })
+        difference(
+            title, "account", old.accounts.map { "\($0.name) \($0.number)" },
+            new.accounts.map { "\($0.name) \($0.number)" })
         difference(title, "service", old.services.map(\.name), new.services.map(\.name))
     }
 
@@ -60,7 +63,8 @@ public enum PlanSummary {
     public static func line(of host: HostPlan) -> String {
         let copied = host.entries.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }
         let bytes = copied.reduce(UInt64(0)) { $0 &+ ($1.bytes ?? 0) }
-        return "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
+        return
+            "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
             + "\(copied.count) entries to copy (\(bytes) bytes), \(host.entries.count - copied.count) that stay or are made anew"
     }
 }

@@ -16,12 +16,16 @@ public struct PlanContents {
     /// - Parameter treatment: only what is copied so; `nil` for both copies.
     public func paths(_ treatment: Treatment? = nil) -> [[UInt8]] {
         let others = Dictionary(
-            plan.entries.filter { $0.treatment == .makeAnew || $0.treatment == .leave || $0.treatment == .package }
-                .map { ($0.path, $0) }
+            plan.entries.filter {
+                $0.treatment == .makeAnew || $0.treatment == .leave || $0.treatment == .package
+            }
+            .map { ($0.path, $0) }
         ) { first, _ in first }
         var found: Set<[UInt8]> = []
         for entry in plan.entries where entry.treatment == .preCopy || entry.treatment == .finalCopy {
-            guard treatment == nil || entry.treatment == treatment, tree.status(entry.path) != nil else { continue }
+            guard treatment == nil || entry.treatment == treatment, tree.status(entry.path) != nil else {
+                continue
+            }
             found.insert(entry.path)
             if entry.kind == .tree { addContents(of: entry.path, except: others, to: &found) }
         }
@@ -37,7 +41,8 @@ public struct PlanContents {
             for name in tree.names(in: next) {
                 let path = next + [UInt8(ascii: "/")] + name
                 // What a rule keeps here is kept wherever a program has made it since.
-                guard others[path] == nil, StayBehind.rule(for: path) == nil, let status = tree.status(path) else { continue }
+                guard others[path] == nil, StayBehind.rule(for: path) == nil, let status = tree.status(path)
+                else { continue }
                 switch status.st_mode & S_IFMT {
                 case S_IFSOCK: continue
                 case S_IFDIR where status.st_dev == top.st_dev: waiting.append(path)

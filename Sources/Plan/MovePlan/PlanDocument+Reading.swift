@@ -20,7 +20,8 @@ extension PlanDocument {
         let fields = try Fields(
             value, place,
             [
-                "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts", "services",
+                "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts",
+                "services",
                 "ports", "endpoints", "unknown",
             ])
         var host = HostPlan(id: try fields.text("host"))
@@ -28,7 +29,9 @@ extension PlanDocument {
         if let value = fields["observed"] {
             let observed = try Fields(value, place + ".observed", ["from", "to", "gaps"])
             let (from, to) = (try observed.time("from"), try observed.time("to"))
-            guard from <= to else { throw Flaw(place: place + ".observed", problem: "it ends before it begins") }
+            guard from <= to else {
+                throw Flaw(place: place + ".observed", problem: "it ends before it begins")
+            }
             host.observed = from...to
             host.gaps = try observed.number("gaps")
         }
@@ -66,7 +69,9 @@ extension PlanDocument {
         if fields["since"] != nil { program.since = try fields.time("since") }
         program.isStartObserved = try fields.word("start", ["observed", "before"]) == "observed"
         program.isStop = try fields.flagIfAny("stop") ?? false
-        program.process = try fields["process"].map { (value) throws(Flaw) in try process(value, place + ".process") }
+        program.process = try fields["process"].map { (value) throws(Flaw) in
+            try process(value, place + ".process")
+        }
         program.reason = try fields.textIfAny("reason") ?? ""
         return program
     }
@@ -93,7 +98,8 @@ extension PlanDocument {
     private static func package(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedPackage {
         let fields = try Fields(value, place, ["system", "name", "version", "reason"])
         return PlannedPackage(
-            system: try fields.text("system"), name: try fields.text("name"), version: try fields.text("version"),
+            system: try fields.text("system"), name: try fields.text("name"),
+            version: try fields.text("version"),
             reason: try fields.textIfAny("reason") ?? "")
     }
 
@@ -101,7 +107,8 @@ extension PlanDocument {
         let fields = try Fields(
             value, place,
             [
-                "path", "kind", "treatment", "ground", "reason", "target", "bytes", "files", "unopened", "user", "group",
+                "path", "kind", "treatment", "ground", "reason", "target", "bytes", "files", "unopened",
+                "user", "group",
                 "mode",
             ])
         let path = try fields.bytes("path")
@@ -111,9 +118,12 @@ extension PlanDocument {
         let kind = try fields.word("kind", PlannedEntry.Kind.allCases.map(\.rawValue))
         let treatment = try fields.word("treatment", Treatment.allCases.map(\.rawValue))
         // One that a person has added.
-        let ground = try fields["ground"] == nil ? Basis.likely.rawValue : fields.word("ground", Basis.allCases.map(\.rawValue))
+        let ground =
+            try fields["ground"] == nil
+            ? Basis.likely.rawValue : fields.word("ground", Basis.allCases.map(\.rawValue))
         var entry = PlannedEntry(
-            path, PlannedEntry.Kind(rawValue: kind)!, Treatment(rawValue: treatment)!, Basis(rawValue: ground)!,
+            path, PlannedEntry.Kind(rawValue: kind)!, Treatment(rawValue: treatment)!,
+            Basis(rawValue: ground)!,
             reason: try fields.textIfAny("reason") ?? "")
         if fields["target"] != nil { entry.target = try fields.bytes("target") }
         if entry.kind == .link, entry.target?.isEmpty != false {
@@ -167,12 +177,14 @@ extension PlanDocument {
         let fields = try Fields(value, place, ["address", "program", "direction", "count"])
         return PlannedEndpoint(
             address: try fields.text("address"), program: try fields.bytes("program"),
-            isOutgoing: try fields.word("direction", ["in", "out"]) == "out", count: UInt64(try fields.number("count")))
+            isOutgoing: try fields.word("direction", ["in", "out"]) == "out",
+            count: UInt64(try fields.number("count")))
     }
 
     fileprivate static func bytes(_ value: JSONValue, _ place: String) throws(Flaw) -> [UInt8] {
         guard let bytes = PlanText.bytes(try text(value, place)) else {
-            throw Flaw(place: place, problem: "a backslash stands before something else than `\\`, `n` or `xNN`")
+            throw Flaw(
+                place: place, problem: "a backslash stands before something else than `\\`, `n` or `xNN`")
         }
         return bytes
     }
@@ -184,7 +196,9 @@ extension PlanDocument {
 
         init(_ value: JSONValue, _ place: String, _ known: Set<String>) throws(Flaw) {
             self.place = place
-            guard let members = value.members else { throw Flaw(place: place, problem: "not a mapping of keys") }
+            guard let members = value.members else {
+                throw Flaw(place: place, problem: "not a mapping of keys")
+            }
             var found: [String: JSONValue] = [:]
             for member in members {
                 guard known.contains(member.key) else {
@@ -227,13 +241,17 @@ extension PlanDocument {
 
         func flagIfAny(_ key: String) throws(Flaw) -> Bool? {
             guard let value = members[key] else { return nil }
-            guard case .boolean(let flag) = value else { throw Flaw(place: at(key), problem: "not true or false") }
+            guard case .boolean(let flag) = value else {
+                throw Flaw(place: at(key), problem: "not true or false")
+            }
             return flag
         }
 
         func time(_ key: String) throws(Flaw) -> UInt64 {
             let text = try text(key)
-            guard let time = Timestamp.parse(text.utf8) else { throw Flaw(place: at(key), problem: "\(text) is no time") }
+            guard let time = Timestamp.parse(text.utf8) else {
+                throw Flaw(place: at(key), problem: "\(text) is no time")
+            }
             return time
         }
 

@@ -39,18 +39,22 @@ public enum PlanDocument {
             (
                 "isolation",
                 host.isolation.map {
-                    object([("choice", .string($0.choice)), ("reasons", .array($0.reasons.map { .string($0) }))])
+                    object([
+                        ("choice", .string($0.choice)), ("reasons", .array($0.reasons.map { .string($0) })),
+                    ])
                 }
             ), ("programs", .array(host.programs.map(value))), ("packages", .array(host.packages.map(value))),
             ("entries", .array(host.entries.map(value))), ("accounts", .array(host.accounts.map(value))),
             ("services", .array(host.services.map(value))), ("ports", .array(host.ports.map(value))),
-            ("endpoints", .array(host.endpoints.map(value))), ("unknown", .array(host.unknown.map { .string($0) })),
+            ("endpoints", .array(host.endpoints.map(value))),
+            ("unknown", .array(host.unknown.map { .string($0) })),
         ])
     }
 
     private static func value(_ program: PlannedProgram) -> JSONValue {
         object([
-            ("executable", path(program.executable)), ("script", program.script.isEmpty ? nil : path(program.script)),
+            ("executable", path(program.executable)),
+            ("script", program.script.isEmpty ? nil : path(program.script)),
             ("workload", program.workload.isEmpty ? nil : path(program.workload)),
             ("since", program.since == 0 ? nil : .string(Timestamp.text(program.since))),
             ("start", .string(program.isStartObserved ? "observed" : "before")),
@@ -64,13 +68,15 @@ public enum PlanDocument {
             ("arguments", .array(process.arguments.map(path))), ("folder", path(process.folder)),
             ("user", .integer(Int128(process.user))), ("group", .integer(Int128(process.group))),
             ("groups", .array(process.groups.map { .integer(Int128($0)) })),
-            ("capabilities", .string(process.capabilities)), ("environment", .array(process.environment.map(path))),
+            ("capabilities", .string(process.capabilities)),
+            ("environment", .array(process.environment.map(path))),
         ])
     }
 
     private static func value(_ package: PlannedPackage) -> JSONValue {
         object([
-            ("system", .string(package.system)), ("name", .string(package.name)), ("version", .string(package.version)),
+            ("system", .string(package.system)), ("name", .string(package.name)),
+            ("version", .string(package.version)),
             ("reason", .string(package.reason)),
         ])
     }
@@ -80,7 +86,8 @@ public enum PlanDocument {
             ("path", path(entry.path)), ("kind", .string(entry.kind.rawValue)),
             ("treatment", .string(entry.treatment.rawValue)), ("ground", .string(entry.ground.rawValue)),
             ("reason", .string(entry.reason)), ("target", entry.target.map(path)),
-            ("bytes", entry.bytes.map { .integer(Int128($0)) }), ("files", entry.files.map { .integer(Int128($0)) }),
+            ("bytes", entry.bytes.map { .integer(Int128($0)) }),
+            ("files", entry.files.map { .integer(Int128($0)) }),
             ("unopened", entry.unopened.map { .integer(Int128($0)) }),
             ("user", entry.owner.map { .integer(Int128($0.user)) }),
             ("group", entry.owner.map { .integer(Int128($0.group)) }),
@@ -91,14 +98,16 @@ public enum PlanDocument {
     private static func value(_ account: PlannedAccount) -> JSONValue {
         object([
             ("kind", .string(account.isUser ? "user" : "group")), ("name", .string(account.name)),
-            ("number", .integer(Int128(account.number))), ("group", account.group.map { .integer(Int128($0)) }),
+            ("number", .integer(Int128(account.number))),
+            ("group", account.group.map { .integer(Int128($0)) }),
             ("home", account.home.map(path)), ("shell", account.shell.map(path)),
         ])
     }
 
     private static func value(_ service: PlannedService) -> JSONValue {
         object([
-            ("kind", .string(service.kind)), ("name", .string(service.name)), ("files", .array(service.files.map(path))),
+            ("kind", .string(service.kind)), ("name", .string(service.name)),
+            ("files", .array(service.files.map(path))),
         ])
     }
 
@@ -109,7 +118,8 @@ public enum PlanDocument {
     private static func value(_ endpoint: PlannedEndpoint) -> JSONValue {
         object([
             ("address", .string(endpoint.address)), ("program", path(endpoint.program)),
-            ("direction", .string(endpoint.isOutgoing ? "out" : "in")), ("count", .integer(Int128(endpoint.count))),
+            ("direction", .string(endpoint.isOutgoing ? "out" : "in")),
+            ("count", .integer(Int128(endpoint.count))),
         ])
     }
 

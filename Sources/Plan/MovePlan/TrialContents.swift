@@ -10,6 +10,7 @@ public struct TrialContents {
     public private(set) var folders: [[UInt8]] = []
     /// passwd(5) and group(5) of the root.
     public private(set) var passwd: [UInt8] = []
+    /// See `passwd`.
     public private(set) var group: [UInt8] = []
     /// hosts(5) of the root: every system knows itself.
     public let hosts = Array("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".utf8)
@@ -28,7 +29,9 @@ public struct TrialContents {
             let database = try DpkgDatabase(root: root)
             let base = database.minimalBase(adding: plan.packages.map(\.plainName))
             for package in base.packages {
-                for path in (try? database.files(of: package)) ?? [] where tree.status(path) != nil { all.insert(path) }
+                for path in (try? database.files(of: package)) ?? [] where tree.status(path) != nil {
+                    all.insert(path)
+                }
             }
             for package in plan.packages where database.find(package.plainName).isEmpty {
                 remarks.append("the package \(package.name) is not installed here")
@@ -39,8 +42,10 @@ public struct TrialContents {
         }
         for path in all { all.formUnion(path.ancestors) }
         let stays = Set(["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"].map { Array($0.utf8) })
-        paths = all.filter { path in !stays.contains(path) && !path.isBelow(Array("/proc".utf8)) && !path.isBelow(Array("/sys".utf8)) }
-            .sorted { $0.lexicographicallyPrecedes($1) }
+        paths = all.filter { path in
+            !stays.contains(path) && !path.isBelow(Array("/proc".utf8)) && !path.isBelow(Array("/sys".utf8))
+        }
+        .sorted { $0.lexicographicallyPrecedes($1) }
         folders = Self.emptyFolders(plan, tree)
         (passwd, group) = Self.accounts(plan, tree)
     }
@@ -50,7 +55,9 @@ public struct TrialContents {
         _ tree: HostTree, _ paths: Set<[UInt8]>, _ database: DpkgDatabase
     ) -> Set<[UInt8]> {
         var made: Set<[UInt8]> = []
-        for folder in ["/etc/alternatives", "/etc/ssl/certs", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu"] {
+        for folder in [
+            "/etc/alternatives", "/etc/ssl/certs", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu",
+        ] {
             let folder = Array(folder.utf8)
             for name in tree.names(in: folder) {
                 let place = folder + [UInt8(ascii: "/")] + name
@@ -65,7 +72,8 @@ public struct TrialContents {
         for folder in Set(paths.lazy.filter { $0.suffix(3).elementsEqual(".py".utf8) }.map(\.parent)) {
             let place = folder + [UInt8(ascii: "/")] + cache
             for name in tree.names(in: place) {
-                let source = folder + [UInt8(ascii: "/")] + name.prefix { $0 != UInt8(ascii: ".") } + Array(".py".utf8)
+                let source =
+                    folder + [UInt8(ascii: "/")] + name.prefix { $0 != UInt8(ascii: ".") } + Array(".py".utf8)
                 if paths.contains(source) { made.insert(place + [UInt8(ascii: "/")] + name) }
             }
         }
@@ -79,7 +87,9 @@ public struct TrialContents {
     /// Folders above what is made anew, as far as the host has them.
     private static func emptyFolders(_ plan: HostPlan, _ tree: HostTree) -> [[UInt8]] {
         var folders: Set<[UInt8]> = Set(
-            ["/dev", "/dev/shm", "/proc", "/run", "/run/lock", "/sys", "/tmp", "/var/tmp"].map { Array($0.utf8) })
+            ["/dev", "/dev/shm", "/proc", "/run", "/run/lock", "/sys", "/tmp", "/var/tmp"].map {
+                Array($0.utf8)
+            })
         // Every system has them, by hier(7); and packages make empty folders below /usr/local (Debian Policy 9.1.2).
         folders.formUnion(FolderRules.hierarchy.filter { $0.count > 1 && isFolder($0, tree) })
         folders.formUnion(foldersBelow(Array("/usr/local".utf8), tree))
@@ -111,18 +121,25 @@ public struct TrialContents {
 
     private static func accounts(_ plan: HostPlan, _ tree: HostTree) -> (passwd: [UInt8], group: [UInt8]) {
         // The accounts of a base system, else the administrator alone.
-        var passwd = tree.contents(Array("/usr/share/base-passwd/passwd.master".utf8)) ?? Array("root:x:0:0:root:/root:/bin/sh\n".utf8)
-        var group = tree.contents(Array("/usr/share/base-passwd/group.master".utf8)) ?? Array("root:x:0:\n".utf8)
+        var passwd =
+            tree.contents(Array("/usr/share/base-passwd/passwd.master".utf8))
+            ?? Array("root:x:0:0:root:/root:/bin/sh\n".utf8)
+        var group =
+            tree.contents(Array("/usr/share/base-passwd/group.master".utf8)) ?? Array("root:x:0:\n".utf8)
         func has(_ file: [UInt8], _ name: String) -> Bool {
             file.split(separator: UInt8(ascii: "\n")).contains { $0.starts(with: (name + ":").utf8) }
         }
         let users = plan.accounts.filter { $0.isUser && !$0.name.isEmpty }
         for user in users where !has(passwd, user.name) {
             let group = user.group ?? user.number
-            passwd += Array("\(user.name):x:\(user.number):\(group)::".utf8) + (user.home ?? Array("/".utf8)) + [UInt8(ascii: ":")]
+            passwd +=
+                Array("\(user.name):x:\(user.number):\(group)::".utf8) + (user.home ?? Array("/".utf8)) + [
+                    UInt8(ascii: ":")
+                ]
             passwd += (user.shell ?? Array("/usr/sbin/nologin".utf8)) + [UInt8(ascii: "\n")]
         }
-        for account in plan.accounts where !account.isUser && !account.name.isEmpty && !has(group, account.name) {
+        for account in plan.accounts
+        where !account.isUser && !account.name.isEmpty && !has(group, account.name) {
             group += Array("\(account.name):x:\(account.number):\n".utf8)
         }
         return (passwd, group)

@@ -55,7 +55,8 @@ extension KernelTests {
             let dump = try bench.daemon.dump()
             flood.kill()
             let off = "off: switched off by the configuration"
-            #expect(dump.gaps.map { "\($0.source) \($0.cause)" }.sorted() == ["tracepoint \(off)", "unix \(off)"])
+            #expect(
+                dump.gaps.map { "\($0.source) \($0.cause)" }.sorted() == ["tracepoint \(off)", "unix \(off)"])
             let paths = Set(dump.records(of: group.workload).compactMap(\.path))
             let missing = (0..<40_000).filter { !paths.contains("\(folder)/\($0)") }
             #expect(missing.isEmpty, "\(missing.count) missing, the first \(missing.prefix(3))")

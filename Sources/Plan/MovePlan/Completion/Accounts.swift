@@ -14,7 +14,8 @@ struct Accounts {
 
     init(_ tree: HostTree) {
         for fields in Self.lines(tree.contents(Array("/etc/passwd".utf8))) where fields.count >= 7 {
-            guard let number = Self.number(fields[2]), let group = Self.number(fields[3]), users[number] == nil
+            guard let number = Self.number(fields[2]), let group = Self.number(fields[3]),
+                users[number] == nil
             else { continue }
             users[number] = User(
                 name: String(decoding: fields[0], as: UTF8.self), number: number, group: group,

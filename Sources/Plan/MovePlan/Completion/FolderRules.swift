@@ -17,13 +17,17 @@ struct FolderRules {
     /// Folders that every system has for many programs.
     static let hierarchy: Set<[UInt8]> = Set(
         [
-            "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media", "/mnt",
-            "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin", "/usr/games",
+            "/", "/bin", "/boot", "/dev", "/etc", "/home", "/lib", "/lib32", "/lib64", "/libx32", "/media",
+            "/mnt",
+            "/opt", "/proc", "/root", "/run", "/sbin", "/srv", "/sys", "/tmp", "/usr", "/usr/bin",
+            "/usr/games",
             "/usr/include", "/usr/lib", "/usr/lib32", "/usr/lib64", "/usr/libexec", "/usr/local",
             "/usr/local/bin", "/usr/local/etc", "/usr/local/lib", "/usr/local/sbin", "/usr/local/share",
             "/usr/local/src", "/usr/sbin", "/usr/share", "/usr/src", "/var", "/var/backups", "/var/cache",
-            "/var/lib", "/var/local", "/var/lock", "/var/log", "/var/mail", "/var/opt", "/var/run", "/var/spool",
-            "/var/tmp", "/var/www", "/etc/default", "/etc/cron.d", "/etc/ssl", "/etc/ssl/certs", "/etc/ssl/private",
+            "/var/lib", "/var/local", "/var/lock", "/var/log", "/var/mail", "/var/opt", "/var/run",
+            "/var/spool",
+            "/var/tmp", "/var/www", "/etc/default", "/etc/cron.d", "/etc/ssl", "/etc/ssl/certs",
+            "/etc/ssl/private",
             "/dev/shm", "/var/spool/cron", "/var/lib/systemd", "/run/lock", "/run/user",
         ].map { Array($0.utf8) })
 

@@ -60,7 +60,9 @@ struct ImportedModules {
     ///   - folder: one with further sources of it: its working directory (`gunicorn shop:app`).
     ///   - isOwned: whether a package has a path: what that asks for in turn, the package's dependencies bring.
     init?(_ tree: HostTree, of program: PlannedProgram, and folder: [UInt8]?, isOwned: ([UInt8]) -> Bool) {
-        guard let language = Language(interpreter: program.executable), !program.script.isEmpty else { return nil }
+        guard let language = Language(interpreter: program.executable), !program.script.isEmpty else {
+            return nil
+        }
         (self.tree, self.language) = (tree, language)
         folders = Self.folders(tree, language, program)
         var waiting = [program.script] + (folder.map { sources(below: $0) } ?? [])
@@ -75,27 +77,36 @@ struct ImportedModules {
                 if !isPackages, top == file, !sources.contains(file) { sources.append(file) }
                 guard seen.insert(isPackages ? file : top).inserted || top == file else { continue }
                 modules.append(Module(file: file, path: top, by: source))
-                guard !isPackages, let status = tree.status(top), status.st_mode & S_IFMT == S_IFDIR else { continue }
+                guard !isPackages, let status = tree.status(top), status.st_mode & S_IFMT == S_IFDIR else {
+                    continue
+                }
                 waiting += sources(below: top)
             }
         }
     }
 
     /// Where the interpreter looks, the script's own folder first.
-    private static func folders(_ tree: HostTree, _ language: Language, _ program: PlannedProgram) -> [[UInt8]] {
+    private static func folders(_ tree: HostTree, _ language: Language, _ program: PlannedProgram)
+        -> [[UInt8]]
+    {
         var folders = [program.script.parent]
         if let process = program.process, process.folder.count > 1 { folders.append(process.folder) }
         let usr = Array("/usr/lib".utf8)
         func matching(_ folder: [UInt8], _ prefix: String, _ then: String) -> [[UInt8]] {
-            tree.names(in: folder).filter { $0.starts(with: prefix.utf8) }.map { folder + [UInt8(ascii: "/")] + $0 + Array(then.utf8) }
+            tree.names(in: folder).filter { $0.starts(with: prefix.utf8) }.map {
+                folder + [UInt8(ascii: "/")] + $0 + Array(then.utf8)
+            }
         }
         switch language {
         case .python:
-            for variable in program.process?.environment ?? [] where variable.starts(with: "PYTHONPATH=".utf8) {
-                folders += variable.dropFirst("PYTHONPATH=".utf8.count).split(separator: UInt8(ascii: ":")).map(Array.init)
+            for variable in program.process?.environment ?? [] where variable.starts(with: "PYTHONPATH=".utf8)
+            {
+                folders += variable.dropFirst("PYTHONPATH=".utf8.count).split(separator: UInt8(ascii: ":"))
+                    .map(Array.init)
             }
             // venv(3): the environment in which the script lies, or by whose interpreter it was started.
-            for start in [program.script] + (program.process?.arguments.prefix(2) ?? []) where start.first == UInt8(ascii: "/") {
+            for start in [program.script] + (program.process?.arguments.prefix(2) ?? [])
+            where start.first == UInt8(ascii: "/") {
                 for folder in start.ancestors where tree.status(folder + Array("/pyvenv.cfg".utf8)) != nil {
                     folders += matching(folder + Array("/lib".utf8), "python", "/site-packages")
                 }
@@ -106,7 +117,9 @@ struct ImportedModules {
         case .perl:
             // perlvar(1), @INC as Debian has it.
             for folder in ["/etc/perl", "/usr/share/perl5"] { folders.append(Array(folder.utf8)) }
-            for base in ["/usr/local/share/perl", "/usr/share/perl"] { folders += matching(Array(base.utf8), "", "") }
+            for base in ["/usr/local/share/perl", "/usr/share/perl"] {
+                folders += matching(Array(base.utf8), "", "")
+            }
             for triplet in tree.names(in: usr) where triplet.contains(UInt8(ascii: "-")) {
                 let base = usr + [UInt8(ascii: "/")] + triplet
                 folders += matching(base, "perl5", "") + matching(base, "perl-base", "")
@@ -124,12 +137,15 @@ struct ImportedModules {
     static func names(in text: [UInt8], _ language: Language) -> [[String]] {
         var found: [[String]] = []
         for line in text.split(separator: UInt8(ascii: "\n")) {
-            let words = String(decoding: line, as: UTF8.self).split(whereSeparator: { $0 == " " || $0 == "\t" || $0 == ";" || $0 == "\r" })
+            let words = String(decoding: line, as: UTF8.self).split(whereSeparator: {
+                $0 == " " || $0 == "\t" || $0 == ";" || $0 == "\r"
+            })
             switch language {
             case .python:
                 guard let first = words.first, words.count > 1 else { continue }
                 if first == "from" {
-                    let name = words[1].split(separator: ".", omittingEmptySubsequences: false).map(String.init)
+                    let name = words[1].split(separator: ".", omittingEmptySubsequences: false).map(
+                        String.init)
                     // `from . import name`, `from package import module`: the names may be modules.
                     let isRelative = name.first == ""
                     let base = isRelative ? [""] + name.filter { !$0.isEmpty } : name
@@ -152,12 +168,16 @@ struct ImportedModules {
                 found.append(words[1].split(separator: ":").map(String.init))
             case .node:
                 let line = String(decoding: line, as: UTF8.self)
-                for part in line.split(whereSeparator: { $0 == "\"" || $0 == "'" || $0 == "`" }).indices.dropFirst() {
+                for part in line.split(whereSeparator: { $0 == "\"" || $0 == "'" || $0 == "`" }).indices
+                    .dropFirst()
+                {
                     let parts = line.split(whereSeparator: { $0 == "\"" || $0 == "'" || $0 == "`" })
-                    guard parts[part - 1].hasSuffix("require(") || parts[part - 1].hasSuffix("from ")
-                        || parts[part - 1].hasSuffix("import ") || parts[part - 1].hasSuffix("import(")
+                    guard
+                        parts[part - 1].hasSuffix("require(") || parts[part - 1].hasSuffix("from ")
+                            || parts[part - 1].hasSuffix("import ") || parts[part - 1].hasSuffix("import(")
                     else { continue }
-                    let name = parts[part].split(separator: "/", omittingEmptySubsequences: false).map(String.init)
+                    let name = parts[part].split(separator: "/", omittingEmptySubsequences: false).map(
+                        String.init)
                     // `./x` and `../x` lie in the folder that moves anyway.
                     if name.first != ".", name.first != "..", name.first != "" { found.append(name) }
                 }
@@ -167,9 +187,11 @@ struct ImportedModules {
     }
 
     private static func isName(_ word: String) -> Bool {
-        !word.isEmpty && word.utf8.allSatisfy {
-            (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0) || "_-@.".utf8.contains($0)
-        } && word != "." && word != ".."
+        !word.isEmpty
+            && word.utf8.allSatisfy {
+                (97...122).contains($0) || (65...90).contains($0) || (48...57).contains($0)
+                    || "_-@.".utf8.contains($0)
+            } && word != "." && word != ".."
     }
 
     /// The file of a module, and what has to be there for it: the topmost folder of its name.
@@ -197,7 +219,9 @@ struct ImportedModules {
             }
             guard language == .python, name.count == 1 else { continue }
             // An extension: `name.cpython-311-x86_64-linux-gnu.so`.
-            if let library = tree.names(in: folder).first(where: { $0.starts(with: "\(first).".utf8) && $0.suffix(3).elementsEqual(".so".utf8) }) {
+            if let library = tree.names(in: folder).first(where: {
+                $0.starts(with: "\(first).".utf8) && $0.suffix(3).elementsEqual(".so".utf8)
+            }) {
                 let file = folder + [UInt8(ascii: "/")] + library
                 return (file, file)
             }
@@ -206,6 +230,8 @@ struct ImportedModules {
     }
 
     private func sources(below folder: [UInt8]) -> [[UInt8]] {
-        FolderContents.files(tree, folder, most: Self.most).filter { $0.suffix(3).elementsEqual(language.suffix.utf8) }
+        FolderContents.files(tree, folder, most: Self.most).filter {
+            $0.suffix(3).elementsEqual(language.suffix.utf8)
+        }
     }
 }

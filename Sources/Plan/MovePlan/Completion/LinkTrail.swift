@@ -10,8 +10,10 @@ struct LinkTrail {
     private let tree: HostTree
     /// Folders that are for links.
     private static let folders = [
-        "/", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64", "/usr/local/bin",
-        "/usr/local/lib", "/usr/local/sbin", "/etc", "/etc/alternatives", "/etc/ssl", "/etc/ssl/certs", "/var", "/opt",
+        "/", "/bin", "/sbin", "/lib", "/lib64", "/usr/bin", "/usr/sbin", "/usr/lib", "/usr/lib64",
+        "/usr/local/bin",
+        "/usr/local/lib", "/usr/local/sbin", "/etc", "/etc/alternatives", "/etc/ssl", "/etc/ssl/certs",
+        "/var", "/opt",
         "/srv",
     ].map { Array($0.utf8) }
 
@@ -40,6 +42,8 @@ struct LinkTrail {
                 for link in way.links { found[link] = end }
             }
         }
-        return found.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { (place: $0.key, end: $0.value) }
+        return found.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map {
+            (place: $0.key, end: $0.value)
+        }
     }
 }

@@ -20,7 +20,8 @@ enum NamedPaths {
             // `//host/path` is an address.
             if end > start + 1, text[start + 1] == UInt8(ascii: "/") { continue }
             var path = Array(text[start..<end])
-            while path.count > 1, let last = path.last, [UInt8(ascii: "/"), UInt8(ascii: ".")].contains(last) {
+            while path.count > 1, let last = path.last, [UInt8(ascii: "/"), UInt8(ascii: ".")].contains(last)
+            {
                 path.removeLast()
             }
             if path.count > 1, seen.insert(path).inserted { found.append(path) }

@@ -54,7 +54,9 @@ struct PackageSelection {
     }
 
     private static func reason(_ path: [UInt8], _ user: [UInt8]) -> String {
-        path == user ? "\(PlanText.text(path)) is a member" : "\(PlanText.text(path)) was used by \(PlanText.text(user))"
+        path == user
+            ? "\(PlanText.text(path)) is a member"
+            : "\(PlanText.text(path)) was used by \(PlanText.text(user))"
     }
 
     /// The packages and what they depend on, but for what every system has: where settings of a service lie need not be the
@@ -85,7 +87,9 @@ struct PackageSelection {
         let found = own.filter { path, use in
             // Files are among them: an empty folder of one package cannot be told from them here.
             use.count == listings(of: path)
-        }.map { (path: $0.key, package: $0.value.package) }.sorted { $0.path.lexicographicallyPrecedes($1.path) }
+        }.map { (path: $0.key, package: $0.value.package) }.sorted {
+            $0.path.lexicographicallyPrecedes($1.path)
+        }
         return found
     }
 }

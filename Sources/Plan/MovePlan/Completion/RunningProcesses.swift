@@ -12,7 +12,9 @@ struct RunningProcesses {
     /// Looks for the programs of a plan among all processes; of several that run one program the oldest.
     init(_ programs: [PlannedProgram]) {
         let wanted = Set(programs.map(\.executable))
-        let pids = HostTree("/").names(in: Array("/proc".utf8)).compactMap { Int32(String(decoding: $0, as: UTF8.self)) }
+        let pids = HostTree("/").names(in: Array("/proc".utf8)).compactMap {
+            Int32(String(decoding: $0, as: UTF8.self))
+        }
         for pid in pids.sorted() {
             guard let directory = ProcessDirectory(pid), let executable = directory.executable(),
                 wanted.contains(executable)
@@ -26,9 +28,11 @@ struct RunningProcesses {
                 // A script stands in its arguments, perhaps by a link or relative to its folder; that of an application is
                 // the only one of its interpreter in its control group (`gunicorn shop:app`).
                 let name = program.script.lastName
-                let isOnly = !program.workload.isEmpty
+                let isOnly =
+                    !program.workload.isEmpty
                     && programs.count { ($0.executable, $0.workload) == (executable, program.workload) } == 1
-                guard program.script.isEmpty || isOnly || arguments.contains(where: { $0.lastName == name }) else { continue }
+                guard program.script.isEmpty || isOnly || arguments.contains(where: { $0.lastName == name })
+                else { continue }
                 var comm = HostTree("/").contents(Array("/proc/\(pid)/comm".utf8)) ?? []
                 if comm.last == UInt8(ascii: "\n") { comm.removeLast() }
                 names[executable, default: []].insert(comm)
@@ -54,7 +58,9 @@ struct RunningProcesses {
         process.arguments = Redaction.arguments(arguments)
         process.folder = tree.link(Array("/proc/\(pid)/cwd".utf8)) ?? []
         for line in status.split(separator: UInt8(ascii: "\n")) {
-            let words = String(decoding: line, as: UTF8.self).split(whereSeparator: { $0 == ":" || $0 == "\t" || $0 == " " })
+            let words = String(decoding: line, as: UTF8.self).split(whereSeparator: {
+                $0 == ":" || $0 == "\t" || $0 == " "
+            })
             // Real, effective, saved, of the file system: the effective one.
             switch words.first {
             case "Uid" where words.count > 2: process.user = UInt32(words[2]) ?? 0
@@ -64,7 +70,8 @@ struct RunningProcesses {
             default: break
             }
         }
-        let environment = ProcessDirectory.splitArguments(tree.contents(Array("/proc/\(pid)/environ".utf8)) ?? [])
+        let environment = ProcessDirectory.splitArguments(
+            tree.contents(Array("/proc/\(pid)/environ".utf8)) ?? [])
         process.environment = Redaction.environment(environment)
         return process
     }
@@ -96,11 +103,15 @@ enum Redaction {
     static let mark = Array("[redacted]".utf8)
 
     /// Options of interpreters whose next argument is program text.
-    private static let texts: Set<[UInt8]> = Set(["-c", "-e", "-E", "--eval", "-r", "--command"].map { Array($0.utf8) })
-    private static let secrets = ["pass", "secret", "token", "apikey", "api-key", "api_key", "credential", "private"]
+    private static let texts: Set<[UInt8]> = Set(
+        ["-c", "-e", "-E", "--eval", "-r", "--command"].map { Array($0.utf8) })
+    private static let secrets = [
+        "pass", "secret", "token", "apikey", "api-key", "api_key", "credential", "private",
+    ]
     /// Variables whose values say how a program runs, and never who it is.
     private static let shown: Set<String> = [
-        "HOME", "JAVA_HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "NODE_ENV", "NODE_PATH", "PATH", "PGDATA",
+        "HOME", "JAVA_HOME", "LANG", "LANGUAGE", "LD_LIBRARY_PATH", "LOGNAME", "NODE_ENV", "NODE_PATH",
+        "PATH", "PGDATA",
         "PYTHONHOME", "PYTHONPATH", "SHELL", "TMPDIR", "TZ", "USER", "VIRTUAL_ENV", "XDG_RUNTIME_DIR",
     ]
 
@@ -110,7 +121,8 @@ enum Redaction {
         var shown: [[UInt8]] = []
         var isNextHidden = false
         var isSecret = false
-        let isInterpreter = all.first.map { interpreters.contains($0.lastName.prefix { isLetter($0) }) } ?? false
+        let isInterpreter =
+            all.first.map { interpreters.contains($0.lastName.prefix { isLetter($0) }) } ?? false
         for (number, argument) in all.enumerated() {
             if isNextHidden {
                 // `postgres -c config_file=…` is a setting; a text of any language has blanks, brackets or semicolons.
@@ -134,12 +146,16 @@ enum Redaction {
         return shown
     }
 
-    private static let interpreters = ["bash", "dash", "ksh", "lua", "node", "perl", "php", "python", "ruby", "sh", "zsh"]
-        .map { Array($0.utf8)[...] }
+    private static let interpreters = [
+        "bash", "dash", "ksh", "lua", "node", "perl", "php", "python", "ruby", "sh", "zsh",
+    ]
+    .map { Array($0.utf8)[...] }
 
     private static func isLetter(_ byte: UInt8) -> Bool { (97...122).contains(byte) }
 
-    private static func isText(_ argument: [UInt8]) -> Bool { argument.contains { " \t\n;(){}<>|&$`'\"".utf8.contains($0) } }
+    private static func isText(_ argument: [UInt8]) -> Bool {
+        argument.contains { " \t\n;(){}<>|&$`'\"".utf8.contains($0) }
+    }
 
     /// `NAME=value` of those whose values may be shown, the names of the others.
     static func environment(_ all: [[UInt8]]) -> [[UInt8]] {
@@ -160,7 +176,8 @@ enum Redaction {
     /// `scheme://user:password@host`.
     private static func withoutPassword(_ argument: [UInt8]) -> [UInt8] {
         let text = String(decoding: argument, as: UTF8.self)
-        guard let scheme = text.firstRange(of: "://"), let at = text[scheme.upperBound...].firstIndex(of: "@"),
+        guard let scheme = text.firstRange(of: "://"),
+            let at = text[scheme.upperBound...].firstIndex(of: "@"),
             let colon = text[scheme.upperBound..<at].firstIndex(of: ":")
         else { return argument }
         return Array((text[...colon] + String(decoding: mark, as: UTF8.self) + text[at...]).utf8)

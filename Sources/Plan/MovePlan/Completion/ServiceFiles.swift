@@ -3,7 +3,8 @@ struct ServiceFiles {
     private let tree: HostTree
     /// Where systemd looks for units (systemd.unit(5)), the first one that has a name decides.
     private static let folders = [
-        "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system",
+        "/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system",
+        "/usr/lib/systemd/system",
         "/lib/systemd/system",
     ].map { Array($0.utf8) }
 
@@ -12,13 +13,16 @@ struct ServiceFiles {
     /// The unit of a control group (`system.slice/nginx.service`), with its drop-ins, and what it names: environment files,
     /// and its timer.
     func units(of workload: [UInt8]) -> (services: [PlannedService], named: [(path: [UInt8], by: String)]) {
-        let name = workload.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let name =
+            workload.split(separator: UInt8(ascii: "/")).last.map { String(decoding: $0, as: UTF8.self) }
+            ?? ""
         guard name.hasSuffix(".service") else { return ([], []) }
         var services: [PlannedService] = []
         var named: [(path: [UInt8], by: String)] = []
-        for (kind, unit) in [("unit", name), ("timer", name.dropLast(".service".count) + ".timer"),
-            ("unit", name.dropLast(".service".count) + ".socket")]
-        {
+        for (kind, unit) in [
+            ("unit", name), ("timer", name.dropLast(".service".count) + ".timer"),
+            ("unit", name.dropLast(".service".count) + ".socket"),
+        ] {
             let files = files(of: String(unit))
             guard !files.isEmpty else { continue }
             services.append(PlannedService(kind: kind, name: String(unit), files: files))
@@ -65,7 +69,9 @@ struct ServiceFiles {
     static func settings(_ bytes: [UInt8]) -> [(key: String, value: String)] {
         let text = String(decoding: bytes, as: UTF8.self).replacing("\\\n", with: " ")
         return text.split(separator: "\n").compactMap { line in
-            guard let equals = line.firstIndex(of: "="), line.first != "#", line.first != ";" else { return nil }
+            guard let equals = line.firstIndex(of: "="), line.first != "#", line.first != ";" else {
+                return nil
+            }
             func trimmed(_ part: Substring) -> String {
                 String(part.drop { $0 == " " }.reversed().drop { $0 == " " }.reversed())
             }
@@ -76,9 +82,10 @@ struct ServiceFiles {
     /// Cron entries (crontab(5)) whose command names one of some paths.
     func cron(naming paths: Set<[UInt8]>) -> [PlannedService] {
         var tables = [Array("/etc/crontab".utf8)]
-        for folder in ["/etc/cron.d", "/var/spool/cron/crontabs", "/etc/cron.hourly", "/etc/cron.daily",
-            "/etc/cron.weekly", "/etc/cron.monthly"]
-        {
+        for folder in [
+            "/etc/cron.d", "/var/spool/cron/crontabs", "/etc/cron.hourly", "/etc/cron.daily",
+            "/etc/cron.weekly", "/etc/cron.monthly",
+        ] {
             let folder = Array(folder.utf8)
             tables += tree.names(in: folder).map { folder + [UInt8(ascii: "/")] + $0 }
         }
@@ -88,11 +95,15 @@ struct ServiceFiles {
             let lines = (tree.contents(table) ?? []).split(
                 separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
             for (number, line) in lines.enumerated() where line.first != UInt8(ascii: "#") {
-                guard line.split(whereSeparator: { separators.contains($0) }).contains(where: { paths.contains(Array($0)) })
+                guard
+                    line.split(whereSeparator: { separators.contains($0) }).contains(where: {
+                        paths.contains(Array($0))
+                    })
                 else { continue }
                 found.append(
                     PlannedService(
-                        kind: "cron", name: "\(String(decoding: table, as: UTF8.self)):\(number + 1)", files: [table]))
+                        kind: "cron", name: "\(String(decoding: table, as: UTF8.self)):\(number + 1)",
+                        files: [table]))
             }
         }
         return found

@@ -33,10 +33,18 @@ public struct StayBehind: Sendable {
         Rule(pattern: "/etc/ssh/ssh_host_*", treatment: .leave, reason: "the host's identity"),
         Rule(pattern: "/etc/mtab", treatment: .leave, reason: "the host's mounts"),
         Rule(pattern: "/etc/fstab", treatment: .leave, reason: "the host's mounts"),
-        Rule(pattern: "/etc/passwd", treatment: .leave, reason: "the accounts that are needed are named instead"),
-        Rule(pattern: "/etc/group", treatment: .leave, reason: "the accounts that are needed are named instead"),
-        Rule(pattern: "/etc/shadow", treatment: .leave, reason: "the accounts that are needed are named instead"),
-        Rule(pattern: "/etc/gshadow", treatment: .leave, reason: "the accounts that are needed are named instead"),
+        Rule(
+            pattern: "/etc/passwd", treatment: .leave,
+            reason: "the accounts that are needed are named instead"),
+        Rule(
+            pattern: "/etc/group", treatment: .leave, reason: "the accounts that are needed are named instead"
+        ),
+        Rule(
+            pattern: "/etc/shadow", treatment: .leave,
+            reason: "the accounts that are needed are named instead"),
+        Rule(
+            pattern: "/etc/gshadow", treatment: .leave,
+            reason: "the accounts that are needed are named instead"),
         Rule(pattern: "/tmp/**", treatment: .leave, reason: "temporary, and shared by all programs"),
         Rule(pattern: "/var/tmp/**", treatment: .leave, reason: "temporary, and shared by all programs"),
     ]

@@ -21,7 +21,9 @@ struct PlanCommand: ParsableCommand {
 
             Exit status: as for retinue group.
             """,
-        subcommands: [MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self],
+        subcommands: [
+            MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self,
+        ],
         defaultSubcommand: MakePlanCommand.self)
 }
 
@@ -45,7 +47,9 @@ struct MakePlanCommand: ParsableCommand {
             valueName: "seconds"))
     var quiet = 600.0
 
-    @Option(help: "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
+    @Option(
+        help:
+            "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
     var require: Requirement?
 
     @Option(help: "How to print it.")
@@ -53,7 +57,8 @@ struct MakePlanCommand: ParsableCommand {
 
     @Option(
         name: .shortAndLong,
-        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"), completion: .file())
+        help: ArgumentHelp("Write to this file; - is standard output.", valueName: "file"),
+        completion: .file())
     var output = "-"
 
     enum Requirement: String, CaseIterable, ExpressibleByArgument { case exact }
@@ -83,7 +88,9 @@ struct MakePlanCommand: ParsableCommand {
             }
         }
         for host in hosts {
-            for sentence in host.unknown { Diagnostics.say("\((host.name.isEmpty ? host.id : host.name).printable): \(sentence)") }
+            for sentence in host.unknown {
+                Diagnostics.say("\((host.name.isEmpty ? host.id : host.name).printable): \(sentence)")
+            }
         }
     }
 }
@@ -112,7 +119,8 @@ struct CheckPlanCommand: ParsableCommand {
 
 struct PlanFilesCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "files", abstract: "Print what has to be copied, for rsync --from0 --files-from and tar --null -T.",
+        commandName: "files",
+        abstract: "Print what has to be copied, for rsync --from0 --files-from and tar --null -T.",
         usage: "retinue plan files <file> [--host <host>] [--phase <phase>] [<options>]",
         discussion: """
             Every path ends with a NUL, and comes behind the folders above it; what lies in a folder that moves \
@@ -128,13 +136,17 @@ struct PlanFilesCommand: ParsableCommand {
     @Option(help: "Only this phase.")
     var phase: TransferPlan.Phase?
 
-    @Option(help: ArgumentHelp("Where the host's files are mounted.", valueName: "folder"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("Where the host's files are mounted.", valueName: "folder"), completion: .directory
+    )
     var root = "/"
 
     func run() throws {
         let plan = try PlanFile.read(at: file)
         var out: [UInt8] = []
-        for path in PlanContents(plan.hosts[try plan.position(ofHost: host)], root: root).paths(phase.map { $0 == .preCopy ? .preCopy : .finalCopy }) {
+        for path in PlanContents(plan.hosts[try plan.position(ofHost: host)], root: root).paths(
+            phase.map { $0 == .preCopy ? .preCopy : .finalCopy })
+        {
             out += path + [0]
         }
         try Output.standard.write(out)

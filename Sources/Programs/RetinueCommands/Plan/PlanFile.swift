@@ -6,7 +6,8 @@ import Yams
 enum PlanFile {
     /// The plan as YAML.
     static func yaml(_ plan: Plan) throws -> [UInt8] {
-        let text = try Yams.serialize(node: node(PlanDocument.value(plan)), width: -1, allowUnicode: true, sortKeys: false)
+        let text = try Yams.serialize(
+            node: node(PlanDocument.value(plan)), width: -1, allowUnicode: true, sortKeys: false)
         return Array(Self.head.utf8) + Array(text.utf8)
     }
 
@@ -93,14 +94,17 @@ enum PlanFile {
 
     /// Whether a text needs no quotes: a path or a word that no reader takes for a number, a date or a truth.
     private static func isPlain(_ text: String) -> Bool {
-        guard let first = text.utf8.first, first == UInt8(ascii: "/") || isLetter(first), text.utf8.count > 3 else {
+        guard let first = text.utf8.first, first == UInt8(ascii: "/") || isLetter(first), text.utf8.count > 3
+        else {
             return false
         }
         return text.utf8.allSatisfy { isLetter($0) || (48...57).contains($0) || "/._-+@".utf8.contains($0) }
             && !["true", "false", "null"].contains(text.lowercased())
     }
 
-    private static func isLetter(_ byte: UInt8) -> Bool { (65...90).contains(byte) || (97...122).contains(byte) }
+    private static func isLetter(_ byte: UInt8) -> Bool {
+        (65...90).contains(byte) || (97...122).contains(byte)
+    }
 
     private static let mostDepth = 16
     /// Values that are read: an alias stands for what it names each time, so that a small text can be a large tree.
@@ -114,8 +118,12 @@ enum PlanFile {
         switch node {
         case .scalar(let scalar):
             let tag = node.tag
-            if tag == Tag(.int) { return Int128(scalar.string).map(JSONValue.integer) ?? .string(scalar.string) }
-            if tag == Tag(.bool) { return .boolean(["true", "yes", "on"].contains(scalar.string.lowercased())) }
+            if tag == Tag(.int) {
+                return Int128(scalar.string).map(JSONValue.integer) ?? .string(scalar.string)
+            }
+            if tag == Tag(.bool) {
+                return .boolean(["true", "yes", "on"].contains(scalar.string.lowercased()))
+            }
             return tag == Tag(.null) ? .null : .string(scalar.string)
         case .sequence(let elements):
             var found: [JSONValue] = []

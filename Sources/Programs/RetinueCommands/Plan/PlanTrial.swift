@@ -59,7 +59,8 @@ final class PlanTrial {
 
     /// What a trial is made with, and Debian's packages of it.
     private static let tools = [
-        ("strace", "strace"), ("ip", "iproute2"), ("tar", "tar"), ("unshare", "util-linux"), ("nsenter", "util-linux"),
+        ("strace", "strace"), ("ip", "iproute2"), ("tar", "tar"), ("unshare", "util-linux"),
+        ("nsenter", "util-linux"),
         ("setpriv", "util-linux"), ("mount", "mount"), ("chroot", "coreutils"), ("ldconfig", "libc-bin"),
     ]
 
@@ -88,11 +89,13 @@ final class PlanTrial {
         unlink(output)
         // It ends with this program, however that ends.
         let words = [
-            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--ipc", "--uts", "--net", "--kill-child",
+            "setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--ipc", "--uts",
+            "--net", "--kill-child",
             "sh", "-c", Self.enter, "sh",
         ]
         let service = try ChildProcess(
-            (words + [place, log]).map { Array($0.utf8) } + command.words(in: place), output: output, signals: signals)
+            (words + [place, log]).map { Array($0.utf8) } + command.words(in: place), output: output,
+            signals: signals)
         var answer = Answer.failed("it ended at once")
         let end = Clock.monotonic() + UInt64((check == nil ? min(patience, 5) : patience) * 1e9)
         while !service.isOver {
@@ -119,7 +122,8 @@ final class PlanTrial {
         // Before it has left this machine's network, the original would answer.
         guard let network = Self.network(pid), network != Self.network(getpid()) else { return false }
         return try ChildProcess.run(
-            ["nsenter", "--net=/proc/\(pid)/ns/net", "sh", "-c", check], output: folder + "/check", signals: signals) == 0
+            ["nsenter", "--net=/proc/\(pid)/ns/net", "sh", "-c", check], output: folder + "/check",
+            signals: signals) == 0
     }
 
     /// The network namespace of a process.
@@ -131,7 +135,8 @@ final class PlanTrial {
     /// What it said last.
     private var lastWords: String {
         let lines = Self.contents(output).split(separator: UInt8(ascii: "\n")).suffix(5)
-        return lines.isEmpty ? "" : ":\n" + lines.map { "  " + Printable.text(Array($0)) }.joined(separator: "\n") + "\n"
+        return lines.isEmpty
+            ? "" : ":\n" + lines.map { "  " + Printable.text(Array($0)) }.joined(separator: "\n") + "\n"
     }
 
     private static func contents(_ path: String) -> [UInt8] {
@@ -242,7 +247,9 @@ extension PlanTrial {
             }
             words += [root, "/usr/bin/env", "-i"].map { Array($0.utf8) }
             let variables = process?.environment.filter { $0.contains(UInt8(ascii: "=")) } ?? []
-            if let folder = process?.folder, folder.count > 1 { words.append(Array("--chdir=".utf8) + folder) }
+            if let folder = process?.folder, folder.count > 1 {
+                words.append(Array("--chdir=".utf8) + folder)
+            }
             let path = Array("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin".utf8)
             return words + [path] + variables + arguments
         }

@@ -30,10 +30,14 @@ struct TryPlanCommand: ParsableCommand {
     @Option(help: ArgumentHelp("Of which host: its id or name.", valueName: "host"))
     var host: String?
 
-    @Option(help: ArgumentHelp("What starts it, by a shell; else what the plan's first program ran with.", valueName: "command"))
+    @Option(
+        help: ArgumentHelp(
+            "What starts it, by a shell; else what the plan's first program ran with.", valueName: "command"))
     var start: String?
 
-    @Option(help: ArgumentHelp("Says whether it runs, by a shell of this machine in the trial's network.", valueName: "command"))
+    @Option(
+        help: ArgumentHelp(
+            "Says whether it runs, by a shell of this machine in the trial's network.", valueName: "command"))
     var check: String?
 
     @Option(help: ArgumentHelp("How long it may take until the check succeeds.", valueName: "seconds"))
@@ -42,19 +46,26 @@ struct TryPlanCommand: ParsableCommand {
     @Option(help: "How often it is tried at most.")
     var rounds = 10
 
-    @Option(help: ArgumentHelp("Where the host's files are mounted.", valueName: "folder"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("Where the host's files are mounted.", valueName: "folder"), completion: .directory
+    )
     var root = "/"
 
-    @Option(help: ArgumentHelp("An empty folder for the trial; it is kept.", valueName: "folder"), completion: .directory)
+    @Option(
+        help: ArgumentHelp("An empty folder for the trial; it is kept.", valueName: "folder"),
+        completion: .directory)
     var into: String?
 
     @Option(
-        name: .shortAndLong, help: ArgumentHelp("Write the plan with what was missing to this file.", valueName: "file"),
+        name: .shortAndLong,
+        help: ArgumentHelp("Write the plan with what was missing to this file.", valueName: "file"),
         completion: .file())
     var output: String?
 
     func validate() throws {
-        guard patience > 0, patience < 86400 else { throw ValidationError("--patience is a number of seconds") }
+        guard patience > 0, patience < 86400 else {
+            throw ValidationError("--patience is a number of seconds")
+        }
         guard (1...1000).contains(rounds) else { throw ValidationError("--rounds is from 1 to 1000") }
     }
 
@@ -77,7 +88,9 @@ struct TryPlanCommand: ParsableCommand {
             answer = try trial.run(plan.hosts[position], command, check: check, patience: patience)
             let more = plan.hosts[position].take(answer.lookups, root: root, trial: trial.place)
             for (path, program) in more {
-                Diagnostics.say("round \(round): \(Printable.text(path)) was missing, asked for by \(Printable.text(program))")
+                Diagnostics.say(
+                    "round \(round): \(Printable.text(path)) was missing, asked for by \(Printable.text(program))"
+                )
             }
             added += more.count
             if more.isEmpty { break }
@@ -98,7 +111,8 @@ extension Plan {
         guard let first = found.first, found.count == 1 else {
             throw Failure(
                 found.isEmpty
-                    ? "the plan has no host `\((name ?? "").printable)`" : "the plan is of several hosts: name one by --host",
+                    ? "the plan has no host `\((name ?? "").printable)`"
+                    : "the plan is of several hosts: name one by --host",
                 details: hosts.map { "\($0.id) \($0.name)".printable }, status: ExitStatus.badInput)
         }
         return first

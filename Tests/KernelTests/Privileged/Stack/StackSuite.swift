@@ -15,7 +15,8 @@ extension KernelTests {
             ServiceLink("tcp", "poller.py", "nginx"),
             ServiceLink("unix", "nginx", "app.py"),
             ServiceLink("unix", "app.py", "postgres"),
-            ServiceLink("tcp", "app.py", "redis-check-rdb"),  // the file that Debian's redis-server is a link to
+            // The file that Debian's redis-server is a link to.
+            ServiceLink("tcp", "app.py", "redis-check-rdb"),
             ServiceLink("unix", "app.py", "logd.py"),
             ServiceLink("unix", "dbus-monitor", "dbus-daemon"),
             ServiceLink("udp", "sampler.py", "meterd.py"),
