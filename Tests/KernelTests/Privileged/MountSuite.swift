@@ -87,11 +87,20 @@ extension KernelTests {
             usleep(500_000)
             try stage.go(from: "in")
             try stage.wait(for: "done", container)
-            let records = try bench.daemon.dump().records(of: stage.group.workload)
-            let written = records.relation("file").filter {
-                $0.containerPath?.hasPrefix("/data/db/f") == true && $0.program.executable == "/usr/bin/touch"
+            let dump = try bench.daemon.dump()
+            let records = dump.records(of: stage.group.workload)
+            let ofVolume = dump.dependencies.relation("file").filter {
+                $0.containerPath?.hasPrefix("/data/db/f") == true
             }
-            #expect(written.count == Self.count, "\(records.map(\.short))")
+            let written = ofVolume.filter { $0.program.executable == "/usr/bin/touch" }
+            // One that ended at once may be gone before anybody has looked whose it is: then it is counted.
+            let unknown = dump.header.sources["proc_connector"]?.unknownExecutables ?? 0
+            print(
+                "a container's volume: \(written.count) of \(Self.count) files, \(unknown) executables unknown"
+            )
+            let missing = Self.count - Set(ofVolume.compactMap(\.containerPath)).count
+            #expect(missing <= Int(unknown), "\(records.map(\.short))")
+            #expect(written.count + Int(unknown) >= Self.count)
             #expect(written.allSatisfy { $0.evidence == "exact" && $0.count == 1 && $0.access == "rw" })
             #expect(written.allSatisfy { $0.mountNamespace == stage.group.workload })
             #expect(records.allSatisfy { $0.exactPath?.hasPrefix("/data/") != true }, "none is the host's")
