@@ -63,34 +63,13 @@ import Testing
     ])
     func whatIsWrongDoesNot(_ change: (from: String, to: String)) throws {
         var out = JSONWriter()
-        Self.append(try plan(), to: &out)
+        out.value(try plan())
         let text = String(decoding: out.bytes, as: UTF8.self)
         #expect(text.contains(change.from), "\(text)")
         let wrong = try JSONValue(
             parsing: Array(text.replacing(change.from, with: change.to, maxReplacements: 1).utf8))
         #expect(schema.validate(wrong) != [])
         #expect(throws: PlanDocument.Flaw.self) { try PlanDocument.plan(wrong) }
-    }
-
-    private static func append(_ value: JSONValue, to out: inout JSONWriter) {
-        switch value {
-        case .null: out.null()
-        case .boolean(let flag): out.value(flag: flag)
-        case .integer(let number): out.value(number: number)
-        case .double(let number): out.value { $0 += Array("\(number)".utf8) }
-        case .string(let text): out.value(text: text)
-        case .array(let elements):
-            out.beginArray()
-            for element in elements { append(element, to: &out) }
-            out.endArray()
-        case .object(let members):
-            out.beginObject()
-            for member in members {
-                out.key(text: member.key)
-                append(member.value, to: &out)
-            }
-            out.endObject()
-        }
     }
 
     /// The page names every word and every rule.

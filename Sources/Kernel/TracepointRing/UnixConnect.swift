@@ -46,7 +46,7 @@ public struct UnixConnect: Equatable, Sendable {
     }
 }
 
-/// The events of `sock:sk_data_ready` (Linux 6.3) that tell of Unix sockets.
+/// The events of `sock:sk_data_ready` (Linux 6.3) that report Unix sockets.
 ///
 /// The tracepoint fires in the context of who connects or sends, with the socket that is to be woken: for a connect that
 /// of the listener, for a message that of the receiver. Which of the two it is, the functions tell that the call went

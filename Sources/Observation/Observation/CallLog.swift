@@ -58,7 +58,7 @@ public final class CallLog {
         return last
     }
 
-    /// The pid means somebody else now, of whom nothing is to be told.
+    /// The pid means somebody else now, of whom nothing is to be reported.
     func end(_ pid: Int32) { numbers[pid] = nil }
 
     /// The number of a process that stands for a program.
@@ -114,7 +114,7 @@ extension Observer {
         calls?.waiting.removeAll()
     }
 
-    /// The number of a process that runs a program which gets records; one that was not told of is found.
+    /// The number of a process that runs a program which gets records; one that was not reported is found.
     private mutating func process(_ pid: Int32, _ program: ProgramID) -> UInt32? {
         guard program != .unknown, isRecorded(program) else { return nil }
         if let number = calls?.number(pid) { return number }

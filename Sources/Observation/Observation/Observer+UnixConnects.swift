@@ -177,7 +177,7 @@ extension Observer {
         return false
     }
 
-    /// Counts the connects whose other end neither their name nor the scan has told.
+    /// Counts the connects whose other end neither their name nor the scan has shown.
     mutating func countUnknownConnects(_ snapshot: HostSnapshot) {
         let met = Set(snapshot.channels.lazy.filter { $0.mechanism == .unix }.map(\.number))
         guard Self.hasSockets(snapshot) else { return }

@@ -2,7 +2,7 @@ import Records
 
 /// Connects to Unix sockets that no record has yet, and what is known of the sockets that they are made to.
 ///
-/// An event names who connects. Whom it reaches a scan tells: it finds who holds the listener of that name. So connects
+/// An event names who connects. Whom it reaches a scan shows: it finds who holds the listener of that name. So connects
 /// wait for the next scan; only those whose listener was there before and is still there are certain.
 ///
 /// A class, so that the observer, which is moved about, stays small.
@@ -103,7 +103,7 @@ final class UnixConnects {
         return true
     }
 
-    /// Takes those out that a scan which had read the sockets at a moment can tell more of.
+    /// Takes those out that a scan which had read the sockets at a moment can say more of.
     func take(before time: UInt64) -> [Pending] {
         let taken = pending.filter { $0.first <= time }
         pending.removeAll { $0.first <= time }

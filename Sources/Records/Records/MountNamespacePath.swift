@@ -34,7 +34,7 @@ public struct MountNamespacePath: Equatable {
         }
     }
 
-    /// Whether a path begins so, told by the four bytes `/mnt` and the colon: asked for every record of a dump.
+    /// Whether a path begins so, recognised by the four bytes `/mnt` and the colon: asked for every record of a dump.
     @inline(__always)
     static func mayBegin(_ bytes: UnsafeRawBufferPointer) -> Bool {
         bytes.count > 5 && bytes[4] == UInt8(ascii: ":")

@@ -240,7 +240,7 @@ extension Interpreter {
         return .named(Interpreted.Named(files: [], name: name))
     }
 
-    /// Commands of BusyBox that start what they are told to.
+    /// Commands of BusyBox that start the program they are given.
     private static let starters: Set<String> = [
         "chpst", "chroot", "chrt", "crond", "env", "envdir", "find", "flock", "getty", "inetd", "init",
         "ionice",

@@ -85,7 +85,7 @@ struct PackageSelection {
             }
         }
         let found = own.filter { path, use in
-            // Files are among them: an empty folder of one package cannot be told from them here.
+            // Files are among them: an empty folder of one package cannot be distinguished from them here.
             use.count == listings(of: path)
         }.map { (path: $0.key, package: $0.value.package) }.sorted {
             $0.path.lexicographicallyPrecedes($1.path)

@@ -89,7 +89,7 @@ struct DiffCommand: ParsableCommand {
 /// Differences as text.
 struct DiffReport {
     private let differences: [Difference]
-    /// Differences of plans, which are told in sentences.
+    /// Differences of plans, which are reported in sentences.
     private let sentences: [String]
     private let what: String
     /// Records that differ in counts and times alone.

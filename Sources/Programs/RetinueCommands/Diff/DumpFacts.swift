@@ -2,7 +2,7 @@ import Records
 
 /// What a dump or store says: its host, its dependencies and its gaps.
 ///
-/// Left out are processes, tombstones, counters and change numbers: they tell of the daemon's run, not of what depends
+/// Left out are processes, tombstones, counters and change numbers: they describe the daemon's run, not of what depends
 /// on what.
 enum DumpFacts {
     static func facts(of dump: borrowing DumpContents) -> [Fact] {

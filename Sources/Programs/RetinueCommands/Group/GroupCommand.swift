@@ -167,7 +167,7 @@ struct GroupTable {
     }
 
     func write(to output: Output) throws {
-        // Only files of this machine can be looked at without being told where they are.
+        // Only files of this machine can be looked at without being given where they are.
         let sizes = try FileSizeReader(report.group.graph)
         let summary = report.summary(rowLimit: all ? nil : 50) { sizes.size(of: $0) }
         let width = output.width(isWide: isWide)

@@ -14,35 +14,14 @@ enum PlanFile {
     /// The plan as JSON, which is YAML as well.
     static func json(_ plan: Plan) -> [UInt8] {
         var out = JSONWriter()
-        append(PlanDocument.value(plan), to: &out)
+        out.value(PlanDocument.value(plan))
         out.endDocument()
         return out.bytes
     }
 
-    private static func append(_ value: JSONValue, to out: inout JSONWriter) {
-        switch value {
-        case .null: out.null()
-        case .boolean(let flag): out.value(flag: flag)
-        case .integer(let number): out.value(number: number)
-        case .double(let number): out.value { $0 += Array("\(number)".utf8) }
-        case .string(let text): out.value(text: text)
-        case .array(let elements):
-            out.beginArray()
-            for element in elements { append(element, to: &out) }
-            out.endArray()
-        case .object(let members):
-            out.beginObject()
-            for member in members {
-                out.key(text: member.key)
-                append(member.value, to: &out)
-            }
-            out.endObject()
-        }
-    }
-
     private static let head = """
         # What has to be at the destination, and what is done with each of it: retinue-plan(5).
-        # Edit it: change a treatment, take an entry out, put one in. `retinue plan --check FILE` reads it again.
+        # Edit it: change a treatment, take an entry out, put one in. `retinue plan check FILE` reads it again.
 
         """
 

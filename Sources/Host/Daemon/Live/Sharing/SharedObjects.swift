@@ -114,7 +114,7 @@ struct SharedObjects {
 /// Shared memory of other IPC namespaces, and of a /dev/shm of another mount namespace: who has it mapped or open.
 ///
 /// Their tables are not the daemon's: a segment is known while somebody has it attached. Names are those of the container,
-/// with what tells them from the like of another one.
+/// with what distinguishes them from the like of another one.
 private struct ObjectsElsewhere {
     private struct Segment: Hashable {
         var namespace: UInt64

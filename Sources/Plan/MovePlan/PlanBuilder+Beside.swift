@@ -1,0 +1,264 @@
+import DebianPackages
+import Glibc
+
+/// What lies beside that which records have: folders of data, modules, settings and what they name, units, what the C library
+/// reads.
+extension PlanBuilder {
+    var rules: FolderRules {
+        let packages = packages
+        return FolderRules(tree, homes: accounts.homes) { packages?.listings(of: $0) ?? 0 }
+    }
+
+    mutating func takeFolders() {
+        let rules = rules
+        var roots: [[UInt8]: (ground: Basis, reason: String)] = [:]
+        for file in observed.files where file.isWritten && StayBehind.rule(for: file.path) == nil {
+            let folder = file.isFolder ? file.path : file.path.parent
+            guard let root = rules.root(of: folder), roots[root]?.ground != .implied else { continue }
+            roots[root] = (.implied, "\(PlanText.text(file.user)) writes in \(PlanText.text(folder))")
+        }
+        for program in plan.programs where !program.isStop {
+            for path in [program.executable, program.script] where entries[path] != nil {
+                guard let root = rules.root(of: path.parent), roots[root] == nil else { continue }
+                roots[root] = (.likely, "\(PlanText.text(path)) lies there")
+            }
+        }
+        for program in plan.programs where !program.isStop {
+            guard let folder = program.process?.folder, let root = rules.root(of: folder), roots[root] == nil
+            else { continue }
+            roots[root] = (.likely, "\(PlanText.text(program.executable)) has it for its working directory")
+        }
+        for (root, why) in roots.sorted(by: { $0.key.count < $1.key.count }) {
+            guard !entries.values.contains(where: { $0.kind == .tree && root.isBelow($0.path) }) else {
+                continue
+            }
+            takeTree(root, why.ground, why.reason)
+        }
+    }
+
+    mutating func takeTree(_ root: [UInt8], _ ground: Basis, _ reason: String) {
+        let known = Set(observed.files.lazy.filter { $0.path.isBelow(root) }.map(\.path))
+        let contents = FolderContents(tree, root) { known.contains($0) }
+        let isBusy = entries.values.contains { $0.treatment == .finalCopy && $0.path.isBelow(root) }
+        // What it has of its own is in it.
+        for path in entries.keys where path.isBelow(root) {
+            guard let entry = entries[path], [.preCopy, .finalCopy].contains(entry.treatment) else {
+                continue
+            }
+            entries[path] = nil
+        }
+        var entry = PlannedEntry(root, .tree, isBusy ? .finalCopy : .preCopy, ground, reason: reason)
+        (entry.bytes, entry.files, entry.unopened) = (contents.bytes, contents.files, contents.unopened)
+        if let status = tree.status(root) {
+            entry.owner = (status.st_uid, status.st_gid, status.st_mode & 0o7777)
+        }
+        users.formUnion(contents.users)
+        groups.formUnion(contents.groups)
+        entries[root] = entry
+        if contents.isCut { plan.unknown.append("\(PlanText.text(root)) has more files than were looked at") }
+        if contents.unopened > 0 {
+            plan.unknown.append(
+                "in \(PlanText.text(root)), \(contents.unopened) more files (\(contents.unopenedBytes) bytes) were not "
+                    + "opened; they move with it")
+        }
+    }
+
+    /// Modules that scripts import, which an interpreter that ran before it was observed has read already.
+    mutating func takeModules() {
+        for program in plan.programs where !program.isStop {
+            let packages = packages
+            let own = program.process.flatMap { rules.root(of: $0.folder) }
+            guard
+                let imported = ImportedModules(
+                    tree, of: program, and: own, isOwned: { packages?.isOwned($0) == true })
+            else { continue }
+            sources += imported.sources
+            for module in imported.modules where !isInTree(module.path) && entries[module.path]?.kind != .tree
+            {
+                if self.packages?.need(module.file, .pristine, by: module.by) == true { continue }
+                guard let status = tree.status(module.path), StayBehind.rule(for: module.path) == nil else {
+                    continue
+                }
+                let reason = "imported by \(PlanText.text(module.by))"
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    takeTree(module.path, .likely, reason)
+                } else {
+                    take(module.path, status, .preCopy, .likely, reason)
+                }
+            }
+        }
+    }
+
+    mutating func takeConfiguration() {
+        guard let packages else { return }
+        for (path, package) in packages.changedConfiguration() {
+            guard let status = tree.status(path) else { continue }
+            take(path, status, .preCopy, .likely, "a configuration file of \(package) that was changed")
+        }
+        let rules = rules
+        for (folder, package) in packages.settingsFolders() where !rules.isEverybodys(folder) {
+            // A link leads to a folder that has its own place here.
+            guard let status = tree.status(folder), status.st_mode & S_IFMT == S_IFDIR else { continue }
+            // What the package brings is there already.
+            for name in tree.names(in: folder) {
+                let path = folder + [UInt8(ascii: "/")] + name
+                guard !packages.isOwned(path), packages.listings(of: path) == 0,
+                    let status = tree.status(path)
+                else { continue }
+                let reason = "in the configuration folder of \(package)"
+                if status.st_mode & S_IFMT == S_IFDIR {
+                    if !isInTree(path), entries[path]?.kind != .tree { takeTree(path, .likely, reason) }
+                } else if !isInTree(path) {
+                    take(path, status, .preCopy, .likely, reason)
+                }
+            }
+        }
+    }
+
+    mutating func takeServices() {
+        let files = ServiceFiles(tree)
+        for workload in Set(plan.programs.map(\.workload)).sorted(by: { $0.lexicographicallyPrecedes($1) }) {
+            let (services, named) = files.units(of: workload)
+            plan.services += services
+            for service in services {
+                for path in service.files where packages?.isOwned(path) != true {
+                    if let status = tree.status(path) {
+                        take(path, status, .preCopy, .likely, "of the \(service.kind) \(service.name)")
+                    }
+                }
+            }
+            for (path, by) in named where packages?.isOwned(path) != true {
+                if let status = tree.status(path) { take(path, status, .preCopy, .likely, by) }
+            }
+        }
+        // A tool is named in many tables; a script or a server of one's own is not.
+        let paths = plan.programs.filter { !$0.isStop }.map { $0.script.isEmpty ? $0.executable : $0.script }
+        let cron = files.cron(naming: Set(paths))
+        plan.services += cron
+        for table in Set(cron.flatMap(\.files)) where packages?.isOwned(table) != true {
+            if let status = tree.status(table) {
+                take(table, status, .preCopy, .likely, "a cron table that starts a member")
+            }
+        }
+    }
+
+    /// Scripts of members, and settings, name files that were read before anybody watched.
+    mutating func takeWhatTextsName() {
+        for process in plan.programs.compactMap(\.process) {
+            for argument in process.arguments.dropFirst() {
+                // `--config=/etc/x` as well.
+                for path in NamedPaths.paths(in: argument) { takeNamed(path, "an argument names it") }
+            }
+        }
+        var texts =
+            plan.programs.filter { !$0.isStop && !$0.script.isEmpty }.map(\.script) + sources + settings
+        var read: Set<[UInt8]> = []
+        // A configuration names the next one.
+        for _ in 0..<Self.mostSteps where !texts.isEmpty {
+            for text in texts where read.insert(text).inserted {
+                for named in NamedPaths.paths(in: tree.contents(text) ?? []) {
+                    takeNamed(named, "named in \(PlanText.text(text))")
+                }
+            }
+            texts = settings.filter { !read.contains($0) }
+        }
+    }
+
+    /// Files of settings that move, those of folders among them.
+    var settings: [[UInt8]] {
+        let moved = entries.values.filter { $0.path.starts(with: "/etc/".utf8) }
+        var files = moved.filter { $0.kind == .file }.map(\.path)
+        for folder in moved where folder.kind == .tree {
+            files += FolderContents.files(tree, folder.path, most: 1000)
+        }
+        return files.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// Folders below /run that belong to those whom members run as: at a boot, somebody makes them before the members start.
+    mutating func takeRuntimeFolders() {
+        let users = Set(plan.programs.compactMap { $0.isStop ? nil : $0.process?.user }).subtracting([0])
+        let run = Array("/run".utf8)
+        for name in tree.names(in: run) {
+            let path = run + [UInt8(ascii: "/")] + name
+            guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFDIR else { continue }
+            let owned = users.contains(status.st_uid)
+            // Or the pid files and sockets of members lie there.
+            guard owned || entries.values.contains(where: { $0.path.isBelow(path) }) else { continue }
+            var entry = PlannedEntry.found(path, status)
+            entry.treatment = .makeAnew
+            (entry.ground, entry.reason) = (
+                .implied, owned ? "belongs to whom a member runs as" : "a member has files there"
+            )
+            if entries[path] == nil { entries[path] = entry }
+        }
+    }
+
+    /// A link among settings is of no use without what it leads to: a package's (`modules-enabled`), or another file.
+    mutating func takeEndsOfLinks() {
+        for entry in Array(entries.values) where entry.kind == .link && entry.ground == .likely {
+            let way = tree.way(entry.path)
+            guard let end = way.end, let status = tree.status(end), StayBehind.rule(for: end) == nil else {
+                continue
+            }
+            if packages?.need(end, .pristine, by: entry.path) == true { continue }
+            for path in way.links + [end] where !isInTree(path) {
+                if let status = path == end ? status : tree.status(path) {
+                    take(path, status, .preCopy, .likely, "\(PlanText.text(entry.path)) leads there")
+                }
+            }
+        }
+    }
+
+    /// What the C library reads for every program, and no package has.
+    mutating func takeWhatEverybodyReads() {
+        let library = Array("the C library".utf8)
+        var names = ["/etc/nsswitch.conf", "/etc/localtime", "/etc/timezone", "/etc/ld.so.preload"].map {
+            Array($0.utf8)
+        }
+        names += NameServices(tree).modules
+        for name in names {
+            let way = tree.way(name)
+            for path in way.links + [way.end].compactMap({ $0 })
+            where packages?.isOwned(path) != true && !isInTree(path) {
+                if let status = tree.status(path) {
+                    take(path, status, .preCopy, .implied, "read by the C library")
+                }
+            }
+            if let end = way.end { _ = packages?.need(end, .pristine, by: library) }
+        }
+        takeLocales()
+    }
+
+    /// What setlocale(3) reads, whoever calls it: the files alone, since their package brings every language.
+    mutating func takeLocales() {
+        for name in ["/usr/share/locale/locale.alias", "/usr/lib/locale/locale-archive"] {
+            let way = tree.way(Array(name.utf8))
+            for path in way.links + [way.end].compactMap({ $0 }) {
+                if let status = tree.status(path) {
+                    take(path, status, .preCopy, .implied, "read by setlocale(3)")
+                }
+            }
+        }
+    }
+
+    mutating func takeNamed(_ named: [UInt8], _ reason: String) {
+        guard let path = tree.way(named).end, entries[path] == nil, !isInTree(path), path.count > 1,
+            StayBehind.rule(for: path) == nil, packages?.isOwned(path) != true, let status = tree.status(path)
+        else { return }
+        let folder = path.parent
+        if status.st_mode & S_IFMT == S_IFREG {
+            // A folder of settings that is nobody else's: one file in it includes others by names relative to it.
+            if path.starts(with: "/etc/".utf8), rules.root(of: folder) != nil,
+                packages?.listings(of: folder) ?? 0 == 0
+            {
+                takeTree(folder, .likely, reason)
+            } else {
+                take(path, status, .preCopy, .likely, reason)
+            }
+        } else if status.st_mode & S_IFMT == S_IFDIR, rules.root(of: path) != nil,
+            packages?.listings(of: path) ?? 0 == 0
+        {
+            takeTree(path, .likely, reason)
+        }
+    }
+}
