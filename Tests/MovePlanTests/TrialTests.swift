@@ -77,4 +77,63 @@ import Testing
         #expect(added.allSatisfy { $0.program == Array("/usr/bin/x".utf8) })
         #expect(plan.take(lookups, root: root.path, trial: trial.path).isEmpty)
     }
+
+    /// What was changed, made or removed in a root since it was filled is as it was; nothing else is copied again.
+    @Test func rootsThatWereUsed() throws {
+        try root.file("/srv/app/data/1", "one")
+        try root.file("/srv/app/data/2", "two")
+        try root.file("/srv/other/file")
+        let contents = TrialContents(
+            root.plan("/srv/app/app.py", reads: ["/srv/other/file"]), root: root.path)
+        let place = try makeTemporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: place) }
+        try contents.makeOwn(in: place)
+        for path in contents.paths {
+            let name = String(decoding: path, as: UTF8.self)
+            if access(place + name, F_OK) != 0 { try run(["cp", "-a", root.path + name, place + name]) }
+        }
+        func renewal(_ time: timespec) -> TrialContents.Renewal {
+            var renewal = contents.renewal(of: place, filledAt: time)
+            renewal.gone.removeAll { $0.starts(with: "/etc/".utf8) }
+            return renewal
+        }
+        usleep(20_000)
+        try write("", to: place + ".mark")
+        var status = stat()
+        #expect(stat(place + ".mark", &status) == 0)
+        unlink(place + ".mark")
+        let unused = renewal(status.st_ctim)
+        #expect(unused.gone.isEmpty && unused.missing.isEmpty)
+        usleep(20_000)
+        try write("other", to: place + "/srv/app/data/1")
+        unlink(place + "/srv/app/data/2")
+        try write("new", to: place + "/srv/other/new")
+        try run(["mkdir", place + "/deep"])
+        let found = renewal(status.st_ctim)
+        #expect(
+            found.gone.map { String(decoding: $0, as: UTF8.self) } == [
+                "/deep", "/srv/app/data/1", "/srv/other/new",
+            ])
+        #expect(
+            found.missing.map { String(decoding: $0, as: UTF8.self) } == [
+                "/srv", "/srv/app", "/srv/app/data", "/srv/app/data/1", "/srv/app/data/2", "/srv/other",
+            ])
+    }
+
+    /// A link of the root is one of the root: what it leads to on this machine is not touched.
+    @Test func linksOutOfTheRoot() throws {
+        let outside = try makeTemporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: outside) }
+        try root.link("/var/data", to: outside)
+        try root.folder("/var/data/x")
+        var plan = root.plan("/srv/app/app.py")
+        plan.entries.append(
+            PlannedEntry(
+                Array("/var/data/made/deep".utf8), .folder, .makeAnew, .implied, reason: ""))
+        let place = try makeTemporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: place) }
+        try run(["ln", "-s", outside, place + "/etc"])
+        try? TrialContents(plan, root: root.path).makeOwn(in: place)
+        #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == ["x"])
+    }
 }

@@ -97,6 +97,12 @@ struct HostTree {
         return way
     }
 
+    /// What this machine calls a path, NUL at its end, the links above it followed; `nil` where a folder above it is missing.
+    func name(of path: [UInt8]) -> [UInt8]? {
+        guard let folder = way(path.parent).end else { return nil }
+        return prefix + (folder.count == 1 ? [] : folder) + [Self.slash] + path.lastName + [0]
+    }
+
     private func withName<Result>(_ path: [UInt8], _ body: (UnsafePointer<CChar>) -> Result) -> Result {
         (prefix + path + [0]).withUnsafeBufferPointer { bytes in
             bytes.withMemoryRebound(to: CChar.self) { body($0.baseAddress!) }

@@ -16,10 +16,12 @@ public struct TrialContents {
     public let hosts = Array("127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n".utf8)
     /// What could not be found out, a sentence each.
     public private(set) var remarks: [String] = []
+    /// The host's files.
+    let tree: HostTree
 
     /// - Parameter root: where the host's files lie on this machine.
     public init(_ plan: HostPlan, root: String) {
-        let tree = HostTree(root)
+        tree = HostTree(root)
         var all = Set(PlanContents(plan, root: root).paths())
         let top = [UInt8(ascii: "/")]
         // Those of merged /usr are nobody's files.
@@ -129,20 +131,25 @@ public struct TrialContents {
         func has(_ file: [UInt8], _ name: String) -> Bool {
             file.split(separator: UInt8(ascii: "\n")).contains { $0.starts(with: (name + ":").utf8) }
         }
-        let users = plan.accounts.filter { $0.isUser && !$0.name.isEmpty }
-        for user in users where !has(passwd, user.name) {
-            let group = user.group ?? user.number
-            passwd +=
-                Array("\(user.name):x:\(user.number):\(group)::".utf8) + (user.home ?? Array("/".utf8)) + [
-                    UInt8(ascii: ":")
-                ]
-            passwd += (user.shell ?? Array("/usr/sbin/nologin".utf8)) + [UInt8(ascii: "\n")]
-        }
-        for account in plan.accounts
-        where !account.isUser && !account.name.isEmpty && !has(group, account.name) {
-            group += Array("\(account.name):x:\(account.number):\n".utf8)
+        for account in plan.accounts where !account.name.isEmpty {
+            let line = account.line + [UInt8(ascii: "\n")]
+            if account.isUser {
+                if !has(passwd, account.name) { passwd += line }
+            } else if !has(group, account.name) {
+                group += line
+            }
         }
         return (passwd, group)
+    }
+}
+
+extension PlannedAccount {
+    /// Its line of passwd(5) or group(5).
+    public var line: [UInt8] {
+        guard isUser else { return Array("\(name):x:\(number):".utf8) }
+        let fields = [home ?? Array("/".utf8), shell ?? Array("/usr/sbin/nologin".utf8)]
+        return Array("\(name):x:\(number):\(group ?? number):".utf8)
+            + fields.flatMap { [UInt8(ascii: ":")] + $0 }
     }
 }
 

@@ -92,6 +92,16 @@ struct NodeName {
 enum ShellWord {
     private static let plain = Set("@%+=:,./_-".utf8)
 
+    /// As a shell takes it, with nothing in it meaning anything but itself.
+    static func literal(_ text: String) -> String {
+        let isPlain = text.utf8.allSatisfy { byte in
+            plain.contains(byte) || (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20)
+        }
+        if isPlain, !text.isEmpty { return text }
+        let parts = text.split(separator: "'", omittingEmptySubsequences: false)
+        return "'" + parts.joined(separator: "'\\''") + "'"
+    }
+
     /// In quotes if it needs them; an apostrophe is written `\x27`, which patterns understand.
     static func quoted(_ text: String) -> String {
         let isPlain = text.utf8.allSatisfy { byte in

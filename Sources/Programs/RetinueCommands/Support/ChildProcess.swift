@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import SystemCalls
 import Text
@@ -14,15 +15,20 @@ final class ChildProcess {
     ///
     /// - Parameters:
     ///   - output: a file that both of its outputs are appended to.
+    ///   - data: where its standard output goes instead.
     ///   - signals: what ends waiting for it.
-    init(_ command: [[UInt8]], output: String, signals: HeldSignals) throws(Failure) {
+    init(
+        _ command: [[UInt8]], output: String, data: Int32? = nil, signals: HeldSignals
+    ) throws(Failure) {
         self.signals = signals
+        _ = Self.adoptsOrphans
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
         posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
-        posix_spawn_file_actions_addopen(&actions, 1, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
-        posix_spawn_file_actions_adddup2(&actions, 1, 2)
+        posix_spawn_file_actions_addopen(&actions, 2, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
+        // A descriptor onto itself loses its flag to be closed (posix_spawn_file_actions_adddup2(3)).
+        posix_spawn_file_actions_adddup2(&actions, data ?? 2, 1)
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -44,7 +50,7 @@ final class ChildProcess {
         arguments.append(nil)
         defer { for argument in arguments { free(argument) } }
         var started: pid_t = 0
-        let code = posix_spawnp(&started, arguments[0]!, &actions, &attributes, arguments, environ)
+        let code = posix_spawnp(&started, arguments[0]!, &actions, &attributes, arguments, Glibc.environ)
         guard code == 0 else {
             throw Failure("cannot start \(Printable.text(command[0])): \(SystemError.text(of: code))")
         }
@@ -62,11 +68,16 @@ final class ChildProcess {
         return true
     }
 
-    /// Kills it, and what it has started in its process group.
+    /// What a child leaves in its group becomes this program's, which can wait for it: the first process of a namespace has
+    /// ended when all others in it have.
+    private static let adoptsOrphans = clinux_adopt_orphans() == 0
+
+    /// Kills it, and what it has started in its process group; waits until all of that has ended.
     func end() {
         guard status == nil else { return }
         kill(-pid, SIGKILL)
         finish()
+        while waitpid(-pid, nil, 0) > 0 || errno == EINTR {}
     }
 
     /// Waits for its end, whatever signal comes.

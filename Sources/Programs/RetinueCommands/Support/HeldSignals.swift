@@ -41,6 +41,12 @@ final class HeldSignals {
         unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1
     }
 
+    /// Does not wait: sees whether one came while the program worked.
+    func check() throws(Interrupted) {
+        // The end of a child may stand before it.
+        for _ in 0..<2 { try wait(0) }
+    }
+
     /// Waits until a child has ended, or for some time, nanoseconds.
     ///
     /// - Throws: `Interrupted`, at once if a signal came before.

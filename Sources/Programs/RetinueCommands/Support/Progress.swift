@@ -87,12 +87,12 @@ enum Interruption {
         _ = paths
         _ = child.load(ordering: .relaxed)
         for number in signals {
-            // What is no default is somebody's wish.
-            let before = signal(number, SIG_IGN)
-            guard before == nil else {
-                signal(number, before)
-                continue
-            }
+            // What is no default is somebody's wish. Asked, and never ignored for a moment: that would throw away a signal
+            // that somebody holds back.
+            var before = sigaction()
+            guard sigaction(number, nil, &before) == 0,
+                unsafeBitCast(before.__sigaction_handler.sa_handler, to: Int.self) == 0
+            else { continue }
             signal(number, Interruption.handle)
         }
         return true

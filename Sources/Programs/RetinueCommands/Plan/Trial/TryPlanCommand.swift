@@ -84,7 +84,7 @@ struct TryPlanCommand: ParsableCommand {
         var added = 0
         var answer = PlanTrial.Answer.failed("it was not tried")
         for round in 1...rounds {
-            let command = try PlanTrial.Command(plan.hosts[position], start: start)
+            let command = try PlannedCommand(plan.hosts[position], start: start)
             answer = try trial.run(plan.hosts[position], command, check: check, patience: patience)
             let more = plan.hosts[position].take(answer.lookups, root: root, trial: trial.place)
             for (path, program) in more {
