@@ -5,7 +5,7 @@ SWIFT ?= swift
 RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
-	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc nftables bsdutils
+	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
 	python3 bash mawk

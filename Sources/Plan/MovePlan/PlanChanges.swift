@@ -58,13 +58,27 @@ public struct PlanChanges {
 }
 
 /// A plan in a line.
-public enum PlanSummary {
-    /// Programs, packages, entries and bytes of a host.
-    public static func line(of host: HostPlan) -> String {
+public struct PlanSummary {
+    private let host: HostPlan
+    /// Entries that are copied.
+    public let copied: Int
+    /// Bytes of these.
+    public let bytes: UInt64
+    /// Entries that stay, are made anew or come with a package.
+    public let others: Int
+
+    /// Sums up a host.
+    public init(of host: HostPlan) {
+        self.host = host
         let copied = host.entries.filter { $0.treatment == .preCopy || $0.treatment == .finalCopy }
-        let bytes = copied.reduce(UInt64(0)) { $0 &+ ($1.bytes ?? 0) }
-        return
-            "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
-            + "\(copied.count) entries to copy (\(bytes) bytes), \(host.entries.count - copied.count) that stay or are made anew"
+        self.copied = copied.count
+        bytes = copied.reduce(UInt64(0)) { $0 &+ ($1.bytes ?? 0) }
+        others = host.entries.count - copied.count
+    }
+
+    /// Programs, packages, entries and bytes.
+    public var line: String {
+        "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
+            + "\(copied) entries to copy (\(bytes) bytes), \(others) that stay or are made anew"
     }
 }

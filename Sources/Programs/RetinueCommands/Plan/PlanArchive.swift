@@ -62,11 +62,17 @@ struct PlanArchive {
         Diagnostics.say("files changed while they were copied: what was copied of them is of no one moment")
     }
 
-    /// Behind `./` no name is an option, or a comment.
+    /// What is in a folder follows it at once, so that tar gives it its times and mode back when all of that is there: of
+    /// `/a`, `/a.conf` and `/a/b` the last comes before the second. Behind `./` no name is an option, or a comment.
     private func list(_ paths: [[UInt8]]) throws -> String {
         let file = folder.path + "/list"
+        let slash = UInt8(ascii: "/")
+        let ordered = paths.sorted {
+            $0.lazy.map { $0 == slash ? 0 : $0 }.lexicographicallyPrecedes(
+                $1.lazy.map { $0 == slash ? 0 : $0 })
+        }
         var names: [UInt8] = []
-        for path in paths { names += [UInt8(ascii: ".")] + path + [0] }
+        for path in ordered { names += [UInt8(ascii: ".")] + path + [0] }
         try OutputFile.write(to: file) { try $0.write(names) }
         return file
     }

@@ -23,6 +23,7 @@ struct PlanCommand: ParsableCommand {
             """,
         subcommands: [
             MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self,
+            ExportPlanCommand.self,
         ],
         defaultSubcommand: MakePlanCommand.self)
 }
@@ -32,9 +33,12 @@ struct MakePlanCommand: ParsableCommand {
         commandName: "make", abstract: "Make the plan of a program's move group (the default).",
         usage: "retinue plan <program> [--from <file> ...] [<options>]")
 
-    enum Format: String, CaseIterable, ExpressibleByArgument { case yaml, json }
+    enum Format: String, OutputFormat {
+        case yaml, json
+        static let standard = yaml
+    }
 
-    @Argument(help: "What is to be moved.")
+    @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
     var program: String
 
     @OptionGroup var options: GroupOptions
@@ -52,8 +56,7 @@ struct MakePlanCommand: ParsableCommand {
             "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
     var require: Requirement?
 
-    @Option(help: "How to print it.")
-    var format = Format.yaml
+    @OptionGroup var form: FormatOptions<Format>
 
     @Option(
         name: .shortAndLong,
@@ -82,7 +85,7 @@ struct MakePlanCommand: ParsableCommand {
         }
         let plan = Plan(program: program, made: Clock.wall(), hosts: hosts)
         try OutputFile.write(to: output) { output in
-            switch format {
+            switch form.choice {
             case .yaml: try output.write(PlanFile.yaml(plan))
             case .json: try output.write(PlanFile.json(plan))
             }
@@ -106,14 +109,23 @@ struct CheckPlanCommand: ParsableCommand {
     @Option(help: ArgumentHelp("The plan as it was made.", valueName: "file"), completion: .file())
     var against: String?
 
+    enum Format: String, OutputFormat {
+        case lines, json
+        static let standard = lines
+    }
+
+    @OptionGroup var form: FormatOptions<Format>
+
     func run() throws {
         let plan = try PlanFile.read(at: file)
-        var lines = plan.hosts.map { PlanSummary.line(of: $0) }
-        if let against {
-            let changes = PlanChanges(from: try PlanFile.read(at: against), to: plan).lines
-            lines += changes.isEmpty ? ["nothing was changed"] : changes
+        let changes = try against.map { PlanChanges(from: try PlanFile.read(at: $0), to: plan).lines }
+        switch form.choice {
+        case .lines:
+            var lines = plan.hosts.map { PlanSummary(of: $0).line }
+            if let changes { lines += changes.isEmpty ? ["nothing was changed"] : changes }
+            try Output.standard.write(lines.map { $0 + "\n" }.joined())
+        case .json: try Output.standard.write(PlanAnswer.check(plan, changes))
         }
-        try Output.standard.write(lines.map { $0 + "\n" }.joined())
     }
 }
 
@@ -141,14 +153,21 @@ struct PlanFilesCommand: ParsableCommand {
     )
     var root = "/"
 
+    enum Format: String, OutputFormat {
+        case paths0, json
+        static let standard = paths0
+    }
+
+    @OptionGroup var form: FormatOptions<Format>
+
     func run() throws {
         let plan = try PlanFile.read(at: file)
-        var out: [UInt8] = []
-        for path in PlanContents(plan.hosts[try plan.position(ofHost: host)], root: root).paths(
+        let host = plan.hosts[try plan.position(ofHost: host)]
+        let paths = PlanContents(host, root: root).paths(
             phase.map { $0 == .preCopy ? .preCopy : .finalCopy })
-        {
-            out += path + [0]
+        switch form.choice {
+        case .paths0: try Output.standard.write(paths.flatMap { $0 + [0] })
+        case .json: try Output.standard.write(PlanAnswer.files(host, paths))
         }
-        try Output.standard.write(out)
     }
 }

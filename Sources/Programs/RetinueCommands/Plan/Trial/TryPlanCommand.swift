@@ -62,6 +62,13 @@ struct TryPlanCommand: ParsableCommand {
         completion: .file())
     var output: String?
 
+    enum Format: String, OutputFormat {
+        case sentence, json
+        static let standard = sentence
+    }
+
+    @OptionGroup var form: FormatOptions<Format>
+
     func validate() throws {
         guard patience > 0, patience < 86400 else {
             throw ValidationError("--patience is a number of seconds")
@@ -81,9 +88,11 @@ struct TryPlanCommand: ParsableCommand {
         var plan = try PlanFile.read(at: file)
         let position = try plan.position(ofHost: host)
         let trial = try PlanTrial(root: root, folder: into)
-        var added = 0
+        var added: [(round: Int, path: [UInt8], program: [UInt8])] = []
+        var rounds = 0
         var answer = PlanTrial.Answer.failed("it was not tried")
-        for round in 1...rounds {
+        for round in 1...self.rounds {
+            rounds = round
             let command = try PlannedCommand(plan.hosts[position], start: start)
             answer = try trial.run(plan.hosts[position], command, check: check, patience: patience)
             let more = plan.hosts[position].take(answer.lookups, root: root, trial: trial.place)
@@ -92,14 +101,25 @@ struct TryPlanCommand: ParsableCommand {
                     "round \(round): \(Printable.text(path)) was missing, asked for by \(Printable.text(program))"
                 )
             }
-            added += more.count
+            added += more.map { (round, $0.path, $0.program) }
             if more.isEmpty { break }
         }
         if let output {
             let plan = plan
             try OutputFile.write(to: output) { try $0.write(PlanFile.yaml(plan)) }
         }
-        try Output.standard.write("\(answer.sentence); \(added) paths were added to the plan\n")
+        switch form.choice {
+        case .sentence:
+            try Output.standard.write(
+                "\(answer.sentence); \(Quantity.counted(added.count, "path")) \(added.count == 1 ? "was" : "were") added to "
+                    + "the plan\n")
+        case .json:
+            try Output.standard.write(
+                PlanAnswer.trial(
+                    plan.hosts[position], isRunning: answer.isRunning, sentence: answer.sentence,
+                    rounds: rounds,
+                    added: added))
+        }
         guard answer.isRunning else { throw ExitCode(1) }
     }
 }

@@ -1,0 +1,152 @@
+import Foundation
+import Records
+import TestSupport
+import Testing
+
+@testable import RetinueCommands
+
+/// What commands make of a plan: recipes, and JSON of each.
+@Suite("retinue plan")
+struct PlanCommandTests {
+    private static let plan = """
+        schema: retinue-plan/1
+        program: shop
+        made: 2026-11-27T00:00:00Z
+        hosts:
+        - host: h1
+          name: web1
+          programs:
+          - executable: /usr/bin/python3
+            start: before
+            process:
+              arguments: [python3, /srv/shop.py, "a \\"b\\" $c"]
+              folder: /srv/shop
+              user: 990
+              group: 991
+              groups: [991, 8]
+              capabilities: "0"
+              environment: [TZ=UTC, TOKEN, "LANG=a b"]
+          packages:
+          - {system: debian, name: python3, version: 3.11.2-1, reason: it}
+          - {system: debian, name: "lib:amd64", version: "1:2~b", reason: it}
+          entries:
+          - {path: /srv/shop, kind: tree, treatment: pre-copy, bytes: 5}
+          - {path: /srv/gone, kind: file, treatment: final-copy}
+          - {path: /run/shop, kind: folder, treatment: make-anew}
+          accounts:
+          - {kind: user, name: shop, number: 990, group: 991, home: /srv, shell: /bin/sh}
+          - {kind: group, name: shop, number: 991}
+          ports:
+          - {address: "tcp:0.0.0.0:80", program: /usr/bin/python3}
+          - {address: "unix:/run/x", program: /usr/bin/python3}
+
+        """
+
+    private func with(_ body: (CommandFolder) throws -> Void) throws {
+        try CommandFolder.with { folder in
+            try folder.write(Self.plan, "plan.yaml")
+            for name in ["/root/etc", "/root/srv/shop"] { try makeFolder(folder.path + name) }
+            try folder.write("ID=debian\nVERSION_CODENAME=\"bookworm\"\n", "root/etc/os-release")
+            try folder.write("x", "root/srv/shop/a\nb")
+            try body(folder)
+        }
+    }
+
+    private func export(_ folder: CommandFolder, _ words: String...) throws -> ProgramTests.Outcome {
+        try folder.retinue(["plan", "export", "plan.yaml", "--root", "root"] + words)
+    }
+
+    @Test func recipes() throws {
+        try with { folder in
+            #expect(
+                try export(folder, "--apt").output
+                    == "apt-get install --no-install-recommends python3=3.11.2-1 'lib:amd64=1:2~b'\n")
+            let containerfile = try export(folder, "--containerfile")
+            #expect(
+                containerfile.output == #"""
+                    # shop of web1, by its plan. What it copies: retinue plan export FILE --tar files.tar
+                    FROM debian:bookworm
+                    RUN grep -q '^shop:' /etc/passwd || echo shop:x:990:991::/srv:/bin/sh >> /etc/passwd ; \
+                        grep -q '^shop:' /etc/group || echo shop:x:991: >> /etc/group
+                    RUN apt-get update && apt-get install -y --no-install-recommends \
+                        python3=3.11.2-1 \
+                        'lib:amd64=1:2~b' \
+                     && rm -rf /var/lib/apt/lists/*
+                    ADD files.tar /
+                    WORKDIR /srv/shop
+                    USER 990:991
+                    ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                    ENV TZ="UTC"
+                    ENV LANG="a b"
+                    EXPOSE 80/tcp
+                    ENTRYPOINT ["/usr/bin/python3", "/srv/shop.py", "a \"b\" $c"]
+
+                    """#)
+            let bootstrap = try export(folder, "--mmdebstrap").output
+            #expect(
+                bootstrap == #"""
+                    mmdebstrap \
+                      --variant=minbase \
+                      '--include=python3=3.11.2-1,lib:amd64=1:2~b' \
+                      '--essential-hook=grep -q '\''^shop:'\'' "$1"/etc/passwd || echo shop:x:990:991::/srv:/bin/sh >> "$1"/etc/passwd' \
+                      '--essential-hook=grep -q '\''^shop:'\'' "$1"/etc/group || echo shop:x:991: >> "$1"/etc/group' \
+                      '--customize-hook=tar-in files.tar /' \
+                      bookworm \
+                      root.tar
+
+                    """#)
+        }
+    }
+
+    @Test func answersForPrograms() throws {
+        try with { folder in
+            #expect(
+                try folder.retinue("plan", "check", "plan.yaml", "--against", "plan.yaml", "--json").output
+                    == #"{"schema":"retinue-plan-check/1","hosts":["# + "\n"
+                    + #"{"host":"h1","name":"web1","programs":1,"packages":2,"copied":2,"bytes":5,"others":1}"#
+                    + #"],"changes":[]}"# + "\n")
+            #expect(
+                try folder.retinue("plan", "files", "plan.yaml", "--root", "root", "--json").output
+                    == #"{"schema":"retinue-plan-files/1","host":"h1","paths":["/srv/shop","/srv/shop/a\\nb"]}"#
+                    + "\n")
+            #expect(
+                try export(folder, "--apt", "--json").output
+                    == #"{"schema":"retinue-plan-export/1","host":"h1","form":"apt","text":"apt-get install "#
+                    + #"--no-install-recommends python3=3.11.2-1 'lib:amd64=1:2~b'\n"}"# + "\n")
+            #expect(
+                try export(folder, "--tar", "files.tar", "--json").output
+                    == #"{"schema":"retinue-plan-export/1","host":"h1","form":"tar","file":"files.tar"}"#
+                    + "\n")
+            let made = try folder.retinue("plan", "shop.service", "--from", "web.ndjson", "--json")
+            #expect(made.output.hasPrefix(#"{"schema":"retinue-plan/1""#))
+        }
+    }
+
+    @Test func badInput() throws {
+        try with { folder in
+            for words in [["--apt", "--containerfile"], [], ["--tar", "-", "--json"]] {
+                let outcome = try folder.retinue(["plan", "export", "plan.yaml"] + words)
+                #expect(outcome.status == 1 && outcome.output.isEmpty && outcome.errors.contains("--"))
+            }
+            let outcome = try folder.retinue("plan", "export", "plan.yaml", "--apt", "--root", "none")
+            #expect(outcome.status == 2 && outcome.errors == "retinue: --root none: no such directory\n")
+        }
+    }
+
+    /// A program of the host goes before one of another mount namespace, which goes by its whole name.
+    @Test func namesOfOtherNamespaces() throws {
+        try CommandFolder.with { folder in
+            var host = Shop.web
+            for path in ["/usr/sbin/thing", "/mnt:box.service/usr/sbin/thing"] {
+                let program = host.program(path)
+                host.file(program, "/etc/thing", .opened)
+            }
+            try folder.write(host.ndjson, "web.ndjson")
+            for (name, other) in [("thing", false), ("/mnt:box.service/usr/sbin/thing", true)] {
+                let members = try folder.members(name, "--from", "web.ndjson")
+                #expect(members.contains("web1 /usr/sbin/thing") == !other, "\(members)")
+                #expect(members.contains("web1 /mnt:box.service/usr/sbin/thing") == other, "\(members)")
+            }
+        }
+    }
+}
