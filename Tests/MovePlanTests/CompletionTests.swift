@@ -46,6 +46,46 @@ import Testing
         #expect(root.plan("/usr/bin/x", busy: [file]).entry("/var/lib/db/15/main")?.kind == .tree)
     }
 
+    /// Two instances of a server have the same user, and lie beside each other: only the one whose folder the member calls
+    /// by its name moves, or that in whose folder no other program writes.
+    @Test func twoInstancesOfAServer() throws {
+        for name in ["main", "test"] {
+            try root.file("/var/lib/db/15/\(name)/VERSION")
+            try root.file("/var/lib/db/15/\(name)/base/1/1234")
+        }
+        try root.file("/var/lib/db/15/main/never-opened")
+        let busy = ["/var/lib/db/15/main/base/1/1234"]
+        func trees(_ plan: HostPlan) -> [String] {
+            plan.entries.filter { $0.kind == .tree }.map { PlanText.text($0.path) }
+        }
+        #expect(trees(root.plan("/usr/bin/x", busy: busy)) == ["/var/lib/db"])
+        var process = PlannedProcess()
+        process.arguments = ["x", "-D", "/var/lib/db/15/main"].map { Array($0.utf8) }
+        process.folder = Array("/".utf8)
+        let plan = root.plan("/usr/bin/x", busy: busy, process: process)
+        #expect(trees(plan) == ["/var/lib/db/15/main"])
+        #expect(plan.entry("/var/lib/db/15/main")?.files == 3)
+        process.arguments = []
+        process.folder = Array("/var/lib/db/15/main".utf8)
+        #expect(trees(root.plan("/usr/bin/x", busy: busy, process: process)) == ["/var/lib/db/15/main"])
+        let other = root.plan("/usr/bin/x", busy: busy, others: ["/var/lib/db/15/test/base/1/1234"])
+        #expect(trees(other) == ["/var/lib/db/15/main"])
+    }
+
+    /// Whoever loads it: the library reads its settings before the program runs.
+    @Test func settingsOfCryptography() throws {
+        try root.file("/etc/ssl/openssl.cnf")
+        try root.link("/usr/lib/ssl/openssl.cnf", to: "/etc/ssl/openssl.cnf")
+        try root.package("openssl", ["/usr/lib/ssl/openssl.cnf", "/etc/ssl/openssl.cnf"])
+        try root.file("/usr/lib/libcrypto.so.3")
+        #expect(root.plan("/usr/bin/x").entry("/etc/ssl/openssl.cnf") == nil)
+        let plan = root.plan("/usr/bin/x", reads: ["/usr/lib/libcrypto.so.3"])
+        for path in ["/etc/ssl/openssl.cnf", "/usr/lib/ssl/openssl.cnf"] {
+            #expect(plan.entry(path)?.reason == "read by libcrypto")
+        }
+        #expect(!plan.packages.contains { $0.name == "openssl" })
+    }
+
     @Test func sharedFoldersNeverMoveWhole() throws {
         for folder in ["/var/log", "/tmp", "/etc", "/home/anna"] { try root.file(folder + "/others") }
         try root.file("/etc/passwd", "anna:x:1000:1000::/home/anna:/bin/sh\n")

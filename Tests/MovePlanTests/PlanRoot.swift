@@ -60,11 +60,18 @@ final class PlanRoot {
     }
 
     /// The plan of one program that has used some files.
-    func plan(_ script: String, reads: [String] = [], writes: [String] = [], busy: [String] = []) -> HostPlan
-    {
+    ///
+    /// - Parameters:
+    ///   - process: what it runs with, if anybody knows.
+    ///   - others: files that programs write which do not move.
+    func plan(
+        _ script: String, reads: [String] = [], writes: [String] = [], busy: [String] = [],
+        process: PlannedProcess? = nil, others: [String] = []
+    ) -> HostPlan {
         var plan = HostPlan(id: "host")
         var program = PlannedProgram(executable: Array("/usr/bin/python3".utf8))
         program.script = Array(script.utf8)
+        program.process = process
         plan.programs = [program]
         let files = (reads + writes + busy).map { name in
             var file = ObservedHost.File(path: Array(name.utf8))
@@ -73,7 +80,9 @@ final class PlanRoot {
             file.user = program.script
             return file
         }
-        return PlanBuilder.plan(ObservedHost(plan: plan, files: files), root: path)
+        var observed = ObservedHost(plan: plan, files: files)
+        observed.foldersOfOthers = Set(others.flatMap { Array($0.utf8).ancestors })
+        return PlanBuilder.plan(observed, root: path)
     }
 }
 

@@ -26,6 +26,9 @@ public struct ObservedHost: Sendable {
     /// The files of the members.
     public var files: [File]
 
+    /// Folders in which, however deep, programs write that do not move.
+    public var foldersOfOthers: Set<[UInt8]> = []
+
     /// Makes one.
     public init(plan: HostPlan, files: [File]) {
         self.plan = plan

@@ -10,6 +10,7 @@ extension MoveGroup {
         let members = Dictionary(grouping: self.members) { graph.host($0) }
         let advice = isolationAdvice()
         let report = GroupReport(self)
+        let others = foldersOfOthers()
         return members.keys.filter { $0 != .none }.map { (host: HostID) -> ObservedHost in
             var plan = HostPlan(id: graph[host].id)
             plan.name = graph[host].name
@@ -27,9 +28,29 @@ extension MoveGroup {
             }
             plan.endpoints = endpoints(of: programs)
             let files = nodes.filter { graph.kind($0) == .file }.map { file($0, quiet) }
-            return ObservedHost(
+            var observed = ObservedHost(
                 plan: plan, files: files.sorted { $0.path.lexicographicallyPrecedes($1.path) })
+            observed.foldersOfOthers = others[host] ?? []
+            return observed
         }.sorted { $0.plan.id < $1.plan.id }
+    }
+
+    /// Where programs write that are no members, and the folders above.
+    private func foldersOfOthers() -> [HostID: Set<[UInt8]>] {
+        var found: [HostID: Set<[UInt8]>] = [:]
+        for number in 0..<UInt32(graph.nodeCount) {
+            let node = NodeID(rawValue: number)
+            guard graph.kind(node) == .file, !contains(node) else { continue }
+            var isWritten = false
+            graph.forEachEdge(at: node) { edge in
+                guard edge.isIncoming, edge.mark.link == .file, !contains(edge.other) else { return }
+                if edge.mark.access.contains(.written) { isWritten = true }
+            }
+            if isWritten {
+                found[graph.host(node), default: []].formUnion(graph.withText(node) { Array($0) }.ancestors)
+            }
+        }
+        return found
     }
 
     private static func isolation(_ advice: IsolationAdvice) -> HostPlan.Isolation? {

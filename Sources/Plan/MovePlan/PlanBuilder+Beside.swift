@@ -6,7 +6,25 @@ import Glibc
 extension PlanBuilder {
     var rules: FolderRules {
         let packages = packages
-        return FolderRules(tree, homes: accounts.homes) { packages?.listings(of: $0) ?? 0 }
+        return FolderRules(
+            tree, homes: accounts.homes, named: namedFolders, others: observed.foldersOfOthers
+        ) { packages?.listings(of: $0) ?? 0 }
+    }
+
+    /// Working directories of members, and folders that their arguments name.
+    var namedFolders: Set<[UInt8]> {
+        var found: Set<[UInt8]> = []
+        for program in plan.programs where !program.isStop {
+            guard let process = program.process else { continue }
+            let paths = [process.folder] + process.arguments.dropFirst().flatMap { NamedPaths.paths(in: $0) }
+            for path in paths {
+                guard let end = tree.way(path).end, let status = tree.status(end),
+                    status.st_mode & S_IFMT == S_IFDIR
+                else { continue }
+                found.insert(end)
+            }
+        }
+        return found
     }
 
     mutating func takeFolders() {
@@ -227,17 +245,31 @@ extension PlanBuilder {
             if let end = way.end { _ = packages?.need(end, .pristine, by: library) }
         }
         takeLocales()
+        takeCryptography()
+    }
+
+    /// What OpenSSL's library reads when it is loaded, whoever loads it: the files alone, since their package brings the program.
+    mutating func takeCryptography() {
+        guard used.contains(where: { $0.path.lastName.starts(with: "libcrypto.so".utf8) }) else { return }
+        // `OPENSSLDIR` of Debian, of Red Hat and of OpenSSL itself.
+        for folder in ["/usr/lib/ssl", "/etc/pki/tls", "/etc/ssl", "/usr/local/ssl"] {
+            take("\(folder)/openssl.cnf", for: "read by libcrypto")
+        }
+    }
+
+    /// Takes a file and the links on the way to it, if it is there.
+    mutating func take(_ name: String, for reason: String) {
+        let way = tree.way(Array(name.utf8))
+        guard let end = way.end else { return }
+        for path in way.links + [end] where !isInTree(path) {
+            if let status = tree.status(path) { take(path, status, .preCopy, .implied, reason) }
+        }
     }
 
     /// What setlocale(3) reads, whoever calls it: the files alone, since their package brings every language.
     mutating func takeLocales() {
         for name in ["/usr/share/locale/locale.alias", "/usr/lib/locale/locale-archive"] {
-            let way = tree.way(Array(name.utf8))
-            for path in way.links + [way.end].compactMap({ $0 }) {
-                if let status = tree.status(path) {
-                    take(path, status, .preCopy, .implied, "read by setlocale(3)")
-                }
-            }
+            take(name, for: "read by setlocale(3)")
         }
     }
 

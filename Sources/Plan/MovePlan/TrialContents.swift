@@ -106,15 +106,31 @@ public struct TrialContents {
         tree.status(path).map { $0.st_mode & S_IFMT == S_IFDIR } ?? false
     }
 
-    /// Folders that hold nothing but folders.
+    /// Folders below one of the hierarchy that hold nothing but folders, however deep: those that hold a file are an
+    /// application's.
     private static func foldersBelow(_ top: [UInt8], _ tree: HostTree) -> [[UInt8]] {
         var found: [[UInt8]] = []
         for name in tree.names(in: top) {
             let path = top + [UInt8(ascii: "/")] + name
-            guard found.count < mostFolders, isFolder(path, tree),
-                tree.names(in: path).allSatisfy({ isFolder(path + [UInt8(ascii: "/")] + $0, tree) })
-            else { continue }
-            found += [path] + foldersBelow(path, tree)
+            guard found.count < mostFolders, isFolder(path, tree) else { continue }
+            if let empty = emptyFolders(path, tree) {
+                found += empty
+            } else if FolderRules.hierarchy.contains(path) {
+                found += foldersBelow(path, tree)
+            }
+        }
+        return found
+    }
+
+    /// A folder and those in it; `nil` where a file is among them.
+    private static func emptyFolders(_ folder: [UInt8], _ tree: HostTree) -> [[UInt8]]? {
+        guard isFolder(folder, tree) else { return nil }
+        var found = [folder]
+        for name in tree.names(in: folder) {
+            guard found.count < mostFolders,
+                let below = emptyFolders(folder + [UInt8(ascii: "/")] + name, tree)
+            else { return nil }
+            found += below
         }
         return found
     }

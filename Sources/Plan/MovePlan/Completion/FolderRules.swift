@@ -4,7 +4,9 @@ import Glibc
 ///
 /// A program that writes in a folder has files there which nobody opened while somebody watched, and without which it does
 /// not start or loses what it had. So the folder in which a member writes moves with everything below it, and so does the
-/// one above, as long as that belongs to the same user and is no shared one. Shared are: folders of the file system's
+/// one above, as long as that belongs to the same user and is no shared one. It ends at a folder that a member
+/// calls by its name, as its working directory or in an argument: what lies beside that is another's, as the data of a second
+/// instance of the same server, which the same user has; and below one in which a program writes that does not move. Shared are: folders of the file system's
 /// hierarchy (hier(7)), homes, mount points, those at
 /// the top that are the administrator's, and folders that a package lists, unless it is the only one and
 /// the member's own. No table of well-known data folders is kept: what is the program's shows in whose it is.
@@ -13,6 +15,10 @@ struct FolderRules {
     private let homes: Set<[UInt8]>
     /// How many packages list a folder.
     private let packagesOf: ([UInt8]) -> Int
+    /// Folders that members call by their names.
+    private let named: Set<[UInt8]>
+    /// Folders in which, however deep, programs write that do not move.
+    private let others: Set<[UInt8]>
 
     /// Folders that every system has for many programs.
     static let hierarchy: Set<[UInt8]> = Set(
@@ -31,8 +37,17 @@ struct FolderRules {
             "/dev/shm", "/var/spool/cron", "/var/lib/systemd", "/run/lock", "/run/user",
         ].map { Array($0.utf8) })
 
-    init(_ tree: HostTree, homes: some Sequence<[UInt8]>, packagesOf: @escaping ([UInt8]) -> Int) {
+    /// - Parameters:
+    ///   - named: folders that members call by their names.
+    ///   - others: folders in which, however deep, programs write that do not move.
+    ///   - packagesOf: how many packages list a folder.
+    init(
+        _ tree: HostTree, homes: some Sequence<[UInt8]>, named: Set<[UInt8]>,
+        others: Set<[UInt8]>, packagesOf: @escaping ([UInt8]) -> Int
+    ) {
         self.tree = tree
+        self.named = named
+        self.others = others
         self.homes = Set(homes)
         self.packagesOf = packagesOf
     }
@@ -59,15 +74,17 @@ struct FolderRules {
         // Everybody may write in it: what lies there is many programs'.
         guard status.st_mode & S_IWOTH == 0 else { return nil }
         var root = folder
-        while true {
+        while !named.contains(root) {
             let above = root.parent
             // Whose a folder is says nothing where it is the administrator's: one at the top may hold anything (/data).
             if above.parent.count == 1, status.st_uid == 0 { return root }
-            guard !isShared(above), let parent = tree.status(above), parent.st_uid == status.st_uid,
+            guard !isShared(above), !others.contains(above), let parent = tree.status(above),
+                parent.st_uid == status.st_uid,
                 parent.st_dev == status.st_dev, parent.st_mode & S_IWOTH == 0
             else { return root }
             root = above
         }
+        return root
     }
 }
 

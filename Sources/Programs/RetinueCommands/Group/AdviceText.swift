@@ -5,14 +5,17 @@ import Records
 /// Advice as a page for people, a block a host. Whatever it quotes cannot steer the terminal.
 struct AdviceText {
     private let group: MoveGroup
-    private let width: Int
+    /// Columns that tables and examples keep within; `nil` where no terminal shows them.
+    private let columns: Int?
+    /// Of prose.
+    private var width: Int { columns ?? Terminal.defaultWidth }
     private var graph: DependencyGraph { group.graph }
     /// Paths of a list that are shown; the JSON form has all.
     private static let mostPaths = 20
 
-    init(_ group: MoveGroup, width: Int) {
+    init(_ group: MoveGroup, width: Int?) {
         self.group = group
-        self.width = width
+        columns = width
     }
 
     func page(_ hosts: [MeasuredAdvice]) -> String {
@@ -36,7 +39,7 @@ struct AdviceText {
         text += section("isolation", verdicts(advice))
         if advice.advised == .container { text += section("namespaces", namespaces(advice)) }
         if !advice.bonds.isEmpty { text += section("shared with programs that stay behind", bonds(advice)) }
-        let sizes = MeasureText(measure: host.measure, width: width)
+        let sizes = MeasureText(measure: host.measure, columns: columns)
         text += section("to move", sizes.sizes)
         text += section("packages", sizes.packages)
         for (title, paths) in sizes.lists { text += section(title, list(paths)) }
@@ -104,7 +107,7 @@ struct AdviceText {
                 name(finding.example.program), shortObject(finding.example),
             ])
         }
-        return table.text(width: width - 4)
+        return table.text(width: columns.map { $0 - 4 })
     }
 
     private func name(_ node: NodeID) -> String { Printable.text(graph.name(of: node)) }
@@ -125,8 +128,9 @@ struct AdviceText {
         let more = finding.objects.count - 1
         let tail = more > 0 ? ", and \(Quantity.grouped(more)) more" : ""
         let text = "\(name(finding.example.program)): \(object(finding.example))"
-        let room = width - 4 - indent - tail.displayWidth
-        return String(repeating: " ", count: indent) + text.cut(.end, to: room) + tail + "\n"
+        let room = columns.map { $0 - 4 - indent - tail.displayWidth }
+        return String(repeating: " ", count: indent) + (room.map { text.cut(.end, to: $0) } ?? text) + tail
+            + "\n"
     }
 
     private func verdicts(_ advice: IsolationAdvice) -> String {
@@ -154,7 +158,10 @@ struct AdviceText {
             case .device, .hardware, .disk, .module, .setting:
                 let objects = reason.finding.objects.prefix(Self.mostPaths)
                 let indent = String(repeating: " ", count: 4)
-                for object in objects { text += indent + name(object).cut(.end, to: width - 8) + "\n" }
+                for object in objects {
+                    text +=
+                        indent + (columns.map { name(object).cut(.end, to: $0 - 8) } ?? name(object)) + "\n"
+                }
                 let more = reason.finding.objects.count - objects.count
                 if more > 0 { text += "\(indent)and \(Quantity.grouped(more)) more\n" }
             default: text += example(reason.finding, indent: 4)
@@ -176,7 +183,7 @@ struct AdviceText {
                 }
             table.add([namespace.kind.rawValue, need, "\(namespace.reason)"])
         }
-        return table.text(width: width - 4)
+        return table.text(width: columns.map { $0 - 4 })
     }
 
     private func bonds(_ advice: IsolationAdvice) -> String {
@@ -252,7 +259,9 @@ extension Use.Reach {
 /// What was measured of a host, for people.
 struct MeasureText {
     let measure: HostMeasure
-    let width: Int
+    /// Columns that tables keep within; `nil` where no terminal shows them.
+    let columns: Int?
+    private var width: Int { columns ?? Terminal.defaultWidth }
 
     /// What each candidate moves.
     var sizes: String {
@@ -283,7 +292,7 @@ struct MeasureText {
             ])
         case .unknown: table.add(["virtual machine", "-", "not measured"])
         }
-        return table.text(width: width - 4) + notes
+        return table.text(width: columns.map { $0 - 4 }) + notes
     }
 
     private func bytes(_ sizes: FileSizes) -> String { Quantity.bytes(sizes.regular.apparent) }
@@ -324,7 +333,7 @@ struct MeasureText {
                     Quantity.grouped(used.owned), Quantity.bytes(used.bytes), Quantity.bytes(used.ownedBytes),
                 ])
             }
-            text = table.text(width: width - 4)
+            text = table.text(width: columns.map { $0 - 4 })
         }
         if let remark = measure.remark {
             text += Paragraph.text(remark.printable, indent: 0, width: width - 4)

@@ -62,7 +62,7 @@ struct AdviseCommand: ParsableCommand {
         }
         switch format.choice {
         case .table:
-            let text = AdviceText(group, width: Terminal.width)
+            let text = AdviceText(group, width: Output.standard.width())
             try Output.standard.write(text.page(measured))
         case .json: try Output.standard.write(AdviceJSON.document(group, measured))
         }

@@ -138,9 +138,11 @@ struct NodeChoice {
             let others = nodes.filter { !graph.isDirectory($0) }
             if !others.isEmpty { return others }
         case .ambiguous(let nodes):
-            // A file beside a directory of its name is the one that is meant.
+            // A file beside a directory of its name is the one that is meant, and the host's own program beside one of
+            // another mount namespace, which goes by its whole name.
             let others = nodes.filter { !graph.isDirectory($0) }
-            if others.count == 1 { return others }
+            let own = others.filter { !graph.isInOtherNamespace($0) }
+            for choice in [others, own] where choice.count == 1 { return choice }
             if others.count > 1 { throw ambiguity(of: name, others) }
         case .nothing: return try nodes(for: name)
         }
@@ -188,5 +190,18 @@ struct NodeChoice {
     func text(_ node: NodeID) -> String {
         let forms = NodeName(graph, node).forms
         return forms.first { graph.select(NodePattern($0)) == .found([node]) } ?? forms[forms.count - 1]
+    }
+}
+
+extension DependencyGraph {
+    /// Whether a path of a node is one of another mount namespace than the host's: `/mnt:WORKLOAD/…`.
+    func isInOtherNamespace(_ node: NodeID) -> Bool {
+        let paths: [[UInt8]] =
+            if case .program(let name) = self[node] {
+                [name.executable, name.script]
+            } else {
+                [withText(node) { Array($0) }]
+            }
+        return paths.contains { $0.withUnsafeBytes { MountNamespacePath($0) } != nil }
     }
 }

@@ -29,7 +29,7 @@ struct ProbeCommand: ParsableCommand {
     func run() throws {
         let report = ProbeReport(KernelProbe.run())
         switch format.choice {
-        case .table: try Output.standard.write(report.table(width: Terminal.width))
+        case .table: try Output.standard.write(report.table(width: Output.standard.width()))
         case .json: try Output.standard.write(report.json)
         }
         if !report.isSufficient { throw ExitCode(ExitStatus.negative) }
@@ -45,7 +45,7 @@ struct ProbeReport {
     /// Whether all that is needed is there.
     var isSufficient: Bool { probe.findings.allSatisfy { $0.isAvailable || !$0.isNeeded } }
 
-    func table(width: Int) -> String {
+    func table(width: Int?) -> String {
         var text = "kernel \(probe.kernel.printable)\n\n"
         var table = TextTable([
             .init(title: "FEATURE", cut: .end), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
@@ -56,7 +56,7 @@ struct ProbeReport {
         text += table.text(width: width)
         for finding in probe.findings where !finding.isAvailable && !finding.remedy.isEmpty {
             text += "\n\(finding.name.printable):\n"
-            text += Paragraph.text(finding.remedy.printable, indent: 2, width: width)
+            text += Paragraph.text(finding.remedy.printable, indent: 2, width: width ?? Terminal.defaultWidth)
         }
         if isSufficient { text += "\n" + modes(width: width) }
         text += "\n" + (isSufficient ? "retinued can run here.\n" : "retinued cannot run here as it is.\n")
@@ -64,14 +64,16 @@ struct ProbeReport {
     }
 
     /// How things are known here, and what that costs.
-    private func modes(width: Int) -> String {
+    private func modes(width: Int?) -> String {
         var table = TextTable([
             .init(title: "KNOWN", cut: .end), .init(title: "BY", cut: .end), .init(title: "EVIDENCE"),
         ])
         for mode in probe.modes { table.add([mode.what, mode.how, mode.evidence]) }
         var text = table.text(width: width)
         for mode in probe.modes where !mode.cost.isEmpty {
-            text += "\n\(mode.what):\n" + Paragraph.text(mode.cost, indent: 2, width: width)
+            text +=
+                "\n\(mode.what):\n"
+                + Paragraph.text(mode.cost, indent: 2, width: width ?? Terminal.defaultWidth)
         }
         return text
     }

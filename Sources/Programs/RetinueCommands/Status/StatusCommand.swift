@@ -56,7 +56,7 @@ struct StatusCommand: ParsableCommand {
         let report = try DaemonStatus(text)
         switch format.choice {
         case .table:
-            let width = Terminal.width
+            let width = Output.standard.width()
             try Output.standard.write(StatusText(report: report, earlier: earlier, width: width).text)
         case .json:
             try Output.standard.write(text.last == UInt8(ascii: "\n") ? text : text + [UInt8(ascii: "\n")])
@@ -144,7 +144,8 @@ struct StatusText {
     let report: DaemonStatus
     /// An earlier status of the same daemon; rates are those since then, or else since the start.
     let earlier: DaemonStatus?
-    let width: Int
+    /// Columns that tables keep within; `nil` where none shows them. Prose is broken all the same.
+    let width: Int?
 
     var text: String {
         var text = ""
@@ -220,7 +221,7 @@ struct StatusText {
 
     private func append(_ name: String, _ value: String, to text: inout String) {
         let indent = 13
-        let lines = Paragraph.text(value, indent: indent, width: width)
+        let lines = Paragraph.text(value, indent: indent, width: width ?? Terminal.defaultWidth)
         text += name + String(repeating: " ", count: indent - name.count) + lines.dropFirst(indent)
     }
 
@@ -242,7 +243,7 @@ struct StatusText {
             if counters.isEmpty { continue }
             let list = counters.map { "\($0.name.printable) \(Quantity.grouped($0.value))" }
             let sentence = "\(source.name.printable): \(list.joined(separator: ", "))"
-            text += Paragraph.text(sentence, indent: 2, width: width)
+            text += Paragraph.text(sentence, indent: 2, width: width ?? Terminal.defaultWidth)
         }
         return text
     }
