@@ -1,3 +1,4 @@
+import Foundation
 import MoveGroup
 import Records
 import TestSupport
@@ -132,6 +133,34 @@ struct AdviseTests {
             #expect(page.contains("  files that are no longer there\n    /tmp/gone\n"))
             // All but the library: 12 + 4 + 8 + 5 bytes.
             #expect(flat.contains("4 files with 29 B remain to be copied."))
+        }
+    }
+
+    /// What is executed or loaded and is equal at the destination is taken from there; settings and data never are.
+    @Test func whatTheDestinationHas() throws {
+        try inFolder { folder in
+            let there =
+                folder + "/destination-of-a-name-that-is-longer-than-a-line-of-a-terminal-would-be-in-a-table"
+            for part in ["/usr/bin", "/usr/lib", "/etc"] { try makeFolder(there + part) }
+            for (path, here, its) in [
+                ("/usr/bin/app", "\u{7f}ELF one", "\u{7f}ELF two"),
+                ("/usr/lib/liba.so", "\u{7f}ELF library", "\u{7f}ELF library"),
+                ("/etc/app.conf", "mine", "mine"),
+            ] {
+                try write(here, to: folder + "/root" + path)
+                try write(its, to: there + path)
+            }
+            let name = (there as NSString).lastPathComponent
+            let page = try advise(folder, "app", "--root", "web=root", "--destination", name).output
+            // 8 + 12 + 4 + 8 + 5 bytes, without the 12 of the library. No line is cut where no terminal shows it.
+            #expect(page.contains("chroot            37 B  5 files of the group"))
+            #expect(
+                page.contains(
+                    "chroot there      25 B  without 1 executable or library (12 B) that \(name) has equal\n"),
+                "\(page)")
+            let document = try json(folder, "--root", "web=root", "--destination", name)
+            #expect(document.contains(#""destination":"\#(name)","equal_there":{"bytes":12,"#))
+            #expect(try advise(folder, "app", "--destination", "none").status == 2)
         }
     }
 

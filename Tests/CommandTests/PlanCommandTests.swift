@@ -149,4 +149,59 @@ struct PlanCommandTests {
             }
         }
     }
+
+    /// A plan in place of records: what it copies, in order, and what that takes.
+    @Test func otherCommandsReadIt() throws {
+        try with { folder in
+            try folder.write("four", "root/srv/shop/larger")
+            let words = ["transfer", "--plan", "plan.yaml", "--root", "web1=root"]
+            #expect(
+                try folder.retinue(words + ["--format", "paths0"]).output
+                    == "/srv/shop/larger\0/srv/shop/a\nb\0/srv/shop\0")
+            #expect(
+                try folder.retinue(words).output == """
+                    PHASE     SIZE  HOST  FILE
+                    pre-copy   4 B  web1  /srv/shop/larger
+                    pre-copy   1 B  web1  /srv/shop/a\\nb
+                    pre-copy     -  web1  /srv/shop
+
+                    pre-copy: 3 paths, 5 B, 0.0 s
+                    final copy: 0 paths, 0 B
+
+                    """)
+            #expect(
+                try folder.retinue(words + ["--json", "--phase", "final-copy"]).output
+                    == #"{"schema":"retinue-transfer/1","files":[],"# + "\n"
+                    + #""totals":{"pre_copy":{"files":0,"bytes":0},"final_copy":{"files":0,"bytes":0},"#
+                    + #""pre_copy_milliseconds":0}}"# + "\n")
+            #expect(
+                try folder.retinue(words + ["--format", "csv"]).output.hasPrefix(
+                    "phase,host,path,bytes,last write,rewrite\npre-copy,h1,/srv/shop/larger,4,,\n"))
+            let advice = try folder.retinue("advise", "--plan", "plan.yaml", "--root", "web1=root")
+            #expect(advice.status == 0 && advice.output.hasPrefix("web1 (h1)\n"), "\(advice)")
+            #expect(advice.output.contains("chroot             5 B  2 files of the group"), "\(advice)")
+            let json = try folder.retinue("advise", "--plan", "plan.yaml", "--root", "web1=root", "--json")
+            #expect(json.output.hasPrefix(#"{"schema":"retinue-advice/1","mode":"plan","hosts":["#))
+            #expect(json.output.contains(#""chroot":{"bytes":5,"#))
+            // Of a host that is elsewhere, what the plan itself has.
+            let elsewhere = try folder.retinue("transfer", "--plan", "plan.yaml", "--format", "paths0")
+            #expect(elsewhere.output == "/srv/shop\0/srv/gone\0")
+            #expect(elsewhere.errors.hasPrefix("retinue: the files of web1 are not here"))
+            for words in [
+                ["transfer"], ["advise", "x", "--plan", "plan.yaml"],
+                ["transfer", "--plan", "plan.yaml", "--from", "web.ndjson"],
+            ] {
+                let outcome = try folder.retinue(words)
+                #expect(outcome.status == 1 && outcome.output.isEmpty, "\(words)")
+            }
+            #expect(try folder.retinue("advise", "--plan", "web.ndjson").status == 2)
+        }
+    }
+
+    @Test func noTableIsCutWhereNoTerminalShowsIt() throws {
+        try CommandFolder.with { folder in
+            let page = try folder.retinue("probe").output
+            #expect(page.hasPrefix("kernel ") && !page.contains("…"), "\(page)")
+        }
+    }
 }

@@ -14,7 +14,7 @@ struct AdviceJSON {
             out.member("mode", word: group.options.isSymmetric ? "symmetric" : "directed")
             out.array("hosts", hosts) { out, host in
                 writer.append(host.advice, to: &out)
-                writer.append(host.measure, to: &out)
+                append(host.measure, to: &out)
             }
         }
         out.endDocument()
@@ -90,7 +90,8 @@ struct AdviceJSON {
 
     // MARK: Sizes
 
-    private func append(_ measure: HostMeasure, to out: inout JSONWriter) {
+    /// What was measured of a host.
+    static func append(_ measure: HostMeasure, to out: inout JSONWriter) {
         out.object("sizes") { out in
             out.member("paths", number: measure.paths)
             guard let root = measure.root else {
@@ -99,6 +100,10 @@ struct AdviceJSON {
             }
             out.member("root", text: root)
             append("chroot", measure.files, to: &out)
+            if let destination = measure.destination {
+                out.member("destination", text: destination.root)
+                append("equal_there", destination.equal, to: &out)
+            }
             if let base = measure.withBase {
                 append("container", base, to: &out)
                 out.member("base_packages", number: measure.basePackages)
@@ -117,7 +122,7 @@ struct AdviceJSON {
         }
     }
 
-    private func append(_ key: StaticString, _ sizes: FileSizes, to out: inout JSONWriter) {
+    private static func append(_ key: StaticString, _ sizes: FileSizes, to out: inout JSONWriter) {
         out.object(key) { out in
             out.member("bytes", number: sizes.regular.apparent)
             out.member("allocated", number: sizes.regular.allocated)
@@ -127,7 +132,7 @@ struct AdviceJSON {
         }
     }
 
-    private func append(_ system: HostMeasure.System, to out: inout JSONWriter) {
+    private static func append(_ system: HostMeasure.System, to out: inout JSONWriter) {
         switch system {
         case .usage(let used):
             out.object("virtual_machine") { out in
@@ -147,11 +152,11 @@ struct AdviceJSON {
         }
     }
 
-    private func append(paths key: StaticString, _ paths: [[UInt8]], to out: inout JSONWriter) {
+    private static func append(paths key: StaticString, _ paths: [[UInt8]], to out: inout JSONWriter) {
         out.array(key, paths) { $0.member("path", bytes: $1) }
     }
 
-    private func append(_ packages: PackageUse, to out: inout JSONWriter) {
+    private static func append(_ packages: PackageUse, to out: inout JSONWriter) {
         out.array("packages", packages.used) { out, used in
             out.member("name", text: used.name)
             out.member("version", text: used.version)

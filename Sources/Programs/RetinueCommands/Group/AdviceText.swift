@@ -276,6 +276,14 @@ struct MeasureText {
         ])
         let files = Quantity.grouped(measure.files.regular.count)
         table.add(["chroot", bytes(measure.files), "\(files) files of the group, measured below \(place)"])
+        if let destination = measure.destination {
+            let equal = destination.equal.regular
+            table.add([
+                "chroot there", Quantity.bytes(measure.files.regular.apparent &- equal.apparent),
+                "without \(Quantity.counted(equal.count, "executable or library")) (\(Quantity.bytes(equal.apparent))) that "
+                    + "\(destination.root.printable) has equal",
+            ])
+        }
         if let base = measure.withBase {
             let count = Quantity.grouped(measure.basePackages)
             table.add(["container", bytes(base), "with a minimal base system, \(count) packages"])

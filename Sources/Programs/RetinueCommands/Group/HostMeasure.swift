@@ -21,6 +21,8 @@ struct HostMeasure {
     var paths: Int
     /// The group's files.
     var files = FileSizes()
+    /// Where the destination's files are looked at, and what of the group's files it has equal; `nil` if it was not named.
+    var destination: (root: String, equal: FileSizes)?
     /// The group's files with a minimal base system; `nil` where there is no dpkg to name one.
     var withBase: FileSizes?
     /// Packages of the base system.
@@ -32,13 +34,17 @@ struct HostMeasure {
     /// What went wrong with dpkg's database, or that there is none.
     var remark: String?
 
-    init(_ paths: [[UInt8]], root: String?, walks: Bool) throws {
+    init(_ paths: [[UInt8]], root: String?, walks: Bool, destination: String? = nil) throws {
         self.root = root
         self.paths = paths.count
         guard let root else { return }
         var meter = FileMeter(root: root)
         let kinds = paths.map { meter.add($0) }
         files = meter.sizes
+        if let destination {
+            let equal = EqualFiles.among(paths, below: root, at: destination)
+            self.destination = (destination, FileMeter.measure(equal, root: root))
+        }
         do throws(DpkgError) {
             let database = try DpkgDatabase(root: root, only: paths)
             if database.damageCount > 0, let first = database.damage.first {

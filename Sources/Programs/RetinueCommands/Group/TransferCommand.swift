@@ -1,14 +1,19 @@
 import ArgumentParser
 import Glibc
 import MoveGroup
+import MovePlan
 import Records
+import SystemCalls
 import Text
 
 struct TransferCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "transfer",
         abstract: "Show in which order to copy the files of a move group: pre-copy and final copy.",
-        usage: "retinue transfer <program> [--from <file> ...] [<options>]",
+        usage: """
+            retinue transfer <program> [--from <file> ...] [<options>]
+            retinue transfer --plan <file> [<options>]
+            """,
         discussion: """
             The pre-copy runs while the programs do, the final copy after they have stopped. Files that are \
             only read or were long not written come first, the large before the small; those still being \
@@ -19,7 +24,7 @@ struct TransferCommand: ParsableCommand {
             mounted somewhere (--root).
 
             What was only looked at (symbolic links on the way to a file, empty folders) is in no record of an \
-            open and so not in this list: retinue plan completes it. paths0 ends each path with a NUL. It has the \
+            open and so not in this list: retinue plan completes it, and --plan reads that. paths0 ends each path with a NUL. It has the \
             files of one host, since paths do not say whose they are: --host says which, \
             where there are several.
 
@@ -40,7 +45,9 @@ struct TransferCommand: ParsableCommand {
     }
 
     @Argument(help: "What is to be moved.", completion: RecordCompletion.program)
-    var program: String
+    var program: String?
+
+    @OptionGroup var plan: PlanInput
 
     @OptionGroup var options: GroupOptions
 
@@ -76,11 +83,14 @@ struct TransferCommand: ParsableCommand {
     var output = "-"
 
     func validate() throws {
+        try plan.check(program: program, from: options.from)
         guard bandwidth > 0, bandwidth.isFinite else { throw ValidationError("--bandwidth is more than 0") }
         guard quiet >= 0, quiet < 1e9 else { throw ValidationError("--quiet is a number of seconds") }
     }
 
     func run() throws {
+        if let file = plan.file { return try transfer(PlanFile.read(at: file)) }
+        guard let program else { return }
         let graph = try options.graph()
         let group = try options.group(of: program, in: graph, hasReasons: false)
         let sizes = try FileSizeReader(graph, roots.roots)
@@ -102,6 +112,23 @@ struct TransferCommand: ParsableCommand {
             }
         }
         for remark in sizes.remarks(on: plan) + text.remarks(on: group) { Diagnostics.say(remark) }
+    }
+
+    private func transfer(_ plan: Plan) throws {
+        let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
+        try roots.check(against: plan.hosts)
+        let hosts = try host == nil ? plan.hosts : [plan.hosts[plan.position(ofHost: host)]]
+        let text = PlannedTransfer(hosts, roots, only: phase, bandwidth: bandwidth * 1024 * 1024)
+        if format == .paths0 { try text.checkOneHost() }
+        try OutputFile.write(to: output) { output in
+            switch format {
+            case .table: try output.write(text.table(width: output.width(isWide: wide)))
+            case .json: try output.write(text.json)
+            case .csv: try output.write(text.csv)
+            case .paths0: try output.write(text.paths)
+            }
+        }
+        for remark in text.remarks { Diagnostics.say(remark) }
     }
 }
 
