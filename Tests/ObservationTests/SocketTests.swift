@@ -92,7 +92,11 @@ import Testing
         scene.interpret(settles: false)
         let awaited = scene.observer.awaitedClosures
         #expect(awaited == 2)
-        if comes { scene.closure(client, server, sent: 100, received: 50) } else { _ = scene.tick(2_000_000_000) }
+        if comes {
+            scene.closure(client, server, sent: 100, received: 50)
+        } else {
+            _ = scene.tick(2_000_000_000)
+        }
         scene.interpret()
         #expect(
             scene.lines.contains(

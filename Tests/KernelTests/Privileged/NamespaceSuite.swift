@@ -208,7 +208,6 @@ extension KernelTests {
             #expect(inner.total(\.sent) == Traffic(localCount).there)
 
             let accepts = dump.dependencies.relation("accept")
-            for odd in accepts where !(odd.local == place && odd.program.executable == expected.local) { print("DBG3", odd) }
             #expect(accepts.allSatisfy { $0.local == place && $0.program.executable == expected.local })
             for (client, count) in [(expected.localClient, localCount), (expected.outsider, outsiderCount)] {
                 let found = accepts.filter { $0.peer?.executable == client }

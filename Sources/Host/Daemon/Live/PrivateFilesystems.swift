@@ -194,7 +194,8 @@ final class PrivateFilesystems: Sendable {
 
     /// The namespaces that show a filesystem, if it does not lie any more where its name says; `nil` if it does.
     func namespacesIfMoved(_ fsid: UInt64) -> [UInt64]? {
-        for (filesystem, way, pid) in ways(where: { $0.fsid == fsid }) where way.mount.id == filesystem.mount.id {
+        for (filesystem, way, pid) in ways(where: { $0.fsid == fsid })
+        where way.mount.id == filesystem.mount.id {
             guard let status = FileStatus(Self.root(of: pid) + filesystem.mount.point + [0]) else { continue }
             if status.mount == 0 || status.mount == UInt64(way.mount.id) { return nil }
         }
