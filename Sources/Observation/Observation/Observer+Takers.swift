@@ -12,11 +12,17 @@ extension Observer {
     /// Takes in that a process ended a connection from its side.
     mutating func endedByTaker(_ change: TransitionEvent) {
         let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-        guard let server = sockets.live[tuple], server.isAccepted, server.taker != .known,
-            server.socket == change.socket, change.pid != ownPid
+        guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known,
+            server.socket == change.socket || scope.network != nil, change.pid != ownPid
         else { return }
         let image = image(of: change.pid, at: change.time)
-        guard image.program != .unknown else { return }
+        guard image.program != .unknown, isInside(image.network, change.local.address) else { return }
+        if server.socket != change.socket {
+            // Two namespaces can have the same two ends established at once, and the accepts name nobody: this one is
+            // inside for certain.
+            guard image.network.inode == scope.network, image.network.isRead else { return }
+            server.socket = change.socket
+        }
         if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)
         }

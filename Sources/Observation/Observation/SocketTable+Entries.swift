@@ -69,6 +69,8 @@ extension SocketTable {
         var isAccepted = false
         /// Whether the other side has ended its stream: its FIN counts as a byte received.
         var endReceived = false
+        /// Whether that is concluded from how long its last state took, which a busy processor may have drawn out.
+        var isEndGuessed = false
         /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
         /// needs that is not written yet.
         var evidence = Evidence.exact

@@ -164,6 +164,11 @@ struct SocketTable: ~Copyable {
         }
     }
 
+    /// Whether an end of a connection between two ends is known of which the notice is still to come.
+    func isAwaited(_ tuple: FourTuple, pair: UInt64) -> Bool {
+        pair != 0 && (live[tuple]?.pair == pair || superseded[tuple]?.contains { $0.pair == pair } ?? false)
+    }
+
     /// Notes that a connection has ended and that its notice is still to come.
     mutating func awaitNotice(of tuple: FourTuple, endedAt time: UInt64) {
         ending.append(Ended(tuple: tuple, ended: time))
