@@ -207,7 +207,8 @@ extension PlannedShop {
 
     /// Starts an export whose archive would take an hour, and gives it when that has begun.
     func startExport(_ plan: String, _ words: [String]) throws -> Child {
-        let child = try start(["plan", "export", plan, "--root", host] + words, try tar("exec sleep 3600"))
+        let child = try start(
+            ["plan", "export", plan, "--root", host] + words, try tool("tar", "exec sleep 3600"))
         let isThere: Bool? = eventually(within: 30) {
             access(folder + "/tar-began", F_OK) == 0 ? true : nil
         }

@@ -217,16 +217,21 @@ final class PlannedShop {
 
     /// Starts a trial that would take an hour, and gives it when it has come to some point.
     func startTrial(until moment: KernelTests.PlanSuite.Moment) throws -> Child {
-        let before = Set(try leftovers())
-        for name in ["tar-began", "checking"] { unlink("\(folder)/\(name)") }
-        let isCopying = moment == .copying
+        for name in ["tar-began", "rm-began", "checking"] { unlink("\(folder)/\(name)") }
         let check = ": > \(folder)/checking; false"
-        let child = try start(
-            words(try plan(), ["--check", check, "--patience", "3600"]),
-            isCopying ? try tar("exec sleep 3600") : nil)
+        var tools: String?
+        switch moment {
+        case .beginning:
+            // Something to be removed first, slowly: the signal waits until that is done.
+            try run(["mktemp", "-d", "/var/tmp/retinue-try-XXXXXX"])
+            tools = try tool("rm", "sleep 1; exec /bin/rm \"$@\"")
+        case .copying: tools = try tool("tar", "exec sleep 3600")
+        case .checking: break
+        }
+        let child = try start(words(try plan(), ["--check", check, "--patience", "3600"]), tools)
         let isThere: Bool? = eventually(within: 30) {
             switch moment {
-            case .beginning: (try? leftovers()).map { !Set($0).isSubset(of: before) } == true ? true : nil
+            case .beginning: access(folder + "/rm-began", F_OK) == 0 ? true : nil
             case .copying: access(folder + "/tar-began", F_OK) == 0 ? true : nil
             case .checking: access(folder + "/checking", F_OK) == 0 ? true : nil
             }
@@ -238,7 +243,8 @@ final class PlannedShop {
     /// A folder with a tar that writes down how many names it is given to copy.
     func countingTar() throws -> String {
         let real = try run(["sh", "-c", "command -v tar"]).trimmingCharacters(in: .newlines)
-        return try tar(
+        return try tool(
+            "tar",
             """
             for word in "$@"; do
               case $word in --files-from=*) tr -cd '\\0' < "${word#*=}" | wc -c >> \(folder)/copied;; esac
@@ -247,11 +253,12 @@ final class PlannedShop {
             """)
     }
 
-    func tar(_ text: String) throws -> String {
+    /// A folder with a program in place of one of the system's, which leaves a file when it begins.
+    func tool(_ name: String, _ text: String) throws -> String {
         let bin = folder + "/tools"
         try makeFolder(bin)
-        try write("#!/bin/sh\n: > \(folder)/tar-began\n\(text)\n", to: bin + "/tar")
-        chmod(bin + "/tar", 0o755)
+        try write("#!/bin/sh\n: > \(folder)/\(name)-began\n\(text)\n", to: bin + "/" + name)
+        chmod(bin + "/" + name, 0o755)
         return bin
     }
 
