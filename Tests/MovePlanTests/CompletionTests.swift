@@ -68,6 +68,15 @@ import Testing
         process.arguments = []
         process.folder = Array("/var/lib/db/15/main".utf8)
         #expect(trees(root.plan("/usr/bin/x", busy: busy, process: process)) == ["/var/lib/db/15/main"])
+        // Settings likewise: those of the other instance would bring its data.
+        for name in ["main", "test"] {
+            try root.file("/etc/db/15/\(name)/db.conf", "data = /var/lib/db/15/\(name)\n")
+        }
+        try root.file("/usr/bin/dbserver")
+        try root.package("dbserver", ["/etc/db", "/usr/bin/dbserver"])
+        process.arguments = ["x", "--config=/etc/db/15/main/db.conf"].map { Array($0.utf8) }
+        let settings = root.plan("/usr/bin/x", reads: ["/usr/bin/dbserver"], busy: busy, process: process)
+        #expect(trees(settings) == ["/etc/db/15/main", "/var/lib/db/15/main"])
         let other = root.plan("/usr/bin/x", busy: busy, others: ["/var/lib/db/15/test/base/1/1234"])
         #expect(trees(other) == ["/var/lib/db/15/main"])
     }

@@ -125,23 +125,49 @@ extension MoveGroup {
     private func endpoints(of programs: [NodeID]) -> [PlannedEndpoint] {
         var found: [PlannedEndpoint] = []
         for program in programs where !isStop(program) {
+            // Both ends of a connection may have recorded it, which is one.
+            var counts: [Peer: UInt64] = [:]
             graph.forEachEdge(at: program) { edge in
                 guard edge.mark.link == .connect || edge.mark.link == .accept else { return }
                 let detail = graph.detail(edge.edge)
                 let isProgram = graph.kind(edge.other) == .program
                 // An address that no observed host has is a member, and nobody's.
                 guard isProgram ? !contains(edge.other) : graph.host(edge.other) == .none else { return }
-                let place = isProgram ? detail.via ?? edge.other : edge.other
+                let peer = Peer(
+                    address: PlanText.text(
+                        graph.name(of: isProgram ? detail.via ?? edge.other : edge.other)),
+                    isOutgoing: (edge.mark.link == .connect) != edge.isIncoming, other: edge.other)
+                counts[peer] = max(counts[peer] ?? 1, detail.count)
+            }
+            for (first, peers) in Dictionary(
+                grouping: counts, by: { Peer($0.key.address, $0.key.isOutgoing) })
+            {
                 found.append(
                     PlannedEndpoint(
-                        address: PlanText.text(graph.name(of: place)), program: graph.name(of: program),
-                        isOutgoing: (edge.mark.link == .connect) != edge.isIncoming,
-                        count: max(detail.count, 1)))
+                        address: first.address, program: graph.name(of: program),
+                        isOutgoing: first.isOutgoing,
+                        count: peers.reduce(0) { $0 &+ $1.value }))
             }
         }
         return found.sorted {
             ($0.address, PlanText.text($0.program), $0.isOutgoing ? 0 : 1)
                 < ($1.address, PlanText.text($1.program), $1.isOutgoing ? 0 : 1)
+        }
+    }
+
+    /// Whom a program is connected with, by which address.
+    private struct Peer: Hashable {
+        var address: String
+        var isOutgoing: Bool
+        var other: NodeID?
+
+        init(address: String, isOutgoing: Bool, other: NodeID) {
+            (self.address, self.isOutgoing, self.other) = (address, isOutgoing, other)
+        }
+
+        /// Of all that use an address.
+        init(_ address: String, _ isOutgoing: Bool) {
+            (self.address, self.isOutgoing) = (address, isOutgoing)
         }
     }
 }

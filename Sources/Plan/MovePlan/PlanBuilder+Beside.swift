@@ -7,22 +7,16 @@ extension PlanBuilder {
     var rules: FolderRules {
         let packages = packages
         return FolderRules(
-            tree, homes: accounts.homes, named: namedFolders, others: observed.foldersOfOthers
+            tree, homes: accounts.homes, named: namedPaths, others: observed.foldersOfOthers
         ) { packages?.listings(of: $0) ?? 0 }
     }
 
-    /// Working directories of members, and folders that their arguments name.
-    var namedFolders: Set<[UInt8]> {
+    /// Working directories of members, and what their arguments name, without links.
+    var namedPaths: Set<[UInt8]> {
         var found: Set<[UInt8]> = []
-        for program in plan.programs where !program.isStop {
-            guard let process = program.process else { continue }
+        for process in plan.programs.lazy.filter({ !$0.isStop }).compactMap(\.process) {
             let paths = [process.folder] + process.arguments.dropFirst().flatMap { NamedPaths.paths(in: $0) }
-            for path in paths {
-                guard let end = tree.way(path).end, let status = tree.status(end),
-                    status.st_mode & S_IFMT == S_IFDIR
-                else { continue }
-                found.insert(end)
-            }
+            found.formUnion(paths.compactMap { tree.way($0).end })
         }
         return found
     }
@@ -114,6 +108,7 @@ extension PlanBuilder {
             take(path, status, .preCopy, .likely, "a configuration file of \(package) that was changed")
         }
         let rules = rules
+        let named = namedPaths
         for (folder, package) in packages.settingsFolders() where !rules.isEverybodys(folder) {
             // A link leads to a folder that has its own place here.
             guard let status = tree.status(folder), status.st_mode & S_IFMT == S_IFDIR else { continue }
@@ -125,6 +120,8 @@ extension PlanBuilder {
                 else { continue }
                 let reason = "in the configuration folder of \(package)"
                 if status.st_mode & S_IFMT == S_IFDIR {
+                    // A member names what it needs of it; the rest is another instance's.
+                    if named.contains(where: { $0 != path && $0.isBelow(path) }) { continue }
                     if !isInTree(path), entries[path]?.kind != .tree { takeTree(path, .likely, reason) }
                 } else if !isInTree(path) {
                     take(path, status, .preCopy, .likely, reason)
