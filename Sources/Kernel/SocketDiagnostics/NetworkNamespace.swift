@@ -23,6 +23,10 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         inode = UInt64(status.st_ino)
     }
 
+    /// Sees to it that notices of its sockets reach a listener of another namespace; see `NetworkNumbers`.
+    @discardableResult
+    public borrowing func meet(_ numbers: NetworkNumbers) -> Bool { numbers.meet(descriptor) }
+
     /// A listener of the sockets that die in this namespace.
     ///
     /// - Parameter receiveBuffer: bytes of socket buffer to ask for; see `DestroyListener`.

@@ -168,11 +168,17 @@ public struct ClosureEvent: Sendable {
     public var received: UInt64
     /// Whether the FIN is among what was never read: then it was counted.
     public var hasUnreadEnd: Bool
+    /// Its network namespace, by the inode; 0 for the one that is watched, `unknownNetwork` for another one that nothing
+    /// is known of.
+    public var network: UInt64
+
+    /// No inode.
+    public static let unknownNetwork = UInt64.max
 
     /// Makes an event.
     public init(
         _ transport: Transport, local: Endpoint, remote: Endpoint, sent: UInt64 = 0, received: UInt64 = 0,
-        hasUnreadEnd: Bool = false
+        hasUnreadEnd: Bool = false, network: UInt64 = 0
     ) {
         self.transport = transport
         self.local = local
@@ -180,6 +186,7 @@ public struct ClosureEvent: Sendable {
         self.sent = sent
         self.received = received
         self.hasUnreadEnd = hasUnreadEnd
+        self.network = network
     }
 }
 

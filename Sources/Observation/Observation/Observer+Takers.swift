@@ -11,12 +11,14 @@ import Records
 extension Observer {
     /// Takes in that a process ended a connection from its side.
     mutating func endedByTaker(_ change: TransitionEvent) {
-        let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-        guard let server = sockets.live[tuple], server.isAccepted, server.taker != .known,
+        var tuple = tuple(change)
+        guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known,
             server.socket == change.socket, change.pid != ownPid
         else { return }
         let image = image(of: change.pid, at: change.time)
         guard image.program != .unknown else { return }
+        tuple = corrected(tuple, heldIn: image.network)
+        if let exchanged = sockets.live[tuple] { server = exchanged }
         if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)
         }

@@ -18,10 +18,10 @@ extension Observer {
             if !isKept { counters.unattributedUnix += 1 }
         }
         for end in batch.datagramEnds where end.pid != ownPid {
-            let program = image(of: end.pid, at: end.time).program
-            guard program != .unknown else { continue }
+            let image = image(of: end.pid, at: end.time)
+            guard image.program != .unknown else { continue }
             connects.noteDatagramEnd(
-                FourTuple(transport: .udp, local: end.local, remote: end.remote), program)
+                tuple(.udp, end.local, end.remote, network: image.network.known), image.program)
         }
     }
 

@@ -28,7 +28,9 @@ extension Scanner {
             snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
         addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
-        addTranslations(&snapshot) { () throws(SystemError) in try network.translatedFlows() }
+        addTranslations(&snapshot, snapshot.network) { () throws(SystemError) in
+            try network.translatedFlows()
+        }
         if network.inode == nil {
             addOtherNetworks(&snapshot, holders, &unix)
         } else {
@@ -50,8 +52,11 @@ extension Scanner {
         }
         processes[snapshot.network] = nil
         var known = Set(unix.map(\.inode))
-        for (inode, pid) in processes.sorted(by: { $0.key < $1.key }).prefix(Self.mostNetworks) {
+        for (index, (inode, pid)) in processes.sorted(by: { $0.key < $1.key }).enumerated() {
+            guard index < NetworkNumbers.most else { break }
             guard let namespace = Self.namespace(inode, of: pid) else { continue }
+            if let numbers = network.numbers { namespace.meet(numbers) }
+            guard index < Self.mostNetworks else { continue }
             do throws(SocketQueryError) {
                 var query = try namespace.socketQuery()
                 // What cannot be read of it is no failure of the scan: the namespace is named as one that is not watched.
@@ -61,7 +66,9 @@ extension Scanner {
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
                 addRaw(of: pid, inode, &snapshot, holders)
-                addTranslations(&snapshot) { () throws(SystemError) in try namespace.translatedFlows() }
+                addTranslations(&snapshot, inode) { () throws(SystemError) in
+                    try namespace.translatedFlows()
+                }
                 snapshot.networks.append(inode)
                 for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
             } catch { continue }
@@ -70,14 +77,15 @@ extension Scanner {
 
     /// Adds the connections whose destination a namespace translates.
     private func addTranslations(
-        _ snapshot: inout HostSnapshot, _ flows: () throws(SystemError) -> [TranslatedFlow]
+        _ snapshot: inout HostSnapshot, _ inode: UInt64, _ flows: () throws(SystemError) -> [TranslatedFlow]
     ) {
         do throws(SystemError) {
             for flow in try flows() {
                 snapshot.translations.append(
                     TranslatedConnection(
                         flow.transport == 6 ? .tcp : .udp, client: Endpoint(flow.client),
-                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen))
+                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen),
+                        network: inode)
                 )
             }
         } catch { snapshot.untranslatedNetworks += 1 }

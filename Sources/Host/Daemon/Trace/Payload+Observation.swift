@@ -144,6 +144,7 @@ extension PayloadWriter {
         put(flow.asked)
         put(flow.server)
         put(flow.seen)
+        put(flow.network)
     }
 
     mutating func put(_ connect: LocalConnect) {
@@ -311,9 +312,12 @@ extension PayloadReader {
     }
 
     mutating func translation() throws(TraceError) -> TranslatedConnection {
-        TranslatedConnection(
+        var flow = TranslatedConnection(
             Transport(rawValue: try integer()) ?? .tcp, client: try endpoint(), asked: try endpoint(),
             server: try endpoint(), seen: try endpoint())
+        // Earlier recordings have none.
+        if !isAtEnd { flow.network = try integer() }
+        return flow
     }
 
     mutating func localConnect() throws(TraceError) -> LocalConnect {

@@ -234,6 +234,10 @@ struct RecordedEngine: ~Copyable, Engine {
         case .closure:
             let reader = reader
             closures += UInt64(reader.withRaw(frame) { decoder.addClosures($0, to: &batch) })
+        case .closureElsewhere:
+            let network: UInt64 = try payload.integer()
+            let datagram = try payload.string()
+            closures += UInt64(decoder.addClosures(datagram.span.bytes, network: network, to: &batch))
         default: break
         }
     }
