@@ -272,6 +272,8 @@ public struct EventBatch: Sendable {
     public var connects: [LocalConnect] = []
     /// UDP sockets that were closed, in any order.
     public var datagramEnds: [DatagramEndEvent] = []
+    /// Datagrams from UDP sockets that are not connected, in the order of time.
+    public var datagramSends: [DatagramSendEvent] = []
 
     /// Makes an empty batch.
     public init() {}
@@ -290,5 +292,6 @@ public struct EventBatch: Sendable {
         clear(&closures, 1 << 12)
         clear(&connects, 1 << 12)
         clear(&datagramEnds, 1 << 12)
+        if !datagramSends.isEmpty { clear(&datagramSends, 1 << 12) }
     }
 }

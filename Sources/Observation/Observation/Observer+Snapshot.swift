@@ -64,6 +64,7 @@ extension Observer {
         guard room > 0 else { return false }
         if intake.snapshot.channels.isEmpty { resolveConnects(intake.snapshot) }
         countUnknownConnects(intake.snapshot)
+        settleSends()
         takeTranslations(intake.snapshot)
         sockets.found.removeAll()
         sockets.scanEnds()
@@ -143,6 +144,7 @@ extension Observer {
         sockets.foundListener(
             socket.transport, socket.local, holders, network: network,
             scanned: (snapshot.monotonic, max(snapshot.monotonic, snapshot.socketsRead)))
+        if !holders.isEmpty { meetDatagramSocket(socket, network: network) }
         guard let local = number(of: socket.local) else { return }
         for program in holders {
             noteOnce(.listen(program, socket.transport, local: local), [], .regular, snapshot.wall)

@@ -308,7 +308,8 @@ extension Observer {
         guard closure.transport == .udp, closure.local.port != 0 else { return }
         let network = network(of: closure)
         let waiting = sockets.waiting(.udp, closure.local, network: network)
-        if waiting.isEmpty { counters.unattributedDatagrams += 1 }
+        let isUnknown = takeUnknownSocket(closure.local, network: network)
+        if waiting.isEmpty, isUnknown { counters.unattributedDatagrams += 1 }
         sockets.endListener(.udp, closure.local, socket: 0, network: network)
     }
 

@@ -17,7 +17,7 @@ extension Observer {
                     first: connect.time, begun: time, last: time))
             if !isKept { counters.unattributedUnix += 1 }
         }
-        for end in batch.datagramEnds where end.pid != ownPid {
+        for end in batch.datagramEnds where end.pid != ownPid && end.remote.port != 0 {
             let image = image(of: end.pid, at: end.time)
             guard image.program != .unknown else { continue }
             connects.noteDatagramEnd(

@@ -59,7 +59,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
-            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
+            && batch.datagramEnds.isEmpty && batch.datagramSends.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
     }

@@ -155,6 +155,13 @@ extension PayloadWriter {
         put(optional: connect.name)
     }
 
+    mutating func put(_ send: DatagramSendEvent) {
+        put(send.time)
+        put(send.pid)
+        put(send.local)
+        put(send.remote)
+    }
+
     mutating func put(_ end: DatagramEndEvent) {
         put(end.time)
         put(end.pid)
@@ -325,6 +332,11 @@ extension PayloadReader {
             time: try integer(), pid: try integer(),
             call: LocalConnect.Call(rawValue: try integer()) ?? .connect, socket: try integer(),
             name: try optionalString())
+    }
+
+    mutating func datagramSend() throws(TraceError) -> DatagramSendEvent {
+        DatagramSendEvent(
+            time: try integer(), pid: try integer(), local: try endpoint(), remote: try endpoint())
     }
 
     mutating func datagramEnd() throws(TraceError) -> DatagramEndEvent {
