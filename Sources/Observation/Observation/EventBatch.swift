@@ -171,6 +171,8 @@ public struct ClosureEvent: Sendable {
     /// Its network namespace, by the inode; 0 for the one that is watched, `unknownNetwork` for another one that nothing
     /// is known of.
     public var network: UInt64
+    /// The namespace in the key of its connection (`FourTuple.network`), which the observer finds out.
+    var place: UInt32 = 0
 
     /// No inode.
     public static let unknownNetwork = UInt64.max

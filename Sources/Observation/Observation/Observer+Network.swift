@@ -86,7 +86,7 @@ extension Observer {
     /// before, that made it. Of several it is the first whose other end has not come yet.
     mutating func acceptedTuple(_ change: TransitionEvent) -> FourTuple {
         let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-        guard tuple.isWithinOne else { return tuple }
+        guard sockets.hasPlaces, tuple.isWithinOne else { return tuple }
         var places = sockets.latePlaces(tuple.mirrored)
         if places.isEmpty { return tuple }
         if let own = sockets.live[tuple.mirrored], own.established != 0, own.ended == 0, !own.endReceived,
@@ -104,32 +104,51 @@ extension Observer {
 
     /// The key of a connection whose accepted socket a process holds, which knows better in which namespace that is: the same
     /// two ends may have been connected in another one within microseconds.
-    mutating func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple {
-        guard tuple.isWithinOne, place.isRead, hasOtherNetworks, scope.network == nil else { return tuple }
+    ///
+    /// - Returns: the right one, if that is another.
+    mutating func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
+        guard sockets.hasPlaces, place.isRead, tuple.isWithinOne, scope.network == nil else { return nil }
         let right = self.tuple(tuple.transport, tuple.local, tuple.remote, network: place.inode)
         guard right != tuple, let other = sockets.live[right], other.isAccepted, other.socket != 0 else {
-            return tuple
+            return nil
         }
         sockets.exchange(tuple, right)
         return right
     }
 
-    /// The key of the connection of a socket that is gone; `nil` if nothing is known of one that stays within a namespace of
-    /// which nothing is known either.
-    func tuple(_ closure: ClosureEvent) -> FourTuple? {
+    /// The key of the connection of a socket that is gone.
+    func tuple(_ closure: ClosureEvent) -> FourTuple {
+        FourTuple(
+            transport: closure.transport, network: closure.place, local: closure.local,
+            remote: closure.remote)
+    }
+
+    /// Finds out which connections sockets had that are gone, where some stay within other namespaces. Of a namespace of
+    /// which nothing is known only those are kept that are known by their ends alone.
+    func place(_ closures: inout [ClosureEvent]) {
+        guard sockets.hasPlaces || closures.contains(where: { $0.network != 0 }) else { return }
+        closures = closures.compactMap { closure in
+            guard let place = place(of: closure) else { return nil }
+            var closure = closure
+            closure.place = place
+            return closure
+        }
+    }
+
+    private func place(of closure: ClosureEvent) -> UInt32? {
         let network = closure.network == 0 ? ownNetwork : closure.network
         let tuple = tuple(closure.transport, closure.local, closure.remote, network: network)
-        // Almost always there is no other.
         let places = sockets.latePlaces(tuple)
-        if tuple.network == 0, places.isEmpty { return tuple }
-        if sockets.connection(tuple, number: 0) != nil { return tuple }
+        let isKnown = closure.network != ClosureEvent.unknownNetwork
+        if isKnown, tuple.network == 0, places.isEmpty || !tuple.isWithinOne { return 0 }
+        if sockets.connection(tuple, number: 0) != nil { return tuple.network }
         // A process that has entered another namespace without an exec is taken for one of the former.
         for place in [0] + places.map(\.network) where place != tuple.network {
             var other = tuple
             other.network = place
-            if sockets.live[other].map({ $0.ended != 0 }) == true { return other }
+            if sockets.live[other].map({ $0.ended != 0 }) == true { return place }
         }
-        return closure.network == ClosureEvent.unknownNetwork ? nil : tuple
+        return isKnown ? tuple.network : nil
     }
 
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine

@@ -18,26 +18,25 @@ extension Observer {
             changes.sort { $0.time < $1.time }
             for change in changes { follow(change, batch) }
         }
+        place(&closures)
         end(closures, batch)
         forgetAnonymous(batch.cutoff)
     }
 
     private mutating func end(_ closures: [ClosureEvent], _ batch: borrowing EventBatch) {
-        var ends: [(closure: ClosureEvent, tuple: FourTuple)] = []
-        ends.reserveCapacity(closures.count)
-        for closure in closures { if let tuple = tuple(closure) { ends.append((closure, tuple)) } }
         // Both ends are known before either goes, so that each names the other.
-        for (closure, tuple) in ends { meet(closure, tuple, batch.wall) }
+        for closure in closures { meet(closure, batch.wall) }
         var numbers: [FourTuple: Int] = [:]
         var hasOpen = false
-        for (closure, tuple) in ends {
+        for closure in closures {
+            let tuple = tuple(closure)
             let number = numbers[tuple, default: 0]
             numbers[tuple] = number + 1
             guard let connection = sockets.connection(tuple, number: number) else { continue }
             hasOpen = hasOpen || connection.taker == .open
             sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
         }
-        for (closure, tuple) in ends { close(closure, tuple, mayBeOpen: hasOpen) }
+        for closure in closures { close(closure, mayBeOpen: hasOpen) }
     }
 
     /// Connections that have ended and whose traffic is not reported yet: a dump waits a moment for it.
@@ -293,11 +292,12 @@ extension Observer {
         }
     }
 
-    private mutating func meet(_ closure: ClosureEvent, _ tuple: FourTuple, _ time: UInt64) {
+    private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
         guard closure.remote.port != 0 else {
             meetUnconnected(closure)
             return
         }
+        let tuple = tuple(closure)
         guard sockets.connection(tuple, number: 0) == nil else { return }
         attributeAfterwards(closure, tuple, time)
     }
@@ -314,7 +314,8 @@ extension Observer {
     }
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
-    private mutating func close(_ closure: ClosureEvent, _ tuple: FourTuple, mayBeOpen: Bool) {
+    private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool) {
+        let tuple = tuple(closure)
         sockets.noteEnd(tuple)
         if mayBeOpen { settleBeforeNotice(tuple) }
         guard var connection = sockets.takeOldest(tuple) else { return }

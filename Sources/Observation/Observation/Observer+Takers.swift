@@ -17,8 +17,9 @@ extension Observer {
         else { return }
         let image = image(of: change.pid, at: change.time)
         guard image.program != .unknown else { return }
-        tuple = corrected(tuple, heldIn: image.network)
-        if let exchanged = sockets.live[tuple] { server = exchanged }
+        if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
+            (tuple, server) = (right, exchanged)
+        }
         if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)
         }

@@ -82,6 +82,9 @@ struct SocketTable: ~Copyable {
         lately[tuple.placeless] = Array(places.suffix(Self.mostHolders))
     }
 
+    /// Whether any connection stays within another network namespace.
+    var hasPlaces: Bool { !lately.isEmpty }
+
     mutating func forgetPlace(of socket: UInt64) { if !places.isEmpty { places[socket] = nil } }
 
     /// Where two ends were last connected within other network namespaces, the latest last.

@@ -120,7 +120,7 @@ struct ScanCursor: ~Copyable {
         directory.descriptors(scratch) { number, target in
             if target.first == UInt8(ascii: "/") {
                 paths.append((number, Array(target)))
-            } else if let inode = holders.note(target, pid) {
+            } else if let inode = holders.note(target, number, pid) {
                 pipes.append((number, inode))
             }
         }

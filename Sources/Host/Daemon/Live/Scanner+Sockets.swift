@@ -13,10 +13,12 @@ extension Scanner {
     /// Each is entered for the moment alone: an open socket would keep a namespace alive after its last process.
     func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) -> [UnixSocket] {
         var unix: [UnixSocket] = []
+        // The numbers of those that the tables show.
+        var known: Set<UInt32> = []
         do throws(SocketQueryError) {
             var query = try network.socketQuery()
             let failures = snapshot.failures.count
-            addInet(&query, snapshot.network, &snapshot, holders)
+            addInet(&query, snapshot.network, &snapshot, holders, &known)
             if snapshot.network != 0, snapshot.failures.count == failures {
                 snapshot.networks.append(snapshot.network)
             }
@@ -32,7 +34,9 @@ extension Scanner {
             try network.translatedFlows()
         }
         if network.inode == nil {
-            addOtherNetworks(&snapshot, holders, &unix)
+            addOtherNetworks(&snapshot, holders, &unix, &known)
+            known.formUnion(unix.map(\.inode))
+            addOthers(&snapshot, holders, besides: known)
         } else {
             addOwnUnixSockets(&snapshot, &unix)
         }
@@ -44,7 +48,8 @@ extension Scanner {
     static let mostNetworks = 64
 
     private func addOtherNetworks(
-        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: inout [UnixSocket]
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: inout [UnixSocket],
+        _ inet: inout Set<UInt32>
     ) {
         var processes: [UInt64: Int32] = [:]
         for process in snapshot.processes where process.facts.network != 0 {
@@ -61,7 +66,7 @@ extension Scanner {
                 var query = try namespace.socketQuery()
                 // What cannot be read of it is no failure of the scan: the namespace is named as one that is not watched.
                 var found = HostSnapshot()
-                addInet(&query, inode, &found, holders)
+                addInet(&query, inode, &found, holders, &inet)
                 let there = try query.unix()
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
@@ -123,9 +128,24 @@ extension Scanner {
         }
     }
 
+    /// Adds sockets of protocols whose tables are not read: that a program has one.
+    private func addOthers(
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, besides known: Set<UInt32>
+    ) {
+        let nowhere = Endpoint(NetworkAddress(high: 0, low: 0), port: 0)
+        for (inode, pids) in holders.sockets where !known.contains(inode) {
+            guard let number = holders.firstDescriptors[inode], let pid = pids.first,
+                let found = ProcessDirectory(pid)?.socketProtocol(number)
+            else { continue }
+            snapshot.sockets.append(
+                SocketSnapshot(
+                    Transport(found), isListening: true, local: nowhere, remote: nowhere, holders: pids))
+        }
+    }
+
     private func addInet(
         _ query: inout SocketQuery, _ inode: UInt64, _ snapshot: inout HostSnapshot,
-        _ holders: DescriptorHolders
+        _ holders: DescriptorHolders, _ known: inout Set<UInt32>
     ) {
         for transport in [TransportProtocol.tcp, .udp] {
             for family in [AddressFamily.v4, .v6] {
@@ -139,6 +159,7 @@ extension Scanner {
                     continue
                 }
                 for socket in sockets {
+                    known.insert(socket.inode)
                     let isListening =
                         transport == .tcp
                         ? socket.state == .listen : socket.remote.port == 0 && socket.local.port != 0
@@ -269,5 +290,17 @@ extension Endpoint {
     /// The same address in the words of records.
     init(_ address: SocketAddress) {
         self.init(NetworkAddress(high: address.high, low: address.low), port: address.port)
+    }
+}
+
+extension Transport {
+    fileprivate init(_ other: SocketProtocol) {
+        self =
+            switch other {
+            case .sctp: .sctp
+            case .udpLite: .udplite
+            case .ping: .ping
+            case .vsock: .vsock
+            }
     }
 }
