@@ -101,6 +101,37 @@ import Testing
         #expect(awaited == 0)
     }
 
+    /// Two processors, two namespaces, the same two ends: which accept is whose nobody says but who ends it.
+    @Test(arguments: [false, true]) func theSameEndsAtTheSameMoment(isOutsideFirst: Bool) {
+        var scene = scene()
+        let client = Endpoint(loopback, port: 40000)
+        let server = Endpoint(loopback, port: 80)
+        scene.transition(10, 3, .close, .listen, server, none)
+        scene.transition(30, 5, .close, .listen, server, none)
+        for (pid, socket): (Int32, UInt64) in [(20, 100), (40, 200)] {
+            scene.transition(pid, socket, .close, .synSent, Endpoint(loopback, port: 0), server)
+        }
+        for socket: UInt64 in [100, 200] {
+            scene.transition(77, socket, .synSent, .established, client, server)
+        }
+        for socket: UInt64 in isOutsideFirst ? [201, 101] : [101, 201] {
+            scene.transition(77, socket, .synReceived, .established, server, client)
+        }
+        let ends: [(Int32, UInt64)] = [(30, 201), (10, 101)]
+        for (pid, socket) in isOutsideFirst ? ends : ends.reversed() {
+            scene.ends(pid, socket, server, client)
+        }
+        scene.closure(client, server, sent: 100, received: 50)
+        scene.closure(server, client, sent: 50, received: 100)
+        scene.interpret()
+        #expect(
+            scene.lines == [
+                "/usr/bin/client connect :80 peer /usr/bin/server x1 100/50 exact",
+                "/usr/bin/server accept :80 peer /usr/bin/client x1 50/100 exact",
+                "/usr/bin/server listen :80 exact",
+            ])
+    }
+
     /// Nobody in here connects; somebody in here waits at the same port.
     @Test func loopbackOutsideAloneIsNoAccept() {
         var scene = scene()

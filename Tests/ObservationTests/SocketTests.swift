@@ -77,6 +77,33 @@ import Testing
         #expect(scene.lines.contains { $0.hasPrefix("/usr/bin/server accept") && $0.contains(" 50/100 ") })
     }
 
+    /// A busy processor draws out the last state: whether a FIN was counted is what the other end's notice says, though it
+    /// comes in a later batch; one that does not come is not waited for.
+    @Test(arguments: [true, false]) func aFinThatIsDoubtedWaitsForTheOtherEnd(comes: Bool) {
+        var scene = scene()
+        scene.transition(10, 5, .close, .listen, wildcard, none)
+        connect(&scene)
+        scene.transition(77, 101, .finWait1, .finWait2, server, client)
+        _ = scene.tick(60_000)
+        scene.transition(77, 101, .finWait2, .close, server, client)
+        scene.transition(77, 1, .closeWait, .lastAck, client, server)
+        scene.transition(77, 1, .lastAck, .close, client, server)
+        scene.closure(server, client, sent: 50, received: 100)
+        scene.interpret(settles: false)
+        let awaited = scene.observer.awaitedClosures
+        #expect(awaited == 2)
+        if comes {
+            scene.closure(client, server, sent: 100, received: 50)
+        } else {
+            _ = scene.tick(2_000_000_000)
+        }
+        scene.interpret()
+        #expect(
+            scene.lines.contains(
+                "/usr/bin/server accept :80 peer /usr/bin/client x1 50/\(comes ? 100 : 99) exact"),
+            "\(scene.lines)")
+    }
+
     /// Ports are few on a busy host: the same two ends are connected anew before the notices of the first
     /// connection are worked off. Each has its own traffic, and its own FIN.
     @Test(arguments: [1, 2]) func theSameEndsConnectedAnew(batches: Int) {

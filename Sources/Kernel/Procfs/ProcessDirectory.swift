@@ -93,6 +93,9 @@ public struct ProcessDirectory: ~Copyable {
     /// The bytes of `/proc/PID/cgroup`, for who has to distinguish the root group from a process that is gone: then `nil`.
     public borrowing func controlGroups() -> [UInt8]? { contents("cgroup", limit: 1 << 16) }
 
+    /// Whether this kernel has control groups at all (`CONFIG_CGROUPS`).
+    public static let hasControlGroups = ProcessDirectory(getpid())?.controlGroups() != nil
+
     /// The same from the bytes of `/proc/PID/cgroup`: lines `hierarchy:controllers:path`.
     public static func controlGroup(of bytes: [UInt8]) -> [UInt8]? {
         var unified: ArraySlice<UInt8>?
@@ -194,7 +197,9 @@ public struct ProcessDirectory: ~Copyable {
 
     /// The file of a namespace of the process, by which it can be entered or asked about.
     public borrowing func openNamespace(_ name: String) -> FileDescriptor? {
-        do throws(SystemError) { return try directory.openRelative("ns/\(name)", O_RDONLY) } catch { return nil }
+        do throws(SystemError) { return try directory.openRelative("ns/\(name)", O_RDONLY) } catch {
+            return nil
+        }
     }
 
     /// How many reads and writes it has made; `nil` where the kernel does not count them.

@@ -72,7 +72,8 @@ extension Observer {
         settleConnections(before: intake.snapshot.monotonic)
         if intake.snapshot.failures.allSatisfy({ $0.source != SourceName.sockets }) {
             sockets.listenersRead(
-                [.tcp, .udp, .raw, .packet, .sctp, .udplite, .ping, .vsock], networks: Set(intake.snapshot.networks),
+                [.tcp, .udp, .raw, .packet, .sctp, .udplite, .ping, .vsock],
+                networks: Set(intake.snapshot.networks),
                 began: intake.snapshot.monotonic)
         }
         return true

@@ -28,6 +28,7 @@ extension Observer {
         for closure in closures { meet(closure, batch.wall) }
         var numbers: [FourTuple: Int] = [:]
         var hasOpen = false
+        var doubted: [(tuple: FourTuple, number: Int)] = []
         for closure in closures {
             let tuple = tuple(closure)
             let number = numbers[tuple, default: 0]
@@ -35,8 +36,30 @@ extension Observer {
             guard let connection = sockets.connection(tuple, number: number) else { continue }
             hasOpen = hasOpen || connection.taker == .open
             sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
+            if connection.isEndGuessed { doubted.append((tuple, number)) }
         }
-        for closure in closures { close(closure, mayBeOpen: hasOpen) }
+        let early = doubted.isEmpty ? [] : withoutOtherEnd(doubted, at: batch.cutoff)
+        if !early.isEmpty {
+            heldClosures.insert(contentsOf: closures.filter { early.contains(tuple($0)) }, at: 0)
+        }
+        for closure in closures where early.isEmpty || !early.contains(tuple(closure)) {
+            close(closure, mayBeOpen: hasOpen)
+        }
+    }
+
+    /// Those ends of which the other end's notice is still to come, which has the exact figure; not waited for long.
+    private func withoutOtherEnd(
+        _ doubted: [(tuple: FourTuple, number: Int)], at now: UInt64
+    ) -> Set<FourTuple> {
+        var early: Set<FourTuple> = []
+        for (tuple, number) in doubted {
+            guard let connection = sockets.connection(tuple, number: number), connection.peerSent == nil,
+                !Self.isLong(since: connection.ended, now, 1_000_000_000),
+                sockets.isAwaited(tuple.mirrored, pair: connection.pair)
+            else { continue }
+            early.insert(tuple)
+        }
+        return early
     }
 
     /// Connections that have ended and whose traffic is not reported yet: a dump waits a moment for it.
@@ -207,6 +230,7 @@ extension Observer {
             connection.ended = change.time
             if change.from == .finWait2, change.time &- connection.finAcknowledged > 20_000 {
                 connection.endReceived = true
+                connection.isEndGuessed = true
             }
         }
     }

@@ -13,11 +13,16 @@ extension Observer {
     mutating func endedByTaker(_ change: TransitionEvent) {
         var tuple = tuple(change)
         guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known,
-            server.socket == change.socket, change.pid != ownPid
+            server.socket == change.socket || scope.network != nil, change.pid != ownPid
         else { return }
         let image = image(of: change.pid, at: change.time)
-        guard image.program != .unknown else { return }
-        if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
+        guard image.program != .unknown, isInside(image.network, change.local.address) else { return }
+        if server.socket != change.socket {
+            // Two namespaces can have the same two ends established at once, and the accepts name nobody: this one is
+            // inside for certain.
+            guard image.network.inode == scope.network, image.network.isRead else { return }
+            server.socket = change.socket
+        } else if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
             (tuple, server) = (right, exchanged)
         }
         if isLogging, server.taker == .open || server.program == .unknown {

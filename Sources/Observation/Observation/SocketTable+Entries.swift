@@ -21,7 +21,6 @@ struct FourTuple: QuickKey {
     /// The same two ends wherever they are.
     var placeless: FourTuple { FourTuple(transport: transport, local: local, remote: remote) }
 
-
     func hash(with hash: SeededHash) -> UInt64 {
         // The inodes of namespaces differ in their lower bits.
         let place = UInt64(network) << 40 | UInt64(transport.rawValue) << 32
@@ -69,6 +68,8 @@ extension SocketTable {
         var isAccepted = false
         /// Whether the other side has ended its stream: its FIN counts as a byte received.
         var endReceived = false
+        /// Whether that is concluded from how long its last state took, which a busy processor may have drawn out.
+        var isEndGuessed = false
         /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
         /// needs that is not written yet.
         var evidence = Evidence.exact

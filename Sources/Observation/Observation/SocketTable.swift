@@ -128,7 +128,8 @@ struct SocketTable: ~Copyable {
     var footprint: Int {
         (live.count + overdue.count + longOverdue.count + orphans.count) * 216 + superseded.count * 256
             + attempts.count * 64 + listenerCount * 136
-            + clients.count * 48 + foreignConnections.count * 64 + places.count * 24 + lately.count * 80 + ending.count * 56
+            + clients.count * 48 + foreignConnections.count * 64 + places.count * 24 + lately.count * 80
+            + ending.count * 56
     }
 
     /// Forgets what connections could be inferred from.
@@ -214,6 +215,11 @@ struct SocketTable: ~Copyable {
         } else if orphans[tuple]?.pair == pair {
             orphans[tuple]?.peerSent = sent
         }
+    }
+
+    /// Whether an end of a connection between two ends is known of which the notice is still to come.
+    func isAwaited(_ tuple: FourTuple, pair: UInt64) -> Bool {
+        pair != 0 && (live[tuple]?.pair == pair || superseded[tuple]?.contains { $0.pair == pair } ?? false)
     }
 
     /// Notes that a connection has ended and that its notice is still to come.

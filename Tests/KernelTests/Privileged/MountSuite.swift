@@ -93,14 +93,8 @@ extension KernelTests {
                 $0.containerPath?.hasPrefix("/data/db/f") == true
             }
             let written = ofVolume.filter { $0.program.executable == "/usr/bin/touch" }
-            // One that ended at once may be gone before anybody has looked whose it is: then it is counted.
-            let unknown = dump.header.sources["proc_connector"]?.unknownExecutables ?? 0
-            print(
-                "a container's volume: \(written.count) of \(Self.count) files, \(unknown) executables unknown"
-            )
-            let missing = Self.count - Set(ofVolume.compactMap(\.containerPath)).count
-            #expect(missing <= Int(unknown), "\(records.map(\.short))")
-            #expect(written.count + Int(unknown) >= Self.count)
+            #expect(written.count == Self.count, "\(ofVolume.map(\.short)) \(dump.header.sources)")
+            #expect(ofVolume.count == Self.count)
             #expect(written.allSatisfy { $0.evidence == "exact" && $0.count == 1 && $0.access == "rw" })
             #expect(written.allSatisfy { $0.mountNamespace == stage.group.workload })
             #expect(records.allSatisfy { $0.exactPath?.hasPrefix("/data/") != true }, "none is the host's")

@@ -35,8 +35,9 @@ struct DirectoryResolver {
         _ identity: [UInt8], _ isKnown: (UnsafeRawBufferPointer) -> Bool
     ) -> DirectoryAnswer? {
         let filesystems = roots.others.filesystems
-        if let path = filesystems.path(ofTop: identity) { return DirectoryAnswer(path: path) }
         let fsid = identity.withUnsafeBytes { $0.loadUnaligned(as: UInt64.self) }
+        roots.others.refresh(fsid)
+        if let path = filesystems.path(ofTop: identity) { return DirectoryAnswer(path: path) }
         guard let entrance = filesystems.enter(fsid, files.calls) else { return nil }
         return resolve(identity, entrance, isKnown)
     }

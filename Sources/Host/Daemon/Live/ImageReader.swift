@@ -186,12 +186,16 @@ final class ImageReader: Sendable {
     }
 
     private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
-        guard let process = ProcessDirectory(pid), let executable = files.executable(of: process),
+        guard let process = ProcessDirectory(pid) else { return nil }
+        // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
+        let groups = process.controlGroups()
+        guard groups != nil || !ProcessDirectory.hasControlGroups,
+            let executable = files.executable(of: process),
             case .read(let script, let reading) = RunningScript(executable: executable, process, files, .exec)
         else { return nil }
         var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
-            workload: ContainerNames.host.named(process.controlGroup()),
+            workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
             network: process.namespace("net") ?? 0)
         // Before it can have made a connection whose end would not be heard of.
         if let numbers, facts.network != 0, facts.network != numbers.own,

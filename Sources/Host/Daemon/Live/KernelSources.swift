@@ -94,7 +94,7 @@ struct LiveKernel: ~Copyable, KernelSources {
         let images = try Self.opening(
             .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
-            () throws(SystemError) in 
+            () throws(SystemError) in
             try ImageReader(files: FileAccess(roots: roots, calls: calls), numbers: network.numbers)
         }
         let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {

@@ -42,6 +42,9 @@ final class LiveSurroundings: Surroundings {
         _ directory: borrowing ProcessDirectory, _ files: FileAccess, isLateAnAnswer: Bool = true
     ) -> ProcessFacts? {
         guard let status = directory.status() else { return nil }
+        // A process that is gone is not one in the root group.
+        let groups = directory.controlGroups()
+        guard groups != nil || !ProcessDirectory.hasControlGroups else { return nil }
         let executable = files.executable(of: directory) ?? []
         var script: [UInt8]?
         var reading = ScriptReading.known
@@ -52,7 +55,7 @@ final class LiveSurroundings: Surroundings {
         var facts = ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
             executable: executable, script: script, reading: reading,
-            workload: ContainerNames.host.named(directory.controlGroup()),
+            workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
             network: directory.namespace("net") ?? 0)
         if script == nil { facts.name = status.name }
         return facts

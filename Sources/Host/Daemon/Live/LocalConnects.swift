@@ -101,7 +101,8 @@ final class LocalConnects {
         return [
             BlindSpot(
                 source: SourceName.local,
-                cause: probes == nil ? "too many messages: known listeners alone" : "too many datagrams over UDP",
+                cause: probes == nil
+                    ? "too many messages: known listeners alone" : "too many datagrams over UDP",
                 since: narrowSince)
         ]
     }

@@ -70,11 +70,15 @@ final class MountRoots: Sendable {
     /// Has every filesystem that is mounted from here on marked at once, in this mount namespace and in those that are
     /// met; where the kernel does not report mounts (before Linux 6.15) that waits for `FilesystemWatch.refresh`.
     func markAtOnce() {
-        guard let reports = others.changes, reports.follow(getpid()) != nil else { return }
+        guard let reports = others.changes else { return }
+        _ = reports.follow(getpid())
         try? reports.start { [self] pids in
-            // Whoever mounted something elsewhere may have done it here too, by propagation.
-            markNew()
-            others.mounted(pids)
+            if !pids.isEmpty {
+                // Whoever mounted something elsewhere may have done it here too, by propagation.
+                markNew()
+                others.mounted(pids)
+            }
+            others.lookAgain()
         }
     }
 

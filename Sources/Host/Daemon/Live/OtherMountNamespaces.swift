@@ -35,11 +35,15 @@ final class OtherMountNamespaces: Sendable {
         var since: [UInt64: UInt64] = [:]
         /// The process that was met last in each.
         var someone: [UInt64: Int32] = [:]
+        /// Where a look may have come too early, and when to look again, `CLOCK_MONOTONIC`, nanoseconds.
+        var looks: [UInt64: LaterLook] = [:]
+        /// When every process was last asked for its namespace, `CLOCK_MONOTONIC`, nanoseconds.
+        var searched: UInt64 = 0
     }
 
     /// Filesystems that only these show.
     let filesystems = PrivateFilesystems()
-    /// What reports mounts; `nil` before Linux 6.15.
+    /// What reports mounts where the kernel does (since Linux 6.15), and looks again; `nil` without descriptors.
     let changes = MountReports()
 
     private let own = ProcessDirectory(getpid())?.namespace("mnt")
@@ -55,6 +59,8 @@ final class OtherMountNamespaces: Sendable {
     /// new mounts are reported, only what was missed is looked for.
     private static let age: UInt64 = 20_000_000
     private static let ageOfFollowed: UInt64 = 1_000_000_000
+    /// How long every process is not asked again, nanoseconds.
+    private static let ageOfSearch: UInt64 = 1_000_000_000
     /// For how long a namespace is new, nanoseconds.
     private static let settling: UInt64 = 2_000_000_000
 
@@ -89,17 +95,113 @@ final class OtherMountNamespaces: Sendable {
             return true
         }
         filesystems.note(pid, in: namespace)
-        guard isDue else { return }
+        if isDue { look(namespace, process, hasChanged: hasChanged || isNew == true) }
+    }
+
+    /// Reads the mount table of a namespace and marks what is not seen yet.
+    ///
+    /// - Parameter hasChanged: whether something was mounted in it since the last look.
+    private func look(
+        _ namespace: UInt64, _ process: borrowing ProcessDirectory, hasChanged: Bool = false
+    ) {
         guard let own = try? Mount.all() else { return }
         let mounts = process.mounts()
         let table = MountTable(mounts)
         // Before Linux 6.5 an overlay is not seen on its layers.
         let withOverlays = !KernelRelease.reportsLayersOfOverlays
         if withOverlays { keepOverlays(of: mounts) }
-        let unwatched = Self.unseen(mounts, own, withOverlays: withOverlays).filter {
-            !filesystems.watch($0, table, namespace, process)
+        var unwatched = 0
+        var isHidden = false
+        for mounts in Self.unseen(mounts, own, withOverlays: withOverlays) {
+            switch filesystems.watch(mounts, table, namespace, process) {
+            case .watched: break
+            case .hidden: isHidden = true
+            case .not: unwatched += 1
+            }
         }
-        take(namespace, unwatched.count, Clock.wall())
+        // Whoever was met may be gone at once: the first of the namespace stays.
+        let first = Self.first(of: namespace, process)
+        filesystems.note(first, in: namespace, willStay: first != process.pid)
+        take(namespace, unwatched, Clock.wall())
+        // A mount that cannot be reached may be about to become reachable, by a move of the root that nobody reports.
+        if isHidden || changes?.reportsMounts != true { lookLater(namespace, isChanged: hasChanged) }
+    }
+
+    /// The eldest among a process and those from which it comes that are in the same namespace.
+    private static func first(of namespace: UInt64, _ process: borrowing ProcessDirectory) -> Int32 {
+        var eldest = process.pid
+        var parent = process.status()?.parent
+        // A container's processes are few levels deep; the bound is for what changes while it is read.
+        for _ in 0..<64 {
+            guard let pid = parent, let process = ProcessDirectory(pid), process.namespace("mnt") == namespace
+            else { break }
+            eldest = pid
+            parent = process.status()?.parent
+        }
+        return eldest
+    }
+
+    // MARK: Looking again
+
+    /// Has a namespace looked at again in a moment: the sooner the fewer looks there were since something changed in it.
+    private func lookLater(_ namespace: UInt64, isChanged: Bool) {
+        let now = Clock.monotonic()
+        let moment = state.withLock { state in
+            var look = isChanged ? LaterLook() : state.looks[namespace] ?? LaterLook()
+            look.advance(now)
+            state.looks[namespace] = look
+            return look.moment
+        }
+        changes?.act(by: moment)
+    }
+
+    /// Looks at the namespaces whose moment has come, through any process that is still there.
+    func lookAgain() {
+        let now = Clock.monotonic()
+        let (due, later) = state.withLock { state in
+            let due = state.looks.filter { $0.value.moment <= now }.map { ($0.key, state.someone[$0.key]) }
+            return (due, state.looks.values.map(\.moment).filter { $0 > now }.min() ?? .max)
+        }
+        changes?.act(by: later)
+        for (namespace, someone) in due where !lookAgain(namespace, someone) {
+            state.withLock { $0.looks[namespace] = nil }
+        }
+    }
+
+    /// - Returns: whether somebody is still there.
+    private func lookAgain(_ namespace: UInt64, _ someone: Int32?) -> Bool {
+        for pid in filesystems.people(in: namespace) + (someone.map { [$0] } ?? []) {
+            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+            look(namespace, process)
+            return true
+        }
+        return false
+    }
+
+    /// Looks at once at the namespaces that show a filesystem which does not lie where it lay: a path is about to be made of
+    /// it, and pivot_root(2), by which every runtime ends its mounts, is reported nowhere.
+    func refresh(_ fsid: UInt64) {
+        guard let namespaces = filesystems.namespacesIfMoved(fsid) else { return }
+        for namespace in namespaces {
+            let someone = state.withLock { $0.someone[namespace] }
+            if !lookAgain(namespace, someone) { search(namespace) }
+        }
+    }
+
+    /// Looks for anybody in a namespace of which all that were met are gone; not too often, since it asks every process.
+    private func search(_ namespace: UInt64) {
+        let now = Clock.monotonic()
+        let isDue = state.withLock { state in
+            guard now >= state.searched + Self.ageOfSearch else { return false }
+            state.searched = now
+            return true
+        }
+        guard isDue else { return }
+        for pid in ProcessList.pids() {
+            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+            look(namespace, process)
+            return
+        }
     }
 
     /// Looks at the namespaces of processes that mounted something; `nil` among them stands for processes that are not
@@ -135,6 +237,7 @@ final class OtherMountNamespaces: Sendable {
         let wasKnown = state.withLock { state in
             state.read[namespace] = nil
             state.since[namespace] = nil
+            state.looks[namespace] = nil
             return state.known.removeValue(forKey: namespace) != nil
         }
         filesystems.forget(namespace)
@@ -186,6 +289,7 @@ final class OtherMountNamespaces: Sendable {
             state.read = state.read.filter { state.met.contains($0.key) }
             state.lastScan = state.scanBegun
             state.since = state.since.filter { state.met.contains($0.key) }
+            state.looks = state.looks.filter { state.met.contains($0.key) }
             state.someone = state.someone.filter { state.met.contains($0.key) }
             return (state.known.count < before, state.met)
         }

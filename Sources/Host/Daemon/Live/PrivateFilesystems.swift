@@ -14,6 +14,15 @@ import SystemCalls
 /// the namespace was met, then the path in the namespace. Nothing is held open: neither a namespace nor a filesystem
 /// lives longer for being watched. May be used from any thread.
 final class PrivateFilesystems: Sendable {
+    /// What became of a filesystem that was to be watched.
+    enum Outcome {
+        case watched
+        /// Nothing of it can be opened by the process, as things are: something else is mounted over it, or the root lies
+        /// elsewhere.
+        case hidden
+        case not
+    }
+
     /// How a filesystem can be reached.
     fileprivate struct Way {
         var namespace: UInt64
@@ -81,13 +90,16 @@ final class PrivateFilesystems: Sendable {
     }
 
     /// Takes note of a process through which the filesystems of its namespace can be reached.
-    func note(_ pid: Int32, in namespace: UInt64) {
+    ///
+    /// - Parameter willStay: whether it will probably be there for longer than the others.
+    func note(_ pid: Int32, in namespace: UInt64, willStay: Bool = false) {
         state.withLock { state in
             guard var people = state.people[namespace], !people.contains(pid) else { return }
             if people.count >= Self.mostWays { people.removeAll { ProcessDirectory($0) == nil } }
             // Those that have been there for longer will probably stay.
             if people.count >= Self.mostWays { people.removeLast() }
-            state.people[namespace] = people + [pid]
+            people.insert(pid, at: willStay ? 0 : people.count)
+            state.people[namespace] = people
         }
     }
 
@@ -96,15 +108,14 @@ final class PrivateFilesystems: Sendable {
     /// Marks a filesystem of another namespace.
     ///
     /// - Parameter mounts: its mounts there, the best first.
-    /// - Returns: whether it is watched, or nothing of it can be opened since it is hidden.
     func watch(
         _ mounts: [Mount], _ table: MountTable, _ namespace: UInt64, _ process: borrowing ProcessDirectory
-    ) -> Bool {
+    ) -> Outcome {
         let (marker, overlayMarker, isFull) = state.withLock { state in
             (state.marker, state.overlayMarker, state.filesystems.count >= Self.most)
         }
-        guard let device = mounts.first?.device else { return true }
-        if isFull, !isKnown(device) { return false }
+        guard let device = mounts.first?.device else { return .watched }
+        if isFull, !isKnown(device) { return .not }
         var isHidden = true
         for mount in mounts {
             // Whoever answers for it, or for what lies on the way to it, would have to be waited for.
@@ -122,10 +133,13 @@ final class PrivateFilesystems: Sendable {
                 let isNew = Self.mark(marker, path, mount)
             else { continue }
             note(mount, namespace, process, isNew: isNew, path)
-            return true
+            return .watched
         }
-        return isHidden
+        return isHidden ? .hidden : .not
     }
+
+    /// The processes by which a namespace can be reached.
+    func people(in namespace: UInt64) -> [Int32] { state.withLock { $0.people[namespace] ?? [] } }
 
     private func isKnown(_ device: [UInt8]) -> Bool { state.withLock { $0.filesystems[device] != nil } }
 
@@ -175,6 +189,18 @@ final class PrivateFilesystems: Sendable {
         guard let before = known.0, before.id == mount.id, before.point != mount.point else { return false }
         return !known.1.contains { pid in
             FileStatus(Self.root(of: pid) + before.point + [0])?.mount == UInt64(mount.id)
+        }
+    }
+
+    /// The namespaces that show a filesystem, if it does not lie any more where its name says; `nil` if it does.
+    func namespacesIfMoved(_ fsid: UInt64) -> [UInt64]? {
+        for (filesystem, way, pid) in ways(where: { $0.fsid == fsid })
+        where way.mount.id == filesystem.mount.id {
+            guard let status = FileStatus(Self.root(of: pid) + filesystem.mount.point + [0]) else { continue }
+            if status.mount == 0 || status.mount == UInt64(way.mount.id) { return nil }
+        }
+        return state.withLock { state in
+            state.filesystems.values.filter { $0.fsid == fsid }.flatMap { $0.ways.map(\.namespace) }
         }
     }
 

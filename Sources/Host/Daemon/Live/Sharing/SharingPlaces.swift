@@ -70,7 +70,8 @@ struct SharingPlaces {
     /// Whether a path is one that a queue of any namespace can have, as mq_open(3) names it or where they are mounted.
     static func mayBeQueue(_ path: [UInt8]) -> Bool {
         if path.starts(with: queueFolder) { return true }
-        return path.count > 1 && path.first == UInt8(ascii: "/") && !path.dropFirst().contains(UInt8(ascii: "/"))
+        return path.count > 1 && path.first == UInt8(ascii: "/")
+            && !path.dropFirst().contains(UInt8(ascii: "/"))
     }
 
     private static let queueFolder = Array("/dev/mqueue/".utf8)

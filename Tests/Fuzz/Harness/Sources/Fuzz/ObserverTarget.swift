@@ -165,7 +165,8 @@ private struct Script: ~Copyable {
             case 1: NetworkAddress(v4: 0x7f00_0001)
             default: NetworkAddress(v4: 0x0a00_0001 + UInt32(answers.bytes.below(3)))
             }
-        return Endpoint(address, port: UInt16(answers.bytes.below(5)) * (answers.bytes.below(2) == 0 ? 1 : 9999))
+        return Endpoint(
+            address, port: UInt16(answers.bytes.below(5)) * (answers.bytes.below(2) == 0 ? 1 : 9999))
     }
 
     private mutating func batch() {
