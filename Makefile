@@ -47,7 +47,7 @@ test-guests: packages-guests build
 
 ## Boot each of several stock kernels and hold what it must show against the daemon. Some two minutes a kernel.
 test-kernels: packages-guests build
-	@for kernel in bookworm bookworm-backports; do Tests/Guests/run $$kernel core || failed=1; done; [ -z "$$failed" ]
+	@for kernel in bookworm bookworm-backports trixie-backports; do Tests/Guests/run $$kernel core || failed=1; done; [ -z "$$failed" ]
 
 ## Prove what takes longer than a test may: faults, kills, full disks, storms, crowds, attackers. As root, an hour.
 test-reliability: packages-reliability build

@@ -204,4 +204,16 @@ struct PlanCommandTests {
             #expect(page.hasPrefix("kernel ") && !page.contains("…"), "\(page)")
         }
     }
+
+    /// Both ends recorded one connection; so it is one endpoint, counted once.
+    @Test func endpointsOfBothEnds() throws {
+        try CommandFolder.with { folder in
+            let made = try folder.retinue(
+                "plan", "shop.service", "--from", "web.ndjson", "db.ndjson", "--exclude",
+                "/usr/lib/postgresql/postgres", "--json")
+            let endpoints = made.output.components(separatedBy: #""address":"tcp:10.0.0.2:5432""#)
+            #expect(endpoints.count == 2, "\(made)")
+            #expect(endpoints.last?.contains(#""direction":"out","count":1}"#) == true, "\(made)")
+        }
+    }
 }

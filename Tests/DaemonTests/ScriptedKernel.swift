@@ -107,8 +107,9 @@ struct ScriptedKernel: ~Copyable, KernelSources {
     var processFiltering: String { "scripted" }
 
     mutating func receiveSocketNotice(
-        appendingTo bytes: inout [UInt8]
+        appendingTo bytes: inout [UInt8], network: inout UInt64
     ) throws(SystemError) -> DestroyListener.Received {
+        network = 0
         while true {
             let start = bytes.count
             if script.notices.read(appendingTo: &bytes) >= 0 { return .datagram(start..<bytes.count) }
@@ -116,6 +117,8 @@ struct ScriptedKernel: ~Copyable, KernelSources {
         }
     }
     mutating func reopenSocketNotices() throws(SystemError) { try script.notices.reopen(at: script.now) }
+
+    var hearsOtherNetworks: Bool { true }
 
     var filesystems: WatchedFilesystems { script.filesystems }
     mutating func refreshFilesystems() throws(SystemError) -> FilesystemWatch.Change {

@@ -116,12 +116,12 @@ struct Scene: ~Copyable {
 
     mutating func closure(
         _ local: Endpoint, _ remote: Endpoint, sent: UInt64, received: UInt64, hasUnreadEnd: Bool = false,
-        _ transport: Transport = .tcp
+        _ transport: Transport = .tcp, network: UInt64 = 0
     ) {
         batch.closures.append(
             ClosureEvent(
                 transport, local: local, remote: remote, sent: sent, received: received,
-                hasUnreadEnd: hasUnreadEnd))
+                hasUnreadEnd: hasUnreadEnd, network: network))
     }
 
     /// A process event at a time that the test chooses.

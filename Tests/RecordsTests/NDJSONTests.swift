@@ -63,7 +63,7 @@ import Testing
 
     @Test(
         arguments: zip(
-            Transport.allCases, ["tcp", "udp", "mptcp", "sctp", "udplite", "raw", "ping", "packet"]))
+            Transport.allCases, ["tcp", "udp", "mptcp", "sctp", "udplite", "raw", "ping", "packet", "vsock"]))
     func transports(transport: Transport, word: String) throws {
         let found = try line { ledger, program in
             let local = ledger.intern(Endpoint(NetworkAddress(high: 0, low: 0), port: 3))

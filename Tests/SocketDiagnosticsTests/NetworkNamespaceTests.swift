@@ -63,6 +63,61 @@ struct NetworkNamespaceTests {
         #expect(inode("/proc/thread-self/ns/net") == home)
     }
 
+    /// One listener hears every namespace that has a number, and says of each notice from which it comes.
+    @Test func oneListenerHearsThoseThatAreMet() throws {
+        let numbers = try NetworkNumbers()
+        let listener = try DestroyListener(asksOthers: true)
+        let hears = listener.hearsOthers
+        #expect(hears)
+        let nearFile = try makeNamespace()
+        let farFile = try makeNamespace()
+        let near = try NetworkNamespace(path: "/proc/self/fd/\(nearFile.number)")
+        let far = try NetworkNamespace(path: "/proc/self/fd/\(farFile.number)")
+        let inode = near.inode
+        // Nothing is heard of the other.
+        let isMet = near.meet(numbers)
+        #expect(isMet)
+        try near.run { connectAndClose() }
+        try far.run { connectAndClose() }
+        let heard = try heard(listener, SocketAddress(v4: 0x7f00_004e, port: 0).low, 23)
+        #expect(heard.count == 23)
+        #expect(heard.allSatisfy { $0.flatMap { numbers.inode(of: $0) } == inode })
+        // Asked again it has the same number.
+        near.meet(numbers)
+        far.meet(numbers)
+        let number = try #require(heard.first ?? nil)
+        #expect(numbers.inode(of: number) == inode)
+    }
+
+    private func connectAndClose() {
+        let server = Loopback.bound(AF_INET, host: 78)
+        for _ in 0..<23 {
+            _ = Loopback.connected(AF_INET, to: Loopback.port(of: server), host: 78)
+            _ = Loopback.accepted(server)
+        }
+    }
+
+    /// The numbers with the notices of connected sockets at an address, until there are so many and a moment longer.
+    private func heard(
+        _ listener: borrowing DestroyListener, _ address: UInt64, _ count: Int
+    ) throws -> [Int32?] {
+        var result: [Int32?] = []
+        var patience = 100
+        while patience > 0 {
+            var bytes: [UInt8] = []
+            var number: Int32?
+            guard case .datagram = try listener.receive(appendingTo: &bytes, from: &number) else {
+                usleep(10_000)
+                patience = result.count < count ? patience - 1 : min(patience - 1, 20)
+                continue
+            }
+            try DestroyListener.parse(bytes.span.bytes) { socket in
+                if socket.remote.low == address, socket.remote.port != 0 { result.append(number) }
+            }
+        }
+        return result
+    }
+
     @Test func whatIsNoNamespaceIsRefused() throws {
         #expect(throws: SystemError.self) {
             _ = try NetworkNamespace(path: "/run/netns/none-of-that-name")

@@ -5,6 +5,7 @@ import SystemCalls
 /// A privilege of this process (capabilities(7)).
 public enum Capability: Int, CaseIterable, Sendable {
     case dacReadSearch = 2
+    case netBroadcast = 11
     case netAdmin = 12
     case sysPtrace = 19
     case sysAdmin = 21
@@ -14,6 +15,7 @@ public enum Capability: Int, CaseIterable, Sendable {
     public var name: String {
         switch self {
         case .dacReadSearch: "CAP_DAC_READ_SEARCH"
+        case .netBroadcast: "CAP_NET_BROADCAST"
         case .netAdmin: "CAP_NET_ADMIN"
         case .sysPtrace: "CAP_SYS_PTRACE"
         case .sysAdmin: "CAP_SYS_ADMIN"
@@ -25,6 +27,7 @@ public enum Capability: Int, CaseIterable, Sendable {
     public var purpose: String {
         switch self {
         case .dacReadSearch: "resolve directory handles"
+        case .netBroadcast: "socket notices of other network namespaces"
         case .netAdmin: "process events, socket notices"
         case .sysPtrace: "read other users' processes in /proc"
         case .sysAdmin: "fanotify marks on filesystems"
@@ -33,7 +36,7 @@ public enum Capability: Int, CaseIterable, Sendable {
     }
 
     /// Whether the daemon does without it, and says so.
-    public var isOptional: Bool { self == .perfmon }
+    public var isOptional: Bool { self == .perfmon || self == .netBroadcast }
 
     /// Those that the daemon needs and this process does not have.
     ///

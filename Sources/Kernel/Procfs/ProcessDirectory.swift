@@ -195,6 +195,13 @@ public struct ProcessDirectory: ~Copyable {
         return UInt64(result.st_ino)
     }
 
+    /// The file of a namespace of the process, by which it can be entered or asked about.
+    public borrowing func openNamespace(_ name: String) -> FileDescriptor? {
+        do throws(SystemError) { return try directory.openRelative("ns/\(name)", O_RDONLY) } catch {
+            return nil
+        }
+    }
+
     /// How many reads and writes it has made; `nil` where the kernel does not count them.
     public borrowing func transferCalls() -> TransferCalls? {
         contents("io", limit: 4096).flatMap(TransferCalls.init(parsing:))

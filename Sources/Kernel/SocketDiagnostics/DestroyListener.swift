@@ -7,15 +7,17 @@ import Wire
 
 /// A listener of the notices that the kernel sends when a TCP or UDP socket dies.
 ///
-/// It hears the network namespace that it was opened in, and no other (see `NetworkNamespace`). Needs
-/// `CAP_NET_ADMIN` there, and Linux 4.5 with `CONFIG_INET_DIAG`. Bytes are handed on as received, so
-/// that they can be recorded, and parsed elsewhere (`parse`).
+/// It hears the network namespace that it was opened in, and on demand those that have a number there (see
+/// `NetworkNumbers`). Needs `CAP_NET_ADMIN`, for others `CAP_NET_BROADCAST`, and Linux 4.5 with `CONFIG_INET_DIAG`.
+/// Bytes are handed on as received, so that they can be recorded, and parsed elsewhere (`parse`).
 ///
-/// libmnl carries the socket. The receive itself is `recvfrom`: `mnl_socket_recvfrom` does not report the
-/// sender, and one who is root in a container's namespace may send to a listener there.
+/// libmnl carries the socket. The receive itself is `recvmsg`: `mnl_socket_recvfrom` reports neither the sender, and one
+/// who is root in a container's namespace may send to a listener there, nor the namespace.
 public struct DestroyListener: ~Copyable {
     private let socket: OpaquePointer
     private let scratch: UnsafeMutableRawBufferPointer
+    /// Whether notices of other network namespaces come as well.
+    public let hearsOthers: Bool
 
     /// What one receive brought.
     public enum Received: Equatable, Sendable {
@@ -32,7 +34,9 @@ public struct DestroyListener: ~Copyable {
     ///
     /// - Parameter receiveBuffer: bytes of socket buffer to ask for (`SO_RCVBUFFORCE`, else `SO_RCVBUF`).
     ///   The kernel gives twice as much; a notice occupies 1,280 bytes of it (measured on Linux 6.18).
-    public init(receiveBuffer: Int32 = 32 << 20) throws(SystemError) {
+    /// - Parameter asksOthers: whether to ask for notices of other namespaces too (`NETLINK_LISTEN_ALL_NSID`, Linux 4.2);
+    ///   `hearsOthers` says whether they come.
+    public init(receiveBuffer: Int32 = 32 << 20, asksOthers: Bool = false) throws(SystemError) {
         guard
             let socket = mnl_socket_open2(
                 NETLINK_SOCK_DIAG, clinux_SOCK_CLOEXEC | clinux_SOCK_NONBLOCK)
@@ -44,6 +48,11 @@ public struct DestroyListener: ~Copyable {
             throw error
         }
         self.socket = socket
+        var on: Int32 = 1
+        hearsOthers =
+            asksOthers
+            && mnl_socket_setsockopt(
+                socket, NETLINK_LISTEN_ALL_NSID, &on, socklen_t(MemoryLayout<Int32>.size)) == 0
         // A notice has 380 bytes on Linux 6.18; it grows with tcp_info.
         scratch = .allocate(byteCount: 8192, alignment: 16)
     }
@@ -56,22 +65,27 @@ public struct DestroyListener: ~Copyable {
     /// The number to poll.
     public var number: Int32 { mnl_socket_get_fd(socket) }
 
-    /// Receives one datagram behind what `buffer` holds.
+    /// Receives one datagram of any namespace behind what `buffer` holds.
     public borrowing func receive(appendingTo buffer: inout [UInt8]) throws(SystemError) -> Received {
+        var namespace: Int32?
+        return try receive(appendingTo: &buffer, from: &namespace)
+    }
+
+    /// The same; `namespace` becomes the number of the network namespace that the datagram comes from, `nil` for the
+    /// listener's own (which may have a number as well).
+    public borrowing func receive(
+        appendingTo buffer: inout [UInt8], from namespace: inout Int32?
+    ) throws(SystemError) -> Received {
         while true {
-            var sender = sockaddr_nl()
-            var size = socklen_t(MemoryLayout<sockaddr_nl>.size)
-            let count = withUnsafeMutablePointer(to: &sender) { sender in
-                sender.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    recvfrom(number, scratch.baseAddress, scratch.count, clinux_MSG_TRUNC, $0, &size)
-                }
-            }
+            var (sender, from): (UInt32, Int32) = (0, -1)
+            let count = clinux_receive_netlink(number, scratch.baseAddress, scratch.count, &sender, &from)
             if count < 0 {
                 if let received = try Self.received(failing: errno) { return received }
                 continue
             }
             // Port 0 is the kernel's.
-            if sender.nl_pid != 0 { continue }
+            if sender != 0 { continue }
+            namespace = from < 0 ? nil : from
             if count > scratch.count { return .overrun }
             let start = buffer.count
             buffer.append(contentsOf: UnsafeRawBufferPointer(rebasing: scratch[..<count]))
@@ -87,7 +101,7 @@ public struct DestroyListener: ~Copyable {
         case EINTR: nil
         case EAGAIN: .nothing
         case ENOBUFS: .overrun
-        default: throw SystemError("recvfrom", code: code)
+        default: throw SystemError("recvmsg", code: code)
         }
     }
 

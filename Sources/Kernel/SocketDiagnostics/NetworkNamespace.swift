@@ -23,6 +23,10 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         inode = UInt64(status.st_ino)
     }
 
+    /// Sees to it that notices of its sockets reach a listener of another namespace; see `NetworkNumbers`.
+    @discardableResult
+    public borrowing func meet(_ numbers: NetworkNumbers) -> Bool { numbers.meet(descriptor) }
+
     /// A listener of the sockets that die in this namespace.
     ///
     /// - Parameter receiveBuffer: bytes of socket buffer to ask for; see `DestroyListener`.
@@ -74,40 +78,8 @@ public struct NetworkNamespace: ~Copyable, Sendable {
         return flows
     }
 
-    /// Runs `body` in the namespace and waits for it.
-    ///
-    /// It runs on a thread of its own, which dies with it: were the calling thread to enter, and then
-    /// fail to come back, every socket that it opened later would be in the wrong namespace.
-    /// The corresponding C function is `setns`.
+    /// Runs `body` in the namespace and waits for it; see `NamespaceVisit`.
     public borrowing func run(_ body: () -> Void) throws(SystemError) {
-        let number = descriptor.number
-        let failure = withoutActuallyEscaping(body) { body in
-            var visit = Visit(number: number, body: body)
-            return withUnsafeMutablePointer(to: &visit) { visit -> SystemError? in
-                var thread = pthread_t()
-                let code = pthread_create(&thread, nil, Visit.start, visit)
-                if code != 0 { return SystemError("pthread_create", code: code) }
-                pthread_join(thread, nil)
-                return visit.pointee.failure
-            }
-        }
-        if let failure { throw failure }
-    }
-}
-
-/// What the visiting thread is given, and gives back.
-private struct Visit {
-    var number: Int32
-    var body: () -> Void
-    var failure: SystemError?
-
-    static let start: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer? = { argument in
-        let visit = argument!.assumingMemoryBound(to: Visit.self)
-        if setns(visit.pointee.number, CLONE_NEWNET) == 0 {
-            visit.pointee.body()
-        } else {
-            visit.pointee.failure = SystemError("setns")
-        }
-        return nil
+        try NamespaceVisit.run(in: descriptor.number, CLONE_NEWNET, body)
     }
 }

@@ -151,7 +151,7 @@ public struct SocketQuery: ~Copyable {
 
     /// Nobody but the kernel may answer: one who is root in a container could otherwise send to a
     /// socket there, and end a dump before its time.
-    private static func connectToKernel(_ number: Int32) throws(SystemError) {
+    static func connectToKernel(_ number: Int32) throws(SystemError) {
         var kernel = sockaddr_nl()
         kernel.nl_family = sa_family_t(AF_NETLINK)
         let result = withUnsafePointer(to: &kernel) { kernel in

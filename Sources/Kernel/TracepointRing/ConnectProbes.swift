@@ -16,12 +16,27 @@ public struct DatagramEnd: Equatable, Sendable {
     public let remote: TransitionAddress
 }
 
-/// Probes of the functions by which Unix sockets are connected, and UDP sockets closed.
+/// A datagram that was sent from a UDP socket that is not connected, in the context of the process that sent it.
+public struct DatagramSend: Equatable, Sendable {
+    /// Nanoseconds on `CLOCK_MONOTONIC`.
+    public let time: UInt64
+    /// The process (`tgid`).
+    public let process: Int32
+    /// This end; its address is that of no particular one where the socket was bound to none, or is one of IPv6.
+    public let local: TransitionAddress
+    /// Where it was sent.
+    public let remote: TransitionAddress
+}
+
+/// Probes of the functions by which Unix sockets are connected, datagrams sent to an address, and UDP sockets closed.
 ///
 /// The arguments have the name as the kernel took it, so nothing is left to guess. A connect counts when it returned 0.
 public struct ConnectProbes: ~Copyable {
     private enum Kind: Int, CaseIterable {
-        case connected, joined, connect, join, send, closed
+        case connected, joined, connect, join, send, closed, sent, sent6
+
+        /// Whether it is of datagrams over UDP.
+        var isDatagram: Bool { self == .sent || self == .sent6 }
 
         var name: String {
             switch self {
@@ -31,6 +46,8 @@ public struct ConnectProbes: ~Copyable {
             case .join: "join"
             case .send: "send"
             case .closed: "closed"
+            case .sent: "sent"
+            case .sent6: "sent6"
             }
         }
         /// Kind of probe and function with what it fetches.
@@ -54,6 +71,19 @@ public struct ConnectProbes: ~Copyable {
                     "udp_destroy_sock there=+0($arg1):u32 here=+4($arg1):u32 distant=+12($arg1):u16 "
                         + "port=+14($arg1):u16 family=+16($arg1):u16"
                 )
+            // struct msghdr: the address and its length come first; `high` is the upper half of its port.
+            case .sent:
+                (
+                    "p",
+                    "udp_sendmsg family=+0(+0($arg2)):u16 high=+2(+0($arg2)):u8 distant=+2(+0($arg2)):u16 "
+                        + "there=+4(+0($arg2)):u32 here=+4($arg1):u32 port=+14($arg1):u16"
+                )
+            case .sent6:
+                (
+                    "p",
+                    "udpv6_sendmsg family=+0(+0($arg2)):u16 high=+2(+0($arg2)):u8 distant=+2(+0($arg2)):u16 "
+                        + "first=+8(+0($arg2)):u64 last=+16(+0($arg2)):u64 port=+14($arg1):u16"
+                )
             }
         }
         var filter: String? {
@@ -62,6 +92,10 @@ public struct ConnectProbes: ~Copyable {
             case .connect, .join: "family == 1"
             case .send: "address != 0"
             case .closed: "port != 0 && family == 2"
+            // Without an address the family is 0. What goes from a port below those that the kernel chooses to one of
+            // these is an answer.
+            case .sent: "family == 2 && (high < 128 || port >= 32768)"
+            case .sent6: "family == 10 && (high < 128 || port >= 32768)"
             }
         }
     }
@@ -85,6 +119,7 @@ public struct ConnectProbes: ~Copyable {
         var result: Int32 = 0
         var name: [UInt8]?
         var end: DatagramEnd?
+        var send: DatagramSend?
     }
 
     private final class RingList {
@@ -100,6 +135,9 @@ public struct ConnectProbes: ~Copyable {
     private var held: [Event] = []
     private var probes: KernelProbes
     private var buffer: [UInt8] = []
+    private var pace = EventPace()
+    /// When datagrams over UDP are heard again, `CLOCK_MONOTONIC`, nanoseconds; `nil` while they are.
+    public var retryTime: UInt64? { pace.retryTime }
 
     /// Pages of each ring: about a thousand events.
     private static let pages = 32
@@ -113,7 +151,11 @@ public struct ConnectProbes: ~Copyable {
         do throws(TracepointError) {
             for kind in Kind.allCases {
                 let (type, rest) = kind.definition
-                try probes.define(type, kind.name, rest)
+                do throws(TracepointError) { try probes.define(type, kind.name, rest) } catch {
+                    // A kernel need not have IPv6.
+                    if kind == .sent6 { continue }
+                    throw error
+                }
                 let point = Tracepoint(group: probes.group, name: kind.name, filter: kind.filter)
                 rings.append(
                     Ring(
@@ -149,10 +191,12 @@ public struct ConnectProbes: ~Copyable {
         }
     }
 
-    /// Calls `connected` and `ended` with what has happened since the last call, each in the order of time.
+    /// Calls the closures with what has happened since the last call, each in the order of time.
+    ///
+    /// - Returns: what was read, and whether datagrams over UDP are heard now and were not, or the other way round.
     public mutating func drain(
-        _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
-    ) -> DataReadyEvents.Counts {
+        _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void, _ sent: (DatagramSend) -> Void
+    ) -> (counts: DataReadyEvents.Counts, isChanged: Bool) {
         var events = held
         let already = UInt64(held.count)
         let cutoff = Clock.monotonic()
@@ -169,12 +213,30 @@ public struct ConnectProbes: ~Copyable {
         counts.events = UInt64(events.count) - already
         events.sort { $0.time < $1.time }
         held = events.filter { $0.time > cutoff }
-        for event in events where event.time <= cutoff { take(event, connected, ended) }
-        return counts
+        for event in events where event.time <= cutoff { take(event, connected, ended, sent) }
+        let datagrams = events.dropFirst(Int(already)).reduce(0) { $0 + ($1.kind.isDatagram ? 1 : 0) }
+        return (counts, keepPace(UInt64(datagrams) + counts.lost, cutoff))
+    }
+
+    /// Hears datagrams over UDP no longer, or again, as many come.
+    private mutating func keepPace(_ datagrams: UInt64, _ now: UInt64) -> Bool {
+        guard let change = pace.take(datagrams, now: now) else { return false }
+        var isDone = true
+        var left: [Event] = []
+        for ring in rings.all where ring.kind.isDatagram {
+            let filter = change == .all ? ring.kind.filter! : "family == 1"
+            buffer.removeAll(keepingCapacity: true)
+            isDone = (try? ring.rings.setFilter(filter, drainingInto: &buffer)) != nil && isDone
+            try? Self.read(buffer.span.bytes, ring, &left)
+        }
+        held += left
+        if change == .all { pace.widened(isDone, now: now) }
+        return change == .fewer || isDone
     }
 
     private mutating func take(
-        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void
+        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void,
+        _ sent: (DatagramSend) -> Void
     ) {
         switch event.kind {
         case .connect, .join:
@@ -188,6 +250,7 @@ public struct ConnectProbes: ~Copyable {
         case .send:
             connected(UnixConnect(time: event.time, process: event.process, call: .send, name: event.name))
         case .closed: if let end = event.end { ended(end) }
+        case .sent, .sent6: if let send = event.send { sent(send) }
         }
     }
 
@@ -198,7 +261,8 @@ public struct ConnectProbes: ~Copyable {
             switch ring.kind {
             case .connected, .joined: [offset("result")]
             case .connect, .join, .send: [offset("size"), offset("name"), offset("rest")]
-            case .closed: ["there", "here", "distant", "port"].map(offset)
+            case .closed, .sent: ["there", "here", "distant", "port"].map(offset)
+            case .sent6: ["first", "last", "distant", "port"].map(offset)
             }
         var walk = PerfRecords()
         while let record = try walk.next(in: records) {
@@ -213,17 +277,30 @@ public struct ConnectProbes: ~Copyable {
                 let size: Int32 = try bytes.integer(at: fields[0])
                 let path = try bytes.copy(fields[1]..<fields[1] + 104) + bytes.copy(fields[2]..<fields[2] + 4)
                 event.name = UnixConnect.name(path, size: Int(size) - 2)
-            case .closed:
+            case .closed, .sent:
                 func address(_ at: Int, port: UInt16) throws(WireError) -> TransitionAddress {
                     let number = UInt32(bigEndian: try bytes.integer(at: at))
                     return TransitionAddress(
                         high: 0, low: number == 0 ? 0 : 0xffff_0000_0000 | UInt64(number), port: port)
                 }
-                event.end = DatagramEnd(
+                let local = try address(fields[1], port: try bytes.integer(at: fields[3]))
+                let remote = try address(
+                    fields[0], port: UInt16(bigEndian: try bytes.integer(at: fields[2])))
+                if ring.kind == .sent {
+                    event.send = DatagramSend(
+                        time: sample.time, process: sample.process, local: local, remote: remote)
+                } else {
+                    event.end = DatagramEnd(
+                        time: sample.time, process: sample.process, local: local, remote: remote)
+                }
+            case .sent6:
+                event.send = DatagramSend(
                     time: sample.time, process: sample.process,
-                    local: try address(fields[1], port: try bytes.integer(at: fields[3])),
-                    remote: try address(
-                        fields[0], port: UInt16(bigEndian: try bytes.integer(at: fields[2]))))
+                    local: TransitionAddress(high: 0, low: 0, port: try bytes.integer(at: fields[3])),
+                    remote: TransitionAddress(
+                        high: UInt64(bigEndian: try bytes.integer(at: fields[0])),
+                        low: UInt64(bigEndian: try bytes.integer(at: fields[1])),
+                        port: UInt16(bigEndian: try bytes.integer(at: fields[2]))))
             }
             events.append(event)
         }

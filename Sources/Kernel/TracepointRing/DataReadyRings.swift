@@ -13,19 +13,10 @@ public struct DataReadyRings: ~Copyable {
     private var lost: UInt64 = 0
     /// Sockets that connects have woken, and when one did last.
     private var listeners: [UInt64: UInt64] = [:]
-    /// Events that may come before they are too many.
-    private var room = Self.mostAtOnce
-    private var lastDrain: UInt64 = 0
-    private var pause: UInt64 = 0
+    private var pace = EventPace()
     /// When all are let through again, `CLOCK_MONOTONIC`, nanoseconds; `nil` while they are.
-    public private(set) var retryTime: UInt64?
+    public var retryTime: UInt64? { pace.retryTime }
 
-    /// Events a second that are borne, and at once.
-    static let mostInSecond = 2000.0
-    static let mostAtOnce = 2000.0
-    /// How long only known listeners are heard, the first time and at most, nanoseconds.
-    static let shortestPause: UInt64 = 5_000_000_000
-    static let longestPause: UInt64 = 300_000_000_000
     /// Listeners whose addresses the filter compares.
     static let mostListeners = 48
 
@@ -72,36 +63,25 @@ public struct DataReadyRings: ~Copyable {
             lost = max(lost, dropped)
         }
         self.listeners = listeners
-        let isChanged = pace(counts, now)
+        let isChanged = keepPace(counts, now)
         return (counts, isChanged)
     }
 
     /// Lets fewer or more events through, as many come.
-    private mutating func pace(_ counts: DataReadyEvents.Counts, _ now: UInt64) -> Bool {
-        let passed = Double(now &- min(lastDrain, now)) / 1e9
-        lastDrain = now
-        room = min(room + passed * Self.mostInSecond, Self.mostAtOnce) - Double(counts.events + counts.lost)
-        if let retry = retryTime {
-            guard now >= retry else { return false }
+    private mutating func keepPace(_ counts: DataReadyEvents.Counts, _ now: UInt64) -> Bool {
+        switch pace.take(counts.events + counts.lost, now: now) {
+        case nil: return false
+        case .all:
             // Without memory for new rings it is tried again later.
-            guard (try? rings.setFilter(DataReadyEvents.tracepoint.filter!, drainingInto: &buffer)) != nil
-            else {
-                retryTime = now &+ pause
-                return false
-            }
-            retryTime = nil
-            room = Self.mostAtOnce
+            let isDone =
+                (try? rings.setFilter(DataReadyEvents.tracepoint.filter!, drainingInto: &buffer)) != nil
+            pace.widened(isDone, now: now)
+            return isDone
+        case .fewer:
+            keepRecent()
+            try? rings.setFilter(Self.filter(listeners.keys.sorted()), drainingInto: &buffer)
             return true
         }
-        guard room < 0 else {
-            if room == Self.mostAtOnce { pause = 0 }
-            return false
-        }
-        pause = min(max(pause * 2, Self.shortestPause), Self.longestPause)
-        retryTime = now &+ pause
-        keepRecent()
-        try? rings.setFilter(Self.filter(listeners.keys.sorted()), drainingInto: &buffer)
-        return true
     }
 
     private mutating func keepRecent() {

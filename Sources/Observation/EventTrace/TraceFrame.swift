@@ -71,6 +71,10 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case localConnect = 37
     /// A UDP socket was closed.
     case datagramEnd = 38
+    /// A datagram about a socket that has gone, behind the inode of its network namespace, another than the daemon's.
+    case closureElsewhere = 39
+    /// A datagram was sent from a UDP socket that is not connected.
+    case datagramSend = 40
 }
 
 /// A recorded stream that is not one, or is damaged.

@@ -168,11 +168,19 @@ public struct ClosureEvent: Sendable {
     public var received: UInt64
     /// Whether the FIN is among what was never read: then it was counted.
     public var hasUnreadEnd: Bool
+    /// Its network namespace, by the inode; 0 for the one that is watched, `unknownNetwork` for another one that nothing
+    /// is known of.
+    public var network: UInt64
+    /// The namespace in the key of its connection (`FourTuple.network`), which the observer finds out.
+    var place: UInt32 = 0
+
+    /// No inode.
+    public static let unknownNetwork = UInt64.max
 
     /// Makes an event.
     public init(
         _ transport: Transport, local: Endpoint, remote: Endpoint, sent: UInt64 = 0, received: UInt64 = 0,
-        hasUnreadEnd: Bool = false
+        hasUnreadEnd: Bool = false, network: UInt64 = 0
     ) {
         self.transport = transport
         self.local = local
@@ -180,6 +188,7 @@ public struct ClosureEvent: Sendable {
         self.sent = sent
         self.received = received
         self.hasUnreadEnd = hasUnreadEnd
+        self.network = network
     }
 }
 
@@ -265,6 +274,8 @@ public struct EventBatch: Sendable {
     public var connects: [LocalConnect] = []
     /// UDP sockets that were closed, in any order.
     public var datagramEnds: [DatagramEndEvent] = []
+    /// Datagrams from UDP sockets that are not connected, in the order of time.
+    public var datagramSends: [DatagramSendEvent] = []
 
     /// Makes an empty batch.
     public init() {}
@@ -283,5 +294,6 @@ public struct EventBatch: Sendable {
         clear(&closures, 1 << 12)
         clear(&connects, 1 << 12)
         clear(&datagramEnds, 1 << 12)
+        if !datagramSends.isEmpty { clear(&datagramSends, 1 << 12) }
     }
 }

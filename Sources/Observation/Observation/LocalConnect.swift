@@ -33,6 +33,26 @@ public struct LocalConnect: Sendable {
     }
 }
 
+/// A process sent a datagram from a UDP socket that is not connected.
+public struct DatagramSendEvent: Sendable {
+    /// `CLOCK_MONOTONIC`, nanoseconds.
+    public var time: UInt64
+    /// The process.
+    public var pid: Int32
+    /// This end; its address may be unknown.
+    public var local: Endpoint
+    /// Where it was sent.
+    public var remote: Endpoint
+
+    /// Makes one.
+    public init(time: UInt64, pid: Int32, local: Endpoint, remote: Endpoint) {
+        self.time = time
+        self.pid = pid
+        self.local = local
+        self.remote = remote
+    }
+}
+
 /// A UDP socket was closed by a process.
 public struct DatagramEndEvent: Sendable {
     /// `CLOCK_MONOTONIC`, nanoseconds.

@@ -17,11 +17,15 @@ extension Observer {
             lines.insert(image.lineage)
         }
         sockets.addUses(to: &uses)
+        connects.addUses(to: &uses)
+        datagrams.addUses(to: &uses)
         let lineNumbers = lineages.reclaim(keeping: lines)
         let change = ledger.forget(positions, keeping: uses)
         processes.renumber(change, lineNumbers)
         lineages.renumber(change)
         sockets.renumber(change)
+        connects.renumber(change)
+        datagrams.renumber(change)
         for pid in Array(formerLives.pids) { formerLives[pid]?.renumber(change, lineNumbers) }
         renumberCaches(change)
     }

@@ -64,6 +64,93 @@ extension Observer {
         scope.network == nil || isHere(local, remote)
     }
 
+    /// The key of a connection between two ends, of which one is a socket in a network namespace; 0 where that is not known.
+    func tuple(
+        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, network: UInt64
+    ) -> FourTuple {
+        var tuple = FourTuple(transport: transport, local: local, remote: remote)
+        if hasOtherNetworks, scope.network == nil, network != ownNetwork, tuple.isWithinOne {
+            tuple.network = UInt32(truncatingIfNeeded: network)
+        }
+        return tuple
+    }
+
+    /// The key of the connection of a socket that has changed its state.
+    func tuple(_ change: TransitionEvent) -> FourTuple {
+        FourTuple(
+            transport: .tcp, network: sockets.place(of: change.socket), local: change.local,
+            remote: change.remote)
+    }
+
+    /// The key of a connection that was taken, whose socket's namespace no event names: that of the end, connected a moment
+    /// before, that made it. Of several it is the first whose other end has not come yet.
+    mutating func acceptedTuple(_ change: TransitionEvent) -> FourTuple {
+        let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
+        guard sockets.hasPlaces, tuple.isWithinOne else { return tuple }
+        var places = sockets.latePlaces(tuple.mirrored)
+        if places.isEmpty { return tuple }
+        if let own = sockets.live[tuple.mirrored], own.established != 0, own.ended == 0, !own.endReceived,
+            sockets.live[tuple] == nil
+        {
+            places.append(SocketTable.LatePlace(network: 0, time: own.established))
+        }
+        let recent = places.filter { !$0.isPaired && change.time &- $0.time < 1_000_000_000 }
+        guard let first = recent.min(by: { $0.time < $1.time }) else { return tuple }
+        var found = tuple
+        found.network = first.network
+        sockets.pairLate(found.mirrored)
+        return found
+    }
+
+    /// The key of a connection whose accepted socket a process holds, which knows better in which namespace that is: the same
+    /// two ends may have been connected in another one within microseconds.
+    ///
+    /// - Returns: the right one, if that is another.
+    mutating func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
+        guard sockets.hasPlaces, place.isRead, tuple.isWithinOne, scope.network == nil else { return nil }
+        let right = self.tuple(tuple.transport, tuple.local, tuple.remote, network: place.inode)
+        guard right != tuple, let other = sockets.live[right], other.isAccepted, other.socket != 0 else {
+            return nil
+        }
+        sockets.exchange(tuple, right)
+        return right
+    }
+
+    /// The key of the connection of a socket that is gone.
+    func tuple(_ closure: ClosureEvent) -> FourTuple {
+        FourTuple(
+            transport: closure.transport, network: closure.place, local: closure.local,
+            remote: closure.remote)
+    }
+
+    /// Finds out which connections sockets had that are gone, where some stay within other namespaces. Of a namespace of
+    /// which nothing is known only those are kept that are known by their ends alone.
+    func place(_ closures: inout [ClosureEvent]) {
+        guard sockets.hasPlaces || closures.contains(where: { $0.network != 0 }) else { return }
+        closures = closures.compactMap { closure in
+            guard let place = place(of: closure) else { return nil }
+            var closure = closure
+            closure.place = place
+            return closure
+        }
+    }
+
+    private func place(of closure: ClosureEvent) -> UInt32? {
+        let network = closure.network == 0 ? ownNetwork : closure.network
+        let tuple = tuple(closure.transport, closure.local, closure.remote, network: network)
+        let places = sockets.latePlaces(tuple)
+        let isKnown = closure.network != ClosureEvent.unknownNetwork
+        if isKnown, tuple.network == 0, places.isEmpty || !tuple.isWithinOne { return 0 }
+        if sockets.connection(tuple, number: 0) != nil { return tuple.network }
+        // A process that has entered another namespace without an exec is taken for one of the former.
+        for place in [0] + places.map(\.network) where place != tuple.network {
+            var other = tuple
+            other.network = place
+            if sockets.live[other].map({ $0.ended != 0 }) == true { return place }
+        }
+        return isKnown ? tuple.network : nil
+    }
+
     /// The program at the other end, if that end can be on this host: the other namespaces of the machine
     /// are other hosts to one that is watched alone, and the loopback of each is its own.
     func peer(of tuple: FourTuple, network: UInt64) -> ProgramID {
@@ -75,7 +162,7 @@ extension Observer {
         }
         // Only while a scan is taken in there is anything to be looked up.
         if sockets.found.isEmpty { return .unknown }
-        return sockets.found[FoundEnd(there, network: network)] ?? .unknown
+        return sockets.found[there] ?? .unknown
     }
 
     /// The namespace whose sockets and addresses the daemon is asked for; 0 where that is not known.

@@ -47,10 +47,9 @@ extension Observer {
             case .ends:
                 let socket = intake.snapshot.sockets[index]
                 if !socket.isListening {
-                    let tuple = FourTuple(
-                        transport: socket.transport, local: socket.local, remote: socket.remote)
-                    sockets.found[FoundEnd(tuple, network: socket.network)] =
-                        programs(of: socket.holders).last
+                    let tuple = tuple(
+                        socket.transport, socket.local, socket.remote, network: socket.network)
+                    sockets.found[tuple] = programs(of: socket.holders).last
                 }
             case .connections:
                 let socket = intake.snapshot.sockets[index]
@@ -65,6 +64,7 @@ extension Observer {
         guard room > 0 else { return false }
         if intake.snapshot.channels.isEmpty { resolveConnects(intake.snapshot) }
         countUnknownConnects(intake.snapshot)
+        settleSends()
         takeTranslations(intake.snapshot)
         sockets.found.removeAll()
         sockets.scanEnds()
@@ -72,7 +72,8 @@ extension Observer {
         settleConnections(before: intake.snapshot.monotonic)
         if intake.snapshot.failures.allSatisfy({ $0.source != SourceName.sockets }) {
             sockets.listenersRead(
-                [.tcp, .udp, .raw, .packet], networks: Set(intake.snapshot.networks),
+                [.tcp, .udp, .raw, .packet, .sctp, .udplite, .ping, .vsock],
+                networks: Set(intake.snapshot.networks),
                 began: intake.snapshot.monotonic)
         }
         return true
@@ -144,6 +145,7 @@ extension Observer {
         sockets.foundListener(
             socket.transport, socket.local, holders, network: network,
             scanned: (snapshot.monotonic, max(snapshot.monotonic, snapshot.socketsRead)))
+        if !holders.isEmpty { meetDatagramSocket(socket, network: network) }
         guard let local = number(of: socket.local) else { return }
         for program in holders {
             noteOnce(.listen(program, socket.transport, local: local), [], .regular, snapshot.wall)
@@ -154,8 +156,9 @@ extension Observer {
     private mutating func takeConnection(_ socket: SocketSnapshot, _ time: UInt64, _ read: UInt64) {
         let programs = programs(of: socket.holders)
         guard socket.remote.port != 0 else { return }
-        let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
         let network = socket.network != 0 ? socket.network : network(ofHolders: socket.holders)
+        let tuple = knownTuple(
+            tuple(socket.transport, socket.local, socket.remote, network: network), programs, network)
         if let known = sockets.live[tuple], known.network != 0, network != 0, known.network != network,
             tuple.local.address.isLoopback
         {
@@ -166,7 +169,7 @@ extension Observer {
             guard let program = programs.last, sockets.endedDuringScan?.contains(tuple) != true else {
                 return
             }
-            note(socket, program, network, time)
+            note(socket, tuple, program, network, time)
             if isLogging { logFoundEnd(tuple, socket.holders) }
             sockets.change(tuple) { connection in
                 connection.found = read
@@ -187,21 +190,28 @@ extension Observer {
         sockets.live[tuple] = connection
     }
 
+    /// The key under which a connection that a scan has met is followed: its maker was taken for one of the daemon's own
+    /// namespace where it entered another without an exec, or where nothing was known of namespaces yet.
+    private func knownTuple(_ tuple: FourTuple, _ holders: [ProgramID], _ network: UInt64) -> FourTuple {
+        guard tuple.network != 0, sockets.live[tuple] == nil, let known = sockets.live[tuple.placeless],
+            known.network == network
+                || known.socket != 0 && (known.program == .unknown || holders.contains(known.program))
+        else { return tuple }
+        return tuple.placeless
+    }
+
     private mutating func note(
-        _ socket: SocketSnapshot, _ program: ProgramID, _ network: UInt64, _ time: UInt64
+        _ socket: SocketSnapshot, _ tuple: FourTuple, _ program: ProgramID, _ network: UInt64, _ time: UInt64
     ) {
         let listeners = waiting(socket.transport, socket.local, socket.remote, client: network)
         if !listeners.isEmpty {
-            let tuple = FourTuple(transport: socket.transport, local: socket.local, remote: socket.remote)
             let client =
                 socket.local.address.isLoopback ? sockets.live[tuple.mirrored]?.network ?? network : network
             accepted(
-                socket.transport, socket.local, socket.remote,
-                by: program == .unknown ? takers(among: listeners) : [program], .snapshot, time,
+                tuple, by: program == .unknown ? takers(among: listeners) : [program], .snapshot, time,
                 network: client)
         } else {
-            connected(
-                socket.transport, socket.local, socket.remote, program, .snapshot, time, network: network)
+            connected(tuple, program, .snapshot, time, network: network)
         }
     }
 
@@ -211,7 +221,7 @@ extension Observer {
         _ socket: SocketSnapshot, _ tuple: FourTuple, _ known: SocketTable.Connection, _ network: UInt64,
         _ time: UInt64
     ) {
-        note(socket, known.program, network, time)
+        note(socket, tuple, known.program, network, time)
         var anew = known
         anew.position = sockets.live[tuple]?.position
         anew.isForgotten = false

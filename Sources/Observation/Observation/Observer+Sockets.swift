@@ -18,6 +18,7 @@ extension Observer {
             changes.sort { $0.time < $1.time }
             for change in changes { follow(change, batch) }
         }
+        place(&closures)
         end(closures, batch)
         forgetAnonymous(batch.cutoff)
     }
@@ -109,20 +110,23 @@ extension Observer {
             sockets.change(tuple(change)) { if $0.isLive(change) { $0.finAcknowledged = change.time } }
         case (.synSent, .close):
             sockets.attempts[change.socket] = nil
-        case (_, .close): ended(change)
+        case (_, .close):
+            ended(change)
+            sockets.forgetPlace(of: change.socket)
         default: break
         }
     }
 
     private mutating func established(_ change: TransitionEvent, _ time: UInt64) {
-        let tuple = tuple(change)
         // The client's moment names both ends.
         var pair = change.time
         if let attempt = sockets.attempts.removeValue(forKey: change.socket) {
+            let tuple = tuple(.tcp, change.local, change.remote, network: attempt.network.inode)
             guard isInside(attempt.network, change.local.address) else {
                 noteForeignConnection(tuple, at: change.time)
                 return
             }
+            sockets.setPlace(of: change.socket, tuple, at: change.time)
             guessTaker(of: tuple)
             if isLogging { logConnect(tuple, attempt, time) }
             if sockets.supersede(tuple, at: change.time) {
@@ -138,11 +142,12 @@ extension Observer {
                 return
             } else {
                 connected(
-                    .tcp, change.local, change.remote, attempt.program, attempt.evidence, time,
-                    network: attempt.network.known)
+                    tuple, attempt.program, attempt.evidence, time, network: attempt.network.known)
             }
         } else {
+            let tuple = acceptedTuple(change)
             guard isAcceptedInside(tuple) else { return }
+            sockets.setPlace(of: change.socket, tuple, at: change.time)
             guessTaker(of: tuple)
             if sockets.supersede(tuple, at: change.time) {
                 // Of a connect whose beginning was lost the scan knows which end it is.
@@ -196,8 +201,7 @@ extension Observer {
         } else {
             // Who holds a socket need not be who made it: both depend on the other side.
             connected(
-                tuple.transport, tuple.local, tuple.remote, attempt.program, attempt.evidence, time,
-                network: attempt.network.known, count: 0)
+                tuple, attempt.program, attempt.evidence, time, network: attempt.network.known, count: 0)
         }
         sockets.noteClient(tuple.transport, tuple.remote, attempt.program)
         sockets.change(tuple) { connection in
@@ -231,10 +235,6 @@ extension Observer {
         }
     }
 
-    private func tuple(_ change: TransitionEvent) -> FourTuple {
-        FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-    }
-
     mutating func image(of pid: Int32, at time: UInt64) -> Image {
         if processes[pid] == nil { adopt(pid) }
         let image = processes[pid]?.image(at: time) ?? .unknown
@@ -255,14 +255,14 @@ extension Observer {
 
     /// Notes a connection that a program made.
     mutating func connected(
-        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, _ program: ProgramID,
-        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0, count: UInt64 = 1
+        _ tuple: FourTuple, _ program: ProgramID, _ evidence: Evidence, _ time: UInt64,
+        network: UInt64 = 0, count: UInt64 = 1
     ) {
         guard program != .unknown else {
             counters.unattributedConnections += 1
             return
         }
-        let tuple = FourTuple(transport: transport, local: local, remote: remote)
+        let (transport, local, remote) = (tuple.transport, tuple.local, tuple.remote)
         var peer = peer(of: tuple, network: network)
         // A bound datagram socket has no other end: who holds it takes what comes. Of a stream who listens need not be
         // who takes.
@@ -283,20 +283,21 @@ extension Observer {
 
     /// Notes a connection that one of several programs took, in a network namespace.
     mutating func accepted(
-        _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, by takers: [ProgramID],
-        _ evidence: Evidence, _ time: UInt64, network: UInt64 = 0, count: UInt64 = 1
+        _ tuple: FourTuple, by takers: [ProgramID], _ evidence: Evidence, _ time: UInt64,
+        network: UInt64 = 0, count: UInt64 = 1
     ) {
-        let tuple = FourTuple(transport: transport, local: local, remote: remote)
         guard !takers.isEmpty else {
             counters.unattributedConnections += 1
             return
         }
         var position: Int?
         for program in takers where isRecorded(program) {
-            guard let local = number(of: local), let remote = number(of: Endpoint(remote.address, port: 0))
+            guard let local = number(of: tuple.local),
+                let remote = number(of: Endpoint(tuple.remote.address, port: 0))
             else { continue }
             let key = RecordKey.accept(
-                program, transport, local: local, remote: remote, peer: peer(of: tuple, network: network))
+                program, tuple.transport, local: local, remote: remote,
+                peer: peer(of: tuple, network: network))
             guard admits(key) else { continue }
             let noted = ledger.note(key, evidence: evidence, time: time, count: count)
             position = position ?? noted
@@ -306,8 +307,13 @@ extension Observer {
             isAccepted: true)
     }
 
-    private func tuple(_ closure: ClosureEvent) -> FourTuple {
-        FourTuple(transport: closure.transport, local: closure.local, remote: closure.remote)
+    /// The namespace of a socket that is gone; 0 where it is not known.
+    private func network(of closure: ClosureEvent) -> UInt64 {
+        switch closure.network {
+        case 0: ownNetwork
+        case ClosureEvent.unknownNetwork: 0
+        default: closure.network
+        }
     }
 
     private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
@@ -315,17 +321,20 @@ extension Observer {
             meetUnconnected(closure)
             return
         }
-        guard sockets.connection(tuple(closure), number: 0) == nil else { return }
-        attributeAfterwards(closure, time)
+        let tuple = tuple(closure)
+        guard sockets.connection(tuple, number: 0) == nil else { return }
+        attributeAfterwards(closure, tuple, time)
     }
 
     /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
     /// from it all the same: a UDP socket that has a port and that no scan has met leaves no record of them.
     private mutating func meetUnconnected(_ closure: ClosureEvent) {
         guard closure.transport == .udp, closure.local.port != 0 else { return }
-        let waiting = sockets.waiting(.udp, closure.local, network: ownNetwork)
-        if waiting.isEmpty { counters.unattributedDatagrams += 1 }
-        sockets.endListener(.udp, closure.local, socket: 0)
+        let network = network(of: closure)
+        let waiting = sockets.waiting(.udp, closure.local, network: network)
+        let isUnknown = takeUnknownSocket(closure.local, network: network)
+        if waiting.isEmpty, isUnknown { counters.unattributedDatagrams += 1 }
+        sockets.endListener(.udp, closure.local, socket: 0, network: network)
     }
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
@@ -344,41 +353,34 @@ extension Observer {
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
     /// the client's side to the program that connects there, if one is known.
-    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) {
+    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ tuple: FourTuple, _ time: UInt64) {
         // A TCP socket that never carried a byte and was never seen connected has failed to connect.
         if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
-        // Notices come from the namespace that is watched.
-        let network = ownNetwork
-        // Where there are no others, its other end is in the same.
-        let client =
-            hasOtherNetworks && closure.local.address.isLoopback
-            ? sockets.live[tuple(closure).mirrored]?.network ?? network : network
-        let listeners = waiting(closure.transport, closure.local, closure.remote, client: client)
+        let network = network(of: closure)
+        let listeners = sockets.waiting(closure.transport, closure.local, network: network)
         if !listeners.isEmpty {
-            accepted(
-                closure.transport, closure.local, closure.remote, by: takers(among: listeners), .inferred,
-                time,
-                network: client)
+            accepted(tuple, by: takers(among: listeners), .inferred, time, network: network)
             return
         }
         // Datagrams go to one address from many programs: who sent the last ones says nothing of the next.
         guard closure.transport == .tcp else {
-            attributeDatagrams(closure, time)
+            attributeDatagrams(closure, tuple, network, time)
             return
         }
         let program = sockets.likelyClient(closure.transport, closure.remote) ?? .unknown
-        connected(
-            closure.transport, closure.local, closure.remote, program, .inferred, time, network: network)
+        connected(tuple, program, .inferred, time, network: network)
     }
 
     /// Datagrams of a socket that no scan has met are those of who closed it. Apart from connections, which are many.
     @inline(never)
-    private mutating func attributeDatagrams(_ closure: ClosureEvent, _ time: UInt64) {
-        guard let program = connects.takeDatagramEnd(tuple(closure)) else {
+    private mutating func attributeDatagrams(
+        _ closure: ClosureEvent, _ tuple: FourTuple, _ network: UInt64, _ time: UInt64
+    ) {
+        guard let program = connects.takeDatagramEnd(tuple) else {
             counters.unattributedDatagrams += 1
             return
         }
-        connected(.udp, closure.local, closure.remote, program, .exact, time, network: ownNetwork)
+        connected(tuple, program, .exact, time, network: network)
     }
 
     /// Adds what went over a connection since it was last looked at.

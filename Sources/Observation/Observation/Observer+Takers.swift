@@ -11,7 +11,7 @@ import Records
 extension Observer {
     /// Takes in that a process ended a connection from its side.
     mutating func endedByTaker(_ change: TransitionEvent) {
-        let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
+        var tuple = tuple(change)
         guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known,
             server.socket == change.socket || scope.network != nil, change.pid != ownPid
         else { return }
@@ -22,6 +22,8 @@ extension Observer {
             // inside for certain.
             guard image.network.inode == scope.network, image.network.isRead else { return }
             server.socket = change.socket
+        } else if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
+            (tuple, server) = (right, exchanged)
         }
         if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)

@@ -61,7 +61,7 @@ extension Observer {
     private mutating func join(
         _ flow: TranslatedConnection, _ servers: [ProgramID], _ evidence: Evidence, _ time: UInt64
     ) {
-        let tuple = FourTuple(transport: flow.transport, local: flow.client, remote: flow.asked)
+        let tuple = tuple(flow.transport, flow.client, flow.asked, network: flow.network)
         guard let client = sockets.live[tuple]?.program, client != .unknown else { return }
         let evidence = servers.count == 1 ? evidence : .inferred
         guard let remote = number(of: flow.asked), let local = number(of: flow.server),

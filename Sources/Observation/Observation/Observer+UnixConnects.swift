@@ -17,11 +17,11 @@ extension Observer {
                     first: connect.time, begun: time, last: time))
             if !isKept { counters.unattributedUnix += 1 }
         }
-        for end in batch.datagramEnds where end.pid != ownPid {
-            let program = image(of: end.pid, at: end.time).program
-            guard program != .unknown else { continue }
+        for end in batch.datagramEnds where end.pid != ownPid && end.remote.port != 0 {
+            let image = image(of: end.pid, at: end.time)
+            guard image.program != .unknown else { continue }
             connects.noteDatagramEnd(
-                FourTuple(transport: .udp, local: end.local, remote: end.remote), program)
+                tuple(.udp, end.local, end.remote, network: image.network.known), image.program)
         }
     }
 

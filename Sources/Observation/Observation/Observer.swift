@@ -54,6 +54,7 @@ public struct Observer: ~Copyable {
     var work = BatchWork()
     var sockets = SocketTable()
     let connects = UnixConnects()
+    let datagrams = Datagrams()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
@@ -168,6 +169,7 @@ public struct Observer: ~Copyable {
         attributeFiles(batch)
         if isLogging { flushCalls() }
         if !batch.connects.isEmpty || !batch.datagramEnds.isEmpty { noteConnects(batch) }
+        if !batch.datagramSends.isEmpty || !batch.datagramEnds.isEmpty { noteSends(batch) }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

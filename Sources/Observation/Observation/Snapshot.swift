@@ -113,16 +113,20 @@ public struct TranslatedConnection: Hashable, Sendable {
     public var server: Endpoint
     /// Whom the one that answers sees as the one that asked.
     public var seen: Endpoint
+    /// The network namespace that translates, by its inode; 0 where it is not known.
+    public var network: UInt64
 
     /// Makes one.
     public init(
-        _ transport: Transport, client: Endpoint, asked: Endpoint, server: Endpoint, seen: Endpoint
+        _ transport: Transport, client: Endpoint, asked: Endpoint, server: Endpoint, seen: Endpoint,
+        network: UInt64 = 0
     ) {
         self.transport = transport
         self.client = client
         self.asked = asked
         self.server = server
         self.seen = seen
+        self.network = network
     }
 }
 

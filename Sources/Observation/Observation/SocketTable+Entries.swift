@@ -4,32 +4,31 @@ import Text
 /// The two ends of a connection, from one side.
 struct FourTuple: QuickKey {
     var transport: Transport
+    /// The network namespace, by its inode, of a connection that stays within one that is not the daemon's own: each has a
+    /// loopback, and any two can have the same two ends at once. 0 for every other (see `Observer.tuple`).
+    var network: UInt32 = 0
     var local: Endpoint
     var remote: Endpoint
 
     /// The same connection from the other side.
-    var mirrored: FourTuple { FourTuple(transport: transport, local: remote, remote: local) }
+    var mirrored: FourTuple {
+        FourTuple(transport: transport, network: network, local: remote, remote: local)
+    }
+
+    /// Whether both ends are in one network namespace, whichever that is.
+    var isWithinOne: Bool { remote.address.isLoopback || local.address == remote.address }
+
+    /// The same two ends wherever they are.
+    var placeless: FourTuple { FourTuple(transport: transport, local: local, remote: remote) }
 
     func hash(with hash: SeededHash) -> UInt64 {
-        let ports = UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
+        // The inodes of namespaces differ in their lower bits.
+        let place = UInt64(network) << 40 | UInt64(transport.rawValue) << 32
+        let ports = place | UInt64(local.port) << 16 | UInt64(remote.port)
         return hash(
             hash(local.address.high, local.address.low),
             hash(remote.address.high, remote.address.low), ports)
     }
-}
-
-/// An end that a scan has found: the loopback of each network namespace is its own.
-struct FoundEnd: QuickKey {
-    var tuple: FourTuple
-    /// The namespace of a loopback address; 0 for any other.
-    var network: UInt64
-
-    init(_ tuple: FourTuple, network: UInt64) {
-        self.tuple = tuple
-        self.network = tuple.local.address.isLoopback ? network : 0
-    }
-
-    func hash(with hash: SeededHash) -> UInt64 { hash(tuple.hash(with: hash), network) }
 }
 
 // What the table holds.
@@ -89,6 +88,14 @@ extension SocketTable {
         case open
         /// It was inferred from who waits at the address.
         case inferred
+    }
+
+    /// Where two ends were connected, and when.
+    struct LatePlace {
+        var network: UInt32
+        var time: UInt64
+        /// Whether the end that was taken has come.
+        var isPaired = false
     }
 
     /// A connect on its way.

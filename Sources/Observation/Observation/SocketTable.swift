@@ -26,10 +26,14 @@ struct SocketTable: ~Copyable {
     /// The end of the youngest connection that a notice has reported.
     var reportedUntil: UInt64 = 0
     /// Ends of connections that the scan being taken in has found: they know each other in any order.
-    var found: [FoundEnd: ProgramID] = [:]
+    var found: [FourTuple: ProgramID] = [:]
     /// Connections that ended while a scan was made: it may have met them alive, and they are counted already. `nil`
     /// while none is made.
     private(set) var endedDuringScan: Set<FourTuple>?
+    /// Sockets of connections that stay within another network namespace, whose events name none.
+    private var places: [UInt64: UInt32] = [:]
+    /// Where two ends were last connected within other network namespaces, by the ends alone.
+    private var lately: [FourTuple: [LatePlace]] = [:]
     /// Connects on their way, by socket.
     var attempts: [UInt64: Attempt] = [:]
     /// Connections, made outside the network namespace that is watched, between two addresses that are
@@ -60,6 +64,54 @@ struct SocketTable: ~Copyable {
         live[tuple] = connection
     }
 
+    /// The network namespace in the key of a socket's connection.
+    func place(of socket: UInt64) -> UInt32 { places.isEmpty ? 0 : places[socket] ?? 0 }
+
+    /// Notes in which network namespace a socket's connection was made: `tuple` has it.
+    mutating func setPlace(of socket: UInt64, _ tuple: FourTuple, at time: UInt64) {
+        guard tuple.network != 0 else {
+            // The number of a socket that is gone may be another's.
+            if !places.isEmpty { places[socket] = nil }
+            return
+        }
+        if places.count >= Self.mostConnections { places.removeAll() }
+        places[socket] = tuple.network
+        if lately.count >= Self.mostOverdue { lately.removeAll() }
+        var places = (lately[tuple.placeless] ?? []).filter { $0.network != tuple.network }
+        places.append(LatePlace(network: tuple.network, time: time))
+        lately[tuple.placeless] = Array(places.suffix(Self.mostHolders))
+    }
+
+    /// Whether any connection stays within another network namespace.
+    var hasPlaces: Bool { !lately.isEmpty }
+
+    mutating func forgetPlace(of socket: UInt64) { if !places.isEmpty { places[socket] = nil } }
+
+    /// Where two ends were last connected within other network namespaces, the latest last.
+    func latePlaces(_ tuple: FourTuple) -> [LatePlace] {
+        lately.isEmpty ? [] : lately[tuple.placeless] ?? []
+    }
+
+    /// Notes that the end that was taken has come.
+    mutating func pairLate(_ tuple: FourTuple) {
+        guard var places = lately[tuple.placeless],
+            let index = places.firstIndex(where: { $0.network == tuple.network })
+        else { return }
+        places[index].isPaired = true
+        lately[tuple.placeless] = places
+    }
+
+    /// Exchanges the sockets of two connections that were taken at the same moment, by the same ends in two namespaces.
+    mutating func exchange(_ one: FourTuple, _ other: FourTuple) {
+        guard let first = live[one], let second = live[other] else { return }
+        live[one] = second
+        live[other] = first
+        change(one) { $0.pair = first.pair }
+        change(other) { $0.pair = second.pair }
+        places[first.socket] = other.network == 0 ? nil : other.network
+        places[second.socket] = one.network == 0 ? nil : one.network
+    }
+
     /// Connections, connects and listeners that are kept at a time; a host with more has the oldest evicted.
     static let mostConnections = 1 << 18
     static let mostAttempts = 1 << 16
@@ -76,7 +128,8 @@ struct SocketTable: ~Copyable {
     var footprint: Int {
         (live.count + overdue.count + longOverdue.count + orphans.count) * 216 + superseded.count * 256
             + attempts.count * 64 + listenerCount * 136
-            + clients.count * 48 + foreignConnections.count * 64 + ending.count * 56
+            + clients.count * 48 + foreignConnections.count * 64 + places.count * 24 + lately.count * 80
+            + ending.count * 56
     }
 
     /// Forgets what connections could be inferred from.
@@ -261,14 +314,21 @@ struct SocketTable: ~Copyable {
     }
 
     /// Notes that a listening socket is gone.
-    mutating func endListener(_ transport: Transport, _ local: Endpoint, socket: UInt64) {
+    ///
+    /// - Parameter network: its namespace; 0 where it is not known.
+    mutating func endListener(
+        _ transport: Transport, _ local: Endpoint, socket: UInt64, network: UInt64 = 0
+    ) {
         let key = key(transport, local.port)
         guard var there = listeners[key] else { return }
         if let index = there.firstIndex(where: { $0.socket == socket && socket != 0 }) {
             there.remove(at: index)
         } else {
             // One that only scans have reported, if it can be no other.
-            let same = there.indices.filter { there[$0].address == local.address }
+            let same = there.indices.filter {
+                there[$0].address == local.address
+                    && (network == 0 || there[$0].network == 0 || there[$0].network == network)
+            }
             guard same.count == 1, there[same[0]].socket == 0 || socket == 0 else { return }
             there.remove(at: same[0])
         }

@@ -76,6 +76,32 @@ final class UnixConnects {
         datagramEnds.removeValue(forKey: tuple) ?? olderDatagramEnds.removeValue(forKey: tuple)
     }
 
+    /// Notes which programs are referred to by number.
+    func addUses(to uses: inout LedgerUses) {
+        uses.programs += pending.map(\.program)
+        for ends in [datagramEnds, olderDatagramEnds] { uses.programs += ends.values }
+    }
+
+    /// Follows a renumbering.
+    func renumber(_ change: Renumbering) {
+        for index in pending.indices { pending[index].program = change(pending[index].program) }
+        positions.removeAll()
+        for (position, one) in pending.enumerated() { positions[Self.key(one)] = position }
+        datagramEnds = datagramEnds.mapValues { change($0) }
+        olderDatagramEnds = olderDatagramEnds.mapValues { change($0) }
+        unknown = Dictionary(
+            unknown.map { (change($0.key), $0.value) },
+            uniquingKeysWith: { one, other in
+                Unknown(
+                    connects: one.connects + other.connects, datagrams: one.datagrams + other.datagrams)
+            })
+        senders.removeAll()
+    }
+
+    private static func key(_ one: Pending) -> Key {
+        Key(pid: one.pid, program: one.program, call: one.call, socket: one.socket, name: one.name)
+    }
+
     /// Connects that wait at a time; what is beyond is counted at once.
     static let most = 1 << 14
 
@@ -91,7 +117,7 @@ final class UnixConnects {
             if senders.count > Self.most * 4 { senders.removeAll() }
             guard senders.insert(UInt64(bitPattern: Int64(hash.finalize()))).inserted else { return true }
         }
-        let key = Key(pid: new.pid, program: new.program, call: new.call, socket: new.socket, name: new.name)
+        let key = Self.key(new)
         if let position = positions[key] {
             pending[position].count += new.count
             pending[position].last = max(pending[position].last, new.last)
@@ -108,11 +134,7 @@ final class UnixConnects {
         let taken = pending.filter { $0.first <= time }
         pending.removeAll { $0.first <= time }
         positions.removeAll()
-        for (position, one) in pending.enumerated() {
-            positions[
-                Key(pid: one.pid, program: one.program, call: one.call, socket: one.socket, name: one.name)] =
-                position
-        }
+        for (position, one) in pending.enumerated() { positions[Self.key(one)] = position }
         return taken
     }
 

@@ -57,6 +57,8 @@ public enum Transport: UInt8, Sendable, CaseIterable {
     case ping
     /// Packet sockets, without addresses; the EtherType stands for the port.
     case packet
+    /// Sockets between a virtual machine and its host, without addresses.
+    case vsock
 }
 
 /// A mechanism of inter-process communication on one host.
@@ -160,6 +162,7 @@ extension Transport {
         case .raw: "raw"
         case .ping: "ping"
         case .packet: "packet"
+        case .vsock: "vsock"
         }
     }
 

@@ -42,7 +42,7 @@ extension KernelTests {
             first.kill()
         }
 
-        /// Another IPC namespace can have the same keys and ids: they are other objects, known while they are attached.
+        /// Another IPC namespace can have the same keys and ids: they are other objects.
         @Test(.timeLimit(.minutes(1)))
         func anotherNamespaceHasObjectsOfItsOwn() throws {
             let stage = try Stage()
@@ -66,8 +66,11 @@ extension KernelTests {
             for name in ["/" + strangerName, "/sem." + strangerName] {
                 expected.append("posix-shm \(name) \(stage.names[1]) - 1 snapshot")
             }
-            for name in ["key \(stage.key)", "id \(stage.privateID)"] {
-                expected.append("shm \(name) (IPC namespace N) \(stage.names[1]) - 1 snapshot")
+            for object in [
+                "shm key \(stage.key)", "shm id \(stage.privateID)", "sem key \(stage.key)",
+                "msg key \(stage.key)", "mqueue /\(strangerName)",
+            ] {
+                expected.append("\(object) (IPC namespace N) \(stage.names[1]) - 1 snapshot")
             }
             #expect(found.map { $0.replacing(/namespace [0-9]+/, with: "namespace N") } == expected.sorted())
             try daemon.stop()
@@ -102,12 +105,18 @@ extension KernelTests {
                     /device [0-9]+:[0-9]+/, with: "device N")
             }
             for (program, peer) in [(stage.names[0], stage.names[1]), (stage.names[1], stage.names[0])] {
-                #expect(
-                    found.contains("shm key \(stage.key) (IPC namespace N) \(program) \(peer) 1 snapshot"))
+                for object in [
+                    "shm key \(stage.key)", "sem key \(stage.key)", "msg key \(stage.key)",
+                    "mqueue /\(stage.name)",
+                ] {
+                    #expect(found.contains("\(object) (IPC namespace N) \(program) \(peer) 1 snapshot"))
+                }
                 #expect(found.contains("posix-shm /\(stage.name) (device N) \(program) \(peer) 1 snapshot"))
             }
             // The host's own are nobody's but its own program's.
-            #expect(found.contains("shm key \(stage.key) \(stage.names[0]) - 1 snapshot"), "\(found)")
+            for object in ["shm key \(stage.key)", "sem key \(stage.key)", "msg key \(stage.key)"] {
+                #expect(found.contains("\(object) \(stage.names[0]) - 1 snapshot"), "\(found)")
+            }
             try daemon.stop()
             container.kill()
             host.kill()

@@ -82,8 +82,8 @@ struct BatchDecoder {
             LifecycleEvent(kind, pid: event.pid, parent: event.parent, time: event.time))
     }
 
-    /// Adds the sockets that a datagram says have gone; returns how many.
-    mutating func addClosures(_ datagram: RawSpan, to batch: inout EventBatch) -> Int {
+    /// Adds the sockets that a datagram says have gone from a network namespace; returns how many.
+    mutating func addClosures(_ datagram: RawSpan, network: UInt64 = 0, to batch: inout EventBatch) -> Int {
         var closures: [ClosureEvent] = []
         swap(&closures, &batch.closures)
         let before = closures.count
@@ -94,7 +94,7 @@ struct BatchDecoder {
                         socket.transport == .tcp ? .tcp : .udp, local: Endpoint(socket.local),
                         remote: Endpoint(socket.remote), sent: socket.traffic?.bytesSent ?? 0,
                         received: socket.traffic?.bytesReceived ?? 0,
-                        hasUnreadEnd: (socket.traffic?.unread ?? 0) == 1))
+                        hasUnreadEnd: (socket.traffic?.unread ?? 0) == 1, network: network))
             }
         } catch {
             malformed.notices += 1

@@ -32,15 +32,20 @@ struct PipeEnds {
 /// Which processes hold an inode that only descriptors lead to.
 struct DescriptorHolders {
     private(set) var sockets: [UInt32: [Int32]] = [:]
+    /// A descriptor of the first process that holds one.
+    private(set) var firstDescriptors: [UInt32: Int32] = [:]
     private(set) var pipes: [UInt32: PipeEnds] = [:]
     /// By the file, which two mount namespaces may have at one path.
     private(set) var fifos: [FileIdentity: (path: [UInt8], ends: PipeEnds)] = [:]
     /// What they share by other means; the tables of it are those of the moment in which this was made.
     var shared = SharedObjects()
 
-    /// Takes in what a link in /proc/PID/fd says; returns the number of a pipe, of whose end the link says nothing.
-    mutating func note(_ target: UnsafeRawBufferPointer, _ pid: Int32) -> UInt32? {
-        if let inode = Self.inode(target, "socket:[") { Self.add(pid, &sockets[inode, default: []]) }
+    /// Takes in what the link of a descriptor in /proc/PID/fd says; returns the number of a pipe, of whose end the link says nothing.
+    mutating func note(_ target: UnsafeRawBufferPointer, _ number: Int32, _ pid: Int32) -> UInt32? {
+        if let inode = Self.inode(target, "socket:[") {
+            if sockets[inode] == nil { firstDescriptors[inode] = number }
+            Self.add(pid, &sockets[inode, default: []])
+        }
         return Self.inode(target, "pipe:[")
     }
 

@@ -59,7 +59,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
-            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
+            && batch.datagramEnds.isEmpty && batch.datagramSends.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
     }
@@ -190,16 +190,18 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
             }
         }
         var scratch: [UInt8] = []
+        var network: UInt64 = 0
         for _ in 0..<Self.mostNotices {
             scratch.removeAll(keepingCapacity: true)
             do throws(SystemError) {
-                switch try kernel.receiveSocketNotice(appendingTo: &scratch) {
+                switch try kernel.receiveSocketNotice(appendingTo: &scratch, network: &network) {
                 case .nothing: return Self.works(&socketHealth, &drained)
                 case .overrun:
                     drained.losses.append(Loss(source: SourceName.sockets, cause: "ENOBUFS", count: nil))
                 case .datagram:
-                    recorder?.add(.closure, raw: scratch)
-                    closureEvents += UInt64(decoder.addClosures(scratch.span.bytes, to: &batch))
+                    recorder?.closure(scratch, network: network)
+                    closureEvents += UInt64(
+                        decoder.addClosures(scratch.span.bytes, network: network, to: &batch))
                 }
             } catch {
                 return Self.fail(&socketHealth, SourceName.sockets, error, batch, &drained)

@@ -3,6 +3,7 @@ import Glibc
 import Observation
 import ProcConnector
 import Procfs
+import SocketDiagnostics
 import Synchronization
 import SystemCalls
 import Wire
@@ -23,6 +24,7 @@ final class ImageReader: Sendable {
 
     private let state = Mutex(State())
     private let files: FileAccess
+    private let numbers: NetworkNumbers?
     private let limit: Int
     /// Whether the thread got its priority.
     let isRealTime: Bool
@@ -30,11 +32,15 @@ final class ImageReader: Sendable {
     /// Opens the socket and starts the thread.
     ///
     /// - Parameters:
+    ///   - numbers: where the network namespaces of the new images are made known.
     ///   - isPrompt: whether to ask for the real-time priority (`CAP_SYS_NICE`).
     ///   - limit: images that are kept until their batch takes them; beyond that the oldest go, counted as lost.
-    init(files: FileAccess, isPrompt: Bool = true, limit: Int = 8192) throws(SystemError) {
+    init(
+        files: FileAccess, numbers: NetworkNumbers? = nil, isPrompt: Bool = true, limit: Int = 8192
+    ) throws(SystemError) {
         let notifications = Notifications(try ProcConnector(.execOnly, receiveBuffer: 4 << 20))
         self.files = files
+        self.numbers = numbers
         self.limit = limit
         isRealTime = isPrompt && RealTimePriority.isAllowed()
         let context = Unmanaged.passRetained(
@@ -191,6 +197,12 @@ final class ImageReader: Sendable {
             pid: pid, time: time, executable: executable, script: script, reading: reading,
             workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
             network: process.namespace("net") ?? 0)
+        // Before it can have made a connection whose end would not be heard of.
+        if let numbers, facts.network != 0, facts.network != numbers.own,
+            let namespace = process.openNamespace("net")
+        {
+            numbers.meet(namespace)
+        }
         if script == nil {
             let arguments = process.firstArguments()
             facts.name = arguments.name

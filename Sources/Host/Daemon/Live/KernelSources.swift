@@ -34,10 +34,13 @@ protocol KernelSources: ~Copyable {
     /// How process events are filtered.
     var processFiltering: String { get }
 
+    /// Receives a datagram about sockets that have gone, from any network namespace: see `ClosureEvent.network`.
     mutating func receiveSocketNotice(
-        appendingTo bytes: inout [UInt8]
+        appendingTo bytes: inout [UInt8], network: inout UInt64
     ) throws(SystemError) -> DestroyListener.Received
     mutating func reopenSocketNotices() throws(SystemError)
+    /// Whether notices of other network namespaces come, or none are wanted.
+    var hearsOtherNetworks: Bool { get }
 
     /// What is watched of the mount table.
     var filesystems: WatchedFilesystems { get }
@@ -91,7 +94,8 @@ struct LiveKernel: ~Copyable, KernelSources {
         let images = try Self.opening(
             .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
-            () throws(SystemError) in try ImageReader(files: FileAccess(roots: roots, calls: calls))
+            () throws(SystemError) in
+            try ImageReader(files: FileAccess(roots: roots, calls: calls), numbers: network.numbers)
         }
         let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
             () throws(SystemError) in try network.destroyListener()
@@ -143,9 +147,20 @@ struct LiveKernel: ~Copyable, KernelSources {
     var processFiltering: String { connector.filtering.rawValue }
 
     mutating func receiveSocketNotice(
-        appendingTo bytes: inout [UInt8]
-    ) throws(SystemError) -> DestroyListener.Received { try closures.receive(appendingTo: &bytes) }
+        appendingTo bytes: inout [UInt8], network place: inout UInt64
+    ) throws(SystemError) -> DestroyListener.Received {
+        var number: Int32?
+        let received = try closures.receive(appendingTo: &bytes, from: &number)
+        place = 0
+        if let number, let numbers = network.numbers {
+            let inode = numbers.inode(of: number) ?? ClosureEvent.unknownNetwork
+            place = inode == numbers.own ? 0 : inode
+        }
+        return received
+    }
     mutating func reopenSocketNotices() throws(SystemError) { closures = try network.destroyListener() }
+
+    var hearsOtherNetworks: Bool { closures.hearsOthers || network.inode != nil }
 
     var filesystems: WatchedFilesystems {
         WatchedFilesystems(

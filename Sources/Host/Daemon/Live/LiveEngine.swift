@@ -196,6 +196,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         }
         if let sentence = sourcesOfEvents.local.sentence { sentences.append(sentence) }
         sentences += tables.missing.map { "sock_diag: \($0.table.description); it is looked for again" }
+        if !sourcesOfEvents.kernel.hearsOtherNetworks {
+            sentences.append("sock_diag: \(OtherNetworks.deafSentence)")
+        }
         if let sentence = otherNetworks.sentence { sentences.append("sock_diag: \(sentence)") }
         if let sentence = otherMounts.sentence { sentences.append("fanotify: \(sentence)") }
         if let remark = recorder?.remark { sentences.append(remark) }
@@ -216,6 +219,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 isScannedAfter: true)
         }
         spots += tables.blindSpots + otherNetworks.blindSpots + otherMounts.blindSpots
+        if !sourcesOfEvents.kernel.hearsOtherNetworks { spots.append(OtherNetworks.deaf(since: started)) }
         if !sourcesOfEvents.rings.isOn {
             spots.append(
                 BlindSpot(

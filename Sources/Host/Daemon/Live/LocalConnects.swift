@@ -40,7 +40,7 @@ final class LocalConnects {
     /// How they run, as the header of a dump has it.
     var mode: String {
         if !isOn { return "off: \(reason)" }
-        if probes != nil { return "probes" }
+        if probes != nil { return narrowSince == 0 ? "probes" : "probes, no datagrams over UDP" }
         return narrowSince == 0 ? "tracepoint" : "tracepoint, known listeners alone"
     }
 
@@ -48,7 +48,7 @@ final class LocalConnects {
     var numbers: [Int32] { (probes?.numbers ?? []) + (rings?.numbers ?? []) }
 
     /// When more is let through again, `CLOCK_MONOTONIC`, nanoseconds.
-    var retryTime: UInt64? { rings?.retryTime ?? nil }
+    var retryTime: UInt64? { rings?.retryTime ?? probes?.retryTime ?? nil }
 
     /// Opens the rings of processors that came online.
     func followProcessors() {
@@ -60,27 +60,32 @@ final class LocalConnects {
     func drain(_ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?) {
         var connects: [UnixConnect] = []
         var ends: [DatagramEnd] = []
+        var sends: [DatagramSend] = []
         var counts = DataReadyEvents.Counts()
+        var isChanged = false
         if probes != nil {
-            counts = probes!.drain {
+            (counts, isChanged) = probes!.drain {
                 connects.append($0)
             } _: {
                 ends.append($0)
+            } _: {
+                sends.append($0)
             }
         } else if rings != nil {
-            let (read, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
-            counts = read
-            if isChanged {
-                narrowSince = retryTime == nil ? 0 : batch.wall
-                drained.modeChanged = true
-            }
+            (counts, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
+        }
+        if isChanged {
+            narrowSince = retryTime == nil ? 0 : batch.wall
+            drained.modeChanged = true
         }
         received += counts.events
         for connect in connects { batch.connects.append(LocalConnect(connect)) }
         for end in ends { batch.datagramEnds.append(DatagramEndEvent(end)) }
+        for send in sends { batch.datagramSends.append(DatagramSendEvent(send)) }
         if let recorder {
             for connect in batch.connects { recorder.add(.localConnect) { $0.put(connect) } }
             for end in batch.datagramEnds { recorder.add(.datagramEnd) { $0.put(end) } }
+            for send in batch.datagramSends { recorder.add(.datagramSend) { $0.put(send) } }
         }
         if counts.lost > 0 {
             drained.losses.append(Loss(source: SourceName.local, cause: "ring full", count: counts.lost))
@@ -95,7 +100,9 @@ final class LocalConnects {
         guard narrowSince != 0 else { return [] }
         return [
             BlindSpot(
-                source: SourceName.local, cause: "too many messages: known listeners alone",
+                source: SourceName.local,
+                cause: probes == nil
+                    ? "too many messages: known listeners alone" : "too many datagrams over UDP",
                 since: narrowSince)
         ]
     }
@@ -127,5 +134,13 @@ extension DatagramEndEvent {
     init(_ end: DatagramEnd) {
         self.init(
             time: end.time, pid: end.process, local: Endpoint(end.local), remote: Endpoint(end.remote))
+    }
+}
+
+extension DatagramSendEvent {
+    /// The same in the words of the observation.
+    init(_ send: DatagramSend) {
+        self.init(
+            time: send.time, pid: send.process, local: Endpoint(send.local), remote: Endpoint(send.remote))
     }
 }

@@ -2,8 +2,8 @@ import Observation
 
 /// Network namespaces in which processes were met and whose sockets a scan could not read: too many, or closed to it.
 ///
-/// What is known of their sockets comes from the tracepoint ring alone, which names no namespace: no bytes, no UDP, no
-/// Unix sockets, no connection from before the start.
+/// What is known of their sockets comes from the tracepoint ring and from notices of their ends: no UDP, no Unix sockets, no
+/// connection from before the start.
 struct OtherNetworks {
     /// The inode of the watched namespace; `nil` where one was named, and the others are other hosts.
     private let own: UInt64?
@@ -44,12 +44,22 @@ struct OtherNetworks {
         return spots
     }
 
+    /// That nothing is heard of other namespaces' sockets when they end, since a time.
+    static func deaf(since started: UInt64) -> BlindSpot {
+        BlindSpot(source: SourceName.sockets, cause: "not heard: other network namespaces", since: started)
+    }
+
+    /// The same for people.
+    static let deafSentence =
+        "sockets that end in other network namespaces are not reported: needs CAP_NET_BROADCAST; scans alone say what "
+        + "went over connections there"
+
     /// What it means, for people; `nil` where there are none.
     var sentence: String? {
         guard let first = known.first else { return nil }
         let rest = known.count > 1 ? " and \(known.count - 1) more" : ""
         return
-            "network namespace \(first.inode)\(rest): sockets there cannot be scanned, only TCP connections are seen, "
-            + "without their bytes; a retinued with --netns watches one"
+            "network namespace \(first.inode)\(rest): sockets there cannot be scanned, only TCP connections are seen; "
+            + "a retinued with --netns watches one"
     }
 }

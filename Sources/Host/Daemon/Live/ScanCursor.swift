@@ -120,7 +120,7 @@ struct ScanCursor: ~Copyable {
         directory.descriptors(scratch) { number, target in
             if target.first == UInt8(ascii: "/") {
                 paths.append((number, Array(target)))
-            } else if let inode = holders.note(target, pid) {
+            } else if let inode = holders.note(target, number, pid) {
                 pipes.append((number, inode))
             }
         }
@@ -133,6 +133,7 @@ struct ScanCursor: ~Copyable {
         for entry in paths {
             if let file = heldFile(directory, entry.number, entry.path, namespace) { files.append(file) }
         }
+        holders.shared.note(directory)
         // Of most processes nothing is mapped that others could share: then only a full scan reads the table.
         guard depth == .full || directory.mayHaveSharedMappings() else {
             return ProcessSnapshot(facts: facts, files: files, hasWorkload: hasWorkload)

@@ -13,10 +13,12 @@ extension Scanner {
     /// Each is entered for the moment alone: an open socket would keep a namespace alive after its last process.
     func addSockets(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders) -> [UnixSocket] {
         var unix: [UnixSocket] = []
+        // The numbers of those that the tables show.
+        var known: Set<UInt32> = []
         do throws(SocketQueryError) {
             var query = try network.socketQuery()
             let failures = snapshot.failures.count
-            addInet(&query, snapshot.network, &snapshot, holders)
+            addInet(&query, snapshot.network, &snapshot, holders, &known)
             if snapshot.network != 0, snapshot.failures.count == failures {
                 snapshot.networks.append(snapshot.network)
             }
@@ -28,9 +30,13 @@ extension Scanner {
             snapshot.failures.append(ScanFailure("Unix sockets", error.code))
         }
         addRaw(of: processInside(snapshot), snapshot.network, &snapshot, holders)
-        addTranslations(&snapshot) { () throws(SystemError) in try network.translatedFlows() }
+        addTranslations(&snapshot, snapshot.network) { () throws(SystemError) in
+            try network.translatedFlows()
+        }
         if network.inode == nil {
-            addOtherNetworks(&snapshot, holders, &unix)
+            addOtherNetworks(&snapshot, holders, &unix, &known)
+            known.formUnion(unix.map(\.inode))
+            addOthers(&snapshot, holders, besides: known)
         } else {
             addOwnUnixSockets(&snapshot, &unix)
         }
@@ -42,7 +48,8 @@ extension Scanner {
     static let mostNetworks = 64
 
     private func addOtherNetworks(
-        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: inout [UnixSocket]
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: inout [UnixSocket],
+        _ inet: inout Set<UInt32>
     ) {
         var processes: [UInt64: Int32] = [:]
         for process in snapshot.processes where process.facts.network != 0 {
@@ -50,18 +57,23 @@ extension Scanner {
         }
         processes[snapshot.network] = nil
         var known = Set(unix.map(\.inode))
-        for (inode, pid) in processes.sorted(by: { $0.key < $1.key }).prefix(Self.mostNetworks) {
+        for (index, (inode, pid)) in processes.sorted(by: { $0.key < $1.key }).enumerated() {
+            guard index < NetworkNumbers.most else { break }
             guard let namespace = Self.namespace(inode, of: pid) else { continue }
+            if let numbers = network.numbers { namespace.meet(numbers) }
+            guard index < Self.mostNetworks else { continue }
             do throws(SocketQueryError) {
                 var query = try namespace.socketQuery()
                 // What cannot be read of it is no failure of the scan: the namespace is named as one that is not watched.
                 var found = HostSnapshot()
-                addInet(&query, inode, &found, holders)
+                addInet(&query, inode, &found, holders, &inet)
                 let there = try query.unix()
                 guard found.failures.isEmpty else { continue }
                 snapshot.sockets += found.sockets
                 addRaw(of: pid, inode, &snapshot, holders)
-                addTranslations(&snapshot) { () throws(SystemError) in try namespace.translatedFlows() }
+                addTranslations(&snapshot, inode) { () throws(SystemError) in
+                    try namespace.translatedFlows()
+                }
                 snapshot.networks.append(inode)
                 for socket in there where known.insert(socket.inode).inserted { unix.append(socket) }
             } catch { continue }
@@ -70,14 +82,15 @@ extension Scanner {
 
     /// Adds the connections whose destination a namespace translates.
     private func addTranslations(
-        _ snapshot: inout HostSnapshot, _ flows: () throws(SystemError) -> [TranslatedFlow]
+        _ snapshot: inout HostSnapshot, _ inode: UInt64, _ flows: () throws(SystemError) -> [TranslatedFlow]
     ) {
         do throws(SystemError) {
             for flow in try flows() {
                 snapshot.translations.append(
                     TranslatedConnection(
                         flow.transport == 6 ? .tcp : .udp, client: Endpoint(flow.client),
-                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen))
+                        asked: Endpoint(flow.asked), server: Endpoint(flow.server), seen: Endpoint(flow.seen),
+                        network: inode)
                 )
             }
         } catch { snapshot.untranslatedNetworks += 1 }
@@ -115,9 +128,24 @@ extension Scanner {
         }
     }
 
+    /// Adds sockets of protocols whose tables are not read: that a program has one.
+    private func addOthers(
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, besides known: Set<UInt32>
+    ) {
+        let nowhere = Endpoint(NetworkAddress(high: 0, low: 0), port: 0)
+        for (inode, pids) in holders.sockets where !known.contains(inode) {
+            guard let number = holders.firstDescriptors[inode], let pid = pids.first,
+                let found = ProcessDirectory(pid)?.socketProtocol(number)
+            else { continue }
+            snapshot.sockets.append(
+                SocketSnapshot(
+                    Transport(found), isListening: true, local: nowhere, remote: nowhere, holders: pids))
+        }
+    }
+
     private func addInet(
         _ query: inout SocketQuery, _ inode: UInt64, _ snapshot: inout HostSnapshot,
-        _ holders: DescriptorHolders
+        _ holders: DescriptorHolders, _ known: inout Set<UInt32>
     ) {
         for transport in [TransportProtocol.tcp, .udp] {
             for family in [AddressFamily.v4, .v6] {
@@ -131,6 +159,7 @@ extension Scanner {
                     continue
                 }
                 for socket in sockets {
+                    known.insert(socket.inode)
                     let isListening =
                         transport == .tcp
                         ? socket.state == .listen : socket.remote.port == 0 && socket.local.port != 0
@@ -261,5 +290,17 @@ extension Endpoint {
     /// The same address in the words of records.
     init(_ address: SocketAddress) {
         self.init(NetworkAddress(high: address.high, low: address.low), port: address.port)
+    }
+}
+
+extension Transport {
+    fileprivate init(_ other: SocketProtocol) {
+        self =
+            switch other {
+            case .sctp: .sctp
+            case .udpLite: .udplite
+            case .ping: .ping
+            case .vsock: .vsock
+            }
     }
 }

@@ -14,12 +14,16 @@ final class HostNetwork: Sendable {
     /// The namespace's inode, as /proc/PID/ns/net shows it; `nil` for the daemon's own network.
     let inode: UInt64?
     private let namespace: Namespace?
+    /// The numbers of the other namespaces, whose sockets are the host's as well; `nil` where one was named, or where the
+    /// kernel gives none.
+    let numbers: NetworkNumbers?
 
     /// The daemon's own network.
     init() {
         name = nil
         inode = nil
         namespace = nil
+        do throws(SystemError) { numbers = try NetworkNumbers() } catch { numbers = nil }
     }
 
     /// A namespace by its name under /run/netns, where ip-netns(8) puts them, or by a path with a slash.
@@ -44,6 +48,7 @@ final class HostNetwork: Sendable {
         self.name = name.split(separator: "/").last.map(String.init) ?? name
         inode = namespace.inode
         self.namespace = Namespace(namespace)
+        numbers = nil
     }
 
     /// The addresses now, loopback left out.
@@ -54,9 +59,9 @@ final class HostNetwork: Sendable {
         return found
     }
 
-    /// A listener of the sockets that die in it.
+    /// A listener of the sockets that die in it, and in the others where none was named.
     func destroyListener() throws(SystemError) -> DestroyListener {
-        guard let namespace else { return try DestroyListener() }
+        guard let namespace else { return try DestroyListener(asksOthers: numbers != nil) }
         return try namespace.value.destroyListener()
     }
 

@@ -144,6 +144,7 @@ extension PayloadWriter {
         put(flow.asked)
         put(flow.server)
         put(flow.seen)
+        put(flow.network)
     }
 
     mutating func put(_ connect: LocalConnect) {
@@ -152,6 +153,13 @@ extension PayloadWriter {
         put(connect.call.rawValue)
         put(connect.socket)
         put(optional: connect.name)
+    }
+
+    mutating func put(_ send: DatagramSendEvent) {
+        put(send.time)
+        put(send.pid)
+        put(send.local)
+        put(send.remote)
     }
 
     mutating func put(_ end: DatagramEndEvent) {
@@ -311,9 +319,12 @@ extension PayloadReader {
     }
 
     mutating func translation() throws(TraceError) -> TranslatedConnection {
-        TranslatedConnection(
+        var flow = TranslatedConnection(
             Transport(rawValue: try integer()) ?? .tcp, client: try endpoint(), asked: try endpoint(),
             server: try endpoint(), seen: try endpoint())
+        // Earlier recordings have none.
+        if !isAtEnd { flow.network = try integer() }
+        return flow
     }
 
     mutating func localConnect() throws(TraceError) -> LocalConnect {
@@ -321,6 +332,11 @@ extension PayloadReader {
             time: try integer(), pid: try integer(),
             call: LocalConnect.Call(rawValue: try integer()) ?? .connect, socket: try integer(),
             name: try optionalString())
+    }
+
+    mutating func datagramSend() throws(TraceError) -> DatagramSendEvent {
+        DatagramSendEvent(
+            time: try integer(), pid: try integer(), local: try endpoint(), remote: try endpoint())
     }
 
     mutating func datagramEnd() throws(TraceError) -> DatagramEndEvent {

@@ -106,7 +106,7 @@ struct RecordedEngine: ~Copyable, Engine {
         drained.isEmpty =
             batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
             && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
-            && batch.datagramEnds.isEmpty && drained.losses.isEmpty
+            && batch.datagramEnds.isEmpty && batch.datagramSends.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -191,7 +191,7 @@ struct RecordedEngine: ~Copyable, Engine {
                 try answers.add(frame.tag!, reader.payload(frame))
             case .scanRequest, .absence, .mounts, .budget, .dump: try takeOrder(frame)
             case .drainLoss, .loss, .sources: try takeReport(frame, &drained)
-            case .localConnect, .datagramEnd: try takeLocal(frame, &batch)
+            case .localConnect, .datagramEnd, .datagramSend: try takeLocal(frame, &batch)
             case .host, .scope, nil: break
             default: try takeEvents(frame, &batch)
             }
@@ -234,6 +234,10 @@ struct RecordedEngine: ~Copyable, Engine {
         case .closure:
             let reader = reader
             closures += UInt64(reader.withRaw(frame) { decoder.addClosures($0, to: &batch) })
+        case .closureElsewhere:
+            let network: UInt64 = try payload.integer()
+            let datagram = try payload.string()
+            closures += UInt64(decoder.addClosures(datagram.span.bytes, network: network, to: &batch))
         default: break
         }
     }
@@ -241,10 +245,10 @@ struct RecordedEngine: ~Copyable, Engine {
     /// Apart from the others, which come by the thousand.
     private func takeLocal(_ frame: TraceReader.Frame, _ batch: inout EventBatch) throws(TraceError) {
         var payload = reader.payload(frame)
-        if frame.tag == .localConnect {
-            batch.connects.append(try payload.localConnect())
-        } else {
-            batch.datagramEnds.append(try payload.datagramEnd())
+        switch frame.tag {
+        case .localConnect: batch.connects.append(try payload.localConnect())
+        case .datagramSend: batch.datagramSends.append(try payload.datagramSend())
+        default: batch.datagramEnds.append(try payload.datagramEnd())
         }
     }
 

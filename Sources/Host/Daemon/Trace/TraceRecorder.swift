@@ -143,6 +143,15 @@ final class TraceRecorder {
         }
     }
 
+    /// A datagram about sockets that have gone; see `ClosureEvent.network`.
+    func closure(_ datagram: [UInt8], network: UInt64) {
+        if network == 0 { return add(.closure, raw: datagram) }
+        add(.closureElsewhere) { payload in
+            payload.put(network)
+            payload.put(datagram)
+        }
+    }
+
     func move(_ move: MoveEvent) {
         add(.move) { payload in
             payload.put(move.pid)

@@ -17,7 +17,7 @@ struct SharedObjects {
     private var memoryNames = MemoryNames()
     private var elsewhere = ObjectsElsewhere()
 
-    fileprivate struct Holding {
+    struct Holding {
         /// Empty for one that has given up its name, by which nobody will find it any more.
         var name: [UInt8]
         var pids: [Int32] = []
@@ -26,7 +26,7 @@ struct SharedObjects {
     /// Takes in the tables of this moment.
     init(_ places: SharingPlaces = .own) {
         self.places = places
-        tables = SystemVTables(places)
+        tables = SystemVTables(isKnown: places.namespace != nil)
     }
 
     /// Takes in an open file; says whether it is none that a path leads to (a message queue).
@@ -37,10 +37,21 @@ struct SharedObjects {
         } else if SharingPlaces.isMemory(path) {
             elsewhere.noteMemory(path, status.device, status.inode, pid)
         }
-        guard status.device == places.queueDevice else { return false }
+        guard status.device == places.queueDevice else {
+            if gnu_dev_major(UInt(status.device)) == 0, SharingPlaces.mayBeQueue(path) {
+                elsewhere.noteQueue(path, status, pid)
+            }
+            return false
+        }
         let name = status.links == 0 ? [] : SharingPlaces.queueName(path)
         Self.add(pid, name, &queues[status.inode])
         return true
+    }
+
+    /// Takes in a process, in whichever IPC namespace it is.
+    mutating func note(_ process: borrowing ProcessDirectory) {
+        guard let place = process.namespace("ipc"), place != places.namespace else { return }
+        elsewhere.note(process.pid, in: place)
     }
 
     /// Takes in what a process has mapped (the bytes of /proc/PID/maps).
@@ -79,8 +90,8 @@ struct SharedObjects {
     }
 
     /// What was found, each object that somebody holds or used last.
-    func channels() -> [ChannelSnapshot] {
-        var known = LivingProcesses(places)
+    consuming func channels() -> [ChannelSnapshot] {
+        var known = LivingProcesses(places.namespace)
         var channels: [ChannelSnapshot] = []
         func add(_ mechanism: Mechanism, _ name: [UInt8], _ pids: [Int32]) {
             if !pids.isEmpty {
@@ -93,12 +104,13 @@ struct SharedObjects {
         for set in tables.semaphoreSets() { add(.sem, set.name, known.pids(of: set.users)) }
         for queue in tables.messageQueues { add(.msg, queue.name, known.pids(of: queue.users)) }
         for holding in memory.values { add(.posixShm, holding.name, holding.pids) }
+        elsewhere.readTables()
         for (mechanism, holding) in elsewhere.holdings { add(mechanism, holding.name, holding.pids) }
         for holding in queues.values { add(.mqueue, holding.name, holding.pids) }
         return channels
     }
 
-    fileprivate static func add(_ pid: Int32, _ name: [UInt8], _ holding: inout Holding?) {
+    static func add(_ pid: Int32, _ name: [UInt8], _ holding: inout Holding?) {
         var found = holding ?? Holding(name: name)
         if found.name.isEmpty { found.name = name }
         add(pid, &found.pids)
@@ -108,42 +120,5 @@ struct SharedObjects {
     /// A process is scanned at once, so it can only be the last.
     private static func add(_ pid: Int32, _ pids: inout [Int32]) {
         if pids.last != pid { pids.append(pid) }
-    }
-}
-
-/// Shared memory of other IPC namespaces, and of a /dev/shm of another mount namespace: who has it mapped or open.
-///
-/// Their tables are not the daemon's: a segment is known while somebody has it attached. Names are those of the container,
-/// with what distinguishes them from the like of another one.
-private struct ObjectsElsewhere {
-    private struct Segment: Hashable {
-        var namespace: UInt64
-        var id: Int32
-    }
-
-    private var segments: [Segment: SharedObjects.Holding] = [:]
-    private var memory: [FileIdentity: SharedObjects.Holding] = [:]
-    private static let mark = Array(" (deleted)".utf8)
-
-    mutating func noteSegment(_ key: UInt32, _ id: Int32, _ namespace: UInt64, _ pid: Int32) {
-        let segment = SystemVObject(key: key, id: id, count: 0, users: [], lastUse: 0)
-        let name = segment.name + Array(" (IPC namespace \(namespace))".utf8)
-        SharedObjects.add(pid, name, &segments[Segment(namespace: namespace, id: id)])
-    }
-
-    mutating func noteMemory(_ path: [UInt8], _ device: UInt64, _ inode: UInt64, _ pid: Int32) {
-        // One that has given up its name is found by nobody else.
-        var name: [UInt8] = []
-        if path.suffix(Self.mark.count) != Self.mark[...] {
-            let place = "\(gnu_dev_major(UInt(device))):\(gnu_dev_minor(UInt(device)))"
-            name =
-                [UInt8(ascii: "/")] + path.dropFirst(SharedMapping.folder.count)
-                + Array(" (device \(place))".utf8)
-        }
-        SharedObjects.add(pid, name, &memory[FileIdentity(device: device, inode: inode)])
-    }
-
-    var holdings: [(Mechanism, SharedObjects.Holding)] {
-        segments.values.map { (.shm, $0) } + memory.values.map { (.posixShm, $0) }
     }
 }

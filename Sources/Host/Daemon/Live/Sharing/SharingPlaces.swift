@@ -25,10 +25,7 @@ struct SharingPlaces {
     // Both are the same for as long as the daemon runs.
     private static let ownNamespace = ProcessDirectory(getpid())?.namespace("ipc")
     private static let ownQueueDevice: UInt64? = {
-        if let mount = try? detachedQueues() {
-            var status = stat()
-            if fstat(mount.number, &status) == 0 { return UInt64(status.st_dev) }
-        }
+        if let device = queueDeviceHere() { return device }
         // Linux before 5.2: what is mounted at the usual place, most likely by this namespace.
         var counts = statfs()
         var status = stat()
@@ -38,6 +35,13 @@ struct SharingPlaces {
         return UInt64(status.st_dev)
     }()
     private static let magic = UInt32(clinux_MQUEUE_MAGIC)
+
+    /// Device of the message queues of the calling thread's IPC namespace. Linux 5.2.
+    static func queueDeviceHere() -> UInt64? {
+        guard let mount = try? detachedQueues() else { return nil }
+        var status = stat()
+        return fstat(mount.number, &status) == 0 ? UInt64(status.st_dev) : nil
+    }
 
     /// The namespace's queues as a filesystem, mounted nowhere: they need not be mounted to be used.
     private static func detachedQueues() throws(SystemError) -> FileDescriptor {
@@ -51,12 +55,6 @@ struct SharingPlaces {
         return FileDescriptor(owning: mount)
     }
 
-    /// Whether a process is in the namespace.
-    func contains(_ process: borrowing ProcessDirectory) -> Bool {
-        guard let namespace, let place = process.namespace("ipc") else { return false }
-        return place == namespace
-    }
-
     /// Whether a mapping is one of a file of the filesystem at /dev/shm.
     func isMemory(_ mapping: SharedMapping) -> Bool {
         UInt64(clinux_makedev(mapping.major, mapping.minor)) == memoryDevice
@@ -68,6 +66,15 @@ struct SharingPlaces {
         let name = path.dropFirst(SharedMapping.folder.count)
         return !name.isEmpty && !name.contains(UInt8(ascii: "/"))
     }
+
+    /// Whether a path is one that a queue of any namespace can have, as mq_open(3) names it or where they are mounted.
+    static func mayBeQueue(_ path: [UInt8]) -> Bool {
+        if path.starts(with: queueFolder) { return true }
+        return path.count > 1 && path.first == UInt8(ascii: "/")
+            && !path.dropFirst().contains(UInt8(ascii: "/"))
+    }
+
+    private static let queueFolder = Array("/dev/mqueue/".utf8)
 
     /// The name by which mq_open(3) finds a queue, whether it was opened so (`/name`) or where they are mounted.
     static func queueName(_ path: [UInt8]) -> [UInt8] {

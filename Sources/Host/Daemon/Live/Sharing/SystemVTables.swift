@@ -3,7 +3,7 @@ import Glibc
 import Procfs
 import SystemCalls
 
-/// The System V objects of the daemon's IPC namespace at one moment.
+/// The System V objects of the calling thread's IPC namespace at one moment.
 struct SystemVTables {
     let segments: [SystemVObject]
     let messageQueues: [SystemVObject]
@@ -13,9 +13,9 @@ struct SystemVTables {
     private static let setLimit: UInt64 = 1024
     private static let limit = 1 << 16
 
-    init(_ places: SharingPlaces) {
-        // Nobody could be distinguished from those of other namespaces.
-        let isKnown = places.namespace != nil
+    /// - Parameter isKnown: whether it is known which namespace that is: else nobody could be distinguished from those of
+    ///   others, and there are none.
+    init(isKnown: Bool) {
         segments = isKnown ? SystemVObject.segments(Self.table("shm")) : []
         sets = isKnown ? SystemVObject.semaphoreSets(Self.table("sem")) : []
         messageQueues = isKnown ? SystemVObject.messageQueues(Self.table("msg")) : []
@@ -53,14 +53,14 @@ struct SystemVTables {
 
 /// Decides of pids that the kernel kept whether they are still those processes.
 struct LivingProcesses {
-    private let places: SharingPlaces
-    /// Start in seconds since 1970; `nil` for one that is gone or in another namespace.
+    private let namespace: UInt64?
+    /// Start in seconds since 1970; `nil` for one that is gone or in another IPC namespace.
     private var starts: [Int32: Int64?] = [:]
     private let boot: UInt64
     private static let ticksPerSecond = UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    init(_ places: SharingPlaces) {
-        self.places = places
+    init(_ namespace: UInt64?) {
+        self.namespace = namespace
         let wall = Clock.wall()
         boot = wall - min(wall, Clock.sinceBoot())
     }
@@ -82,10 +82,9 @@ struct LivingProcesses {
     }
 
     private func read(_ pid: Int32) -> Int64? {
-        guard let process = ProcessDirectory(pid), places.contains(process), let status = process.status()
-        else {
-            return nil
-        }
+        guard let process = ProcessDirectory(pid), namespace != nil,
+            process.namespace("ipc") == namespace, let status = process.status()
+        else { return nil }
         let seconds = status.startTicks / Self.ticksPerSecond
         let rest = status.startTicks % Self.ticksPerSecond * (1_000_000_000 / Self.ticksPerSecond)
         return Int64(clamping: seconds &+ (boot &+ rest) / 1_000_000_000)

@@ -159,11 +159,14 @@ private struct Script: ~Copyable {
     }
 
     private func endpoint() -> Endpoint {
-        Endpoint(
-            answers.bytes.below(6) == 0
-                ? NetworkAddress(high: number(), low: number())
-                : NetworkAddress(v4: 0x0a00_0001 + UInt32(answers.bytes.below(3))),
-            port: UInt16(answers.bytes.below(5)))
+        let address =
+            switch answers.bytes.below(6) {
+            case 0: NetworkAddress(high: number(), low: number())
+            case 1: NetworkAddress(v4: 0x7f00_0001)
+            default: NetworkAddress(v4: 0x0a00_0001 + UInt32(answers.bytes.below(3)))
+            }
+        return Endpoint(
+            address, port: UInt16(answers.bytes.below(5)) * (answers.bytes.below(2) == 0 ? 1 : 9999))
     }
 
     private mutating func batch() {
@@ -188,15 +191,30 @@ private struct Script: ~Copyable {
                         from: TCPState(rawValue: Int32(answers.bytes.below(13))),
                         to: TCPState(rawValue: Int32(answers.bytes.below(13))), local: endpoint(),
                         remote: endpoint()))
-            default:
-                batch.closures.append(
-                    ClosureEvent(
-                        Transport(rawValue: UInt8(answers.bytes.below(2))) ?? .tcp, local: endpoint(),
-                        remote: endpoint(), sent: number(), received: number(),
-                        hasUnreadEnd: answers.bytes.below(2) == 0))
+            default: addSocketEvent(to: &batch)
             }
         }
         observer.interpret(batch)
+    }
+
+    private func network() -> UInt64 { UInt64(answers.bytes.below(3)) }
+
+    private func addSocketEvent(to batch: inout EventBatch) {
+        switch answers.bytes.below(6) {
+        case 0:
+            batch.datagramSends.append(
+                DatagramSendEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
+        case 1:
+            batch.datagramEnds.append(
+                DatagramEndEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
+        default:
+            batch.closures.append(
+                ClosureEvent(
+                    Transport(rawValue: UInt8(answers.bytes.below(2))) ?? .tcp, local: endpoint(),
+                    remote: endpoint(), sent: number(), received: number(),
+                    hasUnreadEnd: answers.bytes.below(2) == 0,
+                    network: answers.bytes.below(8) == 0 ? ClosureEvent.unknownNetwork : network()))
+        }
     }
 
     private func add(_ bytes: [UInt8], to batch: inout EventBatch) -> Slice {
@@ -246,7 +264,8 @@ private struct Script: ~Copyable {
         case 2:
             let executable = answers.executable()
             answers.world.note(pid, Self.last(executable))
-            batch.images.append(ImageFacts(pid: pid, time: time(), executable: executable))
+            batch.images.append(
+                ImageFacts(pid: pid, time: time(), executable: executable, network: network()))
         default: batch.lifecycle.append(LifecycleEvent(.exec, pid: pid, time: time()))
         }
     }
@@ -257,6 +276,7 @@ private struct Script: ~Copyable {
         snapshot.monotonic = isWild ? time() : now
         snapshot.wall = isWild ? number() : 1_800_000_000_000_000_000 + now
         snapshot.socketsRead = time()
+        snapshot.network = network()
         snapshot.addresses = answers.addresses()
         for _ in 0..<answers.bytes.below(4) {
             let pid = pid()
