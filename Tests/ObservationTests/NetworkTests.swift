@@ -270,4 +270,42 @@ import Testing
                 "/usr/bin/server listen :80 exact",
             ])
     }
+
+    /// Without a restriction too: the same two ends at the same moment in two containers.
+    @Test(arguments: [false, true]) func theSameEndsInTwoContainers(isSwapped: Bool) {
+        var scene = Scene()
+        scene.host.add(10, "/usr/bin/server", network: Self.own)
+        scene.host.add(20, "/usr/bin/client", network: Self.own)
+        scene.host.add(30, "/usr/bin/far-server", network: Self.other)
+        scene.host.add(40, "/usr/bin/far-client", network: Self.other)
+        var snapshot = HostSnapshot()
+        snapshot.network = Self.own
+        scene.observer.take(snapshot, .start)
+        let client = Endpoint(loopback, port: 40000)
+        let server = Endpoint(loopback, port: 80)
+        scene.transition(10, 3, .close, .listen, server, none)
+        scene.transition(30, 5, .close, .listen, server, none)
+        for (pid, socket): (Int32, UInt64) in [(20, 100), (40, 200)] {
+            scene.transition(pid, socket, .close, .synSent, Endpoint(loopback, port: 0), server)
+        }
+        for socket: UInt64 in [100, 200] {
+            scene.transition(77, socket, .synSent, .established, client, server)
+        }
+        for socket: UInt64 in isSwapped ? [201, 101] : [101, 201] {
+            scene.transition(77, socket, .synReceived, .established, server, client)
+        }
+        for (pid, socket): (Int32, UInt64) in [(10, 101), (30, 201)] {
+            scene.ends(pid, socket, server, client)
+        }
+        scene.interpret()
+        #expect(
+            scene.lines == [
+                "/usr/bin/client connect :80 peer /usr/bin/server x1 0/0 exact",
+                "/usr/bin/far-client connect :80 peer /usr/bin/far-server x1 0/0 exact",
+                "/usr/bin/far-server accept :80 peer /usr/bin/far-client x1 0/0 exact",
+                "/usr/bin/far-server listen :80 exact",
+                "/usr/bin/server accept :80 peer /usr/bin/client x1 0/0 exact",
+                "/usr/bin/server listen :80 exact",
+            ])
+    }
 }

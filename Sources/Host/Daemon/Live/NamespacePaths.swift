@@ -46,6 +46,7 @@ extension FileAccess {
     /// does not show it. `nil` for kernel threads.
     func executable(of process: borrowing ProcessDirectory) -> [UInt8]? {
         guard let path = process.executable() else { return nil }
+        if path == [UInt8(ascii: "/")] { return executableOfDetached(process) }
         guard let namespace = namespaces.other(process), path.first == UInt8(ascii: "/"),
             // What memfd_create(2) makes has no other name anywhere.
             !path.starts(with: "/memfd:".utf8)
@@ -54,6 +55,22 @@ extension FileAccess {
         guard let file = process.executableStatus() else { return nil }
         return self.path(of: file, seenAs: path, namespace, process)
             ?? path.split(separator: UInt8(ascii: "/")).last.map(Array.init)
+    }
+
+    /// The path of an executable that /proc calls `/`: a file that is the top of a mount of its own which is mounted nowhere, as
+    /// runtimes make of themselves so that no container can write to them. Whoever started it mostly is the same file.
+    private func executableOfDetached(_ process: borrowing ProcessDirectory) -> [UInt8]? {
+        guard let file = process.executableStatus() else { return nil }
+        var parent = process.status()?.parent
+        // The bound is for what changes while it is read.
+        for _ in 0..<8 {
+            guard let pid = parent, let process = ProcessDirectory(pid), let path = process.executable(),
+                process.executableStatus()?.isSameFile(as: file) == true
+            else { return nil }
+            if path != [UInt8(ascii: "/")] { return executable(of: process) }
+            parent = process.status()?.parent
+        }
+        return nil
     }
 
     /// The path here of a file that a process has under a path of its own; `nil` if this namespace does not show it.
