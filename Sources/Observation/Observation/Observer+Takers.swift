@@ -22,7 +22,9 @@ extension Observer {
             // inside for certain.
             guard image.network.inode == scope.network, image.network.isRead else { return }
             server.socket = change.socket
-        } else if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
+        } else if sockets.hasPlaces, let right = corrected(tuple, heldIn: image.network),
+            let exchanged = sockets.live[right]
+        {
             (tuple, server) = (right, exchanged)
         }
         if isLogging, server.taker == .open || server.program == .unknown {

@@ -22,9 +22,8 @@ struct FourTuple: QuickKey {
     var placeless: FourTuple { FourTuple(transport: transport, local: local, remote: remote) }
 
     func hash(with hash: SeededHash) -> UInt64 {
-        // The inodes of namespaces differ in their lower bits.
-        let place = UInt64(network) << 40 | UInt64(transport.rawValue) << 32
-        let ports = place | UInt64(local.port) << 16 | UInt64(remote.port)
+        let place = UInt64(network ^ UInt32(transport.rawValue))
+        let ports = place << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
         return hash(
             hash(local.address.high, local.address.low),
             hash(remote.address.high, remote.address.low), ports)
