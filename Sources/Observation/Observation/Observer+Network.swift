@@ -107,13 +107,12 @@ extension Observer {
     /// two ends may have been connected in another one within microseconds.
     ///
     /// - Returns: the right one, if that is another.
-    mutating func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
+    func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
         guard place.isRead, tuple.isWithinOne, scope.network == nil else { return nil }
         let right = self.tuple(tuple.transport, tuple.local, tuple.remote, network: place.inode)
         guard right != tuple, let other = sockets.live[right], other.isAccepted, other.socket != 0 else {
             return nil
         }
-        sockets.exchange(tuple, right)
         return right
     }
 
