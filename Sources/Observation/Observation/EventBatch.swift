@@ -154,25 +154,28 @@ public struct TransitionEvent: Sendable {
     }
 }
 
-/// A socket has gone.
+/// A socket has gone. Its fields stand in the order in which they take the least room: it is copied often.
 public struct ClosureEvent: Sendable {
     /// Its protocol.
     public var transport: Transport
+    /// Whether the FIN is among what was never read: then it was counted.
+    public var hasUnreadEnd: Bool
+    /// The kernel's inodes of namespaces have 32 bits.
+    private var number: UInt32
     /// This side.
     public var local: Endpoint
     /// The other side.
     public var remote: Endpoint
+    /// The namespace in the key of its connection (`FourTuple.network`), which the observer finds out.
+    var place: UInt32 = 0
     /// Payload bytes sent.
     public var sent: UInt64
     /// What the kernel counts as received: payload, and one for a FIN.
     public var received: UInt64
-    /// Whether the FIN is among what was never read: then it was counted.
-    public var hasUnreadEnd: Bool
+
     /// Its network namespace, by the inode; 0 for the one that is watched, `unknownNetwork` for another one that nothing
     /// is known of.
-    public var network: UInt64
-    /// The namespace in the key of its connection (`FourTuple.network`), which the observer finds out.
-    var place: UInt32 = 0
+    public var network: UInt64 { number == .max ? Self.unknownNetwork : UInt64(number) }
 
     /// No inode.
     public static let unknownNetwork = UInt64.max
@@ -188,7 +191,7 @@ public struct ClosureEvent: Sendable {
         self.sent = sent
         self.received = received
         self.hasUnreadEnd = hasUnreadEnd
-        self.network = network
+        number = UInt32(clamping: network)
     }
 }
 

@@ -76,6 +76,7 @@ extension Observer {
     }
 
     /// The key of the connection of a socket that has changed its state.
+    @inline(__always)
     func tuple(_ change: TransitionEvent) -> FourTuple {
         FourTuple(
             transport: .tcp, network: sockets.place(of: change.socket), local: change.local,
@@ -86,7 +87,7 @@ extension Observer {
     /// before, that made it. Of several it is the first whose other end has not come yet.
     mutating func acceptedTuple(_ change: TransitionEvent) -> FourTuple {
         let tuple = FourTuple(transport: .tcp, local: change.local, remote: change.remote)
-        guard sockets.hasPlaces, tuple.isWithinOne else { return tuple }
+        guard tuple.isWithinOne else { return tuple }
         var places = sockets.latePlaces(tuple.mirrored)
         if places.isEmpty { return tuple }
         if let own = sockets.live[tuple.mirrored], own.established != 0, own.ended == 0, !own.endReceived,
@@ -106,17 +107,17 @@ extension Observer {
     /// two ends may have been connected in another one within microseconds.
     ///
     /// - Returns: the right one, if that is another.
-    mutating func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
-        guard sockets.hasPlaces, place.isRead, tuple.isWithinOne, scope.network == nil else { return nil }
+    func corrected(_ tuple: FourTuple, heldIn place: NetworkPlace) -> FourTuple? {
+        guard place.isRead, tuple.isWithinOne, scope.network == nil else { return nil }
         let right = self.tuple(tuple.transport, tuple.local, tuple.remote, network: place.inode)
         guard right != tuple, let other = sockets.live[right], other.isAccepted, other.socket != 0 else {
             return nil
         }
-        sockets.exchange(tuple, right)
         return right
     }
 
     /// The key of the connection of a socket that is gone.
+    @inline(__always)
     func tuple(_ closure: ClosureEvent) -> FourTuple {
         FourTuple(
             transport: closure.transport, network: closure.place, local: closure.local,

@@ -31,8 +31,7 @@ extension Observer {
         var doubted: [(tuple: FourTuple, number: Int)] = []
         for closure in closures {
             let tuple = tuple(closure)
-            let number = numbers[tuple, default: 0]
-            numbers[tuple] = number + 1
+            let number = Self.increment(&numbers[tuple, default: 0])
             guard let connection = sockets.connection(tuple, number: number) else { continue }
             hasOpen = hasOpen || connection.taker == .open
             sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
@@ -45,6 +44,12 @@ extension Observer {
         for closure in closures where early.isEmpty || !early.contains(tuple(closure)) {
             close(closure, mayBeOpen: hasOpen)
         }
+    }
+
+    /// Counts on, and gives what it was: one look at a table in place of two.
+    private static func increment(_ number: inout Int) -> Int {
+        defer { number += 1 }
+        return number
     }
 
     /// Those ends of which the other end's notice is still to come, which has the exact figure; not waited for long.
@@ -126,7 +131,9 @@ extension Observer {
                 noteForeignConnection(tuple, at: change.time)
                 return
             }
-            sockets.setPlace(of: change.socket, tuple, at: change.time)
+            if tuple.network != 0 || sockets.hasPlaces {
+                sockets.setPlace(of: change.socket, tuple, at: change.time)
+            }
             guessTaker(of: tuple)
             if isLogging { logConnect(tuple, attempt, time) }
             if sockets.supersede(tuple, at: change.time) {
@@ -145,9 +152,12 @@ extension Observer {
                     tuple, attempt.program, attempt.evidence, time, network: attempt.network.known)
             }
         } else {
-            let tuple = acceptedTuple(change)
+            var tuple = tuple(change)
+            if sockets.hasPlaces { tuple = acceptedTuple(change) }
             guard isAcceptedInside(tuple) else { return }
-            sockets.setPlace(of: change.socket, tuple, at: change.time)
+            if tuple.network != 0 || sockets.hasPlaces {
+                sockets.setPlace(of: change.socket, tuple, at: change.time)
+            }
             guessTaker(of: tuple)
             if sockets.supersede(tuple, at: change.time) {
                 // Of a connect whose beginning was lost the scan knows which end it is.
@@ -321,9 +331,8 @@ extension Observer {
             meetUnconnected(closure)
             return
         }
-        let tuple = tuple(closure)
-        guard sockets.connection(tuple, number: 0) == nil else { return }
-        attributeAfterwards(closure, tuple, time)
+        guard sockets.connection(tuple(closure), number: 0) == nil else { return }
+        attributeAfterwards(closure, time)
     }
 
     /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
@@ -353,10 +362,10 @@ extension Observer {
 
     /// A connection that was never seen alive: the server's side belongs to whoever waits at its port;
     /// the client's side to the program that connects there, if one is known.
-    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ tuple: FourTuple, _ time: UInt64) {
+    private mutating func attributeAfterwards(_ closure: ClosureEvent, _ time: UInt64) {
         // A TCP socket that never carried a byte and was never seen connected has failed to connect.
         if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
-        let network = network(of: closure)
+        let (tuple, network) = (tuple(closure), network(of: closure))
         let listeners = sockets.waiting(closure.transport, closure.local, network: network)
         if !listeners.isEmpty {
             accepted(tuple, by: takers(among: listeners), .inferred, time, network: network)

@@ -11,7 +11,7 @@ import Records
 extension Observer {
     /// Takes in that a process ended a connection from its side.
     mutating func endedByTaker(_ change: TransitionEvent) {
-        var tuple = tuple(change)
+        let tuple = tuple(change)
         guard var server = sockets.live[tuple], server.isAccepted, server.taker != .known,
             server.socket == change.socket || scope.network != nil, change.pid != ownPid
         else { return }
@@ -22,13 +22,24 @@ extension Observer {
             // inside for certain.
             guard image.network.inode == scope.network, image.network.isRead else { return }
             server.socket = change.socket
-        } else if let right = corrected(tuple, heldIn: image.network), let exchanged = sockets.live[right] {
-            (tuple, server) = (right, exchanged)
+        } else if sockets.hasPlaces, settleExchanged(tuple, change.pid, image) {
+            return
         }
         if isLogging, server.taker == .open || server.program == .unknown {
             logAccept(tuple, change.pid, image.program, server.wall)
         }
         settle(tuple, server, [image.program], image.evidence, network: image.network.known)
+    }
+
+    /// Notes who took a connection whose socket is that of another one; returns whether it is.
+    @inline(never)
+    private mutating func settleExchanged(_ tuple: FourTuple, _ pid: Int32, _ image: Image) -> Bool {
+        guard let right = corrected(tuple, heldIn: image.network) else { return false }
+        sockets.exchange(tuple, right)
+        guard let server = sockets.live[right], server.taker != .known else { return true }
+        if isLogging { logAccept(right, pid, image.program, server.wall) }
+        settle(right, server, [image.program], image.evidence, network: image.network.known)
+        return true
     }
 
     /// Notes that connections that are still open since before a moment were taken by who waits there, as far as nothing

@@ -22,9 +22,8 @@ struct FourTuple: QuickKey {
     var placeless: FourTuple { FourTuple(transport: transport, local: local, remote: remote) }
 
     func hash(with hash: SeededHash) -> UInt64 {
-        // The inodes of namespaces differ in their lower bits.
-        let place = UInt64(network) << 40 | UInt64(transport.rawValue) << 32
-        let ports = place | UInt64(local.port) << 16 | UInt64(remote.port)
+        // The same two ends in several namespaces at once are few: what tells them apart is compared alone.
+        let ports = UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
         return hash(
             hash(local.address.high, local.address.low),
             hash(remote.address.high, remote.address.low), ports)

@@ -65,6 +65,7 @@ struct SocketTable: ~Copyable {
     }
 
     /// The network namespace in the key of a socket's connection.
+    @inline(__always)
     func place(of socket: UInt64) -> UInt32 { places.isEmpty ? 0 : places[socket] ?? 0 }
 
     /// Notes in which network namespace a socket's connection was made: `tuple` has it.
