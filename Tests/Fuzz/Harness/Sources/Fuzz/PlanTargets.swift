@@ -13,7 +13,7 @@ enum PlanTargets {
             require(again == plan, "a plan that is read again is another")
             require(PlanChanges(from: plan, to: plan).lines.isEmpty, "a plan has changed against itself")
             for host in plan.hosts {
-                _ = PlanSummary.line(of: host)
+                _ = PlanSummary(of: host).line
                 for entry in host.entries {
                     require(
                         PlanText.bytes(PlanText.text(entry.path)) == entry.path, "a path does not come back")
