@@ -155,6 +155,22 @@ import Testing
         #expect(!scene.lines(of: "/usr/bin/cat").contains("file /opt/text rx"))
     }
 
+    /// A registered format: what runs it says so by its first argument, also where only a later look could read that.
+    @Test(arguments: [true, false]) func aForeignFileThatIsReadLate(isNamed: Bool) {
+        var scene = Scene()
+        scene.host.heads["/opt/foreign"] = .other
+        scene.host.add(10, "/usr/bin/bash")
+        scene.fork(10, 11)
+        scene.exec(11, "/opt/foreign", "/usr/bin/cat", ld, executable: "/usr/bin/cat", isSeen: false)
+        scene.host.add(11, "/usr/bin/cat")
+        if isNamed { scene.host.processes[11]?.argument = NameHash.of(Array("foreign".utf8)) }
+        scene.interpret()
+        let unknown = scene.observer.counters.unknownScripts
+        #expect(unknown == (isNamed ? 0 : 1))
+        let program = isNamed ? "/usr/bin/cat /opt/foreign" : "/usr/bin/cat"
+        #expect(scene.lines(of: "/usr/bin/bash").contains("spawn \(program)"), "\(scene.lines)")
+    }
+
     @Test func anExecWhoseChainWasReadInTheBatchBefore() {
         var scene = Scene()
         scene.host.add(10, "/usr/bin/bash")

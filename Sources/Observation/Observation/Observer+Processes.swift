@@ -291,9 +291,11 @@ extension Observer {
         guard let facts = surroundings.process(event.pid), !facts.executable.isEmpty,
             fits(facts.executable, chain)
         else { return nil }
-        return ImageFacts(
+        var found = ImageFacts(
             pid: event.pid, time: event.time, executable: facts.executable, script: facts.script,
             reading: facts.reading, workload: facts.workload, network: facts.network)
+        found.argument = facts.argument
+        return found
     }
 
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an

@@ -60,6 +60,8 @@ public struct ProcessFacts: Sendable {
     public var network: UInt64
     /// What the process is called (`comm`), for one that was there before; empty if it was not read.
     public var name: [UInt8] = []
+    /// `ImageFacts.argument`, of one that was asked for by itself; 0 if it was not read.
+    public var argument: UInt64 = 0
 
     /// Makes facts.
     public init(

@@ -33,7 +33,12 @@ final class LiveSurroundings: Surroundings {
 
     func process(_ pid: Int32) -> ProcessFacts? {
         guard let directory = ProcessDirectory(pid) else { return nil }
-        return Self.facts(directory, files, isLateAnAnswer: false)
+        var facts = Self.facts(directory, files, isLateAnAnswer: false)
+        if facts != nil, facts?.script == nil {
+            let next = directory.firstArguments().next
+            if !next.isEmpty { facts?.argument = NameHash.of(next) }
+        }
+        return facts
     }
 
     /// - Parameter isLateAnAnswer: whether an interpreter whose arguments are gone is reported without its

@@ -42,6 +42,7 @@ final class ReplaySurroundings: Surroundings {
             facts.network = try payload.networkAtEnd()
             facts.reading = try payload.readingAtEnd()
             facts.name = try payload.nameAtEnd()
+            if !payload.isAtEnd { facts.argument = try payload.integer() }
             processes.add(pid, facts)
         case .headAnswer: heads.add(try payload.string(), try payload.head())
         case .kindAnswer:

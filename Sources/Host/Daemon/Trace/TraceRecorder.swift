@@ -259,6 +259,7 @@ final class RecordingSurroundings: Surroundings {
                 payload.put(answer.network)
                 payload.put(answer.reading.rawValue)
                 payload.put(answer.name)
+                payload.put(answer.argument)
             }
         }
         return answer
