@@ -12,6 +12,8 @@ GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-s
 RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
 	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless
+# The suites whose stock kernels `test-kernels` boots.
+TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
 KERNELS ?= bookworm
 GUEST_TEST ?= all
@@ -47,7 +49,7 @@ test-guests: packages-guests build
 
 ## Boot each of several stock kernels and hold what it must show against the daemon. Some two minutes a kernel.
 test-kernels: packages-guests build
-	@for kernel in bookworm bookworm-backports trixie-backports; do Tests/Guests/run $$kernel core || failed=1; done; [ -z "$$failed" ]
+	@for kernel in $(TEST_KERNELS); do Tests/Guests/run $$kernel core || failed=1; done; [ -z "$$failed" ]
 
 ## Prove what takes longer than a test may: faults, kills, full disks, storms, crowds, attackers. As root, an hour.
 test-reliability: packages-reliability build
