@@ -40,7 +40,7 @@ import Testing
         var batch = EventBatch()
         for _ in 0..<times {
             batch.datagramSends.append(
-                DatagramSendEvent(
+                DatagramEvent(
                     time: scene.tick(), pid: pid, local: Endpoint(any, port: port), remote: remote))
         }
         (batch.cutoff, batch.wall) = (scene.tick(), scene.now)
@@ -64,6 +64,14 @@ import Testing
         send(&scene, Self.client, from: 40001, to: end(53))
         #expect(connects(scene) == ["/usr/bin/client connect :53 peer /usr/bin/server x2 0/0 exact"])
         #expect(scene.observer.counters.unattributedDatagrams == 0)
+    }
+
+    /// Several processes of one program, of which one sends to the port that another one holds.
+    @Test func aProgramThatSendsToItself() {
+        var scene = scene()
+        look(&scene, [(53, Self.server)])
+        send(&scene, Self.server, from: 40000, to: end(53))
+        #expect(connects(scene) == ["/usr/bin/server connect :53 peer /usr/bin/server x1 0/0 exact"])
     }
 
     /// The server was met by no scan when the first datagram was sent to it; nobody waits at another address.
@@ -134,10 +142,10 @@ import Testing
         var batch = EventBatch()
         for _ in 0..<3 {
             batch.datagramSends.append(
-                DatagramSendEvent(
+                DatagramEvent(
                     time: scene.tick(), pid: Self.client, local: Endpoint(any, port: 40000), remote: end(53)))
             batch.datagramEnds.append(
-                DatagramEndEvent(
+                DatagramEvent(
                     time: scene.tick(), pid: Self.client, local: Endpoint(any, port: 40000),
                     remote: Endpoint(any, port: 0)))
         }

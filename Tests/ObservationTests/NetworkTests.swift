@@ -42,6 +42,27 @@ import Testing
         scene.ends(isHere ? 10 : 30, socket + 1, server, client)
     }
 
+    /// In each of two namespaces the same two ends are connected, and accepted: both connects come first, and then the accept
+    /// of the one or of the other.
+    private func connectTwice(
+        _ scene: inout Scene, _ isOutsideFirst: Bool
+    ) -> (client: Endpoint, server: Endpoint) {
+        let client = Endpoint(loopback, port: 40000)
+        let server = Endpoint(loopback, port: 80)
+        scene.transition(10, 3, .close, .listen, server, none)
+        scene.transition(30, 5, .close, .listen, server, none)
+        for (pid, socket): (Int32, UInt64) in [(20, 100), (40, 200)] {
+            scene.transition(pid, socket, .close, .synSent, Endpoint(loopback, port: 0), server)
+        }
+        for socket: UInt64 in [100, 200] {
+            scene.transition(77, socket, .synSent, .established, client, server)
+        }
+        for socket: UInt64 in isOutsideFirst ? [201, 101] : [101, 201] {
+            scene.transition(77, socket, .synReceived, .established, server, client)
+        }
+        return (client, server)
+    }
+
     @Test func bothEndsInsideAreJoined() {
         var scene = scene()
         scene.transition(10, 3, .close, .listen, any, none)
@@ -104,19 +125,7 @@ import Testing
     /// Two processors, two namespaces, the same two ends: which accept is whose nobody says but who ends it.
     @Test(arguments: [false, true]) func theSameEndsAtTheSameMoment(isOutsideFirst: Bool) {
         var scene = scene()
-        let client = Endpoint(loopback, port: 40000)
-        let server = Endpoint(loopback, port: 80)
-        scene.transition(10, 3, .close, .listen, server, none)
-        scene.transition(30, 5, .close, .listen, server, none)
-        for (pid, socket): (Int32, UInt64) in [(20, 100), (40, 200)] {
-            scene.transition(pid, socket, .close, .synSent, Endpoint(loopback, port: 0), server)
-        }
-        for socket: UInt64 in [100, 200] {
-            scene.transition(77, socket, .synSent, .established, client, server)
-        }
-        for socket: UInt64 in isOutsideFirst ? [201, 101] : [101, 201] {
-            scene.transition(77, socket, .synReceived, .established, server, client)
-        }
+        let (client, server) = connectTwice(&scene, isOutsideFirst)
         let ends: [(Int32, UInt64)] = [(30, 201), (10, 101)]
         for (pid, socket) in isOutsideFirst ? ends : ends.reversed() {
             scene.ends(pid, socket, server, client)
@@ -281,19 +290,7 @@ import Testing
         var snapshot = HostSnapshot()
         snapshot.network = Self.own
         scene.observer.take(snapshot, .start)
-        let client = Endpoint(loopback, port: 40000)
-        let server = Endpoint(loopback, port: 80)
-        scene.transition(10, 3, .close, .listen, server, none)
-        scene.transition(30, 5, .close, .listen, server, none)
-        for (pid, socket): (Int32, UInt64) in [(20, 100), (40, 200)] {
-            scene.transition(pid, socket, .close, .synSent, Endpoint(loopback, port: 0), server)
-        }
-        for socket: UInt64 in [100, 200] {
-            scene.transition(77, socket, .synSent, .established, client, server)
-        }
-        for socket: UInt64 in isSwapped ? [201, 101] : [101, 201] {
-            scene.transition(77, socket, .synReceived, .established, server, client)
-        }
+        let (client, server) = connectTwice(&scene, isSwapped)
         for (pid, socket): (Int32, UInt64) in [(10, 101), (30, 201)] {
             scene.ends(pid, socket, server, client)
         }

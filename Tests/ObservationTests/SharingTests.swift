@@ -65,6 +65,30 @@ import Testing
         #expect(ipc(scene).isEmpty)
     }
 
+    /// What was just forked has what its parent held, and may be about to execute another program.
+    @Test func aForkIsNoEndOfAPipeAtOnce() {
+        var scene = scene()
+        look(&scene, .pipe, [10, 20], name: "")
+        let before = ipc(scene).count
+        scene.fork(10, 12)
+        scene.interpret()
+        func meet() {
+            var snapshot = HostSnapshot()
+            (snapshot.monotonic, snapshot.wall) = (scene.now, scene.now)
+            snapshot.channels = [ChannelSnapshot(.pipe, name: Array("pipe".utf8), holders: [20], peers: [12])]
+            scene.observer.take(snapshot, .look)
+        }
+        meet()
+        #expect(ipc(scene).count == before)
+        _ = scene.tick(300_000_000)
+        meet()
+        #expect(
+            ipc(scene).filter { $0.contains("ipc pipe") } == [
+                "/usr/bin/client ipc pipe peer /usr/bin/server",
+                "/usr/bin/server ipc pipe peer /usr/bin/client",
+            ])
+    }
+
     @Test func aSecondLookCountsNothing() {
         var scene = scene()
         look(&scene, .shm, [10, 20])

@@ -222,7 +222,7 @@ import Testing
         var batch = EventBatch()
         (batch.cutoff, batch.wall) = (2000, 2000)
         batch.datagramEnds = [
-            DatagramEndEvent(time: 1500, pid: Self.client, local: end(4000), remote: end(53))
+            DatagramEvent(time: 1500, pid: Self.client, local: end(4000), remote: end(53))
         ]
         batch.closures = [
             ClosureEvent(.udp, local: end(4000), remote: end(53)),

@@ -4,27 +4,16 @@ import Net
 import SystemCalls
 import Wire
 
-/// The end of a UDP socket, as the kernel reports it in the context of the process that closes it.
-public struct DatagramEnd: Equatable, Sendable {
+/// A datagram that was sent from a UDP socket that is not connected, or a UDP socket that was closed, in the context of the
+/// process that did it.
+public struct DatagramCall: Equatable, Sendable {
     /// Nanoseconds on `CLOCK_MONOTONIC`.
     public let time: UInt64
     /// The process (`tgid`).
     public let process: Int32
-    /// This end.
+    /// This end; its address is that of no particular one where the socket was bound to none, or where IPv6 was sent.
     public let local: TransitionAddress
-    /// The other end; port 0 where the socket was not connected.
-    public let remote: TransitionAddress
-}
-
-/// A datagram that was sent from a UDP socket that is not connected, in the context of the process that sent it.
-public struct DatagramSend: Equatable, Sendable {
-    /// Nanoseconds on `CLOCK_MONOTONIC`.
-    public let time: UInt64
-    /// The process (`tgid`).
-    public let process: Int32
-    /// This end; its address is that of no particular one where the socket was bound to none, or is one of IPv6.
-    public let local: TransitionAddress
-    /// Where it was sent.
+    /// Where it was sent; of one that was closed the other end, port 0 where it was not connected.
     public let remote: TransitionAddress
 }
 
@@ -118,8 +107,7 @@ public struct ConnectProbes: ~Copyable {
         var kind: Kind
         var result: Int32 = 0
         var name: [UInt8]?
-        var end: DatagramEnd?
-        var send: DatagramSend?
+        var datagram: DatagramCall?
     }
 
     private final class RingList {
@@ -195,7 +183,7 @@ public struct ConnectProbes: ~Copyable {
     ///
     /// - Returns: what was read, and whether datagrams over UDP are heard now and were not, or the other way round.
     public mutating func drain(
-        _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void, _ sent: (DatagramSend) -> Void
+        _ connected: (UnixConnect) -> Void, _ ended: (DatagramCall) -> Void, _ sent: (DatagramCall) -> Void
     ) -> (counts: DataReadyEvents.Counts, isChanged: Bool) {
         var events = held
         let already = UInt64(held.count)
@@ -235,8 +223,8 @@ public struct ConnectProbes: ~Copyable {
     }
 
     private mutating func take(
-        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramEnd) -> Void,
-        _ sent: (DatagramSend) -> Void
+        _ event: Event, _ connected: (UnixConnect) -> Void, _ ended: (DatagramCall) -> Void,
+        _ sent: (DatagramCall) -> Void
     ) {
         switch event.kind {
         case .connect, .join:
@@ -249,8 +237,8 @@ public struct ConnectProbes: ~Copyable {
             connected(call)
         case .send:
             connected(UnixConnect(time: event.time, process: event.process, call: .send, name: event.name))
-        case .closed: if let end = event.end { ended(end) }
-        case .sent, .sent6: if let send = event.send { sent(send) }
+        case .closed: if let call = event.datagram { ended(call) }
+        case .sent, .sent6: if let call = event.datagram { sent(call) }
         }
     }
 
@@ -283,18 +271,13 @@ public struct ConnectProbes: ~Copyable {
                     return TransitionAddress(
                         high: 0, low: number == 0 ? 0 : 0xffff_0000_0000 | UInt64(number), port: port)
                 }
-                let local = try address(fields[1], port: try bytes.integer(at: fields[3]))
-                let remote = try address(
-                    fields[0], port: UInt16(bigEndian: try bytes.integer(at: fields[2])))
-                if ring.kind == .sent {
-                    event.send = DatagramSend(
-                        time: sample.time, process: sample.process, local: local, remote: remote)
-                } else {
-                    event.end = DatagramEnd(
-                        time: sample.time, process: sample.process, local: local, remote: remote)
-                }
+                event.datagram = DatagramCall(
+                    time: sample.time, process: sample.process,
+                    local: try address(fields[1], port: try bytes.integer(at: fields[3])),
+                    remote: try address(
+                        fields[0], port: UInt16(bigEndian: try bytes.integer(at: fields[2]))))
             case .sent6:
-                event.send = DatagramSend(
+                event.datagram = DatagramCall(
                     time: sample.time, process: sample.process,
                     local: TransitionAddress(high: 0, low: 0, port: try bytes.integer(at: fields[3])),
                     remote: TransitionAddress(

@@ -276,12 +276,18 @@ public struct EventBatch: Sendable {
     /// Unix sockets that were connected, in any order.
     public var connects: [LocalConnect] = []
     /// UDP sockets that were closed, in any order.
-    public var datagramEnds: [DatagramEndEvent] = []
+    public var datagramEnds: [DatagramEvent] = []
     /// Datagrams from UDP sockets that are not connected, in the order of time.
-    public var datagramSends: [DatagramSendEvent] = []
+    public var datagramSends: [DatagramEvent] = []
 
     /// Makes an empty batch.
     public init() {}
+
+    /// Whether nothing has happened: what was read of new images comes with their execs.
+    public var isEmpty: Bool {
+        files.isEmpty && lifecycle.isEmpty && closures.isEmpty && transitions.isEmpty && moves.isEmpty
+            && connects.isEmpty && datagramEnds.isEmpty && datagramSends.isEmpty
+    }
 
     /// Empties the batch; keeps the memory of an ordinary one and gives that of a large one back.
     public mutating func reset() {

@@ -33,35 +33,15 @@ public struct LocalConnect: Sendable {
     }
 }
 
-/// A process sent a datagram from a UDP socket that is not connected.
-public struct DatagramSendEvent: Sendable {
+/// A process sent a datagram from a UDP socket that is not connected, or closed a UDP socket.
+public struct DatagramEvent: Sendable {
     /// `CLOCK_MONOTONIC`, nanoseconds.
     public var time: UInt64
     /// The process.
     public var pid: Int32
     /// This end; its address may be unknown.
     public var local: Endpoint
-    /// Where it was sent.
-    public var remote: Endpoint
-
-    /// Makes one.
-    public init(time: UInt64, pid: Int32, local: Endpoint, remote: Endpoint) {
-        self.time = time
-        self.pid = pid
-        self.local = local
-        self.remote = remote
-    }
-}
-
-/// A UDP socket was closed by a process.
-public struct DatagramEndEvent: Sendable {
-    /// `CLOCK_MONOTONIC`, nanoseconds.
-    public var time: UInt64
-    /// The process.
-    public var pid: Int32
-    /// This end.
-    public var local: Endpoint
-    /// The other end; port 0 where the socket was not connected.
+    /// Where it was sent, or the other end; without a port if there is none.
     public var remote: Endpoint
 
     /// Makes one.

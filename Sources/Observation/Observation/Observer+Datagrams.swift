@@ -5,7 +5,7 @@ import Records
 extension Observer {
     /// Notes the datagrams of a batch, each link once; between them sockets are closed.
     mutating func noteSends(_ batch: borrowing EventBatch) {
-        var ends = batch.datagramEnds.filter { $0.remote.port == 0 }[...]
+        var ends = batch.datagramEnds.filter { $0.remote.port == 0 }.sorted { $0.time < $1.time }[...]
         for send in batch.datagramSends where send.pid != ownPid {
             while let end = ends.first, end.time < send.time { close(ends.removeFirst()) }
             note(send, wall(send.time, batch))
@@ -13,11 +13,11 @@ extension Observer {
         for end in ends { close(end) }
     }
 
-    private mutating func close(_ end: DatagramEndEvent) {
+    private mutating func close(_ end: DatagramEvent) {
         datagrams.close(place(of: image(of: end.pid, at: end.time).network, end.local))
     }
 
-    private mutating func note(_ send: DatagramSendEvent, _ time: UInt64) {
+    private mutating func note(_ send: DatagramEvent, _ time: UInt64) {
         let image = image(of: send.pid, at: send.time)
         if let own = scope.network, image.network.inode != own { return }
         let place = place(of: image.network, send.local)
@@ -56,7 +56,7 @@ extension Observer {
         let program = waiting.link.program
         guard isRecorded(program), let remote = number(of: waiting.link.remote) else { return }
         let evidence = takers.count > 1 ? Evidence.inferred : waiting.evidence
-        for peer in takers.isEmpty ? [.unknown] : takers where peer != program {
+        for peer in takers.isEmpty ? [.unknown] : takers {
             let key = RecordKey.connect(program, .udp, remote: remote, peer: peer)
             if admits(key) { ledger.note(key, evidence: evidence, time: waiting.wall) }
         }

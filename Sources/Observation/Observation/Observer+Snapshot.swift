@@ -57,7 +57,11 @@ extension Observer {
             case .channels:
                 let channel = intake.snapshot.channels[index]
                 if index == 0 { resolveConnects(intake.snapshot) }
-                if channel.mechanism.hasEnds { take(channel, wall) } else { takeShared(channel, wall) }
+                if channel.mechanism.hasEnds {
+                    take(settled(channel, at: intake.snapshot.monotonic), wall)
+                } else {
+                    takeShared(channel, wall)
+                }
             case .done: break
             }
         }
@@ -226,6 +230,20 @@ extension Observer {
         anew.position = sockets.live[tuple]?.position
         anew.isForgotten = false
         sockets.live[tuple] = anew
+    }
+
+    /// A pipe without those who have just been forked: what they hold they have inherited, and they may be about to become
+    /// another program. If they keep it the next scan finds them.
+    private func settled(_ channel: ChannelSnapshot, at time: UInt64) -> ChannelSnapshot {
+        guard channel.mechanism == .pipe else { return channel }
+        func isSettled(_ pid: Int32) -> Bool {
+            guard let process = processes[pid], !process.hasExecuted else { return true }
+            return process.start + 200_000_000 < time
+        }
+        var channel = channel
+        channel.holders.removeAll { !isSettled($0) }
+        channel.peers.removeAll { !isSettled($0) }
+        return channel
     }
 
     private mutating func take(_ channel: ChannelSnapshot, _ time: UInt64) {

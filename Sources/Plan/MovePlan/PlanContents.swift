@@ -32,6 +32,12 @@ public struct PlanContents {
         return found.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
+    /// Bytes of a regular file; `nil` where it is none, or is gone.
+    public func bytes(of path: [UInt8]) -> UInt64? {
+        guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }
+        return UInt64(max(status.st_size, 0))
+    }
+
     private func addContents(
         of folder: [UInt8], except others: [[UInt8]: PlannedEntry], to found: inout Set<[UInt8]>
     ) {

@@ -11,10 +11,30 @@ struct FileIdentity: Hashable {
 struct PipeEnds {
     private(set) var writers: [Int32] = []
     private(set) var readers: [Int32] = []
+    /// A descriptor by which each of them has it.
+    private var writing: [Int32: Int32] = [:]
+    private var reading: [Int32: Int32] = [:]
 
-    mutating func note(_ pid: Int32, flags: Int32) {
-        if flags & O_ACCMODE != O_RDONLY, writers.last != pid { writers.append(pid) }
-        if flags & O_ACCMODE != O_WRONLY, readers.last != pid { readers.append(pid) }
+    mutating func note(_ pid: Int32, _ descriptor: Int32, flags: Int32) {
+        if flags & O_ACCMODE != O_RDONLY, writers.last != pid {
+            writers.append(pid)
+            writing[pid] = descriptor
+        }
+        if flags & O_ACCMODE != O_WRONLY, readers.last != pid {
+            readers.append(pid)
+            reading[pid] = descriptor
+        }
+    }
+
+    /// Without those that have closed their end since: processes are met one after another, and who makes a pipe for others
+    /// holds it for a moment.
+    ///
+    /// - Parameter isOpen: whether a process still has it by a descriptor.
+    func kept(_ isOpen: (_ pid: Int32, _ descriptor: Int32) -> Bool) -> PipeEnds {
+        var ends = self
+        ends.writers.removeAll { pid in writing[pid].map { !isOpen(pid, $0) } ?? true }
+        ends.readers.removeAll { pid in reading[pid].map { !isOpen(pid, $0) } ?? true }
+        return ends
     }
 
     /// Without those that share an end with others and merely inherited it: whoever has never written anything since it
@@ -49,8 +69,8 @@ struct DescriptorHolders {
         return Self.inode(target, "pipe:[")
     }
 
-    mutating func note(pipe: UInt32, _ pid: Int32, flags: Int32) {
-        pipes[pipe, default: PipeEnds()].note(pid, flags: flags)
+    mutating func note(pipe: UInt32, _ pid: Int32, _ descriptor: Int32, flags: Int32) {
+        pipes[pipe, default: PipeEnds()].note(pid, descriptor, flags: flags)
     }
 
     private static func inode(_ target: UnsafeRawBufferPointer, _ kind: StaticString) -> UInt32? {
@@ -69,8 +89,10 @@ struct DescriptorHolders {
         return inode
     }
 
-    mutating func noteFifo(_ path: [UInt8], _ file: FileIdentity, _ pid: Int32, flags: Int32) {
-        fifos[file, default: (path, PipeEnds())].ends.note(pid, flags: flags)
+    mutating func noteFifo(
+        _ path: [UInt8], _ file: FileIdentity, _ pid: Int32, _ descriptor: Int32, flags: Int32
+    ) {
+        fifos[file, default: (path, PipeEnds())].ends.note(pid, descriptor, flags: flags)
     }
 
     private static func add(_ pid: Int32, _ pids: inout [Int32]) {

@@ -56,10 +56,7 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         local.drain(&batch, &drained, recorder)
         reportMalformed(&drained)
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
-        drained.isEmpty =
-            batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
-            && batch.datagramEnds.isEmpty && batch.datagramSends.isEmpty && drained.losses.isEmpty
+        drained.isEmpty = batch.isEmpty && drained.losses.isEmpty
         isFlowing = !drained.isEmpty
         return drained
     }

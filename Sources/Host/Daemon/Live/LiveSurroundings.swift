@@ -32,11 +32,12 @@ final class LiveSurroundings: Surroundings {
     }
 
     func process(_ pid: Int32) -> ProcessFacts? {
-        guard let directory = ProcessDirectory(pid) else { return nil }
-        var facts = Self.facts(directory, files, isLateAnAnswer: false)
-        if facts != nil, facts?.script == nil {
+        guard let directory = ProcessDirectory(pid),
+            var facts = Self.facts(directory, files, isLateAnAnswer: false)
+        else { return nil }
+        if facts.script == nil {
             let next = directory.firstArguments().next
-            if !next.isEmpty { facts?.argument = NameHash.of(next) }
+            if !next.isEmpty { facts.argument = NameHash.of(next) }
         }
         return facts
     }

@@ -59,8 +59,8 @@ final class LocalConnects {
     /// Takes what has happened.
     func drain(_ batch: inout EventBatch, _ drained: inout Drained, _ recorder: TraceRecorder?) {
         var connects: [UnixConnect] = []
-        var ends: [DatagramEnd] = []
-        var sends: [DatagramSend] = []
+        var ends: [DatagramCall] = []
+        var sends: [DatagramCall] = []
         var counts = DataReadyEvents.Counts()
         var isChanged = false
         if probes != nil {
@@ -80,8 +80,8 @@ final class LocalConnects {
         }
         received += counts.events
         for connect in connects { batch.connects.append(LocalConnect(connect)) }
-        for end in ends { batch.datagramEnds.append(DatagramEndEvent(end)) }
-        for send in sends { batch.datagramSends.append(DatagramSendEvent(send)) }
+        for end in ends { batch.datagramEnds.append(DatagramEvent(end)) }
+        for send in sends { batch.datagramSends.append(DatagramEvent(send)) }
         if let recorder {
             for connect in batch.connects { recorder.add(.localConnect) { $0.put(connect) } }
             for end in batch.datagramEnds { recorder.add(.datagramEnd) { $0.put(end) } }
@@ -129,18 +129,10 @@ extension LocalConnect {
     }
 }
 
-extension DatagramEndEvent {
+extension DatagramEvent {
     /// The same in the words of the observation.
-    init(_ end: DatagramEnd) {
+    init(_ call: DatagramCall) {
         self.init(
-            time: end.time, pid: end.process, local: Endpoint(end.local), remote: Endpoint(end.remote))
-    }
-}
-
-extension DatagramSendEvent {
-    /// The same in the words of the observation.
-    init(_ send: DatagramSend) {
-        self.init(
-            time: send.time, pid: send.process, local: Endpoint(send.local), remote: Endpoint(send.remote))
+            time: call.time, pid: call.process, local: Endpoint(call.local), remote: Endpoint(call.remote))
     }
 }

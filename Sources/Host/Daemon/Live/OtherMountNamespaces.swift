@@ -39,6 +39,8 @@ final class OtherMountNamespaces: Sendable {
         var looks: [UInt64: LaterLook] = [:]
         /// When every process was last asked for its namespace, `CLOCK_MONOTONIC`, nanoseconds.
         var searched: UInt64 = 0
+        /// Filesystems that a look did not find where their names say, by `fsid`, and until when there is no other look.
+        var vain: [UInt64: UInt64] = [:]
     }
 
     /// Filesystems that only these show.
@@ -169,10 +171,10 @@ final class OtherMountNamespaces: Sendable {
     }
 
     /// - Returns: whether somebody is still there.
-    private func lookAgain(_ namespace: UInt64, _ someone: Int32?) -> Bool {
+    private func lookAgain(_ namespace: UInt64, _ someone: Int32?, hasChanged: Bool = false) -> Bool {
         for pid in filesystems.people(in: namespace) + (someone.map { [$0] } ?? []) {
             guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
-            look(namespace, process)
+            look(namespace, process, hasChanged: hasChanged)
             return true
         }
         return false
@@ -182,9 +184,17 @@ final class OtherMountNamespaces: Sendable {
     /// it, and pivot_root(2), by which every runtime ends its mounts, is reported nowhere.
     func refresh(_ fsid: UInt64) {
         guard let namespaces = filesystems.namespacesIfMoved(fsid) else { return }
+        let now = Clock.monotonic()
+        guard state.withLock({ now >= ($0.vain[fsid] ?? 0) }) else { return }
         for namespace in namespaces {
             let someone = state.withLock { $0.someone[namespace] }
             if !lookAgain(namespace, someone) { search(namespace) }
+        }
+        // Named by a namespace that is gone, and still used by others: each of its directories would have tables read.
+        guard filesystems.namespacesIfMoved(fsid) != nil else { return }
+        state.withLock { state in
+            if state.vain.count >= PrivateFilesystems.most { state.vain.removeAll() }
+            state.vain[fsid] = now + Self.ageOfSearch
         }
     }
 
@@ -218,8 +228,7 @@ final class OtherMountNamespaces: Sendable {
         }
         guard isAnywhere else { return }
         for (namespace, pid) in state.withLock({ $0.someone }) {
-            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
-            meet(namespace, process, hasChanged: true)
+            _ = lookAgain(namespace, pid, hasChanged: true)
         }
     }
 

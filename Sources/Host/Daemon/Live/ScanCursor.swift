@@ -126,7 +126,7 @@ struct ScanCursor: ~Copyable {
         }
         for pipe in pipes {
             guard let information = directory.descriptorInformation(pipe.number) else { continue }
-            holders.note(pipe: pipe.inode, pid, flags: information.flags)
+            holders.note(pipe: pipe.inode, pid, pipe.number, flags: information.flags)
         }
         let namespace = scanner.files.namespaces.other(directory)
         if let namespace { scanner.roots.others.meet(namespace, directory) }
@@ -196,13 +196,13 @@ struct ScanCursor: ~Copyable {
             guard let here = scanner.files.path(of: status, seenAs: path, namespace, directory) else {
                 // Its ends are known for each other by what it is, whatever its name.
                 if kind == .fifo {
-                    holders.noteFifo(path, identity, directory.pid, flags: information.flags)
+                    holders.noteFifo(path, identity, directory.pid, number, flags: information.flags)
                 }
                 return elsewhere()
             }
             path = here
         }
-        if kind == .fifo { holders.noteFifo(path, identity, directory.pid, flags: information.flags) }
+        if kind == .fifo { holders.noteFifo(path, identity, directory.pid, number, flags: information.flags) }
         guard hasPath, depth == .full || isWritable else { return nil }
         return HeldFile(path: path, access: access, kind: kind)
     }

@@ -155,18 +155,11 @@ extension PayloadWriter {
         put(optional: connect.name)
     }
 
-    mutating func put(_ send: DatagramSendEvent) {
-        put(send.time)
-        put(send.pid)
-        put(send.local)
-        put(send.remote)
-    }
-
-    mutating func put(_ end: DatagramEndEvent) {
-        put(end.time)
-        put(end.pid)
-        put(end.local)
-        put(end.remote)
+    mutating func put(_ event: DatagramEvent) {
+        put(event.time)
+        put(event.pid)
+        put(event.local)
+        put(event.remote)
     }
 
     mutating func put(_ pids: [Int32]) {
@@ -334,13 +327,8 @@ extension PayloadReader {
             name: try optionalString())
     }
 
-    mutating func datagramSend() throws(TraceError) -> DatagramSendEvent {
-        DatagramSendEvent(
-            time: try integer(), pid: try integer(), local: try endpoint(), remote: try endpoint())
-    }
-
-    mutating func datagramEnd() throws(TraceError) -> DatagramEndEvent {
-        DatagramEndEvent(
+    mutating func datagram() throws(TraceError) -> DatagramEvent {
+        DatagramEvent(
             time: try integer(), pid: try integer(), local: try endpoint(), remote: try endpoint())
     }
 

@@ -103,10 +103,7 @@ struct RecordedEngine: ~Copyable, Engine {
             failure = error
             drained.isEnd = true
         }
-        drained.isEmpty =
-            batch.files.isEmpty && batch.lifecycle.isEmpty && batch.closures.isEmpty
-            && batch.transitions.isEmpty && batch.moves.isEmpty && batch.connects.isEmpty
-            && batch.datagramEnds.isEmpty && batch.datagramSends.isEmpty && drained.losses.isEmpty
+        drained.isEmpty = batch.isEmpty && drained.losses.isEmpty
         return drained
     }
 
@@ -247,8 +244,8 @@ struct RecordedEngine: ~Copyable, Engine {
         var payload = reader.payload(frame)
         switch frame.tag {
         case .localConnect: batch.connects.append(try payload.localConnect())
-        case .datagramSend: batch.datagramSends.append(try payload.datagramSend())
-        default: batch.datagramEnds.append(try payload.datagramEnd())
+        case .datagramSend: batch.datagramSends.append(try payload.datagram())
+        default: batch.datagramEnds.append(try payload.datagram())
         }
     }
 

@@ -235,20 +235,28 @@ struct HostRoots {
     let machineID: String?
 
     /// The directory below which a host's files are.
-    func root(of host: GraphHost) -> String? {
-        if let root = given.first(where: { $0.names(host) }) { return root.directory }
+    func root(of host: GraphHost) -> String? { root(host.id) { $0.names(host) } }
+
+    /// The same of a host by its id, and by whether a directory was given for it.
+    func root(_ id: String, _ isGiven: (HostRoot) -> Bool) -> String? {
+        if let root = given.first(where: isGiven) { return root.directory }
         guard let machineID, !machineID.isEmpty else { return nil }
         // A network namespace that is watched as a host of its own is MACHINE-ID/NAME, with the same files.
-        return host.id == machineID || host.id.hasPrefix(machineID + "/") ? "/" : nil
+        return id == machineID || id.hasPrefix(machineID + "/") ? "/" : nil
     }
 
     /// Refuses a directory for a host that no input names, and one that is not there.
     func check(against hosts: [GraphHost]) throws(Failure) {
+        try check("no input has a host of that id, name or address") { root in
+            hosts.contains { root.names($0) }
+        }
+    }
+
+    /// The same by whether there is a host that a directory was given for; `nobody` says that there is none.
+    func check(_ nobody: String, _ isKnown: (HostRoot) -> Bool) throws(Failure) {
         for root in given {
-            guard hosts.contains(where: { root.names($0) }) else {
-                throw Failure(
-                    "--root \(root.host)=…: no input has a host of that id, name or address",
-                    status: ExitStatus.badInput)
+            guard isKnown(root) else {
+                throw Failure("--root \(root.host)=…: \(nobody)", status: ExitStatus.badInput)
             }
             guard FileProbe.isDirectory(root.directory) else {
                 throw Failure(

@@ -24,26 +24,14 @@ struct PlanInput: ParsableArguments {
 
 extension HostRoots {
     /// The directory below which the files of a plan's host are; `nil` if they are not here.
-    func root(of host: HostPlan) -> String? {
-        if let root = given.first(where: { $0.host == host.id || $0.host == host.name }) {
-            return root.directory
-        }
-        guard let machineID, !machineID.isEmpty else { return nil }
-        return host.id == machineID || host.id.hasPrefix(machineID + "/") ? "/" : nil
-    }
+    func root(of host: HostPlan) -> String? { root(host.id) { $0.names(host) } }
 
     /// Refuses a directory for a host that a plan does not have, and one that is not there.
     func check(against hosts: [HostPlan]) throws(Failure) {
-        for root in given {
-            guard hosts.contains(where: { root.host == $0.id || root.host == $0.name }) else {
-                throw Failure(
-                    "--root \(root.host)=…: the plan has no host of that id or name",
-                    status: ExitStatus.badInput)
-            }
-            guard FileProbe.isDirectory(root.directory) else {
-                throw Failure(
-                    "--root \(root.host)=\(root.directory): no such directory", status: ExitStatus.badInput)
-            }
-        }
+        try check("the plan has no host of that id or name") { root in hosts.contains { root.names($0) } }
     }
+}
+
+extension HostRoot {
+    fileprivate func names(_ other: HostPlan) -> Bool { host == other.id || host == other.name }
 }

@@ -1,15 +1,13 @@
-import Glibc
 import MoveGroup
 import MovePlan
 import Records
-import SystemCalls
 import Text
 
 /// What a plan copies, in the order to copy it.
 ///
 /// The pre-copy stands before the final copy, the large before the small: what is large is begun while most of the time is
 /// left.
-struct PlannedTransfer {
+struct PlannedTransfer: TransferAnswer {
     private struct Item {
         var phase: TransferPlan.Phase
         var host: String
@@ -39,12 +37,13 @@ struct PlannedTransfer {
             }
             for next in [TransferPlan.Phase.preCopy, .finalCopy] where phase == nil || phase == next {
                 let treatment: Treatment = next == .preCopy ? .preCopy : .finalCopy
+                let contents = root.map { PlanContents(host, root: $0) }
                 let paths =
-                    root.map { PlanContents(host, root: $0).paths(treatment) }
+                    contents?.paths(treatment)
                     ?? host.entries.filter { $0.treatment == treatment }.map(\.path)
                 let known = Dictionary(host.entries.map { ($0.path, $0.bytes) }) { first, _ in first }
                 var found = paths.map { path in
-                    let bytes = root.map { Self.size(of: path, below: $0) } ?? known[path] ?? nil
+                    let bytes = contents.map { $0.bytes(of: path) } ?? known[path] ?? nil
                     return Item(phase: next, host: host.id, title: title, path: path, bytes: bytes)
                 }
                 found.sort {
@@ -56,30 +55,13 @@ struct PlannedTransfer {
         }
     }
 
-    /// Bytes of a regular file.
-    private static func size(of path: [UInt8], below root: String) -> UInt64? {
-        let name = (root == "/" ? [] : Array(root.utf8)) + path + [0]
-        var status = stat()
-        let found = name.withUnsafeBytes {
-            lstat($0.baseAddress!.assumingMemoryBound(to: CChar.self), &status)
-        }
-        return found == 0 && status.st_mode & S_IFMT == S_IFREG ? UInt64(max(status.st_size, 0)) : nil
-    }
-
     private func bytes(_ phase: TransferPlan.Phase) -> UInt64 {
         items.filter { $0.phase == phase }.reduce(0) { $0 &+ ($1.bytes ?? 0) }
     }
 
     private func count(_ phase: TransferPlan.Phase) -> Int { items.count { $0.phase == phase } }
 
-    /// Paths alone do not say whose they are.
-    func checkOneHost() throws(Failure) {
-        let hosts = Set(items.map(\.title))
-        guard hosts.count > 1 else { return }
-        throw Failure(
-            "paths0 is of one host, and the files are on several: name one by --host",
-            details: hosts.map(\.printable).sorted(), status: ExitStatus.badInput)
-    }
+    func checkPaths() throws(Failure) { try Self.checkOneHost(Set(items.map(\.title))) }
 
     /// For people.
     func table(width: Int?) -> String {

@@ -99,18 +99,7 @@ struct TransferCommand: ParsableCommand {
         planning.quiet = UInt64(quiet * 1e9)
         let plan = TransferPlan(group, planning) { sizes.size(of: $0) }
         let text = try TransferText(plan, graph, phase, hosts: host.map { try graph.hosts(named: $0) })
-        if format == .paths0 {
-            try text.checkOneHost()
-            try text.checkPaths()
-        }
-        try OutputFile.write(to: output) { output in
-            switch format {
-            case .table: try output.write(text.table(width: output.width(isWide: wide)))
-            case .json: try output.write(text.json)
-            case .csv: try output.write(text.csv)
-            case .paths0: try output.write(text.paths)
-            }
-        }
+        try write(text)
         for remark in sizes.remarks(on: plan) + text.remarks(on: group) { Diagnostics.say(remark) }
     }
 
@@ -119,7 +108,12 @@ struct TransferCommand: ParsableCommand {
         try roots.check(against: plan.hosts)
         let hosts = try host == nil ? plan.hosts : [plan.hosts[plan.position(ofHost: host)]]
         let text = PlannedTransfer(hosts, roots, only: phase, bandwidth: bandwidth * 1024 * 1024)
-        if format == .paths0 { try text.checkOneHost() }
+        try write(text)
+        for remark in text.remarks { Diagnostics.say(remark) }
+    }
+
+    private func write(_ text: some TransferAnswer) throws {
+        if format == .paths0 { try text.checkPaths() }
         try OutputFile.write(to: output) { output in
             switch format {
             case .table: try output.write(text.table(width: output.width(isWide: wide)))
@@ -128,14 +122,13 @@ struct TransferCommand: ParsableCommand {
             case .paths0: try output.write(text.paths)
             }
         }
-        for remark in text.remarks { Diagnostics.say(remark) }
     }
 }
 
 extension TransferPlan.Phase: ExpressibleByArgument {}
 
 /// A transfer plan as text.
-struct TransferText {
+struct TransferText: TransferAnswer {
     private let plan: TransferPlan
     private let graph: DependencyGraph
     private let items: [TransferPlan.Item]
@@ -152,18 +145,10 @@ struct TransferText {
         }
     }
 
-    /// Paths alone do not say whose they are.
-    func checkOneHost() throws(Failure) {
-        let hosts = Set(items.map { graph.host($0.node) })
-        guard hosts.count > 1 else { return }
-        throw Failure(
-            "paths0 is of one host, and the files are on several: name one by --host",
-            details: hosts.map { graph[$0].title.printable }.sorted(), status: ExitStatus.badInput)
-    }
-
     /// A path that means something else to what copies: the kernel reports none, so a dump that has one was damaged or
     /// made to mislead. Absolute paths begin neither with `-` nor with the `#` and `;` of rsync's comments.
     func checkPaths() throws(Failure) {
+        try Self.checkOneHost(Set(items.map { graph[graph.host($0.node)].title }))
         let wrong = items.map { path($0.node) }.filter { !Self.isPlain($0) }
         guard let first = wrong.first else { return }
         throw Failure(

@@ -32,9 +32,12 @@ struct PlanArchive {
     func copy(_ paths: [[UInt8]], of root: String, to place: String) throws {
         guard !paths.isEmpty else { return }
         let names = try list(paths)
+        // Of a pipeline a shell gives the last status alone; the first tar's says whether files changed under it.
+        let pipeline =
+            "{ \(Self.create); echo $? > \"$2.status\"; } | \(Self.extract) && exit \"$(cat \"$2.status\")\""
         try check(
             ChildProcess.run(
-                TrialRoot.tied + ["sh", "-c", "\(Self.create) | \(Self.extract)", "sh", root, names, place],
+                TrialRoot.tied + ["sh", "-c", pipeline, "sh", root, names, place],
                 output: folder.path + "/output", signals: folder.signals))
     }
 

@@ -18,8 +18,9 @@ struct ExportPlanCommand: ParsableCommand {
             itself, with what a trial's root has: the packages' files as they are here, what the plan copies, and the \
             accounts; runc starts it, skopeo and umoci read it. Both are the same, byte for byte, as long as the files are.
 
-            --containerfile, --mmdebstrap and --apt print what installs the packages, by the versions that are here; \
-            the first two add the accounts and the archive, which they expect as files.tar.
+            --containerfile, --mmdebstrap and --apt print what installs the packages; the first two add the accounts and \
+            the archive, which they expect as files.tar. Versions are those that the archive has then: it keeps no \
+            earlier ones, so that --exact-versions only serves a host that has all updates, or a snapshot of the archive.
 
             What is being written is copied as it lies there: stop the service, or name a snapshot by --root.
 
@@ -57,6 +58,9 @@ struct ExportPlanCommand: ParsableCommand {
     @Flag(help: "Print a command of apt-get(8).")
     var apt = false
 
+    @Flag(help: "With these three: ask for the versions of packages that are here, and for no others.")
+    var exactVersions = false
+
     @Option(help: ArgumentHelp("Of which host: its id or name.", valueName: "host"))
     var host: String?
 
@@ -92,6 +96,9 @@ struct ExportPlanCommand: ParsableCommand {
         guard forms == 1 else {
             throw ValidationError("give one of --tar, --oci, --containerfile, --mmdebstrap and --apt")
         }
+        guard !exactVersions || containerfile || mmdebstrap || apt else {
+            throw ValidationError("--exact-versions is for --containerfile, --mmdebstrap and --apt")
+        }
     }
 
     func run() throws {
@@ -117,7 +124,7 @@ struct ExportPlanCommand: ParsableCommand {
             try ImageLayout(host, command, made: plan.made, root: root).make(at: oci)
             try say(host, "oci", file: oci)
         } else {
-            let recipe = PlanRecipe(plan, host, root: root)
+            let recipe = PlanRecipe(plan, host, root: root, hasVersions: exactVersions)
             let text =
                 try containerfile
                 ? recipe.containerfile(PlannedCommand(host, start: start))

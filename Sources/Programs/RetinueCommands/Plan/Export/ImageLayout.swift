@@ -27,8 +27,7 @@ struct ImageLayout {
     func make(at place: String) throws {
         guard geteuid() == 0 else { throw Failure("an image is made as root: files of all owners are read") }
         // Before anything is copied: whether it can be said at all.
-        let configuration = try configuration(layer: "")
-        _ = configuration
+        _ = try configuration(layer: "")
         let signals = HeldSignals()
         let wasThere = access(place, F_OK) == 0
         let layout = try TrialFolder(named: place, signals: signals)

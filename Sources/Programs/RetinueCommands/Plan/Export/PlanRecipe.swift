@@ -7,22 +7,28 @@ struct PlanRecipe {
     private let host: HostPlan
     private let title: String
     private let system: HostSystem
+    private let hasVersions: Bool
 
     /// Where they expect what the plan copies.
     private static let archive = "files.tar"
 
-    /// - Parameter root: where the host's files lie.
-    init(_ plan: Plan, _ host: HostPlan, root: String) {
+    /// - Parameters:
+    ///   - root: where the host's files lie.
+    ///   - hasVersions: whether to ask for the versions that the host has, and for no others.
+    init(_ plan: Plan, _ host: HostPlan, root: String, hasVersions: Bool) {
         self.host = host
+        self.hasVersions = hasVersions
         title = "\(plan.program) of \(host.name.isEmpty ? host.id : host.name)".printable
         system = HostSystem(root)
     }
 
     private var packages: [String] {
-        host.packages.filter { $0.system == "debian" }.map { "\($0.name)=\($0.version)" }
+        host.packages.filter { $0.system == "debian" }.map {
+            hasVersions ? "\($0.name)=\($0.version)" : $0.name
+        }
     }
 
-    /// `apt-get install`, by the versions that are here.
+    /// `apt-get install`.
     var apt: String {
         let words = packages.map(ShellWord.literal).joined(separator: " ")
         return words.isEmpty ? "" : "apt-get install --no-install-recommends \(words)\n"
@@ -68,7 +74,7 @@ struct PlanRecipe {
         if let process = command.process { lines.append("USER \(process.user):\(process.group)") }
         for variable in command.environment {
             let name = variable.prefix { $0 != UInt8(ascii: "=") }
-            let value = try Self.quoted(Array(variable.dropFirst(name.count + 1)))
+            let value = try Self.value(Array(variable.dropFirst(name.count + 1)))
             lines.append("ENV \(String(decoding: name, as: UTF8.self))=\(value)")
         }
         for port in Set(host.ports.compactMap(ImageLayout.exposed)).sorted() {
@@ -82,14 +88,33 @@ struct PlanRecipe {
 
     /// A string of JSON, which the form of lists asks for; a `$` in it stays one.
     private static func quoted(_ bytes: [UInt8]) throws(Failure) -> String {
+        var out = JSONWriter()
+        out.value(text: try text(bytes))
+        return String(decoding: out.bytes, as: UTF8.self)
+    }
+
+    /// The value of a variable, in quotes in which a `$` would begin the name of another one; it has one line.
+    private static func value(_ bytes: [UInt8]) throws(Failure) -> String {
+        guard !bytes.contains(where: { $0 < 0x20 }) else {
+            throw Failure(
+                "a Containerfile cannot have a variable that is \(Printable.text(bytes)): take it out of the plan",
+                status: ExitStatus.badInput)
+        }
+        var value = "\""
+        for character in try text(bytes) {
+            if "\\\"$".contains(character) { value.append("\\") }
+            value.append(character)
+        }
+        return value + "\""
+    }
+
+    private static func text(_ bytes: [UInt8]) throws(Failure) -> String {
         guard let text = String(validating: bytes, as: UTF8.self) else {
             throw Failure(
                 "a Containerfile cannot have \(Printable.text(bytes)), which is no UTF-8: say by --start what starts it",
                 status: ExitStatus.badInput)
         }
-        var out = JSONWriter()
-        out.value(text: text)
-        return String(decoding: out.bytes, as: UTF8.self)
+        return text
     }
 }
 

@@ -203,10 +203,10 @@ private struct Script: ~Copyable {
         switch answers.bytes.below(6) {
         case 0:
             batch.datagramSends.append(
-                DatagramSendEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
+                DatagramEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
         case 1:
             batch.datagramEnds.append(
-                DatagramEndEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
+                DatagramEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
         default:
             batch.closures.append(
                 ClosureEvent(
