@@ -238,7 +238,7 @@ extension Observer {
         guard channel.mechanism == .pipe else { return channel }
         func isSettled(_ pid: Int32) -> Bool {
             guard let process = processes[pid], !process.hasExecuted else { return true }
-            return process.start + 200_000_000 < time
+            return time > process.start && time - process.start > 200_000_000
         }
         var channel = channel
         channel.holders.removeAll { !isSettled($0) }
