@@ -20,6 +20,7 @@ enum Folder: String {
     case host = "Host"
     case group = "Group"
     case plan = "Plan"
+    case move = "Move"
     case programs = "Programs"
 }
 
@@ -85,6 +86,9 @@ let package = Package(
             name: "CSQLite", path: "CModules/CSQLite", pkgConfig: "sqlite3",
             providers: [.apt(["libsqlite3-dev"])]),
 
+        .systemLibrary(
+            name: "COpenSSL", path: "CModules/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
         library(.ground, "Wire"),
@@ -124,6 +128,8 @@ let package = Package(
                 "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
                 "CLinux",
             ]),
+        library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
+        library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
         library(
             .programs, "RetinueCommands",
@@ -162,6 +168,7 @@ let package = Package(
         test("SeedFormTests", ["SeedForm", "Records", "TestSupport"]),
         test("DebianPackagesTests", ["DebianPackages", "Procfs", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
+        test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",
             [

@@ -49,6 +49,20 @@ static inline int clinux_status_at(int dirfd, const char *path, int flags, struc
     return 0;
 }
 
+static const int clinux_O_NOATIME = O_NOATIME;
+static const int clinux_O_NOFOLLOW = O_NOFOLLOW;
+static const long clinux_UTIME_OMIT = UTIME_OMIT;
+static const int clinux_SEEK_DATA = 3; // Linux 3.1
+static const uint64_t clinux_RESOLVE_BENEATH_WITHOUT_LINKS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; // Linux 5.6
+static const int clinux_PUNCH_HOLE = 0x03; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
+
+static inline int clinux_fallocate(int file, int mode, uint64_t start, uint64_t length) {
+    return (int)syscall(SYS_fallocate, file, mode, start, length);
+}
+static inline long clinux_copy_file_range(int from, int to, uint64_t length) {
+    return syscall(SYS_copy_file_range, from, NULL, to, NULL, length, 0);
+}
+
 // Entries of a directory as the kernel lays them out (struct linux_dirent64), without a stream that allocates.
 static inline long clinux_getdents(int dirfd, void *buffer, size_t size) {
     return syscall(SYS_getdents64, dirfd, buffer, size);

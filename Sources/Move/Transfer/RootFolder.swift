@@ -1,0 +1,136 @@
+import CLinux
+import Glibc
+public import SystemCalls
+
+/// A folder below which paths of another host are made: whatever a path or a link in it says, nothing outside is reached.
+///
+/// Folders are opened with `RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS` (openat2(2), Linux 5.6), names in them without following.
+public struct RootFolder: ~Copyable {
+    private let root: FileDescriptor
+    /// The folder that was used last: most files lie beside the one before.
+    private var last: (path: [UInt8], folder: Int32)?
+
+    /// Opens a folder that is there.
+    public init(_ path: String) throws(SystemError) {
+        root = try FileDescriptor.open(path, O_PATH | O_DIRECTORY)
+    }
+
+    deinit { if let last { close(last.folder) } }
+
+    /// Forgets the folder that is held open: it is about to be removed or replaced.
+    mutating func forget() {
+        if let last { close(last.folder) }
+        last = nil
+    }
+
+    /// Calls with the folder of a path, opened, and the path's last name.
+    mutating func withParent<Result>(
+        of path: [UInt8], _ body: (Int32, UnsafePointer<CChar>) throws(SystemError) -> Result
+    ) throws(TransferError) -> Result {
+        let slash = path.lastIndex(of: UInt8(ascii: "/"))!
+        let folder = try parent(Array(path[1..<max(slash, 1)]), of: path)
+        let name = path[(slash + 1)...].map { CChar(bitPattern: $0) } + [0]
+        do throws(SystemError) {
+            return try name.withUnsafeBufferPointer { name throws(SystemError) in
+                try body(folder, name.baseAddress!)
+            }
+        } catch { throw .file(path, error) }
+    }
+
+    private mutating func parent(_ folder: [UInt8], of path: [UInt8]) throws(TransferError) -> Int32 {
+        if let last, last.path == folder { return last.folder }
+        forget()
+        let name = (folder.isEmpty ? [UInt8(ascii: ".")] : folder).map { CChar(bitPattern: $0) } + [0]
+        let number = clinux_openat2(
+            root.number, name, UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+            clinux_RESOLVE_BENEATH_WITHOUT_LINKS)
+        guard number >= 0 else { throw .file(path, SystemError("openat2")) }
+        last = (folder, number)
+        return number
+    }
+
+    /// What lies at a path.
+    mutating func status(_ path: [UInt8]) -> stat? {
+        try? withParent(of: path) { folder, name throws(SystemError) in
+            var status = stat()
+            guard fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else {
+                throw SystemError("fstatat")
+            }
+            return status
+        }
+    }
+
+    /// Opens a file, nothing followed.
+    mutating func open(_ path: [UInt8], _ flags: Int32, mode: mode_t = 0o600) throws(TransferError) -> Int32 {
+        try withParent(of: path) { folder, name throws(SystemError) in
+            try systemCall("openat") {
+                clinux_openat(folder, name, flags | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK, mode)
+            }
+        }
+    }
+
+    /// Removes whatever lies at a path, with all that is below it, on this filesystem; nothing there is no error.
+    mutating func remove(_ path: [UInt8]) throws(TransferError) {
+        forget()
+        try withParent(of: path) { folder, name throws(SystemError) in try Self.remove(folder, name, nil) }
+    }
+
+    private static func remove(_ folder: Int32, _ name: UnsafePointer<CChar>, _ device: dev_t?)
+        throws(SystemError)
+    {
+        if unlinkat(folder, name, 0) == 0 || errno == ENOENT { return }
+        guard errno == EISDIR || errno == EPERM || errno == ENOTEMPTY else { throw SystemError("unlinkat") }
+        let inner = try systemCall("openat") {
+            clinux_openat(folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC, 0)
+        }
+        guard let stream = fdopendir(inner) else {
+            close(inner)
+            throw SystemError("fdopendir")
+        }
+        defer { closedir(stream) }
+        var status = stat()
+        guard fstat(inner, &status) == 0 else { throw SystemError("fstat") }
+        // What is mounted there is not of this root.
+        if let device, device != status.st_dev { throw SystemError("unlinkat", code: EXDEV) }
+        while let entry = readdir(stream) {
+            let below = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+            if below == [UInt8(ascii: ".")] || below == Array("..".utf8) { continue }
+            let text = below.map { CChar(bitPattern: $0) } + [0]
+            try text.withUnsafeBufferPointer { text throws(SystemError) in
+                try remove(inner, text.baseAddress!, status.st_dev)
+            }
+        }
+        if unlinkat(folder, name, AT_REMOVEDIR) != 0 { throw SystemError("unlinkat") }
+    }
+
+    /// Everything below the root, on its filesystem, as paths.
+    func listing() -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        var waiting: [[UInt8]] = [[]]
+        while let folder = waiting.popLast() {
+            let name =
+                (folder.isEmpty ? [UInt8(ascii: ".")] : Array(folder.dropFirst())).map {
+                    CChar(bitPattern: $0)
+                } + [0]
+            let inner = clinux_openat2(
+                root.number, name, UInt64(O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+                clinux_RESOLVE_BENEATH_WITHOUT_LINKS)
+            guard inner >= 0, let stream = fdopendir(inner) else { continue }
+            defer { closedir(stream) }
+            while let entry = readdir(stream) {
+                let below = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
+                if below == [UInt8(ascii: ".")] || below == Array("..".utf8) { continue }
+                let path = folder + [UInt8(ascii: "/")] + below
+                found.append(path)
+                if entry.pointee.d_type == UInt8(DT_DIR) { waiting.append(path) }
+            }
+        }
+        return found
+    }
+
+    /// Has everything on the filesystem of the root written to its device (syncfs(2)).
+    func sync() throws(SystemError) {
+        let readable = try root.openRelative(".", O_RDONLY | O_DIRECTORY)
+        guard syncfs(readable.number) == 0 else { throw SystemError("syncfs") }
+    }
+}
