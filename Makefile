@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 # Debian's names; what is there already is not asked for again.
-RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev pkg-config gcc libc6-dev
+RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils
@@ -32,6 +32,7 @@ run: build
 build: packages-run
 	$(SWIFT) build -c release --static-swift-stdlib --product retinued
 	$(SWIFT) build -c release --static-swift-stdlib --product retinue
+	$(SWIFT) build -c release --static-swift-stdlib --product retinue-agent
 
 ## Pass the tests, those against the real kernel included when run as root.
 ##

@@ -56,6 +56,7 @@ let package = Package(
     products: [
         .executable(name: "retinued", targets: ["retinued"]),
         .executable(name: "retinue", targets: ["retinue"]),
+        .executable(name: "retinue-agent", targets: ["retinue-agent"]),
         .library(name: "Fanotify", targets: ["Fanotify"]),
         .library(name: "ProcConnector", targets: ["ProcConnector"]),
         .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
@@ -130,6 +131,12 @@ let package = Package(
             ]),
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
+        library(
+            .move, "MoveAgent",
+            [
+                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "CLinux",
+            ]),
+        program("retinue-agent", ["MoveAgent", "SystemCalls"]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
         library(
             .programs, "RetinueCommands",

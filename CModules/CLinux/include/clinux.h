@@ -56,6 +56,7 @@
 #include "clinux_control.h"
 #include "clinux_fanotify.h"
 #include "clinux_ipc.h"
+#include "clinux_launch.h"
 #include "clinux_paths.h"
 #include "clinux_process.h"
 #include "clinux_sockets.h"

@@ -103,7 +103,9 @@ public struct RootFolder: ~Copyable {
         if unlinkat(folder, name, AT_REMOVEDIR) != 0 { throw SystemError("unlinkat") }
     }
 
-    /// Everything below the root, on its filesystem, as paths.
+    /// Everything below the root, as paths; what is mounted in it, as where its programs run, belongs to their namespace.
+    public func paths() -> [[UInt8]] { listing() }
+
     func listing() -> [[UInt8]] {
         var found: [[UInt8]] = []
         var waiting: [[UInt8]] = [[]]
@@ -132,5 +134,36 @@ public struct RootFolder: ~Copyable {
     func sync() throws(SystemError) {
         let readable = try root.openRelative(".", O_RDONLY | O_DIRECTORY)
         guard syncfs(readable.number) == 0 else { throw SystemError("syncfs") }
+    }
+}
+
+extension RootFolder {
+    /// Makes a folder, those above it as well, unless it is there.
+    public mutating func makeFolder(_ path: [UInt8], user: UInt32, group: UInt32, mode: UInt32) throws(TransferError) {
+        guard FileEntry.isSound(path) else { throw .malformed("a path that cannot be") }
+        guard path.count > 1, status(path) == nil else { return }
+        let slash = path.lastIndex(of: UInt8(ascii: "/"))!
+        if slash > 0 { try makeFolder(Array(path[..<slash]), user: 0, group: 0, mode: 0o755) }
+        try withParent(of: path) { folder, name throws(SystemError) in
+            _ = try systemCall("mkdirat") { mkdirat(folder, name, 0o700) }
+            _ = try systemCall("fchownat") { fchownat(folder, name, user, group, AT_SYMLINK_NOFOLLOW) }
+            _ = try systemCall("fchmodat") { fchmodat(folder, name, mode_t(mode), 0) }
+        }
+    }
+
+    /// Writes a small file of root's.
+    public mutating func writeFile(_ path: [UInt8], _ text: [UInt8], mode: UInt32) throws(TransferError) {
+        guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }
+        let file = FileDescriptor(owning: try open(path, O_WRONLY | O_CREAT | O_TRUNC))
+        let number = file.number
+        do throws(SystemError) {
+            _ = try systemCall("fchmod") { fchmod(number, mode_t(mode)) }
+            var offset = 0
+            while offset < text.count {
+                offset += try systemCall("write") {
+                    text.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + offset, text.count - offset) }
+                }
+            }
+        } catch { throw .file(path, error) }
     }
 }

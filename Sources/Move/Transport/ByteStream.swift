@@ -20,6 +20,7 @@ public final class SocketStream: ByteStream, @unchecked Sendable {
     /// Takes a connected socket.
     public init(_ socket: consuming FileDescriptor) { self.socket = socket }
 
+    /// Reads once.
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransferError) -> Int {
         do throws(SystemError) {
             let number = socket.number
@@ -27,6 +28,7 @@ public final class SocketStream: ByteStream, @unchecked Sendable {
         } catch { throw .closed(error.description) }
     }
 
+    /// Writes all.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(TransferError) {
         var offset = 0
         let number = socket.number
@@ -39,11 +41,14 @@ public final class SocketStream: ByteStream, @unchecked Sendable {
         } catch { throw .closed(error.description) }
     }
 
+    /// Ends the connection.
     public func close() { shutdown(socket.number, Int32(SHUT_RDWR)) }
 }
 
 /// Frames over bytes: each is its payload's length (32 bits), its kind (8 bits) and the payload.
-public final class StreamChannel: FrameChannel {
+///
+/// One thread uses it at a time; any may close it.
+public final class StreamChannel: FrameChannel, @unchecked Sendable {
     private let stream: any ByteStream
     private var waiting: [UInt8] = []
     private var buffer = [UInt8](repeating: 0, count: 256 << 10)
@@ -56,6 +61,7 @@ public final class StreamChannel: FrameChannel {
     /// Frames over a stream.
     public init(_ stream: any ByteStream) { self.stream = stream }
 
+    /// Sends a frame, with those that follow.
     public func send(_ frame: Frame) throws(TransferError) {
         var head = PacketWriter()
         head.integer(UInt32(frame.payload.count))
@@ -65,6 +71,7 @@ public final class StreamChannel: FrameChannel {
         if waiting.count >= Self.mostWaiting { try flush() }
     }
 
+    /// Sends what waits.
     public func flush() throws(TransferError) {
         guard !waiting.isEmpty else { return }
         let bytes = waiting
@@ -74,6 +81,7 @@ public final class StreamChannel: FrameChannel {
         }
     }
 
+    /// The next frame.
     public func receive() throws(TransferError) -> Frame {
         try flush()
         let head = try take(5)

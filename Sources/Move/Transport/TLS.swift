@@ -129,6 +129,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
 
     deinit { SSL_free(connection) }
 
+    /// Reads once.
     public func read(into buffer: UnsafeMutableRawBufferPointer) throws(TransferError) -> Int {
         ERR_clear_error()
         let count = SSL_read(connection, buffer.baseAddress, Int32(min(buffer.count, 1 << 30)))
@@ -137,6 +138,7 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         throw .closed(reason("the connection was cut"))
     }
 
+    /// Writes all.
     public func write(_ bytes: UnsafeRawBufferPointer) throws(TransferError) {
         guard bytes.count > 0 else { return }
         ERR_clear_error()
@@ -152,5 +154,6 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
         return code == 0 ? otherwise : SystemError.text(of: code)
     }
 
+    /// Ends the connection.
     public func close() { shutdown(socket.number, Int32(SHUT_RDWR)) }
 }

@@ -1,0 +1,235 @@
+import CLinux
+import Glibc
+import Records
+import Synchronization
+import SystemCalls
+import Transfer
+import Transport
+
+/// The daemon that moves programs away from its host, and takes them in.
+final class Agent: @unchecked Sendable {
+    private let configuration: AgentConfiguration
+    let identity: TLSIdentity
+    private let recipes: [Recipe]
+    private let known = Mutex(Known())
+
+    private struct Known {
+        var departures: [String: Departure] = [:]
+        var arrivals: [String: Arrival] = [:]
+        /// Connections that arrivals are served on: a new one of the same source takes the place of one that was cut.
+        var channels: [String: StreamChannel] = [:]
+        var connections = 0
+    }
+
+    /// Connections of other hosts at a time.
+    private static let mostConnections = 32
+
+    private var places: Arrival.Places {
+        .init(arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells")
+    }
+    private var departuresFolder: String { configuration.stateFolder + "/departures" }
+
+    init(_ configuration: AgentConfiguration) throws(MoveError) {
+        self.configuration = configuration
+        do throws(TLSError) { identity = try TLSIdentity(folder: configuration.certificates) } catch {
+            throw MoveError("\(error)")
+        }
+        recipes = try Recipe.all(in: configuration.recipes)
+        for folder in [configuration.stateFolder, departuresFolder] {
+            guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+                throw MoveError("\(folder): \(SystemError.text(of: errno))")
+            }
+        }
+    }
+
+    // MARK: Its life
+
+    /// Takes up what an agent before it has left: what arrived here first, since it may be where a departure begins.
+    func recover() throws(MoveError) {
+        for name in Self.names(in: places.arrivals) {
+            guard let arrival = try Arrival.left(name, places: places) else { continue }
+            known.withLock { $0.arrivals[name] = arrival }
+            arrival.recover()
+        }
+        for name in Self.names(in: departuresFolder) {
+            guard let value = SafeFile.read("\(departuresFolder)/\(name)/order.json") else { continue }
+            let departure = try departure(try MoveOrder(value))
+            known.withLock { $0.departures[name] = departure }
+            // Whether the other host answers must not keep this one from serving.
+            try? DetachedThread.start { departure.recover() }
+        }
+    }
+
+    private func departure(_ order: MoveOrder) throws(MoveError) -> Departure {
+        try Departure(
+            order, folder: "\(departuresFolder)/\(order.name)", identity: identity, recipes: recipes,
+            arrival: known.withLock { $0.arrivals[order.name] })
+    }
+
+    /// Each second.
+    func watch() {
+        let (departures, arrivals) = known.withLock { (Array($0.departures.values), Array($0.arrivals.values)) }
+        for departure in departures { departure.watch() }
+        for arrival in arrivals { arrival.watch() }
+    }
+
+    private static func names(in folder: String) -> [String] {
+        guard let stream = opendir(folder) else { return [] }
+        defer { closedir(stream) }
+        var names: [String] = []
+        while let entry = readdir(stream) {
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            if MoveOrder.isName(name) { names.append(name) }
+        }
+        return names.sorted()
+    }
+
+    // MARK: Other agents
+
+    /// Serves a connection of another host until it ends.
+    func serve(_ socket: consuming FileDescriptor) {
+        let isTooMany = known.withLock { known in
+            known.connections += 1
+            return known.connections > Self.mostConnections
+        }
+        defer { known.withLock { $0.connections -= 1 } }
+        guard !isTooMany else { return }
+        Sockets.prepare(socket.number, seconds: AgentLink.patience)
+        var time = timeval(tv_sec: 10, tv_usec: 0)
+        setsockopt(socket.number, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        let number = socket.number
+        let stream: TLSStream
+        do throws(TLSError) { stream = try identity.protect(socket, isClient: false, expecting: nil) } catch {
+            Diagnostics.say("a connection was refused: \(error)")
+            return
+        }
+        let channel = StreamChannel(stream)
+        do {
+            try greet(channel, stream.peer)
+            let arrival = try open(channel, stream.peer)
+            var none = timeval(tv_sec: 0, tv_usec: 0)
+            setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
+            try arrival.serve(channel)
+        } catch TransferError.closed {
+            // As each connection ends.
+        } catch {
+            Diagnostics.say("\(stream.peer): \(error)")
+            let reason = JSONValue.object([.init("error", .string("\(error)"))])
+            try? channel.send(Frame(.reply, AgentLink.bytes(reason)))
+            try? channel.flush()
+        }
+        channel.close()
+    }
+
+    private func request(_ channel: StreamChannel) throws -> JSONValue {
+        let frame = try channel.receive()
+        guard frame.kind == .request, let request = try? JSONValue(parsing: frame.payload) else {
+            throw TransferError.malformed("\(frame.kind) in place of a request")
+        }
+        return request
+    }
+
+    private func greet(_ channel: StreamChannel, _ peer: String) throws {
+        let hello = try request(channel)
+        guard hello["verb"]?.string == "hello", hello["protocol"]?.integer == AgentLink.version else {
+            throw TransferError.refused("this agent speaks version \(AgentLink.version) of the protocol")
+        }
+        guard configuration.accepted.contains(peer) else {
+            throw TransferError.refused("\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
+        }
+        try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("name", .string(identity.name))]))))
+        try channel.flush()
+    }
+
+    private func open(_ channel: StreamChannel, _ peer: String) throws -> Arrival {
+        let open = try request(channel)
+        guard open["verb"]?.string == "open", let name = open["name"]?.string, MoveOrder.isName(name) else {
+            throw TransferError.refused("a move's name has letters, digits, dots, hyphens and underscores, at most 60")
+        }
+        let ports = open["ports"]?.array?.compactMap { ServicePort($0) } ?? []
+        let before = known.withLock { $0.arrivals[name] }
+        if let before, before.source != peer, before.isHome || before.cell.isRunning {
+            throw TransferError.refused("\(name) runs here already, and came from \(before.source)")
+        }
+        if let before, before.isHome {
+            throw TransferError.refused("\(name) lives here already")
+        }
+        let arrival: Arrival
+        if let before, before.source == peer, before.ports == ports {
+            arrival = before
+        } else {
+            arrival = try Arrival(name, from: peer, places: places, ports: ports)
+        }
+        let cut = known.withLock { known in
+            known.arrivals[name] = arrival
+            defer { known.channels[name] = channel }
+            return known.channels[name]
+        }
+        cut?.close()
+        try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("state", .string(arrival.state))]))))
+        try channel.flush()
+        return arrival
+    }
+
+    // MARK: Commands of this host
+
+    /// Does what a command asks for; `tell` is called for what is to be reported meanwhile.
+    ///
+    /// - Returns: the last thing to be said.
+    func obey(_ request: JSONValue, _ tell: @escaping (JSONValue) -> Void) throws(MoveError) -> JSONValue {
+        guard let verb = request["verb"]?.string else { throw MoveError("no request") }
+        if verb == "status" {
+            let (departures, arrivals) = known.withLock { ($0.departures, $0.arrivals) }
+            return .object([
+                .init("schema", .string("retinue-move-status/1")), .init("host", .string(identity.name)),
+                .init("departures", .array(departures.sorted { $0.key < $1.key }.map(\.value.value))),
+                .init("arrivals", .array(arrivals.sorted { $0.key < $1.key }.map(\.value.value))),
+            ])
+        }
+        let departure = try addressed(request)
+        switch verb {
+        case "check":
+            let (problems, notes) = try departure.check(tell)
+            return .object([
+                .init("schema", .string("retinue-move-check/1")), .init("name", .string(departure.order.name)),
+                .init("problems", .array(problems.map { .string($0) })), .init("notes", .array(notes.map { .string($0) })),
+            ])
+        case "precopy": try departure.precopy(tell)
+        case "cutover": try departure.cutover(tell)
+        case "verify": try departure.verify(tell)
+        case "commit": try departure.commit(remove: request["remove"] == .boolean(true), tell)
+        case "rollback", "abort": try departure.rollback(tell)
+        case "rehearse", "copy": try departure.copy(tell)
+        case "run":
+            if departure.state == "open" { try departure.precopy(tell) }
+            if departure.state == "open" { try departure.cutover(tell) }
+            if departure.state == "ready" { try departure.verify(tell) }
+            if departure.state == "ready" || departure.state == "in-doubt" { try departure.commit(remove: false, tell) }
+        case "throttle":
+            departure.progress.bytesPerSecond = request["rate"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+        case "show": break
+        default: throw MoveError("no request `\(verb)`")
+        }
+        return departure.value
+    }
+
+    private func addressed(_ request: JSONValue) throws(MoveError) -> Departure {
+        if let value = request["order"], value != .null {
+            let order = try MoveOrder(value)
+            if let before = known.withLock({ $0.departures[order.name] }) {
+                // What was begun is ended as it was ordered.
+                guard before.state == "open" || before.state == "moved" else { return before }
+                guard before.isIdle else { throw MoveError("\(order.name) is busy") }
+                if before.order.value == order.value, before.isCurrent { return before }
+            }
+            let made = try departure(order)
+            known.withLock { $0.departures[order.name] = made }
+            return made
+        }
+        guard let name = request["name"]?.string else { throw MoveError("no move is named") }
+        guard let departure = known.withLock({ $0.departures[name] }) else {
+            throw MoveError("no move `\(name)` begins at this host")
+        }
+        return departure
+    }
+}

@@ -1,0 +1,65 @@
+/// What an agent is started with.
+public struct AgentConfiguration: Equatable, Sendable {
+    /// Where it keeps journals and cells.
+    public var stateFolder = "/var/lib/retinue/agent"
+    /// Where commands of this host reach it.
+    public var socket = "/run/retinue/agent.sock"
+    /// The folder of `authority.pem`, `certificate.pem` and `key.pem`.
+    public var certificates = "/etc/retinue/certificates"
+    /// The address on which it waits for other agents; empty for none.
+    public var listen = ""
+    /// See `listen`.
+    public var port: UInt16 = AgentConfiguration.standardPort
+    /// Hosts, by their certificates' names, that may move programs to this one.
+    public var accepted: [String] = []
+    /// Folders of recipes, the first before the next.
+    public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
+    /// For tests of crashes: the line of a journal at which it ends.
+    public var fault: String?
+
+    /// The port on which agents wait, unless another one is said.
+    public static let standardPort: UInt16 = 7420
+
+    /// What `retinue-agent` does by itself.
+    public init() {}
+
+    /// Reads the arguments of a command line.
+    ///
+    /// - Throws: the one that is wrong.
+    public init(arguments: [String]) throws(MoveError) {
+        var rest = arguments[...]
+        var isOwnRecipes = false
+        while let option = rest.popFirst() {
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            func value() throws(MoveError) -> String {
+                if parts.count == 2 { return parts[1] }
+                guard let next = rest.popFirst() else { throw MoveError("\(option) needs a value") }
+                return next
+            }
+            switch parts[0] {
+            case "--state-dir": stateFolder = try value()
+            case "--socket": socket = try value()
+            case "--certificates": certificates = try value()
+            case "--listen":
+                let text = try value()
+                // 10.0.0.1, 10.0.0.1:7420, [fd00::1]:7420
+                var host = text[...]
+                if let colon = text.lastIndex(of: ":"), text.filter({ $0 == ":" }).count == 1 || text.contains("]:") {
+                    guard let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
+                        throw MoveError("`\(text)` is no address with a port")
+                    }
+                    self.port = port
+                    host = text[..<colon]
+                }
+                listen = host.filter { $0 != "[" && $0 != "]" }
+            case "--accept": accepted.append(try value())
+            case "--recipes":
+                if !isOwnRecipes { recipes = [] }
+                isOwnRecipes = true
+                recipes.append(try value())
+            case "--die-at": fault = try value()
+            default: throw MoveError("no option `\(option)`: retinue-agent --help")
+            }
+        }
+    }
+}

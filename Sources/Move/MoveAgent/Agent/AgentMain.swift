@@ -1,0 +1,142 @@
+import CLinux
+import Glibc
+import SystemCalls
+import Transport
+
+/// The program `retinue-agent`.
+public enum AgentMain {
+    private static let help = """
+        Moves programs away from this host, and takes in those of others.
+
+        usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--certificates DIR]
+                             [--state-dir DIR] [--socket PATH] [--recipes DIR]...
+               retinue-agent authority DIR [--days N]
+               retinue-agent certificate HOST --authority DIR --into DIR [--days N]
+
+        run          the daemon, in the foreground; ready when it says so
+        authority    makes a certificate authority of your own in a folder
+        certificate  makes a host's key and certificate, and puts the authority's certificate beside them
+
+        Exit status: 0 done; 1 it failed; 2 bad usage. See retinue-agent(8).
+
+        """
+
+    /// Runs it.
+    ///
+    /// - Returns: the exit status.
+    public static func run(_ arguments: [String]) -> Int32 {
+        signal(SIGPIPE, SIG_IGN)
+        do throws(MoveError) {
+            switch arguments.first {
+            case "cell" where arguments.count == 2: return CellInit.run(arguments[1])
+            case "authority": return try makeAuthority(Array(arguments.dropFirst()))
+            case "certificate": return try makeCertificate(Array(arguments.dropFirst()))
+            case "--help", "-h", "help":
+                print(help, terminator: "")
+                return 0
+            case "steps":
+                for step in MoveStep.allCases {
+                    for state in [StepState.begun, .done] {
+                        print("\(step.isAtDestination ? "destination" : "source") \(step.rawValue):\(state.rawValue)")
+                    }
+                }
+                return 0
+            default: return try serve(arguments.first == "run" ? Array(arguments.dropFirst()) : arguments)
+            }
+        } catch {
+            Diagnostics.say(error.description)
+            return error.description.hasPrefix("no option") || error.description.contains("needs a value") ? 2 : 1
+        }
+    }
+
+    private static func serve(_ arguments: [String]) throws(MoveError) -> Int32 {
+        let configuration = try AgentConfiguration(arguments: arguments)
+        guard geteuid() == 0 else { throw MoveError("programs are moved as root") }
+        Fault.place = configuration.fault
+        let agent = try Agent(configuration)
+        var listener: Listener?
+        if !configuration.listen.isEmpty {
+            do throws(TLSError) {
+                listener = Listener(try Sockets.listen(on: configuration.listen, port: configuration.port))
+            } catch { throw MoveError("\(error)") }
+        }
+        try agent.recover()
+        do throws(SystemError) {
+            try DetachedThread.start {
+                while true {
+                    sleep(1)
+                    agent.watch()
+                }
+            }
+            if let listener {
+                try DetachedThread.start {
+                    while true {
+                        guard let number = listener.accept() else { continue }
+                        try? DetachedThread.start { agent.serve(FileDescriptor(owning: number)) }
+                    }
+                }
+            }
+        } catch { throw MoveError("\(error)") }
+        try CommandSocket.serve(configuration.socket, agent) {
+            Diagnostics.say("ready")
+        }
+        return 0
+    }
+
+    private final class Listener: Sendable {
+        private let socket: FileDescriptor
+
+        init(_ socket: consuming FileDescriptor) { self.socket = socket }
+
+        func accept() -> Int32? {
+            let number = clinux_accept(socket.number)
+            if number < 0, errno != EINTR { usleep(100_000) }
+            return number >= 0 ? number : nil
+        }
+    }
+
+    // MARK: Certificates
+
+    private static func options(
+        _ arguments: [String], _ names: [String]
+    ) throws(MoveError) -> (plain: [String], named: [String: String]) {
+        var plain: [String] = []
+        var named: [String: String] = [:]
+        var rest = arguments[...]
+        while let word = rest.popFirst() {
+            guard word.hasPrefix("--") else {
+                plain.append(word)
+                continue
+            }
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            guard names.contains(parts[0]) else { throw MoveError("no option `\(word)`: retinue-agent --help") }
+            guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
+                throw MoveError("\(word) needs a value")
+            }
+            named[parts[0]] = value
+        }
+        return (plain, named)
+    }
+
+    private static func makeAuthority(_ arguments: [String]) throws(MoveError) -> Int32 {
+        let (plain, named) = try options(arguments, ["--days"])
+        guard plain.count == 1, let days = Int(named["--days"] ?? "3650") else {
+            throw MoveError("no option is missing but a folder: retinue-agent authority DIR [--days N]")
+        }
+        do throws(TLSError) {
+            try Certificates.makeAuthority(in: plain[0], name: "Retinue authority", days: days)
+        } catch { throw MoveError("\(error)") }
+        return 0
+    }
+
+    private static func makeCertificate(_ arguments: [String]) throws(MoveError) -> Int32 {
+        let (plain, named) = try options(arguments, ["--authority", "--into", "--days"])
+        guard plain.count == 1, let authority = named["--authority"], let into = named["--into"],
+            let days = Int(named["--days"] ?? "825")
+        else { throw MoveError("no option may be missing: retinue-agent certificate HOST --authority DIR --into DIR") }
+        do throws(TLSError) {
+            try Certificates.makeHost(plain[0], in: into, authority: authority, days: days)
+        } catch { throw MoveError("\(error)") }
+        return 0
+    }
+}

@@ -1,0 +1,144 @@
+import CLinux
+import Glibc
+import MovePlan
+import Procfs
+import Records
+import SystemCalls
+import Text
+import Transfer
+
+/// How programs are kept apart from what else runs at the destination.
+public enum Isolation: String, CaseIterable, Sendable {
+    /// A root of their own, and processes of their own, so that all of them end together.
+    case chroot
+    /// System V and POSIX objects and the host's name as well.
+    case container
+}
+
+/// A root at the destination, and the programs that run in it.
+///
+/// Its first process is this program again, as `retinue-agent cell FOLDER`, in new namespaces of mounts and processes: it lays
+/// the mounts, starts the programs and ends with the last of them. It outlives the agent, which finds it again by pid and start.
+struct Cell {
+    /// Everything of it: `root`, `cell.json`, `log`.
+    let folder: String
+    var root: String { folder + "/root" }
+
+    /// What `cell.json` says.
+    struct State {
+        var isolation = Isolation.chroot
+        var runs: [ProgramRun] = []
+        /// The first process, by pid and start; 0 for none.
+        var pid: Int32 = 0
+        var start: UInt64 = 0
+        /// Whether it is started when the agent is.
+        var isOn = false
+        /// Whether it has a network of its own, without a way out.
+        var isCutOff = false
+
+        var value: JSONValue {
+            .object([
+                .init("isolation", .string(isolation.rawValue)), .init("runs", .array(runs.map(\.value))),
+                .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))), .init("on", .boolean(isOn)),
+                .init("cut_off", .boolean(isCutOff)),
+            ])
+        }
+
+        init() {}
+
+        init?(_ value: JSONValue) {
+            guard let isolation = value["isolation"]?.string.flatMap(Isolation.init), let runs = value["runs"]?.array else {
+                return nil
+            }
+            self.isolation = isolation
+            self.runs = runs.compactMap { ProgramRun($0) }
+            pid = value["pid"]?.integer.flatMap { Int32(exactly: $0) } ?? 0
+            start = value["start"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+            isOn = value["on"] == .boolean(true)
+            isCutOff = value["cut_off"] == .boolean(true)
+        }
+    }
+
+    /// A cell of a name below the agent's folder; the folder is made.
+    init(named name: String, in folder: String) throws(MoveError) {
+        self.folder = "\(folder)/\(name)"
+        for path in [folder, self.folder] {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+        }
+        guard mkdir(root, 0o755) == 0 || errno == EEXIST else { throw MoveError("\(root): \(SystemError.text(of: errno))") }
+    }
+
+    /// One that is there.
+    init(at folder: String) { self.folder = folder }
+
+    var state: State {
+        get {
+            guard let bytes = (try? FileDescriptor.open(folder + "/cell.json", O_RDONLY))?.bytes,
+                let value = try? JSONValue(parsing: bytes)
+            else { return State() }
+            return State(value) ?? State()
+        }
+        nonmutating set {
+            try? SafeFile.write(newValue.value, to: folder + "/cell.json")
+        }
+    }
+
+    /// Whether its first process lives.
+    var isRunning: Bool {
+        let state = state
+        return state.pid > 0 && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
+    }
+
+    /// Starts its programs, as the state has them.
+    func begin() throws(MoveError) {
+        var now = state
+        guard !isRunning else { return }
+        var launch = Launch(["/proc/self/exe", "cell", folder])
+        launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
+        if now.isolation == .container { launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS) }
+        if now.isCutOff { launch.unshared |= Int32(clinux_CLONE_NEWNET) }
+        let log = open(folder + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard log >= 0 else { throw MoveError("\(folder)/log: \(SystemError.text(of: errno))") }
+        let output = FileDescriptor(owning: log)
+        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        defer { close(null) }
+        launch.input = null
+        launch.output = output.number
+        now.pid = try launch.start()
+        now.start = ProcessDirectory(now.pid)?.status()?.startTicks ?? 0
+        state = now
+    }
+
+    /// Asks its programs to end, and kills what has not within some seconds.
+    func end(within seconds: Double) {
+        var now = state
+        let process = Members.Process(pid: now.pid, parent: 0, start: now.start, program: 0)
+        if now.pid > 0, Members.lives(process) {
+            Members.signal(process, SIGTERM)
+            let limit = Clock.monotonic() + UInt64(seconds * 1e9)
+            while Members.lives(process), Clock.monotonic() < limit { usleep(5_000) }
+            Members.signal(process, SIGKILL)
+            while Members.lives(process) { usleep(5_000) }
+        }
+        if now.pid > 0 { waitpid(now.pid, nil, WNOHANG) }
+        now.pid = 0
+        state = now
+    }
+
+    /// The last lines of what its programs said.
+    var lastWords: String {
+        guard let bytes = (try? FileDescriptor.open(folder + "/log", O_RDONLY))?.bytes else { return "" }
+        let lines = bytes.split(separator: UInt8(ascii: "\n")).suffix(4)
+        return lines.map { Printable.text(Array($0)) }.joined(separator: "\n")
+    }
+
+    /// Makes what is not brought: folders, and small files.
+    func furnish(_ folders: [MoveContents.Folder], _ files: [(path: [UInt8], text: [UInt8])]) throws(MoveError) {
+        var inside: RootFolder
+        do throws(SystemError) { inside = try RootFolder(root) } catch { throw MoveError("\(root): \(error)") }
+        do throws(TransferError) {
+            for folder in folders { try inside.makeFolder(folder.path, user: folder.user, group: folder.group, mode: folder.mode) }
+            for file in files { try inside.writeFile(file.path, file.text, mode: 0o644) }
+        } catch { throw MoveError(error) }
+    }
+}

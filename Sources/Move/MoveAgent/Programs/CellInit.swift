@@ -1,0 +1,127 @@
+import CLinux
+import Glibc
+import Records
+import SystemCalls
+import Text
+
+/// The first process of a cell: lays the mounts, starts the programs, buries what ends, and ends with the last.
+public enum CellInit {
+    /// Seconds that programs have to end.
+    private static let patience = 10
+
+    /// Runs in the namespaces that `Cell.begin` has made.
+    ///
+    /// - Returns: the exit status.
+    public static func run(_ folder: String) -> Int32 {
+        let cell = Cell(at: folder)
+        let state = cell.state
+        guard getpid() == 1 else {
+            say("a cell's first process is started by the agent")
+            return 2
+        }
+        // Before anything is started that may end.
+        guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT]) else {
+            say("signalfd: \(SystemError.text(of: errno))")
+            return 1
+        }
+        do throws(MoveError) {
+            if state.isCutOff { try Tool.need(["ip", "link", "set", "lo", "up"], seconds: 10) }
+            try lay(cell.root)
+        } catch {
+            say("\(error)")
+            return 1
+        }
+        if state.isolation == .container {
+            let name = folder.split(separator: "/").last.map(String.init) ?? "cell"
+            sethostname(name, name.utf8.count)
+        }
+        var children: [(pid: pid_t, run: ProgramRun)] = []
+        for run in state.runs {
+            var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)
+            launch.root = cell.root
+            launch.folder = run.folder
+            launch.owner = (run.user, run.group, run.groups)
+            launch.limits = run.limits
+            launch.mask = run.mask
+            do throws(MoveError) { children.append((try launch.start(), run)) } catch {
+                say("\(error)")
+                end(children)
+                return 1
+            }
+        }
+        while true {
+            var waiting = pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)
+            _ = poll(&waiting, 1, 1000)
+            var isAsked = false
+            while let signal = try? signals.next() { isAsked = isAsked || signal != SIGCHLD }
+            if isAsked {
+                end(children)
+                return 0
+            }
+            // Programs that made themselves daemons have come to this process by now.
+            if !bury() { return 0 }
+        }
+    }
+
+    /// Takes in what has ended; false where there are no children any more.
+    private static func bury() -> Bool {
+        while true {
+            let pid = waitpid(-1, nil, WNOHANG)
+            if pid == 0 { return true }
+            if pid < 0 && errno != EINTR { return errno != ECHILD }
+        }
+    }
+
+    /// Asks the programs to end, in the other order; whatever is left after some seconds ends with this process.
+    private static func end(_ children: [(pid: pid_t, run: ProgramRun)]) {
+        for child in children.reversed() {
+            // One that made itself a daemon is not its starter any more: everything here is asked.
+            if kill(child.pid, child.run.stopSignal) != 0 { kill(-1, child.run.stopSignal) }
+        }
+        let limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
+        while bury(), Clock.monotonic() < limit { usleep(2_000) }
+    }
+
+    private static func lay(_ root: String) throws(MoveError) {
+        func attach(_ source: String, _ target: String, _ type: String?, _ flags: UInt, _ data: String? = nil) throws(MoveError) {
+            guard mount(source, target, type, flags, data) == 0 else {
+                throw MoveError("mount \(target): \(SystemError.text(of: errno))")
+            }
+        }
+        let plain = clinux_MS_NOSUID | clinux_MS_NOEXEC | clinux_MS_NODEV
+        try attach("none", "/", nil, clinux_MS_REC | clinux_MS_PRIVATE)
+        try attach(root, root, nil, clinux_MS_BIND)
+        for name in ["proc", "sys", "dev"] { mkdir("\(root)/\(name)", 0o755) }
+        try attach("proc", root + "/proc", "proc", plain)
+        // In a network namespace that is not the one of its user's it may be refused; programs seldom need it.
+        _ = mount("sysfs", root + "/sys", "sysfs", plain | UInt(1), nil)
+        try attach("tmpfs", root + "/dev", "tmpfs", clinux_MS_NOSUID, "mode=755")
+        for (name, major, minor) in [
+            ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+        ] {
+            let path = "\(root)/dev/\(name)"
+            umask(0)
+            if mknod(path, S_IFCHR | 0o666, dev_t(major << 8 | minor)) != 0 || access(path, R_OK) != 0 {
+                close(open(path, O_CREAT | O_WRONLY, 0o666))
+                try attach("/dev/\(name)", path, nil, clinux_MS_BIND)
+            }
+        }
+        umask(0o022)
+        for name in ["shm", "pts"] { mkdir("\(root)/dev/\(name)", 0o755) }
+        try attach("tmpfs", root + "/dev/shm", "tmpfs", clinux_MS_NOSUID | clinux_MS_NODEV, "mode=1777")
+        _ = mount("devpts", root + "/dev/pts", "devpts", clinux_MS_NOSUID | clinux_MS_NOEXEC, "newinstance,ptmxmode=0666")
+        for (target, name) in [
+            ("/proc/self/fd", "fd"), ("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr"), ("pts/ptmx", "ptmx"),
+        ] {
+            symlink(target, "\(root)/dev/\(name)")
+        }
+        // As resolv.conf(5) is the network's, which is another one here.
+        if access(root + "/etc/resolv.conf", F_OK) != 0,
+            let text = (try? FileDescriptor.open("/etc/resolv.conf", O_RDONLY))?.bytes
+        {
+            try? Cell(at: String(root.dropLast("/root".count))).furnish([], [(Array("/etc/resolv.conf".utf8), text)])
+        }
+    }
+
+    private static func say(_ sentence: String) { Diagnostics.say("cell: \(sentence)") }
+}

@@ -1,0 +1,160 @@
+import CLinux
+import Glibc
+import MovePlan
+import Procfs
+import Records
+import SystemCalls
+import Transfer
+
+/// Where programs run before a move: on the host itself, or in a cell that an earlier move has made.
+struct Origin {
+    let order: MoveOrder
+    /// The cell; `nil` for the host itself.
+    let cell: Cell?
+
+    var root: String { cell?.root ?? "/" }
+
+    // MARK: What is brought
+
+    func contents() -> MoveContents? { cell == nil ? MoveContents(ofRootFor: order.plan, root: "/") : nil }
+
+    /// Everything in a cell's root, sorted.
+    func paths() -> [[UInt8]] {
+        guard cell != nil, let inside = try? RootFolder(root) else { return [] }
+        return inside.paths().sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    // MARK: The programs
+
+    /// Units of systemd that start members, where that runs here.
+    var units: [String] {
+        guard cell == nil, access("/run/systemd/system", F_OK) == 0 else { return [] }
+        return order.plan.services.filter { $0.kind == "unit" }.map(\.name)
+    }
+
+    /// All processes, to be waited for and looked at.
+    func processes() -> [Members.Process] {
+        guard let cell else { return Members(of: order.plan).processes }
+        guard cell.isRunning, let space = ProcessDirectory(cell.state.pid)?.namespace("pid") else { return [] }
+        return ProcessList.pids().compactMap { pid in
+            guard let directory = ProcessDirectory(pid), directory.namespace("pid") == space,
+                let status = directory.status()
+            else { return nil }
+            return Members.Process(pid: pid, parent: status.parent, start: status.startTicks, program: 0)
+        }
+    }
+
+    /// What the programs that were started by none of them run with.
+    func runs(_ recipes: [Recipe]) throws(MoveError) -> [ProgramRun] {
+        if let cell { return cell.state.runs }
+        var found: [ProgramRun] = []
+        for process in Members(of: order.plan).leaders {
+            guard var run = ProgramRun(of: process.pid) else { continue }
+            let name = String(decoding: run.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
+            if let recipe = recipes.first(where: { $0.executable == name }) { run.stopSignal = recipe.stopSignal }
+            if let start = order.start, found.isEmpty {
+                run.executable = Array("/bin/sh".utf8)
+                run.arguments = ["sh", "-c", start].map { Array($0.utf8) }
+            } else if run.showsTitle {
+                throw MoveError(
+                    "\(Printable.text(run.executable)) shows a title in place of its arguments: say by --start what starts it")
+            }
+            found.append(run)
+        }
+        guard !found.isEmpty else {
+            throw MoveError("no program of the plan runs here: start it, or make the plan anew")
+        }
+        return found
+    }
+
+    /// Files that the programs may change by memory that they share with them.
+    func mappedFiles() -> Set<[UInt8]> {
+        var found: Set<[UInt8]> = []
+        let prefix = cell.map { Array($0.root.utf8) } ?? []
+        for process in processes() {
+            for file in ProcessDirectory(process.pid)?.mappedFiles(sharedWritable: true) ?? [] where file.isSharedWritable {
+                // Those of a cell are named from outside of its root.
+                found.insert(file.path.starts(with: prefix) ? Array(file.path.dropFirst(prefix.count)) : file.path)
+            }
+        }
+        return found
+    }
+
+    /// Bytes that the programs have had written so far (`write_bytes` of /proc/PID/io).
+    func bytesWritten() -> UInt64 {
+        processes().reduce(0) { sum, process in
+            let bytes = (try? FileDescriptor.open("/proc/\(process.pid)/io", O_RDONLY))?.bytes ?? []
+            for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: "write_bytes: ".utf8) {
+                return sum + (UInt64(String(decoding: line.dropFirst(13), as: UTF8.self)) ?? 0)
+            }
+            return sum
+        }
+    }
+
+    // MARK: Ending and starting
+
+    /// Asks the programs to end, and waits until they have.
+    ///
+    /// - Throws: which has not, within some seconds.
+    func end(_ runs: [ProgramRun], within seconds: Double) throws(MoveError) {
+        if let cell {
+            cell.end(within: seconds)
+            return
+        }
+        if !units.isEmpty {
+            try Tool.need(["systemctl", "stop"] + units, seconds: seconds + 30)
+        } else {
+            let leaders = Members(of: order.plan).leaders
+            for leader in leaders.reversed() {
+                let executable = ProcessDirectory(leader.pid)?.executable() ?? []
+                let signal = runs.first { $0.executable == executable }?.stopSignal ?? runs.first?.stopSignal ?? SIGTERM
+                Members.signal(leader, signal)
+            }
+        }
+        let limit = Clock.monotonic() + UInt64(seconds * 1e9)
+        while true {
+            // Children of the agent, from an earlier way back.
+            while waitpid(-1, nil, WNOHANG) > 0 {}
+            let left = processes().filter { Members.lives($0) }
+            guard let first = left.first else { return }
+            guard Clock.monotonic() < limit else {
+                throw MoveError(
+                    "\(left.count) processes did not end within \(Int(seconds)) s, the first is \(first.pid)")
+            }
+            usleep(2_000)
+        }
+    }
+
+    /// Starts the programs as they ran.
+    func begin(_ runs: [ProgramRun]) throws(MoveError) {
+        if let cell {
+            try cell.begin()
+            return
+        }
+        if !units.isEmpty {
+            try Tool.need(["systemctl", "start"] + units, seconds: 90)
+            return
+        }
+        // Those that still run, or run again, are not started twice.
+        let running = Set(Members(of: order.plan).leaders.compactMap { ProcessDirectory($0.pid)?.executable() })
+        for run in runs where !running.contains(run.executable) {
+            // What a shell starts is another executable's process by now.
+            if order.start != nil, !running.isEmpty { continue }
+            var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)
+            launch.folder = run.folder
+            launch.owner = (run.user, run.group, run.groups)
+            launch.limits = run.limits
+            launch.mask = run.mask
+            let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+            defer { close(null) }
+            (launch.input, launch.output) = (null, null)
+            if let workload = order.plan.programs.first(where: { !$0.workload.isEmpty && !$0.isStop })?.workload {
+                for top in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
+                    let place = top + "/" + String(decoding: workload, as: UTF8.self) + "/cgroup.procs"
+                    if access(place, W_OK) == 0 { launch.controlGroup = place }
+                }
+            }
+            _ = try launch.start()
+        }
+    }
+}

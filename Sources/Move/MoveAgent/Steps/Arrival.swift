@@ -1,0 +1,332 @@
+import CLinux
+import Glibc
+import MovePlan
+import Records
+import Synchronization
+import SystemCalls
+import Transfer
+import Transport
+
+/// A move at its destination: what the source's agent asks for, one connection at a time.
+final class Arrival: @unchecked Sendable {
+    /// Where this agent keeps what it has.
+    struct Places {
+        var arrivals: String
+        var cells: String
+    }
+
+    let name: String
+    let source: String
+    private let folder: String
+    let cell: Cell
+    private let journal: Journal
+    let ports: [ServicePort]
+    private var receiver: FileReceiver?
+    /// Everything below under this: the watchdog ends what nobody asks for any more.
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    /// When the source is taken to be gone, by the monotonic clock.
+    private var deadline: UInt64 = 0
+    /// Seconds without a word of the source after which what was started is ended.
+    private var lease: UInt64 = 60
+
+    /// Opens what is known of a move, or begins it.
+    init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
+        self.name = name
+        self.source = source
+        self.ports = ports
+        folder = "\(places.arrivals)/\(name)"
+        for path in [places.arrivals, folder] {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+        }
+        cell = try Cell(named: name, in: places.cells)
+        journal = try Journal(folder + "/journal")
+        Fault.watch(journal)
+        pthread_mutex_init(lock, nil)
+        try SafeFile.write(
+            .object([.init("source", .string(source)), .init("ports", .array(ports.map(\.value)))]),
+            to: folder + "/arrival.json")
+    }
+
+    /// One that an agent before this one has left.
+    static func left(_ name: String, places: Places) throws(MoveError) -> Arrival? {
+        guard let known = SafeFile.read("\(places.arrivals)/\(name)/arrival.json"), let source = known["source"]?.string else {
+            return nil
+        }
+        let ports = known["ports"]?.array?.compactMap { ServicePort($0) } ?? []
+        return try Arrival(name, from: source, places: places, ports: ports)
+    }
+
+    private func locked<Result>(_ body: () throws(MoveError) -> Result) throws(MoveError) -> Result {
+        pthread_mutex_lock(lock)
+        defer { pthread_mutex_unlock(lock) }
+        return try body()
+    }
+
+    // MARK: What it is
+
+    /// `admitted`, `started`, `held`, `undone` or `new`.
+    var state: String {
+        if journal.stands(.admit) { return "admitted" }
+        if journal.stands(.start) { return "started" }
+        if journal.stands(.holdThere) { return "held" }
+        return journal.lines.isEmpty ? "new" : "undone"
+    }
+
+    var value: JSONValue {
+        .object([
+            .init("name", .string(name)), .init("from", .string(source)), .init("state", .string(state)),
+            .init("running", .boolean(cell.isRunning)), .init("home", .boolean(isHome)),
+            .init(
+                "journal",
+                .array(journal.lines.suffix(40).map { .string("\($0.step.rawValue) \($0.state.rawValue)") })),
+        ])
+    }
+
+    /// Whether the service lives here now.
+    var isHome: Bool { journal.stands(.admit) && cell.state.isOn }
+
+    /// After the agent was started: what was begun and not let in is ended; what was let in, or was about to be, is.
+    func recover() {
+        do throws(MoveError) {
+            if journal.stands(.admit) {
+                if journal.state(.admit) == .begun { try finishAdmission() }
+                if cell.state.isOn { try cell.begin() }
+            } else if journal.stands(.start) || journal.stands(.holdThere) {
+                try undo()
+            }
+        } catch { Diagnostics.say("\(name): \(error)") }
+    }
+
+    /// Ends what was started, if the source has been silent for too long. It never ends what was let in.
+    func watch() {
+        try? locked { () throws(MoveError) in
+            guard journal.stands(.start) || journal.stands(.holdThere), !journal.stands(.admit), deadline > 0,
+                Clock.monotonic() > deadline
+            else { return }
+            Diagnostics.say("\(name): nothing was heard of \(source) for \(lease) s: what was started is ended")
+            try undo()
+        }
+    }
+
+    // MARK: What it is asked
+
+    /// Serves one connection until it ends.
+    func serve(_ channel: StreamChannel) throws(TransferError) {
+        receiver = nil
+        while true {
+            let frame = try channel.receive()
+            switch frame.kind {
+            case .request:
+                let reply: JSONValue
+                do throws(MoveError) {
+                    guard let request = try? JSONValue(parsing: frame.payload), let verb = request["verb"]?.string else {
+                        throw MoveError("no request")
+                    }
+                    reply = try locked { () throws(MoveError) in
+                        deadline = Clock.monotonic() + lease * 1_000_000_000
+                        // What takes its time is not an absence of the source.
+                        defer { deadline = Clock.monotonic() + lease * 1_000_000_000 }
+                        return try answer(verb, request)
+                    }
+                } catch { reply = .object([.init("error", .string(error.description))]) }
+                try channel.send(Frame(.reply, AgentLink.bytes(reply)))
+                try channel.flush()
+            case .entries, .remove, .roundEnd:
+                if cell.isRunning { throw .refused("programs run in the cell \(name)") }
+                if receiver == nil {
+                    do throws(SystemError) {
+                        receiver = try FileReceiver(over: channel, root: cell.root)
+                    } catch { throw .file(Array(cell.root.utf8), error) }
+                }
+                deadline = Clock.monotonic() + lease * 1_000_000_000
+                try receiver!.receive(begunWith: frame)
+                deadline = Clock.monotonic() + lease * 1_000_000_000
+            default: throw .malformed("\(frame.kind) outside of a round")
+            }
+        }
+    }
+
+    private func answer(_ verb: String, _ request: JSONValue) throws(MoveError) -> JSONValue {
+        func number(_ key: String) -> UInt64? { request[key]?.integer.flatMap { UInt64(exactly: $0) } }
+        switch verb {
+        case "state": return .object([.init("state", .string(state))])
+        case "check": return try check(request, bytes: number("bytes") ?? 0)
+        case "furnish": try furnish(request)
+        case "hold":
+            lease = max(5, min(number("within") ?? lease, 86400))
+            if !journal.stands(.holdThere) {
+                try journal.write(.holdThere, .begun)
+                try Hold(name: name, ports: ports, within: nil).load()
+                try journal.write(.holdThere, .done)
+            }
+        case "start":
+            guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
+                let isolation = request["isolation"]?.string.flatMap(Isolation.init)
+            else { throw MoveError("no programs to be started") }
+            return try start(
+                runs, isolation, isCutOff: request["cut_off"] == .boolean(true), seconds: number("seconds") ?? 30)
+        case "try":
+            guard let command = request["command"]?.string else { throw MoveError("no command") }
+            return try attempt(command, seconds: number("seconds") ?? 10)
+        case "verify":
+            if !journal.stands(.verify) || journal.state(.verify) == .begun { try journal.write(.verify, .begun) }
+            let bytes: UInt64
+            do throws(TransferError) { bytes = try receiver?.verify() ?? 0 } catch { throw MoveError(error) }
+            try journal.write(.verify, .done)
+            return .object([
+                .init("bytes", .integer(Int128(bytes))),
+                .init("received", .integer(Int128(receiver?.figures.received ?? 0))),
+                .init("taken", .integer(Int128(receiver?.figures.taken ?? 0))),
+            ])
+        case "admit":
+            guard state == "started" || state == "admitted" else {
+                throw MoveError("\(name) is not started here, it is \(state): it was ended, and stays so")
+            }
+            if !journal.stands(.admit) {
+                guard cell.isRunning else { throw MoveError("\(name) has ended here: \(cell.lastWords)") }
+                try journal.write(.admit, .begun, request["address"] ?? .null)
+            }
+            try finishAdmission()
+        case "undo": try undo()
+        case "left":
+            // The service has gone on to another host; what lies here is what a way back begins with.
+            guard !cell.isRunning else { throw MoveError("programs run in the cell \(name)") }
+        default: throw MoveError("no request `\(verb)`")
+        }
+        return .object([.init("state", .string(state))])
+    }
+
+    private func check(_ request: JSONValue, bytes: UInt64) throws(MoveError) -> JSONValue {
+        var problems: [String] = []
+        if cell.isRunning { problems.append("\(name) runs here already, in the cell of that name") }
+        var status = statvfs()
+        if statvfs(cell.root, &status) == 0 {
+            let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
+            if free < bytes { problems.append("there is room for \(free) bytes, and \(bytes) are to come") }
+        }
+        let busy = ports.filter { !Listening.missing([$0], in: getpid()).contains($0) }
+        if !busy.isEmpty, !cell.isRunning {
+            problems.append("something waits here on \(busy.map(\.description).joined(separator: ", "))")
+        }
+        for tool in ["nft", "ip"] where !Tool.exists(tool) { problems.append("\(tool)(8) is not installed here") }
+        if let text = request["address"]?.string, let address = ServiceAddress(text) {
+            if try address.interface() != nil { problems.append("\(address.address) is an address of this host already") }
+            if try address.interfaceOfNetwork() == nil {
+                problems.append("no interface of this host lies in the network of \(address.text)")
+            }
+        }
+        return .object([
+            .init("problems", .array(problems.map { .string($0) })), .init("state", .string(state)),
+            .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
+        ])
+    }
+
+    private func furnish(_ request: JSONValue) throws(MoveError) {
+        var folders: [MoveContents.Folder] = []
+        for value in request["folders"]?.array ?? [] {
+            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
+                let user = value["user"]?.integer.flatMap({ UInt32(exactly: $0) }),
+                let group = value["group"]?.integer.flatMap({ UInt32(exactly: $0) }),
+                let mode = value["mode"]?.integer.flatMap({ UInt32(exactly: $0) })
+            else { throw MoveError("no folder") }
+            folders.append(.init(path: path, user: user, group: group, mode: mode & 0o7777))
+        }
+        var files: [(path: [UInt8], text: [UInt8])] = []
+        for value in request["files"]?.array ?? [] {
+            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
+                let text = value["text"]?.string.flatMap({ PlanText.bytes($0) })
+            else { throw MoveError("no file") }
+            files.append((path, text))
+        }
+        try cell.furnish(folders, files)
+    }
+
+    private func start(
+        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64
+    ) throws(MoveError) -> JSONValue {
+        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        var state = cell.state
+        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
+        cell.state = state
+        try journal.write(.start, .begun)
+        try cell.begin()
+        try journal.write(.start, .done)
+        let begin = Clock.monotonic()
+        let limit = begin + seconds * 1_000_000_000
+        while true {
+            guard cell.isRunning else {
+                let words = cell.lastWords
+                try undo()
+                throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
+            }
+            let missing = Listening.missing(ports, in: cell.state.pid)
+            if missing.isEmpty { break }
+            guard Clock.monotonic() < limit else {
+                let words = cell.lastWords
+                try undo()
+                throw MoveError(
+                    "after \(seconds) s nobody waits on \(missing.map(\.description).joined(separator: ", "))"
+                        + (words.isEmpty ? "" : ": \(words)"))
+            }
+            usleep(2_000)
+        }
+        return .object([
+            .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),
+        ])
+    }
+
+    /// Runs a command where the programs run: in their network, on this host.
+    private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
+        guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
+        let network: Int32 =
+            cell.state.isCutOff ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
+        defer { if network >= 0 { close(network) } }
+        let outcome = try Tool.run(["sh", "-c", command], seconds: Double(min(seconds, 3600))) {
+            $0.network = network
+        }
+        return .object([
+            .init("status", .integer(Int128(outcome.isLate ? 124 : outcome.status))), .init("output", .string(outcome.output)),
+        ])
+    }
+
+    private func finishAdmission() throws(MoveError) {
+        if let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) {
+            var interface = try address.interface()
+            if interface == nil { interface = try address.interfaceOfNetwork() }
+            guard let interface else {
+                throw MoveError("no interface of this host lies in the network of \(address.text)")
+            }
+            try address.add(to: interface)
+        }
+        var state = cell.state
+        state.isOn = true
+        cell.state = state
+        try Hold.lift(name: name)
+        if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
+    }
+
+    /// Ends what was started and lifts the hold; after this nothing of this move is let in.
+    private func undo() throws(MoveError) {
+        guard !journal.stands(.admit) else { throw MoveError("\(name) was let in here: going back is a move of its own") }
+        if journal.stands(.start) {
+            cell.end(within: 10)
+            try journal.write(.start, .undone)
+        }
+        if journal.stands(.holdThere) {
+            try Hold.lift(name: name)
+            try journal.write(.holdThere, .undone)
+        }
+        if journal.stands(.verify) { try journal.write(.verify, .undone) }
+    }
+
+    /// The service goes on from here to another host, or stays after all: what was let in ends being so, or is again.
+    func give(_ isGone: Bool) throws(MoveError) {
+        var state = cell.state
+        state.isOn = !isGone
+        cell.state = state
+        guard isGone else { return }
+        if journal.stands(.admit) { try journal.write(.admit, .undone) }
+        if journal.stands(.start) { try journal.write(.start, .undone) }
+        if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
+    }
+}

@@ -1,0 +1,643 @@
+import CLinux
+import Glibc
+import MovePlan
+import Records
+import Synchronization
+import SystemCalls
+import Transfer
+import Transport
+
+/// A move at its source: drives all steps, those of the destination too.
+///
+/// Exactly one of the two hosts lets clients in at any time. Until `release` is in the journal that is the source, and the
+/// destination is never asked to admit; from then on it is the destination, unless that says that what it had started was ended,
+/// which it never takes back.
+final class Departure: @unchecked Sendable {
+    /// What a step tells of itself while it is done.
+    typealias Report = (JSONValue) -> Void
+
+    let order: MoveOrder
+    private let folder: String
+    private let identity: TLSIdentity
+    private let recipes: [Recipe]
+    private let origin: Origin
+    /// The arrival by which the service came here, where it did.
+    private let arrival: Arrival?
+    let journal: Journal
+    let progress = TransferProgress()
+    /// Held by whoever does a step.
+    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private let status = Mutex(Status())
+
+    private struct Status {
+        /// What is being done, or nothing.
+        var activity = ""
+        /// When a cut-over that is not committed undoes itself, by the monotonic clock.
+        var deadline: UInt64 = 0
+        var heldSince: UInt64 = 0
+        var lastPause: UInt64 = 0
+    }
+
+    // Of the connection that is open.
+    private var link: AgentLink?
+    private var sender: FileSender?
+    private var contents: MoveContents?
+
+    init(
+        _ order: MoveOrder, folder: String, identity: TLSIdentity, recipes: [Recipe], arrival: Arrival?
+    ) throws(MoveError) {
+        self.order = order
+        self.folder = folder
+        self.identity = identity
+        self.recipes = recipes
+        self.arrival = arrival
+        origin = Origin(order: order, cell: arrival.flatMap { $0.isHome || $0.cell.isRunning ? $0.cell : nil })
+        guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
+            throw MoveError("\(folder): \(SystemError.text(of: errno))")
+        }
+        journal = try Journal(folder + "/journal")
+        Fault.watch(journal)
+        pthread_mutex_init(lock, nil)
+        progress.bytesPerSecond = order.throttle
+        // It went away from here, and came back.
+        if arrival?.isHome == true, state == "moved" {
+            try journal.write(.admit, .undone)
+            try journal.write(.release, .undone)
+            try journal.write(.stop, .undone)
+            for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
+                try journal.write(step, .undone)
+            }
+            try endForward()
+        }
+        try SafeFile.write(order.value, to: folder + "/order.json")
+    }
+
+    // MARK: What it is
+
+    /// `open`, `held`, `ready`, `in-doubt`, `moved`.
+    var state: String {
+        // Asked is not answered.
+        if journal.state(.admit) == .done { return "moved" }
+        if journal.stands(.release) { return "in-doubt" }
+        if journal.stands(.start) { return "ready" }
+        if journal.stands(.hold) || journal.stands(.stop) || journal.stands(.freeze) { return "held" }
+        return "open"
+    }
+
+    var value: JSONValue {
+        let now = progress.now
+        let figures = status.withLock { $0 }
+        return .object([
+            .init("name", .string(order.name)), .init("to", .string(order.host)), .init("state", .string(state)),
+            .init("activity", figures.activity.isEmpty ? .null : .string(figures.activity)),
+            .init("entries", .integer(Int128(now.entries))), .init("files", .integer(Int128(now.files))),
+            .init("sent", .integer(Int128(now.sent))), .init("present", .integer(Int128(now.present))),
+            .init("throttle", .integer(Int128(progress.bytesPerSecond))),
+            .init("pause_ns", .integer(Int128(figures.lastPause))),
+            .init(
+                "journal",
+                .array(journal.lines.suffix(40).map { .string("\($0.step.rawValue) \($0.state.rawValue)") })),
+        ])
+    }
+
+    /// Whether nothing is being done.
+    var isIdle: Bool { status.withLock { $0.activity.isEmpty } }
+
+    /// Whether the programs still are where they were when this was made.
+    var isCurrent: Bool { (arrival?.isHome ?? false) == (origin.cell != nil) }
+
+    /// Does something alone; what is asked for meanwhile is refused.
+    private func alone<Result>(
+        _ activity: String, _ body: () throws(MoveError) -> Result
+    ) throws(MoveError) -> Result {
+        guard pthread_mutex_trylock(lock) == 0 else {
+            throw MoveError("\(order.name) is busy: \(status.withLock { $0.activity })")
+        }
+        status.withLock { $0.activity = activity }
+        defer {
+            status.withLock { $0.activity = "" }
+            pthread_mutex_unlock(lock)
+        }
+        return try body()
+    }
+
+    // MARK: Steps that people ask for
+
+    /// What stands in the way, before anything is touched. The first is what forbids the move.
+    func check(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
+        try alone("check") { () throws(MoveError) in try verdict(report) }
+    }
+
+    private func verdict(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
+        var problems: [String] = []
+        var notes: [String] = []
+        if journal.stands(.release) { problems.append("\(order.name) was given up here: it is \(state)") }
+        do throws(MoveError) {
+            let runs = try origin.runs(recipes)
+            let count = origin.processes().count
+            notes.append("\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes")
+        } catch { problems.append(error.description) }
+        for tool in ["nft", "ip"] where !Tool.exists(tool) { problems.append("\(tool)(8) is not installed here") }
+        if let text = order.serviceAddress, let address = ServiceAddress(text), try address.interface() == nil {
+            problems.append("\(address.address) is no address of this host")
+        }
+        let before = origin.bytesWritten()
+        let begin = Clock.monotonic()
+        let bytes = size(try pathsToBring())
+        usleep(500_000)
+        let rate = Double(origin.bytesWritten() &- before) / Double(Clock.monotonic() - begin) * 1e9
+        let answer = try connected().ask(
+            "check",
+            [
+                .init("bytes", .integer(Int128(bytes))),
+                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            ])
+        problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
+        notes.append("\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written")
+        for remark in contents?.remarks ?? [] { notes.append(remark) }
+        let unknown = order.plan.unknown.count
+        if unknown > 0 { notes.append("the plan says \(unknown) times what is not known: read it") }
+        return (problems, notes)
+    }
+
+    /// Brings files while the programs run, until what is left fits into the pause.
+    func precopy(_ report: Report) throws(MoveError) {
+        try alone("pre-copy") { () throws(MoveError) in
+            try refuseProblems(report)
+            try bring(report)
+        }
+    }
+
+    private func refuseProblems(_ report: Report) throws(MoveError) {
+        guard state == "open" else { return }
+        let verdict = try verdict(report)
+        guard verdict.problems.isEmpty else { throw MoveError(verdict.problems.joined(separator: "; ")) }
+    }
+
+    private func bring(_ report: Report) throws(MoveError) {
+        try journal.write(.precopy, .begun)
+        var last = UInt64.max
+        for number in 1...Self.mostRounds {
+            let begin = Clock.monotonic()
+            let round = try sendRound(isFinal: false)
+            let seconds = Double(Clock.monotonic() - begin) / 1e9
+            report(
+                .object([
+                    .init("round", .integer(Int128(number))), .init("sent", .integer(Int128(round.sent))),
+                    .init("offered", .integer(Int128(round.offered))), .init("seconds", .double(seconds)),
+                ]))
+            let rate = progress.bytesPerSecond > 0 ? Double(progress.bytesPerSecond) : 60e6
+            // What is changed while this is sent is about what was while the last one was.
+            if Double(round.sent) <= rate * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 { break }
+            last = round.sent
+        }
+        try journal.write(.precopy, .done)
+    }
+
+    private static let mostRounds = 8
+
+    /// Holds, stops, brings the rest and starts it there, still held. Whatever fails is undone.
+    func cutover(_ report: Report) throws(MoveError) {
+        try alone("cut-over") { () throws(MoveError) in
+            guard state == "open" else { throw MoveError("\(order.name) is \(state)") }
+            if sender == nil {
+                try refuseProblems(report)
+                try bring(report)
+            }
+            let runs = try origin.runs(recipes)
+            try beforeStop(report)
+            do throws(MoveError) { try cut(runs, report) } catch {
+                let reason = error
+                try undo(report)
+                throw MoveError("\(reason); the source serves again")
+            }
+        }
+    }
+
+    private func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        let begin = Clock.monotonic()
+        status.withLock {
+            $0.deadline = begin + order.within * 1_000_000_000
+            $0.heldSince = begin
+        }
+        try journal.write(.hold, .begun)
+        try hold()
+        try journal.write(.hold, .done)
+        try journal.write(.stop, .begun, .array(runs.map(\.value)))
+        try origin.end(runs, within: 60)
+        try journal.write(.stop, .done)
+        phase("stopped", begin, report)
+        try journal.write(.finalCopy, .begun)
+        let round = try sendRound(isFinal: true)
+        guard round.unsettled == 0 else {
+            throw MoveError("\(round.unsettled) files are still being written by somebody else")
+        }
+        try furnish()
+        try journal.write(.finalCopy, .done)
+        phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
+        let link = try connected()
+        try journal.write(.holdThere, .begun)
+        try link.ask("hold", [.init("within", .integer(Int128(order.within)))])
+        try journal.write(.holdThere, .done)
+        try journal.write(.start, .begun)
+        try link.ask("start", startMembers(runs, isCutOff: false))
+        try journal.write(.start, .done)
+        phase("started", begin, report)
+    }
+
+    private func startMembers(_ runs: [ProgramRun], isCutOff: Bool) -> [JSONValue.Member] {
+        [
+            .init("runs", .array(runs.map(\.value))), .init("isolation", .string(order.isolation.rawValue)),
+            .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
+        ]
+    }
+
+    /// Reads at the destination what was written, and tries the check.
+    func verify(_ report: Report) throws(MoveError) {
+        try alone("verify") { () throws(MoveError) in
+            guard state == "ready" else { throw MoveError("\(order.name) is not started at \(order.host): it is \(state)") }
+            do throws(MoveError) { try prove(report) } catch {
+                let reason = error
+                try undo(report)
+                throw MoveError("\(reason); the source serves again")
+            }
+        }
+    }
+
+    private func prove(_ report: Report) throws(MoveError) {
+        try journal.write(.verify, .begun)
+        let link = try connected()
+        let answer = try link.ask("verify")
+        try passCheck(link)
+        try journal.write(.verify, .done)
+        phase("verified", status.withLock { $0.heldSince }, report, [.init("bytes", answer["bytes"] ?? .null)])
+    }
+
+    private func passCheck(_ link: AgentLink) throws(MoveError) {
+        guard let check = order.check else { return }
+        let limit = Clock.monotonic() + min(order.within, 60) * 1_000_000_000
+        var last = ""
+        repeat {
+            let answer = try link.ask("try", [.init("command", .string(check)), .init("seconds", .integer(10))])
+            if answer["status"]?.integer == 0 { return }
+            last = answer["output"]?.string ?? ""
+            usleep(20_000)
+        } while Clock.monotonic() < limit
+        throw MoveError("at \(order.host) the check does not succeed: \(last.prefix(300))")
+    }
+
+    /// Lets clients in at the destination. From here on there is no way back but another move.
+    func commit(remove: Bool, _ report: Report) throws(MoveError) {
+        try alone("commit") { () throws(MoveError) in
+            guard state == "ready" || state == "in-doubt" || state == "moved" && remove else {
+                throw MoveError("\(order.name) is not ready to be committed: it is \(state)")
+            }
+            if state == "ready" {
+                guard journal.state(.verify) == .done else { throw MoveError("\(order.name) was not verified") }
+                try handOver(report)
+            } else if state == "in-doubt" {
+                try resolve(report)
+            }
+            if remove { try removeFiles(report) }
+        }
+    }
+
+    private func handOver(_ report: Report) throws(MoveError) {
+        let link = try connected()
+        var interface: String?
+        let address = order.serviceAddress.flatMap { ServiceAddress($0) }
+        if let address { interface = try address.interface() }
+        try journal.write(.release, .begun, interface.map { .string($0) } ?? .null)
+        do throws(MoveError) {
+            if let address, let interface { try address.remove(from: interface) }
+            try journal.write(.admit, .begun)
+            try link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
+        } catch {
+            self.link = nil
+            try resolve(report)
+            return
+        }
+        try conclude(report)
+    }
+
+    /// After the destination has said that clients are let in.
+    private func conclude(_ report: Report) throws(MoveError) {
+        try journal.write(.admit, .done)
+        try journal.write(.release, .done)
+        let pause = Clock.monotonic() &- status.withLock { $0.heldSince }
+        status.withLock {
+            $0.lastPause = $0.heldSince == 0 ? 0 : pause
+            $0.deadline = 0
+        }
+        do throws(MoveError) {
+            if order.forwards {
+                try journal.write(.forward, .begun)
+                let was = try Forward(name: order.name, ports: order.ports, to: order.address).begin()
+                try journal.write(.forward, .done, .boolean(was))
+            }
+            try Hold.lift(name: order.name)
+        } catch { Diagnostics.say("\(order.name): \(error)") }
+        if journal.stands(.hold) { try journal.write(.hold, .undone) }
+        try arrival?.give(true)
+        report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
+    }
+
+    /// Asks the destination what it did, when the answer to `admit` did not come.
+    private func resolve(_ report: Report) throws(MoveError) {
+        let said: String
+        do throws(MoveError) {
+            let link = try connected()
+            var state = try link.ask("state")["state"]?.string ?? ""
+            if state == "started" {
+                // The request did not come: it is made again; a refusal is an answer too.
+                if let answer = try? link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)]) {
+                    state = answer["state"]?.string ?? state
+                } else {
+                    state = try link.ask("state")["state"]?.string ?? ""
+                }
+            }
+            said = state
+        } catch {
+            throw MoveError(
+                "\(order.host) was asked to let clients in, and its answer did not come (\(error)). Whether it did is not known "
+                    + "here: it is asked again each second until it answers; nothing is started here meanwhile")
+        }
+        switch said {
+        case "admitted": try conclude(report)
+        case "started": throw MoveError("\(order.host) did not let clients in yet; it is asked again each second")
+        default:
+            // It was ended there, for good: the service is this host's again.
+            if let interface = journal.detail(.release)?.string, let address = order.serviceAddress.flatMap({ ServiceAddress($0) }) {
+                try address.add(to: interface)
+            }
+            try journal.write(.admit, .undone)
+            try journal.write(.release, .undone)
+            try undo(report)
+            throw MoveError("\(order.host) had ended what was started there; the source serves again")
+        }
+    }
+
+    /// Undoes what was done, in the other order; the source serves again.
+    func rollback(_ report: Report) throws(MoveError) {
+        progress.cancelled = true
+        defer { progress.cancelled = false }
+        let limit = Clock.monotonic() + 30_000_000_000
+        while true {
+            do throws(MoveError) {
+                try alone("rollback") { () throws(MoveError) in
+                    guard !journal.stands(.release) else {
+                        throw MoveError(
+                            "clients were let in at \(order.host), or may have been (\(state)): going back is a move from there")
+                    }
+                    try undo(report)
+                }
+                return
+            } catch {
+                // A transfer that is cancelled gives way in a moment, and undoes itself.
+                guard error.description.hasSuffix("busy: pre-copy") || error.description.hasSuffix("busy: cut-over"),
+                    Clock.monotonic() < limit
+                else { throw error }
+                usleep(50_000)
+            }
+        }
+    }
+
+    private func undo(_ report: Report) throws(MoveError) {
+        let wasThere = journal.stands(.start) || journal.stands(.holdThere)
+        if journal.stands(.verify) { try journal.write(.verify, .undone) }
+        if journal.stands(.start) { try journal.write(.start, .undone) }
+        if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
+        if journal.stands(.finalCopy) { try journal.write(.finalCopy, .undone) }
+        if journal.stands(.freeze) {
+            thaw()
+            try journal.write(.freeze, .undone)
+        }
+        if journal.stands(.stop) {
+            let runs = (journal.detail(.stop)?.array ?? []).compactMap { ProgramRun($0) }
+            try origin.begin(runs)
+            waitUntilListening()
+            try journal.write(.stop, .undone)
+        }
+        if journal.stands(.hold) {
+            try Hold.lift(name: order.name)
+            try journal.write(.hold, .undone)
+        }
+        status.withLock { $0.deadline = 0 }
+        // Last: the source does not wait for it, since the destination was never asked to let clients in; one that hears
+        // nothing undoes it by itself.
+        if wasThere { _ = try? connected().ask("undo") }
+        link?.close()
+        (link, sender) = (nil, nil)
+        report(.object([.init("phase", .string("undone"))]))
+    }
+
+    private func waitUntilListening() {
+        let limit = Clock.monotonic() + 30_000_000_000
+        while Clock.monotonic() < limit {
+            if Listening.missing(order.ports, in: getpid()).isEmpty { return }
+            usleep(5_000)
+        }
+        Diagnostics.say("\(order.name): started again, but not all of its ports are waited on")
+    }
+
+    /// A copy that is started there without a way out and checked, while the source goes on after a moment's rest.
+    ///
+    /// - Parameter isKept: whether the copy stays, as a backup that was tried.
+    func copy(_ report: Report) throws(MoveError) {
+        try alone("copy") { () throws(MoveError) in
+            try refuseProblems(report)
+            guard state == "open" else { throw MoveError("\(order.name) is \(state)") }
+            if sender == nil { try bring(report) }
+            let runs = try origin.runs(recipes)
+            try beforeStop(report)
+            do throws(MoveError) {
+                let begin = Clock.monotonic()
+                try journal.write(.freeze, .begun)
+                freeze()
+                let round = try sendRound(isFinal: true)
+                thaw()
+                try journal.write(.freeze, .undone)
+                phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
+                try furnish()
+                let link = try connected()
+                try journal.write(.start, .begun)
+                try link.ask("start", startMembers(runs, isCutOff: true))
+                try journal.write(.start, .done)
+                try journal.write(.verify, .begun)
+                try link.ask("verify")
+                try passCheck(link)
+                try journal.write(.verify, .done)
+                phase("verified", begin, report)
+                try undo(report)
+            } catch {
+                let reason = error
+                try undo(report)
+                throw reason
+            }
+        }
+    }
+
+    private func freeze() { for process in origin.processes() { Members.signal(process, SIGSTOP) } }
+
+    private func thaw() { for process in origin.processes() { Members.signal(process, SIGCONT) } }
+
+    private func endForward() throws(MoveError) {
+        guard journal.stands(.forward) else { return }
+        let was = journal.detail(.forward) == .boolean(true)
+        try Forward(name: order.name, ports: order.ports, to: order.address).end(wasForwarding: was)
+        try journal.write(.forward, .undone)
+    }
+
+    // MARK: After a crash, and from time to time
+
+    /// After the agent was started: what was not given up serves here again, what was is asked for.
+    func recover() {
+        let quiet: Report = { _ in }
+        do throws(MoveError) {
+            try alone("recovery") { () throws(MoveError) in
+                if journal.stands(.release) {
+                    if state != "moved" { try resolve(quiet) }
+                } else if state != "open" || journal.stands(.finalCopy) {
+                    try undo(quiet)
+                }
+            }
+        } catch { Diagnostics.say("\(order.name): \(error)") }
+    }
+
+    /// Each second: renews the hold while it is wanted, undoes a cut-over that was not committed in time, asks for an answer
+    /// that did not come.
+    func watch() {
+        let deadline = status.withLock { $0.deadline }
+        if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
+            if Clock.monotonic() < deadline {
+                try? hold()
+            } else {
+                try? alone("rollback: not committed in time") { () throws(MoveError) in
+                    guard !journal.stands(.release) else { return }
+                    Diagnostics.say("\(order.name): not committed within \(order.within) s: undone")
+                    try undo { _ in }
+                }
+            }
+        } else if state == "in-doubt" {
+            try? alone("resolution") { () throws(MoveError) in
+                if state == "in-doubt" { try resolve { _ in } }
+            }
+        }
+    }
+
+    /// Seconds after which the kernel lifts the hold of an agent that died.
+    private static let holdSeconds = 10
+
+    private func hold() throws(MoveError) {
+        try Hold(name: order.name, ports: order.ports, within: Self.holdSeconds).load()
+    }
+
+    // MARK: Parts
+
+    private func connected() throws(MoveError) -> AgentLink {
+        if let link { return link }
+        let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
+        try made.ask(
+            "open", [.init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value)))])
+        link = made
+        return made
+    }
+
+    private func pathsToBring() throws(MoveError) -> [[UInt8]] {
+        if origin.cell != nil { return origin.paths() }
+        if contents == nil { contents = origin.contents() } else { contents?.renew() }
+        return contents?.paths ?? []
+    }
+
+    private func size(_ paths: [[UInt8]]) -> UInt64 {
+        var scan = FileScan(root: origin.root)
+        return paths.reduce(0) { $0 + (scan.look(at: $1).map { $0.entry.kind == .file ? $0.entry.size : 0 } ?? 0) }
+    }
+
+    private func sendRound(isFinal: Bool) throws(MoveError) -> FileSender.Round {
+        let link = try connected()
+        if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
+        // While they run and when they ended: what was mapped has been changed behind the times' back either way.
+        if !isFinal { mapped = origin.mappedFiles() }
+        do throws(TransferError) {
+            return try sender!.send(try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true)
+        } catch {
+            self.link = nil
+            sender = nil
+            throw MoveError(error)
+        }
+    }
+
+    private var mapped: Set<[UInt8]> = []
+
+    private func pathsSent() throws(TransferError) -> [[UInt8]] {
+        do throws(MoveError) { return try pathsToBring() } catch { throw .refused(error.description) }
+    }
+
+    private func furnish() throws(MoveError) {
+        guard let contents else { return }
+        let folders: [JSONValue] = contents.folders.map {
+            .object([
+                .init("path", .string(PlanText.text($0.path))), .init("user", .integer(Int128($0.user))),
+                .init("group", .integer(Int128($0.group))), .init("mode", .integer(Int128($0.mode))),
+            ])
+        }
+        let files: [JSONValue] = contents.files.map {
+            .object([.init("path", .string(PlanText.text($0.path))), .init("text", .string(PlanText.text($0.text)))])
+        }
+        try connected().ask("furnish", [.init("folders", .array(folders)), .init("files", .array(files))])
+    }
+
+    /// Runs what a recipe has to be run while the programs do, and brings what that has written.
+    private func beforeStop(_ report: Report) throws(MoveError) {
+        guard origin.cell == nil else { return }
+        var hasRun = false
+        for program in order.plan.programs where !program.isStop {
+            let name = String(decoding: program.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
+            guard let recipe = recipes.first(where: { $0.executable == name }), !recipe.beforeStop.isEmpty,
+                let leader = Members(of: order.plan).leaders.first, let run = ProgramRun(of: leader.pid)
+            else { continue }
+            let port = order.ports.first?.number ?? 0
+            let variables = [
+                "RETINUE_USER=\(run.user)", "RETINUE_GROUP=\(run.group)", "RETINUE_PID=\(leader.pid)",
+                "RETINUE_DATA=\(String(decoding: run.folder, as: UTF8.self))", "RETINUE_PORT=\(port)",
+            ].map { Array($0.utf8) }
+            let outcome = try Tool.run(["sh", "-c", recipe.beforeStop], seconds: 300, change: { $0.environment += variables })
+            report(
+                .object([
+                    .init("recipe", .string(recipe.path)), .init("status", .integer(Int128(outcome.status))),
+                    .init("output", .string(String(outcome.output.prefix(300)))),
+                ]))
+            hasRun = true
+        }
+        if hasRun { _ = try sendRound(isFinal: false) }
+    }
+
+    private func phase(_ name: StaticString, _ begin: UInt64, _ report: Report, _ more: [JSONValue.Member] = []) {
+        report(
+            .object(
+                [
+                    .init("phase", .string("\(name)")),
+                    .init("after_ns", .integer(Int128(Clock.monotonic() &- begin))),
+                ] + more))
+    }
+
+    /// Removes what the plan has copied, of files that no package has; folders that are empty then go too.
+    private func removeFiles(_ report: Report) throws(MoveError) {
+        guard origin.cell == nil else { throw MoveError("what an earlier move has brought here is a cell: it stays") }
+        try journal.write(.remove, .begun)
+        var count = 0
+        let trees = order.plan.entries.filter {
+            ($0.treatment == .preCopy || $0.treatment == .finalCopy) && $0.kind != .folder && $0.ground != .implied
+        }
+        let paths = PlanContents(order.plan, root: "/").paths().filter { path in
+            trees.contains { $0.path == path || path.starts(with: $0.path + [UInt8(ascii: "/")]) }
+        }
+        for path in paths.reversed() {
+            let name = (path + [0]).map { CChar(bitPattern: $0) }
+            if unlink(name) == 0 || rmdir(name) == 0 { count += 1 }
+        }
+        try journal.write(.remove, .done)
+        report(.object([.init("removed", .integer(Int128(count)))]))
+    }
+}

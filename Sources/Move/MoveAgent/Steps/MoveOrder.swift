@@ -1,0 +1,102 @@
+public import MovePlan
+public import Records
+
+/// What a person ordered: which plan, where to, and how.
+public struct MoveOrder: Sendable {
+    /// The host's part of the plan.
+    public var plan: HostPlan
+    /// What the plan was made for.
+    public var program: String
+    /// What the move, and the cell at the destination, are called: letters, digits, `.`, `-` and `_`.
+    public var name: String
+    /// The destination's name, by its certificate.
+    public var host: String
+    /// Where the destination's agent is reached.
+    public var address: String
+    /// At which port.
+    public var port: UInt16
+    /// How the programs are kept apart there.
+    public var isolation = Isolation.chroot
+    /// Seconds after which a cut-over that was not committed undoes itself.
+    public var within: UInt64 = 60
+    /// Seconds that the last copy may take: the pre-copy goes on until what is left fits.
+    public var downtime = 1.0
+    /// A shell command that says at the destination whether the programs work.
+    public var check: String?
+    /// `10.0.0.5/24`, which moves with the service.
+    public var serviceAddress: String?
+    /// Whether what still comes to the source is passed on.
+    public var forwards = false
+    /// A shell command that starts the program, where its arguments are not known.
+    public var start: String?
+    /// Bytes a second; 0 for as many as possible.
+    public var throttle: UInt64 = 0
+
+    /// Whether a text can be a move's name.
+    public static func isName(_ text: String) -> Bool {
+        !text.isEmpty && text.utf8.count <= 60 && text.first != "." && text.first != "-"
+            && text.utf8.allSatisfy {
+                (48...57).contains($0) || (97...122).contains($0 | 32) || "._-".utf8.contains($0)
+            }
+    }
+
+    /// As a tree.
+    public var value: JSONValue {
+        func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
+        return .object([
+            .init("plan", PlanDocument.value(Plan(program: program, made: 0, hosts: [plan]))), .init("name", .string(name)),
+            .init("host", .string(host)), .init("at", .string(address)), .init("port", .integer(Int128(port))),
+            .init("isolation", .string(isolation.rawValue)), .init("within", .integer(Int128(within))),
+            .init("downtime", .double(downtime)), .init("check", text(check)), .init("address", text(serviceAddress)),
+            .init("forward", .boolean(forwards)), .init("start", text(start)), .init("throttle", .integer(Int128(throttle))),
+        ])
+    }
+
+    /// Reads a tree.
+    ///
+    /// - Throws: what is wrong with it.
+    public init(_ value: JSONValue) throws(MoveError) {
+        let plan: Plan
+        do throws(PlanDocument.Flaw) { plan = try PlanDocument.plan(value["plan"] ?? .null) } catch {
+            throw MoveError("the plan: \(error)")
+        }
+        guard plan.hosts.count == 1 else { throw MoveError("the plan is of \(plan.hosts.count) hosts, not of one") }
+        self.plan = plan.hosts[0]
+        program = plan.program
+        guard let name = value["name"]?.string, Self.isName(name) else {
+            throw MoveError("a move's name has letters, digits, dots, hyphens and underscores, at most 60")
+        }
+        guard let host = value["host"]?.string, let port = value["port"]?.integer.flatMap({ UInt16(exactly: $0) }), port > 0 else {
+            throw MoveError("no destination")
+        }
+        (self.name, self.host, self.port) = (name, host, port)
+        address = value["at"]?.string ?? host
+        guard let isolation = Isolation(rawValue: value["isolation"]?.string ?? "chroot") else {
+            throw MoveError("isolation is one of \(Isolation.allCases.map(\.rawValue).joined(separator: ", "))")
+        }
+        self.isolation = isolation
+        if let within = value["within"]?.integer {
+            guard (5...86400).contains(within) else { throw MoveError("--within is from 5 to 86400 seconds") }
+            self.within = UInt64(within)
+        }
+        switch value["downtime"] {
+        case .double(let seconds): downtime = seconds
+        case .integer(let seconds): downtime = Double(Int64(clamping: seconds))
+        default: break
+        }
+        check = value["check"]?.string
+        serviceAddress = value["address"]?.string
+        if let serviceAddress, ServiceAddress(serviceAddress) == nil {
+            throw MoveError("`\(serviceAddress)` is no address with a prefix, such as 10.0.0.5/24")
+        }
+        forwards = value["forward"] == .boolean(true)
+        start = value["start"]?.string
+        throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+    }
+
+    /// Ports on which the programs wait.
+    public var ports: [ServicePort] {
+        var seen: Set<ServicePort> = []
+        return plan.ports.compactMap { ServicePort(planned: $0.address) }.filter { seen.insert($0).inserted }
+    }
+}

@@ -1,0 +1,34 @@
+import CLinux
+import Glibc
+import Records
+import SystemCalls
+import Text
+
+/// Small files of the agent's own, which are whole or not there.
+enum SafeFile {
+    /// Writes a tree as JSON aside, to the disk, and renames it.
+    static func write(_ value: JSONValue, to path: String) throws(MoveError) {
+        var out = JSONWriter()
+        out.value(value)
+        out.endDocument()
+        let bytes = out.bytes
+        do throws(SystemError) {
+            let file = try FileDescriptor.open(path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            let number = file.number
+            var offset = 0
+            while offset < bytes.count {
+                offset += try systemCall("write") {
+                    bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset) }
+                }
+            }
+            _ = try systemCall("fdatasync") { fdatasync(number) }
+            _ = try systemCall("rename") { rename(path + ".new", path) }
+        } catch { throw MoveError("\(path): \(error)") }
+    }
+
+    /// Reads one; `nil` where there is none.
+    static func read(_ path: String) -> JSONValue? {
+        guard let bytes = (try? FileDescriptor.open(path, O_RDONLY))?.all else { return nil }
+        return try? JSONValue(parsing: bytes)
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import MoveAgent
+
+exit(AgentMain.run(Array(CommandLine.arguments.dropFirst())))
