@@ -9,6 +9,9 @@
 
 #include <linux/if_packet.h>
 #include <linux/sched.h>
+#include <net/if.h>
+#include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/socket.h>
 
@@ -51,6 +54,15 @@ struct clinux_launch {
     int has_session;       // setsid(2)
     int dies_with_parent;  // PR_SET_PDEATHSIG, SIGKILL
 };
+
+// The hardware address of an Ethernet interface of this network namespace (netdevice(7)); 0, or -1 and errno.
+static inline int clinux_hardware_address(int socket, const char *interface, uint8_t address[6]) {
+    struct ifreq request = {0};
+    strncpy(request.ifr_name, interface, IFNAMSIZ - 1);
+    if (ioctl(socket, SIOCGIFHWADDR, &request) != 0) return -1;
+    memcpy(address, request.ifr_hwaddr.sa_data, 6);
+    return 0;
+}
 
 static inline int clinux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_CLOEXEC); }
 

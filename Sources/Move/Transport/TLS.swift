@@ -93,6 +93,8 @@ public final class TLSIdentity: @unchecked Sendable {
         ERR_clear_error()
         let done = isClient ? SSL_connect(connection) : SSL_accept(connection)
         guard done == 1 else {
+            // What the other end still sends would make the kernel reset the connection, and the alert would be lost.
+            defer { stream.drain() }
             let verdict = SSL_get_verify_result(connection)
             if verdict != X509_V_OK {
                 throw TLSError(
@@ -121,6 +123,15 @@ public final class TLSStream: ByteStream, @unchecked Sendable {
     public fileprivate(set) var peer = ""
 
     var number: Int32 { socket.number }
+
+    /// Says no more, and waits a moment until the other end has read what was said.
+    fileprivate func drain() {
+        shutdown(socket.number, Int32(SHUT_WR))
+        var time = timeval(tv_sec: 1, tv_usec: 0)
+        setsockopt(socket.number, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
+        var rest = [UInt8](repeating: 0, count: 4096)
+        for _ in 0..<64 where recv(socket.number, &rest, rest.count, 0) <= 0 { return }
+    }
 
     fileprivate init(_ connection: OpaquePointer, _ socket: consuming FileDescriptor) {
         self.connection = connection

@@ -201,6 +201,9 @@ final class Agent: @unchecked Sendable {
         case "rollback", "abort": try departure.rollback(tell)
         case "rehearse", "copy": try departure.copy(tell)
         case "run":
+            guard departure.state != "moved" else {
+                throw MoveError("\(departure.order.name) has moved to \(departure.order.host): going back is a move from there")
+            }
             if departure.state == "open" { try departure.precopy(tell) }
             if departure.state == "open" { try departure.cutover(tell) }
             if departure.state == "ready" { try departure.verify(tell) }
@@ -220,7 +223,12 @@ final class Agent: @unchecked Sendable {
                 // What was begun is ended as it was ordered.
                 guard before.state == "open" || before.state == "moved" else { return before }
                 guard before.isIdle else { throw MoveError("\(order.name) is busy") }
-                if before.order.value == order.value, before.isCurrent { return before }
+                let isBack = before.state == "moved" && known.withLock({ $0.arrivals[order.name] })?.isHome == true
+                if !isBack, before.order.value == order.value,
+                    before.isCurrent(known.withLock({ $0.arrivals[order.name] }))
+                {
+                    return before
+                }
             }
             let made = try departure(order)
             known.withLock { $0.departures[order.name] = made }

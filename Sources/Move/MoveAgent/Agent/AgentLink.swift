@@ -24,7 +24,13 @@ final class AgentLink {
             peer = stream.peer
         } catch { throw MoveError("\(host): \(error)") }
         self.address = address
-        _ = try ask("hello", [.init("protocol", .integer(Self.version))])
+        do throws(MoveError) {
+            _ = try ask("hello", [.init("protocol", .integer(Self.version))])
+        } catch {
+            // The end that connects learns only now what the other one thinks of its certificate (TLS 1.3).
+            guard error.description.contains("alert") else { throw error }
+            throw MoveError("\(host) does not accept this host's certificate: \(error)")
+        }
     }
 
     /// Seconds after which a silent connection is taken to be cut.

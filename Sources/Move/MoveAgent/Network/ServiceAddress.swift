@@ -77,7 +77,8 @@ struct ServiceAddress: Equatable {
         guard number >= 0 else { return }
         let descriptor = FileDescriptor(owning: number)
         let index = if_nametoindex(interface)
-        guard index > 0, let hardware = Self.hardwareAddress(interface) else { return }
+        var hardware = [UInt8](repeating: 0, count: 6)
+        guard index > 0, clinux_hardware_address(number, interface, &hardware) == 0 else { return }
         var four = in_addr()
         inet_pton(AF_INET, address, &four)
         let own = withUnsafeBytes(of: &four.s_addr) { Array($0) }
@@ -96,25 +97,5 @@ struct ServiceAddress: Equatable {
                 }
             }
         }
-    }
-
-    private static func hardwareAddress(_ interface: String) -> [UInt8]? {
-        guard let bytes = (try? FileDescriptor.open("/sys/class/net/\(interface)/address", O_RDONLY))?.bytes else {
-            return byIP(interface)
-        }
-        return parse(String(decoding: bytes, as: UTF8.self)) ?? byIP(interface)
-    }
-
-    /// Where /sys is that of another network namespace.
-    private static func byIP(_ interface: String) -> [UInt8]? {
-        guard let said = try? Tool.run(["ip", "-o", "link", "show", "dev", interface], seconds: 10) else { return nil }
-        let words = said.output.split { $0 == " " || $0 == "\\" || $0 == "\n" }
-        guard let place = words.firstIndex(of: "link/ether"), place + 1 < words.count else { return nil }
-        return parse(String(words[place + 1]))
-    }
-
-    private static func parse(_ text: String) -> [UInt8]? {
-        let bytes = text.split { $0 == ":" || $0 == "\n" }.compactMap { UInt8($0, radix: 16) }
-        return bytes.count == 6 ? bytes : nil
     }
 }

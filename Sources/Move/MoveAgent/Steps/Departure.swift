@@ -104,7 +104,7 @@ final class Departure: @unchecked Sendable {
     var isIdle: Bool { status.withLock { $0.activity.isEmpty } }
 
     /// Whether the programs still are where they were when this was made.
-    var isCurrent: Bool { (arrival?.isHome ?? false) == (origin.cell != nil) }
+    func isCurrent(_ arrival: Arrival?) -> Bool { (arrival?.isHome ?? false) == (origin.cell != nil) }
 
     /// Does something alone; what is asked for meanwhile is refused.
     private func alone<Result>(

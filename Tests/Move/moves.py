@@ -1,0 +1,86 @@
+"""Moves as they should be."""
+
+import statistics
+import subprocess
+import time
+
+from lab import PATH, PRODUCTS, Failure, Lab, run, until
+from services import SERVICE_ADDRESS, Client, Counter, answer
+
+
+def counter(checks, times=6):
+    """A counter that moves to and fro under a client that never pauses."""
+    with Lab("alpha", "beta") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        Counter(alpha)
+        alpha.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+        alpha.start_agent("--accept", "beta")
+        beta.start_agent("--accept", "alpha")
+        beta.write("/root/plan.json", alpha.path("/root/plan.json").read_bytes())
+        client = Client(lab)
+        pauses, sent = [], []
+        here, there = alpha, beta
+        for number in range(times):
+            time.sleep(0.3)
+            done = here.move("run", "/root/plan.json", "--to", f"{there.name}={there.address}", "--yes", "--name", "counter",
+                             "--confirm", Counter.check, "--address", f"{SERVICE_ADDRESS}/24")
+            if not checks(done.returncode == 0, f"move {number + 1}, {here.name} to {there.name}",
+                          done.stderr.strip().splitlines()[-1] if done.stderr else ""):
+                checks.say(done.stderr + here.agent_log() + there.agent_log())
+                break
+            status = [move for move in here.status()["departures"] if move["name"] == "counter"][0]
+            pauses.append(status["pause_ns"] / 1e9)
+            sent.append(status["sent"])
+            here, there = there, here
+        time.sleep(0.3)
+        seen = client.end()
+        checks(seen["backwards"] == 0 and seen["last"] >= seen["numbers"], "no number is given twice, none goes backwards",
+               f"{seen['numbers']} answers, the last is {seen['last']}")
+        checks(sorted(seen["hosts"]) == ["alpha", "beta"], "the client was served at both hosts", seen["hosts"])
+        checks(seen["refused"] == 0, "no connection was refused", seen["refused"])
+        if pauses:
+            checks.say(f"      held for {statistics.median(pauses):.2f} s ({min(pauses):.2f} to {max(pauses):.2f}); the client's longest "
+                       f"gap {seen['gap']:.2f} s; reset {seen['reset']}, timed out {seen['timeout']}; sent "
+                       f"{', '.join(map(str, sent))} bytes")
+
+
+def certificates(checks):
+    """Who may ask an agent for anything: hosts of the same authority, that it accepts, whose certificate is good."""
+    with Lab("alpha", "beta", "gamma") as lab:
+        alpha, beta, gamma = lab.alpha, lab.beta, lab.gamma
+        Counter(alpha)
+        agent = PRODUCTS / "retinue-agent"
+        beta.start_agent("--accept", "alpha")
+
+        def attempt(what, sentence):
+            alpha.start_agent()
+            done = alpha.move("check", "/root/plan.json", "--to", f"beta={beta.address}", "--name", "counter")
+            checks(done.returncode == 1 and sentence in done.stderr, f"{what} is refused", done.stderr.strip()[-160:])
+            alpha.kill_agent()
+
+        def certify(name, authority, *options):
+            folder = lab.folder / f"certificates-{time.monotonic_ns()}"
+            run(agent, "certificate", name, "--authority", authority, "--into", folder, *options)
+            alpha.run("rm", "-rf", "/run/retinue-certificates")
+            run("cp", "-a", folder, alpha.path("/run/retinue-certificates"))
+
+        alpha.start_agent()
+        done = alpha.move("check", "/root/plan.json", "--to", f"beta={beta.address}", "--name", "counter")
+        checks(done.returncode == 0, "a host that is accepted may ask", done.stderr[-160:])
+        done = alpha.move("check", "/root/plan.json", "--to", f"gamma={beta.address}", "--name", "counter")
+        checks(done.returncode == 1 and "is beta, not gamma" in done.stderr, "a destination with another name is refused",
+               done.stderr.strip()[-160:])
+        alpha.kill_agent()
+
+        certify("gamma", lab.folder / "authority")
+        attempt("a host that is not accepted", "may not move programs to this host")
+        run(agent, "authority", lab.folder / "others")
+        certify("alpha", lab.folder / "others")
+        # It believes neither: its own authority is the other one.
+        attempt("a certificate of another authority", "certificate")
+        certify("alpha", lab.folder / "authority", "--days=-1")
+        attempt("a certificate that has expired", "does not accept")
+        alpha.run("chmod", "644", "/run/retinue-certificates/key.pem")
+        done = subprocess.run(alpha.words(agent, "run", "--certificates", "/run/retinue-certificates", "--state-dir", "/var/lib/x",
+                                          group=False), capture_output=True, text=True, env=PATH, timeout=20)
+        checks(done.returncode == 1 and "may be read by others" in done.stderr, "a key that others may read is refused", done.stderr.strip())
