@@ -98,7 +98,7 @@ struct GroupCommand: ParsableCommand {
             case .records: try report.writeRecords { try output.write($0) }
             case .dot: try report.writeDot(picture) { try output.write($0) }
             case .mermaid: try report.writeMermaid(picture) { try output.write($0) }
-            case .svg: try Graphviz.draw(report, picture, to: output)
+            case .svg: try draw(report, to: output)
             case .prov: try report.writeProvenance { try output.write($0) }
             }
         }
@@ -107,6 +107,23 @@ struct GroupCommand: ParsableCommand {
         // A table has them itself.
         if format != .table { for warning in report.warnings { Diagnostics.say(warning) } }
     }
+
+    /// Draws it, if somebody can look at that.
+    private func draw(_ report: GroupReport, to output: Output) throws {
+        let size = report.pictureSize(picture)
+        guard size.boxes <= Self.mostBoxes, size.arrows <= Self.mostArrows else {
+            throw Failure(
+                "too large to be looked at: \(Quantity.counted(size.boxes, "box", "boxes")) and "
+                    + "\(Quantity.counted(size.arrows, "arrow")), of at most \(Quantity.grouped(Self.mostBoxes)) "
+                    + "and \(Quantity.grouped(Self.mostArrows)); make the group smaller (--stop-at, --exclude), leave "
+                    + "out files (--only programs), or give --format dot to a program for large graphs")
+        }
+        try report.writeSVG(picture) { try output.write($0) }
+    }
+
+    /// What is drawn in a second or two.
+    private static let mostBoxes = 5_000
+    private static let mostArrows = 20_000
 
     private func say(_ times: PhaseTimes, _ group: MoveGroup) {
         let graph = group.graph
