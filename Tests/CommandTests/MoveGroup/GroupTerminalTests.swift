@@ -29,7 +29,7 @@ struct GroupTerminalTests {
         }
     }
 
-    @Test(arguments: [SIGINT, SIGTERM])
+    @Test(arguments: [SIGINT, SIGTERM, SIGHUP])
     func anInterruptionLeavesNothing(signal: Int32) throws {
         try CommandFolder.with { folder throws in
             try run(["mkfifo", folder.path + "/pipe"])
