@@ -145,6 +145,21 @@ struct PictureLayoutTests {
             Self.layout(try Self.tree(programs, hosts: hosts, children: children)).1.boxes == layout.boxes)
     }
 
+    /// A thousand that use one thing are no ribbon.
+    @Test func aStarIsAsWideAsHigh() throws {
+        let host = Host(0)
+        let channel = host.sample.ledger.texts.intern("/run/hub")
+        for number in 0..<1000 {
+            let program = host.sample.program("/bin/p\(number)")
+            host.note(.ipc(program, .unix, name: channel, peer: .unknown))
+        }
+        let graph = try TwoHosts.graph([host.sample.ndjson()])
+        let (picture, layout) = Self.layout(
+            GroupReport(graph.moveGroup(of: TwoHosts.nodes("/bin/p0", in: graph))))
+        #expect(picture.boxes.count == 1001 && Self.faults(picture, layout) == [])
+        #expect(layout.width < 3 * layout.height && layout.height < 3 * layout.width)
+    }
+
     @Test func whatDependsStandsLeft() {
         // A circle is drawn as seen from the start.
         let layers = PictureLayers(5, [(1, 2), (2, 3), (3, 1), (0, 2), (1, 1)], starts: [1])

@@ -1,7 +1,7 @@
 /// Order and heights of what stands in a layer.
 extension PictureLayout {
     /// Pixels that a cell takes without going on beside itself.
-    private func compactHeight(_ cell: [Int]) -> Double {
+    func compactHeight(_ cell: [Int]) -> Double {
         var height = 0.0
         for (place, item) in cell.enumerated() {
             height += heights[item] + (place > 0 ? gap(cell[place - 1], item) : 0)
@@ -17,7 +17,7 @@ extension PictureLayout {
     }
 
     /// Whether a cell goes on beside itself.
-    private func isFolded(_ cell: [Int]) -> Bool { compactHeight(cell) > Self.mostHeight }
+    private func isFolded(_ cell: [Int]) -> Bool { compactHeight(cell) > mostHeight }
 
     /// Stacks all cells in their order, and finds how high the bands are.
     mutating func stack() {
@@ -68,7 +68,7 @@ extension PictureLayout {
     /// rows lanes for arrows.
     private func folded(_ cell: [Int]) -> (places: [FoldedPlace], height: Double) {
         let boxes = cell.filter { !isPiece($0) }
-        let columns = max(Int((compactHeight(boxes) / Self.mostHeight).rounded(.up)), 2)
+        let columns = max(Int((compactHeight(boxes) / mostHeight).rounded(.up)), 2)
         var rows = [Double](repeating: 0, count: (boxes.count + columns - 1) / columns)
         for (place, box) in boxes.enumerated() {
             rows[place / columns] = max(rows[place / columns], heights[box])

@@ -40,8 +40,10 @@ struct PictureLayout {
     var width = 0.0
     var height = 0.0
 
-    /// A layer of a band that is higher than this goes on beside itself.
-    static let mostHeight = 1000.0
+    /// A layer of a band that is higher than this goes on beside itself; the highest becomes about as wide as high.
+    var mostHeight = 1000.0
+    /// What a column of it takes, about.
+    static let columnWidth = 250.0
     static let rowGap = 12.0
     static let lineGap = 5.0
     static let bandGap = 22.0
@@ -116,6 +118,8 @@ struct PictureLayout {
         makeTrunks()
         y = [Double](repeating: 0, count: layer.count)
         fillCells()
+        let highest = cells.joined().map { compactHeight($0) }.max() ?? 0
+        mostHeight = max(mostHeight, (highest * Self.columnWidth).squareRoot())
         stack()
         for _ in 0..<6 {
             sweep(left, inOrder: true)
