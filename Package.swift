@@ -179,7 +179,8 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "RetinueCommands", "Records", "RecordStore", "MoveGroup", "KernelProbe", "Control",
+                "RetinueCommands", "Records", "RecordStore", "MoveGroup", "MovePlan", "KernelProbe",
+                "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
         test(

@@ -87,7 +87,18 @@ struct PlanCommandTests {
 
                     """#)
             let unversioned = try export(folder, "--mmdebstrap").output
-            #expect(unversioned.contains("\n  --include=python3,lib:amd64 \\\n"))
+            #expect(
+                unversioned == #"""
+                    mmdebstrap \
+                      --variant=minbase \
+                      --include=python3,lib:amd64 \
+                      '--essential-hook=grep -q '\''^shop:'\'' "$1"/etc/passwd || echo shop:x:990:991::/srv:/bin/sh >> "$1"/etc/passwd' \
+                      '--essential-hook=grep -q '\''^shop:'\'' "$1"/etc/group || echo shop:x:991: >> "$1"/etc/group' \
+                      '--customize-hook=tar-in files.tar /' \
+                      bookworm \
+                      root.tar
+
+                    """#)
             let bootstrap = try export(folder, "--mmdebstrap", "--exact-versions").output
             #expect(
                 bootstrap == #"""
@@ -101,6 +112,64 @@ struct PlanCommandTests {
                       root.tar
 
                     """#)
+        }
+    }
+
+    /// Without packages, accounts and ports; and what a shell, a Containerfile or a list would take for its own.
+    @Test func recipesOfFilesAlone() throws {
+        try with { folder in
+            let text = #"""
+                schema: retinue-plan/1
+                program: shop
+                made: 2026-11-27T00:00:00Z
+                hosts:
+                - host: h1
+                  programs:
+                  - executable: /opt/shop/run
+                    start: before
+                    process:
+                      user: 0
+                      group: 0
+                      groups: []
+                      capabilities: "0"
+                      arguments: [/opt/shop/run, "it's", "a\\nb", "#x", "$HOME", '`id`', "%p"]
+                      folder: "/srv/my $shop"
+                      environment: ["A=b c", "B=\\\\ # $"]
+                  entries:
+                  - {path: /opt/shop, kind: tree, treatment: pre-copy, bytes: 5}
+
+                """#
+            try folder.write(text, "plan.yaml")
+            #expect(try export(folder, "--apt") == .init(status: 0, output: "", errors: ""))
+            #expect(
+                try export(folder, "--containerfile").output == #"""
+                    # shop of h1, by its plan. What it copies: retinue plan export FILE --tar files.tar
+                    FROM debian:bookworm
+                    ADD files.tar /
+                    WORKDIR /srv/my \$shop
+                    USER 0:0
+                    ENV PATH="/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+                    ENV A="b c"
+                    ENV B="\\ # \$"
+                    ENTRYPOINT ["/opt/shop/run", "it's", "a\nb", "#x", "$HOME", "`id`", "%p"]
+
+                    """#)
+            #expect(
+                try export(folder, "--mmdebstrap").output == #"""
+                    mmdebstrap \
+                      --variant=minbase \
+                      '--customize-hook=tar-in files.tar /' \
+                      bookworm \
+                      root.tar
+
+                    """#)
+            // A variable of two lines is none there.
+            for (part, other) in [("A=b c", #"A=b\\nc"#), ("/srv/my $shop", #"/srv/a\\nb"#)] {
+                try folder.write(text.replacing(part, with: other), "plan.yaml")
+                let outcome = try export(folder, "--containerfile")
+                #expect(outcome.status == 2 && outcome.output.isEmpty, "\(outcome)")
+                #expect(outcome.errors.contains("a Containerfile cannot have a variable or folder that is "))
+            }
         }
     }
 
@@ -220,9 +289,13 @@ struct PlanCommandTests {
             let made = try folder.retinue(
                 "plan", "shop.service", "--from", "web.ndjson", "db.ndjson", "--exclude",
                 "/usr/lib/postgresql/postgres", "--json")
-            let endpoints = made.output.components(separatedBy: #""address":"tcp:10.0.0.2:5432""#)
-            #expect(endpoints.count == 2, "\(made)")
-            #expect(endpoints.last?.contains(#""direction":"out","count":1}"#) == true, "\(made)")
+            let hosts = try JSONValue(parsing: made.output)["hosts"]?.array ?? []
+            let endpoints = hosts.flatMap { $0["endpoints"]?.array ?? [] }.filter {
+                $0["address"] == .string("tcp:10.0.0.2:5432")
+            }
+            #expect(endpoints.count == 1, "\(made)")
+            #expect(
+                endpoints.first?["direction"] == .string("out") && endpoints.first?["count"] == .integer(1))
         }
     }
 }

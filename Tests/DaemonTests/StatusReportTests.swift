@@ -1,4 +1,5 @@
 import Records
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -41,6 +42,26 @@ private let hostile = [
         #expect(reported["received"]?.integer == Int128(UInt64.max))
         #expect(reported["lost"]?.integer == 0)
         #expect(reported["b" + text]?.integer == 1)
+    }
+
+    /// docs/answers.schema.json, which holds for `retinue status --json`.
+    @Test func holdsTheSchema() throws {
+        let schema = try JSONSchema.answer("status")
+        let source = DumpHeader.Source(name: "fanotify", mode: "fid", received: 3, counters: [("unnamed", 1)])
+        var status = report("1.0", sources: [source])
+        status.storeWritten = 1_763_690_399_000_000_000
+        for text in [nil, "full"] {
+            status.storeError = text
+            let json = String(decoding: status.json, as: UTF8.self)
+            #expect(schema.problems(in: json) == [])
+            for (part, other) in [
+                (#""ready":true"#, #""ready":1"#), (#""mode":"#, #""way":"#),
+                (#""unnamed":1"#, #""unnamed":"1""#),
+                (#""expired":"#, #""late":"#), (".000Z", "Z"), (#""state":"ready""#, #""state":"well""#),
+            ] {
+                #expect(schema.problems(in: json.replacing(part, with: other)) != [], "\(part)")
+            }
+        }
     }
 
     @Test func everyField() throws {

@@ -33,7 +33,9 @@ struct PolicyFileTests {
 
     @Test(arguments: [
         "launcher", "follow", "follow launcher", "follow follow launcher /a", "Launcher /a", "/a", "deny /a",
-        "launcher /a in", "launcher /a in b c", "launcher /a on b", "launcher /a b", "file /a in b",
+        "launcher /a in", "launcher /a in b c", "launcher /a in b or", "launcher /a or b",
+        "launcher /a in b or c d", "file /a in b or c",
+        "launcher /a in or b", "launcher /a on b", "launcher /a b", "file /a in b",
         "ipc unix:/a in b", "endpoint tcp:*:1 in b", "no", "no defaults", "no default please", "\0",
         "file\u{a0}/a",
     ])
@@ -43,10 +45,39 @@ struct PolicyFileTests {
         #expect(error?.description.hasPrefix("my.policy, line 3: '\(line)' is no rule") == true)
     }
 
+    /// One rule for all the control groups in which it holds.
+    @Test func controlGroupsAreAlternatives() throws {
+        let policy = try Self.policy("launcher /up in none or a.slice/** or b.slice/c or or\nno default\n")
+        #expect(
+            policy.rules.count == 1
+                && policy.rules[0].text == "launcher /up in none or a.slice/** or b.slice/c or or")
+        for (workload, isStopped) in [
+            ("", true), ("a.slice/x/y", true), ("b.slice/c", true), ("or", true), ("b.slice/d", false),
+            ("a.slice", false),
+            ("none", false),
+        ] {
+            let name = ProgramName(executable: Array("/up".utf8), workload: Array(workload.utf8))
+            #expect((policy.rule(.launcher, for: name) != nil) == isStopped, "\(workload)")
+        }
+    }
+
+    /// What the default policy prints is read again, and no rule stands in it twice.
+    @Test func theDefaultPolicyIsOneOfItsFiles() throws {
+        let again = try Self.policy(BoundaryPolicy.standardText + "\nno default\n").rules.map(\.text)
+        #expect(again == BoundaryPolicy.standard.rules.map(\.text))
+        let subjects = BoundaryPolicy.standard.rules.map { rule in
+            "\(rule.kind) \(rule.isFollowed) "
+                + rule.text.split(separator: " ").prefix(rule.isFollowed ? 3 : 2).joined()
+        }
+        // The shells of jobs and sessions stand beside login shells, each list under its own heading.
+        let twice = Dictionary(grouping: subjects) { $0 }.filter { $0.value.count > 1 }.keys.sorted()
+        #expect(twice == ["bash", "dash", "sh"].map { "launcher false launcher**/\($0)" })
+    }
+
     @Test func hostileTextIsARuleOrAnError() {
         var random = SeededGenerator(seed: 3)
         let parts = [
-            "launcher", "file", "follow", "in", "none", " ", "\n", "\t", "#", "*", "**/", "?", "\0",
+            "launcher", "file", "follow", "in", "or", "none", " ", "\n", "\t", "#", "*", "**/", "?", "\0",
             "\u{301}",
             "😀", "\r\n", "/a", "no default", "\u{fffd}",
         ]

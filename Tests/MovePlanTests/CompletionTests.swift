@@ -318,6 +318,30 @@ import Testing
         #expect(served.packages.map(\.name) == ["python3", "served", "served-echo"])
     }
 
+    /// A folder of settings is a package's own where no other one lists it, and what others have in it is theirs.
+    @Test func settingsOfOthers() throws {
+        try root.file("/usr/bin/served")
+        for name in ["own", "shared", "single", "own/theirs", "own/both", "own/nobodys"] {
+            try root.file("/etc/\(name)/local.conf")
+        }
+        try root.package("served", ["/etc/own", "/etc/shared", "/usr/bin/served"])
+        try root.package("other", ["/etc/shared", "/etc/own/theirs", "/etc/own/both"])
+        try root.package("third", ["/etc/own/both", "/etc/single"])
+        let plan = root.plan("/srv/app/app.py", reads: ["/usr/bin/served"])
+        #expect(plan.entry("/etc/own/local.conf")?.reason == "in the configuration folder of served")
+        #expect(plan.entry("/etc/own/nobodys")?.kind == .tree)
+        #expect(plan.entry("/etc/own/theirs") == nil && plan.entry("/etc/own/both") == nil)
+        #expect(!plan.entries.contains { $0.path.starts(with: "/etc/shared".utf8) })
+        // Named, it moves alone: what lies beside it in a folder that packages list is somebody's.
+        try root.file("/srv/app/app.py", "open('/etc/shared/local.conf')\nopen('/etc/single/local.conf')\n")
+        for name in ["shared", "single"] { try root.file("/etc/\(name)/theirs.conf") }
+        let named = root.plan("/srv/app/app.py", reads: ["/usr/bin/served"])
+        for folder in ["/etc/shared", "/etc/single"] {
+            #expect(named.entry(folder + "/local.conf")?.kind == .file)
+            #expect(named.entry(folder + "/theirs.conf") == nil && named.entry(folder)?.kind != .tree)
+        }
+    }
+
     /// A folder at the top that is the administrator's may hold anything.
     @Test func foldersAtTheTop() throws {
         guard geteuid() == 0 else { return }

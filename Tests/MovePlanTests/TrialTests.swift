@@ -131,10 +131,12 @@ import Testing
         var plan = root.plan("/srv/app/app.py")
         plan.entries.append(
             PlannedEntry(
-                Array("/var/data/made/deep".utf8), .folder, .makeAnew, .implied, reason: ""))
+                Array("/var/data/made".utf8), .folder, .makeAnew, .implied, reason: ""))
         let place = try makeTemporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: place) }
         try run(["ln", "-s", outside, place + "/etc"])
+        try run(["mkdir", place + "/var"])
+        try run(["ln", "-s", outside, place + "/var/data"])
         try? TrialContents(plan, root: root.path).makeOwn(in: place)
         #expect(try FileManager.default.contentsOfDirectory(atPath: outside) == ["x"])
     }

@@ -40,7 +40,7 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     // A reader that leaves (`retinue dump | head`) is noticed by EPIPE wherever something is written.
     signal(SIGPIPE, SIG_IGN)
     do {
-        try checkName(of: arguments.first)
+        try CommandName.check(arguments)
         var command = try RetinueCommand.parseAsRoot(TimeWindow.joined(arguments))
         try command.run()
         return ExitStatus.success
@@ -53,22 +53,63 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     } catch let status as ExitCode {
         return status.rawValue
     } catch {
-        return report(error)
+        let status = report(error)
+        if status != ExitStatus.success, let hint = CommandName.hint(arguments) { Diagnostics.say(hint) }
+        return status
     }
 }
 
-/// Refuses the name of a command that there is not, and says which it may have been.
-private func checkName(of word: String?) throws(Failure) {
-    guard let word, !word.hasPrefix("-") else { return }
-    let names =
-        RetinueCommand.configuration.subcommands.compactMap { $0.configuration.commandName } + ["help"]
-    if names.contains(word) { return }
-    var near = NearNames<String>(Array(word.utf8))
-    for name in names { near.offer(Array(name.utf8), name) }
-    let choices = near.values.isEmpty ? names : near.values
-    throw Failure(
-        "there is no command \"\(word)\"; " + (near.values.isEmpty ? "there are:" : "the nearest are:"),
-        details: choices)
+/// Names of commands, and which one may have been meant.
+private enum CommandName {
+    /// Refuses the name of a command that there is not, and says which it may have been.
+    static func check(_ arguments: [String]) throws(Failure) {
+        guard let word = arguments.first, !word.hasPrefix("-") else { return }
+        if word == "help" {
+            try check(arguments.dropFirst(), of: RetinueCommand.self, before: "")
+        } else {
+            try check(arguments.prefix(1), of: RetinueCommand.self, before: "")
+        }
+    }
+
+    private static func check(
+        _ words: ArraySlice<String>, of command: any ParsableCommand.Type, before: String
+    ) throws(Failure) {
+        guard let word = words.first, !word.hasPrefix("-"), !command.configuration.subcommands.isEmpty else {
+            return
+        }
+        if let found = command.configuration.subcommands.first(where: { $0.configuration.commandName == word }
+        ) {
+            return try check(words.dropFirst(), of: found, before: before + word + " ")
+        }
+        let names = names(of: command) + (before.isEmpty ? ["help"] : [])
+        if names.contains(word) { return }
+        let near = nearest(to: word, of: names)
+        throw Failure(
+            "there is no command \"\(before)\(word)\"; " + (near.isEmpty ? "there are:" : "the nearest are:"),
+            details: (near.isEmpty ? names : near).map { before + $0 })
+    }
+
+    /// Which command may have been meant where the line was wrong: what follows `plan` may be a program as well.
+    static func hint(_ arguments: [String]) -> String? {
+        guard arguments.count > 1, !arguments[1].hasPrefix("-"),
+            let command = RetinueCommand.configuration.subcommands.first(where: {
+                $0.configuration.commandName == arguments[0]
+            })
+        else { return nil }
+        let names = names(of: command)
+        let near = names.contains(arguments[1]) ? [] : nearest(to: arguments[1], of: names)
+        return near.first.map { "did you mean retinue \(arguments[0]) \($0)?" }
+    }
+
+    private static func names(of command: any ParsableCommand.Type) -> [String] {
+        command.configuration.subcommands.compactMap { $0.configuration.commandName }
+    }
+
+    private static func nearest(to word: String, of names: [String]) -> [String] {
+        var near = NearNames<String>(Array(word.utf8))
+        for name in names { near.offer(Array(name.utf8), name) }
+        return near.values
+    }
 }
 
 /// Says what ArgumentParser has to say: help and version on stdout, a mistake on stderr.

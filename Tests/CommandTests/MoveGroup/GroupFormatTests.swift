@@ -45,24 +45,30 @@ struct GroupFormatTests {
         }
     }
 
-    @Test func svgByGraphvizOrASentence() throws {
+    /// Nothing else is needed to draw.
+    @Test func svgWithoutAnyOtherProgram() throws {
         try CommandFolder.with { folder throws in
             let line = "retinue group shop.py --from web.ndjson --format svg -o out.svg"
-            // Where there is no dot, nothing is made.
-            let none = try folder.shell("PATH=/nonexistent; \(line)")
-            #expect(none.status == 1)
-            #expect(none.errors.contains("dot is not there: install Graphviz"))
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 2)
-            // One that fails.
-            try write("#!/bin/sh\nexit 3\n", to: folder.path + "/dot", executable: true)
-            let failed = try folder.shell("PATH=$PWD:$PATH; \(line)")
-            #expect(failed.status == 1)
-            #expect(failed.errors.contains("dot (Graphviz) failed"))
-            #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path).count == 3)
-            // One that works.
-            try write("#!/bin/sh\necho '<svg>'; head -n 1\n", to: folder.path + "/dot", executable: true)
-            #expect(try folder.shell("PATH=$PWD:$PATH; \(line)").status == 0)
-            #expect(try folder.text("out.svg").hasPrefix("<svg>\ndigraph "))
+            #expect(try folder.shell("PATH=/nonexistent; \(line)").status == 0)
+            let text = try folder.text("out.svg")
+            #expect(text.hasPrefix("<svg xmlns=") && text.contains(">Move group of /srv/shop.py</text>"))
+            let reader = "import sys,xml.dom.minidom; xml.dom.minidom.parse(sys.argv[1])"
+            #expect(try folder.shell("python3 -c '\(reader)' out.svg").status == 0)
+            let programs = try folder.shell("\(line) --only programs && ! grep /etc/shop.conf out.svg")
+            #expect(programs.status == 0)
+        }
+    }
+
+    /// What nobody could look at is refused with its size, and nothing is made.
+    @Test func tooLargeForAPicture() throws {
+        try CommandFolder.with { folder throws in
+            let rows = (0..<5_001).map { "10.0.0.3,/a,10.0.0.3,/b/\($0)\n" }.joined()
+            try folder.write(rows, "list.csv")
+            let outcome = try folder.retinue(
+                "group", "/a", "--from", "list.csv", "--format", "svg", "--all", "-o", "out.svg")
+            #expect(outcome.status == 1)
+            #expect(outcome.errors.contains("5,002 boxes and 5,001 arrows, of at most 5,000"))
+            #expect(!FileManager.default.fileExists(atPath: folder.path + "/out.svg"))
         }
     }
 

@@ -120,52 +120,6 @@ struct HostileExportTests {
         }
     }
 
-    @Test func aPictureHasABound() throws {
-        try CommandFolder.with { folder in
-            let rows = (0..<1600).map { "h,/a\($0),h,/a\($0 + 1)\n" }.joined()
-            try folder.write(rows, "list.csv")
-            let outcome = try folder.retinue(
-                "group", "h:/a0", "--from", "list.csv", "--format", "svg", "-o", "a.svg")
-            #expect(outcome.status == 1)
-            #expect(outcome.errors.contains("too large to be drawn: 1,601 boxes and 1,600 arrows"))
-            #expect(!FileManager.default.fileExists(atPath: folder.path + "/a.svg"))
-        }
-    }
-
-    /// What draws ends with what asked for it.
-    @Test(arguments: [SIGINT, SIGTERM, SIGHUP, SIGPIPE])
-    func whatDrawsEndsWithTheCommand(signal: Int32) throws {
-        try CommandFolder.with { folder in
-            let script = folder.path + "/dot"
-            try folder.write(
-                "#!/bin/sh\necho $$ > dot.pid.new\nmv dot.pid.new dot.pid\nexec sleep 600\n", "dot")
-            chmod(script, 0o755)
-            let path = "PATH=\(folder.path):/usr/bin:/bin"
-            let group = [
-                try Products.path("retinue"), "group", "shop.py", "--from", "web.ndjson", "--format", "svg",
-            ]
-            // For SIGPIPE: a reader that goes once dot works.
-            let words =
-                signal == SIGPIPE
-                ? [
-                    "bash", "-c",
-                    "'" + group.joined(separator: "' '") + "' | until [ -e dot.pid ]; do sleep 0.05; done",
-                ]
-                : group + ["-o", "out.svg"]
-            let child = try Child(["env", path] + words, folder: folder.path)
-            let pid = eventually { (try? folder.text("dot.pid")).flatMap { Int32($0.dropLast()) } }
-            let dot = try #require(pid)
-            if signal == SIGPIPE {
-                #expect(try child.wait(within: 30) == .exited(0))
-            } else {
-                child.signal(signal)
-                #expect(try child.wait(within: 30) == .killed(signal: signal))
-            }
-            let isGone: Bool? = eventually { kill(dot, 0) != 0 ? true : nil }
-            #expect(isGone == true)
-        }
-    }
-
     /// Counts and times at the ends of what 64 bits hold, in two inputs, in every form.
     @Test func extremesDoNotTrap() throws {
         let most = "18446744073709551615"
@@ -185,7 +139,7 @@ struct HostileExportTests {
                 dumps += " \(name).ndjson"
             }
             let from = ["--from", "a.ndjson", "b.ndjson"]
-            for format in ["table", "json", "csv", "list", "records", "dot", "mermaid", "prov"] {
+            for format in ["table", "json", "csv", "list", "records", "dot", "mermaid", "svg", "prov"] {
                 for mode in [[], ["--symmetric"]] {
                     let outcome = try folder.retinue(["group", "app", "--format", format] + mode + from)
                     #expect(outcome.status == 0, "\(format): \(outcome.errors)")

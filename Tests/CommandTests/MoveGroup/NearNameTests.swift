@@ -93,6 +93,30 @@ struct NearNameTests {
         }
     }
 
+    /// Below another command, and where help is asked for.
+    @Test func commandsOfCommandsHaveNearOnes() throws {
+        try CommandFolder.with { folder throws in
+            for (words, errors) in [
+                (["help", "grop"], "retinue: there is no command \"grop\"; the nearest are:\n  group\n"),
+                (
+                    ["help", "plan", "chek"],
+                    "retinue: there is no command \"plan chek\"; the nearest are:\n  plan check\n"
+                ),
+            ] {
+                #expect(try folder.retinue(words) == .init(status: 1, output: "", errors: errors))
+            }
+            for words in [["help"], ["help", "help"], ["help", "plan", "check"], ["help", "plan"]] {
+                #expect(try folder.retinue(words).status == 0, "\(words)")
+            }
+            // What follows `plan` is a program as long as the rest is right.
+            let wrong = try folder.retinue("plan", "chek", "plan.yaml")
+            #expect(
+                wrong.status == 1 && wrong.errors.hasSuffix("\nretinue: did you mean retinue plan check?\n"))
+            let other = try folder.retinue("plan", "nginx", "plan.yaml")
+            #expect(other.status == 1 && !other.errors.contains("did you mean"))
+        }
+    }
+
     @Test func recordsNameTheNearestPrograms() throws {
         try CommandFolder.with { folder throws in
             #expect(

@@ -113,4 +113,16 @@ struct TransferCommandTests {
             #expect(nobody.output.isEmpty)
         }
     }
+
+    /// Plain `rsync -a` loses links that are hard, owners that differ by number, attributes and writes within a second.
+    @Test func helpSaysHowToFeedRsync() throws {
+        try CommandFolder.with { folder throws in
+            for words in [["transfer"], ["plan"]] {
+                let help = try folder.retinue(words + ["--help"]).output.replacing("\\\n", with: " ")
+                let line = help.split(whereSeparator: \.isWhitespace).joined(separator: " ")
+                #expect(line.contains("rsync -aHAXS --numeric-ids --modify-window=-1 --from0 --files-from="))
+                #expect(!line.contains("rsync -a "))
+            }
+        }
+    }
 }

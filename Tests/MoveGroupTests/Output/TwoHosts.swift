@@ -149,7 +149,7 @@ struct Format: CustomTestStringConvertible, Sendable {
     func text(_ report: GroupReport) -> String { String(decoding: write(report), as: UTF8.self) }
 
     static let all: [Format] = [
-        csv, explained, list, records, json, dot, mermaid, provenance, summary,
+        csv, explained, list, records, json, dot, mermaid, svg, provenance, summary,
     ]
 
     static let csv = Format(name: "csv") { report in
@@ -172,6 +172,9 @@ struct Format: CustomTestStringConvertible, Sendable {
     }
     static let mermaid = Format(name: "mermaid") { report in
         collect { take in report.writeMermaid { take($0) } }
+    }
+    static let svg = Format(name: "svg") { report in
+        collect { take in report.writeSVG(chunk: 64) { take($0) } }
     }
     static let provenance = Format(name: "prov") { report in
         collect { take in report.writeProvenance { take($0) } }

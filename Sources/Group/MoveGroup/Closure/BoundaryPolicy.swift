@@ -75,7 +75,7 @@ public struct PolicyError: Error, Equatable, Sendable, CustomStringConvertible {
 
     /// A sentence that says what a rule looks like.
     public var description: String {
-        "\(place): '\(text)' is no rule; a rule is '[follow] KIND PATTERN [in WORKLOAD]' with KIND one of "
+        "\(place): '\(text)' is no rule; a rule is '[follow] KIND PATTERN [in WORKLOAD [or WORKLOAD]...]' with KIND one of "
             + BoundaryRule.Kind.allCases.map(\.rawValue).joined(separator: ", ")
     }
 }
@@ -112,15 +112,15 @@ public struct BoundaryRule: Sendable {
     public var origin: String
 
     let pattern: Glob
-    let workload: Glob?
-    let isWithoutWorkload: Bool
+    /// Control groups of which a program must be in one; empty: it may be in any.
+    private let workloads: [Workload]
     /// Bytes with which everything that matches begins: most paths are distinguished by them.
     let prefix: [UInt8]
     /// Of a pattern `**/NAME` the name, which is all that has to be compared: most rules are of this form, and
     /// each is held against every program.
     private let lastPart: [UInt8]?
 
-    /// Reads a rule: `launcher **/sshd`, `launcher **/bash in user.slice/**`, `follow file /var/log/app/**`.
+    /// Reads a rule: `launcher **/sshd`, `launcher **/bash in user.slice/** or none`, `follow file /var/log/app/**`.
     init?(_ line: String, origin: String) {
         // Byte by byte: to characters, a blank before a combining mark is no blank.
         var words = line.utf8.split(whereSeparator: { $0 == 0x20 || $0 == 0x09 }).map {
@@ -136,14 +136,32 @@ public struct BoundaryRule: Sendable {
         prefix = Array(words[1].utf8.prefix { $0 != UInt8(ascii: "*") && $0 != UInt8(ascii: "?") })
         let name = words[1].hasPrefix("**/") ? words[1].dropFirst(3) : ""
         lastPart = name.isEmpty || name.contains(where: { "*?/".contains($0) }) ? nil : Array(name.utf8)
-        switch words.count {
-        case 2:
-            workload = nil
-            isWithoutWorkload = false
-        case 4 where words[2] == "in" && Self.takesWorkload(kind):
-            isWithoutWorkload = words[3] == "none"
-            workload = isWithoutWorkload ? nil : Glob(words[3])
-        default: return nil
+        if words.count == 2 {
+            workloads = []
+            return
+        }
+        // `in A or B or C`
+        let rest = words[2...]
+        guard Self.takesWorkload(kind), rest.count.isMultiple(of: 2),
+            rest.enumerated().allSatisfy({ place, word in
+                place.isMultiple(of: 2) ? word == (place == 0 ? "in" : "or") : true
+            })
+        else { return nil }
+        workloads = rest.enumerated().filter { !$0.offset.isMultiple(of: 2) }.map { Workload($0.element) }
+    }
+
+    /// A control group, or that there is none.
+    private enum Workload {
+        case none
+        case matching(Glob)
+
+        init(_ word: String) { self = word == "none" ? .none : .matching(Glob(word)) }
+
+        func matches(_ workload: [UInt8]) -> Bool {
+            switch self {
+            case .none: workload.isEmpty
+            case .matching(let glob): glob.matches(workload)
+            }
         }
     }
 
@@ -159,9 +177,8 @@ public struct BoundaryRule: Sendable {
     }
 
     func matches(_ program: ProgramName) -> Bool {
-        if isWithoutWorkload, !program.workload.isEmpty { return false }
-        if let workload, !workload.matches(program.workload) { return false }
-        return matches(program.path)
+        matches(program.path)
+            && (workloads.isEmpty || workloads.contains { $0.matches(program.workload) })
     }
 }
 

@@ -45,6 +45,8 @@ struct DiffCommand: ParsableCommand {
 
     @OptionGroup var format: FormatOptions<Format>
 
+    @OptionGroup var colour: ColourOptions
+
     func validate() throws {
         guard former != "-" || latter != "-" else {
             throw ValidationError("standard input can be read only once")
@@ -54,7 +56,7 @@ struct DiffCommand: ParsableCommand {
     func run() throws {
         let report = try report()
         switch format.choice {
-        case .table: try Output.standard.write(report.text)
+        case .table: try Output.standard.write(painted: report.text(colour.palette()))
         case .json: try Output.standard.write(report.json)
         }
         if report.measuredOnly > 0, format.choice == .table {
@@ -119,10 +121,12 @@ struct DiffReport {
     private func count(_ change: Difference.Change) -> Int { differences.count { $0.change == change } }
 
     /// A line for each, and one with their number; nothing where there are none.
-    var text: String {
+    func text(_ palette: Palette) -> String {
         if isEmpty { return "" }
-        if !sentences.isEmpty { return sentences.map { $0 + "\n" }.joined() }
-        let lines = differences.map { Self.line($0) + "\n" }
+        if !sentences.isEmpty {
+            return sentences.map { palette.paint($0, PlanAnswer.meaning(ofChange: $0)) + "\n" }.joined()
+        }
+        let lines = differences.map { palette.paint(Self.line($0), $0.change.meaning) + "\n" }
         return lines.joined()
             + "\(Quantity.grouped(count(.added))) added, \(Quantity.grouped(count(.removed))) gone, "
             + "\(Quantity.grouped(count(.changed))) changed\n"
@@ -199,5 +203,15 @@ struct DiffReport {
         if out.value(bytes: member.value) { return }
         out.key(text: name + "_raw")
         out.value(base64: member.value)
+    }
+}
+
+extension Difference.Change {
+    fileprivate var meaning: Palette.Meaning {
+        switch self {
+        case .added: .good
+        case .removed: .bad
+        case .changed: .care
+        }
     }
 }

@@ -58,6 +58,8 @@ struct GroupCommand: ParsableCommand {
     @Flag(help: "Cut no name of a table, however wide it becomes; so it is where no terminal shows it.")
     var wide = false
 
+    @OptionGroup var colour: ColourOptions
+
     @Option(help: "Draw no more than these (dot, mermaid, svg).")
     var only: PictureOptions.Only?
 
@@ -98,7 +100,7 @@ struct GroupCommand: ParsableCommand {
             case .records: try report.writeRecords { try output.write($0) }
             case .dot: try report.writeDot(picture) { try output.write($0) }
             case .mermaid: try report.writeMermaid(picture) { try output.write($0) }
-            case .svg: try Graphviz.draw(report, picture, to: output)
+            case .svg: try draw(report, to: output)
             case .prov: try report.writeProvenance { try output.write($0) }
             }
         }
@@ -107,6 +109,23 @@ struct GroupCommand: ParsableCommand {
         // A table has them itself.
         if format != .table { for warning in report.warnings { Diagnostics.say(warning) } }
     }
+
+    /// Draws it, if somebody can look at that.
+    private func draw(_ report: GroupReport, to output: Output) throws {
+        let size = report.pictureSize(picture)
+        guard size.boxes <= Self.mostBoxes, size.arrows <= Self.mostArrows else {
+            throw Failure(
+                "too large to be looked at: \(Quantity.counted(size.boxes, "box", "boxes")) and "
+                    + "\(Quantity.counted(size.arrows, "arrow")), of at most \(Quantity.grouped(Self.mostBoxes)) "
+                    + "and \(Quantity.grouped(Self.mostArrows)); make the group smaller (--stop-at, --exclude), leave "
+                    + "out files (--only programs), or give --format dot to a program for large graphs")
+        }
+        try report.writeSVG(picture) { try output.write($0) }
+    }
+
+    /// What is drawn in a second or two.
+    private static let mostBoxes = 5_000
+    private static let mostArrows = 20_000
 
     private func say(_ times: PhaseTimes, _ group: MoveGroup) {
         let graph = group.graph
@@ -157,6 +176,7 @@ struct GroupTable {
     private let all: Bool
     private let isWide: Bool
     private let window: TimeWindow
+    private let colour: ColourOptions
 
     init(_ report: GroupReport, _ command: GroupCommand) {
         self.report = report
@@ -164,6 +184,7 @@ struct GroupTable {
         all = command.all
         isWide = command.wide
         window = command.options.window
+        colour = command.colour
     }
 
     func write(to output: Output) throws {
@@ -171,31 +192,47 @@ struct GroupTable {
         let sizes = try FileSizeReader(report.group.graph)
         let summary = report.summary(rowLimit: all ? nil : 50) { sizes.size(of: $0) }
         let width = output.width(isWide: isWide)
-        try output.write(Paragraph.text(summary.heading, indent: 0, width: width ?? .max))
-        if window.span != nil { try output.write("only what was seen \(window.text)\n") }
-        for line in summary.observations {
-            try output.write(Paragraph.text(line, indent: 0, width: width ?? .max))
+        let palette = colour.palette(for: output)
+        func prose(_ text: String, _ meaning: Palette.Meaning?) -> String {
+            Paragraph.text(text, indent: 0, width: width ?? .max).split(separator: "\n")
+                .map { palette.paint(String($0), meaning) + "\n" }.joined()
         }
+        var page = prose(summary.heading, .title)
+        if window.span != nil { page += "only what was seen \(window.text)\n" }
+        for line in summary.observations { page += prose(line, line.hasSuffix("nothing lost") ? nil : .care) }
         if explain {
-            try output.write("\n" + report.reasonLines(of: report.members).map { $0 + "\n" }.joined())
+            page += "\n" + report.reasonLines(of: report.members).map { $0 + "\n" }.joined()
         } else {
-            for host in summary.hosts { try output.write(text(host, width)) }
+            for host in summary.hosts { page += text(host, width, palette) }
         }
-        if let boundary = summary.boundary { try output.write(text(boundary, width)) }
-        if let endpoints = summary.endpoints { try output.write(text(endpoints, width)) }
-        if summary.warnings.isEmpty { return }
-        let notes = summary.warnings.map { Paragraph.text("note: \($0)", indent: 0, width: width ?? .max) }
-        try output.write("\n" + notes.joined())
+        if let boundary = summary.boundary { page += text(boundary, width, palette) }
+        if let endpoints = summary.endpoints { page += text(endpoints, width, palette) }
+        if !summary.warnings.isEmpty { page += "\n" }
+        for warning in summary.warnings { page += prose("note: \(warning)", .care) }
+        try output.write(painted: page)
     }
 
-    private func text(_ section: GroupSummary.Section, _ width: Int?) -> String {
+    private func text(_ section: GroupSummary.Section, _ width: Int?, _ palette: Palette) -> String {
         var table = TextTable(
             section.columns.map { column in
                 TextTable.Column(
                     title: column.title, isNumber: column.isNumber, cut: column.mayBeCut ? .end : nil)
-            })
-        for row in section.rows { table.add(row) }
-        return "\n\(section.title)\n" + table.text(width: width)
+            }, palette)
+        for row in section.rows {
+            let meaning = Self.meaning(ofKind: section.columns.first?.title == "KIND" ? row[0] : "")
+            table.add(
+                row.enumerated().map { TextTable.Cell(text: $1, meaning: $0 < 2 ? meaning : nil) })
+        }
+        return "\n\(palette.paint(section.title, .title))\n" + table.text(width: width)
+    }
+
+    /// Programs are what a group is about; bound files are what binds others.
+    private static func meaning(ofKind kind: String) -> Palette.Meaning? {
+        switch kind {
+        case "program": .main
+        case "bound file": .care
+        default: nil
+        }
     }
 }
 

@@ -33,6 +33,8 @@ struct WhyCommand: ParsableCommand {
 
     @OptionGroup var format: FormatOptions<Format>
 
+    @OptionGroup var colour: ColourOptions
+
     @OptionGroup var options: GroupOptions
 
     func run() throws {
@@ -44,10 +46,25 @@ struct WhyCommand: ParsableCommand {
         guard !members.isEmpty else { throw absence(of: asked, from: group) }
         switch format.choice {
         case .text:
-            let text = members.map { report.reasonChain(of: $0).map { $0 + "\n" }.joined() }
-            try Output.standard.write(text.joined(separator: "\n"))
+            let palette = colour.palette()
+            let text = members.map { member in
+                report.reasonChain(of: member).map { Self.painted($0, palette) + "\n" }.joined()
+            }
+            try Output.standard.write(painted: text.joined(separator: "\n"))
         case .json: try report.writeReasonChains(of: members) { try Output.standard.write($0) }
         }
+    }
+
+    /// A step: how it is known stands back, and less so where it is not certain.
+    private static func painted(_ step: String, _ palette: Palette) -> String {
+        guard
+            let place = step.ranges(of: ": ").last(where: { range in
+                ["exact", "snapshot", "inferred"].contains { step[range.upperBound...].hasPrefix($0) }
+            })
+        else { return palette.paint(step, .title) }
+        let isCertain = step[place.upperBound...].hasPrefix("exact")
+        return step[..<place.upperBound]
+            + palette.paint(String(step[place.upperBound...]), isCertain ? .aside : .care)
     }
 
     /// What is meant: of several things with the name those that are members.

@@ -23,6 +23,11 @@ enum PlanAnswer {
         }
     }
 
+    /// What a line of `PlanChanges` means.
+    static func meaning(ofChange line: String) -> Palette.Meaning {
+        line.hasSuffix(": taken out") ? .bad : line.contains(": added") ? .good : .care
+    }
+
     /// `retinue-plan-files/1`.
     static func files(_ host: HostPlan, _ paths: [[UInt8]]) -> [UInt8] {
         document { out in

@@ -116,14 +116,22 @@ struct CheckPlanCommand: ParsableCommand {
 
     @OptionGroup var form: FormatOptions<Format>
 
+    @OptionGroup var colour: ColourOptions
+
     func run() throws {
         let plan = try PlanFile.read(at: file)
         let changes = try against.map { PlanChanges(from: try PlanFile.read(at: $0), to: plan).lines }
         switch form.choice {
         case .lines:
+            let palette = colour.palette()
             var lines = plan.hosts.map { PlanSummary(of: $0).line }
-            if let changes { lines += changes.isEmpty ? ["nothing was changed"] : changes }
-            try Output.standard.write(lines.map { $0 + "\n" }.joined())
+            if let changes {
+                lines +=
+                    changes.isEmpty
+                    ? ["nothing was changed"]
+                    : changes.map { palette.paint($0, PlanAnswer.meaning(ofChange: $0)) }
+            }
+            try Output.standard.write(painted: lines.map { $0 + "\n" }.joined())
         case .json: try Output.standard.write(PlanAnswer.check(plan, changes))
         }
     }

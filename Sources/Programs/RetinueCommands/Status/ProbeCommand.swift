@@ -26,10 +26,14 @@ struct ProbeCommand: ParsableCommand {
 
     @OptionGroup var format: FormatOptions<Format>
 
+    @OptionGroup var colour: ColourOptions
+
     func run() throws {
         let report = ProbeReport(KernelProbe.run())
         switch format.choice {
-        case .table: try Output.standard.write(report.table(width: Output.standard.width()))
+        case .table:
+            try Output.standard.write(
+                painted: report.table(width: Output.standard.width(), colour.palette()))
         case .json: try Output.standard.write(report.json)
         }
         if !report.isSufficient { throw ExitCode(ExitStatus.negative) }
@@ -45,13 +49,18 @@ struct ProbeReport {
     /// Whether all that is needed is there.
     var isSufficient: Bool { probe.findings.allSatisfy { $0.isAvailable || !$0.isNeeded } }
 
-    func table(width: Int?) -> String {
+    func table(width: Int?, _ palette: Palette = .none) -> String {
         var text = "kernel \(probe.kernel.printable)\n\n"
-        var table = TextTable([
-            .init(title: "FEATURE", cut: .end), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
-        ])
+        var table = TextTable(
+            [
+                .init(title: "FEATURE", cut: .end), .init(title: "STATE"), .init(title: "DETAIL", cut: .end),
+            ], palette)
         for finding in probe.findings {
-            table.add([finding.name.printable, finding.state, finding.detail.printable])
+            let meaning: Palette.Meaning? = finding.isAvailable ? nil : finding.isNeeded ? .bad : .care
+            table.add([
+                .init(text: finding.name.printable), .init(text: finding.state, meaning: meaning),
+                .init(text: finding.detail.printable),
+            ])
         }
         text += table.text(width: width)
         for finding in probe.findings where !finding.isAvailable && !finding.remedy.isEmpty {
@@ -59,7 +68,8 @@ struct ProbeReport {
             text += Paragraph.text(finding.remedy.printable, indent: 2, width: width ?? Terminal.defaultWidth)
         }
         if isSufficient { text += "\n" + modes(width: width) }
-        text += "\n" + (isSufficient ? "retinued can run here.\n" : "retinued cannot run here as it is.\n")
+        let end = isSufficient ? "retinued can run here." : "retinued cannot run here as it is."
+        text += "\n" + palette.paint(end, isSufficient ? .good : .bad) + "\n"
         return text
     }
 

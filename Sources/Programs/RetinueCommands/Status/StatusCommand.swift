@@ -32,6 +32,8 @@ struct StatusCommand: ParsableCommand {
 
     @OptionGroup var format: FormatOptions<Format>
 
+    @OptionGroup var colour: ColourOptions
+
     @Option(
         help: ArgumentHelp("Ask twice, this far apart, and show the rates between.", valueName: "seconds"))
     var interval: Double?
@@ -57,7 +59,9 @@ struct StatusCommand: ParsableCommand {
         switch format.choice {
         case .table:
             let width = Output.standard.width()
-            try Output.standard.write(StatusText(report: report, earlier: earlier, width: width).text)
+            let page = StatusText(
+                report: report, earlier: earlier, width: width, palette: colour.palette())
+            try Output.standard.write(painted: page.text)
         case .json:
             try Output.standard.write(text.last == UInt8(ascii: "\n") ? text : text + [UInt8(ascii: "\n")])
         }
@@ -146,13 +150,25 @@ struct StatusText {
     let earlier: DaemonStatus?
     /// Columns that tables keep within; `nil` where none shows them. Prose is broken all the same.
     let width: Int?
+    var palette = Palette.none
 
     var text: String {
         var text = ""
-        for (name, value) in facts where !value.isEmpty { append(name, value, to: &text) }
-        for sentence in report.degraded { append("degraded", sentence.printable, to: &text) }
+        for (name, value) in facts where !value.isEmpty {
+            append(name, value, meaning(of: name), to: &text)
+        }
+        for sentence in report.degraded { append("degraded", sentence.printable, .care, to: &text) }
         if !report.sources.isEmpty { text += "\n" + sources }
         return text
+    }
+
+    private func meaning(of fact: String) -> Palette.Meaning? {
+        switch fact {
+        case "state": report.isReady ? .good : .bad
+        case "store error": .bad
+        case "slow calls": .care
+        default: nil
+        }
     }
 
     private var facts: [(String, String)] {
@@ -219,21 +235,28 @@ struct StatusText {
 
     private func number(_ key: String) -> String { report.count(key).map { String($0) } ?? "" }
 
-    private func append(_ name: String, _ value: String, to text: inout String) {
+    private func append(
+        _ name: String, _ value: String, _ meaning: Palette.Meaning?, to text: inout String
+    ) {
         let indent = 13
         let lines = Paragraph.text(value, indent: indent, width: width ?? Terminal.defaultWidth)
-        text += name + String(repeating: " ", count: indent - name.count) + lines.dropFirst(indent)
+        text += name + String(repeating: " ", count: indent - name.count)
+        text += palette.paint(String(lines.dropFirst(indent).dropLast()), meaning) + "\n"
     }
 
     private var sources: String {
-        var table = TextTable([
-            .init(title: "SOURCE"), .init(title: "MODE", cut: .end), .init(title: "RECEIVED", isNumber: true),
-            .init(title: "LOST", isNumber: true), .init(title: "EVENTS/S", isNumber: true),
-        ])
+        var table = TextTable(
+            [
+                .init(title: "SOURCE"), .init(title: "MODE", cut: .end),
+                .init(title: "RECEIVED", isNumber: true),
+                .init(title: "LOST", isNumber: true), .init(title: "EVENTS/S", isNumber: true),
+            ], palette)
         for source in report.sources {
             table.add([
-                source.name.printable, source.mode.printable, Quantity.grouped(source.received),
-                Quantity.grouped(source.lost), rate(of: source),
+                .init(text: source.name.printable), .init(text: source.mode.printable),
+                .init(text: Quantity.grouped(source.received)),
+                .init(text: Quantity.grouped(source.lost), meaning: source.lost > 0 ? .bad : nil),
+                .init(text: rate(of: source)),
             ])
         }
         var text = table.text(width: width)

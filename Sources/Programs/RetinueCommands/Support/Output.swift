@@ -49,6 +49,9 @@ struct Output {
         }
     }
 
+    /// Writes bytes that are fit for wherever they go.
+    func writePlain(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try writeAll($0) } }
+
     func write(_ bytes: [UInt8]) throws { try bytes.withUnsafeBytes { try write($0) } }
 
     func write(_ text: String) throws { try write(Array(text.utf8)) }

@@ -79,13 +79,9 @@ enum Interruption {
         return paths
     }()
 
-    /// The process that works for this one; 0 if there is none.
-    private static let child = Atomic<Int32>(0)
-
     private static let isInstalled: Bool = {
         // Made now: a handler must not be the first to ask for them.
         _ = paths
-        _ = child.load(ordering: .relaxed)
         for number in signals {
             // What is no default is somebody's wish. Asked, and never ignored for a moment: that would throw away a signal
             // that somebody holds back.
@@ -103,8 +99,6 @@ enum Interruption {
             let address = Interruption.paths[index].load(ordering: .acquiring)
             if let path = UnsafePointer<CChar>(bitPattern: address) { unlink(path) }
         }
-        let child = Interruption.child.load(ordering: .acquiring)
-        if child > 0 { kill(child, SIGTERM) }
         signal(number, SIG_DFL)
         // Blocked while this runs, delivered as it returns.
         raise(number)
@@ -130,20 +124,6 @@ enum Interruption {
         defer { entry.remove() }
         try body(made)
     }
-
-    /// Starts a process that is terminated should this program be interrupted, until `forgetChild`.
-    ///
-    /// - Parameter start: gets the signals that the process is to block; is not interrupted.
-    static func terminating(_ start: (sigset_t) throws(Failure) -> pid_t) throws(Failure) -> pid_t {
-        var before = hold()
-        defer { pthread_sigmask(SIG_SETMASK, &before, nil) }
-        let pid = try start(before)
-        child.store(pid, ordering: .releasing)
-        return pid
-    }
-
-    /// The process has ended; its number may be another's soon.
-    static func forgetChild() { child.store(0, ordering: .releasing) }
 
     /// Holds the signals back, and gives what was held back before.
     private static func hold() -> sigset_t {

@@ -15,12 +15,18 @@ struct TextTable {
         let text: String
         /// Which end of it goes, if not the column's.
         var cut: String.End?
+        /// What it means.
+        var meaning: Palette.Meaning?
     }
 
     let columns: [Column]
     private(set) var rows: [[Cell]] = []
+    private let palette: Palette
 
-    init(_ columns: [Column]) { self.columns = columns }
+    init(_ columns: [Column], _ palette: Palette = .none) {
+        self.columns = columns
+        self.palette = palette
+    }
 
     /// Adds a row of texts that are fit for a terminal.
     mutating func add(_ row: [String]) { add(row.map { Cell(text: $0) }) }
@@ -38,7 +44,7 @@ struct TextTable {
     func text(width: Int?) -> String {
         let widths = widths(within: width)
         var text = ""
-        append(columns.map { Cell(text: $0.title) }, widths, to: &text)
+        append(columns.map { Cell(text: $0.title, meaning: .aside) }, widths, to: &text)
         for row in rows { append(row, widths, to: &text) }
         return text
     }
@@ -53,7 +59,8 @@ struct TextTable {
             let full = row[index].text
             let cell = column.cut.map { full.cut(row[index].cut ?? $0, to: widths[index]) } ?? full
             let padding = String(repeating: " ", count: max(widths[index] - cell.displayWidth, 0))
-            line += column.isNumber ? padding + cell : cell + padding
+            let painted = palette.paint(cell, row[index].meaning)
+            line += column.isNumber ? padding + painted : painted + padding
             line += String(repeating: " ", count: Self.gap)
         }
         while line.last == " " { line.removeLast() }

@@ -70,7 +70,7 @@ struct PlanRecipe {
                     + " \\\n && rm -rf /var/lib/apt/lists/*")
         }
         lines.append("ADD \(Self.archive) /")
-        if command.folder.count > 1 { lines.append("WORKDIR \(PlanText.text(command.folder))") }
+        if command.folder.count > 1 { lines.append("WORKDIR \(try Self.word(command.folder))") }
         if let process = command.process { lines.append("USER \(process.user):\(process.group)") }
         for variable in command.environment {
             let name = variable.prefix { $0 != UInt8(ascii: "=") }
@@ -95,17 +95,24 @@ struct PlanRecipe {
 
     /// The value of a variable, in quotes in which a `$` would begin the name of another one; it has one line.
     private static func value(_ bytes: [UInt8]) throws(Failure) -> String {
+        "\"" + (try escaped(bytes, "\\\"$")) + "\""
+    }
+
+    /// A folder, likewise, without quotes.
+    private static func word(_ bytes: [UInt8]) throws(Failure) -> String { try escaped(bytes, "\\\"'$") }
+
+    private static func escaped(_ bytes: [UInt8], _ special: String) throws(Failure) -> String {
         guard !bytes.contains(where: { $0 < 0x20 }) else {
             throw Failure(
-                "a Containerfile cannot have a variable that is \(Printable.text(bytes)): take it out of the plan",
+                "a Containerfile cannot have a variable or folder that is \(Printable.text(bytes)): take it out of the plan",
                 status: ExitStatus.badInput)
         }
-        var value = "\""
+        var out = ""
         for character in try text(bytes) {
-            if "\\\"$".contains(character) { value.append("\\") }
-            value.append(character)
+            if special.contains(character) { out.append("\\") }
+            out.append(character)
         }
-        return value + "\""
+        return out
     }
 
     private static func text(_ bytes: [UInt8]) throws(Failure) -> String {

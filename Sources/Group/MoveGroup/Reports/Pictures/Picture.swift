@@ -1,6 +1,6 @@
 import Records
 
-/// A group as boxes and arrows: what DOT and Mermaid draw.
+/// A group as boxes and arrows: what SVG, DOT and Mermaid draw.
 struct Picture {
     /// What a box looks like.
     enum Shape {
@@ -25,11 +25,18 @@ struct Picture {
     struct Arrow: Hashable {
         var from: Int
         var to: Int
+        /// What it means; empty where nobody said.
         var label: String
+        /// The bytes that went over it, in words.
+        var traffic: String?
+        /// What is done with a file.
+        var access: Access?
         /// Whether it is no more than inferred.
         var isInferred = false
         /// Whether it leads to what stays behind.
         var isDim = false
+        /// All that it says.
+        var words: String { [label, traffic ?? ""].filter { !$0.isEmpty }.joined(separator: ", ") }
     }
 
     /// A host and the numbers of its boxes.
@@ -56,6 +63,8 @@ struct Picture {
 
     /// Boxes that the copied files of a host may take, and those that are bound.
     static let fileRows = 8
+    /// Arrows that lead to a file.
+    static let mostUsers = 12
     /// Programs outside that are drawn each.
     static let mostOutside = 24
 
@@ -70,6 +79,20 @@ struct Picture {
         connectMembers()
         if options.only != .files { connectOutside(boundary) }
         arrows = drawn.arrows
+        countUsers()
+    }
+
+    /// Says in words how many use a file, where arrows would say no more: of a folder that everything uses nobody can
+    /// follow them.
+    private mutating func countUsers() {
+        var users = [Set<Int>](repeating: [], count: boxes.count)
+        for arrow in arrows where arrow.access != nil { users[arrow.to].insert(arrow.from) }
+        for box in boxes.indices where users[box].count > Self.mostUsers {
+            let text = "used by \(Quantity.counted(users[box].count, "program"))"
+            boxes[box].lines.append(text)
+            boxes[box].tip += ", " + text
+        }
+        arrows.removeAll { $0.access != nil && users[$0.to].count > Self.mostUsers }
     }
 
     private mutating func placeMembers() {
@@ -234,6 +257,7 @@ struct Picture {
                 var arrow = arrow
                 if let access = uses[arrow] {
                     arrow.label = PictureText.label(access)
+                    arrow.access = access
                     return arrow
                 }
                 let all = traffic[arrow].map { Array($0.values) } ?? []
@@ -241,7 +265,7 @@ struct Picture {
                     PictureText.sum(all.map(\.sent)), PictureText.sum(all.map(\.received))
                 )
                 if sent > 0 || received > 0 {
-                    arrow.label += ", \(Quantity.bytes(sent)) out, \(Quantity.bytes(received)) in"
+                    arrow.traffic = "\(Quantity.bytes(sent)) out, \(Quantity.bytes(received)) in"
                 }
                 return arrow
             }

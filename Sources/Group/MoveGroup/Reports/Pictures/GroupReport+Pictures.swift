@@ -31,7 +31,7 @@ extension GroupReport {
         for arrow in picture.arrows {
             let style =
                 (arrow.isInferred ? " style=dashed" : "") + (arrow.isDim ? " \(DotStyle.dimArrow)" : "")
-            let label = arrow.label.isEmpty ? "" : "label=\(DotStyle.quoted(arrow.label))"
+            let label = arrow.words.isEmpty ? "" : "label=\(DotStyle.quoted(arrow.words))"
             let attributes = label + style
             out.bytes += Array("  n\(arrow.from + 1) -> n\(arrow.to + 1)".utf8)
             if !attributes.isEmpty { out.bytes += Array(" [\(attributes)]".utf8) }
@@ -158,7 +158,7 @@ extension GroupReport {
         for box in next..<picture.boxes.count { try line(box, "    ") }
         for arrow in picture.arrows {
             let body = arrow.isInferred ? "-.->" : "-->"
-            let label = arrow.label.isEmpty ? "" : "|\(MermaidStyle.quoted(lines: [arrow.label]))|"
+            let label = arrow.words.isEmpty ? "" : "|\(MermaidStyle.quoted(lines: [arrow.words]))|"
             out.bytes += Array("    n\(arrow.from + 1) \(body)\(label) n\(arrow.to + 1)".utf8)
             try out.endLine(sink)
         }
