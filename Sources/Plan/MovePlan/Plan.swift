@@ -94,14 +94,25 @@ public struct PlannedProgram: Equatable, Sendable {
 
 /// A package to be installed at the destination.
 public struct PlannedPackage: Equatable, Sendable {
-    /// Whose packages: `debian`.
+    /// Whose packages: `debian`, `rpm`; of languages `python`, `npm`, `gem`.
     public var system: String
     /// As the package manager knows it.
     public var name: String
     /// The version that is installed here.
     public var version: String
+    /// Of a language: the folder into which it is installed (`site-packages`, the folder of `node_modules`, `GEM_HOME`).
+    public var folder: [UInt8]?
+    /// Of a language: where it comes from, if not from where the language has its packages.
+    public var source: String?
+    /// Of npm: the digest of its archive (Subresource Integrity), which a lock file asks for.
+    public var integrity: String?
     /// The member's file that needs it, and how many more do.
     public var reason: String
+
+    /// Package managers of systems; the rest are of languages.
+    public static let systems = ["debian", "rpm"]
+    /// Package managers of languages.
+    public static let languages = ["python", "npm", "gem"]
 
     /// Makes one.
     public init(system: String, name: String, version: String, reason: String) {

@@ -1,5 +1,5 @@
-import DebianPackages
 import Glibc
+import PackageFiles
 
 /// What lies beside that which records have: folders of data, modules, settings and what they name, units, what the C library
 /// reads.

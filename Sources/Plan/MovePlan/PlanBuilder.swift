@@ -1,5 +1,6 @@
-import DebianPackages
 import Glibc
+import HostPackages
+import PackageFiles
 
 /// Makes the plan of a host complete: what the records have of its members is less than what has to be at the destination.
 ///
@@ -54,11 +55,9 @@ public struct PlanBuilder {
         for path in observed.files.map(\.path) + plan.programs.flatMap({ [$0.executable, $0.script] }) {
             folders.formUnion(path.ancestors)
         }
-        do throws(DpkgError) {
-            packages = PackageSelection(try DpkgDatabase(root: root), folders: folders)
-        } catch {
-            if !error.isMissing { plan.unknown.append("packages: \(error)") }
-        }
+        let host = HostPackages(root: root)
+        if !host.isEmpty { packages = PackageSelection(host, folders: folders) }
+        plan.unknown += host.remarks.map { "packages: \($0)" }
     }
 
     mutating func complete() {

@@ -1,4 +1,3 @@
-import DebianPackages
 import MovePlan
 import Text
 
