@@ -82,7 +82,9 @@ struct PackageSelection {
         var own: [[UInt8]: (count: Int, package: String)] = [:]
         for id in ofTheirOwn {
             for path in database.listing(of: id) ?? [] where path.starts(with: Self.settings) {
-                own[path] = ((own[path]?.count ?? 0) + 1, own[path]?.package ?? database.label(of: id).plainName)
+                own[path] = (
+                    (own[path]?.count ?? 0) + 1, own[path]?.package ?? database.label(of: id).plainName
+                )
             }
         }
         let found = own.filter { path, use in

@@ -45,7 +45,8 @@ public struct HostPackages: Sendable {
         if let flaws = database.flaws {
             let more = flaws.count - 1
             remarks.append(
-                "\(name)'s database is damaged: \(flaws.first)" + (more > 0 ? ", and \(more) more places" : ""))
+                "\(name)'s database is damaged: \(flaws.first)"
+                    + (more > 0 ? ", and \(more) more places" : ""))
         }
         if !database.present.isEmpty { databases.append(database) }
     }

@@ -94,4 +94,3 @@ public enum FileState: Equatable, Sendable {
         case unreadable(SystemError)
     }
 }
-

@@ -72,7 +72,9 @@ extension RPMDatabase {
             case S_IFDIR: return .directory
             case S_IFLNK:
                 // rpm, unlike dpkg, records where links lead.
-                guard let target = files.target(record), !target.isEmpty else { return .unknown(.symbolicLink) }
+                guard let target = files.target(record), !target.isEmpty else {
+                    return .unknown(.symbolicLink)
+                }
                 return root.link(path) == target ? .pristine : changed
             case S_IFREG:
                 if let size = record.size, size != UInt64(max(status.st_size, 0)) { return changed }

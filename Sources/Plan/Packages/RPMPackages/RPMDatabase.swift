@@ -110,7 +110,8 @@ public struct RPMDatabase: PackageDatabase {
             $0.name == package.name && $0.architecture != package.architecture
         }
         return PackageLabel(
-            name: hasSeveral ? "\(package.name).\(package.architecture)" : package.name, version: package.version)
+            name: hasSeveral ? "\(package.name).\(package.architecture)" : package.name,
+            version: package.version)
     }
 
     /// The packages of `name` or `name.architecture`.

@@ -55,7 +55,8 @@ struct RPMFiles {
         links = try header.strings(.fileLinks)
         algorithm = try header.numbers(.digestAlgorithm).first ?? 1
         let (count, folderCount) = (names.count, UInt64(folders.count))
-        guard baseNames.isEmpty || folderNumbers.count == count, folderNumbers.allSatisfy({ $0 < folderCount })
+        guard baseNames.isEmpty || folderNumbers.count == count,
+            folderNumbers.allSatisfy({ $0 < folderCount })
         else { throw .files }
         let lengths = [flags.count, modes.count, sizes.count, states.count, digests.count, links.count]
         guard lengths.allSatisfy({ $0 == 0 || $0 == count }) else { throw .files }

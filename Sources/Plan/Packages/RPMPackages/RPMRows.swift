@@ -100,7 +100,8 @@ final class RPMRows: Sendable {
                 var status = stat()
                 guard stat(path + suffix, &status) == 0 else { return [] }
                 return [
-                    Int(status.st_ino), Int(status.st_size), Int(status.st_mtim.tv_sec), Int(status.st_mtim.tv_nsec),
+                    Int(status.st_ino), Int(status.st_size), Int(status.st_mtim.tv_sec),
+                    Int(status.st_mtim.tv_nsec),
                 ]
             }
         }

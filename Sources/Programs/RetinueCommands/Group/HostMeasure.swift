@@ -47,7 +47,9 @@ struct HostMeasure {
             self.destination = (destination, FileMeter.measure(equal, root: root))
         }
         let host = HostPackages(root: root, only: paths)
-        let remarks = host.remarks + (host.isEmpty && host.remarks.isEmpty ? ["no dpkg or rpm database below \(root)"] : [])
+        let remarks =
+            host.remarks
+            + (host.isEmpty && host.remarks.isEmpty ? ["no dpkg or rpm database below \(root)"] : [])
         remark = remarks.isEmpty ? nil : remarks.joined(separator: "; ")
         if !host.isEmpty {
             let base = host.minimalBase()

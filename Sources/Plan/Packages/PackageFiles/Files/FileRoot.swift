@@ -68,7 +68,9 @@ package struct FileRoot: Sendable {
     }
 
     /// Whether an error says that there is nothing under a name.
-    package static func isMissing(_ error: SystemError) -> Bool { error.code == ENOENT || error.code == ENOTDIR }
+    package static func isMissing(_ error: SystemError) -> Bool {
+        error.code == ENOENT || error.code == ENOTDIR
+    }
 }
 
 /// Symbolic links in the root directory and in /usr, such as /bin -> usr/bin and, on Fedora, /usr/sbin -> bin.
