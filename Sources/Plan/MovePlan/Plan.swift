@@ -106,8 +106,13 @@ public struct PlannedPackage: Equatable, Sendable {
     public var source: String?
     /// Of npm: the digest of its archive (Subresource Integrity), which a lock file asks for.
     public var integrity: String?
+    /// Of a language: whether its files are copied with the rest, so that it need not be installed.
+    public var isCopied = false
     /// The member's file that needs it, and how many more do.
     public var reason: String
+
+    /// What packages of languages are sorted by.
+    var key: [UInt8] { Array("\(system) \(name) \(version) ".utf8) + (folder ?? []) }
 
     /// Package managers of systems; the rest are of languages.
     public static let systems = ["debian", "rpm"]

@@ -23,7 +23,8 @@ public struct TrialContents {
     /// - Parameter root: where the host's files lie on this machine.
     public init(_ plan: HostPlan, root: String) {
         tree = HostTree(root)
-        var all = Set(PlanContents(plan, root: root).paths())
+        let contents = PlanContents(plan, root: root)
+        var all = Set(contents.paths())
         let top = [UInt8(ascii: "/")]
         // Those of merged /usr are nobody's files.
         for folder in [top, Array("/usr".utf8)] {
@@ -44,6 +45,8 @@ public struct TrialContents {
         for package in host.minimalBase(adding: asked) {
             for path in host.listing(of: package) ?? [] where tree.status(path) != nil { all.insert(path) }
         }
+        // Packages of languages: their files as they are here.
+        all.formUnion(contents.pathsOfPackages())
         all.formUnion(Self.madeByPackages(tree, all, host))
         for path in all { all.formUnion(path.ancestors) }
         let stays = Set(["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"].map { Array($0.utf8) })
@@ -62,6 +65,7 @@ public struct TrialContents {
         var made: Set<[UInt8]> = []
         for folder in [
             "/etc/alternatives", "/etc/ssl/certs", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib64",
         ] {
             let folder = Array(folder.utf8)
             for name in tree.names(in: folder) {
@@ -81,6 +85,11 @@ public struct TrialContents {
                     folder + [UInt8(ascii: "/")] + name.prefix { $0 != UInt8(ascii: ".") } + Array(".py".utf8)
                 if paths.contains(source) { made.insert(place + [UInt8(ascii: "/")] + name) }
             }
+        }
+        // What update-ca-trust(8) of rpm's systems makes of its sources.
+        if paths.contains(where: { $0.starts(with: "/usr/share/pki/ca-trust-source".utf8) }) {
+            made.formUnion(
+                FolderContents.files(tree, Array("/etc/pki/ca-trust/extracted".utf8), most: mostFolders))
         }
         let certificates = Array("/etc/ssl/certs/ca-certificates.crt".utf8)
         if paths.contains(Array("/usr/share/ca-certificates".utf8)), tree.status(certificates) != nil {
