@@ -23,8 +23,8 @@ extension PlanBuilder {
     }
 
     mutating func takeLanguagePackages() {
-        var languages = LanguagePackages(root: root)
-        let needed = neededPackages(&languages)
+        let languages = LanguagePackages(root: root)
+        let needed = neededPackages(languages)
         for installed in languages.installedInPlace() where packages?.isOwned(installed.record) != true {
             takeSources(of: installed)
         }
@@ -55,7 +55,7 @@ extension PlanBuilder {
     }
 
     /// Those of files that members used, or that their sources import.
-    private func neededPackages(_ languages: inout LanguagePackages) -> [Needed] {
+    private func neededPackages(_ languages: LanguagePackages) -> [Needed] {
         var order: [[UInt8]] = []
         var found: [[UInt8]: Needed] = [:]
         let uses = used.map { ($0.path, $0.user) } + imports.map { ($0.path, $0.by) }

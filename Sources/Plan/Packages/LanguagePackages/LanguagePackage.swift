@@ -78,7 +78,7 @@ public struct LanguagePackage: Equatable, Sendable {
 /// The language packages that some files belong to.
 ///
 /// What is read is kept, so that a folder of packages is read once, whichever of its files are asked for.
-public struct LanguagePackages {
+public final class LanguagePackages {
     /// Those that were found so far, by the folder in which their record lies.
     private var pythons: [[UInt8]: PythonEnvironment] = [:]
     private var folders: [[UInt8]: LanguagePackage?] = [:]
@@ -90,7 +90,7 @@ public struct LanguagePackages {
     /// The package that a file belongs to; `nil` if it is none's.
     ///
     /// - Parameter path: an absolute one, without links.
-    public mutating func owner(of path: [UInt8]) -> LanguagePackage? {
+    public func owner(of path: [UInt8]) -> LanguagePackage? {
         if let folder = PythonEnvironment.folder(of: path, in: root) {
             if let package = environment(folder).owner(of: path) { return package }
         }
@@ -107,7 +107,7 @@ public struct LanguagePackages {
 
     /// The editable and linked installations beside the packages that were asked for: their sources lie elsewhere, whoever
     /// imports them.
-    public mutating func installedInPlace() -> [LanguagePackage] {
+    public func installedInPlace() -> [LanguagePackage] {
         let linked = Set(folders.values.compactMap { $0?.system == .npm ? $0?.folder : nil }).sorted {
             $0.lexicographicallyPrecedes($1)
         }
@@ -117,7 +117,7 @@ public struct LanguagePackages {
             + linked.flatMap { NodePackages.linked(in: $0, root) }
     }
 
-    private mutating func environment(_ folder: [UInt8]) -> PythonEnvironment {
+    private func environment(_ folder: [UInt8]) -> PythonEnvironment {
         if let known = pythons[folder] { return known }
         let environment = PythonEnvironment(folder, root)
         pythons[folder] = environment

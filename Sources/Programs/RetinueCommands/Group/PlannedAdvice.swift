@@ -21,7 +21,8 @@ struct PlannedAdvice {
 
     /// What the plan copies, and the files of its packages.
     private static func paths(of host: HostPlan, below root: String) -> [[UInt8]] {
-        var paths = Set(PlanContents(host, root: root).paths())
+        let contents = PlanContents(host, root: root)
+        var paths = Set(contents.paths() + contents.pathsOfPackages())
         let packages = HostPackages(root: root)
         for package in host.packages {
             for id in packages.find(named: package.name, of: package.system) {
