@@ -6,7 +6,7 @@ import Testing
 
 /// What gem(1) has built and installed here.
 @Suite struct GemTests {
-    @Test(.enabled(if: Tools.isThere("/usr/bin/gem"), "gem is not here"))
+    @Test(.enabled(if: LanguageTools.isThere("/usr/bin/gem"), "gem is not here"))
     func aGem() throws {
         try withTemporaryFolder { folder in
             try makeFolder(folder + "/src/lib")
@@ -23,14 +23,14 @@ import Testing
 
                 """, to: folder + "/src/shop.gemspec")
             let home = folder + "/gems"
-            try Tools.run(["gem", "build", "shop.gemspec"], home: folder, folder: folder + "/src")
-            try Tools.run(
+            try LanguageTools.run(["gem", "build", "shop.gemspec"], home: folder, folder: folder + "/src")
+            try LanguageTools.run(
                 [
                     "gem", "install", "--local", "--no-document", "--prerelease", "--install-dir", home,
                     "shop-gem-2.1.rc1.gem",
                 ],
                 home: folder, folder: folder + "/src")
-            let contents = try Tools.run(
+            let contents = try LanguageTools.run(
                 ["gem", "contents", "shop-gem", "--prefix"], home: folder,
                 more: ["GEM_HOME": home, "GEM_PATH": home])
             let files = contents.split(separator: "\n").map { Array($0.utf8) }

@@ -29,7 +29,7 @@ import Testing
         server.serve_forever()
         """
 
-    @Test(.enabled(if: Tools.isThere("/usr/bin/npm"), "npm is not here"), .timeLimit(.minutes(2)))
+    @Test(.enabled(if: LanguageTools.isThere("/usr/bin/npm"), "npm is not here"), .timeLimit(.minutes(2)))
     func packages() throws {
         try withTemporaryFolder { folder in
             for (name, manifest) in [
@@ -44,17 +44,17 @@ import Testing
             }
             let app = folder + "/app"
             for name in ["lib", "plain"] {
-                try Tools.run(["npm", "pack"], home: folder, folder: "\(folder)/\(name)")
+                try LanguageTools.run(["npm", "pack"], home: folder, folder: "\(folder)/\(name)")
             }
             try write(Self.registry, to: folder + "/registry.py")
             let server = try Child(["python3", folder + "/registry.py", folder + "/lib/shop-lib-3.0.1.tgz"])
             defer { server.kill() }
             while server.outputText.isEmpty { usleep(10_000) }
             let port = server.outputText.trimmingCharacters(in: .whitespacesAndNewlines)
-            try Tools.run(
+            try LanguageTools.run(
                 ["npm", "install", "--registry", "http://127.0.0.1:\(port)", "@shop/lib"], home: folder,
                 folder: app)
-            try Tools.run(
+            try LanguageTools.run(
                 ["npm", "install", "--offline", "../plain/plain-0.1.0.tgz", "../linked"], home: folder,
                 folder: app)
 
@@ -74,7 +74,7 @@ import Testing
             // npm's own words.
             let listed =
                 try JSONSerialization.jsonObject(
-                    with: Data(Tools.run(["npm", "ls", "--json"], home: folder, folder: app).utf8))
+                    with: Data(LanguageTools.run(["npm", "ls", "--json"], home: folder, folder: app).utf8))
                 as? [String: Any]
             let dependencies = try #require(listed?["dependencies"] as? [String: [String: Any]])
             #expect(dependencies["@shop/lib"]?["version"] as? String == lib.version)

@@ -83,7 +83,7 @@ struct PythonTests {
             #expect(package.origin == .local && !package.canBeFetched)
             #expect(package.sources == [bytes(sources)])
             #expect(languages.installedInPlace().map(\.name) == ["shop-lib"])
-            let imported = try Tools.run(
+            let imported = try LanguageTools.run(
                 [python.environment + "/bin/python", "-c", "import shoplib; print(shoplib.__file__)"],
                 home: folder)
             #expect(imported.hasPrefix(sources))

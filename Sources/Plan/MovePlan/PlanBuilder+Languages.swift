@@ -16,6 +16,12 @@ extension PlanBuilder {
 
         var name: String { "the \(package.system.rawValue) package \(package.name)" }
 
+        /// A list may name anything: of what lies elsewhere only files, and nothing that stays or is made anew.
+        func isOwn(_ place: [UInt8], _ status: stat) -> Bool {
+            (place.isBelow(package.folder) || status.st_mode & S_IFMT == S_IFREG)
+                && StayBehind.rule(for: place) == nil
+        }
+
         var reason: String {
             "\(PlanText.text(path)) was used by \(PlanText.text(user))"
                 + (more == 0 ? "" : ", and \(more) more of its files")
@@ -95,7 +101,9 @@ extension PlanBuilder {
     private mutating func takeWhole(_ needed: Needed) {
         guard needed.package.sources.isEmpty else { return }
         for place in needed.package.places where !isInTree(place) && entries[place]?.kind != .tree {
-            guard packages?.isOwned(place) != true, let status = tree.status(place) else { continue }
+            guard packages?.isOwned(place) != true, let status = tree.status(place),
+                needed.isOwn(place, status)
+            else { continue }
             let reason = "of \(needed.name), of which \(needed.reason)"
             if status.st_mode & S_IFMT == S_IFDIR {
                 takeTree(place, .likely, reason)
@@ -108,24 +116,27 @@ extension PlanBuilder {
     /// The files come with the package: what has them as its own, or in a folder that moves whole, has them no more.
     private mutating func leaveToPackage(_ needed: Needed) {
         for place in needed.package.places {
-            guard let status = tree.status(place) else { continue }
+            guard let status = tree.status(place), needed.isOwn(place, status) else { continue }
             let known = Set(observed.files.lazy.filter { $0.path.isBelow(place) }.map(\.path))
+            let isFolder = status.st_mode & S_IFMT == S_IFDIR
             let contents = FolderContents(tree, place) { known.contains($0) }
+            let bytes = isFolder ? contents.bytes : UInt64(max(status.st_size, 0))
+            let files = isFolder ? contents.files : 1
+            let unopened = isFolder ? contents.unopened : known.isEmpty ? 1 : 0
             for above in place.ancestors {
                 guard var entry = entries[above], entry.kind == .tree else { continue }
-                entry.bytes = entry.bytes.map { $0 - min($0, contents.bytes) }
-                entry.files = entry.files.map { $0 - min($0, contents.files) }
-                entry.unopened = entry.unopened.map { $0 - min($0, contents.unopened) }
+                entry.bytes = entry.bytes.map { $0 - min($0, bytes) }
+                entry.files = entry.files.map { $0 - min($0, files) }
+                entry.unopened = entry.unopened.map { $0 - min($0, unopened) }
                 entries[above] = entry
             }
             for path in entries.keys where path.isBelow(place) { entries[path] = nil }
-            let isFolder = status.st_mode & S_IFMT == S_IFDIR
             var entry = PlannedEntry(
                 place, isFolder ? .tree : PlannedEntry.found(place, status).kind, .package, .implied,
                 reason: "of \(needed.name) \(needed.package.version)")
             if entry.kind == .link { entry.target = tree.link(place) }
-            entry.bytes = isFolder ? contents.bytes : UInt64(max(status.st_size, 0))
-            if isFolder { entry.files = contents.files }
+            entry.bytes = bytes
+            if isFolder { entry.files = files }
             entries[place] = entry
         }
     }

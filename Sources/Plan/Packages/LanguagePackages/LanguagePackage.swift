@@ -132,6 +132,8 @@ public final class LanguagePackages {
         let digests = FileDigest()
         for (path, digest) in package.recorded {
             guard let digest else { continue }
+            // `pip install --target` records scripts where it would have put them else.
+            if !path.starts(with: package.folder), !PathWalk.isThere(path, root) { continue }
             guard let isSame = try? digests.has(.sha256(digest), path, in: root), isSame else {
                 return .changed(path)
             }

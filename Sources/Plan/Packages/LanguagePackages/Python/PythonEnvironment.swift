@@ -67,6 +67,8 @@ struct PythonEnvironment {
         for file in package.recorded where owners[file.path] == number {
             let parts = PathWalk.parts(file.path)
             let isBelow = file.path.starts(with: folder + [PathWalk.slash])
+            // A list may name anything: what lies elsewhere counts by its digest, as the scripts that pip makes have one.
+            guard isBelow || file.digest != nil else { continue }
             let own =
                 isBelow
                 ? (count + 1..<max(parts.count, count + 1)).lazy.map { PathWalk.prefix(parts[..<$0]) }.first {

@@ -1,18 +1,19 @@
 import Foundation
-import TestSupport
 
 /// A root with packages that rpmbuild(8) has built here and rpm(8) has installed there.
-final class RPMSystem {
+package final class RPMSystem {
     /// Whether the tools are here; where the project's checks run they have to be, and a test fails for want of them.
-    static let isThere =
-        ProcessInfo.processInfo.environment["CI"] == "true"
+    package static let isThere =
+        ["CI": "true", "RETINUE_REQUIRE_PACKAGES": "1"].contains {
+            ProcessInfo.processInfo.environment[$0.key] == $0.value
+        }
         || (access("/usr/bin/rpmbuild", X_OK) == 0 && getuid() == 0)
 
-    let folder: String
-    var root: String { folder + "/root" }
-    var database: String { root + "/var/lib/rpm" }
+    package let folder: String
+    package var root: String { folder + "/root" }
+    package var database: String { root + "/var/lib/rpm" }
 
-    init() throws {
+    package init() throws {
         folder = try makeTemporaryFolder()
         try makeFolder(root + "/usr/bin")
         // As every system has it since the merge.
@@ -22,19 +23,32 @@ final class RPMSystem {
     deinit { try? FileManager.default.removeItem(atPath: folder) }
 
     /// The sections of a specification.
-    struct Package {
-        var name: String
-        var version = "1"
-        var header = "BuildArch: noarch"
+    package struct Package {
+        package var name: String
+        package var version: String
+        package var header: String
         /// Commands that make the files below `$R`.
-        var install: String
-        var files: String
+        package var install: String
+        package var files: String
         /// As rpmbuild takes it.
-        var options: [String] = []
+        package var options: [String]
+
+        package init(
+            name: String, version: String = "1", header: String = "BuildArch: noarch", install: String,
+            files: String,
+            options: [String] = []
+        ) {
+            self.name = name
+            self.version = version
+            self.header = header
+            self.install = install
+            self.files = files
+            self.options = options
+        }
     }
 
     /// A program with a configuration, documentation, a link, a folder of its own and a ghost.
-    static let shop = Package(
+    package static let shop = Package(
         name: "shop", version: "1.2",
         header: """
             BuildArch: noarch
@@ -70,14 +84,14 @@ final class RPMSystem {
             """)
 
     /// It provides what `shop` asks for, and lists a file by the name that it has without the merge of /bin.
-    static let base = Package(
+    package static let base = Package(
         name: "base-lib", header: "BuildArch: noarch\nProvides: system-release = 9",
         install:
             "mkdir -p $R/bin $R/usr/share/base; echo i > $R/bin/interpreter; echo x > $R/usr/share/base/x",
         files: "/bin/interpreter\n/usr/share/base")
 
     /// Builds a package; the path of the archive.
-    func build(_ package: Package) throws -> String {
+    package func build(_ package: Package) throws -> String {
         let text = """
             Name: \(package.name)
             Version: \(package.version)
@@ -110,7 +124,7 @@ final class RPMSystem {
     }
 
     /// Installs archives in the root, each in a run of its own.
-    func install(_ archives: [String], _ options: [String] = []) throws {
+    package func install(_ archives: [String], _ options: [String] = []) throws {
         for archive in archives {
             _ = try rpm(
                 ["--nodeps", "--noscripts", "--ignorearch", "--force-debian", "-i"] + options + [archive])
@@ -119,7 +133,7 @@ final class RPMSystem {
 
     /// What rpm says of the root.
     @discardableResult
-    func rpm(_ words: [String]) throws -> String {
+    package func rpm(_ words: [String]) throws -> String {
         let child = try Child(
             ["rpm", "--root", root, "--dbpath", "/var/lib/rpm", "--define", "_db_backend sqlite"] + words,
             environment: Child.environment.merging(["HOME": folder]) { $1 })
@@ -132,12 +146,12 @@ final class RPMSystem {
     }
 
     /// Lines of an answer, but for what no package has been asked for (`(contains no files)`).
-    func lines(_ words: [String]) throws -> [String] {
+    package func lines(_ words: [String]) throws -> [String] {
         try rpm(words).split(separator: "\n").map(String.init)
     }
 
     /// What `rpm -V` says was changed: contents (`5`, `S`), a link (`L`), another kind of file, or that it is missing.
-    func changed(_ package: String) throws -> Set<String> {
+    package func changed(_ package: String) throws -> Set<String> {
         Set(
             try lines(["-V", "--nodeps", "--nomtime", "--nouser", "--nogroup", package]).compactMap { line in
                 guard let slash = line.firstIndex(of: "/") else { return nil }
@@ -151,6 +165,6 @@ final class RPMSystem {
 }
 
 /// Every name, size and time in a folder: what reading must leave as it was.
-func traces(of folder: String) throws -> String {
+package func traces(of folder: String) throws -> String {
     try run(["find", folder, "-printf", "%p %y %s %T@ %C@\n"])
 }

@@ -1,11 +1,10 @@
 import Foundation
-import TestSupport
 
 /// The tools of languages, each without a network, in a home of its own.
-enum Tools {
+package enum LanguageTools {
     /// Whether a tool is here. Where the project's checks run pip and gem have to be, in `make test-packages` npm as well: a test
     /// fails for want of them.
-    static func isThere(_ path: String) -> Bool {
+    package static func isThere(_ path: String) -> Bool {
         let environment = ProcessInfo.processInfo.environment
         let isRequired =
             environment["RETINUE_REQUIRE_PACKAGES"] == "1"
@@ -15,7 +14,9 @@ enum Tools {
 
     /// Runs a tool; what it says.
     @discardableResult
-    static func run(_ command: [String], home: String, folder: String? = nil, more: [String: String] = [:])
+    package static func run(
+        _ command: [String], home: String, folder: String? = nil, more: [String: String] = [:]
+    )
         throws -> String
     {
         let own = [
@@ -30,31 +31,33 @@ enum Tools {
 }
 
 /// A virtual environment, and packages that were built here.
-final class Python {
-    static let isThere = Tools.isThere("/usr/bin/pip3")
+package final class Python {
+    package static let isThere = LanguageTools.isThere("/usr/bin/pip3")
 
-    let folder: String
-    var environment: String { folder + "/venv" }
-    var modules: String {
+    package let folder: String
+    package var environment: String { folder + "/venv" }
+    package var modules: String {
         let name = (try? FileManager.default.contentsOfDirectory(atPath: environment + "/lib"))?.first ?? ""
         return "\(environment)/lib/\(name)/site-packages"
     }
 
-    init(in folder: String) throws {
+    package init(in folder: String) throws {
         self.folder = folder
         // setuptools builds, and is the system's.
-        try Tools.run(
+        try LanguageTools.run(
             ["/usr/bin/python3", "-m", "venv", "--system-site-packages", "--without-pip", environment],
             home: folder)
     }
 
     @discardableResult
-    func pip(_ words: [String]) throws -> String {
-        try Tools.run(["/usr/bin/python3", "-m", "pip", "--python", environment] + words, home: folder)
+    package func pip(_ words: [String]) throws -> String {
+        try LanguageTools.run(
+            ["/usr/bin/python3", "-m", "pip", "--python", environment] + words, home: folder)
     }
 
     /// Writes a project, with its modules in `src` or beside its metadata; its folder.
-    func project(_ name: String, isFlat: Bool = false, files: [String: String] = [:]) throws -> String {
+    package func project(_ name: String, isFlat: Bool = false, files: [String: String] = [:]) throws -> String
+    {
         let place = "\(folder)/projects/\(name)"
         let module = name.replacingOccurrences(of: "-", with: "")
         let modules = isFlat ? "\(place)/\(module)" : "\(place)/src/\(module)"
@@ -79,9 +82,9 @@ final class Python {
     }
 
     /// Builds a wheel of a project; where it lies.
-    func wheel(_ project: String) throws -> String {
+    package func wheel(_ project: String) throws -> String {
         let place = folder + "/wheels"
-        try Tools.run(
+        try LanguageTools.run(
             [
                 "/usr/bin/python3", "-m", "pip", "wheel", "--no-build-isolation", "--no-deps", "-w", place,
                 project,
