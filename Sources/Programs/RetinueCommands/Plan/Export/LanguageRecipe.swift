@@ -1,6 +1,4 @@
 import MovePlan
-import Records
-import Text
 
 /// What installs the packages of languages that a plan does not copy: behind the archive, since the virtual environment or the
 /// application is in that.
@@ -14,7 +12,7 @@ struct LanguageRecipe {
             let folder = package.folder ?? []
             guard String(validating: folder, as: UTF8.self) != nil, folder.allSatisfy({ $0 >= 0x20 }) else {
                 throw Failure(
-                    "a recipe cannot name \(Printable.text(folder)), into which \(package.name.printable) is installed: "
+                    "a recipe cannot name \(String(decoding: folder, as: UTF8.self)), into which \(package.name) is installed: "
                         + "make the plan without --language-packages",
                     status: ExitStatus.badInput)
             }

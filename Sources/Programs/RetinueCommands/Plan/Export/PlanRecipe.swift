@@ -50,7 +50,7 @@ struct PlanRecipe {
     func install(_ manager: SystemManager) throws(Failure) -> String {
         let others = managers.filter { $0.manager.system != manager.system }
         let words = words(of: manager)
-        guard !words.isEmpty || others.isEmpty else {
+        guard others.isEmpty || host.packages.contains(where: { $0.system == manager.system }) else {
             throw Failure(
                 "the plan has packages of \(others[0].manager.system), which \(manager.name) does not install",
                 status: ExitStatus.badInput)
