@@ -172,6 +172,18 @@ struct OracleTests {
         let shop = database.find(named: "shop")
         let needed = database.closure(of: shop)
         #expect(Set(needed.packages.map { database.label(of: $0).name }) == ["shop", "base-lib"])
+        // By a path alone, and where few paths are asked for.
+        let needy = RPMSystem.Package(
+            name: "needy", header: "BuildArch: noarch\nAutoReq: no\nRequires: /usr/bin/interpreter",
+            install: "mkdir -p $R/opt; echo n > $R/opt/needy", files: "/opt/needy")
+        try system.install([system.build(needy)])
+        for wanted in [nil, ["/opt/needy"]] {
+            let database = try open(only: wanted)
+            let names = database.closure(of: database.find(named: "needy")).packages.map {
+                database.label(of: $0).name
+            }
+            #expect(Set(names) == ["needy", "base-lib"])
+        }
         // A condition need not be met, and rpm itself is no package.
         #expect(needed.unmet.map(\.alternatives) == [])
         #expect(database.minimalBase().packages.map { database.label(of: $0).name } == ["base-lib"])

@@ -48,9 +48,21 @@ public struct RPMDatabase: PackageDatabase {
     private init(_ root: FileRoot, _ rows: RPMRows, only wanted: [[UInt8]]?) throws(StoreError) {
         (self.root, self.rows) = (root, rows)
         links = TopLevelLinks(in: root)
-        do {
-            if let wanted { paths = try PathTable(only: wanted.map { links.resolve($0) }) }
-        } catch { flaws = ("more paths than can be kept", 1) }
+        if let wanted {
+            // What packages require by its path is asked for too.
+            var required: Set<[UInt8]> = []
+            try rows.forEach { number, bytes in
+                guard let header = try? RPMHeader(bytes), let package = try? RPMPackage(header, number) else {
+                    return
+                }
+                for name in package.requires.lazy.flatMap(\.alternatives) where name.hasPrefix("/") {
+                    required.insert(links.resolve(Array(name.utf8)))
+                }
+            }
+            do {
+                paths = try PathTable(only: wanted.map { links.resolve($0) } + required)
+            } catch { flaws = ("more paths than can be kept", 1) }
+        }
         try rows.forEach { number, bytes in take(number, bytes) }
     }
 
