@@ -295,4 +295,20 @@ import Testing
         #expect(other.entries.filter { $0.treatment == .package }.count == (fetches ? 1 : 0))
         #expect(other.entries.allSatisfy { !$0.path.starts(with: "/home".utf8) })
     }
+
+    /// A path file that a person has put there leads to modules as well.
+    @Test func pathFiles() throws {
+        let root = try PlanRoot()
+        let modules = "/srv/app/venv/lib/python3.11/site-packages"
+        try root.file("/srv/app/venv/pyvenv.cfg")
+        try root.file("/srv/app/venv/bin/python")
+        try root.file("/home/me/app.py", "import plainlib\n")
+        try root.file(modules + "/mine.pth", "import sys\n/opt/shared\n")
+        try root.file("/opt/shared/plainlib/__init__.py")
+        try root.file("/opt/shared/other/__init__.py")
+        let plan = plan(
+            root.path, "/home/me/app.py", arguments: ["/srv/app/venv/bin/python", "/home/me/app.py"])
+        #expect(plan.entry("/opt/shared/plainlib")?.reason == "imported by /home/me/app.py", "\(plan.lines)")
+        #expect(!contents(plan, root.path).contains("/opt/shared/other/__init__.py"))
+    }
 }

@@ -230,4 +230,21 @@ struct OracleTests {
             atPath: system.database, toPath: system.root + "/usr/lib/sysimage/rpm")
         #expect(try open().present.count == 2)
     }
+
+    /// Fedora has made /usr/sbin a link to /usr/bin, and packages list both names.
+    @Test func mergedFolders() throws {
+        guard symlink("bin", system.root + "/usr/sbin") == 0 else { throw Failure("symlink") }
+        let package = RPMSystem.Package(
+            name: "daemon", install: "mkdir -p $R/usr/sbin; echo d > $R/usr/sbin/daemon",
+            files: "/usr/sbin/daemon")
+        try system.install([system.build(package)])
+        let database = try open()
+        for path in ["/usr/bin/daemon", "/usr/sbin/daemon"] {
+            #expect(
+                database.owner(of: Array(path.utf8)).map { database.label(of: $0).name } == "daemon",
+                "\(path)")
+            #expect(state(path, database) == .pristine)
+        }
+        #expect(database.listing(of: database.find(named: "daemon")[0]) == [Array("/usr/bin/daemon".utf8)])
+    }
 }
