@@ -139,7 +139,8 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "PackageFiles", "HostPackages", "MovePlan",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "PackageFiles", "HostPackages",
+                "MovePlan",
                 "KernelProbe",
                 "Control",
                 "SystemCalls", "CLinux",

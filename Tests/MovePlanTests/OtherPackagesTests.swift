@@ -311,4 +311,33 @@ import Testing
         #expect(plan.entry("/opt/shared/plainlib")?.reason == "imported by /home/me/app.py", "\(plan.lines)")
         #expect(!contents(plan, root.path).contains("/opt/shared/other/__init__.py"))
     }
+
+    @Test(
+        .enabled(if: NodeApplication.isThere, "npm is not here"), .timeLimit(.minutes(2)),
+        arguments: [false, true])
+    func anApplicationOfNode(fetches: Bool) throws {
+        try withTemporaryFolder { root in
+            try makeFolder(root + "/srv/shop")
+            try NodeApplication.make(in: root + "/srv/shop")
+            let modules = "/srv/shop/app/node_modules"
+            try write("require('@shop/lib'); require(\"plain\")\n", to: root + "/srv/shop/app/server.js")
+            let plan = plan(
+                root, "/srv/shop/app/server.js",
+                reads: [modules + "/@shop/lib/index.js", modules + "/plain/index.js"],
+                fetches: fetches, arguments: ["node", "/srv/shop/app/server.js"])
+            #expect(plan.packages.map { "\($0.system) \($0.name) \($0.version)" } == ["npm @shop/lib 3.0.1"])
+            let package = try #require(plan.packages.first)
+            #expect(
+                package.folder == Array("/srv/shop/app".utf8)
+                    && package.integrity?.hasPrefix("sha512-") == true)
+            #expect(package.isCopied == !fetches)
+            let copied = contents(plan, root)
+            #expect(copied.contains(modules + "/@shop/lib/index.js") == !fetches)
+            // An archive of this host, and the sources of a link, are nothing that another host can fetch.
+            for path in [modules + "/plain/index.js", modules + "/linked", "/srv/shop/linked/index.js"] {
+                #expect(copied.contains(path), "\(path)")
+            }
+            #expect(trial(plan, root).contains(modules + "/@shop/lib/index.js"))
+        }
+    }
 }
