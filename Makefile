@@ -109,7 +109,8 @@ packages-reliability:
 	@packaging/install-packages $(RELIABILITY_PACKAGES)
 
 packages-packages:
-	@command -v npm >/dev/null && packaging/install-packages $(TEST_PACKAGES) || packaging/install-packages $(PACKAGES_PACKAGES)
+	@if command -v npm >/dev/null; then packaging/install-packages $(TEST_PACKAGES); \
+	else packaging/install-packages $(PACKAGES_PACKAGES); fi
 
 packages-plans:
 	@packaging/install-packages $(PLAN_PACKAGES)
