@@ -5,7 +5,9 @@ SWIFT ?= swift
 RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
-	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils
+	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
+	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl
+PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
 	python3 bash mawk
@@ -21,8 +23,8 @@ STATE_DIR ?= /var/lib/retinue
 ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test test-guests test-kernels test-reliability test-plans lint bench bench-quick install packages-run packages-test packages-bench \
-	packages-guests packages-reliability packages-plans clean
+.PHONY: run build test test-guests test-kernels test-reliability test-plans test-packages lint bench bench-quick install packages-run packages-test packages-bench \
+	packages-guests packages-reliability packages-plans packages-packages clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -59,6 +61,12 @@ test-reliability: packages-reliability build
 ## Plan real services that ran before they were observed, and try the plans. As root, some minutes; see Tests/Plans.
 test-plans: packages-plans build
 	$(SUDO) Tests/Plans/all
+
+## Hold what is read of packages against rpm, pip, gem and npm, none of which may be missing. As root, some minutes.
+test-packages: packages-packages
+	$(SWIFT) build --build-tests
+	RETINUE_REQUIRE_PACKAGES=1 Tests/tell-failures $(SWIFT) test --skip-build --no-parallel \
+		--filter 'PackagesTests'
 
 ## Hold the sources against .swift-format.
 lint:
@@ -100,6 +108,10 @@ packages-guests:
 
 packages-reliability:
 	@packaging/install-packages $(RELIABILITY_PACKAGES)
+
+packages-packages:
+	@if command -v npm >/dev/null; then packaging/install-packages $(TEST_PACKAGES); \
+	else packaging/install-packages $(PACKAGES_PACKAGES); fi
 
 packages-plans:
 	@packaging/install-packages $(PLAN_PACKAGES)

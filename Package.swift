@@ -19,6 +19,7 @@ enum Folder: String {
     case observation = "Observation"
     case host = "Host"
     case group = "Group"
+    case packages = "Plan/Packages"
     case plan = "Plan"
     case move = "Move"
     case programs = "Programs"
@@ -65,6 +66,8 @@ let package = Package(
         .library(name: "Records", targets: ["Records"]),
         .library(name: "MoveGroup", targets: ["MoveGroup"]),
         .library(name: "MovePlan", targets: ["MovePlan"]),
+        .library(name: "RPMPackages", targets: ["RPMPackages"]),
+        .library(name: "LanguagePackages", targets: ["LanguagePackages"]),
         // For Tests/Fuzz, a package of its own.
         .library(name: "Observation", targets: ["Observation"]),
         .library(name: "EventTrace", targets: ["EventTrace"]),
@@ -118,9 +121,17 @@ let package = Package(
 
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
-        library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
+        library(.packages, "PackageFiles", ["SystemCalls", "Procfs"]),
+        library(.packages, "DebianPackages", ["PackageFiles", "SystemCalls"]),
+        library(.packages, "RPMPackages", ["PackageFiles", "RecordStore", "SystemCalls", "Wire"]),
+        library(.packages, "HostPackages", ["PackageFiles", "DebianPackages", "RPMPackages"]),
+        library(.packages, "LanguagePackages", ["PackageFiles", "Records", "SystemCalls", "Text"]),
         library(
-            .plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
+            .plan, "MovePlan",
+            [
+                "SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "PackageFiles", "HostPackages",
+                "LanguagePackages",
+            ]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
@@ -141,7 +152,8 @@ let package = Package(
         library(
             .programs, "RetinueCommands",
             [
-                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "DebianPackages", "MovePlan",
+                "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "PackageFiles", "HostPackages",
+                "MovePlan",
                 "KernelProbe",
                 "Control",
                 "SystemCalls", "CLinux",
@@ -173,7 +185,10 @@ let package = Package(
             // Read where they lie.
             exclude: ["Output/Golden"], swiftSettings: strict),
         test("SeedFormTests", ["SeedForm", "Records", "TestSupport"]),
-        test("DebianPackagesTests", ["DebianPackages", "Procfs", "TestSupport"]),
+        test("PackageFilesTests", ["PackageFiles", "TestSupport"]),
+        test("DebianPackagesTests", ["DebianPackages", "PackageFiles", "Procfs", "TestSupport"]),
+        test("RPMPackagesTests", ["RPMPackages", "PackageFiles", "TestSupport"]),
+        test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(

@@ -223,7 +223,7 @@ struct AdviseTests {
             #expect(outcome.status == 0)
             #expect(outcome.output.contains("chroot            42 B  5 files"))
             #expect(outcome.output.contains("container            -  not measured"))
-            #expect(outcome.output.contains("no dpkg database below root\n"))
+            #expect(outcome.output.contains("no dpkg or rpm database below root\n"))
             #expect(try json(folder, "--root", "web=root").contains(#""packages":null"#))
         }
     }

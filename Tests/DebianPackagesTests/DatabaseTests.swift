@@ -1,5 +1,6 @@
 import DebianPackages
 import Foundation
+import PackageFiles
 import SystemCalls
 import TestSupport
 import Testing

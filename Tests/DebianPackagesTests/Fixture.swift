@@ -1,5 +1,6 @@
 import DebianPackages
 import Foundation
+import PackageFiles
 import TestSupport
 
 /// A small system in a folder of its own, with a database as dpkg writes it.

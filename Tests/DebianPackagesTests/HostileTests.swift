@@ -1,5 +1,6 @@
 @testable import DebianPackages
 import Foundation
+import PackageFiles
 import TestSupport
 import Testing
 

@@ -1,5 +1,6 @@
 import DebianPackages
 import Foundation
+import PackageFiles
 import TestSupport
 import Testing
 

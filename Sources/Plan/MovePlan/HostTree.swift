@@ -16,6 +16,9 @@ struct HostTree {
         prefix = bytes
     }
 
+    /// The directory, as other readers take it.
+    var root: String { prefix.isEmpty ? "/" : String(decoding: prefix, as: UTF8.self) }
+
     /// The status of what a path names, links not followed at its end; `nil` where there is nothing.
     func status(_ path: [UInt8]) -> stat? {
         var status = stat()

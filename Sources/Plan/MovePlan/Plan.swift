@@ -94,14 +94,30 @@ public struct PlannedProgram: Equatable, Sendable {
 
 /// A package to be installed at the destination.
 public struct PlannedPackage: Equatable, Sendable {
-    /// Whose packages: `debian`.
+    /// Whose packages: `debian`, `rpm`; of languages `python`, `npm`, `gem`.
     public var system: String
     /// As the package manager knows it.
     public var name: String
     /// The version that is installed here.
     public var version: String
+    /// Of a language: the folder into which it is installed (`site-packages`, the folder of `node_modules`, `GEM_HOME`).
+    public var folder: [UInt8]?
+    /// Of a language: where it comes from, if not from where the language has its packages.
+    public var source: String?
+    /// Of npm: the digest of its archive (Subresource Integrity), which a lock file asks for.
+    public var integrity: String?
+    /// Of a language: whether its files are copied with the rest, so that it need not be installed.
+    public var isCopied = false
     /// The member's file that needs it, and how many more do.
     public var reason: String
+
+    /// What packages of languages are sorted by.
+    var key: [UInt8] { Array("\(system) \(name) \(version) ".utf8) + (folder ?? []) }
+
+    /// Package managers of systems; the rest are of languages.
+    public static let systems = ["debian", "rpm"]
+    /// Package managers of languages.
+    public static let languages = ["python", "npm", "gem"]
 
     /// Makes one.
     public init(system: String, name: String, version: String, reason: String) {

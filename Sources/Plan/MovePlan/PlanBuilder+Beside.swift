@@ -1,5 +1,5 @@
-import DebianPackages
 import Glibc
+import PackageFiles
 
 /// What lies beside that which records have: folders of data, modules, settings and what they name, units, what the C library
 /// reads.
@@ -85,12 +85,13 @@ extension PlanBuilder {
                     tree, of: program, and: own, isOwned: { packages?.isOwned($0) == true })
             else { continue }
             sources += imported.sources
-            for module in imported.modules where !isInTree(module.path) && entries[module.path]?.kind != .tree
-            {
+            for module in imported.modules {
                 if self.packages?.need(module.file, .pristine, by: module.by) == true { continue }
+                imports.append((module.file, module.by))
                 guard let status = tree.status(module.path), StayBehind.rule(for: module.path) == nil else {
                     continue
                 }
+                guard !isInTree(module.path), entries[module.path]?.kind != .tree else { continue }
                 let reason = "imported by \(PlanText.text(module.by))"
                 if status.st_mode & S_IFMT == S_IFDIR {
                     takeTree(module.path, .likely, reason)

@@ -1,5 +1,6 @@
-import DebianPackages
 import Glibc
+import HostPackages
+import PackageFiles
 
 /// Makes the plan of a host complete: what the records have of its members is less than what has to be at the destination.
 ///
@@ -19,14 +20,26 @@ public struct PlanBuilder {
     var called: [[UInt8]: Set<[UInt8]>] = [:]
     /// Sources of members that no package has.
     var sources: [[UInt8]] = []
+    /// What the sources of members import, outside of packages of the system.
+    var imports: [(path: [UInt8], by: [UInt8])] = []
+    /// Packages of languages that members needed.
+    var languagePackages: [PlannedPackage] = []
+    /// Whether those are fetched anew, in place of copying their files.
+    let fetchesLanguagePackages: Bool
+    /// Where the host's files lie.
+    let root: String
     /// How long a chain of texts that name texts is followed.
     static let mostSteps = 8
 
     /// The plan of a host.
     ///
-    /// - Parameter root: where its files lie on this machine; `nil` if they are not here. Then the plan has what the
-    ///   records have, and says so.
-    public static func plan(_ observed: ObservedHost, root: String?) -> HostPlan {
+    /// - Parameters:
+    ///   - root: where its files lie on this machine; `nil` if they are not here. Then the plan has what the
+    ///     records have, and says so.
+    ///   - fetchesLanguagePackages: whether packages of Python, Node and Ruby that nobody has changed are installed anew.
+    public static func plan(
+        _ observed: ObservedHost, root: String?, fetchesLanguagePackages: Bool = false
+    ) -> HostPlan {
         guard let root else {
             var plan = observed.plan
             plan.entries = observed.files.filter { !$0.isFolder }.map {
@@ -39,12 +52,14 @@ public struct PlanBuilder {
                     + "are missing")
             return plan
         }
-        var builder = PlanBuilder(observed, root)
+        var builder = PlanBuilder(observed, root, fetchesLanguagePackages)
         builder.complete()
         return builder.plan
     }
 
-    private init(_ observed: ObservedHost, _ root: String) {
+    private init(_ observed: ObservedHost, _ root: String, _ fetchesLanguagePackages: Bool) {
+        self.root = root
+        self.fetchesLanguagePackages = fetchesLanguagePackages
         self.observed = observed
         isThisMachine = root == "/"
         plan = observed.plan
@@ -54,11 +69,9 @@ public struct PlanBuilder {
         for path in observed.files.map(\.path) + plan.programs.flatMap({ [$0.executable, $0.script] }) {
             folders.formUnion(path.ancestors)
         }
-        do throws(DpkgError) {
-            packages = PackageSelection(try DpkgDatabase(root: root), folders: folders)
-        } catch {
-            if !error.isMissing { plan.unknown.append("packages: \(error)") }
-        }
+        let host = HostPackages(root: root)
+        if !host.isEmpty { packages = PackageSelection(host, folders: folders) }
+        plan.unknown += host.remarks.map { "packages: \($0)" }
     }
 
     mutating func complete() {
@@ -67,6 +80,7 @@ public struct PlanBuilder {
         takeNames()
         takeFolders()
         takeModules()
+        takeLanguagePackages()
         takeConfiguration()
         takeServices()
         takeWhatTextsName()
@@ -76,7 +90,8 @@ public struct PlanBuilder {
         takeLinks()
         takeParents()
         takeOwners()
-        plan.packages = packages?.planned ?? []
+        plan.packages =
+            (packages?.planned ?? []) + languagePackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         plan.entries = entries.values.sorted { $0.path.lexicographicallyPrecedes($1.path) }
         sayWhatIsUnknown()
     }

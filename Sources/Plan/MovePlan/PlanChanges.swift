@@ -43,8 +43,7 @@ public struct PlanChanges {
             lines.append("\(title): \(PlanText.text(entry.path)): taken out")
         }
         difference(
-            title, "package", old.packages.map { "\($0.name) \($0.version)" },
-            new.packages.map { "\($0.name) \($0.version)" })
+            title, "package", old.packages.map(\.changeName), new.packages.map(\.changeName))
         difference(
             title, "account", old.accounts.map { "\($0.name) \($0.number)" },
             new.accounts.map { "\($0.name) \($0.number)" })
@@ -54,6 +53,14 @@ public struct PlanChanges {
     private mutating func difference(_ title: String, _ what: String, _ old: [String], _ new: [String]) {
         for name in new where !old.contains(name) { lines.append("\(title): \(what) \(name): added") }
         for name in old where !new.contains(name) { lines.append("\(title): \(what) \(name): taken out") }
+    }
+}
+
+extension PlannedPackage {
+    /// By what two plans are compared: packages of languages may be there several times.
+    fileprivate var changeName: String {
+        "\(name) \(version)" + (folder.map { " in \(PlanText.text($0))" } ?? "")
+            + (isCopied ? ", copied" : "")
     }
 }
 
@@ -78,7 +85,7 @@ public struct PlanSummary {
 
     /// Programs, packages, entries and bytes.
     public var line: String {
-        "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count) packages, "
+        "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count { !$0.isCopied }) packages, "
             + "\(copied) entries to copy (\(bytes) bytes), \(others) that stay or are made anew"
     }
 }

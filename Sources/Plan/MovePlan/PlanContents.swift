@@ -32,6 +32,16 @@ public struct PlanContents {
         return found.sorted { $0.lexicographicallyPrecedes($1) }
     }
 
+    /// What packages of languages have: paths that the destination gets with these, and that are there now.
+    public func pathsOfPackages() -> [[UInt8]] {
+        var found: Set<[UInt8]> = []
+        for entry in plan.entries where entry.treatment == .package && tree.status(entry.path) != nil {
+            found.insert(entry.path)
+            if entry.kind == .tree { addContents(of: entry.path, except: [:], to: &found) }
+        }
+        return found.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
     /// Bytes of a regular file; `nil` where it is none, or is gone.
     public func bytes(of path: [UInt8]) -> UInt64? {
         guard let status = tree.status(path), status.st_mode & S_IFMT == S_IFREG else { return nil }

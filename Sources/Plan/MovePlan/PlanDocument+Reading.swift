@@ -96,11 +96,28 @@ extension PlanDocument {
     }
 
     private static func package(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedPackage {
-        let fields = try Fields(value, place, ["system", "name", "version", "reason"])
-        return PlannedPackage(
-            system: try fields.text("system"), name: try fields.text("name"),
-            version: try fields.text("version"),
+        let fields = try Fields(
+            value, place,
+            ["system", "name", "version", "folder", "source", "integrity", "copied", "reason"])
+        var package = PlannedPackage(
+            system: try fields.word("system", PlannedPackage.systems + PlannedPackage.languages),
+            name: try fields.text("name"), version: try fields.text("version"),
             reason: try fields.textIfAny("reason") ?? "")
+        package.source = try fields.textIfAny("source")
+        package.integrity = try fields.textIfAny("integrity")
+        package.isCopied = try fields.flagIfAny("copied") ?? false
+        guard !package.isSystem else {
+            guard fields["folder"] == nil, !package.isCopied else {
+                throw Flaw(place: place, problem: "`folder` and `copied` are for packages of languages")
+            }
+            return package
+        }
+        let folder = try fields.bytes("folder")
+        guard isPlace(folder) else {
+            throw Flaw(place: place + ".folder", problem: "not an absolute path without `.` and `..`")
+        }
+        package.folder = folder
+        return package
     }
 
     private static func entry(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedEntry {

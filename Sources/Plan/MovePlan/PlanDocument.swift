@@ -76,8 +76,10 @@ public enum PlanDocument {
     private static func value(_ package: PlannedPackage) -> JSONValue {
         object([
             ("system", .string(package.system)), ("name", .string(package.name)),
-            ("version", .string(package.version)),
-            ("reason", .string(package.reason)),
+            ("version", .string(package.version)), ("folder", package.folder.map(path)),
+            ("source", package.source.map { .string($0) }),
+            ("integrity", package.integrity.map { .string($0) }),
+            ("copied", package.isCopied ? .boolean(true) : nil), ("reason", .string(package.reason)),
         ])
     }
 

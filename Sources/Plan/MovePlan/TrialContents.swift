@@ -1,5 +1,6 @@
-import DebianPackages
 import Glibc
+import HostPackages
+import PackageFiles
 
 /// What a root has to hold for a plan to be tried in it: what the destination has after its packages were installed, and
 /// what is copied there.
@@ -22,26 +23,31 @@ public struct TrialContents {
     /// - Parameter root: where the host's files lie on this machine.
     public init(_ plan: HostPlan, root: String) {
         tree = HostTree(root)
-        var all = Set(PlanContents(plan, root: root).paths())
+        let contents = PlanContents(plan, root: root)
+        var all = Set(contents.paths())
         let top = [UInt8(ascii: "/")]
         // Those of merged /usr are nobody's files.
-        for name in tree.names(in: top) where tree.link(top + name) != nil { all.insert(top + name) }
-        for path in FolderRules.hierarchy where tree.link(path) != nil { all.insert(path) }
-        do throws(DpkgError) {
-            let database = try DpkgDatabase(root: root)
-            let base = database.minimalBase(adding: plan.packages.map(\.plainName))
-            for package in base.packages {
-                for path in (try? database.files(of: package)) ?? [] where tree.status(path) != nil {
-                    all.insert(path)
-                }
+        for folder in [top, Array("/usr".utf8)] {
+            for name in tree.names(in: folder) {
+                let path = (folder.count == 1 ? [] : folder) + top + name
+                if tree.link(path) != nil { all.insert(path) }
             }
-            for package in plan.packages where database.find(package.plainName).isEmpty {
-                remarks.append("the package \(package.name) is not installed here")
-            }
-            all.formUnion(Self.madeByPackages(tree, all, database))
-        } catch {
-            if !error.isMissing { remarks.append("packages: \(error)") }
         }
+        for path in FolderRules.hierarchy where tree.link(path) != nil { all.insert(path) }
+        let host = HostPackages(root: root)
+        remarks += host.remarks.map { "packages: \($0)" }
+        var asked: [HostPackages.ID] = []
+        for package in plan.packages where package.isSystem {
+            let found = host.find(named: package.name, of: package.system)
+            if found.isEmpty { remarks.append("the package \(package.name) is not installed here") }
+            asked += found
+        }
+        for package in host.minimalBase(adding: asked) {
+            for path in host.listing(of: package) ?? [] where tree.status(path) != nil { all.insert(path) }
+        }
+        // Packages of languages: their files as they are here.
+        all.formUnion(contents.pathsOfPackages())
+        all.formUnion(Self.madeByPackages(tree, all, host))
         for path in all { all.formUnion(path.ancestors) }
         let stays = Set(["/etc/passwd", "/etc/group", "/etc/shadow", "/etc/gshadow"].map { Array($0.utf8) })
         paths = all.filter { path in
@@ -54,11 +60,12 @@ public struct TrialContents {
 
     /// What the packages' own scripts make of their files: alternatives, bytecode and the links of certificates.
     private static func madeByPackages(
-        _ tree: HostTree, _ paths: Set<[UInt8]>, _ database: DpkgDatabase
+        _ tree: HostTree, _ paths: Set<[UInt8]>, _ database: HostPackages
     ) -> Set<[UInt8]> {
         var made: Set<[UInt8]> = []
         for folder in [
             "/etc/alternatives", "/etc/ssl/certs", "/usr/bin", "/usr/sbin", "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib64",
         ] {
             let folder = Array(folder.utf8)
             for name in tree.names(in: folder) {
@@ -78,6 +85,11 @@ public struct TrialContents {
                     folder + [UInt8(ascii: "/")] + name.prefix { $0 != UInt8(ascii: ".") } + Array(".py".utf8)
                 if paths.contains(source) { made.insert(place + [UInt8(ascii: "/")] + name) }
             }
+        }
+        // What update-ca-trust(8) of rpm's systems makes of its sources.
+        if paths.contains(where: { $0.starts(with: "/usr/share/pki/ca-trust-source".utf8) }) {
+            made.formUnion(
+                FolderContents.files(tree, Array("/etc/pki/ca-trust/extracted".utf8), most: mostFolders))
         }
         let certificates = Array("/etc/ssl/certs/ca-certificates.crt".utf8)
         if paths.contains(Array("/usr/share/ca-certificates".utf8)), tree.status(certificates) != nil {
@@ -170,6 +182,6 @@ extension PlannedAccount {
 }
 
 extension PlannedPackage {
-    /// Its name without an architecture.
-    public var plainName: String { String(name.prefix { $0 != ":" }) }
+    /// Whether it is one of the host's system, as against one of a language.
+    public var isSystem: Bool { Self.systems.contains(system) }
 }

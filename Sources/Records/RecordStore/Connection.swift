@@ -1,16 +1,16 @@
 import CSQLite
 
 /// An open SQLite database; closed when its owner lets it go.
-struct Connection: ~Copyable {
+package struct Connection: ~Copyable {
     /// SQLite's handle; valid as long as this value lives.
-    let handle: OpaquePointer
+    package let handle: OpaquePointer
 
     /// Opens a file that exists. The corresponding C function is `sqlite3_open_v2`.
     ///
     /// - Parameters:
     ///   - path: of the file, or a URI (sqlite.org/uri.html) that begins with `file:`.
     ///   - isReading: whether nothing shall be written.
-    init(path: String, isReading: Bool = false) throws(StoreError) {
+    package init(path: String, isReading: Bool = false) throws(StoreError) {
         var opened: OpaquePointer?
         // One thread uses it, so SQLite's own locks are left out.
         let access = isReading ? SQLITE_OPEN_READONLY | SQLITE_OPEN_URI : SQLITE_OPEN_READWRITE
@@ -37,7 +37,7 @@ struct Connection: ~Copyable {
     }
 
     /// Runs a statement that gives one number.
-    borrowing func integer(_ sql: String) throws(StoreError) -> Int64 {
+    package borrowing func integer(_ sql: String) throws(StoreError) -> Int64 {
         let statement = try Statement(self, sql)
         guard try statement.step() else { return 0 }
         return statement.integer(0)
@@ -45,12 +45,12 @@ struct Connection: ~Copyable {
 }
 
 /// A prepared statement; finalised when its owner lets it go.
-struct Statement: ~Copyable {
+package struct Statement: ~Copyable {
     private let handle: OpaquePointer
     private let database: OpaquePointer
 
     /// Prepares a statement. The corresponding C function is `sqlite3_prepare_v3`.
-    init(_ connection: borrowing Connection, _ sql: String) throws(StoreError) {
+    package init(_ connection: borrowing Connection, _ sql: String) throws(StoreError) {
         database = connection.handle
         var prepared: OpaquePointer?
         let code = sqlite3_prepare_v3(database, sql, -1, 0, &prepared, nil)
@@ -61,7 +61,7 @@ struct Statement: ~Copyable {
     deinit { sqlite3_finalize(handle) }
 
     /// Goes to the next row; `false` behind the last, when the statement is ready to run again.
-    borrowing func step() throws(StoreError) -> Bool {
+    package borrowing func step() throws(StoreError) -> Bool {
         let code = sqlite3_step(handle)
         if code == SQLITE_ROW { return true }
         // The message belongs to the step; reset would repeat its code.
@@ -78,7 +78,7 @@ struct Statement: ~Copyable {
     borrowing func reset() { sqlite3_reset(handle) }
 
     /// Sets a parameter, counted from 1. The parameters of one run are set before its first step.
-    borrowing func bind(_ parameter: Int32, _ value: Int64) {
+    package borrowing func bind(_ parameter: Int32, _ value: Int64) {
         precondition(sqlite3_bind_int64(handle, parameter, value) == SQLITE_OK, "no such parameter")
     }
 
@@ -119,7 +119,7 @@ struct Statement: ~Copyable {
     }
 
     /// A column of the row as a number.
-    borrowing func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
+    package borrowing func integer(_ column: Int32) -> Int64 { sqlite3_column_int64(handle, column) }
 
     /// A column as a number, if that is what is stored.
     borrowing func storedInteger(_ column: Int32) -> Int64? {
@@ -127,7 +127,7 @@ struct Statement: ~Copyable {
     }
 
     /// Lends a column's bytes, if bytes are what is stored.
-    borrowing func withStoredBytes<Result>(
+    package borrowing func withStoredBytes<Result>(
         _ column: Int32, _ body: (UnsafeRawBufferPointer) -> Result
     ) -> Result? {
         guard sqlite3_column_type(handle, column) == SQLITE_BLOB else { return nil }

@@ -62,7 +62,7 @@ extension RecordStore {
         return try Connection(path: uri(path, isImmutable: !hasLog), isReading: true)
     }
 
-    private static func uri(_ path: String, isImmutable: Bool) -> String {
+    package static func uri(_ path: String, isImmutable: Bool) -> String {
         var uri = "file:"
         for byte in path.utf8 {
             switch byte {

@@ -20,7 +20,7 @@ let package = Package(
                 product("Fanotify"), product("ProcConnector"), product("SocketDiagnostics"),
                 product("TracepointRing"), product("Procfs"), product("Records"), product("MoveGroup"),
                 product("Observation"), product("EventTrace"), product("RecordStore"), product("Control"),
-                product("Daemon"), product("MovePlan"),
+                product("Daemon"), product("MovePlan"), product("RPMPackages"), product("LanguagePackages"),
             ],
             path: "Sources/Fuzz", swiftSettings: strict)
     ]

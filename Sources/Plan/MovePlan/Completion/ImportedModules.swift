@@ -1,4 +1,5 @@
 import Glibc
+import LanguagePackages
 
 /// The modules that the sources of a script ask for by name, and where they lie: what an interpreter read before anybody
 /// watched it.
@@ -113,10 +114,23 @@ struct ImportedModules {
             }
             folders += matching(Array("/usr/local/lib".utf8), "python", "/dist-packages")
             folders.append(Array("/usr/lib/python3/dist-packages".utf8))
-            folders += matching(usr, "python3.", "") + matching(usr, "python3.", "/lib-dynload")
+            // Red Hat's, and any that was built by hand.
+            for base in ["/usr/local/lib64", "/usr/local/lib", "/usr/lib64", "/usr/lib"] {
+                folders += matching(Array(base.utf8), "python3.", "/site-packages")
+            }
+            for folder in folders
+            where folder.lastName.suffix("-packages".utf8.count).elementsEqual("-packages".utf8) {
+                folders += PythonPaths.folders(of: folder, root: tree.root)
+            }
+            for base in [usr, Array("/usr/lib64".utf8), Array("/usr/local/lib".utf8)] {
+                folders += matching(base, "python3.", "") + matching(base, "python3.", "/lib-dynload")
+            }
         case .perl:
             // perlvar(1), @INC as Debian has it.
-            for folder in ["/etc/perl", "/usr/share/perl5"] { folders.append(Array(folder.utf8)) }
+            for folder in [
+                "/etc/perl", "/usr/share/perl5", "/usr/share/perl5/vendor_perl", "/usr/lib64/perl5",
+                "/usr/lib64/perl5/vendor_perl",
+            ] { folders.append(Array(folder.utf8)) }
             for base in ["/usr/local/share/perl", "/usr/share/perl"] {
                 folders += matching(Array(base.utf8), "", "")
             }
@@ -126,7 +140,10 @@ struct ImportedModules {
                 folders += matching(base + Array("/perl".utf8), "", "")
             }
         case .node:
-            for folder in ["/usr/lib/nodejs", "/usr/share/nodejs", "/usr/local/lib/node_modules"] {
+            for folder in [
+                "/usr/lib/nodejs", "/usr/share/nodejs", "/usr/lib/node_modules",
+                "/usr/local/lib/node_modules",
+            ] {
                 folders.append(Array(folder.utf8))
             }
         }

@@ -1,19 +1,20 @@
-import DebianPackages
+import HostPackages
+import PackageFiles
 
 /// The packages that members needed, and which of their files are theirs no more.
 struct PackageSelection {
-    private let database: DpkgDatabase
+    private let database: HostPackages
     /// The first file that needed a package, with its user, and how many more did.
-    private var reasons: [PackageID: (path: [UInt8], user: [UInt8], more: Int)] = [:]
+    private var reasons: [HostPackages.ID: (path: [UInt8], user: [UInt8], more: Int)] = [:]
     private var listings: [[UInt8]: Int] = [:]
 
     private static let settings = Array("/etc/".utf8)
 
     /// - Parameter folders: those of which it will be asked how many packages list them, beside those of settings.
-    init(_ database: DpkgDatabase, folders: Set<[UInt8]>) {
+    init(_ database: HostPackages, folders: Set<[UInt8]>) {
         self.database = database
         for package in database.present {
-            for path in (try? database.files(of: package)) ?? []
+            for path in database.listing(of: package) ?? []
             where folders.contains(path) || path.starts(with: Self.settings) {
                 listings[path, default: 0] += 1
             }
@@ -45,10 +46,10 @@ struct PackageSelection {
     /// The packages, by name.
     var planned: [PlannedPackage] {
         reasons.map { id, reason in
-            let package = database.package(id)
+            let label = database.label(of: id)
             let more = reason.more == 0 ? "" : ", and \(reason.more) more of its files"
             return PlannedPackage(
-                system: "debian", name: package.qualifiedName, version: package.version,
+                system: database.system(of: id), name: label.name, version: label.version,
                 reason: Self.reason(reason.path, reason.user) + more)
         }.sorted { ($0.name, $0.version) < ($1.name, $1.version) }
     }
@@ -61,18 +62,18 @@ struct PackageSelection {
 
     /// The packages and what they depend on, but for what every system has: where settings of a service lie need not be the
     /// package of its program.
-    private var ofTheirOwn: [PackageID] {
-        let base = Set(database.minimalBase().packages)
-        return database.closure(of: reasons.keys).packages.filter { !base.contains($0) }
+    private var ofTheirOwn: [HostPackages.ID] {
+        let base = Set(database.minimalBase())
+        return database.closure(of: reasons.keys).filter { !base.contains($0) }
     }
 
     /// Configuration files of the packages that are not the packages' any more.
     func changedConfiguration() -> [(path: [UInt8], package: String)] {
         ofTheirOwn.flatMap { id in
-            let package = database.package(id)
-            let paths = package.configurationFiles.map(\.path)
+            let name = database.label(of: id).plainName
+            let paths = database.configurationFiles(of: id)
             return zip(paths, database.states(of: paths)).filter { $0.1 == .modifiedConfiguration }
-                .map { (path: $0.0, package: package.name) }
+                .map { (path: $0.0, package: name) }
         }
     }
 
@@ -80,8 +81,10 @@ struct PackageSelection {
     func settingsFolders() -> [(path: [UInt8], package: String)] {
         var own: [[UInt8]: (count: Int, package: String)] = [:]
         for id in ofTheirOwn {
-            for path in (try? database.files(of: id)) ?? [] where path.starts(with: Self.settings) {
-                own[path] = ((own[path]?.count ?? 0) + 1, own[path]?.package ?? database.package(id).name)
+            for path in database.listing(of: id) ?? [] where path.starts(with: Self.settings) {
+                own[path] = (
+                    (own[path]?.count ?? 0) + 1, own[path]?.package ?? database.label(of: id).plainName
+                )
             }
         }
         let found = own.filter { path, use in

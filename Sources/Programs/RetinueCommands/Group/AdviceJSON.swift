@@ -1,5 +1,5 @@
-import DebianPackages
 import MoveGroup
+import PackageFiles
 import Records
 
 /// Advice as `retinue-advice/1` (docs/advice-format.md).

@@ -1,5 +1,5 @@
-import DebianPackages
 import MoveGroup
+import PackageFiles
 import Records
 
 /// Advice as a page for people, a block a host. Whatever it quotes cannot steer the terminal.

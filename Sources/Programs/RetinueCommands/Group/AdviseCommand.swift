@@ -17,7 +17,7 @@ struct AdviseCommand: ParsableCommand {
             how many bytes each of them moves. Files are looked at where they are: on this machine for its \
             own records, below DIR for a host named with --root; sizes are measured, or said to be unknown.
 
-            Files are matched to Debian packages where the host has dpkg, so that these can be installed \
+            Files are matched to packages where the host has dpkg or rpm, so that these can be installed \
             at the destination and only the rest needs copying. To compare, the packages' files are read.
 
             --destination counts what a chroot moves to a host whose files are below a folder: executables and \

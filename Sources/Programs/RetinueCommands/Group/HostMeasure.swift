@@ -1,5 +1,6 @@
-import DebianPackages
 import Glibc
+import HostPackages
+import PackageFiles
 import Records
 import SystemCalls
 
@@ -23,15 +24,15 @@ struct HostMeasure {
     var files = FileSizes()
     /// Where the destination's files are looked at, and what of the group's files it has equal; `nil` if it was not named.
     var destination: (root: String, equal: FileSizes)?
-    /// The group's files with a minimal base system; `nil` where there is no dpkg to name one.
+    /// The group's files with a minimal base system; `nil` where no package manager names one.
     var withBase: FileSizes?
     /// Packages of the base system.
     var basePackages = 0
     /// The whole system.
     var system = System.unknown("not looked at")
-    /// The packages that the files belong to; `nil` where there is no dpkg.
+    /// The packages that the files belong to; `nil` where there is no package manager.
     var packages: PackageUse?
-    /// What went wrong with dpkg's database, or that there is none.
+    /// What went wrong with a package manager's database, or that there is none.
     var remark: String?
 
     init(_ paths: [[UInt8]], root: String?, walks: Bool, destination: String? = nil) throws {
@@ -45,28 +46,22 @@ struct HostMeasure {
             let equal = EqualFiles.among(paths, below: root, at: destination)
             self.destination = (destination, FileMeter.measure(equal, root: root))
         }
-        do throws(DpkgError) {
-            let database = try DpkgDatabase(root: root, only: paths)
-            if database.damageCount > 0, let first = database.damage.first {
-                let more = database.damageCount - 1
-                remark =
-                    "dpkg's database is damaged: \(first)"
-                    + (more > 0 ? ", and \(Quantity.grouped(more)) more places" : "")
-            }
-            let base = database.minimalBase().packages
+        let host = HostPackages(root: root, only: paths)
+        let remarks =
+            host.remarks
+            + (host.isEmpty && host.remarks.isEmpty ? ["no dpkg or rpm database below \(root)"] : [])
+        remark = remarks.isEmpty ? nil : remarks.joined(separator: "; ")
+        if !host.isEmpty {
+            let base = host.minimalBase()
             for package in base {
-                for path in (try? database.files(of: package)) ?? [] { meter.add(path) }
+                for path in host.listing(of: package) ?? [] { meter.add(path) }
             }
             // Without an essential package there is no base system to speak of.
             if !base.isEmpty {
                 withBase = meter.sizes
                 basePackages = base.count
             }
-            packages = PackageUse(paths, kinds, database, root: root)
-        } catch {
-            remark =
-                error.isMissing
-                ? "no dpkg database below \(root)" : "dpkg's database cannot be read: \(error)"
+            packages = PackageUse(paths, kinds, host, root: root)
         }
         system = walks ? Self.walk(root) : Self.usage(root)
     }
@@ -96,7 +91,7 @@ struct HostMeasure {
     }
 }
 
-/// The Debian packages that some files belong to, and what has become of those files since.
+/// The packages that some files belong to, and what has become of those files since.
 struct PackageUse {
     /// A package of which a part is used.
     struct Used {
@@ -124,9 +119,9 @@ struct PackageUse {
     private(set) var whole = FileSizes()
 
     /// - Parameter kinds: what each path is; `nil` for what is not there, which is left out.
-    init(_ all: [[UInt8]], _ kinds: [EntryKind?], _ database: DpkgDatabase, root: String) {
+    init(_ all: [[UInt8]], _ kinds: [EntryKind?], _ database: HostPackages, root: String) {
         let paths = zip(all, kinds).filter { $0.1 != nil && $0.1 != .directory }.map(\.0)
-        var owned: [PackageID: [[UInt8]]] = [:]
+        var owned: [HostPackages.ID: [[UInt8]]] = [:]
         for (path, state) in zip(paths, database.states(of: paths)) {
             if let owner = database.owner(of: path) { owned[owner, default: []].append(path) }
             switch state {
@@ -138,14 +133,14 @@ struct PackageUse {
             }
         }
         copied = FileMeter.measure(unpackaged + modified + modifiedConfiguration + unverified, root: root)
-        whole = database.sizes(of: owned.keys.sorted()).files
+        whole = database.sizes(of: owned.keys.sorted(), root: root)
         for (id, paths) in owned {
-            let package = database.package(id)
-            let sizes = database.sizes(of: [id]).files
+            let label = database.label(of: id)
+            let sizes = database.sizes(of: [id], root: root)
             let kinds = [sizes.regular, sizes.symbolicLinks, sizes.others]
             used.append(
                 Used(
-                    name: package.qualifiedName, version: package.version, files: paths.count,
+                    name: label.name, version: label.version, files: paths.count,
                     owned: kinds.reduce(sizes.missing.count + sizes.unreadable.count) { $0 + $1.count },
                     bytes: FileMeter.measure(paths, root: root).regular.apparent,
                     ownedBytes: sizes.regular.apparent))

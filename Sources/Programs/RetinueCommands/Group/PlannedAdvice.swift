@@ -1,4 +1,4 @@
-import DebianPackages
+import HostPackages
 import MovePlan
 import Records
 import Text
@@ -21,10 +21,12 @@ struct PlannedAdvice {
 
     /// What the plan copies, and the files of its packages.
     private static func paths(of host: HostPlan, below root: String) -> [[UInt8]] {
-        var paths = Set(PlanContents(host, root: root).paths())
-        if let database = try? DpkgDatabase(root: root) {
-            for package in host.packages.flatMap({ database.find($0.plainName) }) {
-                paths.formUnion((try? database.files(of: package)) ?? [])
+        let contents = PlanContents(host, root: root)
+        var paths = Set(contents.paths() + contents.pathsOfPackages())
+        let packages = HostPackages(root: root)
+        for package in host.packages {
+            for id in packages.find(named: package.name, of: package.system) {
+                paths.formUnion(packages.listing(of: id) ?? [])
             }
         }
         return paths.sorted { $0.lexicographicallyPrecedes($1) }

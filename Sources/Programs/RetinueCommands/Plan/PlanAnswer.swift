@@ -14,7 +14,7 @@ enum PlanAnswer {
                 out.member("host", text: host.id)
                 if !host.name.isEmpty { out.member("name", text: host.name) }
                 out.member("programs", number: host.programs.count)
-                out.member("packages", number: host.packages.count)
+                out.member("packages", number: host.packages.count { !$0.isCopied })
                 out.member("copied", number: summary.copied)
                 out.member("bytes", number: summary.bytes)
                 out.member("others", number: summary.others)

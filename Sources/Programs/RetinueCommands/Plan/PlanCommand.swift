@@ -56,6 +56,12 @@ struct MakePlanCommand: ParsableCommand {
             "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
     var require: Requirement?
 
+    @Flag(
+        help: ArgumentHelp(
+            "Install packages of pip, npm and gem anew, as far as they are unchanged and can be fetched; else their files are copied."
+        ))
+    var languagePackages = false
+
     @OptionGroup var form: FormatOptions<Format>
 
     @Option(
@@ -76,7 +82,9 @@ struct MakePlanCommand: ParsableCommand {
         try roots.check(against: group.graph.hosts)
         let hosts = group.observedHosts(quiet: UInt64(quiet * 1e9)).map { observed in
             let host = group.graph.hosts.first { $0.id == observed.plan.id }
-            var plan = PlanBuilder.plan(observed, root: host.flatMap { roots.root(of: $0) })
+            var plan = PlanBuilder.plan(
+                observed, root: host.flatMap { roots.root(of: $0) },
+                fetchesLanguagePackages: languagePackages)
             if require != nil { plan.dropLikely() }
             return plan
         }

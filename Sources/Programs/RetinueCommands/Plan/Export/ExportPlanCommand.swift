@@ -11,15 +11,15 @@ struct ExportPlanCommand: ParsableCommand {
         usage: """
             retinue plan export <file> --tar <file> [<options>]
             retinue plan export <file> --oci <folder> [--start <command>] [<options>]
-            retinue plan export <file> --containerfile | --mmdebstrap | --apt [<options>]
+            retinue plan export <file> --containerfile | --mmdebstrap | --apt | --dnf [<options>]
             """,
         discussion: """
             --tar has what the plan copies, to be unpacked where its packages are installed. --oci makes an image by \
             itself, with what a trial's root has: the packages' files as they are here, what the plan copies, and the \
             accounts; runc starts it, skopeo and umoci read it. Both are the same, byte for byte, as long as the files are.
 
-            --containerfile, --mmdebstrap and --apt print what installs the packages; the first two add the accounts and \
-            the archive, which they expect as files.tar. Versions are those that the archive has then: it keeps no \
+            --containerfile, --mmdebstrap, --apt and --dnf print what installs the packages; the first two add the accounts \
+            and the archive, which they expect as files.tar. Versions are those that the archive has then: it keeps no \
             earlier ones, so that --exact-versions only serves a host that has all updates, or a snapshot of the archive.
 
             What is being written is copied as it lies there: stop the service, or name a snapshot by --root.
@@ -58,7 +58,10 @@ struct ExportPlanCommand: ParsableCommand {
     @Flag(help: "Print a command of apt-get(8).")
     var apt = false
 
-    @Flag(help: "With these three: ask for the versions of packages that are here, and for no others.")
+    @Flag(help: "Print a command of dnf(8), or of zypper(8) where the host has SUSE.")
+    var dnf = false
+
+    @Flag(help: "With these four: ask for the versions of packages that are here, and for no others.")
     var exactVersions = false
 
     @Option(help: ArgumentHelp("Of which host: its id or name.", valueName: "host"))
@@ -92,12 +95,12 @@ struct ExportPlanCommand: ParsableCommand {
         guard tar != "-" || form.choice == .text else {
             throw ValidationError("--tar - and --json both take standard output")
         }
-        let forms = [tar != nil, oci != nil, containerfile, mmdebstrap, apt].count { $0 }
+        let forms = [tar != nil, oci != nil, containerfile, mmdebstrap, apt, dnf].count { $0 }
         guard forms == 1 else {
-            throw ValidationError("give one of --tar, --oci, --containerfile, --mmdebstrap and --apt")
+            throw ValidationError("give one of --tar, --oci, --containerfile, --mmdebstrap, --apt and --dnf")
         }
-        guard !exactVersions || containerfile || mmdebstrap || apt else {
-            throw ValidationError("--exact-versions is for --containerfile, --mmdebstrap and --apt")
+        guard !exactVersions || containerfile || mmdebstrap || apt || dnf else {
+            throw ValidationError("--exact-versions is for --containerfile, --mmdebstrap, --apt and --dnf")
         }
     }
 
@@ -124,12 +127,12 @@ struct ExportPlanCommand: ParsableCommand {
             try ImageLayout(host, command, made: plan.made, root: root).make(at: oci)
             try say(host, "oci", file: oci)
         } else {
-            let recipe = PlanRecipe(plan, host, root: root, hasVersions: exactVersions)
+            let recipe = try PlanRecipe(plan, host, root: root, hasVersions: exactVersions)
             let text =
                 try containerfile
                 ? recipe.containerfile(PlannedCommand(host, start: start))
-                : mmdebstrap ? recipe.mmdebstrap : recipe.apt
-            let word = containerfile ? "containerfile" : mmdebstrap ? "mmdebstrap" : "apt"
+                : mmdebstrap ? recipe.mmdebstrap() : apt ? recipe.install(.apt) : recipe.rpm()
+            let word = containerfile ? "containerfile" : mmdebstrap ? "mmdebstrap" : apt ? "apt" : "dnf"
             let form = form.choice
             try OutputFile.write(to: output) { output in
                 switch form {

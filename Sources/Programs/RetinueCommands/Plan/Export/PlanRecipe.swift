@@ -1,4 +1,3 @@
-import DebianPackages
 import MovePlan
 import Text
 
@@ -8,6 +7,7 @@ struct PlanRecipe {
     private let title: String
     private let system: HostSystem
     private let hasVersions: Bool
+    private let languages: LanguageRecipe
 
     /// Where they expect what the plan copies.
     private static let archive = "files.tar"
@@ -15,23 +15,49 @@ struct PlanRecipe {
     /// - Parameters:
     ///   - root: where the host's files lie.
     ///   - hasVersions: whether to ask for the versions that the host has, and for no others.
-    init(_ plan: Plan, _ host: HostPlan, root: String, hasVersions: Bool) {
+    init(_ plan: Plan, _ host: HostPlan, root: String, hasVersions: Bool) throws(Failure) {
+        languages = try LanguageRecipe(host)
         self.host = host
         self.hasVersions = hasVersions
         title = "\(plan.program) of \(host.name.isEmpty ? host.id : host.name)".printable
         system = HostSystem(root)
     }
 
-    private var packages: [String] {
-        host.packages.filter { $0.system == "debian" }.map {
-            hasVersions ? "\($0.name)=\($0.version)" : $0.name
+    /// Packages of a system, as its package manager takes them.
+    private func words(of manager: SystemManager) -> [String] {
+        let known = host.packages.filter { $0.system == manager.system }.map {
+            manager.word($0, hasVersion: hasVersions)
         }
+        return known + languages.tools(of: manager).filter { !known.contains($0) }
     }
 
-    /// `apt-get install`.
-    var apt: String {
-        let words = packages.map(ShellWord.literal).joined(separator: " ")
-        return words.isEmpty ? "" : "apt-get install --no-install-recommends \(words)\n"
+    private var rpmManager: SystemManager { system.manager == .zypper ? .zypper : .dnf }
+
+    /// What installs the packages of each system that the plan has some of; of the host's own if there are only packages of
+    /// languages, whose tools it installs.
+    private var managers: [(manager: SystemManager, words: [String])] {
+        let named = SystemManager.allCases.filter { manager in
+            host.packages.contains { $0.system == manager.system }
+                && (manager == .apt || manager == rpmManager)
+        }
+        let all = named.isEmpty && !languages.commands.isEmpty ? [system.manager] : named
+        return all.map { ($0, words(of: $0)) }
+    }
+
+    /// `apt-get install` or `dnf install`, then what installs packages of languages.
+    ///
+    /// - Throws: `Failure` where the plan has packages, and none of that system.
+    func install(_ manager: SystemManager) throws(Failure) -> String {
+        let others = managers.filter { $0.manager.system != manager.system }
+        let words = words(of: manager)
+        guard others.isEmpty || host.packages.contains(where: { $0.system == manager.system }) else {
+            throw Failure(
+                "the plan has packages of \(others[0].manager.system), which \(manager.name) does not install",
+                status: ExitStatus.badInput)
+        }
+        let first =
+            words.isEmpty ? "" : "\(manager.command) \(words.map(ShellWord.literal).joined(separator: " "))\n"
+        return first + languages.commands.map { $0 + "\n" }.joined()
     }
 
     /// Lines of passwd(5) and group(5), each added below a folder unless it has one of that name.
@@ -43,13 +69,26 @@ struct PlanRecipe {
         }
     }
 
+    /// `install` by what the host has for packages of rpm; dnf where it is no host of these.
+    func rpm() throws(Failure) -> String { try install(rpmManager) }
+
     /// A command of mmdebstrap(1).
-    var mmdebstrap: String {
+    ///
+    /// - Throws: `Failure` where the plan has packages of other systems.
+    func mmdebstrap() throws(Failure) -> String {
+        if let other = managers.first(where: { $0.manager != .apt }) {
+            throw Failure(
+                "the plan has packages of \(other.manager.system), which mmdebstrap does not install",
+                status: ExitStatus.badInput)
+        }
         var words = ["mmdebstrap", "--variant=minbase"]
+        let packages = self.words(of: .apt)
         if !packages.isEmpty { words.append("--include=" + packages.joined(separator: ",")) }
         // Before packages are configured, which then find the numbers that the files have.
         words += accounts(below: "\"$1\"").map { "--essential-hook=" + $0 }
-        words += ["--customize-hook=tar-in \(Self.archive) /", system.release, "root.tar"]
+        words.append("--customize-hook=tar-in \(Self.archive) /")
+        words += languages.commands.map { "--customize-hook=chroot \"$1\" \($0)" }
+        words += [system.release, "root.tar"]
         return words.map(ShellWord.literal).joined(separator: " \\\n  ") + "\n"
     }
 
@@ -63,13 +102,14 @@ struct PlanRecipe {
         lines.append("FROM \(system.image)")
         let accounts = accounts(below: "")
         if !accounts.isEmpty { lines.append("RUN " + accounts.joined(separator: " ; \\\n    ")) }
-        if !packages.isEmpty {
+        for (manager, words) in managers {
             lines.append(
-                "RUN apt-get update && apt-get install -y --no-install-recommends \\\n    "
-                    + packages.map(ShellWord.literal).joined(separator: " \\\n    ")
-                    + " \\\n && rm -rf /var/lib/apt/lists/*")
+                "RUN \(manager.commandOfImage) \\\n    "
+                    + words.map(ShellWord.literal).joined(separator: " \\\n    ")
+                    + " \\\n && \(manager.cleaning)")
         }
         lines.append("ADD \(Self.archive) /")
+        lines += languages.commands.map { "RUN \($0)" }
         if command.folder.count > 1 { lines.append("WORKDIR \(try Self.word(command.folder))") }
         if let process = command.process { lines.append("USER \(process.user):\(process.group)") }
         for variable in command.environment {
@@ -122,36 +162,5 @@ struct PlanRecipe {
                 status: ExitStatus.badInput)
         }
         return text
-    }
-}
-
-/// Which system a host has.
-struct HostSystem {
-    /// As mmdebstrap(1) takes it.
-    let release: String
-    /// As registries call it.
-    let image: String
-
-    /// By its os-release(5); Debian's stable where that does not say.
-    init(_ root: String) {
-        var values: [String: String] = [:]
-        let paths = ["/etc/os-release", "/usr/lib/os-release"].map { root == "/" ? $0 : root + $0 }
-        let text = paths.lazy.map { InputFile.contents(of: $0) }.first { !$0.isEmpty } ?? []
-        for line in String(decoding: text, as: UTF8.self).split(separator: "\n") {
-            guard let equals = line.firstIndex(of: "=") else { continue }
-            values[String(line[..<equals])] = line[line.index(after: equals)...].filter {
-                $0 != "\"" && $0 != "'"
-            }
-        }
-        func word(_ key: String) -> String? {
-            values[key].flatMap { text in
-                let isWord = text.utf8.allSatisfy {
-                    (45...46).contains($0) || (48...57).contains($0) || (97...122).contains($0)
-                }
-                return isWord && !text.isEmpty ? text : nil
-            }
-        }
-        release = word("VERSION_CODENAME") ?? "stable"
-        image = "\(word("ID") ?? "debian"):\(release)"
     }
 }

@@ -6,7 +6,8 @@ struct FuzzTarget: Sendable {
     let run: @Sendable ([UInt8]) -> Void
 
     static let all: [FuzzTarget] =
-        WireTargets.all + TextTargets.all + RecordTargets.all + PlanTargets.all + [ObserverTarget.target]
+        WireTargets.all + TextTargets.all + RecordTargets.all + PlanTargets.all + PackageTargets.all
+        + [ObserverTarget.target]
 }
 
 /// The chosen target; set once, before libFuzzer starts.

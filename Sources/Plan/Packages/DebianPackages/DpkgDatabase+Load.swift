@@ -1,4 +1,5 @@
 import Glibc
+import PackageFiles
 import SystemCalls
 
 extension DpkgDatabase {
@@ -144,10 +145,10 @@ extension DpkgDatabase {
                 }
                 // The root itself.
                 if path.count == 2, path[1] == UInt8(ascii: ".") { continue }
-                do throws(DpkgError) {
+                do {
                     try paths.insert(path, owner: owner, links: links)
                 } catch {
-                    failure = error
+                    failure = .tooLarge
                     return
                 }
             }
@@ -171,7 +172,9 @@ extension DpkgDatabase {
             let moving = owners.filter { packages[$0].name != diversion.package }
             guard !moving.isEmpty else { continue }
             paths.set(owners: staying, of: from)
-            if let to = try paths.insert(diversion.to) {
+            let place: Int?
+            do { place = try paths.insert(diversion.to) } catch { throw .tooLarge }
+            if let to = place {
                 paths.set(owners: moving + paths.owners(to), of: to)
             }
         }

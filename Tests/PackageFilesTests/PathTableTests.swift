@@ -1,12 +1,12 @@
-@testable import DebianPackages
+@testable import PackageFiles
 import TestSupport
 import Testing
 
 @Suite struct PathTableTests {
     private func insert(_ path: String, _ owner: Int, _ table: inout PathTable) throws {
-        var failure: DpkgError?
+        var failure: TooManyPaths?
         Array(path.utf8).withUnsafeBytes { bytes in
-            do throws(DpkgError) {
+            do throws(TooManyPaths) {
                 try table.insert(bytes, owner: owner, links: TopLevelLinks([]))
             } catch {
                 failure = error

@@ -1,4 +1,5 @@
 import Glibc
+import PackageFiles
 
 /// A block of `Field: value` lines (deb822(5)), as offsets into the file.
 struct ControlStanza {

@@ -1,23 +1,23 @@
 import Glibc
-import SystemCalls
+package import SystemCalls
 
 /// The root directory under which a system lies: `/`, or where another one is mounted or unpacked.
 ///
 /// Symbolic links in the middle of a path are followed as the kernel does for this process: in a foreign root
 /// a link with an absolute target leads out of it. Paths of the database were freed of the links that matter,
 /// see `TopLevelLinks`.
-struct FileRoot: Sendable {
+package struct FileRoot: Sendable {
     /// Without a slash at the end; empty for `/`.
-    let prefix: [UInt8]
+    package let prefix: [UInt8]
 
-    init(_ path: String) {
+    package init(_ path: String) {
         var bytes = Array(path.utf8)
         while bytes.last == UInt8(ascii: "/") { bytes.removeLast() }
         prefix = bytes
     }
 
     /// `path` as this process has to name it, NUL at its end; `nil` where it holds a NUL itself.
-    func name(_ path: some Collection<UInt8>) -> [UInt8]? {
+    package func name(_ path: [UInt8]) -> [UInt8]? {
         guard !path.contains(0) else { return nil }
         var bytes = prefix
         bytes.reserveCapacity(prefix.count + path.count + 2)
@@ -28,7 +28,7 @@ struct FileRoot: Sendable {
     }
 
     /// The corresponding C function is `lstat`.
-    func status(_ path: some Collection<UInt8>) throws(SystemError) -> stat {
+    package func status(_ path: [UInt8]) throws(SystemError) -> stat {
         guard let name = name(path) else { throw SystemError("lstat", code: ENOENT) }
         var status = stat()
         _ = try systemCall("lstat") {
@@ -40,13 +40,13 @@ struct FileRoot: Sendable {
     }
 
     /// Opens for reading; never waits for a writer where a pipe lies in place of a file.
-    func open(_ path: some Collection<UInt8>, _ flags: Int32 = 0) throws(SystemError) -> FileDescriptor {
+    package func open(_ path: [UInt8], _ flags: Int32 = 0) throws(SystemError) -> FileDescriptor {
         guard let name = name(path) else { throw SystemError("open", code: ENOENT) }
         return try FileDescriptor.open(bytes: name, O_RDONLY | O_NONBLOCK | O_NOCTTY | flags)
     }
 
     /// Target of a symbolic link; `nil` where there is none.
-    func link(_ path: [UInt8]) -> [UInt8]? {
+    package func link(_ path: [UInt8]) -> [UInt8]? {
         guard let name = name(path) else { return nil }
         var target = [UInt8](repeating: 0, count: Int(PATH_MAX))
         let count = name.withUnsafeBufferPointer { name in
@@ -60,7 +60,7 @@ struct FileRoot: Sendable {
     }
 
     /// Names in a directory, without `.` and `..`, in the order in which the filesystem gives them.
-    func names(in directory: [UInt8]) throws(SystemError) -> [[UInt8]] {
+    package func names(in directory: [UInt8]) throws(SystemError) -> [[UInt8]] {
         let stream = try DirectoryStream(try open(directory, O_DIRECTORY))
         var names: [[UInt8]] = []
         while let name = stream.next() { names.append(name) }
@@ -68,41 +68,48 @@ struct FileRoot: Sendable {
     }
 
     /// Whether an error says that there is nothing under a name.
-    static func isMissing(_ error: SystemError) -> Bool { error.code == ENOENT || error.code == ENOTDIR }
+    package static func isMissing(_ error: SystemError) -> Bool {
+        error.code == ENOENT || error.code == ENOTDIR
+    }
 }
 
-/// Symbolic links in the root directory itself, such as /bin -> usr/bin.
+/// Symbolic links in the root directory and in /usr, such as /bin -> usr/bin and, on Fedora, /usr/sbin -> bin.
 ///
 /// Since the merge of /bin, /sbin and /lib* into /usr a package may still list `/bin/bash`, where the kernel
 /// reports `/usr/bin/bash`. Both are brought to the second form, by the links that are there; a system that
 /// was not merged has none, and keeps its names.
-struct TopLevelLinks: Sendable {
+package struct TopLevelLinks: Sendable {
     /// `/bin/`, and what stands for it: `/usr/bin/`.
     private(set) var links: [(from: [UInt8], to: [UInt8])] = []
 
-    /// Takes names in the root directory and their targets.
-    init(_ links: [(name: [UInt8], target: [UInt8])]) {
+    /// Takes names in the root directory, or in a folder of it (`usr`), and their targets.
+    package init(_ links: [(name: [UInt8], target: [UInt8])], in folder: [UInt8] = []) {
+        let slash = UInt8(ascii: "/")
         for (name, target) in links where !name.isEmpty {
-            let slash = UInt8(ascii: "/")
-            var parts: [ArraySlice<UInt8>] = []
+            var parts: [ArraySlice<UInt8>] = folder.isEmpty || target.first == slash ? [] : [folder[...]]
             for part in target.split(separator: slash) {
                 if part.elementsEqual(".".utf8) { continue }
                 if part.elementsEqual("..".utf8) { _ = parts.popLast() } else { parts.append(part) }
             }
             // A link to the root itself, or to a place in itself, would lead round in a circle.
-            guard let first = parts.first, !first.elementsEqual(name) else { continue }
-            self.links.append(
-                ([slash] + name + [slash], [slash] + parts.joined(separator: [slash]) + [slash]))
+            let from = (folder.isEmpty ? [] : [slash] + folder) + [slash] + name + [slash]
+            let to = [slash] + parts.joined(separator: [slash]) + [slash]
+            guard !parts.isEmpty, !to.starts(with: from) else { continue }
+            self.links.append((from, to))
         }
     }
 
     /// Reads the links that are in `root` now; a root that cannot be read has none.
-    init(in root: FileRoot) {
-        let names = (try? root.names(in: [UInt8(ascii: "/")])) ?? []
-        self.init(
-            names.compactMap { name in
-                root.link([UInt8(ascii: "/")] + name).map { (name, $0) }
-            })
+    package init(in root: FileRoot) {
+        func links(in folder: [UInt8]) -> [(name: [UInt8], target: [UInt8])] {
+            let names = (try? root.names(in: folder)) ?? []
+            return names.compactMap { name in
+                root.link((folder.count == 1 ? [] : folder) + [UInt8(ascii: "/")] + name).map { (name, $0) }
+            }
+        }
+        self.init(links(in: Array("/".utf8)))
+        let usr = Array("usr".utf8)
+        self.links += TopLevelLinks(links(in: Array("/usr".utf8)), in: usr).links
     }
 
     /// What a path starts with that has to be replaced: how many bytes, and by which. The link itself stands
@@ -120,8 +127,8 @@ struct TopLevelLinks: Sendable {
     }
 
     /// The path that the kernel reports for a path in the database.
-    func resolve(_ path: some Collection<UInt8>) -> [UInt8] {
-        var path = Array(path)
+    package func resolve(_ path: [UInt8]) -> [UInt8] {
+        var path = path
         // A link may lead to another one; a circle has to end.
         for _ in 0..<8 {
             guard let (count, by) = path.withUnsafeBytes({ replacement($0) }) else { break }
@@ -132,13 +139,13 @@ struct TopLevelLinks: Sendable {
 }
 
 /// An open directory that is read name by name. The corresponding C function is `fdopendir`.
-struct DirectoryStream: ~Copyable {
+package struct DirectoryStream: ~Copyable {
     private let stream: OpaquePointer
     /// The directory's descriptor, for calls relative to it.
-    let descriptor: Int32
+    package let descriptor: Int32
 
     /// Takes over the descriptor of a directory.
-    init(_ directory: consuming FileDescriptor) throws(SystemError) {
+    package init(_ directory: consuming FileDescriptor) throws(SystemError) {
         let number = directory.release()
         guard let stream = fdopendir(number) else {
             let code = errno
@@ -152,7 +159,7 @@ struct DirectoryStream: ~Copyable {
     deinit { closedir(stream) }
 
     /// The next name but `.` and `..`; `nil` at the end.
-    borrowing func next() -> [UInt8]? {
+    package borrowing func next() -> [UInt8]? {
         while let entry = readdir(stream) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) { Array($0.prefix { $0 != 0 }) }
             if name != [UInt8(ascii: ".")] && name != Array("..".utf8) { return name }
@@ -161,7 +168,7 @@ struct DirectoryStream: ~Copyable {
     }
 
     /// The status of an entry; links are not followed. The corresponding C function is `fstatat`.
-    borrowing func status(_ name: [UInt8]) throws(SystemError) -> stat {
+    package borrowing func status(_ name: [UInt8]) throws(SystemError) -> stat {
         var status = stat()
         let number = descriptor
         _ = try systemCall("fstatat") {

@@ -1,5 +1,5 @@
 import Glibc
-import SystemCalls
+internal import SystemCalls
 
 /// How much files take, by kind. Hard links to one file count once, and so does a path given twice.
 public struct FileSizes: Equatable, Sendable {
@@ -71,7 +71,7 @@ public struct FileMeter: Sendable {
     /// Measures below a root directory.
     public init(root: String = "/") { self.root = FileRoot(root) }
 
-    init(root: FileRoot) { self.root = root }
+    package init(root: FileRoot) { self.root = root }
 
     /// The sizes of some files. The corresponding C function is `lstat`.
     public static func measure(_ paths: some Sequence<[UInt8]>, root: String = "/") -> FileSizes {
@@ -123,105 +123,5 @@ public struct FileMeter: Sendable {
         case .other: sizes.others = sizes.others + one
         }
         return kind
-    }
-}
-
-/// What a set of packages takes.
-public struct PackageSizes: Equatable, Sendable {
-    /// The files that the packages list, as they are on the system now.
-    public var files = FileSizes()
-    /// Packages whose file list cannot be read: their files are not in the sum.
-    public var withoutList: [PackageID] = []
-}
-
-extension DpkgDatabase {
-    /// Measures the files of some packages on the disk: what is there now, not what the packages declare.
-    ///
-    /// A file or directory that several of them list counts once.
-    public func sizes(of ids: some Sequence<PackageID>) -> PackageSizes {
-        var meter = FileMeter(root: root)
-        var result = PackageSizes()
-        for id in ids {
-            guard let files = try? files(of: id) else {
-                result.withoutList.append(id)
-                continue
-            }
-            for path in files { meter.add(path) }
-        }
-        result.files = meter.sizes
-        return result
-    }
-}
-
-/// Packages with everything that they need to run.
-public struct NeededPackages: Equatable, Sendable {
-    /// A dependency that no package on the system meets.
-    public struct Unmet: Hashable, Sendable {
-        /// Which package needs it.
-        public var package: PackageID
-        /// Its alternatives, by name.
-        public var alternatives: [String]
-    }
-
-    /// The packages, in the order of the status file.
-    public var packages: [PackageID] = []
-    /// What a package of the set asks for, and the system has not.
-    public var unmet: [Unmet] = []
-}
-
-extension DpkgDatabase {
-    /// The packages marked `Essential: yes` that are on the system.
-    public var essential: [PackageID] { present.filter { package($0).isEssential } }
-
-    /// What a minimal image of this distribution holds: the essential packages with their closure.
-    ///
-    /// - Parameter names: packages that such an image has besides, for example `apt`; those that are not on
-    ///   the system are left out.
-    public func minimalBase(adding names: [String] = []) -> NeededPackages {
-        closure(of: essential + names.flatMap { find($0) }.filter { package($0).isPresent })
-    }
-
-    /// Some packages with all that they depend on (`Pre-Depends` and `Depends`), from what is on the system.
-    ///
-    /// Of alternatives the first one that is on the system is taken, under its own name or one that it
-    /// provides. Versions are not compared: dpkg has seen to them when it configured the package.
-    public func closure(of start: some Sequence<PackageID>) -> NeededPackages {
-        var named: [String: [PackageID]] = [:]
-        var provided: [String: [PackageID]] = [:]
-        for id in present {
-            named[package(id).name, default: []].append(id)
-            for name in package(id).provides { provided[name, default: []].append(id) }
-        }
-        var result = NeededPackages()
-        var reached = Set(start)
-        var open = Array(reached)
-        while let id = open.popLast() {
-            let needy = package(id)
-            for group in needy.preDepends.groups + needy.depends.groups {
-                let met = group.lazy.compactMap { alternative in
-                    self.choose(named[alternative.name] ?? [], alternative, for: needy)
-                        ?? self.choose(provided[alternative.name] ?? [], alternative, for: needy)
-                }.first
-                if let met {
-                    if reached.insert(met).inserted { open.append(met) }
-                } else {
-                    result.unmet.append(.init(package: id, alternatives: group.map(\.name)))
-                }
-            }
-        }
-        result.packages = reached.sorted()
-        result.unmet.sort { ($0.package, $0.alternatives.joined()) < ($1.package, $1.alternatives.joined()) }
-        return result
-    }
-
-    /// Which of the packages of a name: that of the architecture asked for, else of the one that asks.
-    private func choose(
-        _ candidates: [PackageID], _ alternative: Dependencies.Alternative, for needy: Package
-    ) -> PackageID? {
-        if let asked = alternative.architecture, asked != "any" {
-            return candidates.first { package($0).architecture == asked }
-        }
-        return candidates.first { package($0).architecture == needy.architecture }
-            ?? candidates.first { package($0).architecture == "all" } ?? candidates.first
     }
 }

@@ -1,7 +1,4 @@
-import Glibc
-import SystemCalls
-
-/// The message digest that dpkg keeps of the files of a package (RFC 1321).
+/// The message digest that dpkg, and rpm before version 4.6, keep of the files of a package (RFC 1321).
 ///
 /// Here it distinguishes a changed file from an unchanged one, against the database of a host that is trusted; it
 /// is no protection against somebody who makes two files with one digest.
@@ -49,14 +46,10 @@ public struct MD5: Sendable {
         }
     }
 
-    private var state = MD5State()
-    /// Bytes that do not fill a block yet.
-    private var rest: [UInt8] = []
-    /// Bytes taken in so far; the digest holds their number of bits modulo 2^64.
-    private var length: UInt64 = 0
+    private var message = BlockMessage<MD5State>()
 
     /// Starts with no bytes.
-    public init() { rest.reserveCapacity(128) }
+    public init() {}
 
     /// The digest of all of `bytes`.
     public static func digest(of bytes: some Collection<UInt8>) -> Digest {
@@ -66,37 +59,11 @@ public struct MD5: Sendable {
     }
 
     /// Takes in the next bytes, any number of them.
-    public mutating func update(_ bytes: UnsafeRawBufferPointer) {
-        length &+= UInt64(bytes.count)
-        var offset = 0
-        if !rest.isEmpty {
-            offset = min(64 - rest.count, bytes.count)
-            rest.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[..<offset]))
-            guard rest.count == 64 else { return }
-            rest.withUnsafeBytes { state.take(block: $0.baseAddress!) }
-            rest.removeAll(keepingCapacity: true)
-        }
-        // A local copy stays in registers from block to block.
-        var running = state
-        while bytes.count - offset >= 64 {
-            running.take(block: bytes.baseAddress! + offset)
-            offset += 64
-        }
-        state = running
-        rest.append(contentsOf: UnsafeRawBufferPointer(rebasing: bytes[offset...]))
-    }
+    public mutating func update(_ bytes: UnsafeRawBufferPointer) { message.update(bytes) }
 
     /// The digest of everything that was taken in.
     public consuming func finish() -> Digest {
-        let bits = length &<< 3
-        rest.append(0x80)
-        while rest.count % 64 != 56 { rest.append(0) }
-        for index in 0..<8 { rest.append(UInt8(truncatingIfNeeded: bits >> UInt64(8 * index))) }
-        rest.withUnsafeBytes { padded in
-            for offset in stride(from: 0, to: padded.count, by: 64) {
-                state.take(block: padded.baseAddress! + offset)
-            }
-        }
+        let state = message.finish()
         return Digest(
             high: UInt64(state.a.byteSwapped) << 32 | UInt64(state.b.byteSwapped),
             low: UInt64(state.c.byteSwapped) << 32 | UInt64(state.d.byteSwapped))
@@ -104,7 +71,9 @@ public struct MD5: Sendable {
 }
 
 /// The four words that a message is mixed into (RFC 1321, 3.3 and 3.4).
-struct MD5State: Sendable {
+struct MD5State: BlockState {
+    static let isBigEndian = false
+
     var a: UInt32 = 0x6745_2301
     var b: UInt32 = 0xefcd_ab89
     var c: UInt32 = 0x98ba_dcfe
@@ -224,25 +193,4 @@ private func i(
     _ a: inout UInt32, _ x: UInt32, _ y: UInt32, _ z: UInt32, _ word: UInt32, _ bits: UInt32, _ sine: UInt32
 ) {
     a = x &+ turn(a &+ word &+ sine &+ (y ^ (x | ~z)), bits)
-}
-
-/// Digests of files; one buffer serves for all of them.
-struct FileDigest: ~Copyable {
-    /// Large enough that system calls cost nothing beside the digest, small enough for the cache.
-    private static let size = 256 << 10
-    private let buffer = UnsafeMutableRawBufferPointer.allocate(byteCount: Self.size, alignment: 64)
-
-    deinit { buffer.deallocate() }
-
-    /// Reads a whole file; `nil` where it is no regular file.
-    borrowing func of(_ path: [UInt8], in root: FileRoot) throws(SystemError) -> MD5.Digest? {
-        // A link in its place is another file.
-        guard try root.status(path).st_mode & S_IFMT == S_IFREG else { return nil }
-        let file = try root.open(path, O_NOFOLLOW)
-        var digest = MD5()
-        while let count = try file.read(into: buffer), count > 0 {
-            digest.update(UnsafeRawBufferPointer(rebasing: buffer[..<count]))
-        }
-        return digest.finish()
-    }
 }

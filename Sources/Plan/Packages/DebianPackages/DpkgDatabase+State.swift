@@ -1,33 +1,6 @@
 import Glibc
-public import SystemCalls
-
-/// What has become of a file since its package was installed.
-public enum FileState: Equatable, Sendable {
-    /// No package lists it.
-    case unpackaged
-    /// A directory: shared by packages, with no contents to compare.
-    case directory
-    /// Its contents are the package's.
-    case pristine
-    /// Its contents are not the package's, or something else than a file is in its place.
-    case modified
-    /// A configuration file whose contents are not the package's: dpkg leaves such changes alone.
-    case modifiedConfiguration
-    /// The package has it, the system has not.
-    case missing
-    /// It is not known.
-    case unknown(Doubt)
-
-    /// Why it is not known whether a file was changed.
-    public enum Doubt: Equatable, Sendable {
-        /// The package came without a digest for it.
-        case noDigest
-        /// A symbolic link; dpkg does not record where they lead.
-        case symbolicLink
-        /// The file, or the package's digests, could not be read.
-        case unreadable(SystemError)
-    }
-}
+public import PackageFiles
+import SystemCalls
 
 extension DpkgDatabase {
     /// What has become of a file; reads the whole of it. For several files use `states(of:)`.
@@ -166,7 +139,7 @@ extension DpkgDatabase {
             guard let digest = recorded.digest else {
                 return .unknown(kind == S_IFLNK ? .symbolicLink : .noDigest)
             }
-            return try digests.of(path, in: root) == digest ? .pristine : changed
+            return try digests.has(.md5(digest), path, in: root) ? .pristine : changed
         } catch {
             return FileRoot.isMissing(error) ? .missing : .unknown(.unreadable(error))
         }

@@ -4,7 +4,7 @@ import Glibc
 ///
 /// A dictionary of byte arrays would allocate for every path; here a path is a stretch of one array, and the
 /// table an open-addressing hash of 4-byte slots.
-struct PathTable: Sendable {
+package struct PathTable: Sendable {
     /// A path; 16 bytes beside its own.
     private struct Entry: Sendable {
         var offset: UInt32
@@ -28,19 +28,19 @@ struct PathTable: Sendable {
     private var isClosed = false
 
     /// How many paths there are, directories among them.
-    var count: Int { entries.count }
+    package var count: Int { entries.count }
 
     /// Makes a table for everything that will be inserted.
-    init() {}
+    package init() {}
 
     /// Makes a table for these paths alone: what is inserted besides is dropped.
-    init(only paths: [[UInt8]]) throws(DpkgError) {
+    package init(only paths: [[UInt8]]) throws(TooManyPaths) {
         for path in paths { _ = try insert(path) }
         isClosed = true
     }
 
     /// The index of a path.
-    func find(_ path: [UInt8]) -> Int? {
+    package func find(_ path: [UInt8]) -> Int? {
         path.withUnsafeBytes { path in
             switch probe(path, Self.hash(path)) {
             case .found(let index): index
@@ -50,19 +50,21 @@ struct PathTable: Sendable {
     }
 
     /// The index of a path, which is put in where it was not there and is of interest.
-    mutating func insert(_ path: [UInt8]) throws(DpkgError) -> Int? {
+    package mutating func insert(_ path: [UInt8]) throws(TooManyPaths) -> Int? {
         let start = bytes.count
         bytes.append(contentsOf: path)
         return try insertTail(from: start)
     }
 
     /// Puts a path in for a package, and marks the directory above it as one.
-    mutating func insert(
-        _ path: UnsafeRawBufferPointer, owner: Int, links: TopLevelLinks
-    ) throws(DpkgError) {
+    ///
+    /// - Parameter isDirectory: whether it is known to be a directory, with nothing below it perhaps.
+    package mutating func insert(
+        _ path: UnsafeRawBufferPointer, owner: Int, links: TopLevelLinks, isDirectory: Bool = false
+    ) throws(TooManyPaths) {
         let start = bytes.count
         if links.replacement(path) != nil {
-            bytes.append(contentsOf: links.resolve(path))
+            bytes.append(contentsOf: links.resolve(Array(path)))
         } else {
             bytes.append(contentsOf: path)
         }
@@ -71,27 +73,31 @@ struct PathTable: Sendable {
         // Before the path itself goes in, while its bytes are the last ones.
         if slash > start { markParent(start..<slash) }
         guard let index = try insertTail(from: start) else { return }
+        if isDirectory {
+            entries[index].owner = Self.directory
+            further[Int32(truncatingIfNeeded: index)] = nil
+        }
         add(owner: Int32(truncatingIfNeeded: owner), to: index)
     }
 
     /// Packages that list a path, the first one first; none for directories.
-    func owners(_ index: Int) -> [Int] {
+    package func owners(_ index: Int) -> [Int] {
         let first = entries[index].owner
         guard first >= 0 else { return [] }
         return [Int(first)] + (further[Int32(truncatingIfNeeded: index)] ?? []).map { Int($0) }
     }
 
     /// The first package that lists a path.
-    func owner(_ index: Int) -> Int? {
+    package func owner(_ index: Int) -> Int? {
         let first = entries[index].owner
         return first >= 0 ? Int(first) : nil
     }
 
     /// Whether other paths lie below this one.
-    func isDirectory(_ index: Int) -> Bool { entries[index].owner == Self.directory }
+    package func isDirectory(_ index: Int) -> Bool { entries[index].owner == Self.directory }
 
     /// Replaces the owners of a path that is no directory.
-    mutating func set(owners: [Int], of index: Int) {
+    package mutating func set(owners: [Int], of index: Int) {
         guard !isDirectory(index) else { return }
         further[Int32(truncatingIfNeeded: index)] = nil
         entries[index].owner = Self.nobody
@@ -122,8 +128,8 @@ struct PathTable: Sendable {
     }
 
     /// Makes an entry of the bytes from `start` on; takes them away again where there is one already.
-    private mutating func insertTail(from start: Int) throws(DpkgError) -> Int? {
-        guard bytes.count <= Int(UInt32.max), entries.count < Int(Int32.max) else { throw .tooLarge }
+    private mutating func insertTail(from start: Int) throws(TooManyPaths) -> Int? {
+        guard bytes.count <= Int(UInt32.max), entries.count < Int(Int32.max) else { throw TooManyPaths() }
         let (hash, found) = bytes.withUnsafeBytes { bytes in
             let path = UnsafeRawBufferPointer(rebasing: bytes[start...])
             let hash = Self.hash(path)
@@ -209,3 +215,6 @@ struct PathTable: Sendable {
         return UInt32(truncatingIfNeeded: hash ^ hash >> 32)
     }
 }
+
+/// The paths of all packages take more than 4 GiB, or are more than two thousand million.
+package struct TooManyPaths: Error, Equatable {}

@@ -1,4 +1,5 @@
 import Glibc
+public import PackageFiles
 public import SystemCalls
 
 /// What dpkg's own database on disk says of packages and their files; dpkg itself is not run.
@@ -7,7 +8,7 @@ public import SystemCalls
 /// reports them: /usr/bin/vim.basic, not /usr/bin/editor. Only links in the root directory itself (the merge
 /// of /bin, /sbin and /lib* into /usr) are followed, so /bin/bash and /usr/bin/bash are one path here,
 /// whichever of the two the package lists.
-public struct DpkgDatabase: Sendable {
+public struct DpkgDatabase: PackageDatabase {
     /// Where dpkg keeps it, below the root.
     public static let administration = "var/lib/dpkg"
 
@@ -46,11 +47,39 @@ public struct DpkgDatabase: Sendable {
         try loadDiversions()
         if let wanted {
             let both = diversions.flatMap { [$0.from, $0.to] }
-            paths = try PathTable(only: (wanted + both).map { links.resolve($0) })
+            do {
+                paths = try PathTable(only: (wanted + both).map { links.resolve($0) })
+            } catch { throw .tooLarge }
         }
         try loadLists()
         try divert()
         if strict, let first = damage.first { throw .damaged(first) }
+    }
+
+    /// See `PackageDatabase`.
+    public var system: String { "debian" }
+    /// See `PackageDatabase`.
+    public var place: FilesPlace { FilesPlace(root) }
+    /// See `PackageDatabase`.
+    public var flaws: (first: String, count: Int)? { damage.first.map { ("\($0)", damageCount) } }
+
+    /// The name by which dpkg knows a package, and its version.
+    public func label(of id: PackageID) -> PackageLabel {
+        PackageLabel(name: packages[id.index].qualifiedName, version: packages[id.index].version)
+    }
+
+    /// The packages of `name` or `name:architecture`.
+    public func find(named name: String) -> [PackageID] {
+        let parts = name.split(separator: ":", maxSplits: 1).map(String.init)
+        return parts.isEmpty ? [] : find(parts[0], architecture: parts.count > 1 ? parts[1] : nil)
+    }
+
+    /// See `files(of:)`.
+    public func listing(of id: PackageID) -> [[UInt8]]? { try? files(of: id) }
+
+    /// What its `Conffiles` field names.
+    public func configurationFiles(of id: PackageID) -> [[UInt8]] {
+        packages[id.index].configurationFiles.map(\.path)
     }
 
     /// A package of this database.
@@ -161,14 +190,6 @@ public struct Package: Equatable, Sendable {
 
     /// The name by which dpkg's files know it: with the architecture where there can be several.
     public var qualifiedName: String { isCoinstallable ? "\(name):\(architecture)" : name }
-}
-
-/// A package of one `DpkgDatabase`; means nothing in another one.
-public struct PackageID: Hashable, Comparable, Sendable {
-    let index: Int
-
-    /// In the order of the status file.
-    public static func < (left: PackageID, right: PackageID) -> Bool { left.index < right.index }
 }
 
 /// Why the database could not be read at all.

@@ -1,4 +1,4 @@
-import DebianPackages
+import PackageFiles
 import TestSupport
 import Testing
 
