@@ -113,16 +113,20 @@ let package = Package(
 
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
+        library(.records, "ProcessReading", ["SystemCalls", "Procfs", "Records"]),
         library(.plan, "DebianPackages", ["SystemCalls", "Procfs"]),
         library(
-            .plan, "MovePlan", ["SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "DebianPackages"]),
+            .plan, "MovePlan",
+            [
+                "SystemCalls", "Procfs", "Text", "Records", "ProcessReading", "MoveGroup", "DebianPackages",
+            ]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
             [
                 "SystemCalls", "Wire", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
-                "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
-                "CLinux",
+                "Procfs", "KernelProbe", "Records", "ProcessReading", "Observation", "EventTrace", "RecordStore",
+                "Control", "CLinux",
             ]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
         library(
@@ -151,6 +155,7 @@ let package = Package(
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
+        test("ProcessReadingTests", ["ProcessReading", "Procfs", "Records", "TestSupport"]),
         test("MovePlanTests", ["MovePlan", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),

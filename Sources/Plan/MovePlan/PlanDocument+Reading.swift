@@ -78,7 +78,8 @@ extension PlanDocument {
 
     private static func process(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedProcess {
         let fields = try Fields(
-            value, place, ["arguments", "folder", "user", "group", "groups", "capabilities", "environment"])
+            value, place,
+            ["arguments", "folder", "user", "group", "groups", "capabilities", "environment", "limits"])
         var process = PlannedProcess()
         process.arguments = try fields.list("arguments", bytes)
         process.folder = try fields.bytes("folder")
@@ -92,6 +93,11 @@ extension PlanDocument {
         }
         process.capabilities = try fields.text("capabilities")
         process.environment = try fields.list("environment", bytes)
+        process.limits = try fields.list("limits") { (value, place) throws(Flaw) in
+            let fields = try Fields(value, place, ["resource", "soft", "hard"])
+            return .init(
+                try fields.text("resource"), soft: try fields.countIfAny("soft"), hard: try fields.countIfAny("hard"))
+        }
         return process
     }
 
@@ -227,6 +233,14 @@ extension PlanDocument {
 
         func number(_ key: String) throws(Flaw) -> Int {
             guard let number = try value(key).integer, let number = Int(exactly: number), number >= 0 else {
+                throw Flaw(place: at(key), problem: "not a number from 0")
+            }
+            return number
+        }
+
+        func countIfAny(_ key: String) throws(Flaw) -> UInt64? {
+            guard let value = members[key] else { return nil }
+            guard let number = value.integer, let number = UInt64(exactly: number) else {
                 throw Flaw(place: at(key), problem: "not a number from 0")
             }
             return number

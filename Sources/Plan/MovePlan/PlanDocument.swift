@@ -70,6 +70,14 @@ public enum PlanDocument {
             ("groups", .array(process.groups.map { .integer(Int128($0)) })),
             ("capabilities", .string(process.capabilities)),
             ("environment", .array(process.environment.map(path))),
+            ("limits", process.limits.isEmpty ? nil : .array(process.limits.map(value))),
+        ])
+    }
+
+    private static func value(_ limit: ProcessSettings.Limit) -> JSONValue {
+        object([
+            ("resource", .string(limit.resource)), ("soft", limit.soft.map { .integer(Int128($0)) }),
+            ("hard", limit.hard.map { .integer(Int128($0)) }),
         ])
     }
 
