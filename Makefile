@@ -83,6 +83,8 @@ install: build
 	install -D -m 644 docs/man/boundary.policy.5 $(DESTDIR)/usr/share/man/man5/boundary.policy.5
 	packaging/completions.sh .build/release/retinue $(DESTDIR)/usr/share
 	install -D -m 644 docs/man/retinue-plan.5 $(DESTDIR)/usr/share/man/man5/retinue-plan.5
+	install -d -m 755 $(DESTDIR)/usr/share/retinue/consistency
+	install -m 644 packaging/consistency/*.yaml $(DESTDIR)/usr/share/retinue/consistency
 	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
 	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf
 

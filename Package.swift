@@ -118,14 +118,16 @@ let package = Package(
         library(
             .plan, "MovePlan",
             [
-                "SystemCalls", "Procfs", "Text", "Records", "ProcessReading", "MoveGroup", "DebianPackages",
+                "SystemCalls", "CLinux", "Procfs", "Text", "Records", "ProcessReading", "MoveGroup",
+                "DebianPackages",
             ]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
             [
                 "SystemCalls", "Wire", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
-                "Procfs", "KernelProbe", "Records", "ProcessReading", "Observation", "EventTrace", "RecordStore",
+                "Procfs", "KernelProbe", "Records", "ProcessReading", "Observation", "EventTrace",
+                "RecordStore",
                 "Control", "CLinux",
             ]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),

@@ -46,7 +46,8 @@ import Testing
         }
         // This process is younger than the one that is meant, or runs something else: its pid is another's by now.
         for other in [
-            program(own, .init(pid: pid, start: 1, found: 0)), program(own, .init(pid: pid, start: 0, found: 1)),
+            program(own, .init(pid: pid, start: 1, found: 0)),
+            program(own, .init(pid: pid, start: 0, found: 1)),
             program("/bin/another", .init(pid: pid, start: 0, found: now)),
             program(own, .init(pid: Int32.max, start: 0, found: now)), program(own),
         ] {

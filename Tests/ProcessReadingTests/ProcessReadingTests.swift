@@ -33,7 +33,7 @@ import Testing
     }
 
     @Test func aProcessThatIsGoneIsNone() throws {
-        let pid = fork_exit()
+        let pid = endedChild()
         guard let process = ProcessDirectory(pid) else { throw Missing() }
         // A zombie has nothing of this any more, and then there is none at all.
         let names = AccountNames(passwd: [], group: [])
@@ -43,7 +43,7 @@ import Testing
         #expect(ofAZombie == nil && ofNone == nil)
     }
 
-    private func fork_exit() -> pid_t {
+    private func endedChild() -> pid_t {
         var pid: pid_t = 0
         let arguments: [UnsafeMutablePointer<CChar>?] = [strdup("true"), nil]
         posix_spawn(&pid, "/bin/true", nil, nil, arguments, nil)
@@ -55,7 +55,8 @@ import Testing
 
     @Test func accountsByTheirTexts() {
         let names = AccountNames(
-            passwd: Array("root:x:0:0::/root:/bin/sh\nweb:x:33:33\ntoo:few\nalso:x:33:33:::\nbad:x:-1:0:::\n".utf8),
+            passwd: Array(
+                "root:x:0:0::/root:/bin/sh\nweb:x:33:33\ntoo:few\nalso:x:33:33:::\nbad:x:-1:0:::\n".utf8),
             group: Array("adm:x:4:\n\u{e9}:x:99999999999:\nlast:x:7:a,b".utf8))
         #expect([names.user(0), names.user(33), names.user(1)] == ["root", "web", ""])
         #expect([names.group(4), names.group(7), names.group(33)] == ["adm", "last", ""])
@@ -72,7 +73,10 @@ import Testing
         (["mariadbd", "-p"], ["mariadbd", "-p"]),
         (["sshpass", "-p", "secret", "ssh"], ["sshpass", "-p", "[redacted]", "ssh"]),
         (["ssh", "-p22"], ["ssh", "-p22"]),
-        (["a", "--password", "x", "--token=y", "z"], ["a", "--password", "[redacted]", "--token=[redacted]", "z"]),
+        (
+            ["a", "--password", "x", "--token=y", "z"],
+            ["a", "--password", "[redacted]", "--token=[redacted]", "z"]
+        ),
         (["a", "redis://u:p@ss@h:1/0"], ["a", "redis://u:[redacted]@h:1/0"]),
         (["a", "http://h/a:b@c"], ["a", "http://h/a:b@c"]),
         (["postgres", "-c", "config_file=/etc/p.conf"], ["postgres", "-c", "config_file=/etc/p.conf"]),

@@ -57,16 +57,20 @@ import Testing
 
     /// The order of the keys means nothing: the bytes of what is not UTF-8 outdo the readable form before it or behind.
     @Test func bytesCountWhereverTheyStand() throws {
-        let turned = Self.line.replacing(#""folder":"/srv/a\#u{fffd}","folder_raw":"L3Nydi9h6Q==","#, with: #""folder_raw":"L3Nydi9h6Q==","folder":"/srv/a","#)
+        let turned = Self.line.replacing(
+            #""folder":"/srv/a\#u{fffd}","folder_raw":"L3Nydi9h6Q==","#,
+            with: #""folder_raw":"L3Nydi9h6Q==","folder":"/srv/a","#)
         #expect(turned != Self.line)
         let contents = try DumpContents(ndjson: header().line + Array(("\n" + turned).utf8))
         #expect(contents.ledger.processes.first == Self.described())
     }
 
     @Test(arguments: [
-        (#""nice":"-5""#, #""nice":"-21""#), (#""nice":"-5""#, #""nice":-5"#), (#""pid":812"#, #""pid":4294967296"#),
+        (#""nice":"-5""#, #""nice":"-21""#), (#""nice":"-5""#, #""nice":-5"#),
+        (#""pid":812"#, #""pid":4294967296"#),
         (#""oom_score_adj":"200""#, #""oom_score_adj":"x""#), (#"["cHl0aG9uMw==""#, #"["?""#),
-        (#""user_id":33"#, #""user_id":4294967296"#), (#"{"group_id":60000}"#, "{}"), (#""cut":true"#, #""cut":1"#),
+        (#""user_id":33"#, #""user_id":4294967296"#), (#"{"group_id":60000}"#, "{}"),
+        (#""cut":true"#, #""cut":1"#),
         (#""processes":3"#, #""processes":0"#), (#"{"resource":"core""#, #"{"what":"core""#),
         (#""mnt":4026532291"#, #""net":1"#), (#""pid":812"#, #""pid":812,"pid":812"#),
         (#"["PATH=/bin""#, #"[1"#), (#""host":"h1""#, #""host":"h2""#),

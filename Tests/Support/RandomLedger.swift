@@ -39,7 +39,8 @@ package struct RandomLedger {
             var process = ProcessDescription(
                 executable: name(atLeast: 1), script: Bool.random(using: &random) ? [] : name(atLeast: 1),
                 workload: Bool.random(using: &random) ? [] : name(atLeast: 1),
-                pid: .random(in: 1...UInt32.max, using: &random), start: milliseconds(), observed: milliseconds(),
+                pid: .random(in: 1...UInt32.max, using: &random), start: milliseconds(),
+                observed: milliseconds(),
                 isStartObserved: Bool.random(using: &random))
             process.processes = UInt64.random(in: 0...9, using: &random)
             if Bool.random(using: &random) { process.settings = settings() }
@@ -63,7 +64,8 @@ package struct RandomLedger {
         }
         settings.capabilities = "00000000a80425fb"
         settings.limits = [
-            .init("nofile", soft: 1024, hard: nil), .init("cpu", soft: .random(in: 0...UInt64.max, using: &random), hard: 9),
+            .init("nofile", soft: 1024, hard: nil),
+            .init("cpu", soft: .random(in: 0...UInt64.max, using: &random), hard: 9),
         ]
         settings.nice = Int.random(in: -20...19, using: &random)
         settings.killPreference = Int.random(in: -1000...1000, using: &random)

@@ -7,6 +7,7 @@
 #include <linux/netlink.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -27,6 +28,14 @@ static inline int clinux_make_and_reap_child(void) {
     if (child == 0) _exit(0);
     int status;
     return child < 0 ? -1 : (int)waitpid(child, &status, 0);
+}
+
+// pidfd_open(2), Linux 5.3: closed by an exec always. glibc declares it since 2.36.
+static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
+
+// pidfd_send_signal(2), Linux 5.1.
+static inline int clinux_pidfd_send_signal(int descriptor, int number) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
 }
 
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.

@@ -43,12 +43,14 @@ extension Observer {
         processes.forEachLiving { process in
             let number = process.image.program.rawValue
             guard hasRecords[Int(number)] else { return }
-            lives[number, default: []].append(.init(pid: process.pid, start: process.start, found: process.foundAt))
+            lives[number, default: []].append(
+                .init(pid: process.pid, start: process.start, found: process.foundAt))
         }
         return lives.sorted { $0.key < $1.key }.map { number, lives in
             let program = ledger.programs[Int(number)]
             return LivingProgram(
-                executable: ledger.texts.array(program.executable), script: ledger.texts.array(program.script),
+                executable: ledger.texts.array(program.executable),
+                script: ledger.texts.array(program.script),
                 workload: ledger.texts.array(program.workload),
                 lives: lives.sorted { ($0.start, $0.pid) < ($1.start, $1.pid) })
         }

@@ -87,7 +87,9 @@ public struct PlanBuilder {
             let running = RunningProcesses(plan.programs.filter { !$0.isStop })
             called = running.names
             for position in plan.programs.indices {
-                if let process = running[plan.programs[position]] { plan.programs[position].process = process }
+                if let process = running[plan.programs[position]] {
+                    plan.programs[position].process = process
+                }
             }
         }
         for process in plan.programs.compactMap(\.process) {

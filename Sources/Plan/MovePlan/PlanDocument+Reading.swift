@@ -22,7 +22,7 @@ extension PlanDocument {
             [
                 "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts",
                 "services",
-                "ports", "endpoints", "unknown",
+                "ports", "endpoints", "unknown", "consistency",
             ])
         var host = HostPlan(id: try fields.text("host"))
         host.name = try fields.textIfAny("name") ?? ""
@@ -40,6 +40,9 @@ extension PlanDocument {
             host.isolation = .init(
                 choice: try isolation.text("choice"), reasons: try isolation.list("reasons", text))
         }
+        host.consistency = try fields["consistency"].map { (value) throws(Flaw) in
+            try consistency(value, place + ".consistency")
+        }
         host.programs = try fields.list("programs", program)
         host.packages = try fields.list("packages", package)
         host.entries = try fields.list("entries", entry)
@@ -53,6 +56,22 @@ extension PlanDocument {
             throw Flaw(place: place + ".entries", problem: "\(PlanText.text(entry.path)) comes twice")
         }
         return host
+    }
+
+    private static func consistency(_ value: JSONValue, _ place: String) throws(Flaw) -> Consistency {
+        let fields = try Fields(value, place, ["way", "before", "after"])
+        let way = Consistency.Way(rawValue: try fields.word("way", Consistency.Way.allCases.map(\.rawValue)))!
+        let consistency = Consistency(
+            way, before: try fields.textIfAny("before") ?? "", after: try fields.textIfAny("after") ?? "")
+        let commands = consistency.before + consistency.after
+        guard way != .hook || !consistency.before.isEmpty else {
+            throw Flaw(place: place, problem: "`hook` without a command `before` the copy")
+        }
+        guard way != .stop || commands.isEmpty else {
+            throw Flaw(place: place, problem: "`stop` takes no command: the service's own stop is one")
+        }
+        guard !commands.utf8.contains(0) else { throw Flaw(place: place, problem: "a NUL in a command") }
+        return consistency
     }
 
     private static func text(_ value: JSONValue, _ place: String) throws(Flaw) -> String {
@@ -96,7 +115,8 @@ extension PlanDocument {
         process.limits = try fields.list("limits") { (value, place) throws(Flaw) in
             let fields = try Fields(value, place, ["resource", "soft", "hard"])
             return .init(
-                try fields.text("resource"), soft: try fields.countIfAny("soft"), hard: try fields.countIfAny("hard"))
+                try fields.text("resource"), soft: try fields.countIfAny("soft"),
+                hard: try fields.countIfAny("hard"))
         }
         return process
     }

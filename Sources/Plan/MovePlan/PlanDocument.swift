@@ -44,10 +44,19 @@ public enum PlanDocument {
                     ])
                 }
             ), ("programs", .array(host.programs.map(value))), ("packages", .array(host.packages.map(value))),
+            ("consistency", host.consistency.map(value)),
             ("entries", .array(host.entries.map(value))), ("accounts", .array(host.accounts.map(value))),
             ("services", .array(host.services.map(value))), ("ports", .array(host.ports.map(value))),
             ("endpoints", .array(host.endpoints.map(value))),
             ("unknown", .array(host.unknown.map { .string($0) })),
+        ])
+    }
+
+    private static func value(_ consistency: Consistency) -> JSONValue {
+        object([
+            ("way", .string(consistency.way.rawValue)),
+            ("before", consistency.before.isEmpty ? nil : .string(consistency.before)),
+            ("after", consistency.after.isEmpty ? nil : .string(consistency.after)),
         ])
     }
 

@@ -20,7 +20,8 @@ extension ProcessSettings {
         _ process: borrowing ProcessDirectory, _ names: AccountNames,
         isOwnNamespace: (_ kind: String, _ inode: UInt64) -> Bool = { _, _ in true }
     ) {
-        guard let credentials = process.credentials(), let status = process.status(), status.state != UInt8(ascii: "Z")
+        guard let credentials = process.credentials(), let status = process.status(),
+            status.state != UInt8(ascii: "Z")
         else { return nil }
         self.init()
         let (arguments, areCut) = Self.strings(process.argumentBytes(limit: Self.readingLimit))

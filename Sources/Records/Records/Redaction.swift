@@ -71,7 +71,9 @@ public enum Redaction {
     }
 
     private static let shells = ["bash", "dash", "ksh", "sh", "zsh"].map { Array($0.utf8)[...] }
-    private static let interpreters = ["lua", "node", "perl", "php", "python", "ruby"].map { Array($0.utf8)[...] }
+    private static let interpreters = ["lua", "node", "perl", "php", "python", "ruby"].map {
+        Array($0.utf8)[...]
+    }
 
     private static func lastName(_ path: [UInt8]) -> ArraySlice<UInt8> {
         path[(path.lastIndex(of: UInt8(ascii: "/")).map { $0 + 1 } ?? 0)...]

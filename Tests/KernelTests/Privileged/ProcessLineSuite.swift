@@ -8,13 +8,16 @@ extension KernelTests {
     @Suite("process lines")
     struct ProcessLineSuite {
         /// A Python program that does nothing, with all that a service may be given.
-        private func start(in group: ControlGroup, folder: String, _ arguments: [String] = []) throws -> Child {
+        private func start(in group: ControlGroup, folder: String, _ arguments: [String] = []) throws -> Child
+        {
             try Child(
                 try group.command(
                     [
-                        "prlimit", "--nofile=1111:2222", "--core=0:unlimited", "unshare", "--net", "nice", "-n", "3",
+                        "prlimit", "--nofile=1111:2222", "--core=0:unlimited", "unshare", "--net", "nice",
+                        "-n", "3",
                         "choom", "-n", "321", "--", "setpriv", "--reuid=33", "--regid=33", "--groups=4,60001",
-                        "--inh-caps=-all", "--ambient-caps=-all", "env", "-i", "--chdir=\(folder)", "PATH=/usr/bin",
+                        "--inh-caps=-all", "--ambient-caps=-all", "env", "-i", "--chdir=\(folder)",
+                        "PATH=/usr/bin",
                         "LC_TIME=C", "API_TOKEN=hunter2", "SPECIAL=hunter2", "/usr/bin/python3", "-c",
                         "print('here', flush=True)\nimport time\ntime.sleep(1000)",
                     ] + arguments))
@@ -45,15 +48,20 @@ extension KernelTests {
             #expect(found.count == 1)
             var line = try #require(found.first)
             guard case .object(var members) = line else { throw Failure("no object") }
-            let (start, observed) = (try #require(line["start"]?.string), try #require(line["observed"]?.string))
+            let (start, observed) = (
+                try #require(line["start"]?.string), try #require(line["observed"]?.string)
+            )
             #expect(start < observed && observed < dump.header.time)
             let limits = line["limits"]?.array ?? []
-            #expect(limits.contains(try JSONValue(parsing: #"{"resource":"nofile","soft":1111,"hard":2222}"#)))
+            #expect(
+                limits.contains(try JSONValue(parsing: #"{"resource":"nofile","soft":1111,"hard":2222}"#)))
             #expect(limits.contains(try JSONValue(parsing: #"{"resource":"core","soft":0}"#)))
             #expect(!limits.contains { $0["resource"]?.string == "cpu" })
             members.removeAll { ["start", "observed", "limits"].contains($0.key) }
             line = .object(members)
-            let network = try run(["stat", "-L", "-c", "%i", "/proc/\(eldest.pid)/ns/net"]).prefix { $0 != "\n" }
+            let network = try run(["stat", "-L", "-c", "%i", "/proc/\(eldest.pid)/ns/net"]).prefix {
+                $0 != "\n"
+            }
             let python = try run(["realpath", "/usr/bin/python3"]).prefix { $0 != "\n" }
             #expect(
                 line

@@ -81,7 +81,9 @@ final class ProcessDescriber: Sendable {
                     Clock.monotonic() < job.deadline
                 else { break }
                 guard let process = description(of: program) else { continue }
-                bytes += (process.settings.arguments + process.settings.environment).reduce(0) { $0 + $1.count }
+                bytes += (process.settings.arguments + process.settings.environment).reduce(0) {
+                    $0 + $1.count
+                }
                 found.append(process)
             }
             return Outcome(

@@ -15,7 +15,8 @@ struct Accounts {
     private var members: [String: [UInt32]] = [:]
 
     init(_ tree: HostTree) {
-        for fields in AccountNames.lines(tree.contents(Array("/etc/passwd".utf8)) ?? []) where fields.count >= 7 {
+        for fields in AccountNames.lines(tree.contents(Array("/etc/passwd".utf8)) ?? [])
+        where fields.count >= 7 {
             guard let number = Self.number(fields[2]), let group = Self.number(fields[3]),
                 users[number] == nil
             else { continue }
@@ -23,7 +24,8 @@ struct Accounts {
                 name: String(decoding: fields[0], as: UTF8.self), number: number, group: group,
                 home: Array(fields[5]), shell: Array(fields[6]))
         }
-        for fields in AccountNames.lines(tree.contents(Array("/etc/group".utf8)) ?? []) where fields.count >= 4 {
+        for fields in AccountNames.lines(tree.contents(Array("/etc/group".utf8)) ?? [])
+        where fields.count >= 4 {
             guard let number = Self.number(fields[2]) else { continue }
             if groups[number] == nil { groups[number] = String(decoding: fields[0], as: UTF8.self) }
             for member in fields[3].split(separator: UInt8(ascii: ",")) {

@@ -22,20 +22,12 @@ struct RunningProcesses {
             guard let directory = ProcessDirectory(pid), let executable = directory.executable(),
                 wanted.contains(executable)
             else { continue }
-            let arguments = ProcessDirectory.splitArguments(
-                HostTree("/").contents(Array("/proc/\(pid)/cmdline".utf8)) ?? [])
+            let arguments = directory.arguments()
             let workload = directory.controlGroup()
-            for program in programs where program.executable == executable && found[program.key] == nil {
-                // Another one of the same executable may be anybody's.
-                guard program.workload.isEmpty || program.workload == workload else { continue }
-                // A script stands in its arguments, perhaps by a link or relative to its folder; that of an application is
-                // the only one of its interpreter in its control group (`gunicorn shop:app`).
-                let name = program.script.lastName
-                let isOnly =
-                    !program.workload.isEmpty
-                    && programs.count { ($0.executable, $0.workload) == (executable, program.workload) } == 1
-                guard program.script.isEmpty || isOnly || arguments.contains(where: { $0.lastName == name })
-                else { continue }
+            for program in programs where found[program.key] == nil {
+                guard program.isRun(by: executable, arguments, in: workload ?? [], among: programs) else {
+                    continue
+                }
                 var comm = HostTree("/").contents(Array("/proc/\(pid)/comm".utf8)) ?? []
                 if comm.last == UInt8(ascii: "\n") { comm.removeLast() }
                 names[executable, default: []].insert(comm)

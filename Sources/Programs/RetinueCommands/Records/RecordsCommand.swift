@@ -245,7 +245,9 @@ extension Ledger {
             let program = self[number]
             described.insert([program.executable, program.script, program.workload].map { texts.array($0) })
         }
-        selection.processes = processes.filter { described.contains([$0.executable, $0.script, $0.workload]) }
+        selection.processes = processes.filter {
+            described.contains([$0.executable, $0.script, $0.workload])
+        }
         selection.gaps = gaps
         return selection
     }

@@ -14,7 +14,9 @@ extension ProcessDescription {
             case "program": try description.readProgram(&parser)
             case "pid":
                 let start = parser.offset
-                guard let pid = UInt32(exactly: try parser.count()) else { throw JSONError(.range, at: start) }
+                guard let pid = UInt32(exactly: try parser.count()) else {
+                    throw JSONError(.range, at: start)
+                }
                 description.pid = pid
             case "start": description.start = try parser.time(key)
             case "observed": description.observed = try parser.time(key)
@@ -24,7 +26,8 @@ extension ProcessDescription {
             }
         }
         try parser.end()
-        for key in ["host", "program", "pid", "start", "observed", "start_observed"] where !seen.contains(key) {
+        for key in ["host", "program", "pid", "start", "observed", "start_observed"] where !seen.contains(key)
+        {
             throw JSONError(.missing(key: key), at: parser.offset)
         }
         description.settings.take(raw)
