@@ -47,9 +47,9 @@ final class FinalCopy {
             let status = try ChildProcess.run(
                 ["sh", "-c", consistency.before], output: output, signals: folder.signals)
             guard status == 0 else {
+                let words = TrialFolder.lastWords(in: output).split(separator: "\n").dropFirst()
                 throw Failure(
-                    "the plan's command before the copy ended with \(status)"
-                        + TrialFolder.lastWords(in: output))
+                    "the plan's command before the copy ended with \(status)", details: words.map(String.init))
             }
         }
         guard consistency.way == .freeze else {
