@@ -49,7 +49,8 @@ final class FinalCopy {
             guard status == 0 else {
                 let words = TrialFolder.lastWords(in: output).split(separator: "\n").dropFirst()
                 throw Failure(
-                    "the plan's command before the copy ended with \(status)", details: words.map(String.init))
+                    "the plan's command before the copy ended with \(status)", details: words.map(String.init)
+                )
             }
         }
         guard consistency.way == .freeze else {
