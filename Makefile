@@ -13,7 +13,8 @@ GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-s
 	python3 bash mawk
 RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
-	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless
+	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless \
+	slapd ldap-utils dovecot-imapd
 # The suites whose stock kernels `test-kernels` boots.
 TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
@@ -91,6 +92,8 @@ install: build
 	install -D -m 644 docs/man/boundary.policy.5 $(DESTDIR)/usr/share/man/man5/boundary.policy.5
 	packaging/completions.sh .build/release/retinue $(DESTDIR)/usr/share
 	install -D -m 644 docs/man/retinue-plan.5 $(DESTDIR)/usr/share/man/man5/retinue-plan.5
+	install -d -m 755 $(DESTDIR)/usr/share/retinue/consistency
+	install -m 644 packaging/consistency/*.yaml $(DESTDIR)/usr/share/retinue/consistency
 	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
 	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf
 

@@ -121,6 +121,7 @@ let package = Package(
 
         // Edges.
         library(.records, "RecordStore", ["Records", "CSQLite"]),
+        library(.records, "ProcessReading", ["SystemCalls", "Procfs", "Records"]),
         library(.packages, "PackageFiles", ["SystemCalls", "Procfs"]),
         library(.packages, "DebianPackages", ["PackageFiles", "SystemCalls"]),
         library(.packages, "RPMPackages", ["PackageFiles", "RecordStore", "SystemCalls", "Wire"]),
@@ -129,16 +130,17 @@ let package = Package(
         library(
             .plan, "MovePlan",
             [
-                "SystemCalls", "Procfs", "Text", "Records", "MoveGroup", "PackageFiles", "HostPackages",
-                "LanguagePackages",
+                "SystemCalls", "CLinux", "Procfs", "Text", "Records", "ProcessReading", "MoveGroup",
+                "PackageFiles", "HostPackages", "LanguagePackages",
             ]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
             [
                 "SystemCalls", "Wire", "Fanotify", "ProcConnector", "SocketDiagnostics", "TracepointRing",
-                "Procfs", "KernelProbe", "Records", "Observation", "EventTrace", "RecordStore", "Control",
-                "CLinux",
+                "Procfs", "KernelProbe", "Records", "ProcessReading", "Observation", "EventTrace",
+                "RecordStore",
+                "Control", "CLinux",
             ]),
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
@@ -176,6 +178,7 @@ let package = Package(
         test("TracepointRingTests", ["TracepointRing", "TestSupport", "SystemCalls"]),
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
+        test("ProcessReadingTests", ["ProcessReading", "Procfs", "Records", "TestSupport"]),
         test("MovePlanTests", ["MovePlan", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),

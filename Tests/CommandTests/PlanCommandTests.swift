@@ -422,4 +422,75 @@ struct PlanCommandTests {
                 endpoints.first?["direction"] == .string("out") && endpoints.first?["count"] == .integer(1))
         }
     }
+
+    /// What a program of another host runs with is what its latest dump says; `records` keeps the line with its program.
+    @Test func whatRemoteProgramsRunWith() throws {
+        try CommandFolder.with { folder in
+            func dump(_ second: UInt64, user: UInt32, name: String) -> [UInt8] {
+                var ledger = Ledger()
+                let shop = ledger.intern(
+                    Program(
+                        executable: ledger.texts.intern("/usr/bin/shop"),
+                        workload: ledger.texts.intern("shop.service")))
+                let other = ledger.intern(Program(executable: ledger.texts.intern("/usr/bin/other")))
+                for (program, path) in [(shop, "/srv/shop"), (other, "/srv/other")] {
+                    ledger.note(
+                        .file(program, path: ledger.texts.intern(path)), access: .opened, evidence: .exact,
+                        time: 1)
+                }
+                for name in ["shop", "other"] {
+                    var process = ProcessDescription(
+                        executable: Array("/usr/bin/\(name)".utf8),
+                        workload: name == "shop" ? Array("shop.service".utf8) : [], pid: 7, start: 0,
+                        observed: 0,
+                        isStartObserved: true)
+                    process.settings.arguments = [Array(name.utf8), Array("--port=80".utf8)]
+                    process.settings.folder = Array("/srv".utf8)
+                    process.settings.user = .init(user, name: "web")
+                    process.settings.group = .init(user + 1)
+                    process.settings.groups = [.init(5, name: "tty")]
+                    process.settings.capabilities = "0000000000000400"
+                    process.settings.limits = [.init("nofile", soft: 1024, hard: nil)]
+                    ledger.processes.append(process)
+                }
+                var header = DumpHeader()
+                header.hostID = "remote"
+                header.hostName = name
+                header.time = second * 1_000_000_000
+                return ledger.ndjson(header)
+            }
+            try folder.write(dump(20, user: 33, name: "far"), "late.ndjson")
+            try folder.write(dump(10, user: 44, name: "far"), "early.ndjson")
+            for files in [["late.ndjson", "early.ndjson"], ["early.ndjson", "late.ndjson"]] {
+                let made = try folder.retinue(["plan", "/usr/bin/shop", "--json", "--from"] + files)
+                #expect(made.status == 0, "\(made)")
+                let host = try #require(try JSONValue(parsing: made.output)["hosts"]?.array?.first)
+                #expect(
+                    host["programs"]?.array?.first?["process"]
+                        == (try JSONValue(
+                            parsing: """
+                                {"arguments":["shop","--port=80"],"folder":"/srv","user":33,"group":34,"groups":[5],
+                                "capabilities":"0000000000000400","environment":[],
+                                "limits":[{"resource":"nofile","soft":1024}]}
+                                """)),
+                    "\(made)")
+                #expect(
+                    host["accounts"]
+                        == (try JSONValue(
+                            parsing: """
+                                [{"kind":"user","name":"web","number":33,"group":34},
+                                {"kind":"group","name":"tty","number":5},{"kind":"group","name":"","number":34}]
+                                """)),
+                    "\(made)")
+            }
+            let records = try folder.retinue(
+                "records", "/usr/bin/other", "--from", "late.ndjson", "--format", "ndjson")
+            let lines = records.output.split(separator: "\n").filter { $0.hasPrefix(#"{"type":"process""#) }
+            #expect(lines.count == 1 && lines[0].contains("/usr/bin/other"), "\(records)")
+            let again = try DumpContents(ndjson: Array(records.output.utf8))
+            #expect(again.ledger.processes.count == 1)
+            let table = try folder.retinue("records", "--from", "late.ndjson", "--format", "csv")
+            #expect(table.output.split(separator: "\n").count == 3, "\(table)")
+        }
+    }
 }

@@ -46,6 +46,7 @@ import Testing
         #expect(configuration.queue == .derived)
         #expect(configuration.queueLimit == 131_072)
         #expect(configuration.tracepoints)
+        #expect(configuration.processes)
         for text in ["", "\n", "\n\n  \n", "# nothing\n", "\t# nothing", "\r\n\r\n"] {
             #expect(try parse(text) == configuration)
         }
@@ -79,7 +80,8 @@ import Testing
         ("store.interval", "100000us"), ("store.interval", "1 s"), ("batch.interval", "1ms"),
         ("batch.interval", "1s"), ("batch.interval", "1000us"), ("fanotify.queue", "unlimited"),
         ("fanotify.queue", "limited"), ("fanotify.queue", "16384"), ("memory.limit", "1GiB"),
-        ("tracepoints", "on"), ("tracepoints", "off"), ("retention", "off"), ("retention", "1h"),
+        ("tracepoints", "on"), ("tracepoints", "off"), ("processes", "yes"), ("processes", "no"),
+        ("retention", "off"), ("retention", "1h"),
         ("retention", "90d"), ("retention", "10000d"),
     ])
     func accepted(key: String, value: String) {
@@ -118,7 +120,8 @@ import Testing
         ("retention", "10001d", "'off' or a time from 1h to 10000d"),
         ("retention", "18446744073709551615d", "'off' or a time from 1h to 10000d"),
         ("retention", "-1d", "'off' or a time from 1h to 10000d"),
-        ("tracepoints", "yes", "'on' or 'off'"), ("tracepoints", "on off", "'on' or 'off'"),
+        ("processes", "on", "'yes' or 'no'"), ("tracepoints", "yes", "'on' or 'off'"),
+        ("tracepoints", "on off", "'on' or 'off'"),
     ])
     func refused(key: String, value: String, expected: String) {
         #expect(

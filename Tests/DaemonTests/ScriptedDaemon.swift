@@ -112,7 +112,8 @@ final class ScriptedDaemon: Sendable {
             folder: folder,
             started: 0, session: Session(ScriptedHost(state), observer), waiting: TimedWaiting(state),
             store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
-            storeWriter: writer, handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter())
+            storeWriter: writer, handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter(),
+            describer: try ProcessDescriber())
     }
 }
 

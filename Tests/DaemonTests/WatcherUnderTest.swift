@@ -242,7 +242,8 @@ struct WatcherBench {
             started: bench.script.wall, session: session, waiting: ScriptedWaiting(clock: bench.clock),
             store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
             storeWriter: writer, handlers: handlers, manager: ServiceManager(),
-            dumpWriter: try DumpWriter())
+            dumpWriter: try DumpWriter(),
+            describer: try ProcessDescriber())
     }
 
     /// Lets a loop turn until something is so; a scan began at the present moment of the script.

@@ -15,6 +15,14 @@ import Testing
         program.script = [0x2f, 0xff, 0x0a, 0x5c]
         program.since = 3_000_000_000
         program.isStop = true
+        var process = PlannedProcess()
+        process.arguments = [Array("a".utf8)]
+        process.folder = Array("/".utf8)
+        process.groups = [33]
+        process.capabilities = "0"
+        process.environment = [Array("TZ=UTC".utf8)]
+        process.limits = [.init("nofile", soft: 1024, hard: nil), .init("core", soft: nil, hard: .max)]
+        program.process = process
         host.programs = [program]
         host.packages = [.init(system: "debian", name: "nginx", version: "1.22", reason: "x")]
         var link = PlannedEntry(Array("/srv/a".utf8), .link, .preCopy, .implied, reason: "leads")
@@ -32,11 +40,40 @@ import Testing
             .init(address: "tcp:10.0.0.9:5432", program: Array("/x".utf8), isOutgoing: true, count: 3)
         ]
         host.unknown = ["events were lost"]
+        host.consistency = Consistency(.hook, before: "sync", after: "true")
         return Plan(program: "nginx", made: 4_000_000_000, hosts: [host])
     }
 
     @Test func isReadBackAsItWas() throws {
         #expect(try PlanDocument.plan(PlanDocument.value(plan)) == plan)
+    }
+
+    @Test(
+        arguments: [
+            (#"{"way":"freeze","before":"sync"}"#, nil), (#"{"way":"stop"}"#, nil),
+            (#"{"way":"freeze"}"#, nil),
+            (#"{"way":"melt"}"#, "hosts[0].consistency.way"), (#"{"way":"hook"}"#, "hosts[0].consistency"),
+            (#"{}"#, "hosts[0].consistency"), (#"{"way":"stop","after":"x"}"#, "hosts[0].consistency"),
+            (#"{"way":"freeze","before":"\u0000"}"#, "hosts[0].consistency"),
+            (#"{"way":"freeze","x":1}"#, "hosts[0].consistency"),
+            (#""freeze""#, "hosts[0].consistency"),
+        ] as [(String, String?)])
+    func howDataIsMadeConsistent(text: String, flaw: String?) throws {
+        var other = plan
+        other.hosts[0].consistency = nil
+        guard case .object(var members) = PlanDocument.value(other),
+            case .array(var hosts) = members[3].value, case .object(var host) = hosts[0]
+        else { return }
+        host.append(.init("consistency", try JSONValue(parsing: text)))
+        hosts[0] = .object(host)
+        members[3].value = .array(hosts)
+        do {
+            let read = try PlanDocument.plan(.object(members))
+            #expect(flaw == nil)
+            let isStop = read.hosts[0].consistency?.way == .stop
+            let lines = PlanChanges(from: other, to: read).lines
+            #expect(lines == (isStop ? [] : ["vm: consistency: stop -> freeze"]))
+        } catch { #expect(error.place == flaw, "\(error)") }
     }
 
     /// Every key that is changed to something else is a flaw with its place, or a change that shows.

@@ -303,10 +303,11 @@ import Testing
         #""relation":"ipc","mechanism":"unix","name":"","#,
     ].map { #"{"type":"tombstone","host":"h1","program":{"executable":"/a"},\#($0)"change":3}"# }
 
-    /// Lines of which a ledger keeps nothing are checked, and counted where the header promises them.
+    /// Lines that are no records are checked, and counted where the header promises them.
     @Test func processesAndTombstones() throws {
         for line in Self.tombstones + [Self.process] {
             let contents = try DumpContents(ndjson: Array((Self.header + line).utf8))
+            #expect(contents.ledger.processes.count == (line == Self.process ? 1 : 0))
             #expect(contents.ledger.records.isEmpty)
             #expect(contents.ledger.programs.count == 1)
             let keys = line.matches(of: /"(\w+)":/).map { String($0.1) }

@@ -33,6 +33,46 @@ package struct RandomLedger {
         }
     }
 
+    /// Lines of processes, some with everything and some with next to nothing.
+    package mutating func processes() -> [ProcessDescription] {
+        (0..<Int.random(in: 1...4, using: &random)).map { _ in
+            var process = ProcessDescription(
+                executable: name(atLeast: 1), script: Bool.random(using: &random) ? [] : name(atLeast: 1),
+                workload: Bool.random(using: &random) ? [] : name(atLeast: 1),
+                pid: .random(in: 1...UInt32.max, using: &random), start: milliseconds(),
+                observed: milliseconds(),
+                isStartObserved: Bool.random(using: &random))
+            process.processes = UInt64.random(in: 0...9, using: &random)
+            if Bool.random(using: &random) { process.settings = settings() }
+            return process
+        }
+    }
+
+    /// A time as exactly as it is written.
+    private mutating func milliseconds() -> UInt64 { time() / 1_000_000 * 1_000_000 }
+
+    private mutating func settings() -> ProcessSettings {
+        var settings = ProcessSettings()
+        settings.arguments = (0..<Int.random(in: 0...4, using: &random)).map { _ in name() }
+        settings.environment = (0..<Int.random(in: 0...4, using: &random)).map { _ in name(atLeast: 1) }
+        settings.isCut = Bool.random(using: &random)
+        settings.folder = name()
+        settings.user = .init(.random(in: 0...UInt32.max, using: &random), name: "www \"data\"")
+        settings.group = .init(33)
+        settings.groups = (0..<UInt32.random(in: 0...3, using: &random)).map {
+            .init($0, name: $0 == 1 ? "adm" : "")
+        }
+        settings.capabilities = "00000000a80425fb"
+        settings.limits = [
+            .init("nofile", soft: 1024, hard: nil),
+            .init("cpu", soft: .random(in: 0...UInt64.max, using: &random), hard: 9),
+        ]
+        settings.nice = Int.random(in: -20...19, using: &random)
+        settings.killPreference = Int.random(in: -1000...1000, using: &random)
+        if Bool.random(using: &random) { settings.namespaces = ["net": 4_026_532_290, "mnt": random.next()] }
+        return settings
+    }
+
     /// Lets records of files be taken into their folders', and forgets about so many of a hundred of the others.
     @discardableResult
     package mutating func forget(_ ledger: inout Ledger, percent: Int, least: Int = 3) -> Renumbering {

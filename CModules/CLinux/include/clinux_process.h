@@ -30,10 +30,12 @@ static inline int clinux_make_and_reap_child(void) {
     return child < 0 ? -1 : (int)waitpid(child, &status, 0);
 }
 
-// Linux 5.3 and 5.1; Debian 12's C library has neither's name for Swift.
+// pidfd_open(2), Linux 5.3: closed by an exec always. glibc declares it since 2.36.
 static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
-static inline int clinux_pidfd_send_signal(int file, int number) {
-    return (int)syscall(SYS_pidfd_send_signal, file, number, NULL, 0);
+
+// pidfd_send_signal(2), Linux 5.1.
+static inline int clinux_pidfd_send_signal(int descriptor, int number) {
+    return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
 }
 
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.

@@ -119,7 +119,8 @@ public enum DaemonMain {
             waiting: try LiveWaiting(signals: signals),
             store: StoreState(progress: progress, isOpen: stored.isOpen, error: stored.problem),
             storeWriter: storeWriter,
-            handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter())
+            handlers: handlers, manager: ServiceManager(), dumpWriter: try DumpWriter(),
+            describer: try ProcessDescriber())
     }
 
     /// The control group that was named, if one was. It need not be there yet: a service manager makes it

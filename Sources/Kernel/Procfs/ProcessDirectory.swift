@@ -251,6 +251,8 @@ public struct ProcessStatus: Equatable, Sendable {
     public var state: UInt8
     /// What it is called, at most fifteen bytes: the name under which it was executed, unless it has set another.
     public var name: [UInt8]
+    /// Its nice value, -20 to 19 (setpriority(2)).
+    public var nice: Int
 
     /// Reads the line. The name in its second field may hold blanks and parentheses: the fields behind
     /// it start after the *last* closing parenthesis.
@@ -263,6 +265,7 @@ public struct ProcessStatus: Equatable, Sendable {
             let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
             let start = UInt64(String(decoding: fields[19], as: UTF8.self))
         else { return nil }
+        nice = Int(String(decoding: fields[16], as: UTF8.self)) ?? 0
         name =
             bytes.firstIndex(of: UInt8(ascii: "(")).map { $0 < close ? Array(bytes[($0 + 1)..<close]) : [] }
             ?? []

@@ -163,6 +163,11 @@ struct ProcessTable: ~Copyable {
         }
     }
 
+    /// Lends the processes that have not ended.
+    func forEachLiving(_ body: (Process) -> Void) {
+        for (_, process) in processes where process.exit == 0 { body(process) }
+    }
+
     /// Notes what processes refer to by number.
     func addUses(to uses: inout LedgerUses, _ lines: inout Set<LineageID>) {
         for (_, process) in processes {

@@ -27,6 +27,7 @@ extension MoveGroup {
                 ($0.address, PlanText.text($0.program)) < ($1.address, PlanText.text($1.program))
             }
             plan.endpoints = endpoints(of: programs)
+            plan.accounts = accounts(of: programs)
             let files = nodes.filter { graph.kind($0) == .file }.map { file($0, quiet) }
             var observed = ObservedHost(
                 plan: plan, files: files.sorted { $0.path.lexicographicallyPrecedes($1.path) })
@@ -69,6 +70,7 @@ extension MoveGroup {
         var program = PlannedProgram(executable: name.executable)
         (program.script, program.workload) = (name.script, name.workload)
         program.isStop = isStop(node)
+        if !program.isStop { program.process = graph.process(of: node).map { PlannedProcess($0.settings) } }
         program.reason = reason
         graph.forEachEdge(at: node) { edge in
             let first = graph.detail(edge.edge).first
@@ -78,6 +80,22 @@ extension MoveGroup {
             }
         }
         return program
+    }
+
+    /// Whom members run as, as the daemon of their host has called them. Where the host's files are here they say more.
+    private func accounts(of programs: [NodeID]) -> [PlannedAccount] {
+        var (users, groups): ([UInt32: PlannedAccount], [UInt32: PlannedAccount]) = ([:], [:])
+        for program in programs where !isStop(program) {
+            guard let settings = graph.process(of: program)?.settings else { continue }
+            if let user = settings.user, user.number != 0 {
+                users[user.number] = PlannedAccount(isUser: true, name: user.name, number: user.number)
+                users[user.number]?.group = settings.group?.number
+            }
+            for group in settings.groups + (settings.group.map { [$0] } ?? []) where group.number != 0 {
+                groups[group.number] = PlannedAccount(isUser: false, name: group.name, number: group.number)
+            }
+        }
+        return users.values.sorted { $0.number < $1.number } + groups.values.sorted { $0.number < $1.number }
     }
 
     private func file(_ node: NodeID, _ quiet: UInt64) -> ObservedHost.File {

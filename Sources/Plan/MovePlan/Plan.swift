@@ -47,6 +47,8 @@ public struct HostPlan: Equatable, Sendable {
     public var endpoints: [PlannedEndpoint] = []
     /// What is not known, a sentence each.
     public var unknown: [String] = []
+    /// How what is being written is made consistent; `nil` for the default, `stop`.
+    public var consistency: Consistency?
 
     /// A host of which nothing moves yet.
     public init(id: String) { self.id = id }

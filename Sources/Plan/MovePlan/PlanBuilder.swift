@@ -96,14 +96,18 @@ public struct PlanBuilder {
         sayWhatIsUnknown()
     }
 
-    /// What members run with, where this machine is the host.
+    /// What members run with: where this machine is the host and they run, what they have now, else what the records say.
     mutating func takeProcesses() {
-        guard isThisMachine else { return }
-        let running = RunningProcesses(plan.programs.filter { !$0.isStop })
-        called = running.names
-        for position in plan.programs.indices {
-            guard let process = running[plan.programs[position]] else { continue }
-            plan.programs[position].process = process
+        if isThisMachine {
+            let running = RunningProcesses(plan.programs.filter { !$0.isStop })
+            called = running.names
+            for position in plan.programs.indices {
+                if let process = running[plan.programs[position]] {
+                    plan.programs[position].process = process
+                }
+            }
+        }
+        for process in plan.programs.compactMap(\.process) {
             users.insert(process.user)
             groups.formUnion([process.group] + process.groups)
         }

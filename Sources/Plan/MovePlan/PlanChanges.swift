@@ -42,6 +42,12 @@ public struct PlanChanges {
         for entry in old.entries where after[entry.path] == nil {
             lines.append("\(title): \(PlanText.text(entry.path)): taken out")
         }
+        let ways = [old, new].map { $0.consistency ?? Consistency(.stop) }
+        if ways[0] != ways[1] {
+            let isSame = ways[0].way == ways[1].way
+            let change = isSame ? "its commands" : "\(ways[0].way.rawValue) -> \(ways[1].way.rawValue)"
+            lines.append("\(title): consistency: \(change)")
+        }
         difference(
             title, "package", old.packages.map(\.changeName), new.packages.map(\.changeName))
         difference(

@@ -22,7 +22,7 @@ extension PlanDocument {
             [
                 "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts",
                 "services",
-                "ports", "endpoints", "unknown",
+                "ports", "endpoints", "unknown", "consistency",
             ])
         var host = HostPlan(id: try fields.text("host"))
         host.name = try fields.textIfAny("name") ?? ""
@@ -40,6 +40,9 @@ extension PlanDocument {
             host.isolation = .init(
                 choice: try isolation.text("choice"), reasons: try isolation.list("reasons", text))
         }
+        host.consistency = try fields["consistency"].map { (value) throws(Flaw) in
+            try consistency(value, place + ".consistency")
+        }
         host.programs = try fields.list("programs", program)
         host.packages = try fields.list("packages", package)
         host.entries = try fields.list("entries", entry)
@@ -53,6 +56,22 @@ extension PlanDocument {
             throw Flaw(place: place + ".entries", problem: "\(PlanText.text(entry.path)) comes twice")
         }
         return host
+    }
+
+    private static func consistency(_ value: JSONValue, _ place: String) throws(Flaw) -> Consistency {
+        let fields = try Fields(value, place, ["way", "before", "after"])
+        let way = Consistency.Way(rawValue: try fields.word("way", Consistency.Way.allCases.map(\.rawValue)))!
+        let consistency = Consistency(
+            way, before: try fields.textIfAny("before") ?? "", after: try fields.textIfAny("after") ?? "")
+        let commands = consistency.before + consistency.after
+        guard way != .hook || !consistency.before.isEmpty else {
+            throw Flaw(place: place, problem: "`hook` without a command `before` the copy")
+        }
+        guard way != .stop || commands.isEmpty else {
+            throw Flaw(place: place, problem: "`stop` takes no command: the service's own stop is one")
+        }
+        guard !commands.utf8.contains(0) else { throw Flaw(place: place, problem: "a NUL in a command") }
+        return consistency
     }
 
     private static func text(_ value: JSONValue, _ place: String) throws(Flaw) -> String {
@@ -78,7 +97,8 @@ extension PlanDocument {
 
     private static func process(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedProcess {
         let fields = try Fields(
-            value, place, ["arguments", "folder", "user", "group", "groups", "capabilities", "environment"])
+            value, place,
+            ["arguments", "folder", "user", "group", "groups", "capabilities", "environment", "limits"])
         var process = PlannedProcess()
         process.arguments = try fields.list("arguments", bytes)
         process.folder = try fields.bytes("folder")
@@ -92,6 +112,12 @@ extension PlanDocument {
         }
         process.capabilities = try fields.text("capabilities")
         process.environment = try fields.list("environment", bytes)
+        process.limits = try fields.list("limits") { (value, place) throws(Flaw) in
+            let fields = try Fields(value, place, ["resource", "soft", "hard"])
+            return .init(
+                try fields.text("resource"), soft: try fields.countIfAny("soft"),
+                hard: try fields.countIfAny("hard"))
+        }
         return process
     }
 
@@ -244,6 +270,14 @@ extension PlanDocument {
 
         func number(_ key: String) throws(Flaw) -> Int {
             guard let number = try value(key).integer, let number = Int(exactly: number), number >= 0 else {
+                throw Flaw(place: at(key), problem: "not a number from 0")
+            }
+            return number
+        }
+
+        func countIfAny(_ key: String) throws(Flaw) -> UInt64? {
+            guard let value = members[key] else { return nil }
+            guard let number = value.integer, let number = UInt64(exactly: number) else {
                 throw Flaw(place: at(key), problem: "not a number from 0")
             }
             return number

@@ -44,10 +44,19 @@ public enum PlanDocument {
                     ])
                 }
             ), ("programs", .array(host.programs.map(value))), ("packages", .array(host.packages.map(value))),
+            ("consistency", host.consistency.map(value)),
             ("entries", .array(host.entries.map(value))), ("accounts", .array(host.accounts.map(value))),
             ("services", .array(host.services.map(value))), ("ports", .array(host.ports.map(value))),
             ("endpoints", .array(host.endpoints.map(value))),
             ("unknown", .array(host.unknown.map { .string($0) })),
+        ])
+    }
+
+    private static func value(_ consistency: Consistency) -> JSONValue {
+        object([
+            ("way", .string(consistency.way.rawValue)),
+            ("before", consistency.before.isEmpty ? nil : .string(consistency.before)),
+            ("after", consistency.after.isEmpty ? nil : .string(consistency.after)),
         ])
     }
 
@@ -70,6 +79,14 @@ public enum PlanDocument {
             ("groups", .array(process.groups.map { .integer(Int128($0)) })),
             ("capabilities", .string(process.capabilities)),
             ("environment", .array(process.environment.map(path))),
+            ("limits", process.limits.isEmpty ? nil : .array(process.limits.map(value))),
+        ])
+    }
+
+    private static func value(_ limit: ProcessSettings.Limit) -> JSONValue {
+        object([
+            ("resource", .string(limit.resource)), ("soft", limit.soft.map { .integer(Int128($0)) }),
+            ("hard", limit.hard.map { .integer(Int128($0)) }),
         ])
     }
 

@@ -17,12 +17,15 @@ public final class DependencyGraph {
     let hasNameless: Bool
     /// Names under which programs are executed that are not those of their files, by node.
     let called: [UInt32: [[UInt8]]]
+    private let processes: [UInt32: ProcessDescription]
 
     init(
         nodes: consuming NodeTable, edges: consuming EdgeTable, hosts: [GraphHost], sources: [GraphInput],
-        hasEntries: Bool, hasNameless: Bool, called: [UInt32: [[UInt8]]] = [:]
+        hasEntries: Bool, hasNameless: Bool, called: [UInt32: [[UInt8]]] = [:],
+        processes: [UInt32: ProcessDescription] = [:]
     ) {
         self.called = called
+        self.processes = processes
         nodes.close()
         edges.shrink()
         adjacency = Adjacency(nodes: nodes.count, edges: edges)
@@ -53,6 +56,9 @@ public final class DependencyGraph {
 
     /// A host by its number.
     public subscript(host: HostID) -> GraphHost { hosts[Int(host.rawValue)] }
+
+    /// What a program ran with when the latest dump was made that says so.
+    public func process(of program: NodeID) -> ProcessDescription? { processes[program.rawValue] }
 
     /// Whether a channel has no name: not one object, but all of its kind whose other end is not known.
     func isNameless(_ channel: NodeID) -> Bool { nodes.withText(channel.rawValue) { $0.count == 1 } }

@@ -28,6 +28,8 @@ public struct GraphBuilder: ~Copyable {
     var folded = FoldedFolders()
     /// Names under which programs are executed that are not those of their files, by node.
     private(set) var called: [UInt32: [[UInt8]]] = [:]
+    /// What programs ran with, by node, and the time of the dump that says so.
+    private var processes: [UInt32: (time: UInt64, process: ProcessDescription)] = [:]
     private var scratch: [UInt8] = []
 
     /// Only dependencies that were seen within this span are taken, its ends included (nanoseconds since 1970): those
@@ -128,7 +130,7 @@ public struct GraphBuilder: ~Copyable {
         pairing.resolve(&self)
         return DependencyGraph(
             nodes: nodes, edges: edges, hosts: hosts, sources: sources, hasEntries: hasEntries,
-            hasNameless: hasNameless, called: called)
+            hasNameless: hasNameless, called: called, processes: processes.mapValues(\.process))
     }
 }
 
@@ -160,6 +162,7 @@ extension GraphBuilder {
             host, name: dump.header.hostName, addresses: dump.header.addresses, from: first,
             to: dump.header.time)
         addGaps(dump.ledger.gaps, to: host)
+        add(dump.ledger.processes, of: dump.header.time, on: host)
         let programs = internPrograms(of: dump.ledger, on: host)
         var speller = TextSpeller()
         for position in records.indices {
@@ -167,6 +170,21 @@ extension GraphBuilder {
         }
         sources[Int(source)].rows = records.count
         sources[Int(source)].skipped = skipped
+    }
+
+    /// Of several dumps of a host the latest says what a program runs with.
+    private mutating func add(_ processes: [ProcessDescription], of time: UInt64, on host: HostID) {
+        for process in processes {
+            let name = ProgramName(
+                executable: process.executable, script: process.script, workload: process.workload)
+            let number = intern(.program(name), on: host)
+            if let known = self.processes[number],
+                (known.time, known.process.start, known.process.pid) >= (time, process.start, process.pid)
+            {
+                continue
+            }
+            self.processes[number] = (time, process)
+        }
     }
 
     private mutating func internPrograms(of ledger: borrowing Ledger, on host: HostID) -> [UInt32] {

@@ -8,11 +8,13 @@ import SystemCalls
 /// 1. Drain: everything that a process completed before it was asked for is interpreted.
 /// 2. Scan: what is still open, those that did something first.
 /// 3. Settle: the notices of connections that have just ended, which come from a work queue.
-/// 4. Write: a slice of lines a turn, put onto the disk by a thread.
+/// 4. Describe: what the programs that have records run with, read by a thread.
+/// 5. Write: a slice of lines a turn, put onto the disk by a thread.
 struct DumpJob {
     enum Stage: Equatable {
         case scanning(number: UInt64)
         case settling(until: UInt64)
+        case describing(number: UInt64, until: UInt64)
         case writing
     }
 
@@ -36,6 +38,8 @@ struct DumpJob {
     var isHandedOver = false
     /// Whether it goes to a file in memory, since the disk took none.
     var isInMemory = false
+    /// What programs run with; `nil` where that is not asked for.
+    var described: ProcessDescriber.Outcome?
 
     init(time: UInt64, client: Int32?, scan: UInt64) {
         self.time = time

@@ -43,6 +43,13 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         case nil, .scanning: return
         case .settling(let until):
             guard session.observer.awaitedClosures == 0 || waiting.monotonic >= until else { return }
+            describeProcesses()
+        case .describing(let number, let until):
+            if let outcome = describer.take().first(where: { $0.number == number }) {
+                job?.described = outcome
+            } else if waiting.monotonic < until {
+                return
+            }
             beginWriting()
         case .writing:
             // As much time as the events had: a host that is busy has its dump in twice the time and not in ten times.
@@ -50,6 +57,22 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
                 writeSlice()
             }
         }
+    }
+
+    /// Asks what the programs of the dump run with, unless that is not wanted or a process keeps the thread waiting.
+    private mutating func describeProcesses() {
+        guard let job, configuration.processes else { return beginWriting() }
+        session.settleConnections(before: job.time)
+        let programs = session.observer.livingPrograms()
+        // What was asked for in vain before.
+        _ = describer.take()
+        self.job?.described = .init(number: 0, processes: [], missing: UInt64(programs.count))
+        guard !describer.isBusy else { return beginWriting() }
+        scanNumber += 1
+        let until = waiting.monotonic + ProcessDescriber.patience
+        describer.submit(
+            .init(number: scanNumber, programs: programs, started: started, deadline: until))
+        self.job?.stage = .describing(number: scanNumber, until: until + ProcessDescriber.patience / 4)
     }
 
     private mutating func beginWriting() {
@@ -69,7 +92,11 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             endDump(error)
             return
         }
-        dumpProgress = DumpProgress(of: session.observer.ledger, header: header(job.time), chunk: 1 << 20)
+        var header = header(job.time)
+        if let described = job.described { header.noteUndescribed(described.missing) }
+        session.observer.ledger.processes = job.described?.processes ?? []
+        dumpProgress = DumpProgress(of: session.observer.ledger, header: header, chunk: 1 << 20)
+        session.observer.ledger.processes = []
         // What changes from now on is later than what the header says.
         session.observer.ledger.beginChange()
         session.observer.mustKeepNumbers = true
@@ -195,6 +222,14 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
             calls: session.engine.blockingCalls, degraded: troubles + session.engine.degraded
         ).json
+    }
+}
+
+extension DumpHeader {
+    /// Says of how many programs that run the dump has no `process` line.
+    fileprivate mutating func noteUndescribed(_ count: UInt64) {
+        guard let position = sources.firstIndex(where: { $0.name == SourceName.processes }) else { return }
+        sources[position].counters.append(("undescribed", count))
     }
 }
 

@@ -24,6 +24,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     var handlers: ControlHandlers
     let manager: ServiceManager
     let dumpWriter: DumpWriter
+    let describer: ProcessDescriber
     var pace = DrainPace()
     var isReady = false
     /// When the housekeeping is due, `CLOCK_MONOTONIC`, nanoseconds; 0 for never.
@@ -97,7 +98,9 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
 
     private mutating func watchEverything() {
         waiting.watch(session.engine.urgentNumbers, as: .urgent)
-        waiting.watch(session.engine.workerNumbers + [dumpWriter.number, storeWriter.number], as: .worker)
+        waiting.watch(
+            session.engine.workerNumbers + [dumpWriter.number, storeWriter.number, describer.number],
+            as: .worker)
         waiting.watch(session.engine.mountNumbers, as: .mounts)
         waiting.watch(session.engine.processorNumbers, as: .processors)
         listenToClients()

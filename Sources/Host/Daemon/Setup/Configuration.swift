@@ -41,6 +41,8 @@ public struct Configuration: Equatable, Sendable {
     public var descriptorTypes: Set<String> = []
     /// Whether the tracepoint ring is used (`tracepoints`).
     public var tracepoints = true
+    /// Whether dumps say what programs run with (`processes`).
+    public var processes = true
 
     /// The values without a file.
     public init() {}
@@ -136,6 +138,9 @@ public struct Configuration: Equatable, Sendable {
         case "tracepoints":
             guard ["on", "off"].contains(value) else { throw fail("'on' or 'off'") }
             tracepoints = value == "on"
+        case "processes":
+            guard ["yes", "no"].contains(value) else { throw fail("'yes' or 'no'") }
+            processes = value == "yes"
         default:
             throw StartError("\(place): unknown key '\(key)'")
         }

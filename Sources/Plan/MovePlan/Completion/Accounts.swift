@@ -1,3 +1,5 @@
+import ProcessReading
+
 /// Users and groups of a host, from its passwd(5) and group(5).
 struct Accounts {
     struct User {
@@ -13,7 +15,8 @@ struct Accounts {
     private var members: [String: [UInt32]] = [:]
 
     init(_ tree: HostTree) {
-        for fields in Self.lines(tree.contents(Array("/etc/passwd".utf8))) where fields.count >= 7 {
+        for fields in AccountNames.lines(tree.contents(Array("/etc/passwd".utf8)) ?? [])
+        where fields.count >= 7 {
             guard let number = Self.number(fields[2]), let group = Self.number(fields[3]),
                 users[number] == nil
             else { continue }
@@ -21,7 +24,8 @@ struct Accounts {
                 name: String(decoding: fields[0], as: UTF8.self), number: number, group: group,
                 home: Array(fields[5]), shell: Array(fields[6]))
         }
-        for fields in Self.lines(tree.contents(Array("/etc/group".utf8))) where fields.count >= 4 {
+        for fields in AccountNames.lines(tree.contents(Array("/etc/group".utf8)) ?? [])
+        where fields.count >= 4 {
             guard let number = Self.number(fields[2]) else { continue }
             if groups[number] == nil { groups[number] = String(decoding: fields[0], as: UTF8.self) }
             for member in fields[3].split(separator: UInt8(ascii: ",")) {
@@ -50,12 +54,6 @@ struct Accounts {
             found.append(PlannedAccount(isUser: false, name: groups[number] ?? "", number: number))
         }
         return found
-    }
-
-    private static func lines(_ bytes: [UInt8]?) -> [[ArraySlice<UInt8>]] {
-        (bytes ?? []).split(separator: UInt8(ascii: "\n")).map {
-            $0.split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)
-        }
     }
 
     private static func number(_ text: ArraySlice<UInt8>) -> UInt32? {

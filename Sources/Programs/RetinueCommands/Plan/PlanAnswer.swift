@@ -40,7 +40,7 @@ enum PlanAnswer {
     /// `retinue-plan-try/1`.
     static func trial(
         _ host: HostPlan, isRunning: Bool, sentence: String, rounds: Int,
-        added: [(round: Int, path: [UInt8], program: [UInt8])]
+        added: [(round: Int, path: [UInt8], program: [UInt8])], consistency: Consistency.Way, frozen: Double
     ) -> [UInt8] {
         document { out in
             out.member("schema", word: "retinue-plan-try/1")
@@ -48,6 +48,8 @@ enum PlanAnswer {
             out.member("running", flag: isRunning)
             out.member("sentence", text: sentence)
             out.member("rounds", number: rounds)
+            out.member("consistency", text: consistency.rawValue)
+            if frozen > 0 { out.member("frozen_ms", number: Int(frozen * 1000)) }
             out.array("added", added) { out, entry in
                 out.member("round", number: entry.round)
                 out.member("path", text: PlanText.text(entry.path))

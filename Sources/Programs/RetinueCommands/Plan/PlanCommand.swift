@@ -23,7 +23,7 @@ struct PlanCommand: ParsableCommand {
             """,
         subcommands: [
             MakePlanCommand.self, CheckPlanCommand.self, PlanFilesCommand.self, TryPlanCommand.self,
-            ExportPlanCommand.self,
+            ExportPlanCommand.self, UndoCommand.self,
         ],
         defaultSubcommand: MakePlanCommand.self)
 }

@@ -232,13 +232,21 @@ extension DaemonOptions {
 }
 
 extension Ledger {
-    /// A ledger of some of this one's records and of all its gaps.
+    /// A ledger of some of this one's records, of what their programs run with, and of all its gaps.
     borrowing func selection(_ positions: [Int]) -> Ledger {
         var selection = Ledger()
         for position in positions {
             var record = records[position]
             record.key = translate(record.key, into: &selection)
             selection.restore(record, traffic: traffic(of: position), fold: fold(of: position))
+        }
+        var described: Set<[[UInt8]]> = []
+        for number in Set(positions.map { records[$0].key.program }) {
+            let program = self[number]
+            described.insert([program.executable, program.script, program.workload].map { texts.array($0) })
+        }
+        selection.processes = processes.filter {
+            described.contains([$0.executable, $0.script, $0.workload])
         }
         selection.gaps = gaps
         return selection

@@ -15,6 +15,8 @@ public struct Ledger: ~Copyable {
     public internal(set) var records: [Record] = []
     /// Gaps in the order in which they happened.
     public var gaps: [Gap] = []
+    /// What programs run with, as far as somebody has read it for a dump.
+    public var processes: [ProcessDescription] = []
     /// Positions of records whose `isDirty` is set: in the order in which they became so, so that of the new
     /// ones none stands before an older.
     public internal(set) var dirty: [UInt32] = []

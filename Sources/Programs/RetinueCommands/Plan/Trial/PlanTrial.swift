@@ -16,6 +16,9 @@ final class PlanTrial {
         static func failed(_ sentence: String) -> Answer { Answer(sentence: sentence) }
     }
 
+    /// How what is being written was copied, and the longest time that its programs were frozen, seconds.
+    private(set) var consistency: Consistency.Way?
+    private(set) var frozen = 0.0
     private let source: String
     private let folder: TrialFolder
     private let root: TrialRoot
@@ -43,9 +46,19 @@ final class PlanTrial {
 
     /// Tries it once.
     func run(
-        _ plan: HostPlan, _ command: PlannedCommand, check: String?, patience: Double
+        _ plan: HostPlan, _ command: PlannedCommand, check: String?, patience: Double,
+        freeze: (Bool, limit: Int)
     ) throws -> Answer {
-        try root.fill(TrialContents(plan, root: source))
+        let final = try FinalCopy(plan, root: source, isFrozen: freeze.0, limit: freeze.limit, in: folder)
+        let isFirst = consistency == nil
+        consistency = final.consistency.way
+        let contents = TrialContents(plan, root: source)
+        if isFirst, !final.isApart, !final.paths.isEmpty {
+            Diagnostics.say(
+                "what is being written is copied as it lies there, while its programs run (--freeze)")
+        }
+        try root.fill(contents, final: final.isApart ? final : nil)
+        frozen = max(frozen, final.held)
         unlink(log)
         unlink(root.output)
         let words =

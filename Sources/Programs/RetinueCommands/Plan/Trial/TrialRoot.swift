@@ -40,8 +40,9 @@ final class TrialRoot {
 
     /// Fills it; one that is filled gets what is new, and what was changed in it since.
     ///
+    /// - Parameter final: how what is being written is copied, where that is copied apart.
     /// - Throws: `Failure` or `HeldSignals.Interrupted`.
-    func fill(_ contents: TrialContents) throws {
+    func fill(_ contents: TrialContents, final: FinalCopy? = nil) throws {
         try folder.signals.check()
         var copied = contents.paths
         if let filled {
@@ -52,7 +53,19 @@ final class TrialRoot {
             for remark in contents.remarks { Diagnostics.say(remark) }
             guard mkdir(place, 0o755) == 0 else { throw Failure("\(place): \(SystemError.text(of: errno))") }
         }
-        try PlanArchive(in: folder).copy(copied, of: source, to: place)
+        let archive = PlanArchive(in: folder)
+        let last = Set(final?.paths ?? [])
+        try archive.copy(copied.filter { !last.contains($0) }, of: source, to: place)
+        if let final, copied.contains(where: last.contains) {
+            let first = Set(copied).subtracting(last)
+            let isRenewal = filled != nil
+            let missing = Set(copied)
+            try final.hold {
+                // Names that have come since, or gone, count as they are now.
+                let now = final.paths.filter { !first.contains($0) && (!isRenewal || missing.contains($0)) }
+                try archive.copy(now, of: source, to: place)
+            }
+        }
         do throws(SystemError) { try contents.makeOwn(in: place) } catch {
             throw Failure("\(place): \(error)")
         }

@@ -14,8 +14,9 @@ struct TryPlanCommand: ParsableCommand {
             its programs ask for and do not find, and the host has, is added to the plan; then it is tried again, until \
             nothing is missing. The original is neither stopped nor traced, and its files are copied, never linked.
 
-            Data that a program is writing may be copied in the middle of a change: stop the service, or \
-            try a snapshot of its files (--root). Needs root, tar, strace, unshare, nsenter and ip.
+            Data that a program is writing may be copied in the middle of a change: with --freeze its programs stand \
+            still as long as it is copied, and run on right after, whatever becomes of the trial. Or stop the service, \
+            or try a snapshot of its files (--root). Needs root, tar, strace, unshare, nsenter and ip.
 
             Examples:
               retinue plan try plan.yaml --check 'curl -fs http://127.0.0.1:8080/'
@@ -42,6 +43,13 @@ struct TryPlanCommand: ParsableCommand {
 
     @Option(help: ArgumentHelp("How long it may take until the check succeeds.", valueName: "seconds"))
     var patience = 20.0
+
+    @Flag(help: "Freeze the programs while what they are writing is copied.")
+    var freeze = false
+
+    @Option(
+        help: ArgumentHelp("How long they are frozen at most; then the trial fails.", valueName: "seconds"))
+    var freezeLimit = 60
 
     @Option(help: "How often it is tried at most.")
     var rounds = 10
@@ -73,6 +81,9 @@ struct TryPlanCommand: ParsableCommand {
         guard patience > 0, patience < 86400 else {
             throw ValidationError("--patience is a number of seconds")
         }
+        guard (1...3600).contains(freezeLimit) else {
+            throw ValidationError("--freeze-limit is from 1 to 3600 seconds")
+        }
         guard (1...1000).contains(rounds) else { throw ValidationError("--rounds is from 1 to 1000") }
     }
 
@@ -94,7 +105,9 @@ struct TryPlanCommand: ParsableCommand {
         for round in 1...self.rounds {
             rounds = round
             let command = try PlannedCommand(plan.hosts[position], start: start)
-            answer = try trial.run(plan.hosts[position], command, check: check, patience: patience)
+            answer = try trial.run(
+                plan.hosts[position], command, check: check, patience: patience,
+                freeze: (freeze, limit: freezeLimit))
             let more = plan.hosts[position].take(answer.lookups, root: root, trial: trial.place)
             for (path, program) in more {
                 Diagnostics.say(
@@ -118,7 +131,7 @@ struct TryPlanCommand: ParsableCommand {
                 PlanAnswer.trial(
                     plan.hosts[position], isRunning: answer.isRunning, sentence: answer.sentence,
                     rounds: rounds,
-                    added: added))
+                    added: added, consistency: trial.consistency ?? .stop, frozen: trial.frozen))
         }
         guard answer.isRunning else { throw ExitCode(1) }
     }

@@ -1,27 +1,6 @@
-// The lines of gaps; and those of processes and tombstones, for which a ledger has no place: they are checked, and
-// nothing is kept.
+// The lines of gaps; and those of tombstones, for which a ledger has no place: they are checked, and nothing is kept.
 
 extension DumpReader {
-    /// Checks the line of a process.
-    func checkProcess(_ text: UnsafeRawBufferPointer, host: String) throws(JSONError) {
-        var parser = JSONParser(text)
-        var seen = SeenKeys()
-        try parser.beginObject()
-        while let word = try parser.nextKey() {
-            switch try seen.insert(word, at: parser.offset) {
-            case .host: try parser.host(host, word)
-            case .program: try parser.checkProgram()
-            case .pid: _ = try parser.count()
-            case .start: _ = try parser.time(.start)
-            case .observed: _ = try parser.time(.observed)
-            case .startObserved: _ = try parser.boolean()
-            default: try parser.skip()
-            }
-        }
-        try parser.end()
-        try seen.require(.process, at: parser.offset)
-    }
-
     /// Checks the line of a record that is gone. A dump holds what is there, so that there is nothing to take out.
     func checkTombstone(_ text: UnsafeRawBufferPointer, host: String) throws(JSONError) {
         var parser = JSONParser(text)
@@ -66,7 +45,6 @@ extension JSONParser {
 }
 
 extension SeenKeys.Requirement {
-    fileprivate static let process = Self(.host, .program, .pid, .start, .observed, .startObserved)
     fileprivate static let tombstone = Self(.host, .program, .relation, .change)
 
     /// What distinguishes one dependency of a relation from another.

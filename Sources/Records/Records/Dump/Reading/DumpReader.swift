@@ -119,7 +119,7 @@ public struct DumpReader: ~Copyable {
                 return
             case "process" where header != nil && version != .first:
                 found.processes += 1
-                try checkProcess(text, host: header?.hostID ?? "")
+                ledger.processes.append(try ProcessDescription(line: text, host: header?.hostID ?? ""))
                 return
             case "tombstone" where header != nil && version != .first:
                 found.tombstones += 1

@@ -5,8 +5,7 @@ enum LineKey: String, CaseIterable {
     case executable, script, workload, address, port
     case source, cause, from, to, lost, resynchronised
     case called
-    case folded, paths, names, change, pid, start, observed
-    case startObserved = "start_observed"
+    case folded, paths, names, change
     case pathRaw = "path_raw"
     case nameRaw = "name_raw"
     case namesRaw = "names_raw"
@@ -86,12 +85,7 @@ struct NameBuffer {
 
     /// Reads the bytes in base64, which outdo the text form.
     mutating func readRaw(_ parser: inout JSONParser, key: LineKey) throws(JSONError) {
-        var text: [UInt8] = []
-        try parser.string(into: &text)
-        guard let decoded = Base64.decode(text) else {
-            throw JSONError(.malformed(key: key.rawValue), at: parser.offset)
-        }
-        bytes = decoded
+        bytes = try parser.rawString(key.rawValue)
         isRaw = true
     }
 }
@@ -164,18 +158,7 @@ extension JSONParser {
             switch try seen.insert(word, at: offset) {
             case .paths: fold.paths = try count()
             case .names: names = try self.names()
-            case .namesRaw:
-                var decoded: [[UInt8]] = []
-                try beginArray()
-                while try nextElement() {
-                    var text: [UInt8] = []
-                    try string(into: &text)
-                    guard let name = Base64.decode(text) else {
-                        throw JSONError(.malformed(key: LineKey.namesRaw.rawValue), at: offset)
-                    }
-                    decoded.append(name)
-                }
-                rawNames = decoded
+            case .namesRaw: rawNames = try self.rawNames(LineKey.namesRaw.rawValue)
             default: try skip()
             }
         }

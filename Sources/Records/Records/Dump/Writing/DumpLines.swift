@@ -8,9 +8,13 @@ public struct DumpProgress: ~Copyable {
     /// Gaps as they were when it was begun.
     let gaps: [Gap]
     /// Likewise.
+    let processes: [ProcessDescription]
+    /// Likewise.
     let tombstones: [Tombstone]
     /// The next record.
     var position = 0
+    /// The next process.
+    var processPosition = 0
     var hasHeader = false
 
     /// Begins a dump of what a ledger has now.
@@ -22,11 +26,12 @@ public struct DumpProgress: ~Copyable {
         lines = DumpLines(host: header.hostID, chunk: chunk)
         recordCount = ledger.records.count
         gaps = ledger.gaps
+        processes = ledger.processes
         tombstones = ledger.tombstones
         var header = header
         header.contents = DumpHeader.Contents(
             dependencies: UInt64(ledger.records.count), gaps: UInt64(ledger.gaps.count),
-            tombstones: UInt64(ledger.tombstones.count))
+            processes: UInt64(ledger.processes.count), tombstones: UInt64(ledger.tombstones.count))
         self.header = header
     }
 }

@@ -1,6 +1,6 @@
 extension Ledger {
     /// Writes a dump in the form `retinue/2`: the header's line, a line for each dependency in the order in
-    /// which they were first seen, a line for each gap and each tombstone.
+    /// which they were first seen, a line for each process, each gap and each tombstone.
     ///
     /// - Parameters:
     ///   - header: the first line; its host is named on every dependency.
@@ -37,6 +37,15 @@ extension Ledger {
             try progress.lines.endLine(sink)
         }
         guard progress.position == progress.recordCount else { return false }
+        // One takes as long as dozens of records.
+        let lastProcess = min(progress.processes.count, progress.processPosition + max(most / 64, 1))
+        while progress.processPosition < lastProcess {
+            let (host, process) = (progress.header.hostID, progress.processes[progress.processPosition])
+            progress.processPosition += 1
+            progress.lines.append { process.appendLine(host: host, to: &$0) }
+            try progress.lines.endLine(sink)
+        }
+        guard progress.processPosition == progress.processes.count else { return false }
         for gap in progress.gaps {
             progress.lines.append { gap.appendLine(to: &$0) }
             try progress.lines.endLine(sink)
@@ -197,22 +206,10 @@ extension Ledger {
 extension Fold {
     /// The names as a list, and beside it one of the bytes of each as soon as one of them is not UTF-8.
     fileprivate func appendNames(to out: inout [UInt8]) {
-        var isText = true
-        out.append(",\"names\":[")
-        for (index, name) in names.enumerated() {
-            if index > 0 { out.append(",") }
-            let isWhole = name.withUnsafeBytes { JSONText.append($0, to: &out) }
-            isText = isText && isWhole
-        }
-        out.append("]")
-        if isText { return }
-        out.append(",\"names_raw\":[")
-        for (index, name) in names.enumerated() {
-            out.append(index > 0 ? ",\"" : "\"")
-            name.withUnsafeBytes { Base64.append($0, to: &out) }
-            out.append("\"")
-        }
-        out.append("]")
+        out.append(",\"names\":")
+        if out.appendList(names) { return }
+        out.append(",\"names_raw\":")
+        out.appendRawList(names)
     }
 }
 
