@@ -91,7 +91,8 @@ let package = Package(
             providers: [.apt(["libsqlite3-dev"])]),
 
         .systemLibrary(
-            name: "COpenSSL", path: "CModules/COpenSSL", pkgConfig: "openssl", providers: [.apt(["libssl-dev"])]),
+            name: "COpenSSL", path: "CModules/COpenSSL", pkgConfig: "openssl",
+            providers: [.apt(["libssl-dev"])]),
 
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),

@@ -8,6 +8,7 @@
 #include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -55,16 +56,16 @@ static void become(const struct clinux_launch *what, int pipe) {
         if (files[i] == i) fcntl(i, F_SETFD, 0);
         else if (dup2(files[i], i) < 0) fail(pipe, step_files);
     }
-    for (size_t i = 0; i < what->limits_count; i++)
-        if (setrlimit(what->limits[i].resource, &what->limits[i].limit) != 0) {
-            // One that may not be raised is set as high as it goes.
-            struct rlimit now;
-            if (getrlimit(what->limits[i].resource, &now) != 0) fail(pipe, step_limit);
-            struct rlimit most = what->limits[i].limit;
-            if (most.rlim_max > now.rlim_max) most.rlim_max = now.rlim_max;
-            if (most.rlim_cur > most.rlim_max) most.rlim_cur = most.rlim_max;
-            if (setrlimit(what->limits[i].resource, &most) != 0) fail(pipe, step_limit);
-        }
+    for (size_t i = 0; i < what->limits_count; i++) {
+        struct rlimit wanted = {.rlim_cur = what->limits[i].soft, .rlim_max = what->limits[i].hard};
+        if (setrlimit(what->limits[i].resource, &wanted) == 0) continue;
+        // One that may not be raised is set as high as it goes.
+        struct rlimit now;
+        if (getrlimit(what->limits[i].resource, &now) != 0) fail(pipe, step_limit);
+        if (wanted.rlim_max > now.rlim_max) wanted.rlim_max = now.rlim_max;
+        if (wanted.rlim_cur > wanted.rlim_max) wanted.rlim_cur = wanted.rlim_max;
+        if (setrlimit(what->limits[i].resource, &wanted) != 0) fail(pipe, step_limit);
+    }
     if (what->root && (chroot(what->root) != 0 || chdir("/") != 0)) fail(pipe, step_root);
     if (what->changes_user) {
         if (setgroups(what->groups_count, what->groups) != 0) fail(pipe, step_groups);

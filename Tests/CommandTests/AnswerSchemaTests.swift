@@ -90,7 +90,8 @@ struct AnswerSchemaTests {
         ).hosts[0]
         let trial = PlanAnswer.trial(
             host, isRunning: false, sentence: "it ended", rounds: 2,
-            added: [(1, [UInt8]("/a\n".utf8) + [0xff], [UInt8]("/bin/b".utf8))])
+            added: [(1, [UInt8]("/a\n".utf8) + [0xff], [UInt8]("/bin/b".utf8))], consistency: .freeze,
+            frozen: 0.25)
         let forgotten = ForgetCommand.json([.init(relation: "file", records: 23)], 23, isDryRun: true)
         for (name, bytes) in [
             ("plan-try", trial), ("plan-export", PlanAnswer.export(host, form: "oci", file: "x", text: nil)),

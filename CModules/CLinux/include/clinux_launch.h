@@ -4,7 +4,6 @@
 #define CLINUX_LAUNCH_H
 
 #include <stdint.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include <linux/if_packet.h>
@@ -29,7 +28,7 @@ static const unsigned long clinux_MS_NODEV = MS_NODEV;
 
 struct clinux_limit {
     int resource;
-    struct rlimit limit;
+    uint64_t soft, hard; // as rlim_cur and rlim_max of struct rlimit
 };
 
 struct clinux_launch {

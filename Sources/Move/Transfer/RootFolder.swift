@@ -139,7 +139,9 @@ public struct RootFolder: ~Copyable {
 
 extension RootFolder {
     /// Makes a folder, those above it as well, unless it is there.
-    public mutating func makeFolder(_ path: [UInt8], user: UInt32, group: UInt32, mode: UInt32) throws(TransferError) {
+    public mutating func makeFolder(_ path: [UInt8], user: UInt32, group: UInt32, mode: UInt32)
+        throws(TransferError)
+    {
         guard FileEntry.isSound(path) else { throw .malformed("a path that cannot be") }
         guard path.count > 1, status(path) == nil else { return }
         let slash = path.lastIndex(of: UInt8(ascii: "/"))!
@@ -161,7 +163,9 @@ extension RootFolder {
             var offset = 0
             while offset < text.count {
                 offset += try systemCall("write") {
-                    text.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + offset, text.count - offset) }
+                    text.withUnsafeBytes {
+                        Glibc.write(number, $0.baseAddress! + offset, text.count - offset)
+                    }
                 }
             }
         } catch { throw .file(path, error) }

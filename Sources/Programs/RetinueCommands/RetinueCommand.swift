@@ -28,7 +28,8 @@ struct RetinueCommand: ParsableCommand {
         version: "retinue \(retinueVersion)",
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
-            GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self, MoveCommand.self,
+            GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
+            MoveCommand.self,
             PolicyCommand.self, ListCommand.self, DiffCommand.self,
         ])
 }

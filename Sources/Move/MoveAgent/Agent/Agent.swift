@@ -68,7 +68,9 @@ final class Agent: @unchecked Sendable {
 
     /// Each second.
     func watch() {
-        let (departures, arrivals) = known.withLock { (Array($0.departures.values), Array($0.arrivals.values)) }
+        let (departures, arrivals) = known.withLock {
+            (Array($0.departures.values), Array($0.arrivals.values))
+        }
         for departure in departures { departure.watch() }
         for arrival in arrivals { arrival.watch() }
     }
@@ -78,7 +80,9 @@ final class Agent: @unchecked Sendable {
         defer { closedir(stream) }
         var names: [String] = []
         while let entry = readdir(stream) {
-            let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+            let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+            }
             if MoveOrder.isName(name) { names.append(name) }
         }
         return names.sorted()
@@ -135,7 +139,8 @@ final class Agent: @unchecked Sendable {
             throw TransferError.refused("this agent speaks version \(AgentLink.version) of the protocol")
         }
         guard configuration.accepted.contains(peer) else {
-            throw TransferError.refused("\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
+            throw TransferError.refused(
+                "\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
         }
         try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("name", .string(identity.name))]))))
         try channel.flush()
@@ -144,7 +149,8 @@ final class Agent: @unchecked Sendable {
     private func open(_ channel: StreamChannel, _ peer: String) throws -> Arrival {
         let open = try request(channel)
         guard open["verb"]?.string == "open", let name = open["name"]?.string, MoveOrder.isName(name) else {
-            throw TransferError.refused("a move's name has letters, digits, dots, hyphens and underscores, at most 60")
+            throw TransferError.refused(
+                "a move's name has letters, digits, dots, hyphens and underscores, at most 60")
         }
         let ports = open["ports"]?.array?.compactMap { ServicePort($0) } ?? []
         let before = known.withLock { $0.arrivals[name] }
@@ -191,8 +197,10 @@ final class Agent: @unchecked Sendable {
         case "check":
             let (problems, notes) = try departure.check(tell)
             return .object([
-                .init("schema", .string("retinue-move-check/1")), .init("name", .string(departure.order.name)),
-                .init("problems", .array(problems.map { .string($0) })), .init("notes", .array(notes.map { .string($0) })),
+                .init("schema", .string("retinue-move-check/1")),
+                .init("name", .string(departure.order.name)),
+                .init("problems", .array(problems.map { .string($0) })),
+                .init("notes", .array(notes.map { .string($0) })),
             ])
         case "precopy": try departure.precopy(tell)
         case "cutover": try departure.cutover(tell)
@@ -202,12 +210,16 @@ final class Agent: @unchecked Sendable {
         case "rehearse", "copy": try departure.copy(tell)
         case "run":
             guard departure.state != "moved" else {
-                throw MoveError("\(departure.order.name) has moved to \(departure.order.host): going back is a move from there")
+                throw MoveError(
+                    "\(departure.order.name) has moved to \(departure.order.host): going back is a move from there"
+                )
             }
             if departure.state == "open" { try departure.precopy(tell) }
             if departure.state == "open" { try departure.cutover(tell) }
             if departure.state == "ready" { try departure.verify(tell) }
-            if departure.state == "ready" || departure.state == "in-doubt" { try departure.commit(remove: false, tell) }
+            if departure.state == "ready" || departure.state == "in-doubt" {
+                try departure.commit(remove: false, tell)
+            }
         case "throttle":
             departure.progress.bytesPerSecond = request["rate"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
         case "show": break
@@ -223,7 +235,8 @@ final class Agent: @unchecked Sendable {
                 // What was begun is ended as it was ordered.
                 guard before.state == "open" || before.state == "moved" else { return before }
                 guard before.isIdle else { throw MoveError("\(order.name) is busy") }
-                let isBack = before.state == "moved" && known.withLock({ $0.arrivals[order.name] })?.isHome == true
+                let isBack =
+                    before.state == "moved" && known.withLock({ $0.arrivals[order.name] })?.isHome == true
                 if !isBack, before.order.value == order.value,
                     before.isCurrent(known.withLock({ $0.arrivals[order.name] }))
                 {

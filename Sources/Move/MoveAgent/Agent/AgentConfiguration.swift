@@ -30,7 +30,8 @@ public struct AgentConfiguration: Equatable, Sendable {
         var rest = arguments[...]
         var isOwnRecipes = false
         while let option = rest.popFirst() {
-            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+            let parts = option.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                String.init)
             func value() throws(MoveError) -> String {
                 if parts.count == 2 { return parts[1] }
                 guard let next = rest.popFirst() else { throw MoveError("\(option) needs a value") }
@@ -44,7 +45,9 @@ public struct AgentConfiguration: Equatable, Sendable {
                 let text = try value()
                 // 10.0.0.1, 10.0.0.1:7420, [fd00::1]:7420
                 var host = text[...]
-                if let colon = text.lastIndex(of: ":"), text.filter({ $0 == ":" }).count == 1 || text.contains("]:") {
+                if let colon = text.lastIndex(of: ":"),
+                    text.filter({ $0 == ":" }).count == 1 || text.contains("]:")
+                {
                     guard let port = UInt16(text[text.index(after: colon)...]), port > 0 else {
                         throw MoveError("`\(text)` is no address with a port")
                     }

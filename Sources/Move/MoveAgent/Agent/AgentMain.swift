@@ -37,7 +37,9 @@ public enum AgentMain {
             case "steps":
                 for step in MoveStep.allCases {
                     for state in [StepState.begun, .done] {
-                        print("\(step.isAtDestination ? "destination" : "source") \(step.rawValue):\(state.rawValue)")
+                        print(
+                            "\(step.isAtDestination ? "destination" : "source") \(step.rawValue):\(state.rawValue)"
+                        )
                     }
                 }
                 return 0
@@ -45,7 +47,8 @@ public enum AgentMain {
             }
         } catch {
             Diagnostics.say(error.description)
-            return error.description.hasPrefix("no option") || error.description.contains("needs a value") ? 2 : 1
+            return error.description.hasPrefix("no option") || error.description.contains("needs a value")
+                ? 2 : 1
         }
     }
 
@@ -108,8 +111,11 @@ public enum AgentMain {
                 plain.append(word)
                 continue
             }
-            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
-            guard names.contains(parts[0]) else { throw MoveError("no option `\(word)`: retinue-agent --help") }
+            let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(
+                String.init)
+            guard names.contains(parts[0]) else {
+                throw MoveError("no option `\(word)`: retinue-agent --help")
+            }
             guard let value = parts.count == 2 ? parts[1] : rest.popFirst() else {
                 throw MoveError("\(word) needs a value")
             }
@@ -133,7 +139,10 @@ public enum AgentMain {
         let (plain, named) = try options(arguments, ["--authority", "--into", "--days"])
         guard plain.count == 1, let authority = named["--authority"], let into = named["--into"],
             let days = Int(named["--days"] ?? "825")
-        else { throw MoveError("no option may be missing: retinue-agent certificate HOST --authority DIR --into DIR") }
+        else {
+            throw MoveError(
+                "no option may be missing: retinue-agent certificate HOST --authority DIR --into DIR")
+        }
         do throws(TLSError) {
             try Certificates.makeHost(plain[0], in: into, authority: authority, days: days)
         } catch { throw MoveError("\(error)") }

@@ -29,7 +29,9 @@ enum CommandSocket {
     }
 
     private static func listen(_ path: String) throws(MoveError) -> FileDescriptor {
-        guard var address = Self.address(path) else { throw MoveError("\(path) is too long for a socket's path") }
+        guard var address = Self.address(path) else {
+            throw MoveError("\(path) is too long for a socket's path")
+        }
         let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { throw MoveError("socket: \(SystemError.text(of: errno))") }
         let descriptor = FileDescriptor(owning: number)
@@ -42,11 +44,15 @@ enum CommandSocket {
         }
         fchmod(number, 0o600)
         if !bound() {
-            guard errno == EADDRINUSE, isDead(path) else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+            guard errno == EADDRINUSE, isDead(path) else {
+                throw MoveError("\(path): \(SystemError.text(of: errno))")
+            }
             unlink(path)
             guard bound() else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
         }
-        guard Glibc.listen(number, 16) == 0 else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+        guard Glibc.listen(number, 16) == 0 else {
+            throw MoveError("\(path): \(SystemError.text(of: errno))")
+        }
         return descriptor
     }
 
@@ -76,9 +82,12 @@ enum CommandSocket {
         while let line = connection.line(limit: mostBytes) {
             let last: JSONValue
             do throws(MoveError) {
-                guard let request = try? JSONValue(parsing: line) else { throw MoveError("a request is a line of JSON") }
+                guard let request = try? JSONValue(parsing: line) else {
+                    throw MoveError("a request is a line of JSON")
+                }
                 last = .object([
-                    .init("done", .boolean(true)), .init("answer", try agent.obey(request) { connection.say($0) }),
+                    .init("done", .boolean(true)),
+                    .init("answer", try agent.obey(request) { connection.say($0) }),
                 ])
             } catch { last = .object([.init("error", .string(error.description))]) }
             connection.say(last)

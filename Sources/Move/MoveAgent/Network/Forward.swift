@@ -23,8 +23,10 @@ struct Forward {
         for port in Set(ports).sorted(by: { ($0.isTCP ? 0 : 1, $0.number) < ($1.isTCP ? 0 : 1, $1.number) }) {
             let transport = port.isTCP ? "tcp" : "udp"
             let to = isIPv6 ? "[\(address)]" : address
-            rules += "    fib daddr type local \(transport) dport \(port.number) dnat \(isIPv6 ? "ip6" : "ip") to \(to):\(port.number)\n"
-            own += "    \(isIPv6 ? "ip6" : "ip") daddr \(address) \(transport) dport \(port.number) ct status dnat masquerade\n"
+            rules +=
+                "    fib daddr type local \(transport) dport \(port.number) dnat \(isIPv6 ? "ip6" : "ip") to \(to):\(port.number)\n"
+            own +=
+                "    \(isIPv6 ? "ip6" : "ip") daddr \(address) \(transport) dport \(port.number) ct status dnat masquerade\n"
         }
         return """
             table inet \(table) {}
@@ -59,7 +61,8 @@ struct Forward {
 
     /// Ends it.
     func end(wasForwarding: Bool) throws(MoveError) {
-        try Tool.need(["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try Tool.need(
+            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
         if !wasForwarding && !ports.isEmpty { try Self.write("0", to: switchPath) }
     }
 
@@ -68,7 +71,9 @@ struct Forward {
             let file = try FileDescriptor.open(path, O_WRONLY)
             let number = file.number
             let bytes = Array(text.utf8)
-            _ = try systemCall("write") { bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) } }
+            _ = try systemCall("write") {
+                bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
+            }
         } catch { throw MoveError("\(path): \(error)") }
     }
 }

@@ -22,16 +22,21 @@ struct Hold {
 
     /// A name as nftables takes it.
     static func word(_ name: String) -> String {
-        String(name.utf8.prefix(24).map { byte in
-            Character(UnicodeScalar((48...57).contains(byte) || (97...122).contains(byte | 32) ? byte : UInt8(ascii: "_")))
-        })
+        String(
+            name.utf8.prefix(24).map { byte in
+                Character(
+                    UnicodeScalar(
+                        (48...57).contains(byte) || (97...122).contains(byte | 32) ? byte : UInt8(ascii: "_"))
+                )
+            })
     }
 
     /// What nft(8) reads: the table made anew, in one transaction.
     var text: String {
         func set(_ isTCP: Bool) -> String {
             let numbers = Set(ports.filter { $0.isTCP == isTCP }.map(\.number)).sorted()
-            let elements = numbers.map { within == nil ? "\($0)" : "\($0) timeout \(within!)s" }.joined(separator: ", ")
+            let elements = numbers.map { within == nil ? "\($0)" : "\($0) timeout \(within!)s" }.joined(
+                separator: ", ")
             return """
                   set \(isTCP ? "tcp" : "udp")_ports {
                     type inet_service\(within == nil ? "" : "; flags timeout")
@@ -66,6 +71,7 @@ struct Hold {
     /// Lifts it; one that is not there is no error.
     static func lift(name: String) throws(MoveError) {
         let table = "retinue_" + word(name)
-        try Tool.need(["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try Tool.need(
+            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
     }
 }

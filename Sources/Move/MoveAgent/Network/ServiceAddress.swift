@@ -17,7 +17,11 @@ struct ServiceAddress: Equatable {
         var six = in6_addr()
         let host = String(parts[0])
         let isFour = inet_pton(AF_INET, host, &four) == 1
-        guard isFour ? (0...32).contains(prefix) : inet_pton(AF_INET6, host, &six) == 1 && (0...128).contains(prefix) else {
+        guard
+            isFour
+                ? (0...32).contains(prefix)
+                : inet_pton(AF_INET6, host, &six) == 1 && (0...128).contains(prefix)
+        else {
             return nil
         }
         (address, self.prefix) = (host, prefix)
@@ -35,13 +39,16 @@ struct ServiceAddress: Equatable {
     func interfaceOfNetwork() throws(MoveError) -> String? {
         let route = try Tool.run(["ip", "-o", "route", "get", address], seconds: 10)
         let words = route.output.split { $0 == " " || $0 == "\n" }
-        guard route.status == 0, let place = words.firstIndex(of: "dev"), place + 1 < words.count, !words.contains("via") else {
+        guard route.status == 0, let place = words.firstIndex(of: "dev"), place + 1 < words.count,
+            !words.contains("via")
+        else {
             return nil
         }
         return words[place + 1] == "lo" ? nil : String(words[place + 1])
     }
 
-    private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)] {
+    private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)]
+    {
         let said = try Tool.run(["ip", "-o", isIPv6 ? "-6" : "-4", "addr", "show"], seconds: 10)
         guard said.status == 0 else { throw MoveError("ip addr: \(said.output)") }
         return said.output.split(separator: "\n").compactMap { line in
@@ -62,7 +69,10 @@ struct ServiceAddress: Equatable {
     func add(to interface: String) throws(MoveError) {
         let duplicates = isIPv6 ? ["nodad"] : []
         let done = try Tool.run(["ip", "addr", "add", text, "dev", interface] + duplicates, seconds: 10)
-        guard done.status == 0 || done.output.contains("File exists") || done.output.contains("already assigned") else {
+        guard
+            done.status == 0 || done.output.contains("File exists")
+                || done.output.contains("already assigned")
+        else {
             throw MoveError("ip addr add \(text) dev \(interface): \(done.output)")
         }
         announce(on: interface)
@@ -93,7 +103,9 @@ struct ServiceAddress: Equatable {
         for _ in 0..<3 {
             withUnsafePointer(to: &to) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    _ = sendto(descriptor.number, packet, packet.count, 0, $0, socklen_t(MemoryLayout<sockaddr_ll>.size))
+                    _ = sendto(
+                        descriptor.number, packet, packet.count, 0, $0,
+                        socklen_t(MemoryLayout<sockaddr_ll>.size))
                 }
             }
         }

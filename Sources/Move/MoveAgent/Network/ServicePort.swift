@@ -17,7 +17,8 @@ public struct ServicePort: Hashable, Sendable, CustomStringConvertible {
     /// Of a plan's `tcp:0.0.0.0:80` or `udp:[::1]:53`; `nil` for what is none.
     public init?(planned text: String) {
         let parts = text.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let colon = parts[1].lastIndex(of: ":"), let number = UInt16(parts[1][parts[1].index(after: colon)...]),
+        guard parts.count == 2, let colon = parts[1].lastIndex(of: ":"),
+            let number = UInt16(parts[1][parts[1].index(after: colon)...]),
             number > 0
         else { return nil }
         switch parts[0] {
@@ -47,7 +48,8 @@ public struct ServicePort: Hashable, Sendable, CustomStringConvertible {
 
     /// Reads a tree.
     public init?(_ value: JSONValue) {
-        guard let transport = value["transport"]?.string, let number = value["port"]?.integer.flatMap({ UInt16(exactly: $0) }),
+        guard let transport = value["transport"]?.string,
+            let number = value["port"]?.integer.flatMap({ UInt16(exactly: $0) }),
             number > 0
         else { return nil }
         self.init(isTCP: transport == "tcp", number: number, address: value["address"]?.string)

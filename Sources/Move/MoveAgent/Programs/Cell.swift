@@ -39,7 +39,8 @@ struct Cell {
         var value: JSONValue {
             .object([
                 .init("isolation", .string(isolation.rawValue)), .init("runs", .array(runs.map(\.value))),
-                .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))), .init("on", .boolean(isOn)),
+                .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))),
+                .init("on", .boolean(isOn)),
                 .init("cut_off", .boolean(isCutOff)),
             ])
         }
@@ -47,7 +48,9 @@ struct Cell {
         init() {}
 
         init?(_ value: JSONValue) {
-            guard let isolation = value["isolation"]?.string.flatMap(Isolation.init), let runs = value["runs"]?.array else {
+            guard let isolation = value["isolation"]?.string.flatMap(Isolation.init),
+                let runs = value["runs"]?.array
+            else {
                 return nil
             }
             self.isolation = isolation
@@ -63,9 +66,13 @@ struct Cell {
     init(named name: String, in folder: String) throws(MoveError) {
         self.folder = "\(folder)/\(name)"
         for path in [folder, self.folder] {
-            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+                throw MoveError("\(path): \(SystemError.text(of: errno))")
+            }
         }
-        guard mkdir(root, 0o755) == 0 || errno == EEXIST else { throw MoveError("\(root): \(SystemError.text(of: errno))") }
+        guard mkdir(root, 0o755) == 0 || errno == EEXIST else {
+            throw MoveError("\(root): \(SystemError.text(of: errno))")
+        }
     }
 
     /// One that is there.
@@ -86,7 +93,8 @@ struct Cell {
     /// Whether its first process lives.
     var isRunning: Bool {
         let state = state
-        return state.pid > 0 && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
+        return state.pid > 0
+            && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
     }
 
     /// Starts its programs, as the state has them.
@@ -95,7 +103,9 @@ struct Cell {
         guard !isRunning else { return }
         var launch = Launch(["/proc/self/exe", "cell", folder])
         launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
-        if now.isolation == .container { launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS) }
+        if now.isolation == .container {
+            launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS)
+        }
         if now.isCutOff { launch.unshared |= Int32(clinux_CLONE_NEWNET) }
         let log = open(folder + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard log >= 0 else { throw MoveError("\(folder)/log: \(SystemError.text(of: errno))") }
@@ -133,11 +143,17 @@ struct Cell {
     }
 
     /// Makes what is not brought: folders, and small files.
-    func furnish(_ folders: [MoveContents.Folder], _ files: [(path: [UInt8], text: [UInt8])]) throws(MoveError) {
+    func furnish(_ folders: [MoveContents.Folder], _ files: [(path: [UInt8], text: [UInt8])])
+        throws(MoveError)
+    {
         var inside: RootFolder
-        do throws(SystemError) { inside = try RootFolder(root) } catch { throw MoveError("\(root): \(error)") }
+        do throws(SystemError) { inside = try RootFolder(root) } catch {
+            throw MoveError("\(root): \(error)")
+        }
         do throws(TransferError) {
-            for folder in folders { try inside.makeFolder(folder.path, user: folder.user, group: folder.group, mode: folder.mode) }
+            for folder in folders {
+                try inside.makeFolder(folder.path, user: folder.user, group: folder.group, mode: folder.mode)
+            }
             for file in files { try inside.writeFile(file.path, file.text, mode: 0o644) }
         } catch { throw MoveError(error) }
     }

@@ -83,7 +83,9 @@ public enum CellInit {
     }
 
     private static func lay(_ root: String) throws(MoveError) {
-        func attach(_ source: String, _ target: String, _ type: String?, _ flags: UInt, _ data: String? = nil) throws(MoveError) {
+        func attach(_ source: String, _ target: String, _ type: String?, _ flags: UInt, _ data: String? = nil)
+            throws(MoveError)
+        {
             guard mount(source, target, type, flags, data) == 0 else {
                 throw MoveError("mount \(target): \(SystemError.text(of: errno))")
             }
@@ -97,7 +99,8 @@ public enum CellInit {
         _ = mount("sysfs", root + "/sys", "sysfs", plain | UInt(1), nil)
         try attach("tmpfs", root + "/dev", "tmpfs", clinux_MS_NOSUID, "mode=755")
         for (name, major, minor) in [
-            ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9), ("tty", 5, 0),
+            ("null", 1, 3), ("zero", 1, 5), ("full", 1, 7), ("random", 1, 8), ("urandom", 1, 9),
+            ("tty", 5, 0),
         ] {
             let path = "\(root)/dev/\(name)"
             umask(0)
@@ -109,9 +112,12 @@ public enum CellInit {
         umask(0o022)
         for name in ["shm", "pts"] { mkdir("\(root)/dev/\(name)", 0o755) }
         try attach("tmpfs", root + "/dev/shm", "tmpfs", clinux_MS_NOSUID | clinux_MS_NODEV, "mode=1777")
-        _ = mount("devpts", root + "/dev/pts", "devpts", clinux_MS_NOSUID | clinux_MS_NOEXEC, "newinstance,ptmxmode=0666")
+        _ = mount(
+            "devpts", root + "/dev/pts", "devpts", clinux_MS_NOSUID | clinux_MS_NOEXEC,
+            "newinstance,ptmxmode=0666")
         for (target, name) in [
-            ("/proc/self/fd", "fd"), ("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr"), ("pts/ptmx", "ptmx"),
+            ("/proc/self/fd", "fd"), ("fd/0", "stdin"), ("fd/1", "stdout"), ("fd/2", "stderr"),
+            ("pts/ptmx", "ptmx"),
         ] {
             symlink(target, "\(root)/dev/\(name)")
         }
@@ -119,7 +125,8 @@ public enum CellInit {
         if access(root + "/etc/resolv.conf", F_OK) != 0,
             let text = (try? FileDescriptor.open("/etc/resolv.conf", O_RDONLY))?.bytes
         {
-            try? Cell(at: String(root.dropLast("/root".count))).furnish([], [(Array("/etc/resolv.conf".utf8), text)])
+            try? Cell(at: String(root.dropLast("/root".count))).furnish(
+                [], [(Array("/etc/resolv.conf".utf8), text)])
         }
     }
 

@@ -67,9 +67,7 @@ struct Launch {
             what.changes_user = 1
             (what.user, what.group) = (owner.user, owner.group)
         }
-        let limits = limits.map {
-            clinux_limit(resource: $0.resource, limit: rlimit(rlim_cur: rlim_t($0.soft), rlim_max: rlim_t($0.hard)))
-        }
+        let limits = limits.map { clinux_limit(resource: $0.resource, soft: $0.soft, hard: $0.hard) }
         var failed: UnsafePointer<CChar>?
         let child = groups.withUnsafeBufferPointer { groups in
             limits.withUnsafeBufferPointer { limits in

@@ -22,22 +22,31 @@ struct Members {
     init(of plan: HostPlan) {
         let root = Self.root(of: getpid())
         for pid in ProcessList.pids() {
-            guard pid != getpid(), let directory = ProcessDirectory(pid), let executable = directory.executable() else {
+            guard pid != getpid(), let directory = ProcessDirectory(pid),
+                let executable = directory.executable()
+            else {
                 continue
             }
             // One with another root is a container's.
             guard let status = directory.status(), Self.root(of: pid) == root else { continue }
-            for (index, program) in plan.programs.enumerated() where !program.isStop && program.executable == executable {
-                guard program.workload.isEmpty || directory.controlGroup() == program.workload else { continue }
+            for (index, program) in plan.programs.enumerated()
+            where !program.isStop && program.executable == executable {
+                guard program.workload.isEmpty || directory.controlGroup() == program.workload else {
+                    continue
+                }
                 if !program.script.isEmpty {
                     let name = program.script.suffix(while: { $0 != UInt8(ascii: "/") })
                     let isOnly =
                         !program.workload.isEmpty
-                        && plan.programs.count { ($0.executable, $0.workload) == (executable, program.workload) } == 1
+                        && plan.programs.count {
+                            ($0.executable, $0.workload) == (executable, program.workload)
+                        } == 1
                     let words = directory.arguments()
-                    guard isOnly || words.contains(where: { $0.suffix(name.count).elementsEqual(name) }) else { continue }
+                    guard isOnly || words.contains(where: { $0.suffix(name.count).elementsEqual(name) })
+                    else { continue }
                 }
-                processes.append(Process(pid: pid, parent: status.parent, start: status.startTicks, program: index))
+                processes.append(
+                    Process(pid: pid, parent: status.parent, start: status.startTicks, program: index))
                 break
             }
         }
@@ -60,7 +69,8 @@ struct Members {
     /// Whether a process still lives.
     static func lives(_ process: Process) -> Bool {
         guard let status = ProcessDirectory(process.pid)?.status() else { return false }
-        return status.startTicks == process.start && status.state != UInt8(ascii: "Z") && status.state != UInt8(ascii: "X")
+        return status.startTicks == process.start && status.state != UInt8(ascii: "Z")
+            && status.state != UInt8(ascii: "X")
     }
 
     /// Signals a process, if it is still that one (pidfd_open(2), Linux 5.3).

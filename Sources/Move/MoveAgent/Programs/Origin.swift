@@ -35,7 +35,9 @@ struct Origin {
     /// All processes, to be waited for and looked at.
     func processes() -> [Members.Process] {
         guard let cell else { return Members(of: order.plan).processes }
-        guard cell.isRunning, let space = ProcessDirectory(cell.state.pid)?.namespace("pid") else { return [] }
+        guard cell.isRunning, let space = ProcessDirectory(cell.state.pid)?.namespace("pid") else {
+            return []
+        }
         return ProcessList.pids().compactMap { pid in
             guard let directory = ProcessDirectory(pid), directory.namespace("pid") == space,
                 let status = directory.status()
@@ -50,14 +52,18 @@ struct Origin {
         var found: [ProgramRun] = []
         for process in Members(of: order.plan).leaders {
             guard var run = ProgramRun(of: process.pid) else { continue }
-            let name = String(decoding: run.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
-            if let recipe = recipes.first(where: { $0.executable == name }) { run.stopSignal = recipe.stopSignal }
+            let name = String(
+                decoding: run.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
+            if let recipe = recipes.first(where: { $0.executable == name }) {
+                run.stopSignal = recipe.stopSignal
+            }
             if let start = order.start, found.isEmpty {
                 run.executable = Array("/bin/sh".utf8)
                 run.arguments = ["sh", "-c", start].map { Array($0.utf8) }
             } else if run.showsTitle {
                 throw MoveError(
-                    "\(Printable.text(run.executable)) shows a title in place of its arguments: say by --start what starts it")
+                    "\(Printable.text(run.executable)) shows a title in place of its arguments: say by --start what starts it"
+                )
             }
             found.append(run)
         }
@@ -72,9 +78,11 @@ struct Origin {
         var found: Set<[UInt8]> = []
         let prefix = cell.map { Array($0.root.utf8) } ?? []
         for process in processes() {
-            for file in ProcessDirectory(process.pid)?.mappedFiles(sharedWritable: true) ?? [] where file.isSharedWritable {
+            for file in ProcessDirectory(process.pid)?.mappedFiles(sharedWritable: true) ?? []
+            where file.isSharedWritable {
                 // Those of a cell are named from outside of its root.
-                found.insert(file.path.starts(with: prefix) ? Array(file.path.dropFirst(prefix.count)) : file.path)
+                found.insert(
+                    file.path.starts(with: prefix) ? Array(file.path.dropFirst(prefix.count)) : file.path)
             }
         }
         return found
@@ -84,7 +92,8 @@ struct Origin {
     func bytesWritten() -> UInt64 {
         processes().reduce(0) { sum, process in
             let bytes = (try? FileDescriptor.open("/proc/\(process.pid)/io", O_RDONLY))?.bytes ?? []
-            for line in bytes.split(separator: UInt8(ascii: "\n")) where line.starts(with: "write_bytes: ".utf8) {
+            for line in bytes.split(separator: UInt8(ascii: "\n"))
+            where line.starts(with: "write_bytes: ".utf8) {
                 return sum + (UInt64(String(decoding: line.dropFirst(13), as: UTF8.self)) ?? 0)
             }
             return sum
@@ -107,7 +116,9 @@ struct Origin {
             let leaders = Members(of: order.plan).leaders
             for leader in leaders.reversed() {
                 let executable = ProcessDirectory(leader.pid)?.executable() ?? []
-                let signal = runs.first { $0.executable == executable }?.stopSignal ?? runs.first?.stopSignal ?? SIGTERM
+                let signal =
+                    runs.first { $0.executable == executable }?.stopSignal ?? runs.first?.stopSignal
+                    ?? SIGTERM
                 Members.signal(leader, signal)
             }
         }
@@ -136,7 +147,8 @@ struct Origin {
             return
         }
         // Those that still run, or run again, are not started twice.
-        let running = Set(Members(of: order.plan).leaders.compactMap { ProcessDirectory($0.pid)?.executable() })
+        let running = Set(
+            Members(of: order.plan).leaders.compactMap { ProcessDirectory($0.pid)?.executable() })
         for run in runs where !running.contains(run.executable) {
             // What a shell starts is another executable's process by now.
             if order.start != nil, !running.isEmpty { continue }
@@ -148,7 +160,9 @@ struct Origin {
             let null = open("/dev/null", O_RDWR | O_CLOEXEC)
             defer { close(null) }
             (launch.input, launch.output) = (null, null)
-            if let workload = order.plan.programs.first(where: { !$0.workload.isEmpty && !$0.isStop })?.workload {
+            if let workload = order.plan.programs.first(where: { !$0.workload.isEmpty && !$0.isStop })?
+                .workload
+            {
                 for top in ["/sys/fs/cgroup", "/sys/fs/cgroup/unified"] {
                     let place = top + "/" + String(decoding: workload, as: UTF8.self) + "/cgroup.procs"
                     if access(place, W_OK) == 0 { launch.controlGroup = place }

@@ -35,7 +35,9 @@ public struct ProgramRun: Equatable, Sendable {
 
     /// Reads what a process runs with; `nil` where it is gone.
     init?(of pid: Int32) {
-        guard let directory = ProcessDirectory(pid), let executable = directory.executable() else { return nil }
+        guard let directory = ProcessDirectory(pid), let executable = directory.executable() else {
+            return nil
+        }
         self.init(executable: executable)
         arguments = Self.words("/proc/\(pid)/cmdline")
         environment = Self.words("/proc/\(pid)/environ")
@@ -51,10 +53,14 @@ public struct ProgramRun: Equatable, Sendable {
             }
         }
         // Of Linux's sixteen those that /proc/PID/limits has, in its order.
-        for (resource, line) in zip(Self.resources, Self.text("/proc/\(pid)/limits").split(separator: "\n").dropFirst()) {
+        for (resource, line) in zip(
+            Self.resources, Self.text("/proc/\(pid)/limits").split(separator: "\n").dropFirst())
+        {
             let values = line.dropFirst(26).split(separator: " ")
             guard values.count >= 2 else { continue }
-            func value(_ text: Substring) -> UInt64 { text == "unlimited" ? UInt64.max : UInt64(text) ?? UInt64.max }
+            func value(_ text: Substring) -> UInt64 {
+                text == "unlimited" ? UInt64.max : UInt64(text) ?? UInt64.max
+            }
             limits.append(ProcessLimit(resource: resource, soft: value(values[0]), hard: value(values[1])))
         }
     }
@@ -88,10 +94,17 @@ public struct ProgramRun: Equatable, Sendable {
             .init("executable", .string(PlanText.text(executable))), .init("arguments", texts(arguments)),
             .init("environment", texts(environment)), .init("folder", .string(PlanText.text(folder))),
             .init("user", .integer(Int128(user))), .init("group", .integer(Int128(group))),
-            .init("groups", .array(groups.map { .integer(Int128($0)) })), .init("mask", .integer(Int128(mask))),
+            .init("groups", .array(groups.map { .integer(Int128($0)) })),
+            .init("mask", .integer(Int128(mask))),
             .init(
                 "limits",
-                .array(limits.map { .array([$0.resource].map { .integer(Int128($0)) } + [.integer(Int128($0.soft)), .integer(Int128($0.hard))]) })),
+                .array(
+                    limits.map {
+                        .array(
+                            [$0.resource].map { .integer(Int128($0)) } + [
+                                .integer(Int128($0.soft)), .integer(Int128($0.hard)),
+                            ])
+                    })),
             .init("stop_signal", .integer(Int128(stopSignal))),
         ])
     }
@@ -99,7 +112,9 @@ public struct ProgramRun: Equatable, Sendable {
     /// Reads a tree; `nil` where it is none of these.
     public init?(_ value: JSONValue) {
         func bytes(_ value: JSONValue?) -> [UInt8]? { value?.string.flatMap { PlanText.bytes($0) } }
-        func number<Number: FixedWidthInteger>(_ value: JSONValue?) -> Number? { value?.integer.flatMap { Number(exactly: $0) } }
+        func number<Number: FixedWidthInteger>(_ value: JSONValue?) -> Number? {
+            value?.integer.flatMap { Number(exactly: $0) }
+        }
         guard let executable = bytes(value["executable"]), let folder = bytes(value["folder"]),
             let user: UInt32 = number(value["user"]), let group: UInt32 = number(value["group"]),
             let mask: UInt32 = number(value["mask"]), let signal: Int32 = number(value["stop_signal"]),
@@ -113,11 +128,14 @@ public struct ProgramRun: Equatable, Sendable {
         groups = value["groups"]?.array?.compactMap { number($0) } ?? []
         for limit in value["limits"]?.array ?? [] {
             guard let parts = limit.array, parts.count == 3, let resource: Int32 = number(parts[0]),
-                let soft: UInt64 = number(parts[1]), let hard: UInt64 = number(parts[2]), (0...15).contains(resource)
+                let soft: UInt64 = number(parts[1]), let hard: UInt64 = number(parts[2]),
+                (0...15).contains(resource)
             else { return nil }
             limits.append(ProcessLimit(resource: resource, soft: soft, hard: hard))
         }
-        guard self.arguments.count == arguments.count, self.environment.count == environment.count else { return nil }
+        guard self.arguments.count == arguments.count, self.environment.count == environment.count else {
+            return nil
+        }
     }
 }
 

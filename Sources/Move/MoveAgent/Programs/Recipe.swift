@@ -32,14 +32,17 @@ public struct Recipe: Equatable, Sendable {
                 throw MoveError("\(path):\(number + 1): a line is `key = value`")
             }
             func trimmed(_ part: Substring) -> String {
-                String(part.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }.reversed())
+                String(
+                    part.drop { $0 == " " || $0 == "\t" }.reversed().drop { $0 == " " || $0 == "\t" }
+                        .reversed())
             }
             let value = trimmed(line[line.index(after: equals)...])
             switch trimmed(line[..<equals]) {
             case "executable": executable = value
             case "before-stop": beforeStop = value
             case "stop-signal":
-                guard let signal = Self.signals[value.hasPrefix("SIG") ? String(value.dropFirst(3)) : value] else {
+                guard let signal = Self.signals[value.hasPrefix("SIG") ? String(value.dropFirst(3)) : value]
+                else {
                     throw MoveError("\(path):\(number + 1): no signal `\(value)`")
                 }
                 stopSignal = signal
@@ -57,7 +60,9 @@ public struct Recipe: Equatable, Sendable {
             defer { closedir(stream) }
             var names: [String] = []
             while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
+                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
+                }
                 if name.hasSuffix(".recipe"), !name.hasPrefix(".") { names.append(name) }
             }
             for name in names.sorted() {

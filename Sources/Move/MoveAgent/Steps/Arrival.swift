@@ -36,7 +36,9 @@ final class Arrival: @unchecked Sendable {
         self.ports = ports
         folder = "\(places.arrivals)/\(name)"
         for path in [places.arrivals, folder] {
-            guard mkdir(path, 0o700) == 0 || errno == EEXIST else { throw MoveError("\(path): \(SystemError.text(of: errno))") }
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+                throw MoveError("\(path): \(SystemError.text(of: errno))")
+            }
         }
         cell = try Cell(named: name, in: places.cells)
         journal = try Journal(folder + "/journal")
@@ -49,7 +51,9 @@ final class Arrival: @unchecked Sendable {
 
     /// One that an agent before this one has left.
     static func left(_ name: String, places: Places) throws(MoveError) -> Arrival? {
-        guard let known = SafeFile.read("\(places.arrivals)/\(name)/arrival.json"), let source = known["source"]?.string else {
+        guard let known = SafeFile.read("\(places.arrivals)/\(name)/arrival.json"),
+            let source = known["source"]?.string
+        else {
             return nil
         }
         let ports = known["ports"]?.array?.compactMap { ServicePort($0) } ?? []
@@ -103,7 +107,8 @@ final class Arrival: @unchecked Sendable {
             guard journal.stands(.start) || journal.stands(.holdThere), !journal.stands(.admit), deadline > 0,
                 Clock.monotonic() > deadline
             else { return }
-            Diagnostics.say("\(name): nothing was heard of \(source) for \(lease) s: what was started is ended")
+            Diagnostics.say(
+                "\(name): nothing was heard of \(source) for \(lease) s: what was started is ended")
             try undo()
         }
     }
@@ -119,7 +124,9 @@ final class Arrival: @unchecked Sendable {
             case .request:
                 let reply: JSONValue
                 do throws(MoveError) {
-                    guard let request = try? JSONValue(parsing: frame.payload), let verb = request["verb"]?.string else {
+                    guard let request = try? JSONValue(parsing: frame.payload),
+                        let verb = request["verb"]?.string
+                    else {
                         throw MoveError("no request")
                     }
                     reply = try locked { () throws(MoveError) in
@@ -164,12 +171,15 @@ final class Arrival: @unchecked Sendable {
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
             else { throw MoveError("no programs to be started") }
             return try start(
-                runs, isolation, isCutOff: request["cut_off"] == .boolean(true), seconds: number("seconds") ?? 30)
+                runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
+                seconds: number("seconds") ?? 30)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)
         case "verify":
-            if !journal.stands(.verify) || journal.state(.verify) == .begun { try journal.write(.verify, .begun) }
+            if !journal.stands(.verify) || journal.state(.verify) == .begun {
+                try journal.write(.verify, .begun)
+            }
             let bytes: UInt64
             do throws(TransferError) { bytes = try receiver?.verify() ?? 0 } catch { throw MoveError(error) }
             try journal.write(.verify, .done)
@@ -208,9 +218,13 @@ final class Arrival: @unchecked Sendable {
         if !busy.isEmpty, !cell.isRunning {
             problems.append("something waits here on \(busy.map(\.description).joined(separator: ", "))")
         }
-        for tool in ["nft", "ip"] where !Tool.exists(tool) { problems.append("\(tool)(8) is not installed here") }
+        for tool in ["nft", "ip"] where !Tool.exists(tool) {
+            problems.append("\(tool)(8) is not installed here")
+        }
         if let text = request["address"]?.string, let address = ServiceAddress(text) {
-            if try address.interface() != nil { problems.append("\(address.address) is an address of this host already") }
+            if try address.interface() != nil {
+                problems.append("\(address.address) is an address of this host already")
+            }
             if try address.interfaceOfNetwork() == nil {
                 problems.append("no interface of this host lies in the network of \(address.text)")
             }
@@ -285,7 +299,8 @@ final class Arrival: @unchecked Sendable {
             $0.network = network
         }
         return .object([
-            .init("status", .integer(Int128(outcome.isLate ? 124 : outcome.status))), .init("output", .string(outcome.output)),
+            .init("status", .integer(Int128(outcome.isLate ? 124 : outcome.status))),
+            .init("output", .string(outcome.output)),
         ])
     }
 
@@ -307,7 +322,9 @@ final class Arrival: @unchecked Sendable {
 
     /// Ends what was started and lifts the hold; after this nothing of this move is let in.
     private func undo() throws(MoveError) {
-        guard !journal.stands(.admit) else { throw MoveError("\(name) was let in here: going back is a move of its own") }
+        guard !journal.stands(.admit) else {
+            throw MoveError("\(name) was let in here: going back is a move of its own")
+        }
         if journal.stands(.start) {
             cell.end(within: 10)
             try journal.write(.start, .undone)

@@ -51,7 +51,8 @@ final class Departure: @unchecked Sendable {
         self.identity = identity
         self.recipes = recipes
         self.arrival = arrival
-        origin = Origin(order: order, cell: arrival.flatMap { $0.isHome || $0.cell.isRunning ? $0.cell : nil })
+        origin = Origin(
+            order: order, cell: arrival.flatMap { $0.isHome || $0.cell.isRunning ? $0.cell : nil })
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw MoveError("\(folder): \(SystemError.text(of: errno))")
         }
@@ -88,7 +89,8 @@ final class Departure: @unchecked Sendable {
         let now = progress.now
         let figures = status.withLock { $0 }
         return .object([
-            .init("name", .string(order.name)), .init("to", .string(order.host)), .init("state", .string(state)),
+            .init("name", .string(order.name)), .init("to", .string(order.host)),
+            .init("state", .string(state)),
             .init("activity", figures.activity.isEmpty ? .null : .string(figures.activity)),
             .init("entries", .integer(Int128(now.entries))), .init("files", .integer(Int128(now.files))),
             .init("sent", .integer(Int128(now.sent))), .init("present", .integer(Int128(now.present))),
@@ -135,10 +137,15 @@ final class Departure: @unchecked Sendable {
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
-            notes.append("\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes")
+            notes.append(
+                "\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes"
+            )
         } catch { problems.append(error.description) }
-        for tool in ["nft", "ip"] where !Tool.exists(tool) { problems.append("\(tool)(8) is not installed here") }
-        if let text = order.serviceAddress, let address = ServiceAddress(text), try address.interface() == nil {
+        for tool in ["nft", "ip"] where !Tool.exists(tool) {
+            problems.append("\(tool)(8) is not installed here")
+        }
+        if let text = order.serviceAddress, let address = ServiceAddress(text), try address.interface() == nil
+        {
             problems.append("\(address.address) is no address of this host")
         }
         let before = origin.bytesWritten()
@@ -153,7 +160,9 @@ final class Departure: @unchecked Sendable {
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             ])
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
-        notes.append("\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written")
+        notes.append(
+            "\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written"
+        )
         for remark in contents?.remarks ?? [] { notes.append(remark) }
         let unknown = order.plan.unknown.count
         if unknown > 0 { notes.append("the plan says \(unknown) times what is not known: read it") }
@@ -188,7 +197,9 @@ final class Departure: @unchecked Sendable {
                 ]))
             let rate = progress.bytesPerSecond > 0 ? Double(progress.bytesPerSecond) : 60e6
             // What is changed while this is sent is about what was while the last one was.
-            if Double(round.sent) <= rate * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 { break }
+            if Double(round.sent) <= rate * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
+                break
+            }
             last = round.sent
         }
         try journal.write(.precopy, .done)
@@ -255,7 +266,9 @@ final class Departure: @unchecked Sendable {
     /// Reads at the destination what was written, and tries the check.
     func verify(_ report: Report) throws(MoveError) {
         try alone("verify") { () throws(MoveError) in
-            guard state == "ready" else { throw MoveError("\(order.name) is not started at \(order.host): it is \(state)") }
+            guard state == "ready" else {
+                throw MoveError("\(order.name) is not started at \(order.host): it is \(state)")
+            }
             do throws(MoveError) { try prove(report) } catch {
                 let reason = error
                 try undo(report)
@@ -270,7 +283,8 @@ final class Departure: @unchecked Sendable {
         let answer = try link.ask("verify")
         try passCheck(link)
         try journal.write(.verify, .done)
-        phase("verified", status.withLock { $0.heldSince }, report, [.init("bytes", answer["bytes"] ?? .null)])
+        phase(
+            "verified", status.withLock { $0.heldSince }, report, [.init("bytes", answer["bytes"] ?? .null)])
     }
 
     private func passCheck(_ link: AgentLink) throws(MoveError) {
@@ -278,7 +292,8 @@ final class Departure: @unchecked Sendable {
         let limit = Clock.monotonic() + min(order.within, 60) * 1_000_000_000
         var last = ""
         repeat {
-            let answer = try link.ask("try", [.init("command", .string(check)), .init("seconds", .integer(10))])
+            let answer = try link.ask(
+                "try", [.init("command", .string(check)), .init("seconds", .integer(10))])
             if answer["status"]?.integer == 0 { return }
             last = answer["output"]?.string ?? ""
             usleep(20_000)
@@ -293,7 +308,9 @@ final class Departure: @unchecked Sendable {
                 throw MoveError("\(order.name) is not ready to be committed: it is \(state)")
             }
             if state == "ready" {
-                guard journal.state(.verify) == .done else { throw MoveError("\(order.name) was not verified") }
+                guard journal.state(.verify) == .done else {
+                    throw MoveError("\(order.name) was not verified")
+                }
                 try handOver(report)
             } else if state == "in-doubt" {
                 try resolve(report)
@@ -350,7 +367,9 @@ final class Departure: @unchecked Sendable {
             var state = try link.ask("state")["state"]?.string ?? ""
             if state == "started" {
                 // The request did not come: it is made again; a refusal is an answer too.
-                if let answer = try? link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)]) {
+                if let answer = try? link.ask(
+                    "admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
+                {
                     state = answer["state"]?.string ?? state
                 } else {
                     state = try link.ask("state")["state"]?.string ?? ""
@@ -360,14 +379,18 @@ final class Departure: @unchecked Sendable {
         } catch {
             throw MoveError(
                 "\(order.host) was asked to let clients in, and its answer did not come (\(error)). Whether it did is not known "
-                    + "here: it is asked again each second until it answers; nothing is started here meanwhile")
+                    + "here: it is asked again each second until it answers; nothing is started here meanwhile"
+            )
         }
         switch said {
         case "admitted": try conclude(report)
-        case "started": throw MoveError("\(order.host) did not let clients in yet; it is asked again each second")
+        case "started":
+            throw MoveError("\(order.host) did not let clients in yet; it is asked again each second")
         default:
             // It was ended there, for good: the service is this host's again.
-            if let interface = journal.detail(.release)?.string, let address = order.serviceAddress.flatMap({ ServiceAddress($0) }) {
+            if let interface = journal.detail(.release)?.string,
+                let address = order.serviceAddress.flatMap({ ServiceAddress($0) })
+            {
                 try address.add(to: interface)
             }
             try journal.write(.admit, .undone)
@@ -387,14 +410,17 @@ final class Departure: @unchecked Sendable {
                 try alone("rollback") { () throws(MoveError) in
                     guard !journal.stands(.release) else {
                         throw MoveError(
-                            "clients were let in at \(order.host), or may have been (\(state)): going back is a move from there")
+                            "clients were let in at \(order.host), or may have been (\(state)): going back is a move from there"
+                        )
                     }
                     try undo(report)
                 }
                 return
             } catch {
                 // A transfer that is cancelled gives way in a moment, and undoes itself.
-                guard error.description.hasSuffix("busy: pre-copy") || error.description.hasSuffix("busy: cut-over"),
+                guard
+                    error.description.hasSuffix("busy: pre-copy")
+                        || error.description.hasSuffix("busy: cut-over"),
                     Clock.monotonic() < limit
                 else { throw error }
                 usleep(50_000)
@@ -551,7 +577,9 @@ final class Departure: @unchecked Sendable {
 
     private func size(_ paths: [[UInt8]]) -> UInt64 {
         var scan = FileScan(root: origin.root)
-        return paths.reduce(0) { $0 + (scan.look(at: $1).map { $0.entry.kind == .file ? $0.entry.size : 0 } ?? 0) }
+        return paths.reduce(0) {
+            $0 + (scan.look(at: $1).map { $0.entry.kind == .file ? $0.entry.size : 0 } ?? 0)
+        }
     }
 
     private func sendRound(isFinal: Bool) throws(MoveError) -> FileSender.Round {
@@ -583,7 +611,10 @@ final class Departure: @unchecked Sendable {
             ])
         }
         let files: [JSONValue] = contents.files.map {
-            .object([.init("path", .string(PlanText.text($0.path))), .init("text", .string(PlanText.text($0.text)))])
+            .object([
+                .init("path", .string(PlanText.text($0.path))),
+                .init("text", .string(PlanText.text($0.text))),
+            ])
         }
         try connected().ask("furnish", [.init("folders", .array(folders)), .init("files", .array(files))])
     }
@@ -593,7 +624,8 @@ final class Departure: @unchecked Sendable {
         guard origin.cell == nil else { return }
         var hasRun = false
         for program in order.plan.programs where !program.isStop {
-            let name = String(decoding: program.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
+            let name = String(
+                decoding: program.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
             guard let recipe = recipes.first(where: { $0.executable == name }), !recipe.beforeStop.isEmpty,
                 let leader = Members(of: order.plan).leaders.first, let run = ProgramRun(of: leader.pid)
             else { continue }
@@ -602,7 +634,8 @@ final class Departure: @unchecked Sendable {
                 "RETINUE_USER=\(run.user)", "RETINUE_GROUP=\(run.group)", "RETINUE_PID=\(leader.pid)",
                 "RETINUE_DATA=\(String(decoding: run.folder, as: UTF8.self))", "RETINUE_PORT=\(port)",
             ].map { Array($0.utf8) }
-            let outcome = try Tool.run(["sh", "-c", recipe.beforeStop], seconds: 300, change: { $0.environment += variables })
+            let outcome = try Tool.run(
+                ["sh", "-c", recipe.beforeStop], seconds: 300, change: { $0.environment += variables })
             report(
                 .object([
                     .init("recipe", .string(recipe.path)), .init("status", .integer(Int128(outcome.status))),
@@ -613,7 +646,9 @@ final class Departure: @unchecked Sendable {
         if hasRun { _ = try sendRound(isFinal: false) }
     }
 
-    private func phase(_ name: StaticString, _ begin: UInt64, _ report: Report, _ more: [JSONValue.Member] = []) {
+    private func phase(
+        _ name: StaticString, _ begin: UInt64, _ report: Report, _ more: [JSONValue.Member] = []
+    ) {
         report(
             .object(
                 [
@@ -624,11 +659,14 @@ final class Departure: @unchecked Sendable {
 
     /// Removes what the plan has copied, of files that no package has; folders that are empty then go too.
     private func removeFiles(_ report: Report) throws(MoveError) {
-        guard origin.cell == nil else { throw MoveError("what an earlier move has brought here is a cell: it stays") }
+        guard origin.cell == nil else {
+            throw MoveError("what an earlier move has brought here is a cell: it stays")
+        }
         try journal.write(.remove, .begun)
         var count = 0
         let trees = order.plan.entries.filter {
-            ($0.treatment == .preCopy || $0.treatment == .finalCopy) && $0.kind != .folder && $0.ground != .implied
+            ($0.treatment == .preCopy || $0.treatment == .finalCopy) && $0.kind != .folder
+                && $0.ground != .implied
         }
         let paths = PlanContents(order.plan, root: "/").paths().filter { path in
             trees.contains { $0.path == path || path.starts(with: $0.path + [UInt8(ascii: "/")]) }

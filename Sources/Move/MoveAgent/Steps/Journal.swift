@@ -72,7 +72,9 @@ public final class Journal {
             file = try FileDescriptor.open(path, O_RDWR | O_CREAT | O_NOFOLLOW, mode: 0o600)
             let bytes = try file.readAll(limit: 64 << 20)
             var whole = 0
-            for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false).dropLast() {
+            for part in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+                .dropLast()
+            {
                 guard let line = Self.parse(Array(part)) else { break }
                 lines.append(line)
                 whole += part.count + 1
@@ -103,7 +105,9 @@ public final class Journal {
             var offset = 0
             while offset < bytes.count {
                 offset += try systemCall("write") {
-                    bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset) }
+                    bytes.withUnsafeBytes {
+                        Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset)
+                    }
                 }
             }
             _ = try systemCall("fdatasync") { fdatasync(number) }
@@ -113,7 +117,8 @@ public final class Journal {
     }
 
     private static func parse(_ bytes: [UInt8]) -> Line? {
-        guard let value = try? JSONValue(parsing: bytes), let step = value["step"]?.string.flatMap(MoveStep.init),
+        guard let value = try? JSONValue(parsing: bytes),
+            let step = value["step"]?.string.flatMap(MoveStep.init),
             let state = value["state"]?.string.flatMap(StepState.init),
             let time = value["time"]?.string.flatMap({ Timestamp.parse(Array($0.utf8)) })
         else { return nil }

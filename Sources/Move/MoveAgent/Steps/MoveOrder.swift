@@ -44,11 +44,15 @@ public struct MoveOrder: Sendable {
     public var value: JSONValue {
         func text(_ text: String?) -> JSONValue { text.map { .string($0) } ?? .null }
         return .object([
-            .init("plan", PlanDocument.value(Plan(program: program, made: 0, hosts: [plan]))), .init("name", .string(name)),
-            .init("host", .string(host)), .init("at", .string(address)), .init("port", .integer(Int128(port))),
+            .init("plan", PlanDocument.value(Plan(program: program, made: 0, hosts: [plan]))),
+            .init("name", .string(name)),
+            .init("host", .string(host)), .init("at", .string(address)),
+            .init("port", .integer(Int128(port))),
             .init("isolation", .string(isolation.rawValue)), .init("within", .integer(Int128(within))),
-            .init("downtime", .double(downtime)), .init("check", text(check)), .init("address", text(serviceAddress)),
-            .init("forward", .boolean(forwards)), .init("start", text(start)), .init("throttle", .integer(Int128(throttle))),
+            .init("downtime", .double(downtime)), .init("check", text(check)),
+            .init("address", text(serviceAddress)),
+            .init("forward", .boolean(forwards)), .init("start", text(start)),
+            .init("throttle", .integer(Int128(throttle))),
         ])
     }
 
@@ -60,19 +64,24 @@ public struct MoveOrder: Sendable {
         do throws(PlanDocument.Flaw) { plan = try PlanDocument.plan(value["plan"] ?? .null) } catch {
             throw MoveError("the plan: \(error)")
         }
-        guard plan.hosts.count == 1 else { throw MoveError("the plan is of \(plan.hosts.count) hosts, not of one") }
+        guard plan.hosts.count == 1 else {
+            throw MoveError("the plan is of \(plan.hosts.count) hosts, not of one")
+        }
         self.plan = plan.hosts[0]
         program = plan.program
         guard let name = value["name"]?.string, Self.isName(name) else {
             throw MoveError("a move's name has letters, digits, dots, hyphens and underscores, at most 60")
         }
-        guard let host = value["host"]?.string, let port = value["port"]?.integer.flatMap({ UInt16(exactly: $0) }), port > 0 else {
+        guard let host = value["host"]?.string,
+            let port = value["port"]?.integer.flatMap({ UInt16(exactly: $0) }), port > 0
+        else {
             throw MoveError("no destination")
         }
         (self.name, self.host, self.port) = (name, host, port)
         address = value["at"]?.string ?? host
         guard let isolation = Isolation(rawValue: value["isolation"]?.string ?? "chroot") else {
-            throw MoveError("isolation is one of \(Isolation.allCases.map(\.rawValue).joined(separator: ", "))")
+            throw MoveError(
+                "isolation is one of \(Isolation.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         self.isolation = isolation
         if let within = value["within"]?.integer {

@@ -13,12 +13,15 @@ enum SafeFile {
         out.endDocument()
         let bytes = out.bytes
         do throws(SystemError) {
-            let file = try FileDescriptor.open(path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            let file = try FileDescriptor.open(
+                path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
             let number = file.number
             var offset = 0
             while offset < bytes.count {
                 offset += try systemCall("write") {
-                    bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset) }
+                    bytes.withUnsafeBytes {
+                        Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset)
+                    }
                 }
             }
             _ = try systemCall("fdatasync") { fdatasync(number) }

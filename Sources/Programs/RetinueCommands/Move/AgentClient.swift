@@ -49,12 +49,16 @@ struct AgentClient: ~Copyable {
                 send(socket.number, $0.baseAddress! + offset, bytes.count - offset, Int32(MSG_NOSIGNAL))
             }
             if count < 0 && errno == EINTR { continue }
-            guard count > 0 else { throw Failure("the agent does not listen: \(SystemError.text(of: errno))") }
+            guard count > 0 else {
+                throw Failure("the agent does not listen: \(SystemError.text(of: errno))")
+            }
             offset += count
         }
         while true {
             let line = try line()
-            guard let value = try? JSONValue(parsing: line) else { throw Failure("the agent said what is no JSON") }
+            guard let value = try? JSONValue(parsing: line) else {
+                throw Failure("the agent said what is no JSON")
+            }
             if let reason = value["error"]?.string { throw Failure(reason.printable) }
             if value["done"] != nil { return value["answer"] ?? .null }
             report(value)

@@ -61,13 +61,15 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "What the move, and the cell there, are called; else the program's last name.", valueName: "name"))
+            "What the move, and the cell there, are called; else the program's last name.", valueName: "name")
+    )
     var name: String?
 
     @Option(help: ArgumentHelp("chroot or container; else what the plan says.", valueName: "kind"))
     var isolation: String?
 
-    @Option(help: ArgumentHelp("Seconds after which what was not committed undoes itself.", valueName: "seconds"))
+    @Option(
+        help: ArgumentHelp("Seconds after which what was not committed undoes itself.", valueName: "seconds"))
     var within = 60
 
     @Option(help: ArgumentHelp("Pre-copy until what is left fits into this pause.", valueName: "seconds"))
@@ -75,7 +77,8 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Says at the destination whether the programs work, by a shell, while clients are held.", valueName: "command"))
+            "Says at the destination whether the programs work, by a shell, while clients are held.",
+            valueName: "command"))
     var confirm: String?
 
     @Option(help: ArgumentHelp("An address that moves with the service.", valueName: "address/prefix"))
@@ -84,15 +87,21 @@ struct MoveOptions: ParsableArguments {
     @Flag(help: "Pass on what still comes to the source (destination NAT).")
     var forward = false
 
-    @Option(help: ArgumentHelp("What starts the program, by a shell, where its arguments are not known.", valueName: "command"))
+    @Option(
+        help: ArgumentHelp(
+            "What starts the program, by a shell, where its arguments are not known.", valueName: "command"))
     var start: String?
 
     @Option(help: ArgumentHelp("Send at most so many bytes a second.", valueName: "bytes"))
     var throttle = 0
 
     func validate() throws {
-        guard (5...86400).contains(within) else { throw ValidationError("--within is from 5 to 86400 seconds") }
-        guard downtime > 0, downtime < 86400 else { throw ValidationError("--downtime is a number of seconds") }
+        guard (5...86400).contains(within) else {
+            throw ValidationError("--within is from 5 to 86400 seconds")
+        }
+        guard downtime > 0, downtime < 86400 else {
+            throw ValidationError("--downtime is a number of seconds")
+        }
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
     }
 
@@ -106,7 +115,9 @@ struct MoveOptions: ParsableArguments {
         }
         var place = parts.count == 2 ? parts[1] : destination
         var port = 7420
-        if let colon = place.lastIndex(of: ":"), place.filter({ $0 == ":" }).count == 1 || place.contains("]:") {
+        if let colon = place.lastIndex(of: ":"),
+            place.filter({ $0 == ":" }).count == 1 || place.contains("]:")
+        {
             guard let number = Int(place[place.index(after: colon)...]), (1...65535).contains(number) else {
                 throw Failure("`\(place.printable)` has no port", status: ExitStatus.badInput)
             }
@@ -117,9 +128,11 @@ struct MoveOptions: ParsableArguments {
         var members: [JSONValue.Member] = [
             .init(
                 "plan",
-                PlanDocument.value(Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
+                PlanDocument.value(
+                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
             .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(destination)),
-            .init("at", .string(place)), .init("port", .integer(Int128(port))), .init("within", .integer(Int128(within))),
+            .init("at", .string(place)), .init("port", .integer(Int128(port))),
+            .init("within", .integer(Int128(within))),
             .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
             .init("throttle", .integer(Int128(throttle))),
             .init("isolation", .string(try kind(plan.hosts[position]))),
@@ -134,7 +147,8 @@ struct MoveOptions: ParsableArguments {
         let kind = isolation ?? host.isolation?.choice ?? "chroot"
         guard kind == "chroot" || kind == "container" else {
             throw Failure(
-                "programs are moved into a chroot or a container, not into a \(kind.printable)", status: ExitStatus.badInput)
+                "programs are moved into a chroot or a container, not into a \(kind.printable)",
+                status: ExitStatus.badInput)
         }
         return kind
     }
@@ -193,7 +207,8 @@ enum MoveText {
         if let recipe = report["recipe"]?.string {
             let status = number("status") ?? 0
             let words = report["output"]?.string.map { ": " + $0.printable } ?? ""
-            return status == 0 ? "\(recipe.printable): done" : "\(recipe.printable): exit status \(status)\(words)"
+            return status == 0
+                ? "\(recipe.printable): done" : "\(recipe.printable): exit status \(status)\(words)"
         }
         if let phase = report["phase"]?.string {
             if let pause = number("pause_ns") { return "\(phase); clients were held for \(seconds(pause))" }
@@ -223,7 +238,9 @@ enum MoveText {
         func word(_ key: String) -> String { (move[key]?.string ?? "").printable }
         var text = "\(word("name")) \(direction) \(word(direction)): \(word("state"))"
         if !word("activity").isEmpty { text += ", \(word("activity"))" }
-        if let sent = move["sent"]?.integer, sent > 0 { text += ", \(Quantity.bytes(UInt64(clamping: sent))) sent" }
+        if let sent = move["sent"]?.integer, sent > 0 {
+            text += ", \(Quantity.bytes(UInt64(clamping: sent))) sent"
+        }
         if move["home"] == .boolean(true) { text += ", lives here" }
         return text + "\n"
     }

@@ -19,7 +19,9 @@ struct RehearseMoveCommand: MoveStepCommand {
     static let verb = "rehearse"
     static let configuration = CommandConfiguration(
         commandName: "rehearse",
-        abstract: "Bring a copy, start it there without a way out, check it, end it; the source rests for the copy alone.")
+        abstract:
+            "Bring a copy, start it there without a way out, check it, end it; the source rests for the copy alone."
+    )
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
@@ -43,7 +45,8 @@ struct CutoverMoveCommand: MoveStepCommand {
     static let verb = "cutover"
     static let configuration = CommandConfiguration(
         commandName: "cutover",
-        abstract: "Hold clients, stop the programs, bring the rest, start them there; clients are still held.")
+        abstract: "Hold clients, stop the programs, bring the rest, start them there; clients are still held."
+    )
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
@@ -90,9 +93,11 @@ struct RunMoveCommand: MoveStepCommand {
         let order = try move.order()
         if !yes {
             guard isatty(0) == 1 else {
-                throw Failure("say --yes: the programs are stopped here and started there", status: ExitStatus.badInput)
+                throw Failure(
+                    "say --yes: the programs are stopped here and started there", status: ExitStatus.badInput)
             }
-            Diagnostics.write("Move \((order["name"]?.string ?? "").printable) to \(move.to.printable)? [y/N] ")
+            Diagnostics.write(
+                "Move \((order["name"]?.string ?? "").printable) to \(move.to.printable)? [y/N] ")
             guard let answer = readLine(), answer == "y" || answer == "yes" else { throw ExitCode(1) }
         }
         return [.init("order", order)]
@@ -126,7 +131,8 @@ struct AbortMoveCommand: MoveStepCommand {
 struct CommitMoveCommand: MoveStepCommand {
     static let verb = "commit"
     static let configuration = CommandConfiguration(
-        commandName: "commit", abstract: "Let clients in at the destination: from here on going back is a move from there.")
+        commandName: "commit",
+        abstract: "Let clients in at the destination: from here on going back is a move from there.")
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
@@ -152,7 +158,8 @@ struct MoveStatusCommand: MoveStepCommand {
 struct ThrottleMoveCommand: MoveStepCommand {
     static let verb = "throttle"
     static let configuration = CommandConfiguration(
-        commandName: "throttle", abstract: "Change how many bytes a second are sent; 0 for as many as possible.")
+        commandName: "throttle",
+        abstract: "Change how many bytes a second are sent; 0 for as many as possible.")
 
     @Argument(help: "The move's name.")
     var name: String
