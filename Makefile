@@ -69,6 +69,10 @@ test-packages: packages-packages
 	RETINUE_REQUIRE_PACKAGES=1 Tests/tell-failures $(SWIFT) test --skip-build --no-parallel \
 		--filter 'PackagesTests'
 
+## Move a service between hosts made of namespaces, and end agents, commands and links at every step. As root, some minutes.
+test-move: packages-test build
+	$(SUDO) Tests/Move/all
+
 ## Hold the sources against .swift-format.
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -86,6 +90,10 @@ bench-quick: packages-bench build
 install: build
 	install -D -m 755 .build/release/retinued $(DESTDIR)/usr/sbin/retinued
 	install -D -m 755 .build/release/retinue $(DESTDIR)/usr/bin/retinue
+	install -D -m 755 .build/release/retinue-agent $(DESTDIR)/usr/sbin/retinue-agent
+	install -D -m 644 docs/man/retinue-agent.8 $(DESTDIR)/usr/share/man/man8/retinue-agent.8
+	install -D -m 644 packaging/retinue-agent.service $(DESTDIR)/usr/lib/systemd/system/retinue-agent.service
+	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/recipes packaging/recipes/*.recipe
 	install -D -m 644 docs/man/retinued.8 $(DESTDIR)/usr/share/man/man8/retinued.8
 	install -D -m 644 docs/man/retinue.1 $(DESTDIR)/usr/share/man/man1/retinue.1
 	install -D -m 644 docs/man/retinued.conf.5 $(DESTDIR)/usr/share/man/man5/retinued.conf.5
