@@ -3,6 +3,8 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     /// A question and its answer, as JSON.
     case request = 1
     case reply = 2
+    /// Why the connection ends, as text.
+    case failure = 3
     /// Entries that are offered, and what the receiver needs of them.
     case entries = 10
     case needs = 11
@@ -50,6 +52,7 @@ extension FrameChannel {
     /// The next frame, which has to be of a kind.
     public func receive(_ kind: FrameKind) throws(TransferError) -> PacketReader {
         let frame = try receive()
+        if frame.kind == .failure { throw .refused(String(decoding: frame.payload, as: UTF8.self)) }
         guard frame.kind == kind else { throw .malformed("\(frame.kind) in place of \(kind)") }
         return PacketReader(frame.payload)
     }

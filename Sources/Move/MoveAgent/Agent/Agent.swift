@@ -118,8 +118,7 @@ final class Agent: @unchecked Sendable {
             // As each connection ends.
         } catch {
             Diagnostics.say("\(stream.peer): \(error)")
-            let reason = JSONValue.object([.init("error", .string("\(error)"))])
-            try? channel.send(Frame(.reply, AgentLink.bytes(reason)))
+            try? channel.send(Frame(.failure, Array("\(identity.name): \(error)".utf8)))
             try? channel.flush()
         }
         channel.close()

@@ -44,6 +44,9 @@ final class AgentLink {
         do throws(TransferError) {
             try channel.send(Frame(.request, Self.bytes(.object([.init("verb", .string(verb))] + members))))
             let frame = try channel.receive()
+            if frame.kind == .failure {
+                throw TransferError.refused(String(decoding: frame.payload, as: UTF8.self))
+            }
             guard frame.kind == .reply, let reply = try? JSONValue(parsing: frame.payload) else {
                 throw TransferError.malformed("\(frame.kind) in place of an answer")
             }

@@ -209,6 +209,8 @@ final class Arrival: @unchecked Sendable {
     private func check(_ request: JSONValue, bytes: UInt64) throws(MoveError) -> JSONValue {
         var problems: [String] = []
         if cell.isRunning { problems.append("\(name) runs here already, in the cell of that name") }
+        // The folder may have gone since it was made.
+        mkdir(cell.root, 0o755)
         var status = statvfs()
         if statvfs(cell.root, &status) == 0 {
             let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
