@@ -89,7 +89,6 @@ public final class Journal {
     public func write(_ step: MoveStep, _ state: StepState, _ detail: JSONValue = .null) throws(MoveError) {
         let line = Line(time: Clock.wall(), step: step, state: state, detail: detail)
         var out = JSONWriter()
-        out.beginLine()
         out.beginObject()
         out.member("time", time: line.time)
         out.member("step", text: step.rawValue)
