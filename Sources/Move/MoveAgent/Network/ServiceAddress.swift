@@ -61,7 +61,10 @@ struct ServiceAddress: Equatable {
 
     func remove(from interface: String) throws(MoveError) {
         let done = try Tool.run(["ip", "addr", "del", text, "dev", interface], seconds: 10)
-        guard done.status == 0 || done.output.contains("Cannot assign requested address") else {
+        guard
+            done.status == 0 || done.output.contains("Cannot assign requested address")
+                || done.output.contains("Address not found")
+        else {
             throw MoveError("ip addr del \(text) dev \(interface): \(done.output)")
         }
     }

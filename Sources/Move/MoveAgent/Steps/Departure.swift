@@ -326,7 +326,7 @@ final class Departure: @unchecked Sendable {
         if let address { interface = try address.interface() }
         try journal.write(.release, .begun, interface.map { .string($0) } ?? .null)
         do throws(MoveError) {
-            if let address, let interface { try address.remove(from: interface) }
+            try leaveAddress()
             try journal.write(.admit, .begun)
             try link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
         } catch {
@@ -335,6 +335,14 @@ final class Departure: @unchecked Sendable {
             return
         }
         try conclude(report)
+    }
+
+    /// Takes the address that moves from this host, as the journal says where it was; not there any more is no error.
+    private func leaveAddress() throws(MoveError) {
+        guard let interface = journal.detail(.release)?.string,
+            let address = order.serviceAddress.flatMap({ ServiceAddress($0) })
+        else { return }
+        try address.remove(from: interface)
     }
 
     /// After the destination has said that clients are let in.
@@ -361,6 +369,8 @@ final class Departure: @unchecked Sendable {
 
     /// Asks the destination what it did, when the answer to `admit` did not come.
     private func resolve(_ report: Report) throws(MoveError) {
+        // An agent that died right after the line was written has not come to this.
+        try leaveAddress()
         let said: String
         do throws(MoveError) {
             let link = try connected()
