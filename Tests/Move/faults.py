@@ -6,7 +6,7 @@ import signal
 import subprocess
 import time
 
-from lab import PATH, PRODUCTS, Failure, Lab, run, until
+from lab import HERE, PATH, PRODUCTS, Failure, Lab, run, until
 from services import SERVICE_ADDRESS, Counter, answer
 
 # Seconds after which what was not committed undoes itself.
@@ -44,7 +44,8 @@ class Fault:
 
     def place(self):
         """Where the service answers: by each host's own address, and by its own."""
-        found = [host.name for host in (self.alpha, self.beta) if answer(host, host.address)]
+        # What is passed on is answered by the other one, under both addresses.
+        found = sorted({said[1] for said in (answer(host, host.address) for host in (self.alpha, self.beta)) if said})
         by_address = answer(self.lab.alpha if found == ["beta"] else self.lab.beta, SERVICE_ADDRESS)
         if len(found) != 1 or not by_address or by_address[1] != found[0]:
             return None
@@ -78,6 +79,8 @@ class Fault:
             subprocess.run(host.words("nft", "flush", "ruleset", group=False), env=PATH, check=True)
             host.ask("ip", "addr", "del", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
         until(lambda: not self.alpha.group.members(), 5)
+        # One of the lines is behind the removal of all of it.
+        self.alpha.write("/srv/counter/counter.py", (HERE / "counter.py").read_bytes())
         self.alpha.write("/srv/counter/data/count", str(self.least))
         self.alpha.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
         self.lab.alpha.spawn(*self.counter.words)

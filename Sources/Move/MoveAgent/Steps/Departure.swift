@@ -348,12 +348,17 @@ final class Departure: @unchecked Sendable {
     /// After the destination has said that clients are let in.
     private func conclude(_ report: Report) throws(MoveError) {
         try journal.write(.admit, .done)
-        try journal.write(.release, .done)
         let pause = Clock.monotonic() &- status.withLock { $0.heldSince }
         status.withLock {
             $0.lastPause = $0.heldSince == 0 ? 0 : pause
             $0.deadline = 0
         }
+        try tidy()
+        report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
+    }
+
+    /// What is left to be done here after clients were let in there; each of it may be done again.
+    private func tidy() throws(MoveError) {
         do throws(MoveError) {
             if order.forwards {
                 try journal.write(.forward, .begun)
@@ -364,7 +369,7 @@ final class Departure: @unchecked Sendable {
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
-        report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
+        try journal.write(.release, .done)
     }
 
     /// Asks the destination what it did, when the answer to `admit` did not come.
@@ -532,7 +537,11 @@ final class Departure: @unchecked Sendable {
         do throws(MoveError) {
             try alone("recovery") { () throws(MoveError) in
                 if journal.stands(.release) {
-                    if state != "moved" { try resolve(quiet) }
+                    if state != "moved" {
+                        try resolve(quiet)
+                    } else if journal.state(.release) != .done {
+                        try tidy()
+                    }
                 } else if state != "open" || journal.stands(.finalCopy) {
                     try undo(quiet)
                 }
