@@ -30,7 +30,7 @@ public final class FileSender {
 
     private let channel: any FrameChannel
     private let root: String
-    /// What it tells of itself.
+    /// How far it is.
     public let progress: TransferProgress
     private var memory: [[UInt8]: Memory] = [:]
     private var pace = Pace()

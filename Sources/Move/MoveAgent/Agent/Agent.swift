@@ -178,10 +178,10 @@ final class Agent: @unchecked Sendable {
 
     // MARK: Commands of this host
 
-    /// Does what a command asks for; `tell` is called for what is to be reported meanwhile.
+    /// Does what a command asks for; `report` is called for what is to be reported meanwhile.
     ///
     /// - Returns: the last thing to be said.
-    func obey(_ request: JSONValue, _ tell: @escaping (JSONValue) -> Void) throws(MoveError) -> JSONValue {
+    func obey(_ request: JSONValue, _ report: @escaping (JSONValue) -> Void) throws(MoveError) -> JSONValue {
         guard let verb = request["verb"]?.string else { throw MoveError("no request") }
         if verb == "status" {
             let (departures, arrivals) = known.withLock { ($0.departures, $0.arrivals) }
@@ -194,30 +194,30 @@ final class Agent: @unchecked Sendable {
         let departure = try addressed(request)
         switch verb {
         case "check":
-            let (problems, notes) = try departure.check(tell)
+            let (problems, notes) = try departure.check(report)
             return .object([
                 .init("schema", .string("retinue-move-check/1")),
                 .init("name", .string(departure.order.name)),
                 .init("problems", .array(problems.map { .string($0) })),
                 .init("notes", .array(notes.map { .string($0) })),
             ])
-        case "precopy": try departure.precopy(tell)
-        case "cutover": try departure.cutover(tell)
-        case "verify": try departure.verify(tell)
-        case "commit": try departure.commit(remove: request["remove"] == .boolean(true), tell)
-        case "rollback", "abort": try departure.rollback(tell)
-        case "rehearse", "copy": try departure.copy(tell)
+        case "precopy": try departure.precopy(report)
+        case "cutover": try departure.cutover(report)
+        case "verify": try departure.verify(report)
+        case "commit": try departure.commit(remove: request["remove"] == .boolean(true), report)
+        case "rollback", "abort": try departure.rollback(report)
+        case "rehearse", "copy": try departure.copy(report)
         case "run":
             guard departure.state != "moved" else {
                 throw MoveError(
                     "\(departure.order.name) has moved to \(departure.order.host): going back is a move from there"
                 )
             }
-            if departure.state == "open" { try departure.precopy(tell) }
-            if departure.state == "open" { try departure.cutover(tell) }
-            if departure.state == "ready" { try departure.verify(tell) }
+            if departure.state == "open" { try departure.precopy(report) }
+            if departure.state == "open" { try departure.cutover(report) }
+            if departure.state == "ready" { try departure.verify(report) }
             if departure.state == "ready" || departure.state == "in-doubt" {
-                try departure.commit(remove: false, tell)
+                try departure.commit(remove: false, report)
             }
         case "throttle":
             departure.progress.bytesPerSecond = request["rate"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0

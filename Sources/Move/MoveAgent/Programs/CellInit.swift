@@ -4,7 +4,7 @@ import Records
 import SystemCalls
 import Text
 
-/// The first process of a cell: lays the mounts, starts the programs, buries what ends, and ends with the last.
+/// The first process of a cell: lays the mounts, starts the programs, reaps what ends, and ends with the last.
 public enum CellInit {
     /// Seconds that programs have to end.
     private static let patience = 10
@@ -59,12 +59,12 @@ public enum CellInit {
                 return 0
             }
             // Programs that made themselves daemons have come to this process by now.
-            if !bury() { return 0 }
+            if !reap() { return 0 }
         }
     }
 
     /// Takes in what has ended; false where there are no children any more.
-    private static func bury() -> Bool {
+    private static func reap() -> Bool {
         while true {
             let pid = waitpid(-1, nil, WNOHANG)
             if pid == 0 { return true }
@@ -79,7 +79,7 @@ public enum CellInit {
             if kill(child.pid, child.run.stopSignal) != 0 { kill(-1, child.run.stopSignal) }
         }
         let limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
-        while bury(), Clock.monotonic() < limit { usleep(2_000) }
+        while reap(), Clock.monotonic() < limit { usleep(2_000) }
     }
 
     private static func lay(_ root: String) throws(MoveError) {

@@ -13,23 +13,23 @@ import Transport
 /// destination is never asked to admit; from then on it is the destination, unless that says that what it had started was ended,
 /// which it never takes back.
 final class Departure: @unchecked Sendable {
-    /// What a step tells of itself while it is done.
+    /// What a step reports while it is done.
     typealias Report = (JSONValue) -> Void
 
     let order: MoveOrder
-    private let folder: String
-    private let identity: TLSIdentity
-    private let recipes: [Recipe]
-    private let origin: Origin
+    let folder: String
+    let identity: TLSIdentity
+    let recipes: [Recipe]
+    let origin: Origin
     /// The arrival by which the service came here, where it did.
-    private let arrival: Arrival?
+    let arrival: Arrival?
     let journal: Journal
     let progress = TransferProgress()
     /// Held by whoever does a step.
-    private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
-    private let status = Mutex(Status())
+    let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    let status = Mutex(Status())
 
-    private struct Status {
+    struct Status {
         /// What is being done, or nothing.
         var activity = ""
         /// When a cut-over that is not committed undoes itself, by the monotonic clock.
@@ -39,9 +39,9 @@ final class Departure: @unchecked Sendable {
     }
 
     // Of the connection that is open.
-    private var link: AgentLink?
-    private var sender: FileSender?
-    private var contents: MoveContents?
+    var link: AgentLink?
+    var sender: FileSender?
+    var contents: MoveContents?
 
     init(
         _ order: MoveOrder, folder: String, identity: TLSIdentity, recipes: [Recipe], arrival: Arrival?
@@ -109,7 +109,7 @@ final class Departure: @unchecked Sendable {
     func isCurrent(_ arrival: Arrival?) -> Bool { (arrival?.isHome ?? false) == (origin.cell != nil) }
 
     /// Does something alone; what is asked for meanwhile is refused.
-    private func alone<Result>(
+    func alone<Result>(
         _ activity: String, _ body: () throws(MoveError) -> Result
     ) throws(MoveError) -> Result {
         guard pthread_mutex_trylock(lock) == 0 else {
@@ -130,7 +130,7 @@ final class Departure: @unchecked Sendable {
         try alone("check") { () throws(MoveError) in try verdict(report) }
     }
 
-    private func verdict(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
+    func verdict(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
         var problems: [String] = []
         var notes: [String] = []
         if journal.stands(.release) { problems.append("\(order.name) was given up here: it is \(state)") }
@@ -177,13 +177,13 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private func refuseProblems(_ report: Report) throws(MoveError) {
+    func refuseProblems(_ report: Report) throws(MoveError) {
         guard state == "open" else { return }
         let verdict = try verdict(report)
         guard verdict.problems.isEmpty else { throw MoveError(verdict.problems.joined(separator: "; ")) }
     }
 
-    private func bring(_ report: Report) throws(MoveError) {
+    func bring(_ report: Report) throws(MoveError) {
         try journal.write(.precopy, .begun)
         var last = UInt64.max
         for number in 1...Self.mostRounds {
@@ -205,7 +205,7 @@ final class Departure: @unchecked Sendable {
         try journal.write(.precopy, .done)
     }
 
-    private static let mostRounds = 8
+    static let mostRounds = 8
 
     /// Holds, stops, brings the rest and starts it there, still held. Whatever fails is undone.
     func cutover(_ report: Report) throws(MoveError) {
@@ -225,7 +225,7 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+    func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
@@ -256,7 +256,7 @@ final class Departure: @unchecked Sendable {
         phase("started", begin, report)
     }
 
-    private func startMembers(_ runs: [ProgramRun], isCutOff: Bool) -> [JSONValue.Member] {
+    func startMembers(_ runs: [ProgramRun], isCutOff: Bool) -> [JSONValue.Member] {
         [
             .init("runs", .array(runs.map(\.value))), .init("isolation", .string(order.isolation.rawValue)),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
@@ -277,7 +277,7 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private func prove(_ report: Report) throws(MoveError) {
+    func prove(_ report: Report) throws(MoveError) {
         try journal.write(.verify, .begun)
         let link = try connected()
         let answer = try link.ask("verify")
@@ -287,7 +287,7 @@ final class Departure: @unchecked Sendable {
             "verified", status.withLock { $0.heldSince }, report, [.init("bytes", answer["bytes"] ?? .null)])
     }
 
-    private func passCheck(_ link: AgentLink) throws(MoveError) {
+    func passCheck(_ link: AgentLink) throws(MoveError) {
         guard let check = order.check else { return }
         let limit = Clock.monotonic() + min(order.within, 60) * 1_000_000_000
         var last = ""
@@ -319,210 +319,7 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private func handOver(_ report: Report) throws(MoveError) {
-        let link = try connected()
-        var interface: String?
-        let address = order.serviceAddress.flatMap { ServiceAddress($0) }
-        if let address { interface = try address.interface() }
-        try journal.write(.release, .begun, interface.map { .string($0) } ?? .null)
-        do throws(MoveError) {
-            try leaveAddress()
-            try journal.write(.admit, .begun)
-            try link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
-        } catch {
-            self.link = nil
-            try resolve(report)
-            return
-        }
-        try conclude(report)
-    }
-
-    /// Takes the address that moves from this host, as the journal says where it was; not there any more is no error.
-    private func leaveAddress() throws(MoveError) {
-        guard let interface = journal.detail(.release)?.string,
-            let address = order.serviceAddress.flatMap({ ServiceAddress($0) })
-        else { return }
-        try address.remove(from: interface)
-    }
-
-    /// After the destination has said that clients are let in.
-    private func conclude(_ report: Report) throws(MoveError) {
-        try journal.write(.admit, .done)
-        let pause = Clock.monotonic() &- status.withLock { $0.heldSince }
-        status.withLock {
-            $0.lastPause = $0.heldSince == 0 ? 0 : pause
-            $0.deadline = 0
-        }
-        try tidy()
-        report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
-    }
-
-    /// What is left to be done here after clients were let in there; each of it may be done again.
-    private func tidy() throws(MoveError) {
-        do throws(MoveError) {
-            if order.forwards {
-                try journal.write(.forward, .begun)
-                let was = try Forward(name: order.name, ports: order.ports, to: order.address).begin()
-                try journal.write(.forward, .done, .boolean(was))
-            }
-            try Hold.lift(name: order.name)
-        } catch { Diagnostics.say("\(order.name): \(error)") }
-        if journal.stands(.hold) { try journal.write(.hold, .undone) }
-        try arrival?.give(true)
-        try journal.write(.release, .done)
-    }
-
-    /// Asks the destination what it did, when the answer to `admit` did not come.
-    private func resolve(_ report: Report) throws(MoveError) {
-        // An agent that died right after the line was written has not come to this.
-        try leaveAddress()
-        let said: String
-        do throws(MoveError) {
-            let link = try connected()
-            var state = try link.ask("state")["state"]?.string ?? ""
-            if state == "started" {
-                // The request did not come: it is made again; a refusal is an answer too.
-                if let answer = try? link.ask(
-                    "admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
-                {
-                    state = answer["state"]?.string ?? state
-                } else {
-                    state = try link.ask("state")["state"]?.string ?? ""
-                }
-            }
-            said = state
-        } catch {
-            throw MoveError(
-                "\(order.host) was asked to let clients in, and its answer did not come (\(error)). Whether it did is not known "
-                    + "here: it is asked again each second until it answers; nothing is started here meanwhile"
-            )
-        }
-        switch said {
-        case "admitted": try conclude(report)
-        case "started":
-            throw MoveError("\(order.host) did not let clients in yet; it is asked again each second")
-        default:
-            // It was ended there, for good: the service is this host's again.
-            if let interface = journal.detail(.release)?.string,
-                let address = order.serviceAddress.flatMap({ ServiceAddress($0) })
-            {
-                try address.add(to: interface)
-            }
-            try journal.write(.admit, .undone)
-            try journal.write(.release, .undone)
-            try undo(report)
-            throw MoveError("\(order.host) had ended what was started there; the source serves again")
-        }
-    }
-
-    /// Undoes what was done, in the other order; the source serves again.
-    func rollback(_ report: Report) throws(MoveError) {
-        progress.cancelled = true
-        defer { progress.cancelled = false }
-        let limit = Clock.monotonic() + 30_000_000_000
-        while true {
-            do throws(MoveError) {
-                try alone("rollback") { () throws(MoveError) in
-                    guard !journal.stands(.release) else {
-                        throw MoveError(
-                            "clients were let in at \(order.host), or may have been (\(state)): going back is a move from there"
-                        )
-                    }
-                    try undo(report)
-                }
-                return
-            } catch {
-                // A transfer that is cancelled gives way in a moment, and undoes itself.
-                guard
-                    error.description.hasSuffix("busy: pre-copy")
-                        || error.description.hasSuffix("busy: cut-over"),
-                    Clock.monotonic() < limit
-                else { throw error }
-                usleep(50_000)
-            }
-        }
-    }
-
-    private func undo(_ report: Report) throws(MoveError) {
-        let wasThere = journal.stands(.start) || journal.stands(.holdThere)
-        if journal.stands(.verify) { try journal.write(.verify, .undone) }
-        if journal.stands(.start) { try journal.write(.start, .undone) }
-        if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
-        if journal.stands(.finalCopy) { try journal.write(.finalCopy, .undone) }
-        if journal.stands(.freeze) {
-            thaw()
-            try journal.write(.freeze, .undone)
-        }
-        if journal.stands(.stop) {
-            let runs = (journal.detail(.stop)?.array ?? []).compactMap { ProgramRun($0) }
-            try origin.begin(runs)
-            waitUntilListening()
-            try journal.write(.stop, .undone)
-        }
-        if journal.stands(.hold) {
-            try Hold.lift(name: order.name)
-            try journal.write(.hold, .undone)
-        }
-        status.withLock { $0.deadline = 0 }
-        // Last: the source does not wait for it, since the destination was never asked to let clients in; one that hears
-        // nothing undoes it by itself.
-        if wasThere { _ = try? connected().ask("undo") }
-        link?.close()
-        (link, sender) = (nil, nil)
-        report(.object([.init("phase", .string("undone"))]))
-    }
-
-    private func waitUntilListening() {
-        let limit = Clock.monotonic() + 30_000_000_000
-        while Clock.monotonic() < limit {
-            if Listening.missing(order.ports, in: getpid()).isEmpty { return }
-            usleep(5_000)
-        }
-        Diagnostics.say("\(order.name): started again, but not all of its ports are waited on")
-    }
-
-    /// A copy that is started there without a way out and checked, while the source goes on after a moment's rest.
-    ///
-    /// - Parameter isKept: whether the copy stays, as a backup that was tried.
-    func copy(_ report: Report) throws(MoveError) {
-        try alone("copy") { () throws(MoveError) in
-            try refuseProblems(report)
-            guard state == "open" else { throw MoveError("\(order.name) is \(state)") }
-            if sender == nil { try bring(report) }
-            let runs = try origin.runs(recipes)
-            try beforeStop(report)
-            do throws(MoveError) {
-                let begin = Clock.monotonic()
-                try journal.write(.freeze, .begun)
-                freeze()
-                let round = try sendRound(isFinal: true)
-                thaw()
-                try journal.write(.freeze, .undone)
-                phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
-                try furnish()
-                let link = try connected()
-                try journal.write(.start, .begun)
-                try link.ask("start", startMembers(runs, isCutOff: true))
-                try journal.write(.start, .done)
-                try journal.write(.verify, .begun)
-                try link.ask("verify")
-                try passCheck(link)
-                try journal.write(.verify, .done)
-                phase("verified", begin, report)
-                try undo(report)
-            } catch {
-                let reason = error
-                try undo(report)
-                throw reason
-            }
-        }
-    }
-
-    private func freeze() { for process in origin.processes() { Members.signal(process, SIGSTOP) } }
-
-    private func thaw() { for process in origin.processes() { Members.signal(process, SIGCONT) } }
-
-    private func endForward() throws(MoveError) {
+    func endForward() throws(MoveError) {
         guard journal.stands(.forward) else { return }
         let was = journal.detail(.forward) == .boolean(true)
         try Forward(name: order.name, ports: order.ports, to: order.address).end(wasForwarding: was)
@@ -571,15 +368,15 @@ final class Departure: @unchecked Sendable {
     }
 
     /// Seconds after which the kernel lifts the hold of an agent that died.
-    private static let holdSeconds = 10
+    static let holdSeconds = 10
 
-    private func hold() throws(MoveError) {
+    func hold() throws(MoveError) {
         try Hold(name: order.name, ports: order.ports, within: Self.holdSeconds).load()
     }
 
     // MARK: Parts
 
-    private func connected() throws(MoveError) -> AgentLink {
+    func connected() throws(MoveError) -> AgentLink {
         if let link { return link }
         let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
         try made.ask(
@@ -588,20 +385,20 @@ final class Departure: @unchecked Sendable {
         return made
     }
 
-    private func pathsToBring() throws(MoveError) -> [[UInt8]] {
+    func pathsToBring() throws(MoveError) -> [[UInt8]] {
         if origin.cell != nil { return origin.paths() }
         if contents == nil { contents = origin.contents() } else { contents?.renew() }
         return contents?.paths ?? []
     }
 
-    private func size(_ paths: [[UInt8]]) -> UInt64 {
+    func size(_ paths: [[UInt8]]) -> UInt64 {
         var scan = FileScan(root: origin.root)
         return paths.reduce(0) {
             $0 + (scan.look(at: $1).map { $0.entry.kind == .file ? $0.entry.size : 0 } ?? 0)
         }
     }
 
-    private func sendRound(isFinal: Bool) throws(MoveError) -> FileSender.Round {
+    func sendRound(isFinal: Bool) throws(MoveError) -> FileSender.Round {
         let link = try connected()
         if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
@@ -615,13 +412,13 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private var mapped: Set<[UInt8]> = []
+    var mapped: Set<[UInt8]> = []
 
-    private func pathsSent() throws(TransferError) -> [[UInt8]] {
+    func pathsSent() throws(TransferError) -> [[UInt8]] {
         do throws(MoveError) { return try pathsToBring() } catch { throw .refused(error.description) }
     }
 
-    private func furnish() throws(MoveError) {
+    func furnish() throws(MoveError) {
         guard let contents else { return }
         let folders: [JSONValue] = contents.folders.map {
             .object([
@@ -639,7 +436,7 @@ final class Departure: @unchecked Sendable {
     }
 
     /// Runs what a recipe has to be run while the programs do, and brings what that has written.
-    private func beforeStop(_ report: Report) throws(MoveError) {
+    func beforeStop(_ report: Report) throws(MoveError) {
         guard origin.cell == nil else { return }
         var hasRun = false
         for program in order.plan.programs where !program.isStop {
@@ -665,7 +462,7 @@ final class Departure: @unchecked Sendable {
         if hasRun { _ = try sendRound(isFinal: false) }
     }
 
-    private func phase(
+    func phase(
         _ name: StaticString, _ begin: UInt64, _ report: Report, _ more: [JSONValue.Member] = []
     ) {
         report(
@@ -677,7 +474,7 @@ final class Departure: @unchecked Sendable {
     }
 
     /// Removes what the plan has copied, of files that no package has; folders that are empty then go too.
-    private func removeFiles(_ report: Report) throws(MoveError) {
+    func removeFiles(_ report: Report) throws(MoveError) {
         guard origin.cell == nil else {
             throw MoveError("what an earlier move has brought here is a cell: it stays")
         }

@@ -38,7 +38,7 @@ struct AgentClient: ~Copyable {
 
     /// Asks, and waits for the answer.
     ///
-    /// - Parameter report: called with what the agent tells meanwhile.
+    /// - Parameter report: called with what the agent reports meanwhile.
     mutating func ask(_ request: JSONValue, _ report: (JSONValue) -> Void) throws(Failure) -> JSONValue {
         var out = JSONWriter()
         out.value(request)

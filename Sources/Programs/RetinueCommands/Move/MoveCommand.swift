@@ -105,7 +105,7 @@ struct MoveOptions: ParsableArguments {
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
     }
 
-    /// What the agent is told.
+    /// What the agent is asked.
     func order() throws -> JSONValue {
         let plan = try PlanFile.read(at: file)
         let position = try plan.position(ofHost: host)
@@ -193,7 +193,7 @@ extension MoveStepCommand {
     }
 }
 
-/// What a move tells, as text.
+/// What a move reports, as text.
 enum MoveText {
     static func report(_ report: JSONValue) -> String? {
         func number(_ key: String) -> UInt64? { report[key]?.integer.flatMap { UInt64(exactly: $0) } }
