@@ -33,7 +33,7 @@ class Dump:
                 elif line.startswith(b'{"type":"gap"'):
                     gap = json.loads(line)
                     self.gaps[gap["source"]] += 1
-                elif b'"relation":"file"' not in line:
+                elif line.startswith(b'{"type":"dependency"') and b'"relation":"file"' not in line:
                     row = json.loads(line)
                     name = row["program"]["executable"].rsplit("/", 1)[-1]
                     self.counts[row["relation"], name] += row["count"]
