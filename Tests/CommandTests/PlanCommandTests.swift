@@ -316,6 +316,20 @@ struct PlanCommandTests {
                 try export(folder, "--tar", "files.tar", "--json").output
                     == #"{"schema":"retinue-plan-export/1","host":"h1","form":"tar","file":"files.tar"}"#
                     + "\n")
+            // Whom the shop connects to is there before it; nginx finds it by a Unix socket, of which no record says who listens.
+            let both = try folder.retinue(
+                "plan", "web1:/srv/shop.py", "--from", "web.ndjson", "db.ndjson", "--json")
+            let programs = try JSONValue(parsing: both.output)["hosts"]?.array?.flatMap {
+                $0["programs"]?.array ?? []
+            }
+            let orders = Dictionary(
+                (programs ?? []).map {
+                    (($0["script"] ?? $0["executable"])?.string ?? "", $0["order"]?.integer)
+                }
+            ) { first, _ in first }
+            #expect(orders["/usr/lib/postgresql/postgres"] == 1)
+            #expect(orders["/srv/shop.py"] == 2)
+            #expect(orders["/usr/sbin/nginx"] == 1)
             let made = try folder.retinue("plan", "shop.service", "--from", "web.ndjson", "--json")
             #expect(made.output.hasPrefix(#"{"schema":"retinue-plan/1""#))
         }

@@ -15,6 +15,8 @@ import Testing
         program.script = [0x2f, 0xff, 0x0a, 0x5c]
         program.since = 3_000_000_000
         program.isStop = true
+        program.order = 2
+        program.writes = PlannedWrites(bytes: 90, seconds: 30)
         var process = PlannedProcess()
         process.arguments = [Array("a".utf8)]
         process.folder = Array("/".utf8)
@@ -32,6 +34,7 @@ import Testing
         (tree.bytes, tree.files, tree.unopened) = (1 << 40, 7, 6)
         host.entries = [link, tree]
         var user = PlannedAccount(isUser: true, name: "shop", number: 990)
+        user.destination = 2990
         (user.group, user.home, user.shell) = (991, Array("/srv".utf8), Array("/bin/sh".utf8))
         host.accounts = [user, .init(isUser: false, name: "shop", number: 991)]
         host.services = [.init(kind: "unit", name: "a.service", files: [Array("/etc/a".utf8)])]
@@ -150,10 +153,19 @@ import Testing
         edited.hosts[0].entries.removeLast()
         edited.hosts[0].entries.append(.init(Array("/new".utf8), .file, .preCopy, .likely, reason: ""))
         edited.hosts[0].packages = []
+        edited.hosts[0].accounts[1].destination = 2991
+        edited.hosts[0].programs[0].order = 3
+        edited.hosts[0].ports = []
+        edited.hosts[0].endpoints[0].address = "tcp:10.0.0.8:5432"
+        edited.hosts[0].isolation?.choice = "machine"
         #expect(
             PlanChanges(from: plan, to: edited).lines == [
                 "vm: /srv/a: pre-copy -> leave", "vm: /new: added, pre-copy", "vm: /srv/t: taken out",
-                "vm: package nginx 1.22: taken out",
+                "vm: package nginx 1.22: taken out", "vm: account shop 991 -> 2991: added",
+                "vm: account shop 991: taken out", "vm: port tcp:0.0.0.0:80: taken out",
+                "vm: endpoint tcp:10.0.0.8:5432: added", "vm: endpoint tcp:10.0.0.9:5432: taken out",
+                "vm: isolation: container -> machine",
+                "vm: program /usr/bin/python3 /\\xff\\n\\\\: order 2 -> 3",
             ])
         #expect(PlanChanges(from: plan, to: plan).lines == [])
     }

@@ -10,7 +10,7 @@ import Testing
             executable: Array("/usr/bin/python3.11".utf8), script: Array("/opt/a.py".utf8),
             workload: Array("system.slice/a.service".utf8), pid: 812, start: 1_763_449_202_110_000_000,
             observed: 1_763_676_843_870_000_000, isStartObserved: false)
-        process.processes = 3
+        (process.processes, process.written) = (3, 4096)
         process.settings.user = .init(33, name: "www-data")
         process.settings.group = .init(33, name: "www-data")
         process.settings.groups = [.init(4, name: "adm"), .init(60000)]
@@ -29,7 +29,7 @@ import Testing
     private static let line =
         #"{"type":"process","host":"h1","program":{"executable":"/usr/bin/python3.11","script":"/opt/a.py","#
         + #""workload":"system.slice/a.service"},"pid":812,"start":"2025-11-18T07:00:02.110Z","#
-        + #""observed":"2025-11-20T22:14:03.870Z","start_observed":false,"processes":3,"user_id":33,"#
+        + #""observed":"2025-11-20T22:14:03.870Z","start_observed":false,"processes":3,"written":4096,"user_id":33,"#
         + #""user_name":"www-data","group_id":33,"group_name":"www-data","#
         + #""groups":[{"group_id":4,"group_name":"adm"},{"group_id":60000}],"capabilities":"0000000000000400","#
         + #""folder":"/srv/a"# + "\u{fffd}" + #"","folder_raw":"L3Nydi9h6Q==","arguments":["python3","",""#

@@ -43,6 +43,9 @@ package struct RandomLedger {
                 observed: milliseconds(),
                 isStartObserved: Bool.random(using: &random))
             process.processes = UInt64.random(in: 0...9, using: &random)
+            if Bool.random(using: &random) {
+                process.written = UInt64.random(in: 0...(.max >> 12), using: &random)
+            }
             if Bool.random(using: &random) { process.settings = settings() }
             return process
         }

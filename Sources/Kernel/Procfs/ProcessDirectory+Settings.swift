@@ -105,6 +105,15 @@ extension ProcessDirectory {
         contents("environ", limit: limit) ?? []
     }
 
+    /// Bytes that it has had written to storage, its threads that have ended included (`write_bytes` of proc_pid_io(5), Linux
+    /// 2.6.20 with `CONFIG_TASK_IO_ACCOUNTING`); `nil` if that may not be read (`PTRACE_MODE_READ`) or it is gone.
+    public borrowing func bytesWritten() -> UInt64? {
+        let name = Array("write_bytes: ".utf8)
+        return contents("io", limit: 4096)?.split(separator: UInt8(ascii: "\n"))
+            .first { $0.starts(with: name) }
+            .flatMap { UInt64(String(decoding: $0.dropFirst(name.count), as: UTF8.self)) }
+    }
+
     /// How likely it is to be killed when memory is short, -1000 to 1000 (`oom_score_adj`); `nil` if it is gone.
     public borrowing func killPreference() -> Int? {
         contents("oom_score_adj", limit: 64).flatMap {

@@ -11,6 +11,7 @@ extension MoveGroup {
         let advice = isolationAdvice()
         let report = GroupReport(self)
         let others = foldersOfOthers()
+        let order = startOrder()
         return members.keys.filter { $0 != .none }.map { (host: HostID) -> ObservedHost in
             var plan = HostPlan(id: graph[host].id)
             plan.name = graph[host].name
@@ -20,7 +21,7 @@ extension MoveGroup {
             let nodes = members[host] ?? []
             let programs = nodes.filter { graph.kind($0) == .program }
             let reasons = report.reasonLines(of: programs)
-            plan.programs = zip(programs, reasons).map { planned($0, reason: $1) }.sorted {
+            plan.programs = zip(programs, reasons).map { planned($0, order[$0], reason: $1) }.sorted {
                 $0.key.lexicographicallyPrecedes($1.key)
             }
             plan.ports = nodes.filter { graph.kind($0) == .endpoint }.flatMap(ports).sorted {
@@ -65,12 +66,20 @@ extension MoveGroup {
         return .init(choice: "\(choice.word)", reasons: reasons)
     }
 
-    private func planned(_ node: NodeID, reason: String) -> PlannedProgram {
+    private func planned(_ node: NodeID, _ order: Int?, reason: String) -> PlannedProgram {
         guard case .program(let name) = graph[node] else { return PlannedProgram(executable: []) }
         var program = PlannedProgram(executable: name.executable)
         (program.script, program.workload) = (name.script, name.workload)
         program.isStop = isStop(node)
-        if !program.isStop { program.process = graph.process(of: node).map { PlannedProcess($0.settings) } }
+        program.order = order
+        if !program.isStop, let process = graph.process(of: node) {
+            program.process = PlannedProcess(process.settings)
+            let end = graph[graph.host(node)].observed.upperBound
+            program.writes = process.written.map {
+                PlannedWrites(
+                    bytes: $0, seconds: (end > process.start ? end - process.start : 0) / 1_000_000_000)
+            }
+        }
         program.reason = reason
         graph.forEachEdge(at: node) { edge in
             let first = graph.detail(edge.edge).first

@@ -82,6 +82,11 @@ public struct PlannedProgram: Equatable, Sendable {
     public var isStartObserved = false
     /// Whether it is a tool or a launcher, beyond which nothing was followed.
     public var isStop = false
+    /// When it starts, from 1: after all of lower numbers, over all hosts of the plan, since it connects to some of them. They are
+    /// stopped the other way round. `nil` for tools and launchers.
+    public var order: Int?
+    /// What its processes have had written; `nil` where nothing was read of them.
+    public var writes: PlannedWrites?
     /// What it runs with; `nil` where it did not run when the plan was made, or not on that machine.
     public var process: PlannedProcess?
     /// Why it belongs to the group.
@@ -92,6 +97,20 @@ public struct PlannedProgram: Equatable, Sendable {
 
     /// What programs are sorted by.
     var key: [UInt8] { executable + [0] + script + [0] + workload }
+}
+
+/// What a program writes: as much is to be copied again for each second that a copy takes.
+public struct PlannedWrites: Equatable, Sendable {
+    /// Bytes that its living processes have had written to storage since they started (`write_bytes`, proc_pid_io(5)).
+    public var bytes: UInt64
+    /// Seconds that the eldest of them has lived.
+    public var seconds: UInt64
+
+    /// Makes one.
+    public init(bytes: UInt64, seconds: UInt64) { (self.bytes, self.seconds) = (bytes, seconds) }
+
+    /// Bytes a second, on average.
+    public var rate: UInt64 { bytes / max(1, seconds) }
 }
 
 /// A package to be installed at the destination.
@@ -220,6 +239,8 @@ public struct PlannedAccount: Equatable, Sendable {
     public var name: String
     /// Its number on this host.
     public var number: UInt32
+    /// Its number at the destination, where that is another one; `nil` where it is the same.
+    public var destination: UInt32?
     /// Of a user: its group, home and shell.
     public var group: UInt32?
     /// See `group`.

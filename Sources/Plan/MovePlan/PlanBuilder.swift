@@ -104,6 +104,8 @@ public struct PlanBuilder {
             for position in plan.programs.indices {
                 if let process = running[plan.programs[position]] {
                     plan.programs[position].process = process
+                    plan.programs[position].writes =
+                        running.writes(of: plan.programs[position]) ?? plan.programs[position].writes
                 }
             }
         }

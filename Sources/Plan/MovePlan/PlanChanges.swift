@@ -50,15 +50,37 @@ public struct PlanChanges {
         }
         difference(
             title, "package", old.packages.map(\.changeName), new.packages.map(\.changeName))
-        difference(
-            title, "account", old.accounts.map { "\($0.name) \($0.number)" },
-            new.accounts.map { "\($0.name) \($0.number)" })
+        difference(title, "account", old.accounts.map(\.changeName), new.accounts.map(\.changeName))
         difference(title, "service", old.services.map(\.name), new.services.map(\.name))
+        difference(title, "program", old.programs.map(\.changeName), new.programs.map(\.changeName))
+        difference(title, "port", old.ports.map(\.address), new.ports.map(\.address))
+        difference(title, "endpoint", old.endpoints.map(\.address), new.endpoints.map(\.address))
+        let choices = [old, new].map { $0.isolation?.choice ?? "none" }
+        if choices[0] != choices[1] { lines.append("\(title): isolation: \(choices[0]) -> \(choices[1])") }
+        let orders = Dictionary(old.programs.map { ($0.key, $0.order) }) { first, _ in first }
+        for program in new.programs {
+            guard let former = orders[program.key], former != program.order else { continue }
+            let words = [former, program.order].map { $0.map { "\($0)" } ?? "none" }
+            lines.append("\(title): program \(program.changeName): order \(words[0]) -> \(words[1])")
+        }
     }
 
     private mutating func difference(_ title: String, _ what: String, _ old: [String], _ new: [String]) {
         for name in new where !old.contains(name) { lines.append("\(title): \(what) \(name): added") }
         for name in old where !new.contains(name) { lines.append("\(title): \(what) \(name): taken out") }
+    }
+}
+
+extension PlannedAccount {
+    fileprivate var changeName: String {
+        "\(name) \(number)" + (destination.map { " -> \($0)" } ?? "")
+    }
+}
+
+extension PlannedProgram {
+    fileprivate var changeName: String {
+        ([executable, script].filter { !$0.isEmpty }.map(PlanText.text)
+            + (workload.isEmpty ? [] : ["@\(PlanText.text(workload))"])).joined(separator: " ")
     }
 }
 

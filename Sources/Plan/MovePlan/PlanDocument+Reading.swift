@@ -81,13 +81,27 @@ extension PlanDocument {
 
     private static func program(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedProgram {
         let fields = try Fields(
-            value, place, ["executable", "script", "workload", "since", "start", "stop", "process", "reason"])
+            value, place,
+            [
+                "executable", "script", "workload", "since", "start", "stop", "order", "writes", "process",
+                "reason",
+            ])
         var program = PlannedProgram(executable: try fields.bytes("executable"))
         if fields["script"] != nil { program.script = try fields.bytes("script") }
         if fields["workload"] != nil { program.workload = try fields.bytes("workload") }
         if fields["since"] != nil { program.since = try fields.time("since") }
         program.isStartObserved = try fields.word("start", ["observed", "before"]) == "observed"
         program.isStop = try fields.flagIfAny("stop") ?? false
+        if fields["order"] != nil {
+            let order = try fields.number("order")
+            guard order >= 1 else { throw Flaw(place: place + ".order", problem: "not a number from 1") }
+            program.order = order
+        }
+        program.writes = try fields["writes"].map { (value) throws(Flaw) in
+            let writes = try Fields(value, place + ".writes", ["bytes", "seconds"])
+            return PlannedWrites(
+                bytes: UInt64(try writes.number("bytes")), seconds: UInt64(try writes.number("seconds")))
+        }
         program.process = try fields["process"].map { (value) throws(Flaw) in
             try process(value, place + ".process")
         }
@@ -194,10 +208,12 @@ extension PlanDocument {
     }
 
     private static func account(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedAccount {
-        let fields = try Fields(value, place, ["kind", "name", "number", "group", "home", "shell"])
+        let fields = try Fields(
+            value, place, ["kind", "name", "number", "destination", "group", "home", "shell"])
         var account = PlannedAccount(
             isUser: try fields.word("kind", ["user", "group"]) == "user", name: try fields.text("name"),
             number: try fields.account("number"))
+        if fields["destination"] != nil { account.destination = try fields.account("destination") }
         if fields["group"] != nil { account.group = try fields.account("group") }
         if fields["home"] != nil { account.home = try fields.bytes("home") }
         if fields["shell"] != nil { account.shell = try fields.bytes("shell") }

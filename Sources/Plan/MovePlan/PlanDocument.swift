@@ -67,7 +67,16 @@ public enum PlanDocument {
             ("workload", program.workload.isEmpty ? nil : path(program.workload)),
             ("since", program.since == 0 ? nil : .string(Timestamp.text(program.since))),
             ("start", .string(program.isStartObserved ? "observed" : "before")),
-            ("stop", program.isStop ? .boolean(true) : nil), ("process", program.process.map(value)),
+            ("stop", program.isStop ? .boolean(true) : nil),
+            ("order", program.order.map { .integer(Int128($0)) }),
+            (
+                "writes",
+                program.writes.map {
+                    object([
+                        ("bytes", .integer(Int128($0.bytes))), ("seconds", .integer(Int128($0.seconds))),
+                    ])
+                }
+            ), ("process", program.process.map(value)),
             ("reason", .string(program.reason)),
         ])
     }
@@ -118,6 +127,7 @@ public enum PlanDocument {
         object([
             ("kind", .string(account.isUser ? "user" : "group")), ("name", .string(account.name)),
             ("number", .integer(Int128(account.number))),
+            ("destination", account.destination.map { .integer(Int128($0)) }),
             ("group", account.group.map { .integer(Int128($0)) }),
             ("home", account.home.map(path)), ("shell", account.shell.map(path)),
         ])

@@ -32,7 +32,7 @@ final class ProcessDescriber: Sendable {
     /// The most that the lines of a dump may have of arguments and environments, in bytes, and the most lines.
     static let mostBytes = 8 << 20
     static let mostLines = 4096
-    /// Processes of a program that are compared, so as to find the eldest of those that were there before.
+    /// Processes of a program that are looked at, so as to find the eldest of those that were there before, and what they wrote.
     private static let mostCompared = 256
 
     private let worker: BackgroundWorker<Job, Outcome>
@@ -106,10 +106,23 @@ final class ProcessDescriber: Sendable {
                     pid: UInt32(life.pid), start: start, observed: life.start != 0 ? start : max(start, met),
                     isStartObserved: life.start != 0)
                 process.processes = UInt64(program.lives.count)
+                process.written = written(by: program)
                 process.settings = settings
                 return process
             }
             return nil
+        }
+
+        /// What its processes have had written, as far as it can be read of them; `nil` if of none.
+        private func written(by program: LivingProgram) -> UInt64? {
+            var sum: UInt64?
+            for life in program.lives.prefix(ProcessDescriber.mostCompared) {
+                guard let directory = ProcessDirectory(life.pid), let bytes = directory.bytesWritten() else {
+                    continue
+                }
+                sum = (sum ?? 0) &+ bytes
+            }
+            return sum
         }
 
         /// Its processes, the eldest first: of those that were there before, only /proc knows the order.

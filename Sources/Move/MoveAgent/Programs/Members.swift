@@ -14,6 +14,8 @@ struct Members {
         var start: UInt64
         /// Which program of the plan.
         var program: Int
+        /// When that starts, in the plan's order.
+        var order = 1
     }
 
     private(set) var processes: [Process] = []
@@ -29,24 +31,16 @@ struct Members {
             }
             // One with another root is a container's.
             guard let status = directory.status(), Self.root(of: pid) == root else { continue }
+            let workload = directory.controlGroup() ?? []
+            let arguments = directory.arguments()
             for (index, program) in plan.programs.enumerated()
-            where !program.isStop && program.executable == executable {
-                guard program.workload.isEmpty || directory.controlGroup() == program.workload else {
-                    continue
-                }
-                if !program.script.isEmpty {
-                    let name = program.script.suffix(while: { $0 != UInt8(ascii: "/") })
-                    let isOnly =
-                        !program.workload.isEmpty
-                        && plan.programs.count {
-                            ($0.executable, $0.workload) == (executable, program.workload)
-                        } == 1
-                    let words = directory.arguments()
-                    guard isOnly || words.contains(where: { $0.suffix(name.count).elementsEqual(name) })
-                    else { continue }
-                }
+            where !program.isStop
+                && program.isRun(by: executable, arguments, in: workload, among: plan.programs)
+            {
                 processes.append(
-                    Process(pid: pid, parent: status.parent, start: status.startTicks, program: index))
+                    Process(
+                        pid: pid, parent: status.parent, start: status.startTicks, program: index,
+                        order: program.order ?? 1))
                 break
             }
         }
@@ -59,11 +53,11 @@ struct Members {
         return [UInt64(status.st_dev), UInt64(status.st_ino)]
     }
 
-    /// Those that no other one started: what has to be started, and asked to end; in the order of the plan's programs.
+    /// Those that no other one started: what has to be started, and asked to end; in the plan's order, else as they started.
     var leaders: [Process] {
         let pids = Set(processes.map(\.pid))
         return processes.filter { !pids.contains($0.parent) }
-            .sorted { ($0.start, $0.pid) < ($1.start, $1.pid) }
+            .sorted { ($0.order, $0.start, $0.pid) < ($1.order, $1.start, $1.pid) }
     }
 
     /// Whether a process still lives.

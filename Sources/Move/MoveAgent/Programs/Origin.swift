@@ -90,14 +90,7 @@ struct Origin {
 
     /// Bytes that the programs have had written so far (`write_bytes` of /proc/PID/io).
     func bytesWritten() -> UInt64 {
-        processes().reduce(0) { sum, process in
-            let bytes = (try? FileDescriptor.open("/proc/\(process.pid)/io", O_RDONLY))?.bytes ?? []
-            for line in bytes.split(separator: UInt8(ascii: "\n"))
-            where line.starts(with: "write_bytes: ".utf8) {
-                return sum + (UInt64(String(decoding: line.dropFirst(13), as: UTF8.self)) ?? 0)
-            }
-            return sum
-        }
+        processes().reduce(0) { $0 &+ (ProcessDirectory($1.pid)?.bytesWritten() ?? 0) }
     }
 
     // MARK: Ending and starting

@@ -2,10 +2,13 @@ import Glibc
 import ProcessReading
 import Procfs
 public import Records
+import SystemCalls
 
 /// What the members that run on this machine at this moment run with: what no record has, and a start needs.
 struct RunningProcesses {
     private var found: [[UInt8]: PlannedProcess] = [:]
+    /// What the processes of each program have had written.
+    private var writes: [[UInt8]: PlannedWrites] = [:]
     /// The names of the processes, by their executables.
     private(set) var names: [[UInt8]: Set<[UInt8]>] = [:]
     /// Longer names are cut off (`TASK_COMM_LEN`, its NUL not counted).
@@ -24,10 +27,12 @@ struct RunningProcesses {
             else { continue }
             let arguments = directory.arguments()
             let workload = directory.controlGroup()
-            for program in programs where found[program.key] == nil {
+            for program in programs {
                 guard program.isRun(by: executable, arguments, in: workload ?? [], among: programs) else {
                     continue
                 }
+                note(directory, of: program)
+                guard found[program.key] == nil else { continue }
                 var comm = HostTree("/").contents(Array("/proc/\(pid)/comm".utf8)) ?? []
                 if comm.last == UInt8(ascii: "\n") { comm.removeLast() }
                 names[executable, default: []].insert(comm)
@@ -35,6 +40,19 @@ struct RunningProcesses {
             }
         }
     }
+
+    private mutating func note(_ process: borrowing ProcessDirectory, of program: PlannedProgram) {
+        guard let bytes = process.bytesWritten(), let status = process.status() else { return }
+        let tick = 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
+        let (now, start) = (Clock.sinceBoot(), status.startTicks &* tick)
+        let seconds = (now > start ? now - start : 0) / 1_000_000_000
+        let former = writes[program.key] ?? PlannedWrites(bytes: 0, seconds: 0)
+        writes[program.key] = PlannedWrites(
+            bytes: former.bytes &+ bytes, seconds: max(former.seconds, seconds))
+    }
+
+    /// What a program has had written; `nil` where it does not run, or that could not be read.
+    func writes(of program: PlannedProgram) -> PlannedWrites? { writes[program.key] }
 
     subscript(program: PlannedProgram) -> PlannedProcess? { found[program.key] }
 }

@@ -67,7 +67,7 @@ extension PlannedProgram {
     /// Whether a process runs this program.
     ///
     /// - Parameter others: all programs that may be meant, this one among them.
-    func isRun(
+    public func isRun(
         by executable: [UInt8], _ arguments: [[UInt8]], in workload: [UInt8], among others: [PlannedProgram]
     ) -> Bool {
         // Another one of the same executable may be anybody's.

@@ -18,6 +18,9 @@ public struct ProcessDescription: Equatable, Sendable {
     public var isStartObserved: Bool
     /// How many processes of the program lived, this one among them; 0 where it is not said.
     public var processes: UInt64 = 0
+    /// Bytes that these have had written to storage since they started (`write_bytes`, proc_pid_io(5)); `nil` where that
+    /// could not be read.
+    public var written: UInt64?
     /// What it runs with.
     public var settings = ProcessSettings()
 

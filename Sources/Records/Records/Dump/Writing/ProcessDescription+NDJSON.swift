@@ -16,6 +16,10 @@ extension ProcessDescription {
             out.append(",\"processes\":")
             out.append(decimal: processes)
         }
+        if let written {
+            out.append(",\"written\":")
+            out.append(decimal: written)
+        }
         settings.append(to: &out)
         out.append("}")
     }
