@@ -44,6 +44,10 @@ import Testing
         ]
         host.unknown = ["events were lost"]
         host.consistency = Consistency(.hook, before: "sync", after: "true")
+        host.move = PlannedMove(to: try! #require(HostPlace("vm2=10.0.0.2")))
+        host.move?.source = HostPlace("vm=[fd00::1]:7421")
+        (host.move?.address, host.move?.confirm) = ("10.0.0.5/24", "true")
+        (host.move?.start, host.move?.isolation, host.move?.forwards) = ("x", "container", true)
         return Plan(program: "nginx", made: 4_000_000_000, hosts: [host])
     }
 
@@ -131,6 +135,21 @@ import Testing
     func flawsHaveAPlace(_ text: String, _ sentence: String) throws {
         let value = try JSONValue(parsing: text)
         #expect { try PlanDocument.plan(value) } throws: { "\($0)" == sentence }
+    }
+
+    @Test func placesOfAgents() {
+        for (text, place) in [
+            ("db2", ("db2", "db2", 7420)), ("db2=10.0.0.12", ("db2", "10.0.0.12", 7420)),
+            ("db2=[fd00::12]:1", ("db2", "fd00::12", 1)), ("db2=fd00::12", ("db2", "fd00::12", 7420)),
+            ("db2=h:7421", ("db2", "h", 7421)),
+        ] as [(String, (String, String, UInt16))] {
+            let read = HostPlace(text)
+            #expect(read?.host == place.0 && read?.address == place.1 && read?.port == place.2)
+            #expect(read.flatMap { HostPlace($0.text) } == read)
+        }
+        for text in ["", "=x", "a=", "a=b:", "a=b:0", "a=b:70000", "a=[::1]:x"] {
+            #expect(HostPlace(text) == nil, "\(text)")
+        }
     }
 
     @Test func bytesOfPaths() {

@@ -44,7 +44,8 @@ package struct RandomLedger {
                 isStartObserved: Bool.random(using: &random))
             process.processes = UInt64.random(in: 0...9, using: &random)
             if Bool.random(using: &random) {
-                process.written = UInt64.random(in: 0...(.max >> 12), using: &random)
+                process.written =
+                    Bool.random(using: &random) ? 0 : .random(in: 0...(.max >> 12), using: &random)
             }
             if Bool.random(using: &random) { process.settings = settings() }
             return process

@@ -49,6 +49,8 @@ public struct HostPlan: Equatable, Sendable {
     public var unknown: [String] = []
     /// How what is being written is made consistent; `nil` for the default, `stop`.
     public var consistency: Consistency?
+    /// How it is moved; `nil` where only the command says it.
+    public var move: PlannedMove?
 
     /// A host of which nothing moves yet.
     public init(id: String) { self.id = id }

@@ -180,14 +180,36 @@ extension PlanBuilder {
         }
     }
 
-    /// Files of settings that move, those of folders among them.
+    /// Files of settings that move, those of folders among them: all below /etc, elsewhere those that are called so and lie at
+    /// the top of a folder that moves.
     var settings: [[UInt8]] {
-        let moved = entries.values.filter { $0.path.starts(with: "/etc/".utf8) }
-        var files = moved.filter { $0.kind == .file }.map(\.path)
-        for folder in moved where folder.kind == .tree {
-            files += FolderContents.files(tree, folder.path, most: 1000)
+        var files: [[UInt8]] = []
+        for entry in entries.values where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+            let isInEtc = entry.path.starts(with: "/etc/".utf8)
+            switch entry.kind {
+            case .file where isInEtc || Self.isCalledSettings(entry.path): files.append(entry.path)
+            case .tree where isInEtc: files += FolderContents.files(tree, entry.path, most: 1000)
+            case .tree:
+                files += tree.names(in: entry.path).filter(Self.isCalledSettings).prefix(100)
+                    .map { entry.path + [UInt8(ascii: "/")] + $0 }
+                    .filter { tree.status($0).map { $0.st_size < Self.mostOfSettings } == true }
+            default: break
+            }
         }
         return files.sorted { $0.lexicographicallyPrecedes($1) }
+    }
+
+    /// How the names of settings end that programs keep with their data.
+    private static let settingsEndings = [
+        "conf", "cnf", "cfg", "ini", "toml", "yaml", "yml", "json", "properties", "env",
+    ].map { Array($0.utf8) }
+    /// Bytes of the largest file that is taken for settings by its name.
+    private static let mostOfSettings = 256 << 10
+
+    private static func isCalledSettings(_ path: [UInt8]) -> Bool {
+        let name = path.lastName
+        guard let dot = name.lastIndex(of: UInt8(ascii: ".")), dot > name.startIndex else { return false }
+        return settingsEndings.contains { name[(dot + 1)...].elementsEqual($0) }
     }
 
     /// Folders below /run that belong to those whom members run as: at a boot, somebody makes them before the members start.

@@ -22,7 +22,7 @@ extension PlanDocument {
             [
                 "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts",
                 "services",
-                "ports", "endpoints", "unknown", "consistency",
+                "ports", "endpoints", "unknown", "consistency", "move",
             ])
         var host = HostPlan(id: try fields.text("host"))
         host.name = try fields.textIfAny("name") ?? ""
@@ -43,6 +43,7 @@ extension PlanDocument {
         host.consistency = try fields["consistency"].map { (value) throws(Flaw) in
             try consistency(value, place + ".consistency")
         }
+        host.move = try fields["move"].map { (value) throws(Flaw) in try move(value, place + ".move") }
         host.programs = try fields.list("programs", program)
         host.packages = try fields.list("packages", package)
         host.entries = try fields.list("entries", entry)
@@ -72,6 +73,25 @@ extension PlanDocument {
         }
         guard !commands.utf8.contains(0) else { throw Flaw(place: place, problem: "a NUL in a command") }
         return consistency
+    }
+
+    private static func move(_ value: JSONValue, _ place: String) throws(Flaw) -> PlannedMove {
+        let fields = try Fields(
+            value, place, ["from", "to", "address", "confirm", "start", "isolation", "forward"])
+        func agent(_ key: String) throws(Flaw) -> HostPlace {
+            guard let agent = HostPlace(try fields.text(key)) else {
+                throw Flaw(place: fields.at(key), problem: "not HOST, HOST=ADDRESS or HOST=ADDRESS:PORT")
+            }
+            return agent
+        }
+        var move = PlannedMove(to: try agent("to"))
+        if fields["from"] != nil { move.source = try agent("from") }
+        move.address = try fields.textIfAny("address")
+        move.confirm = try fields.textIfAny("confirm")
+        move.start = try fields.textIfAny("start")
+        move.isolation = try fields.textIfAny("isolation")
+        move.forwards = try fields.flagIfAny("forward") ?? false
+        return move
     }
 
     private static func text(_ value: JSONValue, _ place: String) throws(Flaw) -> String {

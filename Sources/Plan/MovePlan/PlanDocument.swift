@@ -44,7 +44,7 @@ public enum PlanDocument {
                     ])
                 }
             ), ("programs", .array(host.programs.map(value))), ("packages", .array(host.packages.map(value))),
-            ("consistency", host.consistency.map(value)),
+            ("consistency", host.consistency.map(value)), ("move", host.move.map(value)),
             ("entries", .array(host.entries.map(value))), ("accounts", .array(host.accounts.map(value))),
             ("services", .array(host.services.map(value))), ("ports", .array(host.ports.map(value))),
             ("endpoints", .array(host.endpoints.map(value))),
@@ -57,6 +57,15 @@ public enum PlanDocument {
             ("way", .string(consistency.way.rawValue)),
             ("before", consistency.before.isEmpty ? nil : .string(consistency.before)),
             ("after", consistency.after.isEmpty ? nil : .string(consistency.after)),
+        ])
+    }
+
+    private static func value(_ move: PlannedMove) -> JSONValue {
+        func text(_ text: String?) -> JSONValue? { text.map { .string($0) } }
+        return object([
+            ("from", text(move.source?.text)), ("to", text(move.destination.text)),
+            ("address", text(move.address)), ("confirm", text(move.confirm)), ("start", text(move.start)),
+            ("isolation", text(move.isolation)), ("forward", move.forwards ? .boolean(true) : nil),
         ])
     }
 

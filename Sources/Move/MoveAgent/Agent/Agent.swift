@@ -110,7 +110,11 @@ final class Agent: @unchecked Sendable {
         let channel = StreamChannel(stream)
         do {
             try greet(channel, stream.peer)
-            let arrival = try open(channel, stream.peer)
+            let first = try request(channel)
+            if first["verb"]?.string == "command" {
+                return try obey(first, of: stream.peer, over: channel)
+            }
+            let arrival = try open(channel, first, stream.peer)
             var none = timeval(tv_sec: 0, tv_usec: 0)
             setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
             try arrival.serve(channel)
@@ -137,7 +141,7 @@ final class Agent: @unchecked Sendable {
         guard hello["verb"]?.string == "hello", hello["protocol"]?.integer == AgentLink.version else {
             throw TransferError.refused("this agent speaks version \(AgentLink.version) of the protocol")
         }
-        guard configuration.accepted.contains(peer) else {
+        guard configuration.accepted.contains(peer) || configuration.commanders.contains(peer) else {
             throw TransferError.refused(
                 "\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
         }
@@ -145,8 +149,11 @@ final class Agent: @unchecked Sendable {
         try channel.flush()
     }
 
-    private func open(_ channel: StreamChannel, _ peer: String) throws -> Arrival {
-        let open = try request(channel)
+    private func open(_ channel: StreamChannel, _ open: JSONValue, _ peer: String) throws -> Arrival {
+        guard configuration.accepted.contains(peer) else {
+            throw TransferError.refused(
+                "\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
+        }
         guard open["verb"]?.string == "open", let name = open["name"]?.string, MoveOrder.isName(name) else {
             throw TransferError.refused(
                 "a move's name has letters, digits, dots, hyphens and underscores, at most 60")
@@ -176,6 +183,25 @@ final class Agent: @unchecked Sendable {
         return arrival
     }
 
+    /// Does what a command asks for that runs on another host.
+    private func obey(_ request: JSONValue, of peer: String, over channel: StreamChannel) throws {
+        guard configuration.commanders.contains(peer) else {
+            throw TransferError.refused(
+                "\(peer) may not command this host's agent: retinue-agent --obey \(peer)")
+        }
+        func say(_ key: String, _ value: JSONValue) {
+            // Where nobody listens any more the work goes on, as it does for a command of this host.
+            try? channel.send(Frame(.reply, AgentLink.bytes(.object([.init(key, value)]))))
+            try? channel.flush()
+        }
+        do throws(MoveError) {
+            // It is done here, and not passed on.
+            guard let inner = request["request"], inner["at"] == nil else { throw MoveError("no request") }
+            say("answer", try obey(inner) { say("report", $0) })
+        } catch { say("error", .string(error.description)) }
+        channel.close()
+    }
+
     // MARK: Commands of this host
 
     /// Does what a command asks for; `report` is called for what is to be reported meanwhile.
@@ -183,6 +209,7 @@ final class Agent: @unchecked Sendable {
     /// - Returns: the last thing to be said.
     func obey(_ request: JSONValue, _ report: @escaping (JSONValue) -> Void) throws(MoveError) -> JSONValue {
         guard let verb = request["verb"]?.string else { throw MoveError("no request") }
+        if let place = request["at"], place != .null { return try passOn(request, place, report) }
         if verb == "status" {
             let (departures, arrivals) = known.withLock { ($0.departures, $0.arrivals) }
             return .object([
@@ -225,6 +252,26 @@ final class Agent: @unchecked Sendable {
         default: throw MoveError("no request `\(verb)`")
         }
         return departure.value
+    }
+
+    /// Has the agent of another host do what a command asks for here.
+    private func passOn(
+        _ request: JSONValue, _ place: JSONValue, _ report: @escaping (JSONValue) -> Void
+    ) throws(MoveError) -> JSONValue {
+        guard case .object(let members) = request, let host = place["host"]?.string,
+            let address = place["address"]?.string,
+            let port = place["port"]?.integer.flatMap({ UInt16(exactly: $0) })
+        else { throw MoveError("no host to be asked") }
+        let inner = JSONValue.object(members.filter { $0.key != "at" })
+        guard host != identity.name else { return try obey(inner, report) }
+        let link = try AgentLink(to: host, at: address, port: port, as: identity)
+        defer { link.close() }
+        var answer = try link.ask("command", [.init("request", inner)])
+        while let said = answer["report"] {
+            report(said)
+            answer = try link.next()
+        }
+        return answer["answer"] ?? .null
     }
 
     private func addressed(_ request: JSONValue) throws(MoveError) -> Departure {

@@ -12,6 +12,9 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var port: UInt16 = AgentConfiguration.standardPort
     /// Hosts, by their certificates' names, that may move programs to this one.
     public var accepted: [String] = []
+    /// Hosts, by their certificates' names, whose commands this agent obeys as its own: `retinue move` of a group on several
+    /// hosts.
+    public var commanders: [String] = []
     /// Folders of recipes, the first before the next.
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
     /// For tests of crashes: the line of a journal at which it ends.
@@ -56,6 +59,7 @@ public struct AgentConfiguration: Equatable, Sendable {
                 }
                 listen = host.filter { $0 != "[" && $0 != "]" }
             case "--accept": accepted.append(try value())
+            case "--obey": commanders.append(try value())
             case "--recipes":
                 if !isOwnRecipes { recipes = [] }
                 isOwnRecipes = true

@@ -43,6 +43,13 @@ final class AgentLink {
     func ask(_ verb: String, _ members: [JSONValue.Member] = []) throws(MoveError) -> JSONValue {
         do throws(TransferError) {
             try channel.send(Frame(.request, Self.bytes(.object([.init("verb", .string(verb))] + members))))
+        } catch { throw MoveError(error) }
+        return try next()
+    }
+
+    /// The next answer; more than one comes of a command.
+    func next() throws(MoveError) -> JSONValue {
+        do throws(TransferError) {
             let frame = try channel.receive()
             if frame.kind == .failure {
                 throw TransferError.refused(String(decoding: frame.payload, as: UTF8.self))

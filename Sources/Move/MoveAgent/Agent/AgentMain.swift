@@ -8,8 +8,8 @@ public enum AgentMain {
     private static let help = """
         Moves programs away from this host, and takes in those of others.
 
-        usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--certificates DIR]
-                             [--state-dir DIR] [--socket PATH] [--recipes DIR]...
+        usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
+                             [--certificates DIR] [--state-dir DIR] [--socket PATH] [--recipes DIR]...
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 

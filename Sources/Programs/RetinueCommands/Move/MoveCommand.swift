@@ -52,9 +52,9 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The destination, by its certificate's name, and where its agent is reached.",
+            "The destination, by its certificate's name, and where its agent is reached; else what the plan says (`move`).",
             valueName: "host[=address[:port]]"))
-    var to: String
+    var to: String?
 
     @Option(help: ArgumentHelp("Of which host of the plan: its id or name.", valueName: "host"))
     var host: String?
@@ -105,46 +105,81 @@ struct MoveOptions: ParsableArguments {
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
     }
 
-    /// What the agent is asked.
-    func order() throws -> JSONValue {
+    /// A move that the agent is asked for.
+    struct Part {
+        /// The host of the plan.
+        var title: String
+        /// Which agent is asked: the one of this host, unless another one is named.
+        var source: HostPlace?
+        /// What it is asked.
+        var order: JSONValue
+    }
+
+    /// The moves, each of a host of the plan: the one that the options mean, or all of which the plan says how, in the order in
+    /// which their programs start.
+    func parts() throws -> [Part] {
         let plan = try PlanFile.read(at: file)
-        let position = try plan.position(ofHost: host)
-        let parts = to.split(separator: "=", maxSplits: 1).map(String.init)
-        guard let destination = parts.first, !destination.isEmpty else {
+        guard to == nil else { return [try part(plan, try plan.position(ofHost: host), isOnly: true)] }
+        let positions = plan.hosts.indices.filter {
+            plan.hosts[$0].move != nil
+                && (host == nil || plan.hosts[$0].id == host || plan.hosts[$0].name == host)
+        }
+        guard !positions.isEmpty else {
+            throw Failure(
+                "--to names no host, and the plan has no key `move` that does", status: ExitStatus.badInput)
+        }
+        guard positions.count == 1 || [name, isolation, confirm, address, start].allSatisfy({ $0 == nil })
+        else {
+            throw Failure(
+                "the plan says how \(positions.count) hosts are moved: name one by --host, or write what is different into it",
+                status: ExitStatus.badInput)
+        }
+        let order = Dictionary(
+            uniqueKeysWithValues: positions.map {
+                ($0, plan.hosts[$0].programs.compactMap(\.order).min() ?? .max)
+            })
+        return try positions.sorted { (order[$0]!, $0) < (order[$1]!, $1) }.map {
+            try part(plan, $0, isOnly: positions.count == 1)
+        }
+    }
+
+    private func part(_ plan: Plan, _ position: Int, isOnly: Bool) throws -> Part {
+        let part = plan.hosts[position]
+        let title = part.name.isEmpty ? part.id : part.name
+        var destination = part.move?.destination
+        if let to {
+            guard let place = HostPlace(to) else {
+                throw Failure(
+                    "`\(to.printable)` is not HOST, HOST=ADDRESS or HOST=ADDRESS:PORT",
+                    status: ExitStatus.badInput)
+            }
+            destination = place
+        }
+        guard let destination else {
             throw Failure("--to names no host", status: ExitStatus.badInput)
         }
-        var place = parts.count == 2 ? parts[1] : destination
-        var port = 7420
-        if let colon = place.lastIndex(of: ":"),
-            place.filter({ $0 == ":" }).count == 1 || place.contains("]:")
-        {
-            guard let number = Int(place[place.index(after: colon)...]), (1...65535).contains(number) else {
-                throw Failure("`\(place.printable)` has no port", status: ExitStatus.badInput)
-            }
-            port = number
-            place = String(place[..<colon])
-        }
-        place = place.filter { $0 != "[" && $0 != "]" }
+        // Two parts may come to one destination.
+        let name = name ?? Self.name(of: isOnly ? plan.program : "\(plan.program)-\(title)")
         var members: [JSONValue.Member] = [
             .init(
-                "plan",
-                PlanDocument.value(
-                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
-            .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(destination)),
-            .init("at", .string(place)), .init("port", .integer(Int128(port))),
-            .init("within", .integer(Int128(within))),
-            .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
-            .init("throttle", .integer(Int128(throttle))),
-            .init("isolation", .string(try kind(plan.hosts[position]))),
+                "plan", PlanDocument.value(Plan(program: plan.program, made: plan.made, hosts: [part]))),
+            .init("name", .string(name)), .init("host", .string(destination.host)),
+            .init("at", .string(destination.address)), .init("port", .integer(Int128(destination.port))),
+            .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
+            .init("forward", .boolean(forward || part.move?.forwards == true)),
+            .init("throttle", .integer(Int128(throttle))), .init("isolation", .string(try kind(part))),
         ]
-        for (key, value) in [("check", confirm), ("address", address), ("start", start)] {
+        for (key, value) in [
+            ("check", confirm ?? part.move?.confirm), ("address", address ?? part.move?.address),
+            ("start", start ?? part.move?.start),
+        ] {
             if let value { members.append(.init(key, .string(value))) }
         }
-        return .object(members)
+        return Part(title: title, source: part.move?.source, order: .object(members))
     }
 
     private func kind(_ host: HostPlan) throws -> String {
-        let kind = isolation ?? host.isolation?.choice ?? "chroot"
+        let kind = isolation ?? host.move?.isolation ?? host.isolation?.choice ?? "chroot"
         guard kind == "chroot" || kind == "container" else {
             throw Failure(
                 "programs are moved into a chroot or a container, not into a \(kind.printable)",
@@ -154,8 +189,8 @@ struct MoveOptions: ParsableArguments {
     }
 
     /// The last name of the program that the plan was made for, as far as it can be a name.
-    static func name(of plan: Plan) -> String {
-        let last = plan.program.split(separator: "/").last.map(String.init) ?? plan.program
+    static func name(of program: String) -> String {
+        let last = program.split(separator: "/").last.map(String.init) ?? program
         let word = last.prefix { $0 != "@" }
         let plain = word.utf8.map { byte in
             (48...57).contains(byte) || (97...122).contains(byte | 32) || "._-".utf8.contains(byte)
@@ -166,30 +201,93 @@ struct MoveOptions: ParsableArguments {
     }
 }
 
-/// A step of a move.
-protocol MoveStepCommand: ParsableCommand {
+/// A request to the agent of this host.
+protocol AgentCommand: ParsableCommand {
     /// What the agent calls it.
     static var verb: String { get }
     var agent: AgentOptions { get }
     func request() throws -> [JSONValue.Member]
 }
 
-extension MoveStepCommand {
+extension AgentCommand {
     func run() throws {
-        var client = try AgentClient(agent.agent)
-        let isJSON = agent.isJSON
-        let answer = try client.ask(.object([.init("verb", .string(Self.verb))] + request())) { report in
-            if let text = MoveText.report(report), !isJSON { Diagnostics.say(text) }
+        try MoveAnswers.write([try Self.ask(agent, request())], agent)
+    }
+
+    static func ask(
+        _ options: AgentOptions, _ request: [JSONValue.Member], title: String = ""
+    ) throws -> JSONValue {
+        var client = try AgentClient(options.agent)
+        return try client.ask(.object([.init("verb", .string(verb))] + request)) { report in
+            guard let text = MoveText.report(report), !options.isJSON else { return }
+            Diagnostics.say(title.isEmpty ? text : "\(title.printable): \(text)")
         }
-        if isJSON {
-            var out = JSONWriter()
-            out.value(answer)
-            out.endDocument()
-            try Output.standard.write(out.bytes)
+    }
+}
+
+/// A step of a move, or of the moves of all hosts of a plan.
+protocol MoveStepCommand: AgentCommand {
+    var move: MoveOptions { get }
+    /// What is asked beside the order.
+    var extra: [JSONValue.Member] { get }
+    /// Called before anything is asked.
+    func confirm(_ parts: [MoveOptions.Part]) throws
+}
+
+extension MoveStepCommand {
+    /// Whether what was done last is undone first.
+    static var isBackwards: Bool { verb == "rollback" || verb == "abort" }
+    var extra: [JSONValue.Member] { [] }
+    func confirm(_ parts: [MoveOptions.Part]) throws {}
+    func request() throws -> [JSONValue.Member] { extra }
+
+    func run() throws {
+        var parts = try move.parts()
+        try confirm(parts)
+        if Self.isBackwards { parts.reverse() }
+        var answers: [JSONValue] = []
+        for part in parts {
+            var request: [JSONValue.Member] = [.init("order", part.order)] + extra
+            if let source = part.source {
+                request.append(
+                    .init(
+                        "at",
+                        .object([
+                            .init("host", .string(source.host)), .init("address", .string(source.address)),
+                            .init("port", .integer(Int128(source.port))),
+                        ])))
+            }
+            do {
+                answers.append(try Self.ask(agent, request, title: parts.count > 1 ? part.title : ""))
+            } catch let failure as Failure {
+                // What was done before it stands: each of them serves at one place.
+                if !answers.isEmpty, !agent.isJSON { try MoveAnswers.write(answers, agent) }
+                throw parts.count > 1
+                    ? Failure(
+                        "\(part.title.printable): \(failure.message)", details: failure.details,
+                        status: failure.status) : failure
+            }
+        }
+        try MoveAnswers.write(answers, agent)
+        if answers.contains(where: { $0["problems"]?.array?.isEmpty == false }) { throw ExitCode(1) }
+    }
+}
+
+/// What agents have answered, as text or JSON.
+enum MoveAnswers {
+    static func write(_ answers: [JSONValue], _ options: AgentOptions) throws {
+        guard options.isJSON else {
+            return try Output.standard.write(answers.map(MoveText.answer).joined())
+        }
+        var out = JSONWriter()
+        if answers.count == 1 {
+            out.value(answers[0])
         } else {
-            try Output.standard.write(MoveText.answer(answer))
+            out.value(
+                .object([.init("schema", .string("retinue-moves/1")), .init("moves", .array(answers))]))
         }
-        if let problems = answer["problems"]?.array, !problems.isEmpty { throw ExitCode(1) }
+        out.endDocument()
+        try Output.standard.write(out.bytes)
     }
 }
 

@@ -11,8 +11,6 @@ struct CheckMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct RehearseMoveCommand: MoveStepCommand {
@@ -25,8 +23,6 @@ struct RehearseMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct PrecopyMoveCommand: MoveStepCommand {
@@ -37,8 +33,6 @@ struct PrecopyMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct CutoverMoveCommand: MoveStepCommand {
@@ -50,8 +44,6 @@ struct CutoverMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct VerifyMoveCommand: MoveStepCommand {
@@ -62,8 +54,6 @@ struct VerifyMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct RollbackMoveCommand: MoveStepCommand {
@@ -74,8 +64,6 @@ struct RollbackMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct RunMoveCommand: MoveStepCommand {
@@ -89,18 +77,17 @@ struct RunMoveCommand: MoveStepCommand {
     @Flag(name: .shortAndLong, help: "Do not ask before the programs are stopped.")
     var yes = false
 
-    func request() throws -> [JSONValue.Member] {
-        let order = try move.order()
-        if !yes {
-            guard isatty(0) == 1 else {
-                throw Failure(
-                    "say --yes: the programs are stopped here and started there", status: ExitStatus.badInput)
-            }
-            Diagnostics.write(
-                "Move \((order["name"]?.string ?? "").printable) to \(move.to.printable)? [y/N] ")
+    func confirm(_ parts: [MoveOptions.Part]) throws {
+        if yes { return }
+        guard isatty(0) == 1 else {
+            throw Failure(
+                "say --yes: the programs are stopped here and started there", status: ExitStatus.badInput)
+        }
+        for part in parts {
+            let (name, to) = (part.order["name"]?.string ?? "", part.order["host"]?.string ?? "")
+            Diagnostics.write("Move \(name.printable) to \(to.printable)? [y/N] ")
             guard let answer = readLine(), answer == "y" || answer == "yes" else { throw ExitCode(1) }
         }
-        return [.init("order", order)]
     }
 }
 
@@ -112,8 +99,6 @@ struct CopyMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct AbortMoveCommand: MoveStepCommand {
@@ -124,8 +109,6 @@ struct AbortMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("order", try move.order())] }
 }
 
 struct CommitMoveCommand: MoveStepCommand {
@@ -140,12 +123,10 @@ struct CommitMoveCommand: MoveStepCommand {
     @Flag(help: "Remove what the plan has copied from the source.")
     var remove = false
 
-    func request() throws -> [JSONValue.Member] {
-        [.init("order", try move.order()), .init("remove", .boolean(remove))]
-    }
+    var extra: [JSONValue.Member] { [.init("remove", .boolean(remove))] }
 }
 
-struct MoveStatusCommand: MoveStepCommand {
+struct MoveStatusCommand: AgentCommand {
     static let verb = "status"
     static let configuration = CommandConfiguration(
         commandName: "status", abstract: "Say which moves begin and end at this host, and how far they are.")
@@ -155,7 +136,7 @@ struct MoveStatusCommand: MoveStepCommand {
     func request() throws -> [JSONValue.Member] { [] }
 }
 
-struct ThrottleMoveCommand: MoveStepCommand {
+struct ThrottleMoveCommand: AgentCommand {
     static let verb = "throttle"
     static let configuration = CommandConfiguration(
         commandName: "throttle",

@@ -22,7 +22,7 @@ extension ProcessDescription {
             case "observed": description.observed = try parser.time(key)
             case "start_observed": description.isStartObserved = try parser.boolean()
             case "processes": description.processes = try parser.count()
-            case "written": description.written = try parser.count()
+            case "written": description.written = try parser.unsigned()
             default: try description.settings.read(key, &parser, &raw)
             }
         }
