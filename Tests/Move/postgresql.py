@@ -1,13 +1,11 @@
 """PostgreSQL under pgbench's transactions, moved to and fro by a plan that was observed."""
 
-import json
 import statistics
-import subprocess
 import time
 
 from lab import Failure, Lab, until
 from planning import install_recipes, observed_plan
-from services import HERE, SERVICE_ADDRESS
+from services import SERVICE_ADDRESS, LineClient
 
 PORT = 5432
 CLUSTER = "bank"
@@ -45,29 +43,6 @@ class Bank:
         return int(self.ask("select sum(pg_database_size(oid)) from pg_database").stdout)
 
 
-class Customers:
-    """The client on the switch; it keeps what was acknowledged."""
-
-    def __init__(self, lab, rate, workers, address=SERVICE_ADDRESS):
-        self.process = lab.client("/usr/bin/python3", "-u", HERE / "postgresql_client.py", address, PORT, rate, workers,
-                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-
-    def say(self, line):
-        try:
-            self.process.stdin.write(line + "\n")
-            self.process.stdin.flush()
-            answer = self.process.stdout.readline()
-        except BrokenPipeError:
-            answer = ""
-        if not answer:
-            raise Failure(f"the client: {self.process.communicate(timeout=10)[1][-600:]}")
-        return json.loads(answer)
-
-    def end(self):
-        self.process.kill()
-        self.process.communicate()
-
-
 def shape(host, rate):
     """The link of a host to the switch carries so much and no more, both ways of a move in turn."""
     host.run("tc", "qdisc", "replace", "dev", "eth0", "root", "tbf", "rate", rate, "burst", "256kb", "latency", "50ms")
@@ -103,10 +78,10 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
         isolation = plan["hosts"][0]["isolation"]["choice"]
         checks.say(f"      scale {scale}: {bank.size() / 1e6:.0f} MB, {rate} transactions/s, a link of {link}; the plan is "
                    f"retinue plan's, its isolation {isolation}")
-        customers = Customers(lab, rate, 4)
+        customers = LineClient(lab, "postgresql_client.py", SERVICE_ADDRESS, PORT, rate, 4)
         try:
             time.sleep(1.5)
-            customers.say("mark")
+            customers.ask("mark")
             moves, here, there = [], alpha, beta
             for number in range(1, times + 1):
                 move = moved(checks, here, there, number, patience=most_seconds)
@@ -114,7 +89,8 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
                     break
                 checks("postgresql.recipe: done" in move["said"], f"move {number}: postgresql.recipe ran")
                 time.sleep(2.5)
-                move["seen"] = customers.say("mark")
+                if __import__("os").environ.get("SAY"): print(move["said"], here.run("sh", "-c", "for c in /var/lib/postgresql/15/bank /var/lib/retinue-agent/cells/bank/root/var/lib/postgresql/15/bank; do [ -d $c ] && { du -s $c $c/pg_wal; find $c -size +1000k -newer /root/mark | xargs ls -la ; }; done; touch /root/mark", ), there.run("touch", "/root/mark"))
+                move["seen"] = customers.ask("mark")
                 checks(move["seen"]["acknowledged"] > 0, f"move {number}: it is worked with at {there.name}")
                 seen = move["seen"]
                 checks.say(f"      held {move['held']:.2f} s, the clients' pause {seen['gap']:.2f} s, {move['sent'] / 1e6:.1f} MB sent; "
@@ -122,7 +98,7 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
                            f"failed {seen['failed']}")
                 moves.append(move)
                 here, there = there, here
-            found = customers.say("check")
+            found = customers.ask("check")
         finally:
             customers.end()
         checks(not found["missing"], "every acknowledged row is there",
