@@ -71,3 +71,27 @@ class Client:
         if self.process.returncode:
             raise Failure(f"the client: {errors[-500:]}")
         return json.loads(out)
+
+
+class LineClient:
+    """A client on the switch that is spoken to by lines, and answers each with one of JSON; it keeps what it was promised."""
+
+    def __init__(self, lab, script, *words):
+        self.process = lab.client("/usr/bin/python3", "-u", HERE / script, *words, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                                  stderr=subprocess.PIPE, text=True)
+
+    def ask(self, line):
+        try:
+            self.process.stdin.write(line + "\n")
+            self.process.stdin.flush()
+            answer = self.process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            self.process.kill()
+            raise Failure(f"the client: {self.process.communicate(timeout=10)[1][-600:]}")
+        return json.loads(answer)
+
+    def end(self):
+        self.process.kill()
+        self.process.communicate()

@@ -46,6 +46,21 @@ struct Origin {
         }
     }
 
+    /// Of each program the process that no other one of it has started, and what that executes, by its path inside of the root.
+    func leaders() -> [(executable: [UInt8], pid: Int32)] {
+        let prefix = cell.map { Array($0.root.utf8) } ?? []
+        var found: [Int32: (executable: [UInt8], parent: Int32)] = [:]
+        for process in processes() {
+            guard let path = ProcessDirectory(process.pid)?.executable() else { continue }
+            // Those of a cell are named from outside of its root.
+            found[process.pid] = (
+                path.starts(with: prefix) ? Array(path.dropFirst(prefix.count)) : path, process.parent
+            )
+        }
+        return found.filter { found[$0.value.parent]?.executable != $0.value.executable }
+            .map { ($0.value.executable, $0.key) }.sorted { $0.pid < $1.pid }
+    }
+
     /// What the programs that were started by none of them run with.
     func runs(_ recipes: [Recipe]) throws(MoveError) -> [ProgramRun] {
         if let cell { return cell.state.runs }

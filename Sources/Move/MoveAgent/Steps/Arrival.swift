@@ -176,15 +176,17 @@ final class Arrival: @unchecked Sendable {
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)
+        case "compare":
+            guard !cell.isRunning else { throw MoveError("programs run in the cell \(name)") }
+            do throws(TransferError) { _ = try receiver?.verify() } catch { throw MoveError(error) }
         case "verify":
             if !journal.stands(.verify) || journal.state(.verify) == .begun {
                 try journal.write(.verify, .begun)
             }
-            let bytes: UInt64
-            do throws(TransferError) { bytes = try receiver?.verify() ?? 0 } catch { throw MoveError(error) }
+            // What was written before the start: the programs change files by now.
             try journal.write(.verify, .done)
             return .object([
-                .init("bytes", .integer(Int128(bytes))),
+                .init("bytes", .integer(Int128(receiver?.figures.verified ?? 0))),
                 .init("received", .integer(Int128(receiver?.figures.received ?? 0))),
                 .init("taken", .integer(Int128(receiver?.figures.taken ?? 0))),
             ])

@@ -403,13 +403,17 @@ final class Departure: @unchecked Sendable {
         if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
         if !isFinal { mapped = origin.mappedFiles() }
+        let round: FileSender.Round
         do throws(TransferError) {
-            return try sender!.send(try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true)
+            round = try sender!.send(try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true)
         } catch {
             self.link = nil
             sender = nil
             throw MoveError(error)
         }
+        // At once: most of it is read while clients are served, and all of it before programs there can change it.
+        try link.ask("compare")
+        return round
     }
 
     var mapped: Set<[UInt8]> = []
@@ -437,21 +441,26 @@ final class Departure: @unchecked Sendable {
 
     /// Runs what a recipe has to be run while the programs do, and brings what that has written.
     func beforeStop(_ report: Report) throws(MoveError) {
-        guard origin.cell == nil else { return }
         var hasRun = false
-        for program in order.plan.programs where !program.isStop {
+        for leader in origin.leaders() {
             let name = String(
-                decoding: program.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
+                decoding: leader.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
             guard let recipe = recipes.first(where: { $0.executable == name }), !recipe.beforeStop.isEmpty,
-                let leader = Members(of: order.plan).leaders.first, let run = ProgramRun(of: leader.pid)
+                let run = ProgramRun(of: leader.pid)
             else { continue }
-            let port = order.ports.first?.number ?? 0
+            let port = order.ports.first
+            // By way of the process, since what runs in a cell has another root than the command.
             let variables = [
                 "RETINUE_USER=\(run.user)", "RETINUE_GROUP=\(run.group)", "RETINUE_PID=\(leader.pid)",
-                "RETINUE_DATA=\(String(decoding: run.folder, as: UTF8.self))", "RETINUE_PORT=\(port)",
+                "RETINUE_ROOT=/proc/\(leader.pid)/root", "RETINUE_DATA=/proc/\(leader.pid)/cwd",
+                "RETINUE_ADDRESS=\(port?.address ?? "127.0.0.1")", "RETINUE_PORT=\(port?.number ?? 0)",
             ].map { Array($0.utf8) }
-            let outcome = try Tool.run(
-                ["sh", "-c", recipe.beforeStop], seconds: 300, change: { $0.environment += variables })
+            let network = open("/proc/\(leader.pid)/ns/net", O_RDONLY | O_CLOEXEC)
+            defer { if network >= 0 { close(network) } }
+            let outcome = try Tool.run(["sh", "-c", recipe.beforeStop], seconds: 300) {
+                $0.environment += variables
+                $0.network = network
+            }
             report(
                 .object([
                     .init("recipe", .string(recipe.path)), .init("status", .integer(Int128(outcome.status))),

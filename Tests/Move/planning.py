@@ -1,0 +1,48 @@
+"""Plans as people make them: `retinued` watches a host of the laboratory, `retinue plan` writes what it has seen."""
+
+import contextlib
+import json
+import subprocess
+import time
+
+from lab import HERE, PATH, PRODUCTS, Failure, until
+
+# What asks a service in these tests, and would be elsewhere.
+CLIENTS = ["/usr/lib/postgresql/15/bin/psql", "/usr/lib/postgresql/15/bin/pgbench", "/usr/bin/redis-cli", "/usr/bin/curl"]
+
+
+def install_recipes(host):
+    """The recipes that are shipped, where `make install` has them."""
+    for recipe in (HERE.parent.parent / "packaging/recipes").glob("*.recipe"):
+        host.write(f"/usr/share/retinue/recipes/{recipe.name}", recipe.read_bytes())
+
+
+def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
+    """Observes what runs in the host's control group while `work` is done, and plans it. The plan, which is also written to
+    `path` of the host."""
+    log = host.folder / "retinued.log"
+    # The kernel reports processes to the initial network namespace alone, so that the daemon stays in that one; sockets it
+    # reads in the host's.
+    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--host-name", host.name,
+                                         "--state-dir", "/var/lib/retinue", "--socket", "/run/retinued.sock", group=False)
+             if word != "--net"]
+    with open(log, "wb") as output:
+        daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH, start_new_session=True)
+    try:
+        if not until(lambda: b"retinued: ready" in log.read_bytes() or daemon.poll() is not None, 60) or daemon.poll() is not None:
+            raise Failure(f"retinued is not ready: {log.read_text(errors='replace')[-600:]}")
+        for _ in range(times):
+            work()
+            time.sleep(0.2)
+        dump = host.run(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock")
+        host.write("/root/dump.ndjson", dump)
+    finally:
+        daemon.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            daemon.wait(20)
+        if daemon.poll() is None:
+            daemon.kill()
+            daemon.wait()
+    host.run(PRODUCTS / "retinue", "plan", program.replace("%", host.group.name), "--from", "/root/dump.ndjson",
+             *[f"--exclude={client}" for client in CLIENTS], "--format", "json", "-o", path)
+    return json.loads(host.path(path).read_text())
