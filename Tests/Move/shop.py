@@ -1,18 +1,13 @@
 """A shop on three hosts that moves to one: nginx, a server in Python with the files that it writes, PostgreSQL."""
 
+import contextlib
 import json
 import os
-import pathlib
-import shutil
 import subprocess
-import sys
 import time
 
-from lab import HERE, PATH, PRODUCTS, ROOT, Failure, Lab, run, until
+from lab import PATH, PRODUCTS, ROOT, Failure, Lab, until
 from services import PYTHON
-
-sys.path.insert(0, str(HERE.parent / "Reliability"))
-from watching import Daemon  # noqa: E402
 
 POSTGRES = "/usr/lib/postgresql/15/bin"
 ADDRESSES = {"web": "10.77.0.101", "app": "10.77.0.102", "db": "10.77.0.103"}
@@ -36,15 +31,30 @@ http {
     }
 }
 """ % ADDRESSES["app"]
-SHOP = f"""import http.server, json, os, socketserver, subprocess
+SHOP = f"""import http.server, json, os, socket, socketserver, struct
 folder = os.path.dirname(os.path.abspath(__file__))
 state = json.load(open(folder + "/state.json"))
 
 
 def query(sql):
-    variables = {{**os.environ, "PGHOST": "{ADDRESSES["db"]}", "PGUSER": "postgres", "PGDATABASE": "postgres"}}
-    return subprocess.run(["{POSTGRES}/psql", "-X", "-q", "-A", "-t", "-c", sql], env=variables, check=True,
-                          capture_output=True).stdout
+    # PostgreSQL's protocol, as far as one row needs it.
+    with socket.create_connection(("{ADDRESSES["db"]}", 5432), 5) as connection, connection.makefile("rb") as answers:
+        start = struct.pack("!i", 196608) + b"user\\0postgres\\0database\\0postgres\\0\\0"
+        connection.sendall(struct.pack("!i", len(start) + 4) + start)
+        row, ready, asked = b"", 0, False
+        while ready < 2:
+            kind, size = struct.unpack("!ci", answers.read(5))
+            body = answers.read(size - 4)
+            if kind == b"E":
+                raise OSError(body.decode(errors="replace"))
+            if kind == b"D":
+                row = body[6:]
+            if kind == b"Z":
+                ready += 1
+                if not asked:
+                    asked = True
+                    connection.sendall(b"Q" + struct.pack("!i", len(sql) + 5) + sql.encode() + b"\\0")
+        return row
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -120,27 +130,47 @@ class Shop:
         done = self.curl("/orders")
         return int(done.stdout) if done.returncode == 0 and done.stdout.strip().isdigit() else None
 
-    def observe(self, folder):
-        """The dumps of a daemon for each host, over ten orders."""
-        daemons = {}
-        try:
-            for name, host in self.hosts.items():
-                (folder / name).mkdir(parents=True)
-                daemons[name] = Daemon(folder / name, "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
-                                       "--host-id", name, "--host-name", name)
-                daemons[name].start()
+    def observe(self):
+        """Watches all three over ten orders, and puts a dump of each to `web`."""
+        with contextlib.ExitStack() as stack:
+            observers = {name: stack.enter_context(Observer(host)) for name, host in self.hosts.items()}
             numbers = [self.order() for _ in range(10)]
             time.sleep(1)
-            for name, daemon in daemons.items():
-                path, _ = daemon.ask_dump()
-                if path is None:
-                    raise Failure(f"no dump of {name}")
-                shutil.copy(path, folder / f"{name}.ndjson")
-        finally:
-            for daemon in daemons.values():
-                if daemon.alive:
-                    daemon.terminate()
+            for name, observer in observers.items():
+                self.hosts["web"].write(f"/root/{name}.ndjson", observer.dump())
         return numbers
+
+
+class Observer:
+    """A daemon in a host's mount namespace; the kernel reports processes to the initial network namespace alone, so that it
+    stays in that one, and reads the host's sockets."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __enter__(self):
+        host, log = self.host, self.host.folder / "retinued.log"
+        words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
+                                             "--host-id", host.name, "--host-name", host.name, "--state-dir", "/var/lib/retinue",
+                                             "--socket", "/run/retinued.sock", group=False) if word != "--net"]
+        with open(log, "wb") as output:
+            self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH,
+                                           start_new_session=True)
+        if not until(lambda: b"retinued: ready" in log.read_bytes() or self.daemon.poll() is not None, 60) or self.daemon.poll():
+            self.__exit__()
+            raise Failure(f"retinued is not ready: {log.read_text(errors='replace')[-600:]}")
+        return self
+
+    def dump(self):
+        return self.host.run(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock")
+
+    def __exit__(self, *_):
+        self.daemon.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.daemon.wait(20)
+        if self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait()
 
 
 def shop(checks):
@@ -148,21 +178,26 @@ def shop(checks):
     with Lab("web", "app", "db", "new", size="4g") as lab:
         made = Shop(lab)
         made.start()
-        numbers = made.observe(lab.folder / "observed")
+        numbers = made.observe()
         checks(None not in numbers, "ten orders before the move", numbers)
-        dumps = [str(lab.folder / "observed" / f"{name}.ndjson") for name in ADDRESSES]
-        roots = [f"--root={name}=/proc/{host.pid}/root" for name, host in made.hosts.items()]
-        planned = subprocess.run([PRODUCTS / "retinue", "plan", "web:/usr/sbin/nginx", "--from", *dumps, *roots, "--exclude=**/curl",
-                                  "--json"], stdin=subprocess.DEVNULL, capture_output=True, text=True, env=PATH)
+        dumps = [f"/root/{name}.ndjson" for name in ADDRESSES]
+        # This one's own files are at its root; those of the others are shown to it as a backup or NFS would.
+        roots = ["--root=web=/"] + [f"--root={name}=/proc/{made.hosts[name].pid}/root" for name in ("app", "db")]
+        planned = lab.web.ask(PRODUCTS / "retinue", "plan", "web:/usr/sbin/nginx", "--from", *dumps, *roots, "--exclude=**/curl",
+                              "--json")
         for line in planned.stderr.splitlines():
             checks.say(f"      {line}")
         if not checks(planned.returncode == 0, "the group of three hosts is planned"):
             return
         for name in dumps:
-            for line in open(name, "rb"):
-                if line.startswith(b'{"type":"gap"'):
-                    checks.say(f"      {os.path.basename(name)}: {line.decode().strip()}")
+            for line in lab.web.path(name).read_text().splitlines():
+                if line.startswith('{"type":"gap"'):
+                    checks.say(f"      {name}: {line}")
         plan = json.loads(planned.stdout)
+        for host in plan["hosts"]:
+            for entry in host["entries"]:
+                if entry["path"].startswith("/srv/"):
+                    checks.say(f"      {host['name']}: {entry['path']} {entry['kind']} {entry['treatment']}: {entry['reason']}")
         orders = {program["executable"].rsplit("/", 1)[-1]: program.get("order")
                   for host in plan["hosts"] for program in host["programs"]}
         checks(orders.get("postgres", 9) < orders.get(os.path.basename(PYTHON), 0) < orders.get("nginx", 0),
@@ -176,7 +211,6 @@ def shop(checks):
             if name == "web":
                 host["move"]["start"] = START_NGINX
         lab.web.write("/root/plan.json", json.dumps(plan))
-        (lab.folder / "plan.json").write_text(json.dumps(plan, indent=1))
         recipes = ["--recipes", ROOT / "packaging/recipes"]
         lab.web.start_agent("--accept", "new", *recipes)
         for host in (lab.app, lab.db):
