@@ -44,10 +44,11 @@ import Testing
         ]
         host.unknown = ["events were lost"]
         host.consistency = Consistency(.hook, before: "sync", after: "true")
-        host.move = PlannedMove(to: try! #require(HostPlace("vm2=10.0.0.2")))
-        host.move?.source = HostPlace("vm=[fd00::1]:7421")
-        (host.move?.address, host.move?.confirm) = ("10.0.0.5/24", "true")
-        (host.move?.start, host.move?.isolation, host.move?.forwards) = ("x", "container", true)
+        var move = PlannedMove(to: HostPlace("vm2=10.0.0.2")!)
+        move.source = HostPlace("vm=[fd00::1]:7421")
+        (move.address, move.confirm) = ("10.0.0.5/24", "true")
+        (move.start, move.isolation, move.forwards) = ("x", "container", true)
+        host.move = move
         return Plan(program: "nginx", made: 4_000_000_000, hosts: [host])
     }
 
