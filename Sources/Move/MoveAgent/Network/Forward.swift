@@ -50,13 +50,16 @@ struct Forward {
         isIPv6 ? "/proc/sys/net/ipv6/conf/all/forwarding" : "/proc/sys/net/ipv4/ip_forward"
     }
 
-    /// Begins; whether the host passed packets on before, which `end` needs.
-    func begin() throws(MoveError) -> Bool {
-        guard !ports.isEmpty else { return true }
-        let was = (try? FileDescriptor.open(switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1")
+    /// Whether the host passes packets on, which `end` needs: read before `begin`, and kept, since that may be done twice.
+    var isForwarding: Bool {
+        ports.isEmpty || (try? FileDescriptor.open(switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1")
+    }
+
+    /// Begins; done again it changes nothing.
+    func begin() throws(MoveError) {
+        guard !ports.isEmpty else { return }
         try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
-        if !was { try Self.write("1", to: switchPath) }
-        return was
+        if !isForwarding { try Self.write("1", to: switchPath) }
     }
 
     /// Ends it.

@@ -28,6 +28,9 @@ final class Arrival: @unchecked Sendable {
     private var deadline: UInt64 = 0
     /// Seconds without a word of the source after which what was started is ended.
     private var lease: UInt64 = 60
+    /// What is sent to held ports, until shortly after clients were let in.
+    private var traffic: HeldTraffic?
+    private var trafficEnd: UInt64 = 0
 
     /// Opens what is known of a move, or begins it.
     init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
@@ -104,6 +107,7 @@ final class Arrival: @unchecked Sendable {
     /// Ends what was started, if the source has been silent for too long. It never ends what was let in.
     func watch() {
         try? locked { () throws(MoveError) in
+            if trafficEnd > 0, Clock.monotonic() > trafficEnd { traffic = nil } else { traffic?.drain() }
             guard journal.stands(.start) || journal.stands(.holdThere), !journal.stands(.admit), deadline > 0,
                 Clock.monotonic() > deadline
             else { return }
@@ -163,8 +167,11 @@ final class Arrival: @unchecked Sendable {
             lease = max(5, min(number("within") ?? lease, 86400))
             if !journal.stands(.holdThere) {
                 try journal.write(.holdThere, .begun)
+                (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
                 try Hold(name: name, ports: ports, within: nil).load()
+                traffic?.beginDatagrams()
                 try journal.write(.holdThere, .done)
+                traffic?.prepare(try address(request)?.interfaceOfNetwork())
             }
         case "start":
             guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
@@ -196,7 +203,17 @@ final class Arrival: @unchecked Sendable {
                 guard cell.isRunning else { throw MoveError("\(name) has ended here: \(cell.lastWords)") }
                 try journal.write(.admit, .begun, request["address"] ?? .null)
             }
-            try finishAdmission()
+            try finishAdmission(request["packets"])
+        case "deliver":
+            guard isHome else { throw MoveError("\(name) was not let in here") }
+            defer { traffic = nil }
+            if let address = journal.detail(.admit)?.string.flatMap({ ServiceAddress($0) }), let traffic,
+                let interface = try address.interface()
+            {
+                try traffic.release { () throws(MoveError) in
+                    traffic.add(request["packets"], to: address, at: interface)
+                }
+            }
         case "undo": try undo()
         case "left":
             // The service has gone on to another host; what lies here is what a way back begins with.
@@ -306,7 +323,11 @@ final class Arrival: @unchecked Sendable {
         ])
     }
 
-    private func finishAdmission() throws(MoveError) {
+    private func address(_ request: JSONValue) -> ServiceAddress? {
+        request["address"]?.string.flatMap { ServiceAddress($0) }
+    }
+
+    private func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
         if let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) {
             var interface = try address.interface()
             if interface == nil { interface = try address.interfaceOfNetwork() }
@@ -314,11 +335,18 @@ final class Arrival: @unchecked Sendable {
                 throw MoveError("no interface of this host lies in the network of \(address.text)")
             }
             try address.add(to: interface)
+            traffic?.add(packets, to: address, at: interface)
         }
         var state = cell.state
         state.isOn = true
         cell.state = state
-        try Hold.lift(name: name)
+        if let traffic {
+            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            // Until the source has passed on the rest.
+            trafficEnd = Clock.monotonic() + 5_000_000_000
+        } else {
+            try Hold.lift(name: name)
+        }
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
     }
 
@@ -331,6 +359,7 @@ final class Arrival: @unchecked Sendable {
             cell.end(within: 10)
             try journal.write(.start, .undone)
         }
+        traffic = nil
         if journal.stands(.holdThere) {
             try Hold.lift(name: name)
             try journal.write(.holdThere, .undone)

@@ -36,6 +36,8 @@ final class Departure: @unchecked Sendable {
         var deadline: UInt64 = 0
         var heldSince: UInt64 = 0
         var lastPause: UInt64 = 0
+        /// What is sent to held ports meanwhile.
+        var traffic: HeldTraffic?
     }
 
     // Of the connection that is open.
@@ -232,7 +234,7 @@ final class Departure: @unchecked Sendable {
             $0.heldSince = begin
         }
         try journal.write(.hold, .begun)
-        try hold()
+        try beginHold()
         try journal.write(.hold, .done)
         try journal.write(.stop, .begun, .array(runs.map(\.value)))
         try origin.end(runs, within: 60)
@@ -248,7 +250,12 @@ final class Departure: @unchecked Sendable {
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         let link = try connected()
         try journal.write(.holdThere, .begun)
-        try link.ask("hold", [.init("within", .integer(Int128(order.within)))])
+        try link.ask(
+            "hold",
+            [
+                .init("within", .integer(Int128(order.within))),
+                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            ])
         try journal.write(.holdThere, .done)
         try journal.write(.start, .begun)
         try link.ask("start", startMembers(runs, isCutOff: false))
@@ -321,7 +328,8 @@ final class Departure: @unchecked Sendable {
 
     func endForward() throws(MoveError) {
         guard journal.stands(.forward) else { return }
-        let was = journal.detail(.forward) == .boolean(true)
+        // Not known is as it is: another move may have begun to forward since.
+        let was = journal.detail(.forward) != .boolean(false)
         try Forward(name: order.name, ports: order.ports, to: order.address).end(wasForwarding: was)
         try journal.write(.forward, .undone)
     }
@@ -352,7 +360,7 @@ final class Departure: @unchecked Sendable {
         let deadline = status.withLock { $0.deadline }
         if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
-                try? hold()
+                renewHold()
             } else {
                 try? alone("rollback: not committed in time") { () throws(MoveError) in
                     guard !journal.stands(.release) else { return }
@@ -370,8 +378,40 @@ final class Departure: @unchecked Sendable {
     /// Seconds after which the kernel lifts the hold of an agent that died.
     static let holdSeconds = 10
 
-    func hold() throws(MoveError) {
-        try Hold(name: order.name, ports: order.ports, within: Self.holdSeconds).load()
+    private var hold: Hold { Hold(name: order.name, ports: order.ports, within: Self.holdSeconds) }
+
+    func beginHold() throws(MoveError) {
+        let traffic = HeldTraffic.begin(order.ports, for: order.name)
+        status.withLock { $0.traffic = traffic }
+        try hold.load()
+        traffic?.beginDatagrams()
+    }
+
+    /// Not while it is lifted.
+    func renewHold() {
+        let hold = hold
+        status.withLock { status in
+            guard status.deadline > 0 else { return }
+            status.traffic?.drain()
+            try? hold.load()
+        }
+    }
+
+    /// Lifts it, and hands to this host's kernel what was stored and not passed on: it answers whether there is a service or not.
+    func endHold() throws(MoveError) {
+        let name = order.name
+        let traffic = try status.withLock { status throws(MoveError) in
+            status.deadline = 0
+            defer { status.traffic = nil }
+            guard let traffic = status.traffic else {
+                try Hold.lift(name: name)
+                return nil as HeldTraffic?
+            }
+            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            return traffic
+        }
+        // What redirects the packets goes with it, behind them.
+        _ = traffic
     }
 
     // MARK: Parts
