@@ -31,7 +31,8 @@ enum CaptureFilter {
         let first = part(tcp, isTCP: true)
         // A conditional jump reaches 255 instructions, which a part of many ports is longer than.
         return transport + [jump(BPF_JEQ, UInt32(IPPROTO_TCP), 0, 1), always(1), always(UInt32(first.count))]
-            + first + (transport + [jump(BPF_JEQ, UInt32(IPPROTO_UDP), 1, 0), end(0)]) + part(udp, isTCP: false)
+            + first + (transport + [jump(BPF_JEQ, UInt32(IPPROTO_UDP), 1, 0), end(0)])
+            + part(udp, isTCP: false)
     }
 
     private static func flags(_ load: sock_filter) -> [sock_filter] {

@@ -65,7 +65,8 @@ final class HeldTraffic: Sendable {
     func prepare(_ interface: String?) {
         guard let interface, case let number = if_nametoindex(interface), number > 0 else { return }
         do throws(MoveError) { try injector.prepare(number) } catch {
-            Diagnostics.say("what arrives while clients are held will have to be sent again by them: \(error)")
+            Diagnostics.say(
+                "what arrives while clients are held will have to be sent again by them: \(error)")
         }
     }
 

@@ -1,0 +1,173 @@
+"""What clients see of a move: those that arrive while nobody serves, those that have a connection, of IPv4 and of IPv6."""
+
+import json
+import statistics
+import subprocess
+import time
+
+from lab import HERE, PATH, Failure, Lab, until
+from services import PYTHON, SERVICE_ADDRESS, Client, Counter
+
+ADDRESSES = {"IPv4": (SERVICE_ADDRESS, 24), "IPv6": ("fd77::100", 64)}
+
+
+class Scene:
+    """Two hosts with both kinds of addresses, a counter at alpha, and clients at the switch."""
+
+    def __init__(self):
+        self.lab = Lab("alpha", "beta")
+        self.alpha, self.beta = self.lab.alpha, self.lab.beta
+        self.lab.command("ip", "addr", "add", "fd77::fe/64", "dev", "switch", "nodad")
+        self.lab.command("ip", "addr", "add", "10.77.0.253/24", "dev", "switch")
+        self.lab.command("ip", "addr", "add", "fd77::fd/64", "dev", "switch", "nodad")
+        self.lab.command("ip", "link", "set", "lo", "up")
+        for host in (self.alpha, self.beta):
+            host.run("ip", "addr", "add", f"fd77::{host.number}/64", "dev", "eth0", "nodad")
+        for address, prefix in ADDRESSES.values():
+            self.alpha.run("ip", "addr", "add", f"{address}/{prefix}", "dev", "eth0", *(["nodad"] if ":" in address else []))
+        self.counter = Counter(self.alpha)
+        self.counter.plan["hosts"][0]["ports"].append({"address": "udp:0.0.0.0:9000", "program": PYTHON})
+        for host in (self.alpha, self.beta):
+            host.write("/root/plan.json", json.dumps(self.counter.plan))
+        self.alpha.start_agent("--accept", "beta")
+        self.beta.start_agent("--accept", "alpha")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.lab.end()
+
+    def move(self, verb, here, there, family, *more):
+        address, prefix = ADDRESSES[family]
+        done = here.move(verb, "/root/plan.json", "--to", f"{there.name}={there.address}", "--name", "counter",
+                         "--confirm", Counter.check, "--address", f"{address}/{prefix}", *more)
+        if done.returncode:
+            raise Failure(f"{verb}: {done.stderr}{here.agent_log()}{there.agent_log()}")
+        return done
+
+    def take_address(self, family, here, there):
+        """The address to where the service is."""
+        address, prefix = ADDRESSES[family]
+        there.ask("ip", "addr", "del", f"{address}/{prefix}", "dev", "eth0")
+        here.ask("ip", "addr", "add", f"{address}/{prefix}", "dev", "eth0", *(["nodad"] if ":" in address else []))
+        self.lab.command("ip", "neigh", "flush", "dev", "switch")
+
+
+class Attempt:
+    """A client that sends one packet and nothing more: what it sends again is dropped where it is."""
+
+    def __init__(self, enter, kind, address, own="-"):
+        self.process = subprocess.Popen([*enter, "/usr/bin/python3", "-u", str(HERE / "attempt.py"), kind, own, address,
+                                         str(Counter.port)], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True, env=PATH)
+        if self.process.stdout.readline() != "sent\n":
+            raise Failure("nothing was sent")
+
+    def end(self, patience=30):
+        return self.process.communicate(timeout=patience)[0].strip()
+
+
+def silence(enter, begins=True):
+    """No SYN of an attempt goes out any more."""
+    rules = ("add table inet silence\nadd chain inet silence output { type filter hook output priority 0; }\n"
+             "add rule inet silence output meta mark 7 tcp flags & (syn | ack) == syn drop\n") if begins else "delete table inet silence\n"
+    subprocess.run([*enter, "nft", "-f", "-"], input=rules, text=True, env=PATH, check=True)
+
+
+FIREWALL = f"""table inet firewall {{
+  chain input {{
+    type filter hook input priority 0; policy drop;
+    iif lo accept
+    ct state established accept
+    meta l4proto {{ icmp, ipv6-icmp }} accept
+    tcp dport 7420 accept
+    iifname "eth0" ip saddr 10.77.0.254 tcp dport 9000 accept
+    iifname "eth0" ip6 saddr fd77::fe tcp dport 9000 accept
+    iifname "eth0" udp dport 9000 accept
+  }}
+}}
+"""
+
+
+def tcp(checks):
+    """Each of these sends one packet while nobody serves: who gets an answer, and from where."""
+    with Scene() as scene:
+        here, there = scene.alpha, scene.beta
+        switch = ["nsenter", f"--target={scene.lab.keeper.pid}", "--net"]
+        for host in (here, there):
+            host.run("sysctl", "-qw", "net.ipv4.conf.all.rp_filter=1", "net.ipv4.conf.eth0.rp_filter=1")
+            subprocess.run(host.words("nft", "-f", "-", group=False), input=FIREWALL, text=True, env=PATH, check=True)
+        for family, (address, prefix) in ADDRESSES.items():
+            # Where the last round has left the service; the address of the other family has stayed.
+            scene.take_address(family, here, there)
+            allowed, refused = ("10.77.0.254", "10.77.0.253") if family == "IPv4" else ("fd77::fe", "fd77::fd")
+            for verb in ("rollback", "commit"):
+                place = here if verb == "rollback" else there
+                scene.move("cutover", here, there, family)
+                attempts = {f"{family}, {kind}": Attempt(switch, kind, address, allowed) for kind in ("tcp", "udp")}
+                stranger = Attempt(switch, "tcp", address, refused)
+                inside = here.words(group=False)
+                local = Attempt(inside, "tcp", "127.0.0.1" if family == "IPv4" else "::1")
+                if verb == "rollback":
+                    attempts[f"{family}, tcp from the host itself"] = local
+                for enter in (switch, inside):
+                    silence(enter)
+                scene.move("verify", here, there, family)
+                scene.move(verb, here, there, family)
+                for what, attempt in attempts.items():
+                    said = attempt.end().split()
+                    checks(len(said) == 2 and said[1] == place.name,
+                           f"{what}: one packet, sent while it was held, is answered after the {verb} by {place.name}", " ".join(said))
+                for attempt in (stranger, local):
+                    attempt.process.kill()
+                checks(not stranger.end().endswith((here.name, there.name)), f"{family}: whom the firewall refuses is not let in by the {verb}")
+                for enter in (switch, inside):
+                    silence(enter, False)
+            here, there = there, here
+        leftovers = [host.ask("ip", "-o", "link", "show", "type", "tun").stdout.strip() for host in (here, there)]
+        checks(until(lambda: not any(host.ask("ip", "-o", "link", "show", "type", "tun").stdout.strip() for host in (here, there)), 8),
+               "no device is left", leftovers)
+        checks(not any("retinue_" in host.ask("nft", "list", "tables").stdout for host in (here, there)), "no table is left")
+
+
+def own_start(host):
+    """Seconds from exec to the first connection that the counter takes, by itself."""
+    script = ("import socket, subprocess, sys, time\n"
+              "begin = time.monotonic()\n"
+              "p = subprocess.Popen(sys.argv[1:])\n"
+              "while True:\n"
+              "    try:\n        socket.create_connection(('127.0.0.1', 9001), 1); break\n"
+              "    except OSError: time.sleep(0.0005)\n"
+              "print(time.monotonic() - begin); p.kill()\n")
+    return float(host.run(PYTHON, "-c", script, PYTHON, "/srv/counter/counter.py", "9001", "/tmp"))
+
+
+def clients(checks, times=6):
+    """To and fro under clients that never pause: no connection is refused; how much longer than the hold their gap is."""
+    with Scene() as scene:
+        here, there = scene.alpha, scene.beta
+        start = statistics.median(own_start(here) for _ in range(5))
+        checks.say(f"      the program's own start: {start * 1000:.0f} ms")
+        for family, (address, _) in ADDRESSES.items():
+            scene.take_address(family, here, there)
+            watched = {"a connection for each number": Client(scene.lab, address), "one connection": Client(scene.lab, address, keep=True)}
+            held = []
+            for _ in range(times):
+                time.sleep(0.3)
+                scene.move("run", here, there, family, "--yes")
+                status = [move for move in here.status()["departures"] if move["name"] == "counter"][0]
+                held.append(status["pause_ns"] / 1e9)
+                here, there = there, here
+            time.sleep(0.3)
+            for what, client in watched.items():
+                seen = client.end()
+                checks(seen["refused"] == 0 and seen["timeout"] == 0, f"{family}, {what}: none is refused, none times out",
+                       f"{seen['refused']}, {seen['timeout']}")
+                checks(seen["backwards"] == 0, f"{family}, {what}: no number is given twice", f"{seen['numbers']} answers")
+                checks(len(seen["gaps"]) == times, f"{family}, {what}: served at the other place after each move", len(seen["gaps"]))
+                # A client that was answered just before the hold has that much more.
+                extra = [gap - pause for gap, pause in zip(seen["gaps"], held)]
+                checks.say(f"      {family}, {what}: gap {statistics.median(seen['gaps']):.3f} s ({min(seen['gaps']):.3f} to "
+                           f"{max(seen['gaps']):.3f}), held {statistics.median(held):.3f} s; gap beyond the hold "
+                           f"{statistics.median(extra) * 1000:.0f} ms (at most {max(extra) * 1000:.0f}); beyond the program's start "
+                           f"{(statistics.median(seen['gaps']) - start) * 1000:.0f} ms; reset {seen['reset']}")
