@@ -165,6 +165,9 @@ final class Agent: @unchecked Sendable {
         } else {
             arrival = try Arrival(name, from: peer, places: places, ports: ports)
         }
+        arrival.onReturn = { [unowned self] () throws(MoveError) in
+            try known.withLock({ $0.departures[name] })?.endRedirection()
+        }
         let cut = known.withLock { known in
             known.arrivals[name] = arrival
             defer { known.channels[name] = channel }

@@ -31,6 +31,8 @@ final class Arrival: @unchecked Sendable {
     /// What is sent to held ports, until shortly after clients were let in.
     private var traffic: HeldTraffic?
     private var trafficEnd: UInt64 = 0
+    /// Called before clients are let in: what an earlier departure from here has left for them is undone.
+    var onReturn: () throws(MoveError) -> Void = {}
 
     /// Opens what is known of a move, or begins it.
     init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
@@ -165,14 +167,7 @@ final class Arrival: @unchecked Sendable {
         case "furnish": try furnish(request)
         case "hold":
             lease = max(5, min(number("within") ?? lease, 86400))
-            if !journal.stands(.holdThere) {
-                try journal.write(.holdThere, .begun)
-                (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
-                try Hold(name: name, ports: ports, within: nil).load()
-                traffic?.beginDatagrams()
-                try journal.write(.holdThere, .done)
-                traffic?.prepare(try address(request)?.interfaceOfNetwork())
-            }
+            try hold(address(request))
         case "start":
             guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
@@ -281,6 +276,8 @@ final class Arrival: @unchecked Sendable {
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
         cell.state = state
+        // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
+        if !isCutOff { try hold(nil) }
         try journal.write(.start, .begun)
         try cell.begin()
         try journal.write(.start, .done)
@@ -323,6 +320,17 @@ final class Arrival: @unchecked Sendable {
         ])
     }
 
+    /// Holds new clients here, if that is not so yet.
+    private func hold(_ address: ServiceAddress?) throws(MoveError) {
+        guard !journal.stands(.holdThere) else { return }
+        try journal.write(.holdThere, .begun)
+        (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
+        try Hold(name: name, ports: ports, within: nil).load()
+        traffic?.beginDatagrams()
+        try journal.write(.holdThere, .done)
+        traffic?.prepare(try address?.interfaceOfNetwork())
+    }
+
     private func address(_ request: JSONValue) -> ServiceAddress? {
         request["address"]?.string.flatMap { ServiceAddress($0) }
     }
@@ -337,6 +345,7 @@ final class Arrival: @unchecked Sendable {
             try address.add(to: interface)
             traffic?.add(packets, to: address, at: interface)
         }
+        try onReturn()
         var state = cell.state
         state.isOn = true
         cell.state = state

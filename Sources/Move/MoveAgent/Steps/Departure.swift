@@ -70,7 +70,7 @@ final class Departure: @unchecked Sendable {
             for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
                 try journal.write(step, .undone)
             }
-            try endForward()
+            try endRedirection()
         }
         try SafeFile.write(order.value, to: folder + "/order.json")
     }
@@ -83,7 +83,7 @@ final class Departure: @unchecked Sendable {
         if journal.state(.admit) == .done { return "moved" }
         if journal.stands(.release) { return "in-doubt" }
         if journal.stands(.start) { return "ready" }
-        if journal.stands(.hold) || journal.stands(.stop) || journal.stands(.freeze) { return "held" }
+        if [.holdThere, .hold, .stop, .freeze].contains(where: journal.stands) { return "held" }
         return "open"
     }
 
@@ -228,6 +228,15 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
+        try journal.write(.holdThere, .begun)
+        try connected().ask(
+            "hold",
+            [
+                .init("within", .integer(Int128(order.within))),
+                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            ])
+        try journal.write(.holdThere, .done)
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
@@ -249,14 +258,6 @@ final class Departure: @unchecked Sendable {
         try journal.write(.finalCopy, .done)
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         let link = try connected()
-        try journal.write(.holdThere, .begun)
-        try link.ask(
-            "hold",
-            [
-                .init("within", .integer(Int128(order.within))),
-                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
-            ])
-        try journal.write(.holdThere, .done)
         try journal.write(.start, .begun)
         try link.ask("start", startMembers(runs, isCutOff: false))
         try journal.write(.start, .done)
@@ -326,7 +327,8 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    func endForward() throws(MoveError) {
+    /// The service is here again: what sends its clients elsewhere is undone.
+    func endRedirection() throws(MoveError) {
         guard journal.stands(.forward) else { return }
         // Not known is as it is: another move may have begun to forward since.
         let was = journal.detail(.forward) != .boolean(false)
