@@ -6,7 +6,7 @@ import subprocess
 import time
 
 from lab import HERE, PATH, Failure, Lab, until
-from services import PYTHON, SERVICE_ADDRESS, Client, Counter
+from services import PYTHON, SERVICE_ADDRESS, Client, Counter, answer
 
 ADDRESSES = {"IPv4": (SERVICE_ADDRESS, 24), "IPv6": ("fd77::100", 64)}
 
@@ -171,3 +171,53 @@ def clients(checks, times=6):
                            f"{max(seen['gaps']):.3f}), held {statistics.median(held):.3f} s; gap beyond the hold "
                            f"{statistics.median(extra) * 1000:.0f} ms (at most {max(extra) * 1000:.0f}); beyond the program's start "
                            f"{(statistics.median(seen['gaps']) - start) * 1000:.0f} ms; reset {seen['reset']}")
+
+
+def forward(checks):
+    """What still comes to the source is passed on, until the service is back; the host passes packets on only as long."""
+    with Scene() as scene:
+        alpha, beta = scene.alpha, scene.beta
+        switch = ["nsenter", f"--target={scene.lab.keeper.pid}", "--net"]
+
+        def switches():
+            return alpha.run("cat", "/proc/sys/net/ipv4/ip_forward").strip()
+
+        def move(verb, here, there, *more):
+            done = here.move(verb, "/root/plan.json", "--to", f"{there.name}={there.address}", "--name", "counter",
+                             "--confirm", Counter.check, *more)
+            return done
+
+        alpha.run("sysctl", "-qw", "net.ipv4.ip_forward=0")
+        # What stands in the journal is done again by an agent that died right after it.
+        alpha.kill_agent()
+        alpha.start_agent("--accept", "beta", "--die-at=forward:done")
+        for verb in ("cutover", "verify"):
+            done = move(verb, alpha, beta, "--forward")
+            checks(done.returncode == 0, f"{verb}", done.stderr.strip()[-200:])
+        attempt = Attempt(switch, "tcp", alpha.address)
+        silence(switch)
+        move("commit", alpha, beta, "--forward")
+        checks(until(lambda: not alpha.agent_lives(), 3), "the agent has died while it began to forward")
+        alpha.start_agent("--accept", "beta")
+        silence(switch, False)
+        attempt.process.kill()
+        attempt.end()
+        found = until(lambda: answer(beta, alpha.address), 10)
+        checks(found and found[1] == "beta", "what comes to the source is answered by the destination", found)
+        checks(switches() == "1", "the source passes packets on", switches())
+
+        done = move("run", beta, alpha, "--yes")
+        checks(done.returncode == 0, "back", done.stderr.strip()[-200:])
+        found = answer(beta, alpha.address)
+        checks(found and found[1] == "alpha", "the service is answered where it came back to", found)
+        checks(switches() == "0", "packets are passed on no more", switches())
+
+        for verb in ("cutover", "verify"):
+            move(verb, alpha, beta, "--forward")
+        attempt = Attempt(switch, "tcp", alpha.address)
+        silence(switch)
+        move("commit", alpha, beta, "--forward")
+        said = attempt.end().split()
+        checks(len(said) == 2 and said[1] == "beta", "one packet to the source, sent while it was held, is answered by the destination",
+               " ".join(said))
+        silence(switch, False)

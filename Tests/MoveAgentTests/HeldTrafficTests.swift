@@ -174,9 +174,9 @@ struct HeldTrafficTests {
                 let isWanted =
                     packet != nil
                     && (2 * ports > CaptureFilter.mostPorts || (isTCP ? tcp : udp).contains(port))
-                send(ends[0], bytes, bytes.count, Int32(MSG_DONTWAIT.rawValue))
+                send(ends[0], bytes, bytes.count, Int32(MSG_DONTWAIT))
                 var buffer = [UInt8](repeating: 0, count: 2000)
-                let received = recv(ends[1], &buffer, buffer.count, Int32(MSG_DONTWAIT.rawValue))
+                let received = recv(ends[1], &buffer, buffer.count, Int32(MSG_DONTWAIT))
                 #expect((received == bytes.count) == isWanted, "\(isIPv6) \(isTCP) \(port) \(flags)")
             }
         }

@@ -165,9 +165,11 @@ final class Agent: @unchecked Sendable {
         } else {
             arrival = try Arrival(name, from: peer, places: places, ports: ports)
         }
-        arrival.onReturn = { [unowned self] () throws(MoveError) in
-            try known.withLock({ $0.departures[name] })?.endRedirection()
-        }
+        let departure = { [unowned self] in known.withLock { $0.departures[name] } }
+        arrival.redirection = .init(
+            suspend: { () throws(MoveError) in try departure()?.suspendRedirection() },
+            resume: { () throws(MoveError) in try departure()?.beginRedirection() },
+            end: { () throws(MoveError) in try departure()?.endRedirection() })
         let cut = known.withLock { known in
             known.arrivals[name] = arrival
             defer { known.channels[name] = channel }

@@ -62,10 +62,15 @@ struct Forward {
         if !isForwarding { try Self.write("1", to: switchPath) }
     }
 
-    /// Ends it.
-    func end(wasForwarding: Bool) throws(MoveError) {
+    /// Takes the rules away; the host passes packets on all the same.
+    func suspend() throws(MoveError) {
         try Tool.need(
             ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+    }
+
+    /// Ends it.
+    func end(wasForwarding: Bool) throws(MoveError) {
+        try suspend()
         if !wasForwarding && !ports.isEmpty { try Self.write("0", to: switchPath) }
     }
 

@@ -31,8 +31,17 @@ final class Arrival: @unchecked Sendable {
     /// What is sent to held ports, until shortly after clients were let in.
     private var traffic: HeldTraffic?
     private var trafficEnd: UInt64 = 0
-    /// Called before clients are let in: what an earlier departure from here has left for them is undone.
-    var onReturn: () throws(MoveError) -> Void = {}
+    /// What an earlier departure from here has left: this host sends clients on to where the service went.
+    struct Redirection {
+        /// While it is held here, since it would lead the check away too.
+        var suspend: () throws(MoveError) -> Void = {}
+        /// It is not held here any more, and still serves elsewhere.
+        var resume: () throws(MoveError) -> Void = {}
+        /// The service is let in here.
+        var end: () throws(MoveError) -> Void = {}
+    }
+
+    var redirection = Redirection()
 
     /// Opens what is known of a move, or begins it.
     init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
@@ -326,6 +335,7 @@ final class Arrival: @unchecked Sendable {
         try journal.write(.holdThere, .begun)
         (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
         try Hold(name: name, ports: ports, within: nil).load()
+        try redirection.suspend()
         traffic?.beginDatagrams()
         try journal.write(.holdThere, .done)
         traffic?.prepare(try address?.interfaceOfNetwork())
@@ -345,7 +355,7 @@ final class Arrival: @unchecked Sendable {
             try address.add(to: interface)
             traffic?.add(packets, to: address, at: interface)
         }
-        try onReturn()
+        try redirection.end()
         var state = cell.state
         state.isOn = true
         cell.state = state
@@ -370,6 +380,7 @@ final class Arrival: @unchecked Sendable {
         }
         traffic = nil
         if journal.stands(.holdThere) {
+            try redirection.resume()
             try Hold.lift(name: name)
             try journal.write(.holdThere, .undone)
         }

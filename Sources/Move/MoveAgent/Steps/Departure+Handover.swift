@@ -68,23 +68,12 @@ extension Departure {
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
         do throws(MoveError) {
-            try beginForward()
+            try beginRedirection()
             try endHold()
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
         try journal.write(.release, .done)
-    }
-
-    func beginForward() throws(MoveError) {
-        guard order.forwards else { return }
-        let forward = Forward(name: order.name, ports: order.ports, to: order.address)
-        // What a run that did not come to its end has found is how the host was.
-        var was = forward.isForwarding
-        if journal.stands(.forward), case .boolean(let before)? = journal.detail(.forward) { was = before }
-        try journal.write(.forward, .begun, .boolean(was))
-        try forward.begin()
-        try journal.write(.forward, .done)
     }
 
     /// Asks the destination what it did, when the answer to `admit` did not come.

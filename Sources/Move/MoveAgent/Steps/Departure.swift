@@ -327,12 +327,30 @@ final class Departure: @unchecked Sendable {
         }
     }
 
+    private var forward: Forward { Forward(name: order.name, ports: order.ports, to: order.address) }
+
+    /// What sends clients to where the service went, as far as that was ordered. Done again it changes nothing.
+    func beginRedirection() throws(MoveError) {
+        guard order.forwards, state == "moved" else { return }
+        // What a run that did not come to its end has found is how the host was.
+        var was = forward.isForwarding
+        if journal.stands(.forward), case .boolean(let before)? = journal.detail(.forward) { was = before }
+        if journal.state(.forward) != .done { try journal.write(.forward, .begun, .boolean(was)) }
+        try forward.begin()
+        if journal.state(.forward) != .done { try journal.write(.forward, .done) }
+    }
+
+    /// Lets it rest, until it begins again.
+    func suspendRedirection() throws(MoveError) {
+        if journal.stands(.forward) { try forward.suspend() }
+    }
+
     /// The service is here again: what sends its clients elsewhere is undone.
     func endRedirection() throws(MoveError) {
         guard journal.stands(.forward) else { return }
         // Not known is as it is: another move may have begun to forward since.
         let was = journal.detail(.forward) != .boolean(false)
-        try Forward(name: order.name, ports: order.ports, to: order.address).end(wasForwarding: was)
+        try forward.end(wasForwarding: was)
         try journal.write(.forward, .undone)
     }
 
@@ -348,6 +366,9 @@ final class Departure: @unchecked Sendable {
                         try resolve(quiet)
                     } else if journal.state(.release) != .done {
                         try tidy()
+                    } else {
+                        // The kernel forgets it with a restart.
+                        try beginRedirection()
                     }
                 } else if state != "open" || journal.stands(.finalCopy) {
                     try undo(quiet)
