@@ -1,5 +1,7 @@
 import Records
+import Synchronization
 import SystemCalls
+import Transport
 
 /// Clients that stay, and have to find the service at another address.
 extension Departure {
