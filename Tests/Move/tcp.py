@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import time
 
-from lab import HERE, PATH, Failure, Lab, until
+from lab import HERE, PATH, PRODUCTS, Failure, Lab, until
 from services import PYTHON, SERVICE_ADDRESS, Client, Counter, answer
 
 ADDRESSES = {"IPv4": (SERVICE_ADDRESS, 24), "IPv6": ("fd77::100", 64)}
@@ -243,12 +243,15 @@ def reconnect(checks):
         def tables(host):
             return host.ask("nft", "list", "tables").stdout
 
-        text = alpha.move("reconnect", "/root/plan.json", "--to", f"beta={beta.address}", "--name", "counter").stdout
+        def printed(*more):
+            return alpha.ask(PRODUCTS / "retinue", "move", "reconnect", "/root/plan.json", "--to", f"beta={beta.address}", *more).stdout
+
+        text = printed("--name", "counter")
         checks(f"ip daddr {alpha.address} tcp dport 9000 dnat ip to {beta.address}:9000" in text and "5432" not in text,
                "what is printed for nft(8) names the service alone")
-        policy = alpha.move("reconnect", "/root/plan.json", "--to", f"beta={beta.address}", "--as", "network-policy").stdout
+        policy = printed("--as", "network-policy")
         checks(f'cidr: "{beta.address}/32"' in policy and "port: 9000" in policy, "a NetworkPolicy is printed")
-        hosts = alpha.move("reconnect", "/root/plan.json", "--to", f"beta={beta.address}", "--as", "hosts", "--alias", "db.example").stdout
+        hosts = printed("--as", "hosts", "--alias", "db.example")
         checks(hosts.startswith(f"{beta.address} db.example"), "a line for hosts(5) is printed", hosts.strip())
 
         def move(here, there, *more):
