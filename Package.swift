@@ -194,7 +194,7 @@ let package = Package(
         test("RPMPackagesTests", ["RPMPackages", "PackageFiles", "TestSupport"]),
         test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
-        test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "TestSupport"]),
+        test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",

@@ -60,9 +60,9 @@ def answer(host, address, port=Counter.port, timeout=1):
 class Client:
     """Asks without a pause, from the switch, each time by a new connection; knows the longest time without an answer."""
 
-    def __init__(self, lab, address=SERVICE_ADDRESS, port=Counter.port):
+    def __init__(self, lab, address=SERVICE_ADDRESS, port=Counter.port, keep=False):
         script = HERE / "client.py"
-        self.process = lab.client("/usr/bin/python3", "-u", str(script), address, str(port), stdin=subprocess.PIPE,
+        self.process = lab.client("/usr/bin/python3", "-u", str(script), address, str(port), *(["keep"] if keep else []), stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
     def end(self):

@@ -57,6 +57,7 @@
 #include "clinux_fanotify.h"
 #include "clinux_ipc.h"
 #include "clinux_launch.h"
+#include "clinux_packets.h"
 #include "clinux_paths.h"
 #include "clinux_process.h"
 #include "clinux_sockets.h"

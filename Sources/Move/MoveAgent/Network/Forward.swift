@@ -50,19 +50,27 @@ struct Forward {
         isIPv6 ? "/proc/sys/net/ipv6/conf/all/forwarding" : "/proc/sys/net/ipv4/ip_forward"
     }
 
-    /// Begins; whether the host passed packets on before, which `end` needs.
-    func begin() throws(MoveError) -> Bool {
-        guard !ports.isEmpty else { return true }
-        let was = (try? FileDescriptor.open(switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1")
+    /// Whether the host passes packets on, which `end` needs: read before `begin`, and kept, since that may be done twice.
+    var isForwarding: Bool {
+        ports.isEmpty || (try? FileDescriptor.open(switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1")
+    }
+
+    /// Begins; done again it changes nothing.
+    func begin() throws(MoveError) {
+        guard !ports.isEmpty else { return }
         try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
-        if !was { try Self.write("1", to: switchPath) }
-        return was
+        if !isForwarding { try Self.write("1", to: switchPath) }
+    }
+
+    /// Takes the rules away; the host passes packets on all the same.
+    func suspend() throws(MoveError) {
+        try Tool.need(
+            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
     }
 
     /// Ends it.
     func end(wasForwarding: Bool) throws(MoveError) {
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try suspend()
         if !wasForwarding && !ports.isEmpty { try Self.write("0", to: switchPath) }
     }
 

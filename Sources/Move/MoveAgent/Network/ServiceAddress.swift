@@ -30,6 +30,17 @@ struct ServiceAddress: Equatable {
     var text: String { "\(address)/\(prefix)" }
     private var isIPv6: Bool { address.contains(":") }
 
+    /// In network order: 4 bytes, or 16.
+    var bytes: [UInt8] {
+        var (four, six) = (in_addr(), in6_addr())
+        if isIPv6 {
+            inet_pton(AF_INET6, address, &six)
+            return withUnsafeBytes(of: &six) { Array($0) }
+        }
+        inet_pton(AF_INET, address, &four)
+        return withUnsafeBytes(of: &four) { Array($0) }
+    }
+
     /// The interface that has it; `nil` if none has.
     func interface() throws(MoveError) -> String? {
         try Self.interfaces(isIPv6).first { $0.address == address }?.interface
@@ -81,28 +92,26 @@ struct ServiceAddress: Equatable {
         announce(on: interface)
     }
 
-    /// Makes the neighbours take this host for the owner (RFC 5227, 3): gratuitous ARP, three times, since one may be lost.
-    ///
-    /// For IPv6 the kernel does so itself where `ndisc_notify` is set.
+    /// Makes the neighbours take this host for the owner, three times, since one may be lost: gratuitous ARP (RFC 5227, 3), or
+    /// an unsolicited neighbour advertisement (RFC 4861, 7.2.6), which the kernel sends by itself only where `ndisc_notify` is
+    /// set.
     func announce(on interface: String) {
-        guard !isIPv6 else { return }
-        let number = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue), Int32(UInt16(0x0806).bigEndian))
+        let kind = UInt16(isIPv6 ? ETH_P_IPV6 : ETH_P_ARP).bigEndian
+        // What is sent here is not received here.
+        let number = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { return }
         let descriptor = FileDescriptor(owning: number)
         let index = if_nametoindex(interface)
         var hardware = [UInt8](repeating: 0, count: 6)
         guard index > 0, clinux_hardware_address(number, interface, &hardware) == 0 else { return }
-        var four = in_addr()
-        inet_pton(AF_INET, address, &four)
-        let own = withUnsafeBytes(of: &four.s_addr) { Array($0) }
-        // Ethernet, IPv4, a request of its own address.
-        let packet: [UInt8] = [0, 1, 8, 0, 6, 4, 0, 1] + hardware + own + [0, 0, 0, 0, 0, 0] + own
+        let packet = isIPv6 ? advertisement(hardware) : gratuitousARP(hardware)
         var to = sockaddr_ll()
         to.sll_family = UInt16(AF_PACKET)
-        to.sll_protocol = UInt16(0x0806).bigEndian
+        to.sll_protocol = kind
         to.sll_ifindex = Int32(index)
         to.sll_halen = 6
-        to.sll_addr = (255, 255, 255, 255, 255, 255, 0, 0)
+        // Everybody; of IPv6 the hosts that take part in the group ff02::1 (RFC 2464, 7).
+        to.sll_addr = isIPv6 ? (0x33, 0x33, 0, 0, 0, 1, 0, 0) : (255, 255, 255, 255, 255, 255, 0, 0)
         for _ in 0..<3 {
             withUnsafePointer(to: &to) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
@@ -112,5 +121,23 @@ struct ServiceAddress: Equatable {
                 }
             }
         }
+    }
+
+    /// Ethernet, IPv4, a request of its own address.
+    func gratuitousARP(_ hardware: [UInt8]) -> [UInt8] {
+        [0, 1, 8, 0, 6, 4, 0, 1] + hardware + bytes + [0, 0, 0, 0, 0, 0] + bytes
+    }
+
+    /// A packet from its own address to ff02::1: neighbour advertisement with the flag "override", and the option of the
+    /// target's link-layer address.
+    func advertisement(_ hardware: [UInt8]) -> [UInt8] {
+        let everybody: [UInt8] = [0xff, 2] + [UInt8](repeating: 0, count: 13) + [1]
+        var message: [UInt8] = [136, 0, 0, 0, 0x20, 0, 0, 0] + bytes + [2, 1] + hardware
+        let sum = InternetChecksum.of(
+            message, from: bytes, to: everybody, transport: UInt8(IPPROTO_ICMPV6))
+        (message[2], message[3]) = (UInt8(sum >> 8), UInt8(sum & 255))
+        // Neighbours take it with a hop limit of 255 alone, which no router passes on.
+        return [0x60, 0, 0, 0, 0, UInt8(message.count), UInt8(IPPROTO_ICMPV6), 255] + bytes + everybody
+            + message
     }
 }

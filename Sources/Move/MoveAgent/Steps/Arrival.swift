@@ -28,6 +28,20 @@ final class Arrival: @unchecked Sendable {
     private var deadline: UInt64 = 0
     /// Seconds without a word of the source after which what was started is ended.
     private var lease: UInt64 = 60
+    /// What is sent to held ports, until shortly after clients were let in.
+    private var traffic: HeldTraffic?
+    private var trafficEnd: UInt64 = 0
+    /// What an earlier departure from here has left: this host sends clients on to where the service went.
+    struct Redirection {
+        /// While it is held here, since it would lead the check away too.
+        var suspend: () throws(MoveError) -> Void = {}
+        /// It is not held here any more, and still serves elsewhere.
+        var resume: () throws(MoveError) -> Void = {}
+        /// The service is let in here.
+        var end: () throws(MoveError) -> Void = {}
+    }
+
+    var redirection = Redirection()
 
     /// Opens what is known of a move, or begins it.
     init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
@@ -104,6 +118,7 @@ final class Arrival: @unchecked Sendable {
     /// Ends what was started, if the source has been silent for too long. It never ends what was let in.
     func watch() {
         try? locked { () throws(MoveError) in
+            if trafficEnd > 0, Clock.monotonic() > trafficEnd { traffic = nil } else { traffic?.drain() }
             guard journal.stands(.start) || journal.stands(.holdThere), !journal.stands(.admit), deadline > 0,
                 Clock.monotonic() > deadline
             else { return }
@@ -161,11 +176,7 @@ final class Arrival: @unchecked Sendable {
         case "furnish": try furnish(request)
         case "hold":
             lease = max(5, min(number("within") ?? lease, 86400))
-            if !journal.stands(.holdThere) {
-                try journal.write(.holdThere, .begun)
-                try Hold(name: name, ports: ports, within: nil).load()
-                try journal.write(.holdThere, .done)
-            }
+            try hold(address(request))
         case "start":
             guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
@@ -198,7 +209,17 @@ final class Arrival: @unchecked Sendable {
                 guard cell.isRunning else { throw MoveError("\(name) has ended here: \(cell.lastWords)") }
                 try journal.write(.admit, .begun, request["address"] ?? .null)
             }
-            try finishAdmission()
+            try finishAdmission(request["packets"])
+        case "deliver":
+            guard isHome else { throw MoveError("\(name) was not let in here") }
+            defer { traffic = nil }
+            if let address = journal.detail(.admit)?.string.flatMap({ ServiceAddress($0) }), let traffic,
+                let interface = try address.interface()
+            {
+                try traffic.release { () throws(MoveError) in
+                    traffic.add(request["packets"], to: address, at: interface)
+                }
+            }
         case "undo": try undo()
         case "left":
             // The service has gone on to another host; what lies here is what a way back begins with.
@@ -266,6 +287,8 @@ final class Arrival: @unchecked Sendable {
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
         cell.state = state
+        // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
+        if !isCutOff { try hold(nil) }
         try journal.write(.start, .begun)
         try cell.begin()
         try journal.write(.start, .done)
@@ -308,7 +331,23 @@ final class Arrival: @unchecked Sendable {
         ])
     }
 
-    private func finishAdmission() throws(MoveError) {
+    /// Holds new clients here, if that is not so yet.
+    private func hold(_ address: ServiceAddress?) throws(MoveError) {
+        guard !journal.stands(.holdThere) else { return }
+        try journal.write(.holdThere, .begun)
+        (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
+        try Hold(name: name, ports: ports, within: nil).load()
+        try redirection.suspend()
+        traffic?.beginDatagrams()
+        try journal.write(.holdThere, .done)
+        traffic?.prepare(try address?.interfaceOfNetwork())
+    }
+
+    private func address(_ request: JSONValue) -> ServiceAddress? {
+        request["address"]?.string.flatMap { ServiceAddress($0) }
+    }
+
+    private func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
         if let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) {
             var interface = try address.interface()
             if interface == nil { interface = try address.interfaceOfNetwork() }
@@ -316,11 +355,19 @@ final class Arrival: @unchecked Sendable {
                 throw MoveError("no interface of this host lies in the network of \(address.text)")
             }
             try address.add(to: interface)
+            traffic?.add(packets, to: address, at: interface)
         }
+        try redirection.end()
         var state = cell.state
         state.isOn = true
         cell.state = state
-        try Hold.lift(name: name)
+        if let traffic {
+            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            // Until the source has passed on the rest.
+            trafficEnd = Clock.monotonic() + 5_000_000_000
+        } else {
+            try Hold.lift(name: name)
+        }
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
     }
 
@@ -333,7 +380,9 @@ final class Arrival: @unchecked Sendable {
             cell.end(within: 10)
             try journal.write(.start, .undone)
         }
+        traffic = nil
         if journal.stands(.holdThere) {
+            try redirection.resume()
             try Hold.lift(name: name)
             try journal.write(.holdThere, .undone)
         }

@@ -16,13 +16,32 @@ extension Departure {
         do throws(MoveError) {
             try leaveAddress()
             try journal.write(.admit, .begun)
-            try link.ask("admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
+            try link.ask("admit", admission())
         } catch {
             self.link = nil
             try resolve(report)
             return
         }
         try conclude(report)
+    }
+
+    /// Which address moves, and what was sent to it meanwhile.
+    func admission() -> [JSONValue.Member] {
+        [
+            .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            .init("packets", storedForAddress()),
+        ]
+    }
+
+    private func storedForAddress() -> JSONValue {
+        guard let address = order.serviceAddress.flatMap({ ServiceAddress($0) }) else { return .array([]) }
+        return status.withLock { $0.traffic }?.take(to: address) ?? .array([])
+    }
+
+    /// Passes on what came to the address while it moved; a client of which it is lost sends again.
+    func deliver() {
+        guard order.serviceAddress != nil else { return }
+        _ = try? link?.ask("deliver", [.init("packets", storedForAddress())])
     }
 
     /// Takes the address that moves from this host, as the journal says where it was; not there any more is no error.
@@ -41,6 +60,7 @@ extension Departure {
             $0.lastPause = $0.heldSince == 0 ? 0 : pause
             $0.deadline = 0
         }
+        deliver()
         try tidy()
         report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
     }
@@ -48,16 +68,15 @@ extension Departure {
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
         do throws(MoveError) {
-            if order.forwards {
-                try journal.write(.forward, .begun)
-                let was = try Forward(name: order.name, ports: order.ports, to: order.address).begin()
-                try journal.write(.forward, .done, .boolean(was))
-            }
-            try Hold.lift(name: order.name)
+            try beginRedirection()
+            try endHold()
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
+        if !order.clients.isEmpty, !journal.stands(.reconnect) { try journal.write(.reconnect, .begun) }
         try journal.write(.release, .done)
+        // Last, since the agents of the clients' hosts may not answer.
+        beginReconnection()
     }
 
     /// Asks the destination what it did, when the answer to `admit` did not come.
@@ -70,9 +89,7 @@ extension Departure {
             var state = try link.ask("state")["state"]?.string ?? ""
             if state == "started" {
                 // The request did not come: it is made again; a refusal is an answer too.
-                if let answer = try? link.ask(
-                    "admit", [.init("address", order.serviceAddress.map { .string($0) } ?? .null)])
-                {
+                if let answer = try? link.ask("admit", admission()) {
                     state = answer["state"]?.string ?? state
                 } else {
                     state = try link.ask("state")["state"]?.string ?? ""
@@ -148,7 +165,7 @@ extension Departure {
             try journal.write(.stop, .undone)
         }
         if journal.stands(.hold) {
-            try Hold.lift(name: order.name)
+            try endHold()
             try journal.write(.hold, .undone)
         }
         status.withLock { $0.deadline = 0 }

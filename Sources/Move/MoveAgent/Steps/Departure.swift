@@ -36,6 +36,10 @@ final class Departure: @unchecked Sendable {
         var deadline: UInt64 = 0
         var heldSince: UInt64 = 0
         var lastPause: UInt64 = 0
+        /// Whether the service came back since.
+        var isReturned = false
+        /// What is sent to held ports meanwhile.
+        var traffic: HeldTraffic?
     }
 
     // Of the connection that is open.
@@ -43,13 +47,18 @@ final class Departure: @unchecked Sendable {
     var sender: FileSender?
     var contents: MoveContents?
 
+    /// Where this host's own programs are sent, which are clients as well.
+    let redirection: Redirection
+
     init(
-        _ order: MoveOrder, folder: String, identity: TLSIdentity, recipes: [Recipe], arrival: Arrival?
+        _ order: MoveOrder, redirection: Redirection, folder: String, identity: TLSIdentity,
+        recipes: [Recipe], arrival: Arrival?
     ) throws(MoveError) {
         self.order = order
         self.folder = folder
         self.identity = identity
         self.recipes = recipes
+        self.redirection = redirection
         self.arrival = arrival
         origin = Origin(
             order: order, cell: arrival.flatMap { $0.isHome || $0.cell.isRunning ? $0.cell : nil })
@@ -68,7 +77,7 @@ final class Departure: @unchecked Sendable {
             for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
                 try journal.write(step, .undone)
             }
-            try endForward()
+            try endRedirection()
         }
         try SafeFile.write(order.value, to: folder + "/order.json")
     }
@@ -81,7 +90,7 @@ final class Departure: @unchecked Sendable {
         if journal.state(.admit) == .done { return "moved" }
         if journal.stands(.release) { return "in-doubt" }
         if journal.stands(.start) { return "ready" }
-        if journal.stands(.hold) || journal.stands(.stop) || journal.stands(.freeze) { return "held" }
+        if [.holdThere, .hold, .stop, .freeze].contains(where: journal.stands) { return "held" }
         return "open"
     }
 
@@ -226,13 +235,22 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
+        try journal.write(.holdThere, .begun)
+        try connected().ask(
+            "hold",
+            [
+                .init("within", .integer(Int128(order.within))),
+                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            ])
+        try journal.write(.holdThere, .done)
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
             $0.heldSince = begin
         }
         try journal.write(.hold, .begun)
-        try hold()
+        try beginHold()
         try journal.write(.hold, .done)
         try journal.write(.stop, .begun, .array(runs.map(\.value)))
         try origin.end(runs, within: 60)
@@ -247,9 +265,6 @@ final class Departure: @unchecked Sendable {
         try journal.write(.finalCopy, .done)
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         let link = try connected()
-        try journal.write(.holdThere, .begun)
-        try link.ask("hold", [.init("within", .integer(Int128(order.within)))])
-        try journal.write(.holdThere, .done)
         try journal.write(.start, .begun)
         try link.ask("start", startMembers(runs, isCutOff: false))
         try journal.write(.start, .done)
@@ -319,10 +334,33 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    func endForward() throws(MoveError) {
+    private var forward: Forward { Forward(name: order.name, ports: order.ports, to: order.address) }
+
+    /// What sends clients to where the service went, as far as that was ordered. Done again it changes nothing.
+    func beginRedirection() throws(MoveError) {
+        guard order.forwards, state == "moved" else { return }
+        // What a run that did not come to its end has found is how the host was.
+        var was = forward.isForwarding
+        if journal.stands(.forward), case .boolean(let before)? = journal.detail(.forward) { was = before }
+        if journal.state(.forward) != .done { try journal.write(.forward, .begun, .boolean(was)) }
+        try forward.begin()
+        if journal.state(.forward) != .done { try journal.write(.forward, .done) }
+    }
+
+    /// Lets it rest, until it begins again.
+    func suspendRedirection() throws(MoveError) {
+        if journal.stands(.forward) { try forward.suspend() }
+    }
+
+    /// The service is here again: what sends its clients elsewhere is undone.
+    func endRedirection() throws(MoveError) {
+        status.withLock { $0.isReturned = true }
+        // Clients' hosts may not answer, and nobody waits for them: `watch` asks again.
+        if journal.stands(.reconnect) { try? DetachedThread.start { [self] in watchClients() } }
         guard journal.stands(.forward) else { return }
-        let was = journal.detail(.forward) == .boolean(true)
-        try Forward(name: order.name, ports: order.ports, to: order.address).end(wasForwarding: was)
+        // Not known is as it is: another move may have begun to forward since.
+        let was = journal.detail(.forward) != .boolean(false)
+        try forward.end(wasForwarding: was)
         try journal.write(.forward, .undone)
     }
 
@@ -338,6 +376,9 @@ final class Departure: @unchecked Sendable {
                         try resolve(quiet)
                     } else if journal.state(.release) != .done {
                         try tidy()
+                    } else {
+                        // The kernel forgets it with a restart.
+                        try beginRedirection()
                     }
                 } else if state != "open" || journal.stands(.finalCopy) {
                     try undo(quiet)
@@ -349,10 +390,11 @@ final class Departure: @unchecked Sendable {
     /// Each second: renews the hold while it is wanted, undoes a cut-over that was not committed in time, asks for an answer
     /// that did not come.
     func watch() {
+        watchClients()
         let deadline = status.withLock { $0.deadline }
         if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
-                try? hold()
+                renewHold()
             } else {
                 try? alone("rollback: not committed in time") { () throws(MoveError) in
                     guard !journal.stands(.release) else { return }
@@ -370,8 +412,40 @@ final class Departure: @unchecked Sendable {
     /// Seconds after which the kernel lifts the hold of an agent that died.
     static let holdSeconds = 10
 
-    func hold() throws(MoveError) {
-        try Hold(name: order.name, ports: order.ports, within: Self.holdSeconds).load()
+    private var hold: Hold { Hold(name: order.name, ports: order.ports, within: Self.holdSeconds) }
+
+    func beginHold() throws(MoveError) {
+        let traffic = HeldTraffic.begin(order.ports, for: order.name)
+        status.withLock { $0.traffic = traffic }
+        try hold.load()
+        traffic?.beginDatagrams()
+    }
+
+    /// Not while it is lifted.
+    func renewHold() {
+        let hold = hold
+        status.withLock { status in
+            guard status.deadline > 0 else { return }
+            status.traffic?.drain()
+            try? hold.load()
+        }
+    }
+
+    /// Lifts it, and hands to this host's kernel what was stored and not passed on: it answers whether there is a service or not.
+    func endHold() throws(MoveError) {
+        let name = order.name
+        let traffic = try status.withLock { status throws(MoveError) in
+            status.deadline = 0
+            defer { status.traffic = nil }
+            guard let traffic = status.traffic else {
+                try Hold.lift(name: name)
+                return nil as HeldTraffic?
+            }
+            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            return traffic
+        }
+        // What redirects the packets goes with it, behind them.
+        _ = traffic
     }
 
     // MARK: Parts

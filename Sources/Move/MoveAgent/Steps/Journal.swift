@@ -8,6 +8,8 @@ import Text
 public enum MoveStep: String, CaseIterable, Sendable {
     /// Source: files were brought while the programs run. Nothing to be undone: they are what the next round begins with.
     case precopy
+    /// Destination: new connections are held there as well. Inverse: the hold is lifted.
+    case holdThere = "hold-there"
     /// Source: new connections are held. Inverse: they are let in.
     case hold
     /// Source: the programs are stopped where they are, for a copy of one moment. Inverse: they go on.
@@ -16,8 +18,6 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case stop
     /// Source: the rest is brought.
     case finalCopy = "final-copy"
-    /// Destination: new connections are held there as well. Inverse: the hold is lifted.
-    case holdThere = "hold-there"
     /// Destination: the programs are started. Inverse: they are ended.
     case start
     /// Destination: what was written is read again, and the check passes.
@@ -29,6 +29,8 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case admit
     /// Source: connections that still come are passed on.
     case forward
+    /// Source: the hosts of clients were asked to send them to the destination. Inverse: they are asked to do so no more.
+    case reconnect
     /// Source: files are removed (`commit --remove`).
     case remove
 

@@ -27,6 +27,7 @@ struct MoveCommand: ParsableCommand {
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, AbortMoveCommand.self,
+            ReconnectMoveCommand.self,
         ])
 }
 
@@ -89,6 +90,18 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "A host whose programs are clients: its agent, and this one's, send them to the destination; repeatable.",
+            valueName: "host[=address[:port]]"))
+    var client: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "An address by which clients know the service, beside those of the plan; repeatable.",
+            valueName: "address"))
+    var oldAddress: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "What starts the program, by a shell, where its arguments are not known.", valueName: "command"))
     var start: String?
 
@@ -146,17 +159,13 @@ struct MoveOptions: ParsableArguments {
     private func part(_ plan: Plan, _ position: Int, isOnly: Bool) throws -> Part {
         let part = plan.hosts[position]
         let title = part.name.isEmpty ? part.id : part.name
-        var destination = part.move?.destination
-        if let to {
-            guard let place = HostPlace(to) else {
-                throw Failure(
-                    "`\(to.printable)` is not HOST, HOST=ADDRESS or HOST=ADDRESS:PORT",
-                    status: ExitStatus.badInput)
-            }
-            destination = place
-        }
-        guard let destination else {
-            throw Failure("--to names no host", status: ExitStatus.badInput)
+        let destination = try destination(of: part)
+        let clients = try client.map { text in
+            let place = try Self.place(text)
+            return JSONValue.object([
+                .init("name", .string(place.host)), .init("address", .string(place.address)),
+                .init("port", .integer(Int128(place.port))),
+            ])
         }
         // Two parts may come to one destination.
         let name = name ?? Self.name(of: isOnly ? plan.program : "\(plan.program)-\(title)")
@@ -167,7 +176,9 @@ struct MoveOptions: ParsableArguments {
             .init("at", .string(destination.address)), .init("port", .integer(Int128(destination.port))),
             .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
-            .init("throttle", .integer(Int128(throttle))), .init("isolation", .string(try kind(part))),
+            .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
+            .init("old_addresses", .array(oldAddress.map { .string($0) })),
+            .init("isolation", .string(try kind(part))),
         ]
         for (key, value) in [
             ("check", confirm ?? part.move?.confirm), ("address", address ?? part.move?.address),
@@ -176,6 +187,25 @@ struct MoveOptions: ParsableArguments {
             if let value { members.append(.init(key, .string(value))) }
         }
         return Part(title: title, source: part.move?.source, order: .object(members))
+    }
+
+    /// Where a host's part is moved to.
+    func destination(of part: HostPlan) throws -> HostPlace {
+        if let to { return try Self.place(to) }
+        guard let destination = part.move?.destination else {
+            throw Failure(
+                "--to names no host, and the plan has no key `move` that does", status: ExitStatus.badInput)
+        }
+        return destination
+    }
+
+    private static func place(_ text: String) throws -> HostPlace {
+        guard let place = HostPlace(text) else {
+            throw Failure(
+                "`\(text.printable)` is not HOST, HOST=ADDRESS or HOST=ADDRESS:PORT",
+                status: ExitStatus.badInput)
+        }
+        return place
     }
 
     private func kind(_ host: HostPlan) throws -> String {
