@@ -21,6 +21,8 @@ final class Arrival: @unchecked Sendable {
     let cell: Cell
     private let journal: Journal
     let ports: [ServicePort]
+    /// The network of its own that was asked for; `nil` for the host's.
+    let network: CellNetwork.Wish?
     private var receiver: FileReceiver?
     /// Everything below under this: the watchdog ends what nobody asks for any more.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -30,7 +32,11 @@ final class Arrival: @unchecked Sendable {
     private var lease: UInt64 = 60
 
     /// Opens what is known of a move, or begins it.
-    init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
+    init(
+        _ name: String, from source: String, places: Places, ports: [ServicePort],
+        network: CellNetwork.Wish? = nil
+    ) throws(MoveError) {
+        self.network = network
         self.name = name
         self.source = source
         self.ports = ports
@@ -45,7 +51,10 @@ final class Arrival: @unchecked Sendable {
         Fault.watch(journal)
         pthread_mutex_init(lock, nil)
         try SafeFile.write(
-            .object([.init("source", .string(source)), .init("ports", .array(ports.map(\.value)))]),
+            .object([
+                .init("source", .string(source)), .init("ports", .array(ports.map(\.value))),
+                .init("network", network?.value ?? .null),
+            ]),
             to: folder + "/arrival.json")
     }
 
@@ -57,7 +66,9 @@ final class Arrival: @unchecked Sendable {
             return nil
         }
         let ports = known["ports"]?.array?.compactMap { ServicePort($0) } ?? []
-        return try Arrival(name, from: source, places: places, ports: ports)
+        return try Arrival(
+            name, from: source, places: places, ports: ports,
+            network: known["network"].flatMap(CellNetwork.Wish.init))
     }
 
     private func locked<Result>(_ body: () throws(MoveError) -> Result) throws(MoveError) -> Result {
@@ -94,7 +105,11 @@ final class Arrival: @unchecked Sendable {
         do throws(MoveError) {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
-                if cell.state.isOn { try cell.begin() }
+                if cell.state.isOn {
+                    try cell.begin()
+                    // It is gone after a reboot.
+                    try takeAddress()
+                }
             } else if journal.stands(.start) || journal.stands(.holdThere) {
                 try undo()
             }
@@ -163,7 +178,10 @@ final class Arrival: @unchecked Sendable {
             lease = max(5, min(number("within") ?? lease, 86400))
             if !journal.stands(.holdThere) {
                 try journal.write(.holdThere, .begun)
-                try Hold(name: name, ports: ports, within: nil).load()
+                try Hold(
+                    name: name, ports: network?.outside(ports) ?? ports, within: nil,
+                    address: network?.address
+                ).load()
                 try journal.write(.holdThere, .done)
             }
         case "start":
@@ -216,12 +234,10 @@ final class Arrival: @unchecked Sendable {
             let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
             if free < bytes { problems.append("there is room for \(free) bytes, and \(bytes) are to come") }
         }
-        let busy = ports.filter { !Listening.missing([$0], in: getpid()).contains($0) }
-        if !busy.isEmpty, !cell.isRunning {
-            problems.append("something waits here on \(busy.map(\.description).joined(separator: ", "))")
-        }
-        for tool in ["nft", "ip"] where !Tool.exists(tool) {
-            problems.append("\(tool)(8) is not installed here")
+        let isolation = request["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
+        problems += try conflicts(isolation)
+        for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
+            problems.append("\(tool) is not installed here")
         }
         if let text = request["address"]?.string, let address = ServiceAddress(text) {
             if try address.interface() != nil {
@@ -235,6 +251,27 @@ final class Arrival: @unchecked Sendable {
             .init("problems", .array(problems.map { .string($0) })), .init("state", .string(state)),
             .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
         ])
+    }
+
+    /// Ports that somebody has here already.
+    private func conflicts(_ isolation: Isolation) throws(MoveError) -> [String] {
+        guard !cell.isRunning else { return [] }
+        func list(_ ports: [ServicePort]) -> String { ports.map(\.description).joined(separator: ", ") }
+        let outside = network?.outside(ports) ?? ports
+        var problems: [String] = []
+        // What comes to an address of its own comes to nobody else who listens here.
+        let busy = outside.filter { !Listening.missing([$0], in: getpid()).contains($0) }
+        if !busy.isEmpty, network?.address == nil {
+            problems.append(
+                "something listens here on \(list(busy)): "
+                    + (network == nil
+                        ? "a container with --own-network and --address, or with --publish, does not mind"
+                        : "--publish it under another number, or give it an address of its own by --address"))
+        }
+        // Without a network of its own, too, what another cell publishes would be handed to that.
+        let published = CellNetwork.conflicts(network ?? .init(), ports, beside: cell.folder)
+        if !published.isEmpty { problems.append("another cell here has \(list(published))") }
+        return problems
     }
 
     private func furnish(_ request: JSONValue) throws(MoveError) {
@@ -263,6 +300,12 @@ final class Arrival: @unchecked Sendable {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
+        state.network = nil
+        if let network, !isCutOff {
+            state.network = CellNetwork(
+                of: cell.folder, ports: ports, wish: network,
+                number: try CellNetwork.freeNumber(beside: cell.folder))
+        }
         cell.state = state
         try journal.write(.start, .begun)
         try cell.begin()
@@ -295,7 +338,8 @@ final class Arrival: @unchecked Sendable {
     private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
         guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
         let network: Int32 =
-            cell.state.isCutOff ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
+            cell.state.isCutOff || cell.state.network != nil
+            ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
         defer { if network >= 0 { close(network) } }
         let outcome = try Tool.run(["sh", "-c", command], seconds: Double(min(seconds, 3600))) {
             $0.network = network
@@ -307,19 +351,23 @@ final class Arrival: @unchecked Sendable {
     }
 
     private func finishAdmission() throws(MoveError) {
-        if let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) {
-            var interface = try address.interface()
-            if interface == nil { interface = try address.interfaceOfNetwork() }
-            guard let interface else {
-                throw MoveError("no interface of this host lies in the network of \(address.text)")
-            }
-            try address.add(to: interface)
-        }
+        try takeAddress()
         var state = cell.state
         state.isOn = true
         cell.state = state
         try Hold.lift(name: name)
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
+    }
+
+    /// Gives this host the address that moved with the service, where it has not.
+    private func takeAddress() throws(MoveError) {
+        guard let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) else { return }
+        var interface = try address.interface()
+        if interface == nil { interface = try address.interfaceOfNetwork() }
+        guard let interface else {
+            throw MoveError("no interface of this host lies in the network of \(address.text)")
+        }
+        try address.add(to: interface)
     }
 
     /// Ends what was started and lifts the hold; after this nothing of this move is let in.

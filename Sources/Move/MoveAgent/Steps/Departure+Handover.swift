@@ -50,7 +50,9 @@ extension Departure {
         do throws(MoveError) {
             if order.forwards {
                 try journal.write(.forward, .begun)
-                let was = try Forward(name: order.name, ports: order.ports, to: order.address).begin()
+                let was = try Forward(
+                    name: order.name, ports: order.ports, to: order.address, published: order.published
+                ).begin()
                 try journal.write(.forward, .done, .boolean(was))
             }
             try Hold.lift(name: order.name)
@@ -163,7 +165,8 @@ extension Departure {
     func waitUntilListening() {
         let limit = Clock.monotonic() + 30_000_000_000
         while Clock.monotonic() < limit {
-            if Listening.missing(order.ports, in: getpid()).isEmpty { return }
+            let pid = origin.cell?.state.pid ?? 0
+            if Listening.missing(order.ports, in: pid > 0 ? pid : getpid()).isEmpty { return }
             usleep(5_000)
         }
         Diagnostics.say("\(order.name): started again, but not all of its ports are waited on")

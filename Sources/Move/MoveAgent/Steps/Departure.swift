@@ -137,6 +137,12 @@ final class Departure: @unchecked Sendable {
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
+            if order.isolation.isBundled {
+                for run in runs {
+                    _ = try ContainerBundle(run: run, root: origin.root, isolation: order.isolation)
+                        .configuration()
+                }
+            }
             notes.append(
                 "\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes"
             )
@@ -157,6 +163,7 @@ final class Departure: @unchecked Sendable {
             "check",
             [
                 .init("bytes", .integer(Int128(bytes))),
+                .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             ])
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
@@ -371,7 +378,11 @@ final class Departure: @unchecked Sendable {
     static let holdSeconds = 10
 
     func hold() throws(MoveError) {
-        try Hold(name: order.name, ports: order.ports, within: Self.holdSeconds).load()
+        let wish = origin.cell?.state.network?.wish
+        try Hold(
+            name: order.name, ports: wish?.outside(order.ports) ?? order.ports, within: Self.holdSeconds,
+            address: wish?.address
+        ).load()
     }
 
     // MARK: Parts
@@ -380,7 +391,11 @@ final class Departure: @unchecked Sendable {
         if let link { return link }
         let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
         try made.ask(
-            "open", [.init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value)))])
+            "open",
+            [
+                .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
+                .init("network", order.network?.value ?? .null),
+            ])
         link = made
         return made
     }
