@@ -214,17 +214,18 @@ struct CellNetwork: Equatable {
         }
     }
 
-    /// Which of what a move publishes another cell publishes already.
-    static func conflicts(_ wish: Wish, _ ports: [ServicePort], beside folder: String) -> [ServicePort] {
-        let wanted = wish.outside(ports)
-        let taken = others(than: folder).filter {
-            $0.isPublished
-                && ($0.wish.address == nil || wish.address == nil || $0.wish.address == wish.address)
+    /// Which of a move's ports go to another cell that is there: `nil` for a move without a network of its own, to which an
+    /// address of the other's does not matter.
+    static func conflicts(_ wish: Wish?, _ ports: [ServicePort], beside folder: String) -> [ServicePort] {
+        let taken = others(than: folder).filter { other in
+            guard other.isThere else { return false }
+            guard let address = other.wish.address else { return true }
+            return wish.map { $0.address == nil || $0.address == address } ?? false
         }
         let busy = Set(taken.flatMap { $0.wish.outside($0.ports) })
-        return wanted.filter { busy.contains($0) }
+        return (wish ?? Wish()).outside(ports).filter { busy.contains($0) }
     }
 
     /// Whether it is there at this moment.
-    var isPublished: Bool { access(path, F_OK) == 0 }
+    var isThere: Bool { access(path, F_OK) == 0 }
 }

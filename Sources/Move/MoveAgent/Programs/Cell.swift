@@ -135,7 +135,7 @@ struct Cell {
             while Members.lives(process) { usleep(5_000) }
         }
         if now.pid > 0 { waitpid(now.pid, nil, WNOHANG) }
-        if now.isolation.isBundled { ContainerBundle.forget(self, now.runs.count) }
+        if now.isolation.isBundled { ContainerBundle.forget(self) }
         if let network = now.network {
             do throws(MoveError) { try network.end() } catch { Diagnostics.say("\(folder): \(error)") }
         }

@@ -37,7 +37,7 @@ public enum CellInit {
             sethostname(name, name.utf8.count)
         }
         var children: [Child] = []
-        if state.isolation.isBundled { ContainerBundle.forget(cell, state.runs.count) }
+        if state.isolation.isBundled { ContainerBundle.forget(cell) }
         for (index, run) in state.runs.enumerated() {
             do throws(MoveError) {
                 let pid =
@@ -61,7 +61,7 @@ public enum CellInit {
             }
             // Programs that made themselves daemons have come to this process by now.
             if !reap(children) {
-                if state.isolation.isBundled { ContainerBundle.forget(cell, state.runs.count) }
+                if state.isolation.isBundled { ContainerBundle.forget(cell) }
                 return 0
             }
         }
@@ -101,7 +101,7 @@ public enum CellInit {
         }
         let limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
         while reap([]), Clock.monotonic() < limit { usleep(2_000) }
-        if state.isolation.isBundled { ContainerBundle.forget(cell, state.runs.count) }
+        if state.isolation.isBundled { ContainerBundle.forget(cell) }
     }
 
     /// The program that systemd-nspawn has started: it stays its parent, and would end it by SIGKILL if it were asked itself.
@@ -116,6 +116,12 @@ public enum CellInit {
         else { throw MoveError("mount /proc: \(SystemError.text(of: errno))") }
         for name in ["proc", "sys", "dev", "run"] { mkdir("\(cell.root)/\(name)", 0o755) }
         bringResolver(cell.root)
+        // Where it can still be reached when systemd-nspawn has laid another filesystem over it.
+        let run = ContainerBundle.runFolder(cell.root)
+        mkdir(run, 0o755)
+        guard mount(cell.root + "/run", run, nil, clinux_MS_BIND, nil) == 0 else {
+            throw MoveError("mount \(run): \(SystemError.text(of: errno))")
+        }
     }
 
     private static func lay(_ root: String) throws(MoveError) {

@@ -192,8 +192,8 @@ struct ContainerBundle {
         ]
         // It lays a filesystem of its own over /run: folders that lie there are brought in again.
         if isolation == .nspawn {
-            for name in Agent.names(in: root + "/run") where name != "host" {
-                let path = "\(root)/run/\(name)"
+            for name in Agent.names(in: Self.runFolder(root)) where name != "host" {
+                let path = "\(Self.runFolder(root))/\(name)"
                 var status = stat()
                 // A link would be followed on the host.
                 guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
@@ -203,14 +203,28 @@ struct ContainerBundle {
         return all
     }
 
+    /// Where the first process of a cell binds the root's /run.
+    static func runFolder(_ root: String) -> String { root + "-run" }
+
     // MARK: Started and forgotten
 
     private static func folder(_ cell: Cell, _ index: Int) -> String { "\(cell.folder)/bundle-\(index)" }
     private static func state(_ cell: Cell) -> String { cell.folder + "/runc" }
 
-    /// What the runtime calls it: also a host name, of at most 64 characters.
+    /// One folder for each program that systemd-nspawn was started for, by its name.
+    private static func spawned(_ cell: Cell) -> String { cell.folder + "/nspawn" }
+
+    /// What the runtime calls it: also a host name, of at most 64 characters, and a control group, whose names all hosts that
+    /// share a kernel share: by where the cell's folder lies.
     private static func name(_ cell: Cell, _ index: Int) -> String {
-        "retinue-\(CellNetwork.key(cell.folder))-\(index)"
+        var status = stat()
+        stat(cell.folder, &status)
+        return "retinue-\(CellNetwork.key("\(cell.folder) \(status.st_dev) \(status.st_ino)"))-\(index)"
+    }
+
+    /// Where control groups of version 2 are; `nil` where they are not.
+    private static var groups: String? {
+        ["/sys/fs/cgroup/unified", "/sys/fs/cgroup"].first { access($0 + "/cgroup.controllers", F_OK) == 0 }
     }
 
     /// Starts a program of a cell; called by the cell's first process, in its namespaces.
@@ -234,6 +248,15 @@ struct ContainerBundle {
             launch.environment += ["SYSTEMD_NSPAWN_TMPFS_TMP=0", "SYSTEMD_NSPAWN_UNIFIED_HIERARCHY=1"].map {
                 Array($0.utf8)
             }
+            // It makes groups below the one that it is in: one of its own, which goes with it.
+            if let groups {
+                let name = name(cell, index)
+                mkdir(spawned(cell), 0o700)
+                mkdir("\(spawned(cell))/\(name)", 0o700)
+                if mkdir("\(groups)/\(name)", 0o755) == 0 || errno == EEXIST {
+                    launch.controlGroup = "\(groups)/\(name)/cgroup.procs"
+                }
+            }
             return try launch.start()
         }
         let file = folder + "/pid"
@@ -252,12 +275,22 @@ struct ContainerBundle {
         return pid
     }
 
-    /// Removes what runc(8) knows of programs that have ended: its state, and their control groups.
-    static func forget(_ cell: Cell, _ count: Int) {
-        guard access(state(cell), F_OK) == 0 else { return }
-        for index in 0..<count {
-            _ = try? Tool.run(
-                ["runc", "--root", state(cell), "delete", "--force", name(cell, index)], seconds: 20)
+    /// Removes what is left of programs that have ended: what runc(8) knows of them, and control groups.
+    static func forget(_ cell: Cell) {
+        for name in Agent.names(in: state(cell)) {
+            _ = try? Tool.run(["runc", "--root", state(cell), "delete", "--force", name], seconds: 20)
+        }
+        for name in Agent.names(in: spawned(cell)) {
+            // It mirrors what it makes in version 2 in systemd's own hierarchy of version 1, where that is.
+            for top in [groups, "/sys/fs/cgroup/systemd"].compactMap({ $0 }) {
+                for group in ["/payload", "/supervisor", ""] where rmdir("\(top)/\(name)\(group)") != 0 {
+                    // What was killed leaves its group in a moment.
+                    guard errno == EBUSY else { continue }
+                    usleep(50_000)
+                    rmdir("\(top)/\(name)\(group)")
+                }
+            }
+            rmdir("\(spawned(cell))/\(name)")
         }
     }
 }

@@ -268,8 +268,7 @@ final class Arrival: @unchecked Sendable {
                         ? "a container with --own-network and --address, or with --publish, does not mind"
                         : "--publish it under another number, or give it an address of its own by --address"))
         }
-        // Without a network of its own, too, what another cell publishes would be handed to that.
-        let published = CellNetwork.conflicts(network ?? .init(), ports, beside: cell.folder)
+        let published = CellNetwork.conflicts(network, ports, beside: cell.folder)
         if !published.isEmpty { problems.append("another cell here has \(list(published))") }
         return problems
     }
