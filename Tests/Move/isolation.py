@@ -7,8 +7,9 @@ import pathlib
 import signal
 import time
 
+import faults
 from lab import HERE, PATH, Failure, Lab, until
-from services import PYTHON, plan
+from services import PYTHON, SERVICE_ADDRESS, answer, plan
 
 PORT, FOLDER, KEY = 9000, "/srv/neighbour", "5e770001"
 ADDRESSES = {"alpha": "10.77.0.100", "gamma": "10.77.0.101"}
@@ -243,3 +244,49 @@ def is_program(pid, host):
         if len(words) > 5 and words[1].endswith(b"neighbour.py") and words[5] == b"of-alpha":
             return os.readlink(f"/proc/{pid}/ns/net") != os.readlink(f"/proc/{host.pid}/ns/net")
     return False
+
+
+class IsolatedFault(faults.Fault):
+    """As for a chroot, but the counter has a network of its own there: under the address that moves with it, and no other."""
+
+    kind = "container"
+
+    def words(self, *more, check=None):
+        return [*super().words(*more, check=check), "--isolation", self.kind, "--own-network"]
+
+    def place(self):
+        """Where it answers under its address, from either host; the cell is called as the move is."""
+        found = {said[1]: said[0] for said in (answer(host, SERVICE_ADDRESS) for host in (self.alpha, self.beta)) if said}
+        if len(found) != 1:
+            return None
+        name, number = next(iter(found.items()))
+        at_alpha = answer(self.alpha, self.alpha.address)
+        name = {"counter": "beta"}.get(name, name)
+        return (name, number) if bool(at_alpha) == (name == "alpha") else None
+
+
+def faulty(checks):
+    """kill -9 of the destination's agent at each line of its journal: the network of its own is there where the service is."""
+    fault = IsolatedFault(checks)
+    try:
+        for number, (name, line) in enumerate(one for one in faults.lines() if one[0] == "beta"):
+            fault.kind = ("container", "runc", "nspawn")[number % 3]
+            what = f"{fault.kind}, the destination's agent killed at {line}"
+            fault.beta.kill_agent()
+            fault.beta.start_agent(*[option for option in fault.beta.options if not option.startswith("--die-at")], f"--die-at={line}")
+            fault.alpha.move("run", *fault.words("--yes"))
+            ended = until(lambda: not fault.beta.agent_lives(), 3)
+            fault.beta.options = [option for option in fault.beta.options if not option.startswith("--die-at")]
+            if ended:
+                fault.beta.start_agent()
+            else:
+                checks.say(f"      {line}: not written")
+            where = fault.holds(what)
+            left = until(lambda: [row for row in traces(fault.beta) if "retinue_net" in row or ": rn" in row or "container" in row] == [], 10) \
+                if where == "alpha" else None
+            checks(where == "beta" or bool(left), f"{what}: and its network is only there where it is", where if left or where == "beta" else traces(fault.beta))
+            fault.reset()
+            fault.alpha.start_agent()
+            fault.beta.start_agent()
+    finally:
+        fault.end()

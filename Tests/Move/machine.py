@@ -77,7 +77,7 @@ def disk_of(host, place, start):
     done = host.ask(PRODUCTS / "retinue", "plan", "export", "/root/plan.json", "--disk", "/var/tmp/disk", "--start", start)
     if done.returncode:
         raise Failure(f"no disk: {done.stderr[-400:]}")
-    shutil.copy(host.path("/var/tmp/disk"), place)
+    run("cp", "--sparse=always", host.path("/var/tmp/disk"), place)
     host.path("/var/tmp/disk").unlink()
     return time.monotonic() - begin
 
@@ -91,7 +91,7 @@ def machine(checks):
         number = answer(alpha, alpha.address)[0]
         words = " ".join(service.words)
         disk = lab.folder / "disk"
-        seconds = disk_of(alpha, disk, f"/.retinue/busybox timeout 25 {words}")
+        seconds = disk_of(alpha, disk, f"/.retinue/busybox timeout 40 {words}")
         used, size = disk.stat().st_blocks * 512, disk.stat().st_size
         checks(run("e2fsck", "-fn", disk) is not None, "the disk is a sound file system", f"{used} bytes used of {size}, made in {seconds:.1f} s")
         odd = run("debugfs", "-R", f"ls -p {service.folder}/names", disk)
@@ -131,7 +131,7 @@ def costs(checks):
             if not checks(done.returncode == 0, f"{kind} {' '.join(more)}".strip(), done.stderr.strip().splitlines()[-1]):
                 continue
             root = "/var/lib/retinue-agent/cells/counter/root"
-            used = int(beta.run("du", "-sx", "-B1", root).split()[0])
+            used = int(beta.run("du", "-s", "-B1", root).split()[0])
             pause = [move for move in alpha.status()["departures"] if move["name"] == "counter"][0]["pause_ns"] / 1e9
             phases = dict(re.findall(r"(\w+) after ([0-9.]+) s", done.stderr))
             start = float(phases.get("started", 0)) - float(phases.get("copied", 0))

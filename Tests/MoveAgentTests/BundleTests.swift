@@ -114,13 +114,13 @@ struct BundleTests {
             symlink("/usr/bin/server", folder + "/usr/bin/alias")
             symlink("../../../../../../usr/bin/server", folder + "/opt/far")
             symlink("/usr/bin/env", folder + "/opt/other")
-            func first(_ word: String) throws -> String? {
-                try bundle(run([Array(word.utf8)]), root: folder)["process"]?["args"]?.array?.first?.string
-            }
-            #expect(try first("alias") == "alias")
-            #expect(try first("/opt/far") == "/opt/far")
-            for word in ["/opt/other", "server: master", "-server", "./server", "nothing"] {
-                #expect(try first(word) == "/usr/bin/server", "\(word)")
+            for (word, name) in [
+                ("alias", "alias"), ("/opt/far", "/opt/far"), ("/opt/other", nil), ("server: master", nil),
+                ("-server", nil), ("./server", nil), ("nothing", nil),
+            ] as [(String, String?)] {
+                let value = try bundle(run([Array(word.utf8)]), root: folder)
+                let first = value["process"]?["args"]?.array?.first?.string
+                #expect(first == name ?? "/usr/bin/server", "\(word)")
             }
         }
     }

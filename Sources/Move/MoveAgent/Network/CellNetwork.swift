@@ -166,14 +166,23 @@ struct CellNetwork: Equatable {
         try end()
         try Tool.need(["ip", "netns", "add", name], seconds: 10)
         do throws(MoveError) {
-            for words in [
-                ["link", "add", interface, "type", "veth", "peer", "name", "eth0", "netns", name],
-                ["addr", "add", gateway + "/30", "dev", interface], ["link", "set", interface, "up"],
-                ["-n", name, "link", "set", "lo", "up"],
-                ["-n", name, "addr", "add", inside + "/30", "dev", "eth0"],
-                ["-n", name, "link", "set", "eth0", "up"],
-                ["-n", name, "route", "add", "default", "via", gateway],
-            ] { try Tool.need(["ip"] + words, seconds: 10) }
+            try Tool.need(
+                ["ip", "-batch", "-"],
+                input: """
+                    link add \(interface) type veth peer name eth0 netns \(name)
+                    addr add \(gateway)/30 dev \(interface)
+                    link set \(interface) up
+
+                    """, seconds: 10)
+            try Tool.need(
+                ["ip", "-n", name, "-batch", "-"],
+                input: """
+                    link set lo up
+                    addr add \(inside)/30 dev eth0
+                    link set eth0 up
+                    route add default via \(gateway)
+
+                    """, seconds: 10)
             try PacketForwarding.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
             try PacketForwarding.need()
             try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
