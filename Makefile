@@ -11,6 +11,7 @@ PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
 	python3 bash mawk
+MOVE_PACKAGES = $(TEST_PACKAGES) $(GUEST_PACKAGES) systemd-container
 RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
 	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless \
@@ -25,7 +26,7 @@ ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: run build test test-guests test-kernels test-reliability test-plans test-packages lint bench bench-quick install packages-run packages-test packages-bench \
-	packages-guests packages-reliability packages-plans packages-packages clean
+	packages-guests packages-move packages-reliability packages-plans packages-packages clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -70,7 +71,7 @@ test-packages: packages-packages
 		--filter 'PackagesTests'
 
 ## Move a service between hosts made of namespaces, and end agents, commands and links at every step. As root, some minutes.
-test-move: packages-test build
+test-move: packages-move build
 	$(SUDO) Tests/Move/all
 
 ## Hold the sources against .swift-format.
@@ -116,6 +117,9 @@ packages-bench:
 
 packages-guests:
 	@packaging/install-packages $(GUEST_PACKAGES)
+
+packages-move:
+	@packaging/install-packages $(MOVE_PACKAGES)
 
 packages-reliability:
 	@packaging/install-packages $(RELIABILITY_PACKAGES)

@@ -204,7 +204,7 @@ def others(checks):
         beta.spawn("/usr/bin/python3", "-c", "import socket, time; s = socket.create_server(('', 9000)); time.sleep(1000)")
         time.sleep(0.5)
         done = alpha.move("run", *fault.words("--yes"))
-        checks(done.returncode == 1 and "something waits here on tcp/9000" in done.stderr, "a port that is taken is found before",
+        checks(done.returncode == 1 and "something listens here on tcp/9000" in done.stderr, "a port that is taken is found before",
                done.stderr[-200:])
         for pid in beta.group.members():
             os.kill(pid, signal.SIGKILL)

@@ -190,18 +190,24 @@ class Host:
 
     def end_cells(self):
         """What an agent that was killed has left running."""
-        space = os.stat(f"/proc/{self.pid}/ns/uts").st_ino
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 with contextlib.suppress(OSError):
                     words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    if b"cell" in words and b"/var/lib/retinue-agent/cells/" in b" ".join(words) and self.owns(entry, space):
+                    if b"cell" in words and b"/var/lib/retinue-agent/cells/" in b" ".join(words) and self.owns(entry):
                         os.kill(int(entry), signal.SIGKILL)
+                        until(lambda: not pathlib.Path(f"/proc/{entry}").exists(), 5)
+        # Control groups of containers, which a cell that is killed has not removed.
+        for kind in ("runc", "nspawn"):
+            for place in self.path("/var/lib/retinue-agent/cells").glob(f"*/{kind}/*"):
+                for group in sorted(pathlib.Path("/sys/fs/cgroup").glob(f"**/{place.name}"), reverse=True):
+                    for part in ("payload", "supervisor", ""):
+                        with contextlib.suppress(OSError):
+                            (group / part).rmdir()
 
-    def owns(self, pid, space):
-        if os.stat(f"/proc/{pid}/ns/uts").st_ino == space:
-            return True
-        return os.stat(f"/proc/{pid}/ns/net").st_ino == os.stat(f"/proc/{self.pid}/ns/net").st_ino
+    def owns(self, pid):
+        """Whether a process has the host's root, which lies on a filesystem of its own; all else a cell may have for itself."""
+        return os.stat(f"/proc/{pid}/root/").st_dev == os.stat(f"/proc/{self.pid}/root/").st_dev
 
 
 class Lab:

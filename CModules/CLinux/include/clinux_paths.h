@@ -54,6 +54,7 @@ static const int clinux_O_NOFOLLOW = O_NOFOLLOW;
 static const long clinux_UTIME_OMIT = UTIME_OMIT;
 static const int clinux_SEEK_DATA = 3; // Linux 3.1
 static const uint64_t clinux_RESOLVE_BENEATH_WITHOUT_LINKS = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS; // Linux 5.6
+static const uint64_t clinux_RESOLVE_IN_ROOT = RESOLVE_IN_ROOT; // Linux 5.6
 static const int clinux_PUNCH_HOLE = 0x03; // FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE
 
 static inline int clinux_fallocate(int file, int mode, uint64_t start, uint64_t length) {

@@ -78,7 +78,7 @@ final class Agent: @unchecked Sendable {
         for arrival in arrivals { arrival.watch() }
     }
 
-    private static func names(in folder: String) -> [String] {
+    static func names(in folder: String) -> [String] {
         guard let stream = opendir(folder) else { return [] }
         defer { closedir(stream) }
         var names: [String] = []
@@ -188,6 +188,13 @@ final class Agent: @unchecked Sendable {
                 "a move's name has letters, digits, dots, hyphens and underscores, at most 60")
         }
         let ports = open["ports"]?.array?.compactMap { ServicePort($0) } ?? []
+        var network: CellNetwork.Wish?
+        if let asked = open["network"], asked != .null {
+            guard let wish = CellNetwork.Wish(asked) else {
+                throw TransferError.refused("no network of its own")
+            }
+            network = wish
+        }
         let before = known.withLock { $0.arrivals[name] }
         if let before, before.source != peer, before.isHome || before.cell.isRunning {
             throw TransferError.refused("\(name) runs here already, and came from \(before.source)")
@@ -196,10 +203,10 @@ final class Agent: @unchecked Sendable {
             throw TransferError.refused("\(name) lives here already")
         }
         let arrival: Arrival
-        if let before, before.source == peer, before.ports == ports {
+        if let before, before.source == peer, before.ports == ports, before.network == network {
             arrival = before
         } else {
-            arrival = try Arrival(name, from: peer, places: places, ports: ports)
+            arrival = try Arrival(name, from: peer, places: places, ports: ports, network: network)
         }
         let departure = { [unowned self] in known.withLock { $0.departures[name] } }
         arrival.redirection = .init(

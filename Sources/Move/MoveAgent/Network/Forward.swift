@@ -8,8 +8,11 @@ struct Forward {
     let ports: [ServicePort]
     /// The destination's address.
     let address: String
+    /// Numbers there of those that have another one than here.
+    let published: [UInt16: UInt16]
 
-    init(name: String, ports: [ServicePort], to address: String) {
+    init(name: String, ports: [ServicePort], to address: String, published: [UInt16: UInt16] = [:]) {
+        self.published = published
         table = "retinue_to_" + Hold.word(name)
         self.ports = ports.filter { !$0.isLoopback }
         self.address = address
@@ -23,10 +26,11 @@ struct Forward {
         for port in Set(ports).sorted(by: { ($0.isTCP ? 0 : 1, $0.number) < ($1.isTCP ? 0 : 1, $1.number) }) {
             let transport = port.isTCP ? "tcp" : "udp"
             let to = isIPv6 ? "[\(address)]" : address
+            let number = published[port.number] ?? port.number
             rules +=
-                "    fib daddr type local \(transport) dport \(port.number) dnat \(isIPv6 ? "ip6" : "ip") to \(to):\(port.number)\n"
+                "    fib daddr type local \(transport) dport \(port.number) dnat \(isIPv6 ? "ip6" : "ip") to \(to):\(number)\n"
             own +=
-                "    \(isIPv6 ? "ip6" : "ip") daddr \(address) \(transport) dport \(port.number) ct status dnat masquerade\n"
+                "    \(isIPv6 ? "ip6" : "ip") daddr \(address) \(transport) dport \(number) ct status dnat masquerade\n"
         }
         return """
             table inet \(table) {}
@@ -59,7 +63,11 @@ struct Forward {
     func begin() throws(MoveError) {
         guard !ports.isEmpty else { return }
         try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
-        if !isForwarding { try Self.write("1", to: switchPath) }
+        if isIPv6 {
+            if !isForwarding { try PacketForwarding.write("1", to: switchPath) }
+        } else {
+            try PacketForwarding.need()
+        }
     }
 
     /// Takes the rules away; the host passes packets on all the same.
@@ -71,17 +79,10 @@ struct Forward {
     /// Ends it.
     func end(wasForwarding: Bool) throws(MoveError) {
         try suspend()
-        if !wasForwarding && !ports.isEmpty { try Self.write("0", to: switchPath) }
-    }
-
-    private static func write(_ text: String, to path: String) throws(MoveError) {
-        do throws(SystemError) {
-            let file = try FileDescriptor.open(path, O_WRONLY)
-            let number = file.number
-            let bytes = Array(text.utf8)
-            _ = try systemCall("write") {
-                bytes.withUnsafeBytes { Glibc.write(number, $0.baseAddress, $0.count) }
-            }
-        } catch { throw MoveError("\(path): \(error)") }
+        if isIPv6 {
+            if !wasForwarding && !ports.isEmpty { try PacketForwarding.write("0", to: switchPath) }
+        } else {
+            try PacketForwarding.release()
+        }
     }
 }

@@ -13,8 +13,11 @@ struct Hold {
     let ports: [ServicePort]
     /// Seconds after which the kernel lifts it; `nil` for never.
     let within: Int?
+    /// What is sent to this address alone; `nil` for whatever comes.
+    let address: String?
 
-    init(name: String, ports: [ServicePort], within: Int?) {
+    init(name: String, ports: [ServicePort], within: Int?, address: String? = nil) {
+        self.address = address
         table = "retinue_" + Self.word(name)
         self.ports = ports.filter { !$0.isLoopback || within != nil }
         self.within = within
@@ -47,14 +50,15 @@ struct Hold {
         }
         // A packet from elsewhere that names this host's own loopback does not come this far.
         let door = within == nil ? "    iifname \"lo\" accept\n" : ""
+        let to = address.map { "\($0.contains(":") ? "ip6" : "ip") daddr \($0) " } ?? ""
         return """
             table inet \(table) {}
             delete table inet \(table)
             table inet \(table) {
             \(set(true))\(set(false))  chain prerouting {
                 type filter hook prerouting priority -350; policy accept;
-            \(door)    tcp dport @tcp_ports tcp flags & (syn | ack | rst | fin) == syn counter drop
-                udp dport @udp_ports counter drop
+            \(door)    \(to)tcp dport @tcp_ports tcp flags & (syn | ack | rst | fin) == syn counter drop
+                \(to)udp dport @udp_ports counter drop
               }
             }
 

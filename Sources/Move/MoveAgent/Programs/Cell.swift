@@ -7,14 +7,6 @@ import SystemCalls
 import Text
 import Transfer
 
-/// How programs are kept apart from what else runs at the destination.
-public enum Isolation: String, CaseIterable, Sendable {
-    /// A root of their own, and processes of their own, so that all of them end together.
-    case chroot
-    /// System V and POSIX objects and the host's name as well.
-    case container
-}
-
 /// A root at the destination, and the programs that run in it.
 ///
 /// Its first process is this program again, as `retinue-agent cell FOLDER`, in new namespaces of mounts and processes: it lays
@@ -35,13 +27,15 @@ struct Cell {
         var isOn = false
         /// Whether it has a network of its own, without a way out.
         var isCutOff = false
+        /// A network of its own that clients reach; `nil` for the host's.
+        var network: CellNetwork?
 
         var value: JSONValue {
             .object([
                 .init("isolation", .string(isolation.rawValue)), .init("runs", .array(runs.map(\.value))),
                 .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))),
                 .init("on", .boolean(isOn)),
-                .init("cut_off", .boolean(isCutOff)),
+                .init("cut_off", .boolean(isCutOff)), .init("network", network?.value ?? .null),
             ])
         }
 
@@ -59,6 +53,7 @@ struct Cell {
             start = value["start"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
             isOn = value["on"] == .boolean(true)
             isCutOff = value["cut_off"] == .boolean(true)
+            network = value["network"].flatMap(CellNetwork.init)
         }
     }
 
@@ -103,10 +98,19 @@ struct Cell {
         guard !isRunning else { return }
         var launch = Launch(["/proc/self/exe", "cell", folder])
         launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
-        if now.isolation == .container {
+        if now.isolation != .chroot {
             launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS)
         }
-        if now.isCutOff { launch.unshared |= Int32(clinux_CLONE_NEWNET) }
+        var network: Int32 = -1
+        defer { if network >= 0 { close(network) } }
+        if now.isCutOff {
+            launch.unshared |= Int32(clinux_CLONE_NEWNET)
+        } else if let own = now.network {
+            try own.begin()
+            network = open(own.path, O_RDONLY | O_CLOEXEC)
+            guard network >= 0 else { throw MoveError("\(own.path): \(SystemError.text(of: errno))") }
+        }
+        launch.network = network
         let log = open(folder + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard log >= 0 else { throw MoveError("\(folder)/log: \(SystemError.text(of: errno))") }
         let output = FileDescriptor(owning: log)
@@ -131,6 +135,10 @@ struct Cell {
             while Members.lives(process) { usleep(5_000) }
         }
         if now.pid > 0 { waitpid(now.pid, nil, WNOHANG) }
+        if now.isolation.isBundled { ContainerBundle.forget(self) }
+        if let network = now.network {
+            do throws(MoveError) { try network.end() } catch { Diagnostics.say("\(folder): \(error)") }
+        }
         now.pid = 0
         state = now
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Procfs
 import Records
 import SystemCalls
 import Text
@@ -26,26 +27,26 @@ public enum CellInit {
         }
         do throws(MoveError) {
             if state.isCutOff { try Tool.need(["ip", "link", "set", "lo", "up"], seconds: 10) }
-            try lay(cell.root)
+            if state.isolation.isBundled { try layProcesses(cell) } else { try lay(cell.root) }
         } catch {
             say("\(error)")
             return 1
         }
-        if state.isolation == .container {
+        if state.isolation != .chroot {
             let name = folder.split(separator: "/").last.map(String.init) ?? "cell"
             sethostname(name, name.utf8.count)
         }
-        var children: [(pid: pid_t, run: ProgramRun)] = []
-        for run in state.runs {
-            var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)
-            launch.root = cell.root
-            launch.folder = run.folder
-            launch.owner = (run.user, run.group, run.groups)
-            launch.limits = run.limits
-            launch.mask = run.mask
-            do throws(MoveError) { children.append((try launch.start(), run)) } catch {
+        var children: [Child] = []
+        if state.isolation.isBundled { ContainerBundle.forget(cell) }
+        for (index, run) in state.runs.enumerated() {
+            do throws(MoveError) {
+                let pid =
+                    state.isolation.isBundled
+                    ? try ContainerBundle.start(run, index, cell, state.isolation) : try start(run, cell)
+                children.append((pid, run))
+            } catch {
                 say("\(error)")
-                end(children)
+                end(children, cell, state)
                 return 1
             }
         }
@@ -55,31 +56,72 @@ public enum CellInit {
             var isAsked = false
             while let signal = try? signals.next() { isAsked = isAsked || signal != SIGCHLD }
             if isAsked {
-                end(children)
+                end(children, cell, state)
                 return 0
             }
             // Programs that made themselves daemons have come to this process by now.
-            if !reap() { return 0 }
+            if !reap(children) {
+                if state.isolation.isBundled { ContainerBundle.forget(cell) }
+                return 0
+            }
         }
     }
 
-    /// Takes in what has ended; false where there are no children any more.
-    private static func reap() -> Bool {
+    private typealias Child = (pid: pid_t, run: ProgramRun)
+
+    private static func start(_ run: ProgramRun, _ cell: Cell) throws(MoveError) -> pid_t {
+        var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)
+        launch.root = cell.root
+        launch.folder = run.folder
+        launch.owner = (run.user, run.group, run.groups)
+        launch.limits = run.limits
+        launch.mask = run.mask
+        return try launch.start()
+    }
+
+    /// Takes in what has ended, and says of the cell's programs why; false where there are no children any more.
+    private static func reap(_ children: [Child]) -> Bool {
         while true {
-            let pid = waitpid(-1, nil, WNOHANG)
+            var status: Int32 = 0
+            let pid = waitpid(-1, &status, WNOHANG)
             if pid == 0 { return true }
             if pid < 0 && errno != EINTR { return errno != ECHILD }
+            guard let child = children.first(where: { $0.pid == pid }), status != 0 else { continue }
+            let reason = status & 0x7f == 0 ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
+            say("\(Printable.text(child.run.executable)) has ended: \(reason)")
         }
     }
 
     /// Asks the programs to end, in the other order; whatever is left after some seconds ends with this process.
-    private static func end(_ children: [(pid: pid_t, run: ProgramRun)]) {
+    private static func end(_ children: [Child], _ cell: Cell, _ state: Cell.State) {
         for child in children.reversed() {
+            let pid = state.isolation == .nspawn ? programBelow(child.pid) ?? child.pid : child.pid
             // One that made itself a daemon is not its starter any more: everything here is asked.
-            if kill(child.pid, child.run.stopSignal) != 0 { kill(-1, child.run.stopSignal) }
+            if kill(pid, child.run.stopSignal) != 0 { kill(-1, child.run.stopSignal) }
         }
         let limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
-        while reap(), Clock.monotonic() < limit { usleep(2_000) }
+        while reap([]), Clock.monotonic() < limit { usleep(2_000) }
+        if state.isolation.isBundled { ContainerBundle.forget(cell) }
+    }
+
+    /// The program that systemd-nspawn has started: it stays its parent, and would end it by SIGKILL if it were asked itself.
+    private static func programBelow(_ pid: pid_t) -> pid_t? {
+        ProcessList.pids().first { ProcessDirectory($0)?.status()?.parent == pid }
+    }
+
+    /// For a runtime that lays the mounts itself: processes by the numbers that they have here.
+    private static func layProcesses(_ cell: Cell) throws(MoveError) {
+        guard mount("none", "/", nil, clinux_MS_REC | clinux_MS_PRIVATE, nil) == 0,
+            mount("proc", "/proc", "proc", clinux_MS_NOSUID | clinux_MS_NOEXEC | clinux_MS_NODEV, nil) == 0
+        else { throw MoveError("mount /proc: \(SystemError.text(of: errno))") }
+        for name in ["proc", "sys", "dev", "run"] { mkdir("\(cell.root)/\(name)", 0o755) }
+        bringResolver(cell.root)
+        // Where it can still be reached when systemd-nspawn has laid another filesystem over it.
+        let run = ContainerBundle.runFolder(cell.root)
+        mkdir(run, 0o755)
+        guard mount(cell.root + "/run", run, nil, clinux_MS_BIND, nil) == 0 else {
+            throw MoveError("mount \(run): \(SystemError.text(of: errno))")
+        }
     }
 
     private static func lay(_ root: String) throws(MoveError) {
@@ -121,7 +163,11 @@ public enum CellInit {
         ] {
             symlink(target, "\(root)/dev/\(name)")
         }
-        // As resolv.conf(5) is the network's, which is another one here.
+        bringResolver(root)
+    }
+
+    /// As resolv.conf(5) is the network's, which is another one here.
+    private static func bringResolver(_ root: String) {
         if access(root + "/etc/resolv.conf", F_OK) != 0,
             let text = (try? FileDescriptor.open("/etc/resolv.conf", O_RDONLY))?.bytes
         {

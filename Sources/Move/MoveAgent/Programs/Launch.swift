@@ -96,6 +96,13 @@ struct ProcessLimit: Equatable, Sendable {
     var soft: UInt64
     /// See `soft`.
     var hard: UInt64
+
+    /// The hard limits of this process, which it cannot hand on higher, by resource.
+    static var ownHard: [Int32: UInt64] {
+        var found: [Int32: UInt64] = [:]
+        for limit in ProgramRun(of: getpid())?.limits ?? [] { found[limit.resource] = limit.hard }
+        return found
+    }
 }
 
 /// C strings that live as long as this value.

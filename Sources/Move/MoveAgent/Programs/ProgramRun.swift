@@ -27,6 +27,8 @@ public struct ProgramRun: Equatable, Sendable {
     /// The mask of new files (umask(2)).
     public var mask: UInt32 = 0o022
     var limits: [ProcessLimit] = []
+    /// What it may do beyond its user; `nil` where that is not known.
+    var capabilities: ProcessCapabilities?
     /// What asks it to end: `SIGTERM`, unless a recipe says otherwise.
     public var stopSignal: Int32 = SIGTERM
 
@@ -42,7 +44,9 @@ public struct ProgramRun: Equatable, Sendable {
         arguments = Self.words("/proc/\(pid)/cmdline")
         environment = Self.words("/proc/\(pid)/environ")
         folder = directory.workingDirectory() ?? folder
-        for line in Self.text("/proc/\(pid)/status").split(separator: "\n") {
+        let lines = Self.text("/proc/\(pid)/status").split(separator: "\n")
+        capabilities = ProcessCapabilities(status: lines)
+        for line in lines {
             let words = line.split { $0 == ":" || $0 == "\t" || $0 == " " }
             switch words.first {
             case "Uid" where words.count > 2: user = UInt32(words[2]) ?? 0
@@ -105,6 +109,7 @@ public struct ProgramRun: Equatable, Sendable {
                                 .integer(Int128($0.soft)), .integer(Int128($0.hard)),
                             ])
                     })),
+            .init("capabilities", capabilities?.value ?? .null),
             .init("stop_signal", .integer(Int128(stopSignal))),
         ])
     }
@@ -125,6 +130,7 @@ public struct ProgramRun: Equatable, Sendable {
         (self.folder, self.user, self.group, self.mask, stopSignal) = (folder, user, group, mask, signal)
         self.arguments = arguments.compactMap(bytes)
         self.environment = environment.compactMap(bytes)
+        capabilities = value["capabilities"].flatMap(ProcessCapabilities.init)
         groups = value["groups"]?.array?.compactMap { number($0) } ?? []
         for limit in value["limits"]?.array ?? [] {
             guard let parts = limit.array, parts.count == 3, let resource: Int32 = number(parts[0]),

@@ -21,6 +21,8 @@ final class Arrival: @unchecked Sendable {
     let cell: Cell
     private let journal: Journal
     let ports: [ServicePort]
+    /// The network of its own that was asked for; `nil` for the host's.
+    let network: CellNetwork.Wish?
     private var receiver: FileReceiver?
     /// Everything below under this: the watchdog ends what nobody asks for any more.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
@@ -44,7 +46,11 @@ final class Arrival: @unchecked Sendable {
     var redirection = Redirection()
 
     /// Opens what is known of a move, or begins it.
-    init(_ name: String, from source: String, places: Places, ports: [ServicePort]) throws(MoveError) {
+    init(
+        _ name: String, from source: String, places: Places, ports: [ServicePort],
+        network: CellNetwork.Wish? = nil
+    ) throws(MoveError) {
+        self.network = network
         self.name = name
         self.source = source
         self.ports = ports
@@ -59,7 +65,10 @@ final class Arrival: @unchecked Sendable {
         Fault.watch(journal)
         pthread_mutex_init(lock, nil)
         try SafeFile.write(
-            .object([.init("source", .string(source)), .init("ports", .array(ports.map(\.value)))]),
+            .object([
+                .init("source", .string(source)), .init("ports", .array(ports.map(\.value))),
+                .init("network", network?.value ?? .null),
+            ]),
             to: folder + "/arrival.json")
     }
 
@@ -71,7 +80,9 @@ final class Arrival: @unchecked Sendable {
             return nil
         }
         let ports = known["ports"]?.array?.compactMap { ServicePort($0) } ?? []
-        return try Arrival(name, from: source, places: places, ports: ports)
+        return try Arrival(
+            name, from: source, places: places, ports: ports,
+            network: known["network"].flatMap(CellNetwork.Wish.init))
     }
 
     private func locked<Result>(_ body: () throws(MoveError) -> Result) throws(MoveError) -> Result {
@@ -108,7 +119,11 @@ final class Arrival: @unchecked Sendable {
         do throws(MoveError) {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
-                if cell.state.isOn { try cell.begin() }
+                if cell.state.isOn {
+                    try cell.begin()
+                    // It is gone after a reboot.
+                    try takeAddress()
+                }
             } else if journal.stands(.start) || journal.stands(.holdThere) {
                 try undo()
             }
@@ -239,12 +254,10 @@ final class Arrival: @unchecked Sendable {
             let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
             if free < bytes { problems.append("there is room for \(free) bytes, and \(bytes) are to come") }
         }
-        let busy = ports.filter { !Listening.missing([$0], in: getpid()).contains($0) }
-        if !busy.isEmpty, !cell.isRunning {
-            problems.append("something waits here on \(busy.map(\.description).joined(separator: ", "))")
-        }
-        for tool in ["nft", "ip"] where !Tool.exists(tool) {
-            problems.append("\(tool)(8) is not installed here")
+        let isolation = request["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
+        problems += try conflicts(isolation)
+        for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
+            problems.append("\(tool) is not installed here")
         }
         if let text = request["address"]?.string, let address = ServiceAddress(text) {
             if try address.interface() != nil {
@@ -258,6 +271,26 @@ final class Arrival: @unchecked Sendable {
             .init("problems", .array(problems.map { .string($0) })), .init("state", .string(state)),
             .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
         ])
+    }
+
+    /// Ports that somebody has here already.
+    private func conflicts(_ isolation: Isolation) throws(MoveError) -> [String] {
+        guard !cell.isRunning else { return [] }
+        func list(_ ports: [ServicePort]) -> String { ports.map(\.description).joined(separator: ", ") }
+        let outside = network?.outside(ports) ?? ports
+        var problems: [String] = []
+        // What comes to an address of its own comes to nobody else who listens here.
+        let busy = outside.filter { !Listening.missing([$0], in: getpid()).contains($0) }
+        if !busy.isEmpty, network?.address == nil {
+            problems.append(
+                "something listens here on \(list(busy)): "
+                    + (network == nil
+                        ? "a container with --own-network and --address, or with --publish, does not mind"
+                        : "--publish it under another number, or give it an address of its own by --address"))
+        }
+        let published = CellNetwork.conflicts(network, ports, beside: cell.folder)
+        if !published.isEmpty { problems.append("another cell here has \(list(published))") }
+        return problems
     }
 
     private func furnish(_ request: JSONValue) throws(MoveError) {
@@ -286,6 +319,12 @@ final class Arrival: @unchecked Sendable {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
+        state.network = nil
+        if let network, !isCutOff {
+            state.network = CellNetwork(
+                of: cell.folder, ports: ports, wish: network,
+                number: try CellNetwork.freeNumber(beside: cell.folder))
+        }
         cell.state = state
         // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
         if !isCutOff { try hold(nil) }
@@ -320,7 +359,8 @@ final class Arrival: @unchecked Sendable {
     private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
         guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
         let network: Int32 =
-            cell.state.isCutOff ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
+            cell.state.isCutOff || cell.state.network != nil
+            ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
         defer { if network >= 0 { close(network) } }
         let outcome = try Tool.run(["sh", "-c", command], seconds: Double(min(seconds, 3600))) {
             $0.network = network
@@ -335,8 +375,9 @@ final class Arrival: @unchecked Sendable {
     private func hold(_ address: ServiceAddress?) throws(MoveError) {
         guard !journal.stands(.holdThere) else { return }
         try journal.write(.holdThere, .begun)
-        (traffic, trafficEnd) = (HeldTraffic.begin(ports, for: name), 0)
-        try Hold(name: name, ports: ports, within: nil).load()
+        let held = network?.outside(ports) ?? ports
+        (traffic, trafficEnd) = (HeldTraffic.begin(held, for: name), 0)
+        try Hold(name: name, ports: held, within: nil, address: network?.address).load()
         try redirection.suspend()
         traffic?.beginDatagrams()
         try journal.write(.holdThere, .done)
@@ -348,15 +389,7 @@ final class Arrival: @unchecked Sendable {
     }
 
     private func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
-        if let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) {
-            var interface = try address.interface()
-            if interface == nil { interface = try address.interfaceOfNetwork() }
-            guard let interface else {
-                throw MoveError("no interface of this host lies in the network of \(address.text)")
-            }
-            try address.add(to: interface)
-            traffic?.add(packets, to: address, at: interface)
-        }
+        if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
         try redirection.end()
         var state = cell.state
         state.isOn = true
@@ -369,6 +402,21 @@ final class Arrival: @unchecked Sendable {
             try Hold.lift(name: name)
         }
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
+    }
+
+    /// Gives this host the address that moved with the service, where it has not; `nil` where none moved.
+    @discardableResult
+    private func takeAddress() throws(MoveError) -> (address: ServiceAddress, interface: String)? {
+        guard let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) else {
+            return nil
+        }
+        var interface = try address.interface()
+        if interface == nil { interface = try address.interfaceOfNetwork() }
+        guard let interface else {
+            throw MoveError("no interface of this host lies in the network of \(address.text)")
+        }
+        try address.add(to: interface)
+        return (address, interface)
     }
 
     /// Ends what was started and lifts the hold; after this nothing of this move is let in.

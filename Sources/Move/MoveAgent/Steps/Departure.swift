@@ -146,6 +146,12 @@ final class Departure: @unchecked Sendable {
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
+            if order.isolation.isBundled {
+                for run in runs {
+                    _ = try ContainerBundle(run: run, root: origin.root, isolation: order.isolation)
+                        .configuration()
+                }
+            }
             notes.append(
                 "\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes"
             )
@@ -166,6 +172,7 @@ final class Departure: @unchecked Sendable {
             "check",
             [
                 .init("bytes", .integer(Int128(bytes))),
+                .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             ])
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
@@ -334,7 +341,9 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private var forward: Forward { Forward(name: order.name, ports: order.ports, to: order.address) }
+    private var forward: Forward {
+        Forward(name: order.name, ports: order.ports, to: order.address, published: order.published)
+    }
 
     /// What sends clients to where the service went, as far as that was ordered. Done again it changes nothing.
     func beginRedirection() throws(MoveError) {
@@ -412,10 +421,19 @@ final class Departure: @unchecked Sendable {
     /// Seconds after which the kernel lifts the hold of an agent that died.
     static let holdSeconds = 10
 
-    private var hold: Hold { Hold(name: order.name, ports: order.ports, within: Self.holdSeconds) }
+    /// Ports as clients have them: those of the network that the programs have here.
+    private var heldPorts: [ServicePort] {
+        origin.cell?.state.network?.wish.outside(order.ports) ?? order.ports
+    }
+
+    private var hold: Hold {
+        Hold(
+            name: order.name, ports: heldPorts, within: Self.holdSeconds,
+            address: origin.cell?.state.network?.wish.address)
+    }
 
     func beginHold() throws(MoveError) {
-        let traffic = HeldTraffic.begin(order.ports, for: order.name)
+        let traffic = HeldTraffic.begin(heldPorts, for: order.name)
         status.withLock { $0.traffic = traffic }
         try hold.load()
         traffic?.beginDatagrams()
@@ -454,7 +472,11 @@ final class Departure: @unchecked Sendable {
         if let link { return link }
         let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
         try made.ask(
-            "open", [.init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value)))])
+            "open",
+            [
+                .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
+                .init("network", order.network?.value ?? .null),
+            ])
         link = made
         return made
     }

@@ -17,6 +17,10 @@ public struct MoveOrder: Sendable {
     public var port: UInt16
     /// How the programs are kept apart there.
     public var isolation = Isolation.chroot
+    /// Whether they have a network namespace of their own there.
+    public var hasOwnNetwork = false
+    /// Numbers of ports there, as clients see them, of those that have another one than here.
+    public var published: [UInt16: UInt16] = [:]
     /// Seconds after which a cut-over that was not committed undoes itself.
     public var within: UInt64 = 60
     /// Seconds that the last copy may take: the pre-copy goes on until what is left fits.
@@ -52,7 +56,8 @@ public struct MoveOrder: Sendable {
             .init("name", .string(name)),
             .init("host", .string(host)), .init("at", .string(address)),
             .init("port", .integer(Int128(port))),
-            .init("isolation", .string(isolation.rawValue)), .init("within", .integer(Int128(within))),
+            .init("isolation", .string(isolation.rawValue)), .init("network", network?.value ?? .null),
+            .init("within", .integer(Int128(within))),
             .init("downtime", .double(downtime)), .init("check", text(check)),
             .init("address", text(serviceAddress)),
             .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
@@ -89,6 +94,13 @@ public struct MoveOrder: Sendable {
                 "isolation is one of \(Isolation.allCases.map(\.rawValue).joined(separator: ", "))")
         }
         self.isolation = isolation
+        if let network = value["network"], network != .null {
+            guard let wish = CellNetwork.Wish(network) else { throw MoveError("no network of its own") }
+            guard isolation != .chroot else {
+                throw MoveError("--own-network is for containers: --isolation container, runc or nspawn")
+            }
+            (hasOwnNetwork, published) = (true, wish.published)
+        }
         if let within = value["within"]?.integer {
             guard (5...86400).contains(within) else { throw MoveError("--within is from 5 to 86400 seconds") }
             self.within = UInt64(within)
@@ -102,6 +114,16 @@ public struct MoveOrder: Sendable {
         serviceAddress = value["address"]?.string
         if let serviceAddress, ServiceAddress(serviceAddress) == nil {
             throw MoveError("`\(serviceAddress)` is no address with a prefix, such as 10.0.0.5/24")
+        }
+        if hasOwnNetwork {
+            if serviceAddress?.contains(":") == true {
+                throw MoveError("a network of its own is reached by IPv4: --address is to be of that")
+            }
+            if let one = ports.first(where: { $0.address != nil && !$0.isLoopback }) {
+                throw MoveError(
+                    "a program listens on \(one.address!), port \(one.number), alone: there is no such address in a network of its own"
+                )
+            }
         }
         forwards = value["forward"] == .boolean(true)
         for client in value["clients"]?.array ?? [] {
@@ -121,6 +143,13 @@ public struct MoveOrder: Sendable {
     /// Where clients go.
     var reconnection: Reconnection {
         Reconnection(of: plan, name: name, old: oldAddresses, new: address)
+    }
+
+    /// What of a network of its own is asked for; `nil` for the host's.
+    var network: CellNetwork.Wish? {
+        guard hasOwnNetwork else { return nil }
+        return CellNetwork.Wish(
+            address: serviceAddress.flatMap { ServiceAddress($0)?.address }, published: published)
     }
 
     /// Ports on which the programs wait.

@@ -66,8 +66,20 @@ struct MoveOptions: ParsableArguments {
     )
     var name: String?
 
-    @Option(help: ArgumentHelp("chroot or container; else what the plan says.", valueName: "kind"))
+    @Option(
+        help: ArgumentHelp("chroot, container, runc or nspawn; else what the plan says.", valueName: "kind"))
     var isolation: String?
+
+    @Flag(
+        help:
+            "Give the container a network of its own there: to it goes what comes to --address, or to the ports."
+    )
+    var ownNetwork = false
+
+    @Option(
+        help: ArgumentHelp(
+            "With --own-network: under which number clients reach a port there.", valueName: "port=number"))
+    var publish: [String] = []
 
     @Option(
         help: ArgumentHelp("Seconds after which what was not committed undoes itself.", valueName: "seconds"))
@@ -115,6 +127,7 @@ struct MoveOptions: ParsableArguments {
         guard downtime > 0, downtime < 86400 else {
             throw ValidationError("--downtime is a number of seconds")
         }
+        guard publish.isEmpty || ownNetwork else { throw ValidationError("--publish is for --own-network") }
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
     }
 
@@ -180,6 +193,7 @@ struct MoveOptions: ParsableArguments {
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
             .init("isolation", .string(try kind(part))),
         ]
+        if ownNetwork { members.append(.init("network", try network())) }
         for (key, value) in [
             ("check", confirm ?? part.move?.confirm), ("address", address ?? part.move?.address),
             ("start", start ?? part.move?.start),
@@ -210,12 +224,30 @@ struct MoveOptions: ParsableArguments {
 
     private func kind(_ host: HostPlan) throws -> String {
         let kind = isolation ?? host.move?.isolation ?? host.isolation?.choice ?? "chroot"
-        guard kind == "chroot" || kind == "container" else {
+        guard Self.kinds.contains(kind) else {
             throw Failure(
-                "programs are moved into a chroot or a container, not into a \(kind.printable)",
+                "programs are moved into one of \(Self.kinds.joined(separator: ", ")), not into a \(kind.printable)",
                 status: ExitStatus.badInput)
         }
         return kind
+    }
+
+    private static let kinds = ["chroot", "container", "runc", "nspawn"]
+
+    /// What of a network of its own is asked for.
+    private func network() throws -> JSONValue {
+        var pairs: [JSONValue] = []
+        for text in publish {
+            let numbers = text.split(separator: "=", omittingEmptySubsequences: false).map { UInt16($0) ?? 0 }
+            guard numbers.count == 2, !numbers.contains(0) else {
+                throw Failure("`\(text.printable)` is no port=number", status: ExitStatus.badInput)
+            }
+            pairs.append(.array(numbers.map { .integer(Int128($0)) }))
+        }
+        return .object([
+            .init("address", address.map { .string(String($0.prefix { $0 != "/" })) } ?? .null),
+            .init("published", .array(pairs)),
+        ])
     }
 
     /// The last name of the program that the plan was made for, as far as it can be a name.

@@ -11,12 +11,16 @@ struct ExportPlanCommand: ParsableCommand {
         usage: """
             retinue plan export <file> --tar <file> [<options>]
             retinue plan export <file> --oci <folder> [--start <command>] [<options>]
+            retinue plan export <file> --disk <file> [--free <bytes>] [--start <command>] [<options>]
             retinue plan export <file> --containerfile | --mmdebstrap | --apt | --dnf [<options>]
             """,
         discussion: """
             --tar has what the plan copies, to be unpacked where its packages are installed. --oci makes an image by \
             itself, with what a trial's root has: the packages' files as they are here, what the plan copies, and the \
             accounts; runc starts it, skopeo and umoci read it. Both are the same, byte for byte, as long as the files are.
+
+            --disk makes a disk for a virtual machine of the same, with an init that starts the program; it boots with any \
+            kernel that has ext4 and virtio, by `root=/dev/vda rw init=/.retinue/init`.
 
             --containerfile, --mmdebstrap, --apt and --dnf print what installs the packages; the first two add the accounts \
             and the archive, which they expect as files.tar. Versions are those that the archive has then: it keeps no \
@@ -49,6 +53,15 @@ struct ExportPlanCommand: ParsableCommand {
         completion: .directory)
     var oci: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "Make a disk (raw, ext4) for a virtual machine, which starts the program.", valueName: "file"),
+        completion: .file())
+    var disk: String?
+
+    @Option(help: ArgumentHelp("With --disk: bytes that are free on it.", valueName: "bytes"))
+    var free = 268_435_456
+
     @Flag(help: "Print a Containerfile.")
     var containerfile = false
 
@@ -69,7 +82,7 @@ struct ExportPlanCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "What the image starts, by a shell; else what the plan's first program ran with.",
+            "What the image or disk starts, by a shell; else what the plan's first program ran with.",
             valueName: "command"))
     var start: String?
 
@@ -95,10 +108,12 @@ struct ExportPlanCommand: ParsableCommand {
         guard tar != "-" || form.choice == .text else {
             throw ValidationError("--tar - and --json both take standard output")
         }
-        let forms = [tar != nil, oci != nil, containerfile, mmdebstrap, apt, dnf].count { $0 }
+        let forms = [tar != nil, oci != nil, disk != nil, containerfile, mmdebstrap, apt, dnf].count { $0 }
         guard forms == 1 else {
-            throw ValidationError("give one of --tar, --oci, --containerfile, --mmdebstrap, --apt and --dnf")
+            throw ValidationError(
+                "give one of --tar, --oci, --disk, --containerfile, --mmdebstrap, --apt and --dnf")
         }
+        guard (0..<1 << 44).contains(free) else { throw ValidationError("--free is a number of bytes") }
         guard !exactVersions || containerfile || mmdebstrap || apt || dnf else {
             throw ValidationError("--exact-versions is for --containerfile, --mmdebstrap, --apt and --dnf")
         }
@@ -126,6 +141,10 @@ struct ExportPlanCommand: ParsableCommand {
             let command = try PlannedCommand(host, start: start)
             try ImageLayout(host, command, made: plan.made, root: root).make(at: oci)
             try say(host, "oci", file: oci)
+        } else if let disk {
+            let command = try PlannedCommand(host, start: start)
+            try DiskImage(host, command, root: root, free: UInt64(free)).make(at: disk)
+            try say(host, "disk", file: disk)
         } else {
             let recipe = try PlanRecipe(plan, host, root: root, hasVersions: exactVersions)
             let text =

@@ -1,0 +1,23 @@
+/// How programs are kept apart from what else runs at the destination.
+public enum Isolation: String, CaseIterable, Sendable {
+    /// A root of their own, and processes of their own, so that all of them end together.
+    case chroot
+    /// System V and POSIX objects and the host's name as well.
+    case container
+    /// As `container`, each program started by runc(8) from an OCI bundle: fewer capabilities, a control group of its own.
+    case runc
+    /// As `container`, each program started by systemd-nspawn(1) from the same OCI bundle, with its filter of system calls.
+    case nspawn
+
+    /// The program that the destination needs for it.
+    var tool: String? {
+        switch self {
+        case .chroot, .container: nil
+        case .runc: "runc"
+        case .nspawn: "systemd-nspawn"
+        }
+    }
+
+    /// Whether the programs are started from an OCI bundle.
+    var isBundled: Bool { tool != nil }
+}
