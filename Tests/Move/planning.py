@@ -23,7 +23,7 @@ def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
     log = host.folder / "retinued.log"
     # The kernel reports processes to the initial network namespace alone, so that the daemon stays in that one; sockets it
     # reads in the host's.
-    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--host-name", host.name,
+    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name, "--host-name", host.name,
                                          "--state-dir", "/var/lib/retinue", "--socket", "/run/retinued.sock", group=False)
              if word != "--net"]
     with open(log, "wb") as output:

@@ -19,7 +19,7 @@ class Bank:
     def __init__(self, host, scale):
         self.host = host
         host.run("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "2775", "/run/postgresql")
-        host.run("pg_createcluster", "15", CLUSTER, "-p", PORT, "-o", "listen_addresses=*", "-o", "max_wal_size=2GB")
+        host.run("pg_createcluster", "15", CLUSTER, "-p", PORT, "-o", "listen_addresses=*")
         with open(host.path(f"/etc/postgresql/15/{CLUSTER}/pg_hba.conf"), "a") as file:
             file.write("host all all 10.77.0.0/24 trust\n")
         host.spawn("pg_ctlcluster", "15", CLUSTER, "start", "--skip-systemctl-redirect")
