@@ -15,6 +15,7 @@ RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
 	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless \
 	slapd ldap-utils dovecot-imapd
+MOVE_PACKAGES = $(TEST_PACKAGES) redis-server python3-flask gunicorn rsync nginx-light
 # The suites whose stock kernels `test-kernels` boots.
 TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
@@ -25,7 +26,7 @@ ARGS ?=
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .PHONY: run build test test-guests test-kernels test-reliability test-plans test-packages lint bench bench-quick install packages-run packages-test packages-bench \
-	packages-guests packages-reliability packages-plans packages-packages clean
+	packages-guests packages-reliability packages-plans packages-packages packages-move clean
 
 ## Build a release and run the daemon in the foreground.
 run: build
@@ -69,8 +70,8 @@ test-packages: packages-packages
 	RETINUE_REQUIRE_PACKAGES=1 Tests/tell-failures $(SWIFT) test --skip-build --no-parallel \
 		--filter 'PackagesTests'
 
-## Move a service between hosts made of namespaces, and end agents, commands and links at every step. As root, some minutes.
-test-move: packages-test build
+## Move services between hosts made of namespaces, and end agents, commands and links at every step. As root, some twenty minutes.
+test-move: packages-move build
 	$(SUDO) Tests/Move/all
 
 ## Hold the sources against .swift-format.
@@ -123,6 +124,9 @@ packages-reliability:
 packages-packages:
 	@if command -v npm >/dev/null; then packaging/install-packages $(TEST_PACKAGES); \
 	else packaging/install-packages $(PACKAGES_PACKAGES); fi
+
+packages-move:
+	@packaging/install-packages $(MOVE_PACKAGES)
 
 packages-plans:
 	@packaging/install-packages $(PLAN_PACKAGES)

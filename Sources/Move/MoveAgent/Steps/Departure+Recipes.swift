@@ -60,7 +60,8 @@ extension Departure {
             let outcome = try command(target.recipe.omit, of: target, isRunning: isRunning, seconds: 20)
             guard outcome.status == 0, !outcome.isCut else { continue }
             let folder =
-                target.folder.starts(with: prefix) ? Array(target.folder.dropFirst(prefix.count)) : target.folder
+                target.folder.starts(with: prefix)
+                ? Array(target.folder.dropFirst(prefix.count)) : target.folder
             for line in outcome.output.utf8.split(separator: UInt8(ascii: "\n")) {
                 found.insert(folder + [UInt8(ascii: "/")] + line)
             }
