@@ -127,4 +127,4 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
 
 def postgresql_slow(checks):
     """The same over 20 Mbit/s."""
-    postgresql(checks, scale=20, times=2, link="20mbit", rate=100, most_seconds=1200)
+    postgresql(checks, scale=10, times=2, link="20mbit", rate=30, most_seconds=1200)
