@@ -31,8 +31,14 @@ extension Departure {
         }
     }
 
-    /// Runs what a recipe has to be run while the programs do, and brings what that has written.
+    /// Runs what a recipe has to be run while the programs do, and brings what that has written; again, as long as that becomes
+    /// less: what a program holds in memory meanwhile is not seen before the next time.
     func beforeStop(_ report: Report) throws(MoveError) {
+        try bringRounds(report) { () throws(MoveError) in try runBeforeStop(report) }
+    }
+
+    /// Whether there was anything to be run.
+    private func runBeforeStop(_ report: Report) throws(MoveError) -> Bool {
         var hasRun = false
         for target in recipeTargets() where !target.recipe.beforeStop.isEmpty {
             let outcome = try command(target.recipe.beforeStop, of: target, isRunning: true, seconds: 300)
@@ -44,7 +50,7 @@ extension Departure {
                 ]))
             hasRun = true
         }
-        if hasRun { _ = try sendRound(isFinal: false) }
+        return hasRun
     }
 
     /// Paths below the programs' working directories that they do not need, as recipes say; none where that fails.

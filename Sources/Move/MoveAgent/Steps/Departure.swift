@@ -185,8 +185,19 @@ final class Departure: @unchecked Sendable {
 
     func bring(_ report: Report) throws(MoveError) {
         try journal.write(.precopy, .begun)
+        try bringRounds(report)
+        try journal.write(.precopy, .done)
+    }
+
+    /// Rounds until what is left fits into the pause or stops becoming less.
+    ///
+    /// - Parameter prepare: done before each; where it does nothing there is no round.
+    func bringRounds(
+        _ report: Report, after prepare: () throws(MoveError) -> Bool = { () throws(MoveError) in true }
+    ) throws(MoveError) {
         var last = UInt64.max
         for number in 1...Self.mostRounds {
+            guard try prepare() else { return }
             let begin = Clock.monotonic()
             let round = try sendRound(isFinal: false)
             let seconds = Double(Clock.monotonic() - begin) / 1e9
@@ -195,14 +206,16 @@ final class Departure: @unchecked Sendable {
                     .init("round", .integer(Int128(number))), .init("sent", .integer(Int128(round.sent))),
                     .init("offered", .integer(Int128(round.offered))), .init("seconds", .double(seconds)),
                 ]))
-            let rate = progress.bytesPerSecond > 0 ? Double(progress.bytesPerSecond) : 60e6
+            // A small round says more of how long files are looked at than of the link.
+            if round.sent > 4 << 20 { rate = Double(round.sent) / seconds }
+            let throttle = progress.bytesPerSecond
+            let pace = throttle > 0 ? min(rate, Double(throttle)) : rate
             // What is changed while this is sent is about what was while the last one was.
-            if Double(round.sent) <= rate * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
+            if Double(round.sent) <= pace * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
                 break
             }
             last = round.sent
         }
-        try journal.write(.precopy, .done)
     }
 
     static let mostRounds = 8
@@ -418,6 +431,8 @@ final class Departure: @unchecked Sendable {
     }
 
     var mapped: Set<[UInt8]> = []
+    /// Bytes a second that the last large round came to; half of a link of 1 Gbit/s before there was one.
+    var rate = 60e6
     /// As they last ran.
     var targets: [RecipeTarget] = []
 
