@@ -34,7 +34,10 @@ def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
         for _ in range(times):
             work()
             time.sleep(0.2)
-        dump = host.run(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock")
+        # Where much else runs on the machine, a daemon that hears of all of it may be late.
+        dump = until(lambda: host.ask(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock").stdout, 120, 1)
+        if not dump:
+            raise Failure(f"no dump: {log.read_text(errors='replace')[-600:]}")
         host.write("/root/dump.ndjson", dump)
     finally:
         daemon.terminate()
