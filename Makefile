@@ -16,6 +16,7 @@ RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
 	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless \
 	slapd ldap-utils dovecot-imapd
+MOVE_PACKAGES = $(TEST_PACKAGES) redis-server python3-flask gunicorn rsync nginx-light
 # The suites whose stock kernels `test-kernels` boots.
 TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
@@ -70,7 +71,7 @@ test-packages: packages-packages
 	RETINUE_REQUIRE_PACKAGES=1 Tests/tell-failures $(SWIFT) test --skip-build --no-parallel \
 		--filter 'PackagesTests'
 
-## Move a service between hosts made of namespaces, and end agents, commands and links at every step. As root, some minutes.
+## Move services between hosts made of namespaces, and end agents, commands and links at every step. As root, some twenty minutes.
 test-move: packages-move build
 	$(SUDO) Tests/Move/all
 
@@ -127,6 +128,9 @@ packages-reliability:
 packages-packages:
 	@if command -v npm >/dev/null; then packaging/install-packages $(TEST_PACKAGES); \
 	else packaging/install-packages $(PACKAGES_PACKAGES); fi
+
+packages-move:
+	@packaging/install-packages $(MOVE_PACKAGES)
 
 packages-plans:
 	@packaging/install-packages $(PLAN_PACKAGES)

@@ -85,6 +85,8 @@ class Host:
         self.address = f"10.77.0.{number}"
         self.folder = lab.folder / name
         self.agent = None
+        # Held open it keeps the laboratory's filesystem from being unmounted.
+        self.log = None
         self.options = []
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True)
@@ -127,9 +129,9 @@ class Host:
 
     def spawn(self, *words, folder=None, environment=None):
         """Starts a program of the service, as nobody's child; the pid of its keeper is not waited for."""
-        log = open(self.folder / "service.log", "ab")
         words = ["setsid", "--fork", *self.words("sh", "-c", f'cd {folder or "/"} && exec "$@"', "sh", *words)]
-        subprocess.run(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment or PATH, check=True)
+        with open(self.folder / "service.log", "ab") as log:
+            subprocess.run(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=environment or PATH, check=True)
 
     def write(self, path, text):
         """A file of the host."""
@@ -145,6 +147,8 @@ class Host:
     def start_agent(self, *options):
         if options:
             self.options = list(options)
+        if self.log:
+            self.log.close()
         self.log = open(self.folder / "agent.log", "ab")
         size = self.log.tell()
         words = [PRODUCTS / "retinue-agent", "run", "--listen", self.address, "--certificates", "/run/retinue-certificates",
@@ -183,6 +187,8 @@ class Host:
         if self.agent and self.agent.poll() is None:
             self.agent.kill()
             self.agent.wait()
+        if self.log:
+            self.log.close()
         self.end_cells()
         self.group.end()
         self.keeper.kill()
@@ -264,6 +270,6 @@ class Lab:
         def unmounted():
             return subprocess.run(["umount", self.folder], capture_output=True).returncode == 0
 
-        until(unmounted, 5, 0.1)
-        with contextlib.suppress(OSError):
-            self.folder.rmdir()
+        if not until(unmounted, 10, 0.1):
+            raise Failure(f"{self.folder} stays mounted: something of the laboratory is left")
+        self.folder.rmdir()

@@ -23,7 +23,7 @@ def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
     log = host.folder / "retinued.log"
     # The kernel reports processes to the initial network namespace alone, so that the daemon stays in that one; sockets it
     # reads in the host's.
-    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--host-name", host.name,
+    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name, "--host-name", host.name,
                                          "--state-dir", "/var/lib/retinue", "--socket", "/run/retinued.sock", group=False)
              if word != "--net"]
     with open(log, "wb") as output:
@@ -34,7 +34,10 @@ def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
         for _ in range(times):
             work()
             time.sleep(0.2)
-        dump = host.run(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock")
+        # Where much else runs on the machine, a daemon that hears of all of it may be late.
+        dump = until(lambda: host.ask(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock").stdout, 120, 1)
+        if not dump:
+            raise Failure(f"no dump: {log.read_text(errors='replace')[-600:]}")
         host.write("/root/dump.ndjson", dump)
     finally:
         daemon.terminate()

@@ -19,7 +19,7 @@ class Bank:
     def __init__(self, host, scale):
         self.host = host
         host.run("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "2775", "/run/postgresql")
-        host.run("pg_createcluster", "15", CLUSTER, "-p", PORT, "-o", "listen_addresses=*", "-o", "max_wal_size=2GB")
+        host.run("pg_createcluster", "15", CLUSTER, "-p", PORT, "-o", "listen_addresses=*")
         with open(host.path(f"/etc/postgresql/15/{CLUSTER}/pg_hba.conf"), "a") as file:
             file.write("host all all 10.77.0.0/24 trust\n")
         host.spawn("pg_ctlcluster", "15", CLUSTER, "start", "--skip-systemctl-redirect")
@@ -64,7 +64,7 @@ def moved(checks, here, there, number, *options, patience=120):
 
 def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=None, most_seconds=600):
     """Moves to and fro under load; every acknowledged row is there, and pgbench's sums are equal."""
-    scale, times, rate = scale or (5 if quick else 100), times or (2 if quick else 12), rate or (150 if quick else 300)
+    scale, times, rate = scale or (5 if quick else 100), times or (2 if quick else 10), rate or (150 if quick else 300)
     with Lab("alpha", "beta", size="3g" if quick else "14g") as lab:
         alpha, beta = lab.alpha, lab.beta
         bank = Bank(alpha, scale)
@@ -89,7 +89,6 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
                     break
                 checks("postgresql.recipe: done" in move["said"], f"move {number}: postgresql.recipe ran")
                 time.sleep(2.5)
-                if __import__("os").environ.get("SAY"): print(move["said"], here.run("sh", "-c", "for c in /var/lib/postgresql/15/bank /var/lib/retinue-agent/cells/bank/root/var/lib/postgresql/15/bank; do [ -d $c ] && { du -s $c $c/pg_wal; find $c -size +1000k -newer /root/mark | xargs ls -la ; }; done; touch /root/mark", ), there.run("touch", "/root/mark"))
                 move["seen"] = customers.ask("mark")
                 checks(move["seen"]["acknowledged"] > 0, f"move {number}: it is worked with at {there.name}")
                 seen = move["seen"]
@@ -97,6 +96,15 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
                            f"connections lost {seen['lost']}, refused {seen['refused']}, timed out {seen['timeout']}, "
                            f"failed {seen['failed']}")
                 moves.append(move)
+                here, there = there, here
+            # To and fro once more, with nothing changed meanwhile.
+            customers.ask("rest")
+            still = []
+            while len(moves) == times and len(still) < 2:
+                move = moved(checks, here, there, times + len(still) + 1, patience=most_seconds)
+                if move is None:
+                    break
+                still.append(move["sent"])
                 here, there = there, here
             found = customers.ask("check")
         finally:
@@ -110,10 +118,13 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
             held, gaps = [move["held"] for move in moves], [move["seen"]["gap"] for move in moves]
             checks.say(f"      held {statistics.median(held):.2f} s ({min(held):.2f} to {max(held):.2f}), the clients' pause "
                        f"{statistics.median(gaps):.2f} s ({min(gaps):.2f} to {max(gaps):.2f})")
-            share = moves[1]["sent"] / moves[0]["sent"]
-            checks(share <= 0.05, "the first move back sends at most 5 % of what the first sent", f"{share * 100:.1f} %")
+            first = moves[0]["sent"]
+            checks.say("      sent, of what the first move sent: " + ", ".join(f"{move['sent'] / first * 100:.1f} %" for move in moves))
+            checks(len(still) == 2 and still[1] <= first * 0.05,
+                   "a move back of what nobody changed sends at most 5 % of what the first sent",
+                   ", ".join(f"{sent / first * 100:.2f} %" for sent in still))
 
 
 def postgresql_slow(checks):
     """The same over 20 Mbit/s."""
-    postgresql(checks, scale=20, times=2, link="20mbit", rate=100, most_seconds=1200)
+    postgresql(checks, scale=10, times=2, link="20mbit", rate=30, most_seconds=1200)

@@ -1,7 +1,8 @@
 """A bank's customers: `postgresql_client.py ADDRESS PORT RATE WORKERS`; each transaction is pgbench's own, with a number of its own.
 
 What the server has acknowledged is kept here, and nowhere else. Lines on standard input: `mark` prints what was seen since the
-last mark; `check` ends the work, and compares what the server has with what it acknowledged. All answers are lines of JSON."""
+last mark, `rest` lets nobody begin anything more; `check` ends the work, and compares what the server has with what it acknowledged.
+All answers are lines of JSON."""
 
 import json
 import random
@@ -16,7 +17,7 @@ lock = threading.Lock()
 acknowledged, in_doubt = set(), set()
 seen = {"acknowledged": 0, "gap": 0.0, "lost": 0, "refused": 0, "timeout": 0, "failed": 0}
 last = [time.monotonic()]
-ended = threading.Event()
+ended, resting = threading.Event(), threading.Event()
 
 
 def connect():
@@ -40,6 +41,9 @@ def work(worker):
     number, connection = 0, None
     due = time.monotonic() + worker / rate
     while not ended.is_set():
+        if resting.is_set():
+            time.sleep(0.02)
+            continue
         pause = due - time.monotonic()
         if pause > 0:
             time.sleep(pause)
@@ -113,6 +117,9 @@ for thread in threads:
     thread.start()
 for line in sys.stdin:
     if line.strip() == "mark":
+        print(json.dumps(marked()), flush=True)
+    elif line.strip() == "rest":
+        resting.set()
         print(json.dumps(marked()), flush=True)
     elif line.strip() == "check":
         ended.set()

@@ -60,9 +60,11 @@ struct JournalTests {
 
     @Test func aRecipe() throws {
         let recipe = try Recipe(
-            parsing: "# comment\nexecutable = postgres \n stop-signal=SIGINT\nbefore-stop = a = b", path: "r")
+            parsing: "# comment\nexecutable = postgres \n stop-signal=SIGINT\nbefore-stop = a = b\nomit = ls",
+            path: "r")
         #expect(
-            recipe.executable == "postgres" && recipe.stopSignal == SIGINT && recipe.beforeStop == "a = b")
+            recipe.executable == "postgres" && recipe.stopSignal == SIGINT && recipe.beforeStop == "a = b"
+                && recipe.omit == "ls")
     }
 
     @Test func whatAProgramRunsWithIsReadAgain() throws {

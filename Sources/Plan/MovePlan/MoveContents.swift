@@ -12,8 +12,8 @@ public struct MoveContents {
     public private(set) var remarks: [String] = []
     private let plan: HostPlan
     private let root: String
-    /// What does not change while programs run: what packages have, and what every system has.
-    private var fixed: Set<[UInt8]> = []
+    /// What does not change while programs run: what packages have, and what every system has; in order.
+    private var fixed: [[UInt8]] = []
 
     /// A folder that is made.
     public struct Folder: Equatable, Sendable {
@@ -41,7 +41,7 @@ public struct MoveContents {
         (self.plan, self.root) = (plan, root)
         remarks = contents.remarks
         let own = Set(PlanContents(plan, root: root).paths())
-        fixed = Set(Self.straight(contents.paths.filter { !own.contains($0) }, tree))
+        fixed = Self.straight(contents.paths.filter { !own.contains($0) }, tree)
         renew()
         let brought = Set(paths)
         for path in contents.folders {
@@ -75,8 +75,8 @@ public struct MoveContents {
 
     /// Looks again for what the plan copies: programs make files, and remove them.
     public mutating func renew() {
-        let own = Self.straight(PlanContents(plan, root: root).paths(), HostTree(root))
-        paths = fixed.union(own).sorted { $0.lexicographicallyPrecedes($1) }
+        // While the programs are stopped, too: what was in order before is not sorted again.
+        paths = PathOrder.merged(fixed, Self.straight(PlanContents(plan, root: root).paths(), HostTree(root)))
     }
 
     /// Paths by way of no link: a folder that is a link here would be made a folder there.
@@ -94,6 +94,6 @@ public struct MoveContents {
             for link in way.links { found.formUnion(link.ancestors) }
             found.formUnion(place.ancestors)
         }
-        return found.sorted { $0.lexicographicallyPrecedes($1) }
+        return found.sorted(by: PathOrder.precedes)
     }
 }

@@ -29,7 +29,7 @@ public struct PlanContents {
             found.insert(entry.path)
             if entry.kind == .tree { addContents(of: entry.path, except: others, to: &found) }
         }
-        return found.sorted { $0.lexicographicallyPrecedes($1) }
+        return found.sorted(by: PathOrder.precedes)
     }
 
     /// What packages of languages have: paths that the destination gets with these, and that are there now.
@@ -39,7 +39,7 @@ public struct PlanContents {
             found.insert(entry.path)
             if entry.kind == .tree { addContents(of: entry.path, except: [:], to: &found) }
         }
-        return found.sorted { $0.lexicographicallyPrecedes($1) }
+        return found.sorted(by: PathOrder.precedes)
     }
 
     /// Bytes of a regular file; `nil` where it is none, or is gone.

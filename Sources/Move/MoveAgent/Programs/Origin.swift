@@ -21,7 +21,7 @@ struct Origin {
     /// Everything in a cell's root, sorted.
     func paths() -> [[UInt8]] {
         guard cell != nil, let inside = try? RootFolder(root) else { return [] }
-        return inside.paths().sorted { $0.lexicographicallyPrecedes($1) }
+        return inside.paths().sorted(by: PathOrder.precedes)
     }
 
     // MARK: The programs

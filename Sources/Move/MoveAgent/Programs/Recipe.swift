@@ -12,6 +12,9 @@ public struct Recipe: Equatable, Sendable {
     public var stopSignal: Int32 = SIGTERM
     /// Run by a shell while the program runs, before the last round of the pre-copy: it may write what is in memory.
     public var beforeStop = ""
+    /// Run by a shell before each round, and after the stop: prints, a line each, names below the program's working directory
+    /// that it does not need.
+    public var omit = ""
     /// Where it came from.
     public var path = ""
 
@@ -40,6 +43,7 @@ public struct Recipe: Equatable, Sendable {
             switch trimmed(line[..<equals]) {
             case "executable": executable = value
             case "before-stop": beforeStop = value
+            case "omit": omit = value
             case "stop-signal":
                 guard let signal = Self.signals[value.hasPrefix("SIG") ? String(value.dropFirst(3)) : value]
                 else {

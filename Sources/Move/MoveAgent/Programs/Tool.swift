@@ -12,7 +12,12 @@ enum Tool {
         var output: String
         /// Whether it ran longer than it may, and was killed.
         var isLate = false
+        /// Whether it wrote more than is kept of it.
+        var isCut = false
     }
+
+    /// Bytes that are kept of what a program writes: names of some thousand files.
+    private static let mostOutput = 256 << 10
 
     /// Runs a program to its end.
     ///
@@ -49,11 +54,12 @@ enum Tool {
             usleep(pause)
             pause = min(pause * 2, 20_000)
         }
-        var said = [UInt8](repeating: 0, count: 16 << 10)
+        var said = [UInt8](repeating: 0, count: mostOutput)
         let count = pread(output.number, &said, said.count, 0)
         return Outcome(
             status: status & 0x7f == 0 ? status >> 8 & 0xff : 128 + status & 0x7f,
-            output: String(decoding: said[..<max(count, 0)], as: UTF8.self), isLate: isLate)
+            output: String(decoding: said[..<max(count, 0)], as: UTF8.self), isLate: isLate,
+            isCut: count == said.count)
     }
 
     /// The same, for a program that has to end with 0.

@@ -201,8 +201,19 @@ final class Departure: @unchecked Sendable {
 
     func bring(_ report: Report) throws(MoveError) {
         try journal.write(.precopy, .begun)
+        try bringRounds(report)
+        try journal.write(.precopy, .done)
+    }
+
+    /// Rounds until what is left fits into the pause or stops becoming less.
+    ///
+    /// - Parameter prepare: done before each; where it does nothing there is no round.
+    func bringRounds(
+        _ report: Report, after prepare: () throws(MoveError) -> Bool = { () throws(MoveError) in true }
+    ) throws(MoveError) {
         var last = UInt64.max
         for number in 1...Self.mostRounds {
+            guard try prepare() else { return }
             let begin = Clock.monotonic()
             let round = try sendRound(isFinal: false)
             let seconds = Double(Clock.monotonic() - begin) / 1e9
@@ -211,14 +222,16 @@ final class Departure: @unchecked Sendable {
                     .init("round", .integer(Int128(number))), .init("sent", .integer(Int128(round.sent))),
                     .init("offered", .integer(Int128(round.offered))), .init("seconds", .double(seconds)),
                 ]))
-            let rate = progress.bytesPerSecond > 0 ? Double(progress.bytesPerSecond) : 60e6
+            // A small round says more of how long files are looked at than of the link.
+            if round.sent > 4 << 20 { rate = Double(round.sent) / seconds }
+            let throttle = progress.bytesPerSecond
+            let pace = throttle > 0 ? min(rate, Double(throttle)) : rate
             // What is changed while this is sent is about what was while the last one was.
-            if Double(round.sent) <= rate * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
+            if Double(round.sent) <= pace * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
                 break
             }
             last = round.sent
         }
-        try journal.write(.precopy, .done)
     }
 
     static let mostRounds = 8
@@ -499,9 +512,10 @@ final class Departure: @unchecked Sendable {
         if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
         if !isFinal { mapped = origin.mappedFiles() }
+        let paths = try pathsSent()
         let round: FileSender.Round
         do throws(TransferError) {
-            round = try sender!.send(try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true)
+            round = try sender!.send(paths, mapped: isFinal ? mapped : [], isMirror: true)
         } catch {
             self.link = nil
             sender = nil
@@ -513,9 +527,15 @@ final class Departure: @unchecked Sendable {
     }
 
     var mapped: Set<[UInt8]> = []
+    /// Bytes a second that the last large round came to; half of a link of 1 Gbit/s before there was one.
+    var rate = 60e6
+    /// As they last ran.
+    var targets: [RecipeTarget] = []
 
-    func pathsSent() throws(TransferError) -> [[UInt8]] {
-        do throws(MoveError) { return try pathsToBring() } catch { throw .refused(error.description) }
+    func pathsSent() throws(MoveError) -> [[UInt8]] {
+        let paths = try pathsToBring()
+        let omitted = try pathsOmitted()
+        return omitted.isEmpty ? paths : paths.filter { !omitted.contains($0) }
     }
 
     func furnish() throws(MoveError) {
@@ -533,38 +553,6 @@ final class Departure: @unchecked Sendable {
             ])
         }
         try connected().ask("furnish", [.init("folders", .array(folders)), .init("files", .array(files))])
-    }
-
-    /// Runs what a recipe has to be run while the programs do, and brings what that has written.
-    func beforeStop(_ report: Report) throws(MoveError) {
-        var hasRun = false
-        for leader in origin.leaders() {
-            let name = String(
-                decoding: leader.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
-            guard let recipe = recipes.first(where: { $0.executable == name }), !recipe.beforeStop.isEmpty,
-                let run = ProgramRun(of: leader.pid)
-            else { continue }
-            let port = order.ports.first
-            // By way of the process, since what runs in a cell has another root than the command.
-            let variables = [
-                "RETINUE_USER=\(run.user)", "RETINUE_GROUP=\(run.group)", "RETINUE_PID=\(leader.pid)",
-                "RETINUE_ROOT=/proc/\(leader.pid)/root", "RETINUE_DATA=/proc/\(leader.pid)/cwd",
-                "RETINUE_ADDRESS=\(port?.address ?? "127.0.0.1")", "RETINUE_PORT=\(port?.number ?? 0)",
-            ].map { Array($0.utf8) }
-            let network = open("/proc/\(leader.pid)/ns/net", O_RDONLY | O_CLOEXEC)
-            defer { if network >= 0 { close(network) } }
-            let outcome = try Tool.run(["sh", "-c", recipe.beforeStop], seconds: 300) {
-                $0.environment += variables
-                $0.network = network
-            }
-            report(
-                .object([
-                    .init("recipe", .string(recipe.path)), .init("status", .integer(Int128(outcome.status))),
-                    .init("output", .string(String(outcome.output.prefix(300)))),
-                ]))
-            hasRun = true
-        }
-        if hasRun { _ = try sendRound(isFinal: false) }
     }
 
     func phase(

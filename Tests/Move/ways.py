@@ -1,0 +1,128 @@
+"""PostgreSQL under load, moved once by each of three ways over the same link: by rsync as people do it by hand, as Incus moves
+an instance, and by Retinue. Each in a laboratory of its own, in turns, so that what else the machine does falls on all."""
+
+import json
+import statistics
+import time
+
+from lab import Lab, until
+from planning import install_recipes
+from postgresql import AS_POSTGRES, CLUSTER, PORT, Bank, moved, shape
+from services import SERVICE_ADDRESS, LineClient
+
+FOLDERS = [f"/etc/postgresql/15/{CLUSTER}", f"/var/lib/postgresql/15/{CLUSTER}"]
+BY_HAND = ["-aHAXS", "--numeric-ids", "--modify-window=-1", "--inplace", "--no-whole-file", "--delete"]
+# Of its driver for folders: whole files over a network, times compared by whole seconds.
+LIKE_INCUS = ["-aHAX", "--devices", "--numeric-ids", "--partial", "--sparse", "--delete"]
+
+
+class Receiver:
+    """rsync's daemon at the destination; what is started there is the host's own PostgreSQL."""
+
+    def __init__(self, host):
+        host.write("/root/rsyncd.conf", "uid = root\ngid = root\nuse chroot = no\nreverse lookup = no\npid file = /run/rsyncd.pid\n"
+                                        "[root]\npath = /\nread only = no\n")
+        host.spawn("rsync", "--daemon", "--no-detach", "--config=/root/rsyncd.conf", f"--address={host.address}")
+        until(lambda: host.path("/run/rsyncd.pid").exists(), 5)
+        for folder in FOLDERS:
+            host.run("install", "-d", "-o", "postgres", "-g", "postgres", folder)
+        host.run("install", "-d", "-o", "postgres", "-g", "postgres", "-m", "2775", "/run/postgresql")
+
+
+def copy(lab, options, *more):
+    for folder in FOLDERS:
+        lab.alpha.ask("rsync", *options, *more, f"{folder}/", f"rsync://{lab.beta.address}/root{folder}/")
+
+
+def hand_over(lab, options):
+    """Stop, final copy, start, and the address."""
+    alpha, beta = lab.alpha, lab.beta
+    alpha.run("pg_ctlcluster", "15", CLUSTER, "stop", "-m", "fast", "--skip-systemctl-redirect")
+    copy(lab, options)
+    beta.spawn("pg_ctlcluster", "15", CLUSTER, "start", "--skip-systemctl-redirect")
+    until(lambda: beta.ask(*AS_POSTGRES, "psql", "-X", "-p", PORT, "-c", "select 1").returncode == 0, 60, 0.02)
+    alpha.run("ip", "addr", "del", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+    beta.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+    # What a gratuitous ARP does.
+    lab.command("ip", "neigh", "flush", "all")
+
+
+def by_hand(lab, bank):
+    Receiver(lab.beta)
+    copy(lab, BY_HAND, "--exclude=postmaster.pid")
+    hand_over(lab, BY_HAND)
+    return None
+
+
+def like_incus(lab, bank):
+    Receiver(lab.beta)
+    for _ in range(2):
+        copy(lab, LIKE_INCUS)
+    hand_over(lab, LIKE_INCUS)
+    return None
+
+
+def by_retinue(lab, bank):
+    class Failing:
+        def __call__(self, holds, what, detail=""):
+            return holds
+
+        def say(self, line):
+            print(line, flush=True)
+
+    move = moved(Failing(), lab.alpha, lab.beta, 1, patience=600)
+    return move and move["held"]
+
+
+WAYS = {"rsync by hand": by_hand, "as Incus does": like_incus, "Retinue": by_retinue}
+
+
+def sent_by(host):
+    return json.loads(host.run("ip", "-j", "-s", "link", "show", "eth0"))[0]["stats64"]["tx"]["bytes"]
+
+
+def once(checks, name, scale, rate, link):
+    """One move by one way; what the clients saw, and what the source has sent."""
+    with Lab("alpha", "beta", size="3g" if scale < 50 else "10g") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        bank = Bank(alpha, scale)
+        alpha.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+        for host, other in ((alpha, "beta"), (beta, "alpha")):
+            shape(host, link)
+            if name == "Retinue":
+                install_recipes(host)
+                host.start_agent("--accept", other)
+        if name == "Retinue":
+            bank.plan()
+        customers = LineClient(lab, "postgresql_client.py", SERVICE_ADDRESS, PORT, rate, 4)
+        try:
+            time.sleep(1.5)
+            customers.ask("mark")
+            before, begin = sent_by(alpha), time.monotonic()
+            WAYS[name](lab, bank)
+            took = time.monotonic() - begin
+            sent = sent_by(alpha) - before
+            time.sleep(1.5)
+            seen = customers.ask("mark")
+            found = customers.ask("check")
+        finally:
+            customers.end()
+        checks(not found["missing"] and len(set(found["sums"])) == 1,
+               f"{name}: every acknowledged row is there, the sums are equal",
+               f"{found['acknowledged']} acknowledged, missing {found['missing'][:3]}, sums {found['sums']}")
+        return {"pause": seen["gap"], "took": took, "sent": sent / 1e6, "lost": seen["lost"], "refused": seen["refused"]}
+
+
+def ways(checks, quick=False, scale=None, rounds=None, link="1gbit"):
+    """A table of the three: the clients' pause, how long it took, bytes, connections lost and refused; medians."""
+    scale, rounds, rate = scale or (5 if quick else 100), rounds or (1 if quick else 3), 150 if quick else 300
+    found = {name: [] for name in WAYS}
+    for _ in range(rounds):
+        for name in WAYS:
+            found[name].append(once(checks, name, scale, rate, link))
+    checks.say(f"      scale {scale}, {rate} transactions/s, a link of {link}; medians of {rounds}")
+    checks.say(f"      {'':16}{'pause':>9}{'in all':>9}{'sent':>11}{'lost':>6}{'refused':>9}")
+    for name, runs in found.items():
+        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        checks.say(f"      {name:16}{middle['pause']:>7.2f} s{middle['took']:>7.1f} s{middle['sent']:>8.0f} MB{middle['lost']:>6.0f}"
+                   f"{middle['refused']:>9.0f}")
