@@ -103,6 +103,8 @@ def agents(checks, chosen=None):
             host.kill_agent()
             host.start_agent(*[option for option in host.options if not option.startswith("--die-at")], f"--die-at={line}")
             options = ["--yes"] + (["--forward"] if line.startswith("forward") else [])
+            if line.startswith("reconnect"):
+                options += ["--client", f"beta={fault.beta.address}", "--old-address", fault.alpha.address]
             verb = "rehearse" if line.startswith("freeze") else "run"
             words = fault.words(*(options if verb == "run" else []))
             fault.alpha.move(verb, *words)

@@ -5,7 +5,7 @@ import statistics
 import subprocess
 import time
 
-from lab import HERE, PATH, Failure, Lab, until
+from lab import HERE, PATH, PRODUCTS, Failure, Lab, until
 from services import PYTHON, SERVICE_ADDRESS, Client, Counter, answer
 
 ADDRESSES = {"IPv4": (SERVICE_ADDRESS, 24), "IPv6": ("fd77::100", 64)}
@@ -221,3 +221,73 @@ def forward(checks):
         checks(len(said) == 2 and said[1] == "beta", "one packet to the source, sent while it was held, is answered by the destination",
                " ".join(said))
         silence(switch, False)
+
+
+def reconnect(checks):
+    """Clients that stay: their hosts send them to the new address, and back; a host that is away for the time does so later."""
+    with Lab("alpha", "beta", "gamma") as lab:
+        alpha, beta, gamma = lab.alpha, lab.beta, lab.gamma
+        counter = Counter(alpha)
+        counter.plan["hosts"][0]["endpoints"] = [
+            {"address": f"tcp:{alpha.address}:9000", "program": PYTHON, "direction": "in", "count": 3},
+            {"address": "tcp:10.9.9.9:5432", "program": PYTHON, "direction": "out", "count": 1}]
+        for host in (alpha, beta):
+            host.write("/root/plan.json", json.dumps(counter.plan))
+        for host in (gamma, alpha):
+            host.write("/etc/retinue/hooks/reconnect", '#!/bin/sh\necho "$*" >> /root/hook\n')
+            host.run("chmod", "755", "/etc/retinue/hooks/reconnect")
+        beta.start_agent("--accept", "alpha")
+        gamma.start_agent("--accept", "alpha")
+        alpha.start_agent("--accept", "beta")
+
+        def tables(host):
+            return host.ask("nft", "list", "tables").stdout
+
+        def printed(*more):
+            return alpha.ask(PRODUCTS / "retinue", "move", "reconnect", "/root/plan.json", "--to", f"beta={beta.address}", *more).stdout
+
+        text = printed("--name", "counter")
+        checks(f"ip daddr {alpha.address} tcp dport 9000 dnat ip to {beta.address}:9000" in text and "5432" not in text,
+               "what is printed for nft(8) names the service alone")
+        policy = printed("--as", "network-policy")
+        checks(f'cidr: "{beta.address}/32"' in policy and "port: 9000" in policy, "a NetworkPolicy is printed")
+        hosts = printed("--as", "hosts", "--alias", "db.example")
+        checks(hosts.startswith(f"{beta.address} db.example"), "a line for hosts(5) is printed", hosts.strip())
+
+        def move(here, there, *more):
+            return here.move("run", "/root/plan.json", "--to", f"{there.name}={there.address}", "--name", "counter", "--confirm",
+                             Counter.check, "--yes", *more)
+
+        done = move(alpha, beta, "--client", f"gamma={gamma.address}")
+        checks(done.returncode == 0, "moved", done.stderr.strip()[-200:])
+        for host in (gamma, alpha):
+            found = until(lambda: answer(host, alpha.address), 5)
+            checks(found and found[1] == "beta", f"a client at {host.name} that uses the old address is answered by the destination", found)
+        checks("begin counter tcp" in (said := gamma.ask("cat", "/root/hook").stdout), "the hook was run", said.strip())
+        checks(answer(beta, alpha.address) is None, "a client at a host that was not named is not")
+
+        gamma.kill_agent()
+        gamma.run("nft", "flush", "ruleset")
+        gamma.start_agent()
+        found = answer(gamma, alpha.address)
+        checks(found and found[1] == "beta", "an agent that is started again loads the rules again", found)
+
+        # On its way back a client's host is away.
+        gamma.kill_agent()
+        done = move(beta, alpha)
+        checks(done.returncode == 0, "moved back", done.stderr.strip()[-200:])
+        checks(until(lambda: (found := answer(alpha, alpha.address)) and found[1] == "alpha", 5), "a client at alpha is answered there")
+        checks("retinue_reconnect" in tables(gamma), "a host of clients that does not answer has its rules still")
+        gamma.start_agent()
+        checks(until(lambda: (found := answer(gamma, alpha.address)) and found[1] == "alpha", 15),
+               "it is restored as soon as it answers", gamma.agent_log()[-200:])
+        checks(not any("retinue_" in tables(host) for host in (alpha, beta, gamma)), "no table is left")
+        checks("end counter tcp" in (said := gamma.ask("cat", "/root/hook").stdout), "the hook was run again", said.strip())
+
+        gamma.kill_agent()
+        gamma.options = []
+        gamma.start_agent()
+        done = move(alpha, beta, "--client", f"gamma={gamma.address}")
+        checks(done.returncode == 0 and "may not move programs" in alpha.agent_log(), "a host that does not accept the source is not changed, "
+               "and the move goes on", done.stderr.strip()[-100:])
+        checks("retinue_reconnect" not in tables(gamma), "no rule there")

@@ -27,6 +27,7 @@ final class Agent: @unchecked Sendable {
     private var places: Arrival.Places {
         .init(arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells")
     }
+    private var redirection: Redirection { Redirection(folder: configuration.stateFolder + "/redirections") }
     private var departuresFolder: String { configuration.stateFolder + "/departures" }
 
     init(_ configuration: AgentConfiguration) throws(MoveError) {
@@ -46,6 +47,7 @@ final class Agent: @unchecked Sendable {
 
     /// Takes up what an agent before it has left: what arrived here first, since it may be where a departure begins.
     func recover() throws(MoveError) {
+        redirection.recover()
         for name in Self.names(in: places.arrivals) {
             guard let arrival = try Arrival.left(name, places: places) else { continue }
             known.withLock { $0.arrivals[name] = arrival }
@@ -62,7 +64,8 @@ final class Agent: @unchecked Sendable {
 
     private func departure(_ order: MoveOrder) throws(MoveError) -> Departure {
         try Departure(
-            order, folder: "\(departuresFolder)/\(order.name)", identity: identity, recipes: recipes,
+            order, redirection: redirection, folder: "\(departuresFolder)/\(order.name)", identity: identity,
+            recipes: recipes,
             arrival: known.withLock { $0.arrivals[order.name] })
     }
 
@@ -110,7 +113,14 @@ final class Agent: @unchecked Sendable {
         let channel = StreamChannel(stream)
         do {
             try greet(channel, stream.peer)
-            let arrival = try open(channel, stream.peer)
+            let first = try request(channel)
+            if let reply = try redirect(first, stream.peer) {
+                try channel.send(Frame(.reply, AgentLink.bytes(reply)))
+                try channel.flush()
+                channel.close()
+                return
+            }
+            let arrival = try open(first, channel, stream.peer)
             var none = timeval(tv_sec: 0, tv_usec: 0)
             setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
             try arrival.serve(channel)
@@ -145,8 +155,26 @@ final class Agent: @unchecked Sendable {
         try channel.flush()
     }
 
-    private func open(_ channel: StreamChannel, _ peer: String) throws -> Arrival {
-        let open = try request(channel)
+    /// Sends this host's programs to where a service went that they are clients of, or does so no more; `nil` for another request.
+    private func redirect(_ request: JSONValue, _ peer: String) throws -> JSONValue? {
+        guard let verb = request["verb"]?.string, verb == "redirect" || verb == "restore" else { return nil }
+        do throws(MoveError) {
+            if verb == "redirect" {
+                guard let reconnection = Redirection.read(request["what"]) else {
+                    throw MoveError("no addresses to which clients are sent")
+                }
+                try redirection.begin(reconnection, from: peer)
+            } else {
+                guard let name = request["what"]?["name"]?.string, MoveOrder.isName(name) else {
+                    throw MoveError("no move's name")
+                }
+                try redirection.end(name)
+            }
+        } catch { return .object([.init("error", .string(error.description))]) }
+        return .object([.init("state", .string(verb == "redirect" ? "redirected" : "restored"))])
+    }
+
+    private func open(_ open: JSONValue, _ channel: StreamChannel, _ peer: String) throws -> Arrival {
         guard open["verb"]?.string == "open", let name = open["name"]?.string, MoveOrder.isName(name) else {
             throw TransferError.refused(
                 "a move's name has letters, digits, dots, hyphens and underscores, at most 60")

@@ -1,3 +1,4 @@
+import MovePlan
 public import Records
 
 /// A port on which a service waits.
@@ -16,20 +17,8 @@ public struct ServicePort: Hashable, Sendable, CustomStringConvertible {
 
     /// Of a plan's `tcp:0.0.0.0:80` or `udp:[::1]:53`; `nil` for what is none.
     public init?(planned text: String) {
-        let parts = text.split(separator: ":", maxSplits: 1)
-        guard parts.count == 2, let colon = parts[1].lastIndex(of: ":"),
-            let number = UInt16(parts[1][parts[1].index(after: colon)...]),
-            number > 0
-        else { return nil }
-        switch parts[0] {
-        case "tcp", "mptcp": isTCP = true
-        case "udp": isTCP = false
-        default: return nil
-        }
-        self.number = number
-        var host = parts[1][..<colon]
-        if host.hasPrefix("["), host.hasSuffix("]") { host = host.dropFirst().dropLast() }
-        address = host == "0.0.0.0" || host == "::" || host == "*" ? nil : String(host)
+        guard let planned = PlannedAddress(text) else { return nil }
+        self.init(isTCP: planned.isTCP, number: planned.port, address: planned.host)
     }
 
     /// Whether only this host's own programs can reach it.

@@ -73,7 +73,10 @@ extension Departure {
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
+        if !order.clients.isEmpty, !journal.stands(.reconnect) { try journal.write(.reconnect, .begun) }
         try journal.write(.release, .done)
+        // Last, since the agents of the clients' hosts may not answer.
+        beginReconnection()
     }
 
     /// Asks the destination what it did, when the answer to `admit` did not come.

@@ -36,6 +36,8 @@ final class Departure: @unchecked Sendable {
         var deadline: UInt64 = 0
         var heldSince: UInt64 = 0
         var lastPause: UInt64 = 0
+        /// Whether the service came back since.
+        var isReturned = false
         /// What is sent to held ports meanwhile.
         var traffic: HeldTraffic?
     }
@@ -45,13 +47,18 @@ final class Departure: @unchecked Sendable {
     var sender: FileSender?
     var contents: MoveContents?
 
+    /// Where this host's own programs are sent, which are clients as well.
+    let redirection: Redirection
+
     init(
-        _ order: MoveOrder, folder: String, identity: TLSIdentity, recipes: [Recipe], arrival: Arrival?
+        _ order: MoveOrder, redirection: Redirection, folder: String, identity: TLSIdentity,
+        recipes: [Recipe], arrival: Arrival?
     ) throws(MoveError) {
         self.order = order
         self.folder = folder
         self.identity = identity
         self.recipes = recipes
+        self.redirection = redirection
         self.arrival = arrival
         origin = Origin(
             order: order, cell: arrival.flatMap { $0.isHome || $0.cell.isRunning ? $0.cell : nil })
@@ -347,6 +354,9 @@ final class Departure: @unchecked Sendable {
 
     /// The service is here again: what sends its clients elsewhere is undone.
     func endRedirection() throws(MoveError) {
+        status.withLock { $0.isReturned = true }
+        // Clients' hosts may not answer, and nobody waits for them: `watch` asks again.
+        if journal.stands(.reconnect) { try? DetachedThread.start { [self] in watchClients() } }
         guard journal.stands(.forward) else { return }
         // Not known is as it is: another move may have begun to forward since.
         let was = journal.detail(.forward) != .boolean(false)
@@ -380,6 +390,7 @@ final class Departure: @unchecked Sendable {
     /// Each second: renews the hold while it is wanted, undoes a cut-over that was not committed in time, asks for an answer
     /// that did not come.
     func watch() {
+        watchClients()
         let deadline = status.withLock { $0.deadline }
         if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
             if Clock.monotonic() < deadline {

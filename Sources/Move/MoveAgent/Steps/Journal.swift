@@ -29,6 +29,8 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case admit
     /// Source: connections that still come are passed on.
     case forward
+    /// Source: the hosts of clients were asked to send them to the destination. Inverse: they are asked to do so no more.
+    case reconnect
     /// Source: files are removed (`commit --remove`).
     case remove
 

@@ -27,6 +27,10 @@ public struct MoveOrder: Sendable {
     public var serviceAddress: String?
     /// Whether what still comes to the source is passed on.
     public var forwards = false
+    /// Hosts whose programs are clients, and are sent to the destination's address.
+    var clients: [ClientHost] = []
+    /// Addresses by which they know the service, beside those of the plan.
+    var oldAddresses: [String] = []
     /// A shell command that starts the program, where its arguments are not known.
     public var start: String?
     /// Bytes a second; 0 for as many as possible.
@@ -51,7 +55,8 @@ public struct MoveOrder: Sendable {
             .init("isolation", .string(isolation.rawValue)), .init("within", .integer(Int128(within))),
             .init("downtime", .double(downtime)), .init("check", text(check)),
             .init("address", text(serviceAddress)),
-            .init("forward", .boolean(forwards)), .init("start", text(start)),
+            .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
+            .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
         ])
     }
@@ -99,8 +104,23 @@ public struct MoveOrder: Sendable {
             throw MoveError("`\(serviceAddress)` is no address with a prefix, such as 10.0.0.5/24")
         }
         forwards = value["forward"] == .boolean(true)
+        for client in value["clients"]?.array ?? [] {
+            guard let client = ClientHost(client) else { throw MoveError("no host of clients") }
+            clients.append(client)
+        }
+        oldAddresses = (value["old_addresses"]?.array ?? []).compactMap(\.string)
+        if !clients.isEmpty, reconnection.redirects.isEmpty {
+            throw MoveError(
+                "the plan has no address by which clients reach the service: say by --old-address, as an address of the family of "
+                    + address)
+        }
         start = value["start"]?.string
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+    }
+
+    /// Where clients go.
+    var reconnection: Reconnection {
+        Reconnection(of: plan, name: name, old: oldAddresses, new: address)
     }
 
     /// Ports on which the programs wait.

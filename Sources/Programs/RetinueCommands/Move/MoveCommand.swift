@@ -27,6 +27,7 @@ struct MoveCommand: ParsableCommand {
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, AbortMoveCommand.self,
+            ReconnectMoveCommand.self,
         ])
 }
 
@@ -89,6 +90,18 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "A host whose programs are clients: its agent, and this one's, send them to the destination; repeatable.",
+            valueName: "host[=address[:port]]"))
+    var client: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "An address by which clients know the service, beside those of the plan; repeatable.",
+            valueName: "address"))
+    var oldAddress: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
             "What starts the program, by a shell, where its arguments are not known.", valueName: "command"))
     var start: String?
 
@@ -109,11 +122,40 @@ struct MoveOptions: ParsableArguments {
     func order() throws -> JSONValue {
         let plan = try PlanFile.read(at: file)
         let position = try plan.position(ofHost: host)
-        let parts = to.split(separator: "=", maxSplits: 1).map(String.init)
-        guard let destination = parts.first, !destination.isEmpty else {
-            throw Failure("--to names no host", status: ExitStatus.badInput)
+        let (destination, place, port) = try Self.agent(to, "--to")
+        let clients = try client.map { text in
+            let (name, place, port) = try Self.agent(text, "--client")
+            return JSONValue.object([
+                .init("name", .string(name)), .init("address", .string(place)),
+                .init("port", .integer(Int128(port))),
+            ])
         }
-        var place = parts.count == 2 ? parts[1] : destination
+        var members: [JSONValue.Member] = [
+            .init(
+                "plan",
+                PlanDocument.value(
+                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
+            .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(destination)),
+            .init("at", .string(place)), .init("port", .integer(Int128(port))),
+            .init("within", .integer(Int128(within))),
+            .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
+            .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
+            .init("old_addresses", .array(oldAddress.map { .string($0) })),
+            .init("isolation", .string(try kind(plan.hosts[position]))),
+        ]
+        for (key, value) in [("check", confirm), ("address", address), ("start", start)] {
+            if let value { members.append(.init(key, .string(value))) }
+        }
+        return .object(members)
+    }
+
+    /// Of `db2=10.0.0.12:7420`: by which certificate an agent is known, and where it is reached.
+    static func agent(_ text: String, _ option: String) throws -> (name: String, place: String, port: Int) {
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        guard let name = parts.first, !name.isEmpty else {
+            throw Failure("\(option) names no host", status: ExitStatus.badInput)
+        }
+        var place = parts.count == 2 ? parts[1] : name
         var port = 7420
         if let colon = place.lastIndex(of: ":"),
             place.filter({ $0 == ":" }).count == 1 || place.contains("]:")
@@ -124,23 +166,7 @@ struct MoveOptions: ParsableArguments {
             port = number
             place = String(place[..<colon])
         }
-        place = place.filter { $0 != "[" && $0 != "]" }
-        var members: [JSONValue.Member] = [
-            .init(
-                "plan",
-                PlanDocument.value(
-                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
-            .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(destination)),
-            .init("at", .string(place)), .init("port", .integer(Int128(port))),
-            .init("within", .integer(Int128(within))),
-            .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
-            .init("throttle", .integer(Int128(throttle))),
-            .init("isolation", .string(try kind(plan.hosts[position]))),
-        ]
-        for (key, value) in [("check", confirm), ("address", address), ("start", start)] {
-            if let value { members.append(.init(key, .string(value))) }
-        }
-        return .object(members)
+        return (name, place.filter { $0 != "[" && $0 != "]" }, port)
     }
 
     private func kind(_ host: HostPlan) throws -> String {
