@@ -258,6 +258,7 @@ class Lab:
         def unmounted():
             return subprocess.run(["umount", self.folder], capture_output=True).returncode == 0
 
-        until(unmounted, 5, 0.1)
+        # The namespaces of what was killed go some time later, on a busy machine.
+        until(unmounted, 60, 0.1)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
