@@ -183,6 +183,9 @@ class Host:
         if self.agent and self.agent.poll() is None:
             self.agent.kill()
             self.agent.wait()
+        if self.agent:
+            # It lies on what is unmounted.
+            self.log.close()
         self.end_cells()
         self.group.end()
         self.keeper.kill()
@@ -259,6 +262,6 @@ class Lab:
             return subprocess.run(["umount", self.folder], capture_output=True).returncode == 0
 
         # The namespaces of what was killed go some time later, on a busy machine.
-        until(unmounted, 60, 0.1)
+        until(unmounted, 20, 0.1)
         with contextlib.suppress(OSError):
             self.folder.rmdir()
