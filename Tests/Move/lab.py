@@ -270,6 +270,7 @@ class Lab:
         def unmounted():
             return subprocess.run(["umount", self.folder], capture_output=True).returncode == 0
 
-        if not until(unmounted, 10, 0.1):
+        # The namespaces of what was killed go some time later, on a busy machine.
+        if not until(unmounted, 20, 0.1):
             raise Failure(f"{self.folder} stays mounted: something of the laboratory is left")
         self.folder.rmdir()

@@ -105,7 +105,7 @@ def tcp(checks):
                 place = here if verb == "rollback" else there
                 scene.move("cutover", here, there, family)
                 attempts = {f"{family}, {kind}": Attempt(switch, kind, address, allowed) for kind in ("tcp", "udp")}
-                stranger = Attempt(switch, "tcp", address, refused)
+                denied = Attempt(switch, "tcp", address, refused)
                 inside = here.words(group=False)
                 local = Attempt(inside, "tcp", "127.0.0.1" if family == "IPv4" else "::1")
                 if verb == "rollback":
@@ -118,9 +118,9 @@ def tcp(checks):
                     said = attempt.end().split()
                     checks(len(said) == 2 and said[1] == place.name,
                            f"{what}: one packet, sent while it was held, is answered after the {verb} by {place.name}", " ".join(said))
-                for attempt in (stranger, local):
+                for attempt in (denied, local):
                     attempt.process.kill()
-                checks(not stranger.end().endswith((here.name, there.name)), f"{family}: whom the firewall refuses is not let in by the {verb}")
+                checks(not denied.end().endswith((here.name, there.name)), f"{family}: whom the firewall refuses is not let in by the {verb}")
                 for enter in (switch, inside):
                     silence(enter, False)
             here, there = there, here
