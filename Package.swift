@@ -145,10 +145,12 @@ let package = Package(
             ]),
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
+        library(.move, "SunRPC", ["SystemCalls", "CLinux"]),
         library(
             .move, "MoveAgent",
             [
-                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "CLinux",
+                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "SunRPC",
+                "CLinux",
             ]),
         program("retinue-agent", ["MoveAgent", "SystemCalls"]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
@@ -195,6 +197,7 @@ let package = Package(
         test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
         test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "TestSupport"]),
+        test("SunRPCTests", ["SunRPC"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",
