@@ -12,6 +12,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var port: UInt16 = AgentConfiguration.standardPort
     /// Hosts, by their certificates' names, that may move programs to this one.
     public var accepted: [String] = []
+    /// Hosts that may hand RPC servers over that programs of this host call: their packets are led to where such a server has gone.
+    public var followed: [String] = []
     /// Folders of recipes, the first before the next.
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
     /// For tests of crashes: the line of a journal at which it ends.
@@ -56,6 +58,7 @@ public struct AgentConfiguration: Equatable, Sendable {
                 }
                 listen = host.filter { $0 != "[" && $0 != "]" }
             case "--accept": accepted.append(try value())
+            case "--follow": followed.append(try value())
             case "--recipes":
                 if !isOwnRecipes { recipes = [] }
                 isOwnRecipes = true

@@ -19,6 +19,7 @@ final class Arrival: @unchecked Sendable {
     let source: String
     private let folder: String
     let cell: Cell
+    private let server: ServerArrival
     private let journal: Journal
     let ports: [ServicePort]
     private var receiver: FileReceiver?
@@ -41,6 +42,7 @@ final class Arrival: @unchecked Sendable {
             }
         }
         cell = try Cell(named: name, in: places.cells)
+        server = ServerArrival(folder, cell)
         journal = try Journal(folder + "/journal")
         Fault.watch(journal)
         pthread_mutex_init(lock, nil)
@@ -94,7 +96,10 @@ final class Arrival: @unchecked Sendable {
         do throws(MoveError) {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
-                if cell.state.isOn { try cell.begin() }
+                if cell.state.isOn {
+                    if server.isKnown { try server.recover() }
+                    try cell.begin()
+                }
             } else if journal.stands(.start) || journal.stands(.holdThere) {
                 try undo()
             }
@@ -173,6 +178,11 @@ final class Arrival: @unchecked Sendable {
             return try start(
                 runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
                 seconds: number("seconds") ?? 30)
+        case "start-rpc":
+            guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
+                let isolation = request["isolation"]?.string.flatMap(Isolation.init)
+            else { throw MoveError("no programs to be started") }
+            return try startServer(runs, isolation, request, seconds: number("seconds") ?? 30)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)
@@ -291,6 +301,25 @@ final class Arrival: @unchecked Sendable {
         ])
     }
 
+    private func startServer(
+        _ runs: [ProgramRun], _ isolation: Isolation, _ request: JSONValue, seconds: UInt64
+    ) throws(MoveError) -> JSONValue {
+        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        var state = cell.state
+        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, false)
+        cell.state = state
+        try journal.write(.start, .begun)
+        do throws(MoveError) {
+            let answer = try server.start(request, seconds: seconds)
+            try journal.write(.start, .done)
+            return answer
+        } catch {
+            let reason = error
+            try undo()
+            throw reason
+        }
+    }
+
     /// Runs a command where the programs run: in their network, on this host.
     private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
         guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
@@ -318,7 +347,7 @@ final class Arrival: @unchecked Sendable {
         var state = cell.state
         state.isOn = true
         cell.state = state
-        try Hold.lift(name: name)
+        if server.isKnown { try server.register() } else { try Hold.lift(name: name) }
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
     }
 
@@ -328,6 +357,7 @@ final class Arrival: @unchecked Sendable {
             throw MoveError("\(name) was let in here: going back is a move of its own")
         }
         if journal.stands(.start) {
+            try server.end()
             cell.end(within: 10)
             try journal.write(.start, .undone)
         }
@@ -344,6 +374,7 @@ final class Arrival: @unchecked Sendable {
         state.isOn = !isGone
         cell.state = state
         guard isGone else { return }
+        try server.end()
         if journal.stands(.admit) { try journal.write(.admit, .undone) }
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }

@@ -42,6 +42,7 @@ final class Departure: @unchecked Sendable {
     var link: AgentLink?
     var sender: FileSender?
     var contents: MoveContents?
+    var handover = Handover()
 
     init(
         _ order: MoveOrder, folder: String, identity: TLSIdentity, recipes: [Recipe], arrival: Arrival?
@@ -65,7 +66,11 @@ final class Departure: @unchecked Sendable {
             try journal.write(.admit, .undone)
             try journal.write(.release, .undone)
             try journal.write(.stop, .undone)
-            for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
+            for step in [
+                MoveStep.verify, .start, .holdThere, .finalCopy, .standIn, .refuse, .deregister, .freeze,
+                .tell, .retire,
+            ]
+            where journal.stands(step) {
                 try journal.write(step, .undone)
             }
             try endForward()
@@ -81,7 +86,11 @@ final class Departure: @unchecked Sendable {
         if journal.state(.admit) == .done { return "moved" }
         if journal.stands(.release) { return "in-doubt" }
         if journal.stands(.start) { return "ready" }
-        if journal.stands(.hold) || journal.stands(.stop) || journal.stands(.freeze) { return "held" }
+        if journal.stands(.standIn) || journal.stands(.hold) || journal.stands(.stop)
+            || journal.stands(.freeze)
+        {
+            return "held"
+        }
         return "open"
     }
 
@@ -226,6 +235,7 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        if let handover = order.handover { return try surrender(runs, handover, report) }
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
@@ -350,9 +360,12 @@ final class Departure: @unchecked Sendable {
     /// that did not come.
     func watch() {
         let deadline = status.withLock { $0.deadline }
-        if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
+        if state == "moved", journal.state(.tell) == .begun || journal.state(.retire) == .begun {
+            try? alone("hand-over") { () throws(MoveError) in try? finishHandover() }
+        }
+        if deadline > 0, journal.stands(.hold) || journal.stands(.standIn), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
-                try? hold()
+                if order.handover == nil { try? hold() }
             } else {
                 try? alone("rollback: not committed in time") { () throws(MoveError) in
                     guard !journal.stands(.release) else { return }
@@ -388,7 +401,21 @@ final class Departure: @unchecked Sendable {
     func pathsToBring() throws(MoveError) -> [[UInt8]] {
         if origin.cell != nil { return origin.paths() }
         if contents == nil { contents = origin.contents() } else { contents?.renew() }
-        return contents?.paths ?? []
+        return (contents?.paths ?? []) + declared(beside: contents?.paths ?? [])
+    }
+
+    /// Files that a server declares and the plan does not have, each behind the folders above it.
+    private func declared(beside known: [[UInt8]]) -> [[UInt8]] {
+        guard let data = order.handover?.data, !data.isEmpty else { return [] }
+        var seen = Set(known)
+        var more: [[UInt8]] = []
+        for path in data.map({ Array($0.utf8) }) {
+            for (index, byte) in path.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
+                if seen.insert(Array(path[..<index])).inserted { more.append(Array(path[..<index])) }
+            }
+            if seen.insert(path).inserted { more.append(path) }
+        }
+        return more
     }
 
     func size(_ paths: [[UInt8]]) -> UInt64 {

@@ -32,6 +32,9 @@ public struct MoveOrder: Sendable {
     /// Bytes a second; 0 for as many as possible.
     public var throttle: UInt64 = 0
 
+    /// How an RPC server is handed over; `nil` for any other move.
+    public var handover: HandoverOrder?
+
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 60 && text.first != "." && text.first != "-"
@@ -53,6 +56,7 @@ public struct MoveOrder: Sendable {
             .init("address", text(serviceAddress)),
             .init("forward", .boolean(forwards)), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
+            .init("handover", handover?.value ?? .null),
         ])
     }
 
@@ -100,6 +104,7 @@ public struct MoveOrder: Sendable {
         }
         forwards = value["forward"] == .boolean(true)
         start = value["start"]?.string
+        if let handover = value["handover"], handover != .null { self.handover = try HandoverOrder(handover) }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 

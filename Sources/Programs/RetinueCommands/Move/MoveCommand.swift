@@ -26,6 +26,7 @@ struct MoveCommand: ParsableCommand {
         subcommands: [
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
+            HandoverMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, AbortMoveCommand.self,
         ])
 }
@@ -109,11 +110,32 @@ struct MoveOptions: ParsableArguments {
     func order() throws -> JSONValue {
         let plan = try PlanFile.read(at: file)
         let position = try plan.position(ofHost: host)
-        let parts = to.split(separator: "=", maxSplits: 1).map(String.init)
-        guard let destination = parts.first, !destination.isEmpty else {
-            throw Failure("--to names no host", status: ExitStatus.badInput)
+        let there = try Self.place(of: to, option: "--to")
+        var members: [JSONValue.Member] = [
+            .init(
+                "plan",
+                PlanDocument.value(
+                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
+            .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(there.host)),
+            .init("at", .string(there.address)), .init("port", .integer(Int128(there.port))),
+            .init("within", .integer(Int128(within))),
+            .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
+            .init("throttle", .integer(Int128(throttle))),
+            .init("isolation", .string(try kind(plan.hosts[position]))),
+        ]
+        for (key, value) in [("check", confirm), ("address", address), ("start", start)] {
+            if let value { members.append(.init(key, .string(value))) }
         }
-        var place = parts.count == 2 ? parts[1] : destination
+        return .object(members)
+    }
+
+    /// Of `host[=address[:port]]`.
+    static func place(of text: String, option: String) throws -> (host: String, address: String, port: Int) {
+        let parts = text.split(separator: "=", maxSplits: 1).map(String.init)
+        guard let host = parts.first, !host.isEmpty else {
+            throw Failure("\(option) names no host", status: ExitStatus.badInput)
+        }
+        var place = parts.count == 2 ? parts[1] : host
         var port = 7420
         if let colon = place.lastIndex(of: ":"),
             place.filter({ $0 == ":" }).count == 1 || place.contains("]:")
@@ -124,23 +146,7 @@ struct MoveOptions: ParsableArguments {
             port = number
             place = String(place[..<colon])
         }
-        place = place.filter { $0 != "[" && $0 != "]" }
-        var members: [JSONValue.Member] = [
-            .init(
-                "plan",
-                PlanDocument.value(
-                    Plan(program: plan.program, made: plan.made, hosts: [plan.hosts[position]]))),
-            .init("name", .string(name ?? Self.name(of: plan))), .init("host", .string(destination)),
-            .init("at", .string(place)), .init("port", .integer(Int128(port))),
-            .init("within", .integer(Int128(within))),
-            .init("downtime", .double(downtime)), .init("forward", .boolean(forward)),
-            .init("throttle", .integer(Int128(throttle))),
-            .init("isolation", .string(try kind(plan.hosts[position]))),
-        ]
-        for (key, value) in [("check", confirm), ("address", address), ("start", start)] {
-            if let value { members.append(.init(key, .string(value))) }
-        }
-        return .object(members)
+        return (host, place.filter { $0 != "[" && $0 != "]" }, port)
     }
 
     private func kind(_ host: HostPlan) throws -> String {
@@ -214,6 +220,10 @@ enum MoveText {
             if let pause = number("pause_ns") { return "\(phase); clients were held for \(seconds(pause))" }
             let more = number("sent").map { ", \(Quantity.bytes($0)) sent" } ?? ""
             return number("after_ns").map { "\(phase) after \(seconds($0))\(more)" } ?? phase
+        }
+        if let numbers = report["numbers"]?.array {
+            let words = numbers.compactMap { $0.string.map { $0.printable.replacing(" ", with: " is now ") } }
+            return "program and version: \(words.joined(separator: ", "))"
         }
         if let count = number("removed") { return "\(count) files and folders were removed" }
         return nil

@@ -104,6 +104,83 @@ struct RunMoveCommand: MoveStepCommand {
     }
 }
 
+struct HandoverMoveCommand: MoveStepCommand {
+    static let verb = "run"
+    static let configuration = CommandConfiguration(
+        commandName: "handover",
+        abstract: "Hand an RPC server over to another host, under clients whose handles stay open.",
+        discussion: """
+            The server rests without a call while another one takes its data over; it ends when clients have gone on. Agents \
+            of the hosts that are named by --client keep calls meanwhile, and lead them to the new address, port, program and \
+            version from then on. All other clients are refused meanwhile.
+            """)
+
+    @OptionGroup var move: MoveOptions
+    @OptionGroup var agent: AgentOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "A host of clients, by its certificate's name, and where its agent is reached. May be repeated.",
+            valueName: "host[=address[:port]]"))
+    var client: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "Has the server write its data, by a shell, once no call runs; RETINUE_PID is the server.",
+            valueName: "command"))
+    var save: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Has the new server read its data, by a shell, before it is called; RETINUE_PID is the server.",
+            valueName: "command"))
+    var restore: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file that the server declares; brought after --save. May be repeated.", valueName: "path"))
+    var data: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What becomes another one where the number is taken there: program or version.", valueName: "what"
+        ))
+    var renumber = "program"
+
+    @Option(help: ArgumentHelp("Seconds that running calls may take.", valueName: "seconds"))
+    var drain = 30
+
+    func validate() throws {
+        guard ["program", "version"].contains(renumber) else {
+            throw ValidationError("--renumber is program or version")
+        }
+        guard (1...3600).contains(drain) else { throw ValidationError("--drain is from 1 to 3600 seconds") }
+    }
+
+    func request() throws -> [JSONValue.Member] {
+        guard case .object(var members) = try move.order() else { return [] }
+        var clients: [JSONValue] = []
+        for text in client {
+            let place = try MoveOptions.place(of: text, option: "--client")
+            clients.append(
+                .object([
+                    .init("host", .string(place.host)), .init("at", .string(place.address)),
+                    .init("port", .integer(Int128(place.port))),
+                ]))
+        }
+        members.append(
+            .init(
+                "handover",
+                .object([
+                    .init("clients", .array(clients)), .init("save", save.map { .string($0) } ?? .null),
+                    .init("restore", restore.map { .string($0) } ?? .null),
+                    .init("data", .array(data.map { .string($0) })), .init("renumber", .string(renumber)),
+                    .init("drain", .integer(Int128(drain))),
+                ])))
+        return [.init("order", .object(members))]
+    }
+}
+
 struct CopyMoveCommand: MoveStepCommand {
     static let verb = "copy"
     static let configuration = CommandConfiguration(
