@@ -24,9 +24,12 @@ extension Departure {
         let sockets = ServerSockets(of: pids)
         let registered = try ownRegistrations(sockets)
         let doors = try self.doors(sockets)
-        // What can be done before has been done before: bytes read again, stand-ins started, connections open.
+        // What can be done before has been done before: bytes read again, stand-ins started, connections open; a server that is
+        // told to read its data runs already.
         let link = try connected()
+        try furnish()
         try link.ask("verify")
+        if plan.restore != nil { try startThere(link, runs, registered, doors, plan) }
         try journal.write(.standIn, .begun, .array(doors.map(\.value)))
         for client in plan.clients {
             try follower(client).ask(
@@ -59,27 +62,56 @@ extension Departure {
         try journal.write(.freeze, .done, .array(connections.map(\.value)))
         phase("saved", begin, report)
         try journal.write(.finalCopy, .begun)
-        let round = try sendRound(isFinal: true)
-        try furnish()
+        let sent = try sendData(plan)
         try journal.write(.finalCopy, .done)
-        phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
+        phase("copied", begin, report, [.init("sent", .integer(Int128(sent)))])
+        if let restore = plan.restore {
+            try link.ask("restore", [.init("command", .string(restore))])
+        } else {
+            try startThere(link, runs, registered, doors, plan)
+        }
+        phase("started", begin, report)
+        let route = journal.detail(.start).flatMap { StandInRoute($0) } ?? StandInRoute()
+        report(
+            .object([
+                .init("numbers", .array(route.rewriter.numbers.map { .string("\($0.key) \($0.value)") }))
+            ]))
+    }
+
+    // MARK: Its parts
+
+    private func startThere(
+        _ link: AgentLink, _ runs: [ProgramRun], _ registered: [Registration], _ doors: [Door],
+        _ plan: HandoverOrder
+    ) throws(MoveError) {
         try journal.write(.start, .begun)
         let answer = try link.ask(
             "start-rpc",
             startMembers(runs, isCutOff: false) + [
                 .init("registered", .array(registered.map(Self.value))),
                 .init("doors", .array(doors.map(\.value))),
-                .init("restore", plan.restore.map { .string($0) } ?? .null),
                 .init("prefers_version", .boolean(plan.prefersVersion)),
                 .init("host", .string(order.address)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             ])
         try journal.write(.start, .done, answer["route"] ?? .null)
-        phase("started", begin, report)
-        if let numbers = answer["numbers"] { report(.object([.init("numbers", numbers)])) }
     }
 
-    // MARK: Its parts
+    /// Brings what the server declares, as it is now; all else was brought before, and nobody has called since.
+    private func sendData(_ plan: HandoverOrder) throws(MoveError) -> UInt64 {
+        guard !plan.data.isEmpty else { return 0 }
+        let paths = declared(beside: [])
+        do throws(TransferError) {
+            let round = try sender?.send(paths, mapped: Set(paths), isMirror: false, isPart: true)
+            guard round?.unsettled == 0 else {
+                throw TransferError.refused("declared data is still being written")
+            }
+            return round?.sent ?? 0
+        } catch {
+            (link, sender) = (nil, nil)
+            throw MoveError(error)
+        }
+    }
 
     func rpcbind<Result>(_ body: (RPCBind) throws(RPCBindError) -> Result) throws(MoveError) -> Result {
         do throws(RPCBindError) { return try body(RPCBind()) } catch { throw MoveError("\(error)") }
@@ -200,6 +232,7 @@ extension Departure {
             let link = try follower(client)
             let addresses = (try link.ask("addresses")["addresses"]?.array ?? []).compactMap(\.string)
             route.connections = connections.filter { addresses.contains($0.remote.host) }
+                .map { $0.aged(at: Clock.wall()) }
             try link.ask("go", [.init("route", route.value)])
         }
         try journal.write(.tell, .done)

@@ -23,6 +23,8 @@ struct OpenConnection: Equatable {
     var sendScale: UInt8 = 0
     var receiveScale: UInt8 = 0
     var timestamp: UInt32 = 0
+    /// When it was frozen: nanoseconds since 1970.
+    var frozen: UInt64 = 0
     /// snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup.
     var windows: [UInt32] = [0, 0, 0, 0, 0]
 
@@ -34,11 +36,13 @@ struct OpenConnection: Equatable {
     /// Puts a connected socket into repair mode and reads it.
     static func freeze(_ socket: Int32) throws(MoveError) -> OpenConnection {
         try set(socket, TCP_REPAIR, TCP_REPAIR_ON)
+        let now = Clock.wall()
         var connection = OpenConnection(
             local: try name(socket, getsockname), remote: try name(socket, getpeername))
         (connection.sendNext, connection.sending) = try queue(socket, TCP_SEND_QUEUE)
         (connection.receiveNext, connection.received) = try queue(socket, TCP_RECV_QUEUE)
         try set(socket, TCP_REPAIR_QUEUE, Int32(TCP_NO_QUEUE))
+        connection.frozen = now
         connection.segment = try word(socket, TCP_MAXSEG)
         connection.timestamp = try word(socket, TCP_TIMESTAMP)
         // tcpi_options, then the scales of sending and receiving, four bits each.
@@ -50,6 +54,15 @@ struct OpenConnection: Equatable {
         connection.windows = (0..<5).map { index in
             windows.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: index * 4, as: UInt32.self) }
         }
+        return connection
+    }
+
+    /// As it is some time after it was frozen: its clock has gone on, and what was not acknowledged may have been sent again with the
+    /// time of that moment, before which the other end takes nothing (PAWS, RFC 7323).
+    func aged(at now: UInt64) -> OpenConnection {
+        var connection = self
+        let milliseconds = now > frozen ? (now - frozen) / 1_000_000 : 0
+        connection.timestamp &+= UInt32(truncatingIfNeeded: milliseconds + 50)
         return connection
     }
 
@@ -226,6 +239,7 @@ struct OpenConnection: Equatable {
             .init("received", .string(PlanText.text(received))), .init("segment", number(segment)),
             .init("options", number(options)), .init("send_scale", number(sendScale)),
             .init("receive_scale", number(receiveScale)), .init("timestamp", number(timestamp)),
+            .init("frozen", number(frozen)),
             .init("windows", .array(windows.map { number($0) })),
         ])
     }
@@ -244,7 +258,7 @@ struct OpenConnection: Equatable {
             let segment: UInt32 = number("segment"), let options: UInt8 = number("options"),
             let sendScale: UInt8 = number("send_scale"), sendScale < 15,
             let receiveScale: UInt8 = number("receive_scale"), receiveScale < 15,
-            let timestamp: UInt32 = number("timestamp"),
+            let timestamp: UInt32 = number("timestamp"), let frozen: UInt64 = number("frozen"),
             let windows = value["windows"]?.array?.compactMap({ $0.integer.flatMap { UInt32(exactly: $0) } }),
             windows.count == 5
         else { return nil }
@@ -255,6 +269,7 @@ struct OpenConnection: Equatable {
         (self.segment, self.options, self.sendScale, self.receiveScale) = (
             segment, options, sendScale, receiveScale
         )
+        self.frozen = frozen
         (self.timestamp, self.windows) = (timestamp, windows)
     }
 }

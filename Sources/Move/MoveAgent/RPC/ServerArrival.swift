@@ -22,7 +22,7 @@ final class ServerArrival {
     var isKnown: Bool { access(path, F_OK) == 0 }
     private var fronts: [String] { ["front", "moved"].map { "\(folder)/\($0)" } }
 
-    /// Starts the server, which `cell.state` describes, has it restore its data, and finds its numbers.
+    /// Starts the server, which `cell.state` describes, and finds its numbers.
     ///
     /// - Returns: `route`, for clients' hosts; `numbers`, for people.
     func start(_ request: JSONValue, seconds: UInt64) throws(MoveError) -> JSONValue {
@@ -53,13 +53,13 @@ final class ServerArrival {
             }
             usleep(500)
         }
-        if let command = request["restore"]?.string { try restore(command) }
         return try settle(
             wanted, now, doors, host: host, address: request["address"]?.string,
             prefersVersion: request["prefers_version"] == .boolean(true))
     }
 
-    private func restore(_ command: String) throws(MoveError) {
+    /// Has the server, which runs, read its data.
+    func restore(_ command: String) throws(MoveError) {
         let space = ProcessDirectory(cell.state.pid)?.namespace("pid_for_children")
         let pids = ProcessList.pids().filter {
             guard $0 != cell.state.pid, let directory = ProcessDirectory($0) else { return false }

@@ -18,6 +18,9 @@ struct StandInRules {
         self.doors = doors
     }
 
+    /// Headers of IP and TCP, a record mark and the header of a call with empty credentials, in bytes.
+    private static let shortestCall = 20 + 20 + 4 + 40
+
     /// While clients are held, datagrams and new connections come to the stand-in, which keeps them; what belongs to a connection that
     /// the server still has is refused to the sending kernel, which then has it as not sent. Later all of it comes.
     func text(isHolding: Bool) -> String {
@@ -32,7 +35,9 @@ struct StandInRules {
                     "    ip daddr \(address) \(isTCP ? "tcp" : "udp") dport { \(ports.map(String.init).joined(separator: ", ")) }"
                 let take = "meta mark set \(mark) accept\n"
                 if isTCP && isHolding {
-                    rules += "\(match) tcp flags & (syn | ack) == syn \(take)\(match) drop\n"
+                    // Shorter than any call: what acknowledges the last answer, which would be sent again and again otherwise.
+                    rules += "\(match) tcp flags & (syn | ack) == syn \(take)"
+                    rules += "\(match) ip length < \(Self.shortestCall) accept\n\(match) drop\n"
                 } else {
                     rules += "\(match) \(take)"
                 }

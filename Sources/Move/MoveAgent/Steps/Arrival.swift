@@ -144,7 +144,10 @@ final class Arrival: @unchecked Sendable {
                 try channel.send(Frame(.reply, AgentLink.bytes(reply)))
                 try channel.flush()
             case .entries, .remove, .roundEnd:
-                if cell.isRunning { throw .refused("programs run in the cell \(name)") }
+                // A server that is handed over reads what is brought when it is told to.
+                if cell.isRunning, !server.isKnown || journal.stands(.admit) {
+                    throw .refused("programs run in the cell \(name)")
+                }
                 if receiver == nil {
                     do throws(SystemError) {
                         receiver = try FileReceiver(over: channel, root: cell.root)
@@ -183,6 +186,11 @@ final class Arrival: @unchecked Sendable {
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
             else { throw MoveError("no programs to be started") }
             return try startServer(runs, isolation, request, seconds: number("seconds") ?? 30)
+        case "restore":
+            guard journal.stands(.start), let command = request["command"]?.string else {
+                throw MoveError("no command for a server that was started")
+            }
+            try server.restore(command)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)

@@ -405,7 +405,7 @@ final class Departure: @unchecked Sendable {
     }
 
     /// Files that a server declares and the plan does not have, each behind the folders above it.
-    private func declared(beside known: [[UInt8]]) -> [[UInt8]] {
+    func declared(beside known: [[UInt8]]) -> [[UInt8]] {
         guard let data = order.handover?.data, !data.isEmpty else { return [] }
         var seen = Set(known)
         var more: [[UInt8]] = []
