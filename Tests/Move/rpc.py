@@ -7,7 +7,7 @@ import statistics
 import subprocess
 import time
 
-from lab import HERE, PATH, Failure, Lab, run, until
+from lab import HERE, PATH, PRODUCTS, Failure, Lab, run, until
 from services import SERVICE_ADDRESS, plan
 
 NUMBER = 0x20000111
@@ -15,8 +15,8 @@ PACKAGES = ["libtirpc3", "libtirpc-common", "libgssapi-krb5-2", "libkrb5-3", "li
             "libkeyutils1", "libssl3", "dash"]
 # Where the libraries of i386 are; apt-get install libtirpc3:i386, or its packages unpacked.
 LIBRARIES_32 = os.environ.get("RETINUE_I386_ROOT", "")
-SAVE = 'rm -f $D.done; kill -USR1 $RETINUE_PID; until [ -e $D.done ]; do sleep 0.001; done'
-RESTORE = 'rm -f $D.done; kill -USR2 $RETINUE_PID; until [ -e $D.done ]; do sleep 0.001; done'
+SAVE = "kill -USR1 $RETINUE_PID; until [ -e $D.saved ]; do :; done"
+RESTORE = "kill -USR2 $RETINUE_PID; until [ -e $D.restored ]; do :; done"
 DATA = "/srv/counter/data"
 
 
@@ -155,26 +155,42 @@ def goes_on(checks, what, seen):
            f"{seen['values']} values, {seen['jumps']} jumps, {seen['failed']} failed {seen['errors'][5:]}, longest gap {seen['gap'] * 1000:.0f} ms")
 
 
-def case(checks, transport, what, more=(), prepare=None, look=None, program="server"):
+def case(checks, transport, what, more=(), prepare=None, look=None, program="server", address=None, slow=(), clients=("gamma",),
+         fails=False, **hooks):
     """One hand-over with one thing that has to change, under one open handle."""
     title = f"{transport}, {what}"
     with Lab("alpha", "beta", "gamma") as lab:
         setting = Setting(lab, program)
         try:
             known = prepare(setting) if prepare else None
-            client = setting.client(transport)
-            time.sleep(0.5)
-            done = setting.hand_over(*more)
-            if not checks(done.returncode == 0, f"{title}: handed over", done.stderr.strip().splitlines()[-1] if done.stderr else ""):
+            if address:
+                setting.alpha.run("ip", "addr", "add", f"{address}/24", "dev", "eth0")
+                more = [*more, "--address", f"{address}/24"]
+            client = setting.client(transport, *slow, address=address)
+            time.sleep(0.3)
+            done = setting.hand_over(*more, clients=clients, **hooks)
+            said = done.stderr.strip().splitlines()[-1] if done.stderr else ""
+            if not checks((done.returncode != 0) == fails, f"{title}: {'undone' if fails else 'handed over'}", said):
                 for host in lab.hosts:
                     checks.say(f"{host.name}: {host.agent_log()}")
                 checks.say(done.stderr)
             time.sleep(0.5)
             seen = setting.result(client)
-            goes_on(checks, title, seen)
-            checks(seen["last"] > 60, f"{title}: it was served there as well", seen["last"])
-            checks(not setting.registered(setting.alpha), f"{title}: rpcbind of the old host does not know it any more")
-            checks(not setting.alpha.group.members(), f"{title}: the old server has ended")
+            if clients:
+                goes_on(checks, title, seen)
+            else:
+                checks(seen["jumps"] == 0 and seen["values"] == seen["last"] - seen["first"] + 1 and seen["last"] > seen["first"],
+                       f"{title}: the open handle goes on after calls that were refused, no value twice or missing",
+                       f"{seen['values']} values, {seen['failed']} refused, longest gap {seen['gap'] * 1000:.0f} ms")
+            if fails:
+                checks(len(setting.registered(setting.alpha)) == 2, f"{title}: rpcbind of the old host knows it again")
+                checks(not setting.registered(setting.beta), f"{title}: the other one does not")
+                checks(not setting.alpha.ask("nft", "list", "tables").stdout and not setting.gamma.ask("nft", "list", "tables").stdout,
+                       f"{title}: no rule is left")
+            else:
+                checks(not setting.registered(setting.alpha), f"{title}: rpcbind of the old host does not know it any more")
+                checks(not setting.alpha.group.members(), f"{title}: the old server has ended")
+                checks(setting.registered(setting.beta) or setting.all(setting.beta), f"{title}: rpcbind of the new host knows it")
             if look:
                 look(title, setting, known)
             if checks.failed:
@@ -184,30 +200,98 @@ def case(checks, transport, what, more=(), prepare=None, look=None, program="ser
             setting.end()
 
 
-def rpc(checks):
-    """Each case by itself, over UDP and over TCP."""
-
-    def another_port(title, setting, known):
+def another_port(checks):
+    def look(title, setting, known):
         now = setting.registered(setting.beta)
         checks(set(now) == set(known) and all(now[key] != known[key] for key in known), f"{title}: the same number at another port",
                f"{known} then {now}")
+    return look
 
-    def another_number(is_version):
-        def look(title, setting, known):
-            everything = setting.all(setting.beta)
-            checks(all(everything.get(key) == port for key, port in known.items()), f"{title}: the other server's registration is as it was")
-            new = sorted({key[:2] for key in everything if key not in known})
-            holds = len(new) == 1 and (new[0][0] == NUMBER and new[0][1] != 1 if is_version else new[0][0] != NUMBER and new[0][1] == 1)
-            checks(holds, f"{title}: it is registered under another {'version' if is_version else 'program number'}", new)
-            for name in ("udp", "tcp"):
-                port = everything.get((*new[0], name)) if new else None
-                said = setting.gamma.ask("/usr/sbin/rpcinfo", "-n", str(port), f"-{name[0]}", setting.beta.address,
-                                         *map(str, new[0])) if port else None
-                checks(said is not None and "ready and waiting" in said.stdout, f"{title}: it answers under that number over {name}",
-                       said.stderr.strip() if said else "")
-        return look
 
+def another_number(checks, is_version):
+    def look(title, setting, known):
+        everything = setting.all(setting.beta)
+        checks(all(everything.get(key) == port for key, port in known.items()), f"{title}: the other server's registration is as it was")
+        new = sorted({key[:2] for key in everything if key not in known})
+        holds = len(new) == 1 and (new[0][0] == NUMBER and new[0][1] != 1 if is_version else new[0][0] != NUMBER and new[0][1] == 1)
+        checks(holds, f"{title}: it is registered under another {'version' if is_version else 'program number'}", new)
+        for name in ("udp", "tcp"):
+            port = everything.get((*new[0], name)) if new else None
+            said = setting.gamma.ask("/usr/sbin/rpcinfo", "-n", str(port), f"-{name[0]}", setting.beta.address,
+                                     *map(str, new[0])) if port else None
+            checks(said is not None and "ready and waiting" in said.stdout, f"{title}: it answers under that number over {name}",
+                   said.stderr.strip() if said else "")
+    return look
+
+
+def rpc(checks):
+    """Each case by itself, over UDP and over TCP."""
     for transport in ("udp", "tcp"):
-        case(checks, transport, "another port", prepare=Setting.take_ports, look=another_port)
-        case(checks, transport, "another version", ["--renumber", "version"], Setting.take_number, another_number(True))
-        case(checks, transport, "another program number", prepare=Setting.take_number, look=another_number(False))
+        case(checks, transport, "another port", prepare=Setting.take_ports, look=another_port(checks))
+        case(checks, transport, "another version", ["--renumber", "version"], Setting.take_number, another_number(checks, True))
+        case(checks, transport, "another program number", prepare=Setting.take_number, look=another_number(checks, False))
+        case(checks, transport, "the address moves", address=SERVICE_ADDRESS)
+        case(checks, transport, "calls of 150 ms", slow=(150,))
+        case(checks, transport, "a restore that fails", fails=True, restore="false")
+    case(checks, "udp", "the address moves, a client without an agent", address=SERVICE_ADDRESS, clients=())
+
+
+def rpc32(checks):
+    """A server of i386 hands its XDR data to one of amd64."""
+    for transport in ("udp", "tcp"):
+        case(checks, transport, "i386 to amd64", ["--start", "exec /srv/counter/server"], program="server32")
+
+
+def pauses(checks, times=15):
+    """The longest time from one answer to the next at 100 calls a second: figures."""
+    for what, address in (("with the address moved", SERVICE_ADDRESS), ("without", None)):
+        for transport in ("udp", "tcp"):
+            gaps = sorted(case(checks, transport, f"{what}, {number + 1}", address=address) for number in range(times))
+            checks.say(f"      {transport}, {what}: median pause {statistics.median(gaps) * 1000:.0f} ms, "
+                       f"p95 {gaps[int(len(gaps) * 0.95)] * 1000:.0f} ms, of {times}")
+
+
+def faults(checks):
+    """kill -9 of each agent at each line of a hand-over; the server answers at one place, each value is the one before and one."""
+    lines = run(PRODUCTS / "retinue-agent", "steps", "--handover").split()[1::2]
+    places = [("alpha", line) for line in [*lines, "freeze:begun", "freeze:done", "final-copy:done", "start:begun", "start:done",
+                                           "release:begun", "admit:begun", "admit:done", "release:done"]]
+    places += [("beta", line) for line in ("start:begun", "start:done", "admit:begun", "admit:done")]
+    places += [("gamma", line) for line in ("stand-in:begun", "stand-in:done", "tell:begun", "tell:done")]
+    for name, line in places:
+        fault(checks, name, line)
+
+
+def fault(checks, name, line, transport="udp"):
+    title = f"kill -9 of {name}'s agent at {line}"
+    with Lab("alpha", "beta", "gamma") as lab:
+        setting = Setting(lab)
+        try:
+            host = getattr(lab, name)
+            host.kill_agent()
+            host.start_agent(*host.options, "--die-at", line)
+            client = setting.client(transport)
+            time.sleep(0.2)
+            setting.hand_over("--within", "10")
+            checks(host.agent.poll() is not None, f"{title}: it died", host.agent.poll())
+            host.start_agent(*[option for option in host.options if option not in ("--die-at", line)])
+
+            def is_settled():
+                moves = setting.alpha.status().get("departures", [])
+                settled = [move for move in moves if move["state"] in ("open", "moved") and not move["activity"]]
+                places = [bool(setting.registered(one)) for one in (setting.alpha, setting.beta)]
+                return settled and places.count(True) == 1 and ("open" if places[0] else "moved") == settled[0]["state"]
+
+            checks(until(is_settled, 30, 0.2) is not None, f"{title}: it is at exactly one place",
+                   [move["state"] for move in setting.alpha.status().get("departures", [])])
+            before = time.monotonic()
+            time.sleep(1)
+            seen = setting.result(client, timeout=90)
+            checks(seen["jumps"] == 0 and seen["values"] == seen["last"] - seen["first"] + 1,
+                   f"{title}: each value is the one before and one",
+                   f"{seen['values']} values, {seen['failed']} failed, longest gap {seen['gap']:.2f} s")
+            checks(time.monotonic() - before < 30, f"{title}: calls are answered again")
+            if checks.failed:
+                checks.say(setting.alpha.agent_log() + lab.beta.agent_log() + lab.gamma.agent_log())
+        finally:
+            setting.end()

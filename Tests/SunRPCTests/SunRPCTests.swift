@@ -108,8 +108,8 @@ struct RegistrationTests {
     {
         var out = XDRWriter()
         what.write(to: &out)
-        let reply = try #require(book.answer(RPCBindMessage.call(procedure, xid: 7, out.bytes)))
-        return try RPCBindMessage.result(of: reply, xid: 7)
+        let reply = book.answer(RPCBindMessage.call(procedure, xid: 7, out.bytes))
+        return try RPCBindMessage.result(of: try #require(reply), xid: 7)
     }
 
     @Test func aBookTakesAndGivesBack() throws {
@@ -129,12 +129,15 @@ struct RegistrationTests {
 
     @Test func whatIsNoCallIsAnsweredAsTheProtocolSays() throws {
         var book = RegistrationBook()
-        #expect(book.answer([1, 2, 3]) == nil)
+        let nothing = book.answer([1, 2, 3])
+        #expect(nothing == nil)
         var other = RPCBindMessage.call(.dump, xid: 7, [])
         other[15] = 9
-        #expect(try #require(book.answer(other)).suffix(4) == [0, 0, 0, 1])
+        let unavailable = book.answer(other)
+        #expect(unavailable?.suffix(4) == [0, 0, 0, 1])
         // GARBAGE_ARGS
-        #expect(try #require(book.answer(RPCBindMessage.call(.set, xid: 7, [0]))).suffix(4) == [0, 0, 0, 4])
+        let garbage = book.answer(RPCBindMessage.call(.set, xid: 7, [0]))
+        #expect(garbage?.suffix(4) == [0, 0, 0, 4])
         for _ in 0..<2000 {
             var bytes = RPCBindMessage.call(.set, xid: 7, (0..<40).map { _ in UInt8.random(in: 0...255) })
             bytes[Int.random(in: 0..<bytes.count)] = UInt8.random(in: 0...255)

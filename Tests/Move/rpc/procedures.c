@@ -1,7 +1,7 @@
 /* What the server does; all else, the main function too, is as rpcgen makes it.
  *
- * Its data is a count. SIGUSR1 has it written to the file that COUNTER_DATA names, as XDR, SIGUSR2 has it read from there; the file
- * COUNTER_DATA.done says that it was. The process that took the signal may be of 32 or of 64 bits. */
+ * Its data is a count. SIGUSR1 has it written to the file that COUNTER_DATA names, as XDR, SIGUSR2 has it read from there; COUNTER_DATA.saved
+ * and COUNTER_DATA.restored say that it was. The process that took the signal may be of 32 or of 64 bits. */
 #include "counter.h"
 #include <errno.h>
 #include <signal.h>
@@ -22,7 +22,7 @@ static void transfer(int number) {
     bool_t whole = xdr_u_quad_t(&stream, &count);
     xdr_destroy(&stream);
     if (fclose(file) != 0 || !whole) return;
-    snprintf(done, sizeof done, "%s.done", path);
+    snprintf(done, sizeof done, "%s.%s", path, number == SIGUSR1 ? "saved" : "restored");
     file = fopen(done, "w");
     if (file) fclose(file);
 }

@@ -47,7 +47,7 @@ extension Departure {
         for client in plan.clients { try follower(client).ask("hold") }
         try journal.write(.standIn, .done)
         try journal.write(.refuse, .begun, .string(Refusal.limit))
-        try refusal(sockets.ports).load()
+        try refusal(sockets.ports, doors).load()
         try journal.write(.refuse, .done, .null)
         try drain(pids, seconds: plan.drain)
         phase("drained", begin, report)
@@ -146,8 +146,10 @@ extension Departure {
         return doors
     }
 
-    private func refusal(_ ports: [ServicePort]) -> Refusal {
-        Refusal(name: order.name, ports: ports, seconds: order.within + 60)
+    private func refusal(_ ports: [ServicePort], _ doors: [Door]) -> Refusal {
+        Refusal(
+            name: order.name, ports: ports, addresses: Set(doors.map(\.place.host)).sorted(),
+            seconds: order.within + 60)
     }
 
     private func follower(_ client: HandoverOrder.Client) throws(MoveError) -> AgentLink {
@@ -249,7 +251,7 @@ extension Departure {
 
     private func liftRefusal() throws(MoveError) {
         guard journal.stands(.refuse) else { return }
-        try refusal([]).lift(limit: journal.detail(.refuse)?.string ?? "")
+        try refusal([], []).lift(limit: journal.detail(.refuse)?.string ?? "")
         try journal.write(.refuse, .undone)
     }
 

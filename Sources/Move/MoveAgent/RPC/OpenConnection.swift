@@ -29,7 +29,7 @@ struct OpenConnection: Equatable {
     var windows: [UInt32] = [0, 0, 0, 0, 0]
 
     /// More waits in neither direction between calls.
-    private static let mostBytes = 4 << 20
+    private static let mostBytes = 256 << 10
 
     // MARK: Taking it
 

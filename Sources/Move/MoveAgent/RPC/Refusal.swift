@@ -6,11 +6,13 @@ import SystemCalls
 struct Refusal {
     let table: String
     let ports: [ServicePort]
+    /// IPv4 addresses under which it is called: refused there too once one of them has gone on to another host.
+    let addresses: [String]
     let seconds: UInt64
 
-    init(name: String, ports: [ServicePort], seconds: UInt64) {
+    init(name: String, ports: [ServicePort], addresses: [String], seconds: UInt64) {
         table = "retinue_refused_" + Hold.word(name)
-        (self.ports, self.seconds) = (ports, seconds)
+        (self.ports, self.addresses, self.seconds) = (ports, addresses, seconds)
     }
 
     var text: String {
@@ -20,11 +22,25 @@ struct Refusal {
             return
                 "  set \(isTCP ? "tcp" : "udp")_ports { type inet_service; flags timeout; \(elements)\n  }\n"
         }
+        // Before it is found out whose address it is (Linux 5.9).
+        let own = addresses.isEmpty ? "" : "ip daddr { \(Set(addresses).sorted().joined(separator: ", ")) }"
+        let early =
+            addresses.isEmpty
+            ? ""
+            : """
+              chain prerouting {
+                type filter hook prerouting priority -10; policy accept;
+                \(own) udp dport @udp_ports reject with icmp type port-unreachable
+                \(own) tcp dport @tcp_ports tcp flags & (syn | ack) == syn reject with tcp reset
+                \(own) tcp dport @tcp_ports drop
+              }
+
+            """
         return """
             table inet \(table) {}
             delete table inet \(table)
             table inet \(table) {
-            \(set(true))\(set(false))  chain input {
+            \(set(true))\(set(false))\(early)  chain input {
                 type filter hook input priority -10; policy accept;
                 udp dport @udp_ports reject with icmpx port-unreachable
                 tcp dport @tcp_ports tcp flags & (syn | ack) == syn reject with tcp reset

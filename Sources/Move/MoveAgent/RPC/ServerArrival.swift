@@ -14,6 +14,7 @@ final class ServerArrival {
     private let folder: String
     private let cell: Cell
     private var registrar: Registrar?
+    private var process: Int32 = 0
 
     init(_ folder: String, _ cell: Cell) { (self.folder, self.cell) = (folder, cell) }
 
@@ -53,21 +54,27 @@ final class ServerArrival {
             }
             usleep(500)
         }
+        process = find()
         return try settle(
             wanted, now, doors, host: host, address: request["address"]?.string,
             prefersVersion: request["prefers_version"] == .boolean(true))
     }
 
+    /// The server's process, as this host counts: the last one of those that the cell's first process started.
+    private func find() -> Int32 {
+        let first = cell.state.pid
+        let space = ProcessDirectory(first)?.namespace("pid_for_children")
+        return ProcessList.pids().last {
+            guard $0 != first, let directory = ProcessDirectory($0) else { return false }
+            return directory.namespace("pid") == space || directory.status()?.parent == first
+        } ?? 0
+    }
+
     /// Has the server, which runs, read its data.
     func restore(_ command: String) throws(MoveError) {
-        let space = ProcessDirectory(cell.state.pid)?.namespace("pid_for_children")
-        let pids = ProcessList.pids().filter {
-            guard $0 != cell.state.pid, let directory = ProcessDirectory($0) else { return false }
-            return directory.namespace("pid") == space || directory.status()?.parent == cell.state.pid
-        }
         let outcome = try Tool.run(["sh", "-c", command], seconds: 60) {
             $0.environment += [
-                Array("RETINUE_PID=\(pids.last ?? 0)".utf8), Array("RETINUE_ROOT=\(cell.root)".utf8),
+                Array("RETINUE_PID=\(process)".utf8), Array("RETINUE_ROOT=\(cell.root)".utf8),
             ]
         }
         guard outcome.status == 0 else {
