@@ -274,7 +274,8 @@ def fault(checks, name, line, transport="udp"):
             time.sleep(0.2)
             setting.hand_over("--within", "10")
             checks(host.agent.poll() is not None, f"{title}: it died", host.agent.poll())
-            host.start_agent(*[option for option in host.options if option not in ("--die-at", line)])
+            host.options = [option for option in host.options if option not in ("--die-at", line)]
+            host.start_agent()
 
             def is_settled():
                 moves = setting.alpha.status().get("departures", [])

@@ -14,6 +14,10 @@ public final class StandIn {
     private let order: StandInOrder
     private var route: StandInRoute?
     private var doors: [Int32: Door] = [:]
+    /// When it ends: answers to what it has kept are still passed on.
+    private var ending: UInt64?
+    /// Datagrams that were kept and not answered yet.
+    private var unanswered = 0
     /// Datagrams that wait, per door.
     private var held: [(door: Int32, from: InternetAddress, bytes: [UInt8])] = []
     private var sessions: [Session: Int32] = [:]
@@ -122,14 +126,21 @@ public final class StandIn {
             let count = poll(&list, nfds_t(list.count), 1000)
             if count < 0 && errno != EINTR { throw MoveError("poll: \(SystemError.text(of: errno))") }
             if route == nil, Clock.monotonic() > limit {
+                Diagnostics.say("stand-in: for \(order.lease) s nobody said where the server is")
                 if !order.rules.isEmpty { try StandInRules(name: order.rules, doors: order.doors).remove() }
-                throw MoveError("for \(order.lease) s nobody said where the server is")
+                try giveBack()
             }
             while let signal = try? signals.next() {
-                guard signal == SIGUSR1 else { return }
-                try take()
-                try state("passing")
+                if signal == SIGUSR1 {
+                    try take()
+                    try state("passing")
+                } else if route == nil {
+                    try giveBack()
+                } else {
+                    return
+                }
             }
+            if let ending, unanswered <= 0 || Clock.monotonic() > ending { return }
             if count <= 0 { continue }
             for ready in list.dropFirst() where ready.revents != 0 { serve(ready.fd, ready.revents) }
         }
@@ -159,7 +170,20 @@ public final class StandIn {
         }
         let isFirst = route == nil
         route = new
-        guard isFirst else { return }
+        if isFirst { try release(new) }
+    }
+
+    /// The server stays where it was: what waits goes there, where packets go again, and its answers are passed on.
+    private func giveBack() throws(MoveError) {
+        var old = StandInRoute()
+        for door in order.doors { old.places[door] = door.place }
+        route = old
+        ending = Clock.monotonic() + 3_000_000_000
+        unanswered = held.count
+        try release(old)
+    }
+
+    private func release(_ new: StandInRoute) throws(MoveError) {
         for connection in new.connections {
             let door = order.doors.first { $0.isTCP && $0.place.port == connection.local.port }
             guard let door else { continue }
@@ -219,6 +243,7 @@ public final class StandIn {
         for _ in 0..<64 {
             let count = recv(upstream, &buffer, buffer.count, Int32(MSG_DONTWAIT))
             guard count >= 0 else { return }
+            unanswered -= 1
             let bytes = buffer[..<count]
             _ = bytes.withUnsafeBytes { raw in
                 session.client.withRaw {
