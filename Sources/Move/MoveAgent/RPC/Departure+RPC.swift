@@ -16,6 +16,8 @@ extension Departure {
         var links: [String: AgentLink] = [:]
         /// Descriptors of the server's connections, which are frozen.
         var frozen: [Int32] = []
+        /// Whose stand-ins have not been asked to end yet.
+        var toEnd: [HandoverOrder.Client] = []
     }
 
     /// From the first call that is held to the server that was started there, which nobody calls yet.
@@ -30,6 +32,7 @@ extension Departure {
         try furnish()
         try link.ask("verify")
         if plan.restore != nil { try startThere(link, runs, registered, doors, plan) }
+        handover.toEnd = []
         try journal.write(.standIn, .begun, .array(doors.map(\.value)))
         for client in plan.clients {
             try follower(client).ask(
@@ -160,6 +163,23 @@ extension Departure {
         return link
     }
 
+    private func drop(_ client: HandoverOrder.Client) {
+        handover.links[client.name]?.close()
+        handover.links[client.name] = nil
+    }
+
+    /// Has stand-ins give back what they have kept. One whose agent is away is asked again each second; one that hears nothing at all
+    /// does so by itself in the end. All other clients are served already.
+    func endStandIns() {
+        for client in handover.toEnd {
+            do throws(MoveError) {
+                try follower(client).ask("end")
+                handover.toEnd.removeAll { $0 == client }
+            } catch { Diagnostics.say("\(order.name): \(client.name): \(error)") }
+            drop(client)
+        }
+    }
+
     /// Waits until nothing waits in the server's sockets and no call runs.
     private func drain(_ pids: [Int32], seconds: UInt64) throws(MoveError) {
         let limit = Clock.monotonic() + seconds * 1_000_000_000
@@ -229,14 +249,22 @@ extension Departure {
         var route = StandInRoute()
         if let known = journal.detail(.start).flatMap({ StandInRoute($0) }) { route = known }
         let connections = (journal.detail(.freeze)?.array ?? []).compactMap { OpenConnection($0) }
-        try journal.write(.tell, .begun)
+        if journal.state(.tell) == nil || journal.state(.tell) == .undone { try journal.write(.tell, .begun) }
+        var failure: MoveError?
         for client in plan.clients {
-            let link = try follower(client)
-            let addresses = (try link.ask("addresses")["addresses"]?.array ?? []).compactMap(\.string)
-            route.connections = connections.filter { addresses.contains($0.remote.host) }
-                .map { $0.aged(at: Clock.wall()) }
-            try link.ask("go", [.init("route", route.value)])
+            do throws(MoveError) {
+                let link = try follower(client)
+                let addresses = (try link.ask("addresses")["addresses"]?.array ?? []).compactMap(\.string)
+                route.connections = connections.filter { addresses.contains($0.remote.host) }
+                    .map { $0.aged(at: Clock.wall()) }
+                try link.ask("go", [.init("route", route.value)])
+            } catch {
+                // The others are not to wait for one whose agent is away; it is tried again each second.
+                drop(client)
+                failure = MoveError("\(client.name): \(error)")
+            }
         }
+        if let failure { throw failure }
         try journal.write(.tell, .done)
         try journal.write(.retire, .begun)
         // Its connections are frozen: no client sees them end.
@@ -271,12 +299,8 @@ extension Departure {
         }
         try liftRefusal()
         if journal.stands(.standIn) {
-            // One that hears nothing ends by itself; the server is called by all others already.
-            for client in plan.clients {
-                do throws(MoveError) { try follower(client).ask("end") } catch {
-                    Diagnostics.say("\(order.name): \(client.name): \(error)")
-                }
-            }
+            handover.toEnd = plan.clients
+            endStandIns()
             try journal.write(.standIn, .undone)
         }
         for link in handover.links.values { link.close() }

@@ -360,8 +360,15 @@ final class Departure: @unchecked Sendable {
     /// that did not come.
     func watch() {
         let deadline = status.withLock { $0.deadline }
+        if !handover.toEnd.isEmpty {
+            try? alone("end of stand-ins") { () throws(MoveError) in endStandIns() }
+        }
         if state == "moved", journal.state(.tell) == .begun || journal.state(.retire) == .begun {
-            try? alone("hand-over") { () throws(MoveError) in try? finishHandover() }
+            try? alone("hand-over") { () throws(MoveError) in
+                do throws(MoveError) { try finishHandover() } catch {
+                    Diagnostics.say("\(order.name): \(error)")
+                }
+            }
         }
         if deadline > 0, journal.stands(.hold) || journal.stands(.standIn), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
