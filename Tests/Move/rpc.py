@@ -273,7 +273,7 @@ def fault(checks, name, line, transport="udp"):
             client = setting.client(transport)
             time.sleep(0.2)
             setting.hand_over("--within", "10")
-            checks(host.agent.poll() is not None, f"{title}: it died", host.agent.poll())
+            checks(until(lambda: host.agent.poll() is not None, 3), f"{title}: it died", host.agent.poll())
             host.options = [option for option in host.options if option not in ("--die-at", line)]
             host.start_agent()
 
