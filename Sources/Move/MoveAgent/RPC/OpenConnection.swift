@@ -124,7 +124,8 @@ struct OpenConnection: Equatable {
         }
         try Self.set(number, TCP_REPAIR_QUEUE, Int32(TCP_NO_QUEUE))
         try Self.set(number, TCP_REPAIR_WINDOW, windows)
-        try Self.set(number, TCP_REPAIR, TCP_REPAIR_OFF)
+        // Without the probe that the kernel would send: its answer would go the old way still, where the address may be another host's.
+        try Self.set(number, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP)
         setsockopt(number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, 4)
     }
 
