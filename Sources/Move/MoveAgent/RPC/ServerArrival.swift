@@ -99,7 +99,7 @@ final class ServerArrival {
         }
         let isRenumbered = published.contains { $0.key != $0.value }
         var ports: [String: UInt16] = [:]
-        var public_: [Registration] = []
+        var shown: [Registration] = []
         for registration in now {
             let isTCP = registration.network == "tcp"
             var port = registration.port ?? 0
@@ -109,7 +109,7 @@ final class ServerArrival {
                 if ports[key] == nil { ports[key] = try Self.freePort(isTCP: isTCP) }
                 port = ports[key]!
             }
-            public_.append(
+            shown.append(
                 Registration(published[registration.number]!, network: registration.network, port: port))
         }
         var route = StandInRoute()
@@ -122,7 +122,7 @@ final class ServerArrival {
             let network = door.isTCP ? "tcp" : "udp"
             guard let was = before.first(where: { $0.network == network && $0.port == door.place.port }),
                 let index = old.firstIndex(of: was.number),
-                let place = public_.first(where: {
+                let place = shown.first(where: {
                     $0.network == network && $0.number == published[new[index]]
                 })?.port
             else { continue }
@@ -130,7 +130,7 @@ final class ServerArrival {
         }
         if isRenumbered { try startFront(now, ports, published) }
         if let address, let own = ServiceAddress(address) { try startMoved(own, route, new, published, now) }
-        try SafeFile.write(.object([.init("public", .array(public_.map(Departure.value)))]), to: path)
+        try SafeFile.write(.object([.init("public", .array(shown.map(Departure.value)))]), to: path)
         let numbers = zip(old, new).map { "\($0) \(published[$1]!)" }
         return .object([
             .init("route", route.value), .init("numbers", .array(numbers.map { .string($0) })),
