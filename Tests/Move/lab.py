@@ -183,6 +183,9 @@ class Host:
         if self.agent and self.agent.poll() is None:
             self.agent.kill()
             self.agent.wait()
+        if self.agent:
+            # Open, it keeps the laboratory's filesystem mounted.
+            self.log.close()
         self.end_cells()
         self.group.end()
         self.keeper.kill()
