@@ -6,7 +6,8 @@ RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev pkg-config gcc l
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
-	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl
+	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
+	rpcbind rpcsvc-proto libtirpc-dev
 PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \

@@ -74,6 +74,7 @@ let package = Package(
         .library(name: "RecordStore", targets: ["RecordStore"]),
         .library(name: "Control", targets: ["Control"]),
         .library(name: "Daemon", targets: ["Daemon"]),
+        .library(name: "SunRPC", targets: ["SunRPC"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -145,10 +146,12 @@ let package = Package(
             ]),
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
+        library(.move, "SunRPC", ["SystemCalls", "CLinux"]),
         library(
             .move, "MoveAgent",
             [
-                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "CLinux",
+                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "SunRPC",
+                "CLinux",
             ]),
         program("retinue-agent", ["MoveAgent", "SystemCalls"]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
@@ -195,6 +198,7 @@ let package = Package(
         test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
         test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "CLinux", "TestSupport"]),
+        test("SunRPCTests", ["SunRPC"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",

@@ -200,7 +200,8 @@ class Host:
             if entry.isdigit():
                 with contextlib.suppress(OSError):
                     words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    if b"cell" in words and b"/var/lib/retinue-agent/cells/" in b" ".join(words) and self.owns(entry):
+                    is_ours = b"/var/lib/retinue-agent/" in b" ".join(words) and (b"cell" in words or b"stand-in" in words)
+                    if is_ours and self.owns(entry):
                         os.kill(int(entry), signal.SIGKILL)
                         until(lambda: not pathlib.Path(f"/proc/{entry}").exists(), 5)
         # Control groups of containers, which a cell that is killed has not removed.

@@ -33,6 +33,11 @@ static inline int clinux_make_and_reap_child(void) {
 // pidfd_open(2), Linux 5.3: closed by an exec always. glibc declares it since 2.36.
 static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }
 
+// pidfd_getfd(2), Linux 5.6: another process's open file as a descriptor of this one, closed by an exec.
+static inline int clinux_pidfd_getfd(int process, int number) {
+    return (int)syscall(SYS_pidfd_getfd, process, number, 0);
+}
+
 // pidfd_send_signal(2), Linux 5.1.
 static inline int clinux_pidfd_send_signal(int descriptor, int number) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);

@@ -57,8 +57,9 @@ public final class FileSender {
     ///   - paths: everything that has to be at the destination, each behind the folders above it.
     ///   - mapped: files that a program may change by memory it shares with them: their times say nothing.
     ///   - isMirror: whether the destination keeps nothing else in its root.
+    ///   - isPart: whether other paths, of rounds before this one, stay as they are.
     public func send(
-        _ paths: [[UInt8]], mapped: Set<[UInt8]> = [], isMirror: Bool
+        _ paths: [[UInt8]], mapped: Set<[UInt8]> = [], isMirror: Bool, isPart: Bool = false
     ) throws(TransferError) -> Round {
         var round = Round()
         var scan = FileScan(root: root)
@@ -86,7 +87,7 @@ public final class FileSender {
             }
         }
         try send(batch, &round)
-        if !isFirst {
+        if !isFirst && !isPart {
             let gone = memory.keys.filter { !seen.contains($0) }.sorted { $1.lexicographicallyPrecedes($0) }
             for path in gone { memory[path] = nil }
             for start in stride(from: 0, to: gone.count, by: 4096) {

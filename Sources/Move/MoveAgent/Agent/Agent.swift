@@ -16,6 +16,8 @@ final class Agent: @unchecked Sendable {
     private struct Known {
         var departures: [String: Departure] = [:]
         var arrivals: [String: Arrival] = [:]
+        /// Servers of other hosts in whose place a stand-in is here.
+        var followings: [String: Following] = [:]
         /// Connections that arrivals are served on: a new one of the same source takes the place of one that was cut.
         var channels: [String: StreamChannel] = [:]
         var connections = 0
@@ -28,6 +30,7 @@ final class Agent: @unchecked Sendable {
         .init(arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells")
     }
     private var redirection: Redirection { Redirection(folder: configuration.stateFolder + "/redirections") }
+    private var followingsFolder: String { configuration.stateFolder + "/stand-ins" }
     private var departuresFolder: String { configuration.stateFolder + "/departures" }
 
     init(_ configuration: AgentConfiguration) throws(MoveError) {
@@ -52,6 +55,11 @@ final class Agent: @unchecked Sendable {
             guard let arrival = try Arrival.left(name, places: places) else { continue }
             known.withLock { $0.arrivals[name] = arrival }
             arrival.recover()
+        }
+        for name in Self.names(in: followingsFolder) {
+            guard let following = try Following.left(name, in: followingsFolder) else { continue }
+            known.withLock { $0.followings[name] = following }
+            following.recover()
         }
         for name in Self.names(in: departuresFolder) {
             guard let value = SafeFile.read("\(departuresFolder)/\(name)/order.json") else { continue }
@@ -117,7 +125,8 @@ final class Agent: @unchecked Sendable {
             if first["verb"]?.string == "command" {
                 return try obey(first, of: stream.peer, over: channel)
             }
-            guard configuration.accepted.contains(stream.peer) else {
+            let isFollow = first["verb"]?.string == "follow"
+            guard isFollow || configuration.accepted.contains(stream.peer) else {
                 throw TransferError.refused(
                     "\(stream.peer) may not move programs to this host: retinue-agent --accept \(stream.peer)"
                 )
@@ -128,10 +137,13 @@ final class Agent: @unchecked Sendable {
                 channel.close()
                 return
             }
-            let arrival = try open(first, channel, stream.peer)
             var none = timeval(tv_sec: 0, tv_usec: 0)
             setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
-            try arrival.serve(channel)
+            if isFollow {
+                try follow(channel, stream.peer, first).serve(channel)
+            } else {
+                try open(first, channel, stream.peer).serve(channel)
+            }
         } catch TransferError.closed {
             // As each connection ends.
         } catch {
@@ -155,7 +167,8 @@ final class Agent: @unchecked Sendable {
         guard hello["verb"]?.string == "hello", hello["protocol"]?.integer == AgentLink.version else {
             throw TransferError.refused("this agent speaks version \(AgentLink.version) of the protocol")
         }
-        guard configuration.accepted.contains(peer) || configuration.commanders.contains(peer) else {
+        guard (configuration.accepted + configuration.commanders + configuration.followed).contains(peer)
+        else {
             throw TransferError.refused(
                 "\(peer) may not move programs to this host: retinue-agent --accept \(peer)")
         }
@@ -180,6 +193,30 @@ final class Agent: @unchecked Sendable {
             }
         } catch { return .object([.init("error", .string(error.description))]) }
         return .object([.init("state", .string(verb == "redirect" ? "redirected" : "restored"))])
+    }
+
+    /// A server of the other host that programs of this one call.
+    private func follow(_ channel: StreamChannel, _ peer: String, _ request: JSONValue) throws -> Following {
+        guard configuration.followed.contains(peer) else {
+            throw TransferError.refused(
+                "\(peer) may not hand servers over for this host: retinue-agent --follow \(peer)")
+        }
+        guard let name = request["name"]?.string, MoveOrder.isName(name) else {
+            throw TransferError.refused("no server is named")
+        }
+        let following: Following
+        if let before = known.withLock({ $0.followings[name] }), before.source == peer {
+            following = before
+        } else {
+            guard known.withLock({ $0.followings[name] })?.state ?? "gone" == "gone" else {
+                throw TransferError.refused("\(name) is followed already, for another host")
+            }
+            following = try Following(name, of: peer, in: followingsFolder)
+            known.withLock { $0.followings[name] = following }
+        }
+        try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("state", .string(following.state))]))))
+        try channel.flush()
+        return following
     }
 
     private func open(_ open: JSONValue, _ channel: StreamChannel, _ peer: String) throws -> Arrival {
@@ -253,10 +290,12 @@ final class Agent: @unchecked Sendable {
         if let place = request["at"], place != .null { return try passOn(request, place, report) }
         if verb == "status" {
             let (departures, arrivals) = known.withLock { ($0.departures, $0.arrivals) }
+            let followings = known.withLock { $0.followings }
             return .object([
                 .init("schema", .string("retinue-move-status/1")), .init("host", .string(identity.name)),
                 .init("departures", .array(departures.sorted { $0.key < $1.key }.map(\.value.value))),
                 .init("arrivals", .array(arrivals.sorted { $0.key < $1.key }.map(\.value.value))),
+                .init("followings", .array(followings.sorted { $0.key < $1.key }.map(\.value.value))),
             ])
         }
         let departure = try addressed(request)

@@ -15,6 +15,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     /// Hosts, by their certificates' names, whose commands this agent obeys as its own: `retinue move` of a group on several
     /// hosts.
     public var commanders: [String] = []
+    /// Hosts that may hand RPC servers over that programs of this host call: their packets are led to where such a server has gone.
+    public var followed: [String] = []
     /// Folders of recipes, the first before the next.
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
     /// For tests of crashes: the line of a journal at which it ends.
@@ -60,6 +62,7 @@ public struct AgentConfiguration: Equatable, Sendable {
                 listen = host.filter { $0 != "[" && $0 != "]" }
             case "--accept": accepted.append(try value())
             case "--obey": commanders.append(try value())
+            case "--follow": followed.append(try value())
             case "--recipes":
                 if !isOwnRecipes { recipes = [] }
                 isOwnRecipes = true

@@ -9,7 +9,8 @@ public enum AgentMain {
         Moves programs away from this host, and takes in those of others.
 
         usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
-                             [--certificates DIR] [--state-dir DIR] [--socket PATH] [--recipes DIR]...
+                             [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
+                             [--recipes DIR]...
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 
@@ -28,6 +29,7 @@ public enum AgentMain {
         signal(SIGPIPE, SIG_IGN)
         do throws(MoveError) {
             switch arguments.first {
+            case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])
             case "cell" where arguments.count == 2: return CellInit.run(arguments[1])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))
             case "certificate": return try makeCertificate(Array(arguments.dropFirst()))
@@ -35,7 +37,7 @@ public enum AgentMain {
                 print(help, terminator: "")
                 return 0
             case "steps":
-                for step in MoveStep.allCases {
+                for step in MoveStep.allCases where step.isOfHandover == arguments.contains("--handover") {
                     for state in [StepState.begun, .done] {
                         print(
                             "\(step.isAtDestination ? "destination" : "source") \(step.rawValue):\(state.rawValue)"

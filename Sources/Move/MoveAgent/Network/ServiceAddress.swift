@@ -58,6 +58,9 @@ struct ServiceAddress: Equatable {
         return words[place + 1] == "lo" ? nil : String(words[place + 1])
     }
 
+    /// All IPv4 addresses of this host.
+    static func all() throws(MoveError) -> [String] { try interfaces(false).map(\.address) }
+
     private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)]
     {
         let said = try Tool.run(["ip", "-o", isIPv6 ? "-6" : "-4", "addr", "show"], seconds: 10)

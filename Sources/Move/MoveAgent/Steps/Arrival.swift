@@ -19,6 +19,7 @@ final class Arrival: @unchecked Sendable {
     let source: String
     private let folder: String
     let cell: Cell
+    private let server: ServerArrival
     private let journal: Journal
     let ports: [ServicePort]
     /// The network of its own that was asked for; `nil` for the host's.
@@ -61,6 +62,7 @@ final class Arrival: @unchecked Sendable {
             }
         }
         cell = try Cell(named: name, in: places.cells)
+        server = ServerArrival(folder, cell)
         journal = try Journal(folder + "/journal")
         Fault.watch(journal)
         pthread_mutex_init(lock, nil)
@@ -120,6 +122,7 @@ final class Arrival: @unchecked Sendable {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
                 if cell.state.isOn {
+                    if server.isKnown { try server.recover() }
                     try cell.begin()
                     // It is gone after a reboot.
                     try takeAddress()
@@ -169,7 +172,10 @@ final class Arrival: @unchecked Sendable {
                 try channel.send(Frame(.reply, AgentLink.bytes(reply)))
                 try channel.flush()
             case .entries, .remove, .roundEnd:
-                if cell.isRunning { throw .refused("programs run in the cell \(name)") }
+                // A server that is handed over reads what is brought when it is told to.
+                if cell.isRunning, !server.isKnown || journal.stands(.admit) {
+                    throw .refused("programs run in the cell \(name)")
+                }
                 if receiver == nil {
                     do throws(SystemError) {
                         receiver = try FileReceiver(over: channel, root: cell.root)
@@ -199,6 +205,16 @@ final class Arrival: @unchecked Sendable {
             return try start(
                 runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
                 seconds: number("seconds") ?? 30)
+        case "start-rpc":
+            guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
+                let isolation = request["isolation"]?.string.flatMap(Isolation.init)
+            else { throw MoveError("no programs to be started") }
+            return try startServer(runs, isolation, request, seconds: number("seconds") ?? 30)
+        case "restore":
+            guard journal.stands(.start), let command = request["command"]?.string else {
+                throw MoveError("no command for a server that was started")
+            }
+            try server.restore(command)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)
@@ -355,6 +371,25 @@ final class Arrival: @unchecked Sendable {
         ])
     }
 
+    private func startServer(
+        _ runs: [ProgramRun], _ isolation: Isolation, _ request: JSONValue, seconds: UInt64
+    ) throws(MoveError) -> JSONValue {
+        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        var state = cell.state
+        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, false)
+        cell.state = state
+        try journal.write(.start, .begun)
+        do throws(MoveError) {
+            let answer = try server.start(request, seconds: seconds)
+            try journal.write(.start, .done)
+            return answer
+        } catch {
+            let reason = error
+            try undo()
+            throw reason
+        }
+    }
+
     /// Runs a command where the programs run: in their network, on this host.
     private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
         guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
@@ -394,7 +429,9 @@ final class Arrival: @unchecked Sendable {
         var state = cell.state
         state.isOn = true
         cell.state = state
-        if let traffic {
+        if server.isKnown {
+            try server.register()
+        } else if let traffic {
             try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
             // Until the source has passed on the rest.
             trafficEnd = Clock.monotonic() + 5_000_000_000
@@ -425,6 +462,7 @@ final class Arrival: @unchecked Sendable {
             throw MoveError("\(name) was let in here: going back is a move of its own")
         }
         if journal.stands(.start) {
+            try server.end()
             cell.end(within: 10)
             try journal.write(.start, .undone)
         }
@@ -443,6 +481,7 @@ final class Arrival: @unchecked Sendable {
         state.isOn = !isGone
         cell.state = state
         guard isGone else { return }
+        try server.end()
         if journal.stands(.admit) { try journal.write(.admit, .undone) }
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }

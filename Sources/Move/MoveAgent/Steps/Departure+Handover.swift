@@ -68,8 +68,9 @@ extension Departure {
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
         do throws(MoveError) {
+            try finishHandover()
             try beginRedirection()
-            try endHold()
+            if order.handover == nil { try endHold() }
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
@@ -154,6 +155,8 @@ extension Departure {
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
         if journal.stands(.finalCopy) { try journal.write(.finalCopy, .undone) }
+        // First: what has to be undone is that it is not called.
+        try takeBack()
         if journal.stands(.freeze) {
             thaw()
             try journal.write(.freeze, .undone)

@@ -46,6 +46,7 @@ final class Departure: @unchecked Sendable {
     var link: AgentLink?
     var sender: FileSender?
     var contents: MoveContents?
+    var handover = Handover()
 
     /// Where this host's own programs are sent, which are clients as well.
     let redirection: Redirection
@@ -74,7 +75,11 @@ final class Departure: @unchecked Sendable {
             try journal.write(.admit, .undone)
             try journal.write(.release, .undone)
             try journal.write(.stop, .undone)
-            for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
+            for step in [
+                MoveStep.verify, .start, .holdThere, .finalCopy, .standIn, .refuse, .deregister, .freeze,
+                .tell, .retire,
+            ]
+            where journal.stands(step) {
                 try journal.write(step, .undone)
             }
             try endRedirection()
@@ -90,7 +95,7 @@ final class Departure: @unchecked Sendable {
         if journal.state(.admit) == .done { return "moved" }
         if journal.stands(.release) { return "in-doubt" }
         if journal.stands(.start) { return "ready" }
-        if [.holdThere, .hold, .stop, .freeze].contains(where: journal.stands) { return "held" }
+        if [.standIn, .holdThere, .hold, .stop, .freeze].contains(where: journal.stands) { return "held" }
         return "open"
     }
 
@@ -255,6 +260,7 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        if let handover = order.handover { return try surrender(runs, handover, report) }
         // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
         try journal.write(.holdThere, .begun)
         try connected().ask(
@@ -414,9 +420,19 @@ final class Departure: @unchecked Sendable {
     func watch() {
         watchClients()
         let deadline = status.withLock { $0.deadline }
-        if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
+        if !handover.toEnd.isEmpty {
+            try? alone("end of stand-ins") { () throws(MoveError) in endStandIns() }
+        }
+        if state == "moved", journal.state(.tell) == .begun || journal.state(.retire) == .begun {
+            try? alone("hand-over") { () throws(MoveError) in
+                do throws(MoveError) { try finishHandover() } catch {
+                    Diagnostics.say("\(order.name): \(error)")
+                }
+            }
+        }
+        if deadline > 0, journal.stands(.hold) || journal.stands(.standIn), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
-                renewHold()
+                if order.handover == nil { renewHold() }
             } else {
                 try? alone("rollback: not committed in time") { () throws(MoveError) in
                     guard !journal.stands(.release) else { return }
@@ -497,7 +513,21 @@ final class Departure: @unchecked Sendable {
     func pathsToBring() throws(MoveError) -> [[UInt8]] {
         if origin.cell != nil { return origin.paths() }
         if contents == nil { contents = origin.contents() } else { contents?.renew() }
-        return contents?.paths ?? []
+        return (contents?.paths ?? []) + declared(beside: contents?.paths ?? [])
+    }
+
+    /// Files that a server declares and the plan does not have, each behind the folders above it.
+    func declared(beside known: [[UInt8]]) -> [[UInt8]] {
+        guard let data = order.handover?.data, !data.isEmpty else { return [] }
+        var seen = Set(known)
+        var more: [[UInt8]] = []
+        for path in data.map({ Array($0.utf8) }) {
+            for (index, byte) in path.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
+                if seen.insert(Array(path[..<index])).inserted { more.append(Array(path[..<index])) }
+            }
+            if seen.insert(path).inserted { more.append(path) }
+        }
+        return more
     }
 
     func size(_ paths: [[UInt8]]) -> UInt64 {

@@ -12,7 +12,14 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case holdThere = "hold-there"
     /// Source: new connections are held. Inverse: they are let in.
     case hold
-    /// Source: the programs are stopped where they are, for a copy of one moment. Inverse: they go on.
+    /// Hand-over, clients' hosts: a stand-in keeps what is sent to the server. Inverse: it ends, packets go to the server.
+    case standIn = "stand-in"
+    /// Hand-over, source: calls of others are refused. Inverse: they are let in.
+    case refuse
+    /// Hand-over, source: rpcbind forgets the server. Inverse: it is registered again.
+    case deregister
+    /// Source: the programs are stopped where they are, for a copy of one moment; of a server that is handed over the connections
+    /// alone. Inverse: they go on.
     case freeze
     /// Source: the programs are asked to end. Inverse: they are started as they ran.
     case stop
@@ -27,6 +34,10 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case release
     /// Destination: clients are let in. There is no inverse: going back is a move of its own.
     case admit
+    /// Hand-over, clients' hosts: the stand-in passes on what it has kept, and what comes.
+    case tell
+    /// Hand-over, source: the old server ends.
+    case retire
     /// Source: connections that still come are passed on.
     case forward
     /// Source: the hosts of clients were asked to send them to the destination. Inverse: they are asked to do so no more.
@@ -34,6 +45,8 @@ public enum MoveStep: String, CaseIterable, Sendable {
     /// Source: files are removed (`commit --remove`).
     case remove
 
+    /// Whether it is one of a hand-over alone.
+    public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .tell, .retire].contains(self) }
     /// Where it is done.
     public var isAtDestination: Bool { [.holdThere, .start, .verify, .admit].contains(self) }
 }

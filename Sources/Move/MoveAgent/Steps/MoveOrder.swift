@@ -40,6 +40,9 @@ public struct MoveOrder: Sendable {
     /// Bytes a second; 0 for as many as possible.
     public var throttle: UInt64 = 0
 
+    /// How an RPC server is handed over; `nil` for any other move.
+    public var handover: HandoverOrder?
+
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 60 && text.first != "." && text.first != "-"
@@ -63,6 +66,7 @@ public struct MoveOrder: Sendable {
             .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
+            .init("handover", handover?.value ?? .null),
         ])
     }
 
@@ -137,6 +141,7 @@ public struct MoveOrder: Sendable {
                     + address)
         }
         start = value["start"]?.string
+        if let handover = value["handover"], handover != .null { self.handover = try HandoverOrder(handover) }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 

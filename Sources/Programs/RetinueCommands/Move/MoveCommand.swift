@@ -26,6 +26,7 @@ struct MoveCommand: ParsableCommand {
         subcommands: [
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
+            HandoverMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, AbortMoveCommand.self,
             ReconnectMoveCommand.self,
         ])
@@ -213,7 +214,8 @@ struct MoveOptions: ParsableArguments {
         return destination
     }
 
-    private static func place(_ text: String) throws -> HostPlace {
+    /// Of `host[=address[:port]]`.
+    static func place(_ text: String) throws -> HostPlace {
         guard let place = HostPlace(text) else {
             throw Failure(
                 "`\(text.printable)` is not HOST, HOST=ADDRESS or HOST=ADDRESS:PORT",
@@ -292,6 +294,8 @@ protocol MoveStepCommand: AgentCommand {
     var move: MoveOptions { get }
     /// What is asked beside the order.
     var extra: [JSONValue.Member] { get }
+    /// What the step makes of an order.
+    func adapted(_ order: JSONValue) throws -> JSONValue
     /// Called before anything is asked.
     func confirm(_ parts: [MoveOptions.Part]) throws
 }
@@ -300,6 +304,7 @@ extension MoveStepCommand {
     /// Whether what was done last is undone first.
     static var isBackwards: Bool { verb == "rollback" || verb == "abort" }
     var extra: [JSONValue.Member] { [] }
+    func adapted(_ order: JSONValue) throws -> JSONValue { order }
     func confirm(_ parts: [MoveOptions.Part]) throws {}
     func request() throws -> [JSONValue.Member] { extra }
 
@@ -309,7 +314,7 @@ extension MoveStepCommand {
         if Self.isBackwards { parts.reverse() }
         var answers: [JSONValue] = []
         for part in parts {
-            var request: [JSONValue.Member] = [.init("order", part.order)] + extra
+            var request: [JSONValue.Member] = [.init("order", try adapted(part.order))] + extra
             if let source = part.source {
                 request.append(
                     .init(
@@ -374,6 +379,10 @@ enum MoveText {
             if let pause = number("pause_ns") { return "\(phase); clients were held for \(seconds(pause))" }
             let more = number("sent").map { ", \(Quantity.bytes($0)) sent" } ?? ""
             return number("after_ns").map { "\(phase) after \(seconds($0))\(more)" } ?? phase
+        }
+        if let numbers = report["numbers"]?.array {
+            let words = numbers.compactMap { $0.string.map { $0.printable.replacing(" ", with: " is now ") } }
+            return "program and version: \(words.joined(separator: ", "))"
         }
         if let count = number("removed") { return "\(count) files and folders were removed" }
         return nil

@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import MovePlan
 import Records
 import SystemCalls
 
@@ -88,6 +89,77 @@ struct RunMoveCommand: MoveStepCommand {
             Diagnostics.write("Move \(name.printable) to \(to.printable)? [y/N] ")
             guard let answer = readLine(), answer == "y" || answer == "yes" else { throw ExitCode(1) }
         }
+    }
+}
+
+struct HandoverMoveCommand: MoveStepCommand {
+    static let verb = "run"
+    static let configuration = CommandConfiguration(
+        commandName: "handover",
+        abstract: "Hand an RPC server over to another host, under clients whose handles stay open.",
+        discussion: """
+            The server rests without a call while another one takes its data over; it ends when clients have gone on. Agents \
+            of the hosts that are named by --client keep calls meanwhile, and lead them to the new address, port, program and \
+            version from then on. All other clients are refused meanwhile.
+            """)
+
+    @OptionGroup var move: MoveOptions
+    @OptionGroup var agent: AgentOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "Has the server write its data, by a shell, once no call runs; RETINUE_PID is the server.",
+            valueName: "command"))
+    var save: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Has the new server read its data, by a shell, before it is called; RETINUE_PID is the server.",
+            valueName: "command"))
+    var restore: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "A file that the server declares; brought after --save. May be repeated.", valueName: "path"))
+    var data: [String] = []
+
+    @Option(
+        help: ArgumentHelp(
+            "What becomes another one where the number is taken there: program or version.", valueName: "what"
+        ))
+    var renumber = "program"
+
+    @Option(help: ArgumentHelp("Seconds that running calls may take.", valueName: "seconds"))
+    var drain = 30
+
+    func validate() throws {
+        guard ["program", "version"].contains(renumber) else {
+            throw ValidationError("--renumber is program or version")
+        }
+        guard (1...3600).contains(drain) else { throw ValidationError("--drain is from 1 to 3600 seconds") }
+    }
+
+    func adapted(_ order: JSONValue) throws -> JSONValue {
+        guard case .object(var members) = order else { return order }
+        // Those of a hand-over are led by their agents, and not sent to another address.
+        members.removeAll { $0.key == "clients" }
+        let clients = try move.client.map { text in
+            let place = try MoveOptions.place(text)
+            return JSONValue.object([
+                .init("host", .string(place.host)), .init("at", .string(place.address)),
+                .init("port", .integer(Int128(place.port))),
+            ])
+        }
+        members.append(
+            .init(
+                "handover",
+                .object([
+                    .init("clients", .array(clients)), .init("save", save.map { .string($0) } ?? .null),
+                    .init("restore", restore.map { .string($0) } ?? .null),
+                    .init("data", .array(data.map { .string($0) })), .init("renumber", .string(renumber)),
+                    .init("drain", .integer(Int128(drain))),
+                ])))
+        return .object(members)
     }
 }
 

@@ -1,0 +1,80 @@
+import Glibc
+import SystemCalls
+
+/// Refuses calls at a server that is being moved: by ICMP and RST, so that no client waits for its time-out, which for UDP is
+/// as long as its program says. The kernel lifts it when nobody does within some time.
+struct Refusal {
+    let table: String
+    let ports: [ServicePort]
+    /// IPv4 addresses under which it is called: refused there too once one of them has gone on to another host.
+    let addresses: [String]
+    let seconds: UInt64
+
+    init(name: String, ports: [ServicePort], addresses: [String], seconds: UInt64) {
+        table = "retinue_refused_" + Hold.word(name)
+        (self.ports, self.addresses, self.seconds) = (ports, addresses, seconds)
+    }
+
+    var text: String {
+        func set(_ isTCP: Bool) -> String {
+            let numbers = ports.filter { $0.isTCP == isTCP }.map { "\($0.number) timeout \(seconds)s" }
+            let elements = numbers.isEmpty ? "" : "elements = { \(numbers.joined(separator: ", ")) }"
+            return
+                "  set \(isTCP ? "tcp" : "udp")_ports { type inet_service; flags timeout; \(elements)\n  }\n"
+        }
+        // Before it is found out whose address it is (Linux 5.9).
+        let own = addresses.isEmpty ? "" : "ip daddr { \(Set(addresses).sorted().joined(separator: ", ")) }"
+        let early =
+            addresses.isEmpty
+            ? ""
+            : """
+              chain prerouting {
+                type filter hook prerouting priority -10; policy accept;
+                \(own) udp dport @udp_ports reject with icmp type port-unreachable
+                \(own) tcp dport @tcp_ports tcp flags & (syn | ack) == syn reject with tcp reset
+                \(own) tcp dport @tcp_ports drop
+              }
+
+            """
+        return """
+            table inet \(table) {}
+            delete table inet \(table)
+            table inet \(table) {
+            \(set(true))\(set(false))\(early)  chain input {
+                type filter hook input priority -10; policy accept;
+                udp dport @udp_ports reject with icmpx port-unreachable
+                tcp dport @tcp_ports tcp flags & (syn | ack) == syn reject with tcp reset
+                tcp dport @tcp_ports drop
+              }
+            }
+
+            """
+    }
+
+    private static let limitPath = "/proc/sys/net/ipv4/icmp_ratelimit"
+
+    /// How often a host is told the same by ICMP (icmp(7)): milliseconds.
+    static var limit: String {
+        String(decoding: (try? FileDescriptor.open(limitPath, O_RDONLY))?.bytes ?? [], as: UTF8.self)
+            .filter(\.isNumber)
+    }
+
+    /// Loads it; each refused call is answered, however many there are.
+    func load() throws(MoveError) {
+        Self.setLimit("0")
+        try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+    }
+
+    /// Lifts it; one that is not there is no error.
+    func lift(limit: String) throws(MoveError) {
+        try Tool.need(
+            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        if !limit.isEmpty { Self.setLimit(limit) }
+    }
+
+    private static func setLimit(_ text: String) {
+        guard let file = try? FileDescriptor.open(limitPath, O_WRONLY) else { return }
+        let number = file.number
+        _ = Array(text.utf8).withUnsafeBytes { write(number, $0.baseAddress, $0.count) }
+    }
+}
