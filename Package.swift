@@ -145,10 +145,13 @@ let package = Package(
             ]),
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
+        library(.move, "Placeholders", ["SystemCalls", "Text", "Transfer", "CLinux"]),
         library(
             .move, "MoveAgent",
             [
-                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "CLinux",
+                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport",
+                "Placeholders",
+                "CLinux",
             ]),
         program("retinue-agent", ["MoveAgent", "SystemCalls"]),
         program("retinued", ["Daemon", "Observation", "SeedForm"]),
@@ -194,7 +197,10 @@ let package = Package(
         test("RPMPackagesTests", ["RPMPackages", "PackageFiles", "TestSupport"]),
         test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
-        test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "TestSupport"]),
+        test(
+            "MoveAgentTests",
+            ["MoveAgent", "Placeholders", "Transfer", "Records", "SystemCalls", "TestSupport"]),
+        test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",

@@ -145,13 +145,15 @@ class Host:
     def start_agent(self, *options):
         if options:
             self.options = list(options)
-        self.log = open(self.folder / "agent.log", "ab")
-        size = self.log.tell()
+        log = open(self.folder / "agent.log", "ab")
+        size = log.tell()
         words = [PRODUCTS / "retinue-agent", "run", "--listen", self.address, "--certificates", "/run/retinue-certificates",
                  "--state-dir", "/var/lib/retinue-agent", "--socket", "/run/agent.sock", *self.options]
         # The binary is this machine's: it is in the root below.
-        self.agent = subprocess.Popen(self.words(*words, group=False), stdin=subprocess.DEVNULL, stdout=self.log,
-                                      stderr=self.log, env=PATH, start_new_session=True)
+        self.agent = subprocess.Popen(self.words(*words, group=False), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=PATH,
+                                      start_new_session=True)
+        # An open file would keep the laboratory's filesystem mounted.
+        log.close()
 
         def is_ready():
             if self.agent.poll() is not None:
@@ -195,7 +197,7 @@ class Host:
             if entry.isdigit():
                 with contextlib.suppress(OSError):
                     words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    if b"cell" in words and b"/var/lib/retinue-agent/cells/" in b" ".join(words) and self.owns(entry, space):
+                    if words[1:2] in ([b"cell"], [b"keep"]) and b"/var/lib/retinue-agent/cells/" in b" ".join(words) and self.owns(entry, space):
                         os.kill(int(entry), signal.SIGKILL)
 
     def owns(self, pid, space):

@@ -25,7 +25,9 @@ final class Agent: @unchecked Sendable {
     private static let mostConnections = 32
 
     private var places: Arrival.Places {
-        .init(arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells")
+        .init(
+            arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells",
+            patience: configuration.patience)
     }
     private var departuresFolder: String { configuration.stateFolder + "/departures" }
 
@@ -110,10 +112,14 @@ final class Agent: @unchecked Sendable {
         let channel = StreamChannel(stream)
         do {
             try greet(channel, stream.peer)
-            let arrival = try open(channel, stream.peer)
-            var none = timeval(tv_sec: 0, tv_usec: 0)
-            setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
-            try arrival.serve(channel)
+            let first = try request(channel)
+            if first["verb"]?.string == "fetch" {
+                try fetch(first, channel, stream.peer, number)
+            } else {
+                let arrival = try open(first, channel, stream.peer)
+                Self.waitForEver(number)
+                try arrival.serve(channel)
+            }
         } catch TransferError.closed {
             // As each connection ends.
         } catch {
@@ -145,8 +151,30 @@ final class Agent: @unchecked Sendable {
         try channel.flush()
     }
 
-    private func open(_ channel: StreamChannel, _ peer: String) throws -> Arrival {
-        let open = try request(channel)
+    private static func waitForEver(_ number: Int32) {
+        var none = timeval(tv_sec: 0, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// A connection over which this host asks its source for files.
+    private func fetch(_ request: JSONValue, _ channel: StreamChannel, _ peer: String, _ number: Int32) throws
+    {
+        guard let arrival = known.withLock({ $0.arrivals[request["name"]?.string ?? ""] }),
+            arrival.source == peer
+        else {
+            throw TransferError.refused("no such move has come from \(peer)")
+        }
+        // Whoever waits for bytes waits no longer than this.
+        var most = timeval(tv_sec: AgentLink.patience, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &most, socklen_t(MemoryLayout<timeval>.size))
+        try arrival.fetch(over: channel) { isComplete throws(TransferError) in
+            try channel.send(
+                Frame(.reply, AgentLink.bytes(.object([.init("complete", .boolean(isComplete))]))))
+            try channel.flush()
+        }
+    }
+
+    private func open(_ open: JSONValue, _ channel: StreamChannel, _ peer: String) throws -> Arrival {
         guard open["verb"]?.string == "open", let name = open["name"]?.string, MoveOrder.isName(name) else {
             throw TransferError.refused(
                 "a move's name has letters, digits, dots, hyphens and underscores, at most 60")

@@ -36,6 +36,10 @@ final class Departure: @unchecked Sendable {
         var deadline: UInt64 = 0
         var heldSince: UInt64 = 0
         var lastPause: UInt64 = 0
+        /// Of files that are fetched later: whether there is a connection for them, or one is being made; what serves them.
+        var isServing = false
+        var server: UnitServer?
+        var whyNotServing = ""
     }
 
     // Of the connection that is open.
@@ -65,7 +69,7 @@ final class Departure: @unchecked Sendable {
             try journal.write(.admit, .undone)
             try journal.write(.release, .undone)
             try journal.write(.stop, .undone)
-            for step in [MoveStep.verify, .start, .holdThere, .finalCopy] where journal.stands(step) {
+            for step in [MoveStep.verify, .start, .holdThere, .fetch, .finalCopy] where journal.stands(step) {
                 try journal.write(step, .undone)
             }
             try endForward()
@@ -95,7 +99,7 @@ final class Departure: @unchecked Sendable {
             .init("entries", .integer(Int128(now.entries))), .init("files", .integer(Int128(now.files))),
             .init("sent", .integer(Int128(now.sent))), .init("present", .integer(Int128(now.present))),
             .init("throttle", .integer(Int128(progress.bytesPerSecond))),
-            .init("pause_ns", .integer(Int128(figures.lastPause))),
+            .init("pause_ns", .integer(Int128(figures.lastPause))), .init("fetch", fetchValue ?? .null),
             .init(
                 "journal",
                 .array(journal.lines.suffix(40).map { .string("\($0.step.rawValue) \($0.state.rawValue)") })),
@@ -134,6 +138,10 @@ final class Departure: @unchecked Sendable {
         var problems: [String] = []
         var notes: [String] = []
         if journal.stands(.release) { problems.append("\(order.name) was given up here: it is \(state)") }
+        if let missing = arrival?.missing, missing > 0, origin.cell != nil {
+            problems.append(
+                "\(missing) bytes of its files are still being fetched from \(arrival?.source ?? "")")
+        }
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
@@ -148,6 +156,11 @@ final class Departure: @unchecked Sendable {
         {
             problems.append("\(address.address) is no address of this host")
         }
+        // A connection that nothing depends on may have died of a cut link meanwhile, which shows only when it is used.
+        if sender == nil {
+            link?.close()
+            link = nil
+        }
         let before = origin.bytesWritten()
         let begin = Clock.monotonic()
         let bytes = size(try pathsToBring())
@@ -158,6 +171,7 @@ final class Departure: @unchecked Sendable {
             [
                 .init("bytes", .integer(Int128(bytes))),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+                .init("start_first", .boolean(order.startsFirst)),
             ])
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
         notes.append(
@@ -234,6 +248,7 @@ final class Departure: @unchecked Sendable {
         try journal.write(.hold, .begun)
         try hold()
         try journal.write(.hold, .done)
+        openFiles = order.startsFirst ? origin.openFiles() : []
         try journal.write(.stop, .begun, .array(runs.map(\.value)))
         try origin.end(runs, within: 60)
         try journal.write(.stop, .done)
@@ -245,13 +260,14 @@ final class Departure: @unchecked Sendable {
         }
         try furnish()
         try journal.write(.finalCopy, .done)
+        try beginServing()
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         let link = try connected()
         try journal.write(.holdThere, .begun)
         try link.ask("hold", [.init("within", .integer(Int128(order.within)))])
         try journal.write(.holdThere, .done)
         try journal.write(.start, .begun)
-        try link.ask("start", startMembers(runs, isCutOff: false))
+        try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
         try journal.write(.start, .done)
         phase("started", begin, report)
     }
@@ -307,6 +323,7 @@ final class Departure: @unchecked Sendable {
             guard state == "ready" || state == "in-doubt" || state == "moved" && remove else {
                 throw MoveError("\(order.name) is not ready to be committed: it is \(state)")
             }
+            if remove { try needFetched() }
             if state == "ready" {
                 guard journal.state(.verify) == .done else {
                     throw MoveError("\(order.name) was not verified")
@@ -349,6 +366,7 @@ final class Departure: @unchecked Sendable {
     /// Each second: renews the hold while it is wanted, undoes a cut-over that was not committed in time, asks for an answer
     /// that did not come.
     func watch() {
+        serve()
         let deadline = status.withLock { $0.deadline }
         if deadline > 0, journal.stands(.hold), !journal.stands(.release) {
             if Clock.monotonic() < deadline {
@@ -404,7 +422,10 @@ final class Departure: @unchecked Sendable {
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
         if !isFinal { mapped = origin.mappedFiles() }
         do throws(TransferError) {
-            return try sender!.send(try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true)
+            let deferral: FileSender.Deferral = !order.startsFirst ? .none : isFinal ? .placeholders : .later
+            return try sender!.send(
+                try pathsSent(), mapped: isFinal ? mapped : [], isMirror: true, deferral: deferral,
+                isDeferred: Self.isDeferred)
         } catch {
             self.link = nil
             sender = nil
@@ -413,6 +434,8 @@ final class Departure: @unchecked Sendable {
     }
 
     var mapped: Set<[UInt8]> = []
+    /// What the programs had open when they were stopped.
+    var openFiles: [[UInt8]] = []
 
     func pathsSent() throws(TransferError) -> [[UInt8]] {
         do throws(MoveError) { return try pathsToBring() } catch { throw .refused(error.description) }

@@ -16,6 +16,9 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case stop
     /// Source: the rest is brought.
     case finalCopy = "final-copy"
+    /// Source: what the destination has not fetched yet is served (`--start-first`), beyond the end of the move. Inverse: it is not
+    /// served any more.
+    case fetch
     /// Destination: new connections are held there as well. Inverse: the hold is lifted.
     case holdThere = "hold-there"
     /// Destination: the programs are started. Inverse: they are ended.

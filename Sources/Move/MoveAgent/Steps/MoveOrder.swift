@@ -32,6 +32,9 @@ public struct MoveOrder: Sendable {
     /// Bytes a second; 0 for as many as possible.
     public var throttle: UInt64 = 0
 
+    /// Whether the programs are started before large files are there, which are fetched when they are touched.
+    public var startsFirst = false
+
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
         !text.isEmpty && text.utf8.count <= 60 && text.first != "." && text.first != "-"
@@ -52,7 +55,7 @@ public struct MoveOrder: Sendable {
             .init("downtime", .double(downtime)), .init("check", text(check)),
             .init("address", text(serviceAddress)),
             .init("forward", .boolean(forwards)), .init("start", text(start)),
-            .init("throttle", .integer(Int128(throttle))),
+            .init("throttle", .integer(Int128(throttle))), .init("start_first", .boolean(startsFirst)),
         ])
     }
 
@@ -100,6 +103,7 @@ public struct MoveOrder: Sendable {
         }
         forwards = value["forward"] == .boolean(true)
         start = value["start"]?.string
+        startsFirst = value["start_first"] == .boolean(true)
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 
