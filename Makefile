@@ -4,7 +4,7 @@ SWIFT ?= swift
 # Debian's names; what is there already is not asked for again.
 RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
-	e2fsprogs btrfs-progs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
+	e2fsprogs btrfs-progs xfsprogs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
 	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
 	rpcbind rpcsvc-proto libtirpc-dev

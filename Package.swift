@@ -147,10 +147,12 @@ let package = Package(
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
         library(.move, "SunRPC", ["SystemCalls", "CLinux"]),
+        library(.move, "Placeholders", ["SystemCalls", "Text", "Transfer", "CLinux"]),
         library(
             .move, "MoveAgent",
             [
                 "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "SunRPC",
+                "Placeholders",
                 "CLinux",
             ]),
         program("retinue-agent", ["MoveAgent", "SystemCalls"]),
@@ -197,8 +199,11 @@ let package = Package(
         test("RPMPackagesTests", ["RPMPackages", "PackageFiles", "TestSupport"]),
         test("LanguagePackagesTests", ["LanguagePackages", "PackageFiles", "TestSupport"]),
         test("ControlTests", ["Control", "TestSupport"]),
-        test("MoveAgentTests", ["MoveAgent", "Records", "SystemCalls", "CLinux", "TestSupport"]),
+        test(
+            "MoveAgentTests",
+            ["MoveAgent", "Placeholders", "Transfer", "Records", "SystemCalls", "CLinux", "TestSupport"]),
         test("SunRPCTests", ["SunRPC"]),
+        test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(
             "CommandTests",

@@ -86,7 +86,6 @@ class Host:
         self.folder = lab.folder / name
         self.agent = None
         # Held open it keeps the laboratory's filesystem from being unmounted.
-        self.log = None
         self.options = []
         for part in ("upper", "work", "root"):
             (self.folder / part).mkdir(parents=True)
@@ -147,15 +146,15 @@ class Host:
     def start_agent(self, *options):
         if options:
             self.options = list(options)
-        if self.log:
-            self.log.close()
-        self.log = open(self.folder / "agent.log", "ab")
-        size = self.log.tell()
+        log = open(self.folder / "agent.log", "ab")
+        size = log.tell()
         words = [PRODUCTS / "retinue-agent", "run", "--listen", self.address, "--certificates", "/run/retinue-certificates",
                  "--state-dir", "/var/lib/retinue-agent", "--socket", "/run/agent.sock", *self.options]
         # The binary is this machine's: it is in the root below.
-        self.agent = subprocess.Popen(self.words(*words, group=False), stdin=subprocess.DEVNULL, stdout=self.log,
-                                      stderr=self.log, env=PATH, start_new_session=True)
+        self.agent = subprocess.Popen(self.words(*words, group=False), stdin=subprocess.DEVNULL, stdout=log, stderr=log, env=PATH,
+                                      start_new_session=True)
+        # An open file would keep the laboratory's filesystem mounted.
+        log.close()
 
         def is_ready():
             if self.agent.poll() is not None:
@@ -187,8 +186,6 @@ class Host:
         if self.agent and self.agent.poll() is None:
             self.agent.kill()
             self.agent.wait()
-        if self.log:
-            self.log.close()
         self.end_cells()
         self.group.end()
         self.keeper.kill()
@@ -200,7 +197,7 @@ class Host:
             if entry.isdigit():
                 with contextlib.suppress(OSError):
                     words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    is_ours = b"/var/lib/retinue-agent/" in b" ".join(words) and (b"cell" in words or b"stand-in" in words)
+                    is_ours = b"/var/lib/retinue-agent/" in b" ".join(words) and words[1:2] in ([b"cell"], [b"keep"], [b"stand-in"])
                     if is_ours and self.owns(entry):
                         os.kill(int(entry), signal.SIGKILL)
                         until(lambda: not pathlib.Path(f"/proc/{entry}").exists(), 5)

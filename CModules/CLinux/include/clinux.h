@@ -59,6 +59,7 @@
 #include "clinux_launch.h"
 #include "clinux_packets.h"
 #include "clinux_paths.h"
+#include "clinux_placeholders.h"
 #include "clinux_process.h"
 #include "clinux_sockets.h"
 

@@ -29,6 +29,26 @@ public final class FileReceiver {
         var wasOpened = false
     }
 
+    /// What is done about a file that is fetched when it is first touched.
+    public struct Placeholders {
+        /// A file that was there before, open for reading: what is equal in it need not be fetched.
+        public var keep: (_ number: UInt32, _ file: Int32) throws(SystemError) -> Void
+        /// The file, sparse, with its size, owner, mode and times, open for writing.
+        public var made: (_ number: UInt32, _ entry: FileEntry, _ file: Int32) throws(SystemError) -> Void
+
+        /// Makes them.
+        public init(
+            keep: @escaping (UInt32, Int32) throws(SystemError) -> Void,
+            made: @escaping (UInt32, FileEntry, Int32) throws(SystemError) -> Void
+        ) {
+            self.keep = keep
+            self.made = made
+        }
+    }
+
+    /// How placeholders are made; `nil` where they are refused.
+    public var placeholders: Placeholders?
+
     private let channel: any FrameChannel
     private let place: String
     private var root: RootFolder
@@ -99,13 +119,19 @@ public final class FileReceiver {
         for _ in 0..<count {
             var entry = try FileEntry(from: &packet)
             (entry.user, entry.group) = owners.map(user: entry.user, group: entry.group)
-            let remembered = try packet.integer(UInt8.self) == 1 ? try packet.hash() : nil
+            let mark = try packet.integer(UInt8.self)
+            let remembered = mark == 1 ? try packet.hash() : nil
+            let number = mark == 3 ? try packet.integer(UInt32.self) : nil
+            guard mark < 2 || mark < 4 && entry.kind == .file else { throw .malformed("an offer") }
             offered.insert(entry.path)
             if entry.kind != .folder { folders[entry.path] = nil }
             if entry.kind != .file { files[entry.path] = nil }
             var need = FileNeed.whole
             switch entry.kind {
             case .folder: try makeFolder(entry)
+            case .file where mark >= 2:
+                files[entry.path] = nil
+                if let number { try makePlaceholder(entry, number) }
             case .file: need = try prepare(entry, remembered)
             default: break
             }
@@ -179,6 +205,32 @@ public final class FileReceiver {
         var target = [CChar](repeating: 0, count: Int(PATH_MAX))
         let count = try systemCall("readlinkat") { readlinkat(folder, name, &target, target.count) }
         return target[..<count].map { UInt8(bitPattern: $0) }
+    }
+
+    // MARK: A placeholder
+
+    private func makePlaceholder(_ entry: FileEntry, _ number: UInt32) throws(TransferError) {
+        guard let placeholders, entry.size > 0, entry.size < 1 << 44 else {
+            throw .refused("no placeholders are made here")
+        }
+        if let status = root.status(entry.path), status.st_mode & S_IFMT == S_IFREG, status.st_nlink == 1,
+            status.st_size > 0
+        {
+            let before = FileDescriptor(owning: try root.open(entry.path, O_RDONLY))
+            do throws(SystemError) { try placeholders.keep(number, before.number) } catch {
+                throw .file(entry.path, error)
+            }
+        }
+        try root.remove(entry.path)
+        let file = FileDescriptor(owning: try root.open(entry.path, O_RDWR | O_CREAT | O_EXCL))
+        let descriptor = file.number
+        do throws(SystemError) {
+            _ = try systemCall("ftruncate") { ftruncate(descriptor, off_t(entry.size)) }
+        } catch { throw .file(entry.path, error) }
+        try settle(entry, descriptor)
+        do throws(SystemError) { try placeholders.made(number, entry, descriptor) } catch {
+            throw .file(entry.path, error)
+        }
     }
 
     // MARK: A file

@@ -15,6 +15,12 @@ public struct FileIdentity: Equatable, Sendable {
     /// Nanoseconds since 1970; no program can set it.
     public var changed: Int64
 
+    /// Makes one of what was kept of it.
+    package init(device: UInt64, inode: UInt64, size: UInt64, modified: Int64, changed: Int64) {
+        (self.device, self.inode, self.size) = (device, inode, size)
+        (self.modified, self.changed) = (modified, changed)
+    }
+
     init(_ status: stat) {
         device = UInt64(status.st_dev)
         inode = UInt64(status.st_ino)

@@ -28,8 +28,20 @@ public final class FileSender {
         var isUncertain: Bool
     }
 
+    /// What a round does with files that are fetched when they are first touched.
+    public enum Deferral: Sendable {
+        /// There are none: everything is sent.
+        case none
+        /// They are not sent yet.
+        case later
+        /// The other side makes placeholders of them.
+        case placeholders
+    }
+
     private let channel: any FrameChannel
     private let root: String
+    /// Files of which the other side has made placeholders, by their numbers, as they were then.
+    public private(set) var placeholders: [(path: [UInt8], identity: FileIdentity)] = []
     /// How far it is.
     public let progress: TransferProgress
     private var memory: [[UInt8]: Memory] = [:]
@@ -58,12 +70,15 @@ public final class FileSender {
     ///   - mapped: files that a program may change by memory it shares with them: their times say nothing.
     ///   - isMirror: whether the destination keeps nothing else in its root.
     ///   - isPart: whether other paths, of rounds before this one, stay as they are.
+    ///   - deferral: what is done with files that `isDeferred` names.
     public func send(
-        _ paths: [[UInt8]], mapped: Set<[UInt8]> = [], isMirror: Bool, isPart: Bool = false
+        _ paths: [[UInt8]], mapped: Set<[UInt8]> = [], isMirror: Bool, isPart: Bool = false,
+        deferral: Deferral = .none, isDeferred: (FileEntry) -> Bool = { _ in false }
     ) throws(TransferError) -> Round {
         var round = Round()
+        placeholders = []
         var scan = FileScan(root: root)
-        var batch: [FileScan.Found] = []
+        var batch: [Offer] = []
         var bytes: UInt64 = 0
         let isFirst = memory.isEmpty
         var seen: Set<[UInt8]> = []
@@ -73,14 +88,17 @@ public final class FileSender {
             guard FileEntry.isSound(path), let found = scan.look(at: path) else { continue }
             seen.insert(path)
             progress.change { $0.entries += 1 }
-            if let known = memory[path], known.identity == found.identity, known.entry == found.entry,
-                !known.isUncertain,
-                !mapped.contains(path)
+            let offer = Offer(
+                found: found,
+                deferral: found.entry.kind == .file && isDeferred(found.entry) ? deferral : .none)
+            if offer.deferral != .placeholders, let known = memory[path], known.identity == found.identity,
+                known.entry == found.entry, !known.isUncertain,
+                !mapped.contains(path) || offer.deferral == .later
             {
                 continue
             }
-            batch.append(found)
-            bytes += found.entry.kind == .file ? found.entry.size : 0
+            batch.append(offer)
+            bytes += found.entry.kind == .file && offer.deferral == .none ? found.entry.size : 0
             if batch.count == Self.mostEntries || bytes >= Self.mostBytes {
                 try send(batch, &round)
                 (batch, bytes) = ([], 0)
@@ -107,12 +125,30 @@ public final class FileSender {
 
     // MARK: A batch
 
-    private func send(_ batch: [FileScan.Found], _ round: inout Round) throws(TransferError) {
+    /// An entry that is offered.
+    private struct Offer {
+        var found: FileScan.Found
+        var deferral: Deferral
+    }
+
+    private func send(_ batch: [Offer], _ round: inout Round) throws(TransferError) {
         guard !batch.isEmpty else { return }
         var offer = PacketWriter()
         offer.integer(UInt32(batch.count))
-        for found in batch {
+        for entry in batch {
+            let found = entry.found
             found.entry.append(to: &offer)
+            switch entry.deferral {
+            case .none: break
+            case .later:
+                offer.integer(UInt8(2))
+                continue
+            case .placeholders:
+                offer.integer(UInt8(3))
+                offer.integer(UInt32(placeholders.count))
+                placeholders.append((found.entry.path, found.identity))
+                continue
+            }
             // What the other side has, if it is as it was left.
             let table = found.entry.kind == .file ? memory[found.entry.path]?.table : nil
             offer.integer(UInt8(table == nil ? 0 : 1))
@@ -120,9 +156,10 @@ public final class FileSender {
         }
         try channel.send(Frame(.entries, offer.bytes))
         var needs = try channel.receive(.needs)
-        for (index, found) in batch.enumerated() {
+        for (index, entry) in batch.enumerated() {
+            let found = entry.found
             let need = try FileNeed(from: &needs)
-            guard found.entry.kind == .file else {
+            guard found.entry.kind == .file, entry.deferral == .none else {
                 memory[found.entry.path] = Memory(
                     entry: found.entry, identity: found.identity, table: nil, isUncertain: false)
                 continue
@@ -256,7 +293,7 @@ public final class FileSender {
     }
 
     /// Opened for reading without a change of its access time, where that may be asked for.
-    private static func open(_ path: [UInt8]) -> FileDescriptor? {
+    package static func open(_ path: [UInt8]) -> FileDescriptor? {
         let flags = O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY
         return (try? FileDescriptor.open(bytes: path + [0], flags | clinux_O_NOATIME))
             ?? (try? FileDescriptor.open(bytes: path + [0], flags))
@@ -304,11 +341,13 @@ enum FileNeed {
 }
 
 /// Holds a rate of bytes a second.
-struct Pace {
+package struct Pace {
     private var free: UInt64 = 0
 
+    package init() {}
+
     /// Waits until so many bytes may go; a rate of 0 is none.
-    mutating func wait(for bytes: Int, at rate: UInt64) {
+    package mutating func wait(for bytes: Int, at rate: UInt64) {
         guard rate > 0 else {
             free = 0
             return

@@ -19,6 +19,9 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     /// The end of a round, and what came of it.
     case roundEnd = 17
     case roundDone = 18
+    /// Units of a file that are fetched when it is touched, from the destination to the source, and what they are.
+    case unitsWanted = 20
+    case units = 21
 }
 
 /// A message between two agents.

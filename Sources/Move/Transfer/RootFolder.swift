@@ -138,6 +138,12 @@ public struct RootFolder: ~Copyable {
 }
 
 extension RootFolder {
+    /// Removes whatever lies at a path, with all that is below it; nothing there is no error.
+    package mutating func removeFile(_ path: [UInt8]) throws(TransferError) {
+        guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }
+        try remove(path)
+    }
+
     /// Makes a folder, those above it as well, unless it is there.
     public mutating func makeFolder(_ path: [UInt8], user: UInt32, group: UInt32, mode: UInt32)
         throws(TransferError)

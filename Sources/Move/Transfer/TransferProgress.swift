@@ -41,5 +41,5 @@ public final class TransferProgress: Sendable {
         set { isCancelled.withLock { $0 = newValue } }
     }
 
-    func change(_ body: (inout Figures) -> Void) { figures.withLock { body(&$0) } }
+    package func change(_ body: (inout Figures) -> Void) { figures.withLock { body(&$0) } }
 }

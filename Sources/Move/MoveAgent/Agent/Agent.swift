@@ -27,7 +27,9 @@ final class Agent: @unchecked Sendable {
     private static let mostConnections = 32
 
     private var places: Arrival.Places {
-        .init(arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells")
+        .init(
+            arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells",
+            patience: configuration.patience)
     }
     private var redirection: Redirection { Redirection(folder: configuration.stateFolder + "/redirections") }
     private var followingsFolder: String { configuration.stateFolder + "/stand-ins" }
@@ -137,8 +139,10 @@ final class Agent: @unchecked Sendable {
                 channel.close()
                 return
             }
-            var none = timeval(tv_sec: 0, tv_usec: 0)
-            setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
+            if first["verb"]?.string == "fetch" {
+                return try fetch(first, channel, stream.peer, number)
+            }
+            Self.waitForEver(number)
             if isFollow {
                 try follow(channel, stream.peer, first).serve(channel)
             } else {
@@ -217,6 +221,29 @@ final class Agent: @unchecked Sendable {
         try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("state", .string(following.state))]))))
         try channel.flush()
         return following
+    }
+
+    private static func waitForEver(_ number: Int32) {
+        var none = timeval(tv_sec: 0, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &none, socklen_t(MemoryLayout<timeval>.size))
+    }
+
+    /// A connection over which this host asks its source for files.
+    private func fetch(_ request: JSONValue, _ channel: StreamChannel, _ peer: String, _ number: Int32) throws
+    {
+        guard let arrival = known.withLock({ $0.arrivals[request["name"]?.string ?? ""] }),
+            arrival.source == peer
+        else {
+            throw TransferError.refused("no such move has come from \(peer)")
+        }
+        // Whoever waits for bytes waits no longer than this.
+        var most = timeval(tv_sec: AgentLink.patience, tv_usec: 0)
+        setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &most, socklen_t(MemoryLayout<timeval>.size))
+        try arrival.fetch(over: channel) { isComplete throws(TransferError) in
+            try channel.send(
+                Frame(.reply, AgentLink.bytes(.object([.init("complete", .boolean(isComplete))]))))
+            try channel.flush()
+        }
     }
 
     private func open(_ open: JSONValue, _ channel: StreamChannel, _ peer: String) throws -> Arrival {

@@ -19,6 +19,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var followed: [String] = []
     /// Folders of recipes, the first before the next.
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
+    /// Seconds that a program waits for bytes of a file that is fetched when it is touched, before it gets EIO.
+    public var patience: UInt64 = 120
     /// For tests of crashes: the line of a journal at which it ends.
     public var fault: String?
 
@@ -67,6 +69,11 @@ public struct AgentConfiguration: Equatable, Sendable {
                 if !isOwnRecipes { recipes = [] }
                 isOwnRecipes = true
                 recipes.append(try value())
+            case "--fetch-patience":
+                guard let seconds = UInt64(try value()), (1...86400).contains(seconds) else {
+                    throw MoveError("--fetch-patience is from 1 to 86400 seconds")
+                }
+                patience = seconds
             case "--die-at": fault = try value()
             default: throw MoveError("no option `\(option)`: retinue-agent --help")
             }

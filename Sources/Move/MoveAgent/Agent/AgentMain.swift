@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Placeholders
 import SystemCalls
 import Transport
 
@@ -10,7 +11,7 @@ public enum AgentMain {
 
         usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
                              [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
-                             [--recipes DIR]...
+                             [--recipes DIR]... [--fetch-patience SECONDS]
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 
@@ -31,6 +32,7 @@ public enum AgentMain {
             switch arguments.first {
             case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])
             case "cell" where arguments.count == 2: return CellInit.run(arguments[1])
+            case "keep" where arguments.count == 3: return try keep(arguments[1], arguments[2])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))
             case "certificate": return try makeCertificate(Array(arguments.dropFirst()))
             case "--help", "-h", "help":
@@ -52,6 +54,16 @@ public enum AgentMain {
             return error.description.hasPrefix("no option") || error.description.contains("needs a value")
                 ? 2 : 1
         }
+    }
+
+    /// Runs the keeper of a cell's placeholders, which the agent has started.
+    private static func keep(_ folder: String, _ seconds: String) throws(MoveError) -> Int32 {
+        guard let patience = UInt64(seconds) else { throw MoveError("a keeper is started by the agent") }
+        do throws(SystemError) {
+            var keeper = try Keeper(in: folder, patience: patience)
+            keeper.run()
+        } catch { throw MoveError("\(folder): \(error)") }
+        return 0
     }
 
     private static func serve(_ arguments: [String]) throws(MoveError) -> Int32 {

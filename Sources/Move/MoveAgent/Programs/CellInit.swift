@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Placeholders
 import Procfs
 import Records
 import SystemCalls
@@ -19,6 +20,13 @@ public enum CellInit {
         guard getpid() == 1 else {
             say("a cell's first process is started by the agent")
             return 2
+        }
+        // It has the group of files that are not complete as long as any of its programs may read them.
+        if Fetching.isPending(cell) {
+            do throws(SystemError) { _ = try KeeperLink.hold(folder + "/fetch").release() } catch {
+                say("files are missing, and nobody fetches them: \(error)")
+                return 1
+            }
         }
         // Before anything is started that may end.
         guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT]) else {

@@ -103,6 +103,20 @@ struct Origin {
         return found
     }
 
+    /// Files that the programs have open, each once, in the order in which they have come to them.
+    func openFiles() -> [[UInt8]] {
+        var found: [[UInt8]] = []
+        var seen: Set<[UInt8]> = []
+        let prefix = cell.map { Array($0.root.utf8) } ?? []
+        for process in processes() {
+            ProcessDirectory(process.pid)?.descriptors { _, target in
+                let path = target.starts(with: prefix) ? Array(target.dropFirst(prefix.count)) : target
+                if path.first == UInt8(ascii: "/"), seen.insert(path).inserted { found.append(path) }
+            }
+        }
+        return found
+    }
+
     /// Bytes that the programs have had written so far (`write_bytes` of /proc/PID/io).
     func bytesWritten() -> UInt64 {
         processes().reduce(0) { $0 &+ (ProcessDirectory($1.pid)?.bytesWritten() ?? 0) }

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import MovePlan
+import Placeholders
 import Records
 import Synchronization
 import SystemCalls
@@ -13,6 +14,8 @@ final class Arrival: @unchecked Sendable {
     struct Places {
         var arrivals: String
         var cells: String
+        /// Seconds that a program waits for a file's bytes before it gets EIO.
+        var patience: UInt64
     }
 
     let name: String
@@ -25,6 +28,9 @@ final class Arrival: @unchecked Sendable {
     /// The network of its own that was asked for; `nil` for the host's.
     let network: CellNetwork.Wish?
     private var receiver: FileReceiver?
+    /// Of files that are fetched when they are touched.
+    private var fetching: Fetching?
+    private let patience: UInt64
     /// Everything below under this: the watchdog ends what nobody asks for any more.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     /// When the source is taken to be gone, by the monotonic clock.
@@ -56,6 +62,7 @@ final class Arrival: @unchecked Sendable {
         self.source = source
         self.ports = ports
         folder = "\(places.arrivals)/\(name)"
+        patience = places.patience
         for path in [places.arrivals, folder] {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 throw MoveError("\(path): \(SystemError.text(of: errno))")
@@ -107,11 +114,15 @@ final class Arrival: @unchecked Sendable {
         .object([
             .init("name", .string(name)), .init("from", .string(source)), .init("state", .string(state)),
             .init("running", .boolean(cell.isRunning)), .init("home", .boolean(isHome)),
+            .init("missing", .integer(Int128(missing))),
             .init(
                 "journal",
                 .array(journal.lines.suffix(40).map { .string("\($0.step.rawValue) \($0.state.rawValue)") })),
         ])
     }
+
+    /// Bytes that are to be fetched when they are touched, or before.
+    var missing: UInt64 { fetching?.missing ?? 0 }
 
     /// Whether the service lives here now.
     var isHome: Bool { journal.stands(.admit) && cell.state.isOn }
@@ -121,13 +132,18 @@ final class Arrival: @unchecked Sendable {
         do throws(MoveError) {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
+                // Before any program is started that would read zeros.
+                if Fetching.isPending(cell) {
+                    fetching = try Fetching.resume(cell, patience: patience)
+                    fetching?.goAhead()
+                }
                 if cell.state.isOn {
                     if server.isKnown { try server.recover() }
                     try cell.begin()
                     // It is gone after a reboot.
                     try takeAddress()
                 }
-            } else if journal.stands(.start) || journal.stands(.holdThere) {
+            } else if journal.stands(.start) || journal.stands(.holdThere) || Fetching.isPending(cell) {
                 try undo()
             }
         } catch { Diagnostics.say("\(name): \(error)") }
@@ -137,6 +153,10 @@ final class Arrival: @unchecked Sendable {
     func watch() {
         try? locked { () throws(MoveError) in
             if trafficEnd > 0, Clock.monotonic() > trafficEnd { traffic = nil } else { traffic?.drain() }
+            if fetching?.watch() == true {
+                Diagnostics.say("\(name): all files are here")
+                fetching = nil
+            }
             guard journal.stands(.start) || journal.stands(.holdThere), !journal.stands(.admit), deadline > 0,
                 Clock.monotonic() > deadline
             else { return }
@@ -151,6 +171,12 @@ final class Arrival: @unchecked Sendable {
     /// Serves one connection until it ends.
     func serve(_ channel: StreamChannel) throws(TransferError) {
         receiver = nil
+        // Placeholders that nobody fills would keep whoever reads them waiting.
+        try? locked { () throws(MoveError) in
+            guard let begun = fetching, !begun.isSealed else { return }
+            begun.abandon()
+            fetching = nil
+        }
         while true {
             let frame = try channel.receive()
             switch frame.kind {
@@ -179,6 +205,7 @@ final class Arrival: @unchecked Sendable {
                 if receiver == nil {
                     do throws(SystemError) {
                         receiver = try FileReceiver(over: channel, root: cell.root)
+                        receiver!.placeholders = placeholders
                     } catch { throw .file(Array(cell.root.utf8), error) }
                 }
                 deadline = Clock.monotonic() + lease * 1_000_000_000
@@ -186,6 +213,38 @@ final class Arrival: @unchecked Sendable {
                 deadline = Clock.monotonic() + lease * 1_000_000_000
             default: throw .malformed("\(frame.kind) outside of a round")
             }
+        }
+    }
+
+    /// Begins with the first placeholder.
+    private var placeholders: FileReceiver.Placeholders {
+        func begun() throws(SystemError) -> Fetching {
+            if let fetching { return fetching }
+            let made = try Fetching.begin(cell, patience: patience)
+            fetching = made
+            return made
+        }
+        return FileReceiver.Placeholders(
+            keep: { (number: UInt32, file: Int32) throws(SystemError) in
+                try begun().placeholders.keep(number, file)
+            },
+            made: { (number: UInt32, entry: FileEntry, file: Int32) throws(SystemError) in
+                try begun().placeholders.made(number, entry, file)
+            })
+    }
+
+    /// A connection of the source over which files are fetched.
+    ///
+    /// - Parameter answer: called with whether everything is here already.
+    func fetch(over channel: StreamChannel, _ answer: (Bool) throws(TransferError) -> Void)
+        throws(TransferError)
+    {
+        if let fetching {
+            try answer(false)
+            fetching.units.use(channel)
+        } else {
+            guard isHome, !Fetching.isPending(cell) else { throw .refused("\(name) fetches nothing here") }
+            try answer(true)
         }
     }
 
@@ -204,7 +263,10 @@ final class Arrival: @unchecked Sendable {
             else { throw MoveError("no programs to be started") }
             return try start(
                 runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
-                seconds: number("seconds") ?? 30)
+                seconds: number("seconds") ?? 30,
+                fetchFirst: (request["fetch_first"]?.array ?? []).compactMap {
+                    $0.integer.flatMap { UInt32(exactly: $0) }
+                })
         case "start-rpc":
             guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
@@ -275,6 +337,11 @@ final class Arrival: @unchecked Sendable {
         for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
             problems.append("\(tool) is not installed here")
         }
+        if request["start_first"] == .boolean(true), let obstacle = AccessGroup.obstacle(in: cell.root) {
+            problems.append(
+                "files cannot be fetched when they are touched (Linux 6.14, on ext4, xfs or btrfs): \(obstacle)"
+            )
+        }
         if let text = request["address"]?.string, let address = ServiceAddress(text) {
             if try address.interface() != nil {
                 problems.append("\(address.address) is an address of this host already")
@@ -330,7 +397,7 @@ final class Arrival: @unchecked Sendable {
     }
 
     private func start(
-        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64
+        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64, fetchFirst: [UInt32]
     ) throws(MoveError) -> JSONValue {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
         var state = cell.state
@@ -345,6 +412,7 @@ final class Arrival: @unchecked Sendable {
         // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
         if !isCutOff { try hold(nil) }
         try journal.write(.start, .begun)
+        if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
         try cell.begin()
         try journal.write(.start, .done)
         let begin = Clock.monotonic()
@@ -438,6 +506,7 @@ final class Arrival: @unchecked Sendable {
         } else {
             try Hold.lift(name: name)
         }
+        fetching?.goAhead()
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
     }
 
@@ -464,9 +533,16 @@ final class Arrival: @unchecked Sendable {
         if journal.stands(.start) {
             try server.end()
             cell.end(within: 10)
-            try journal.write(.start, .undone)
         }
         traffic = nil
+        // The programs have ended: nobody reads what is not there.
+        if let begun = fetching {
+            begun.abandon()
+            fetching = nil
+        } else if Fetching.isPending(cell) {
+            Fetching.abandon(cell)
+        }
+        if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) {
             try redirection.resume()
             try Hold.lift(name: name)

@@ -11,6 +11,7 @@ extension Departure {
     /// - Parameter isKept: whether the copy stays, as a backup that was tried.
     func copy(_ report: Report) throws(MoveError) {
         try alone("copy") { () throws(MoveError) in
+            guard !order.startsFirst else { throw MoveError("a copy has all files: leave --start-first out") }
             try refuseProblems(report)
             guard state == "open" else { throw MoveError("\(order.name) is \(state)") }
             if sender == nil { try bring(report) }

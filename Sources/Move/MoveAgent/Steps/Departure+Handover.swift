@@ -154,6 +154,7 @@ extension Departure {
         if journal.stands(.verify) { try journal.write(.verify, .undone) }
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
+        if journal.stands(.fetch) { try journal.write(.fetch, .undone) }
         if journal.stands(.finalCopy) { try journal.write(.finalCopy, .undone) }
         // First: what has to be undone is that it is not called.
         try takeBack()

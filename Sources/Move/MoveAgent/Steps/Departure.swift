@@ -40,6 +40,10 @@ final class Departure: @unchecked Sendable {
         var isReturned = false
         /// What is sent to held ports meanwhile.
         var traffic: HeldTraffic?
+        /// Of files that are fetched later: whether there is a connection for them, or one is being made; what serves them.
+        var isServing = false
+        var server: UnitServer?
+        var whyNotServing = ""
     }
 
     // Of the connection that is open.
@@ -76,7 +80,8 @@ final class Departure: @unchecked Sendable {
             try journal.write(.release, .undone)
             try journal.write(.stop, .undone)
             for step in [
-                MoveStep.verify, .start, .holdThere, .finalCopy, .standIn, .refuse, .deregister, .freeze,
+                MoveStep.verify, .start, .holdThere, .finalCopy, .fetch, .standIn, .refuse, .deregister,
+                .freeze,
                 .tell, .retire,
             ]
             where journal.stands(step) {
@@ -109,7 +114,7 @@ final class Departure: @unchecked Sendable {
             .init("entries", .integer(Int128(now.entries))), .init("files", .integer(Int128(now.files))),
             .init("sent", .integer(Int128(now.sent))), .init("present", .integer(Int128(now.present))),
             .init("throttle", .integer(Int128(progress.bytesPerSecond))),
-            .init("pause_ns", .integer(Int128(figures.lastPause))),
+            .init("pause_ns", .integer(Int128(figures.lastPause))), .init("fetch", fetchValue ?? .null),
             .init(
                 "journal",
                 .array(journal.lines.suffix(40).map { .string("\($0.step.rawValue) \($0.state.rawValue)") })),
@@ -148,6 +153,10 @@ final class Departure: @unchecked Sendable {
         var problems: [String] = []
         var notes: [String] = []
         if journal.stands(.release) { problems.append("\(order.name) was given up here: it is \(state)") }
+        if let missing = arrival?.missing, missing > 0, origin.cell != nil {
+            problems.append(
+                "\(missing) bytes of its files are still being fetched from \(arrival?.source ?? "")")
+        }
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
@@ -168,6 +177,11 @@ final class Departure: @unchecked Sendable {
         {
             problems.append("\(address.address) is no address of this host")
         }
+        // A connection that nothing depends on may have died of a cut link meanwhile, which shows only when it is used.
+        if sender == nil {
+            link?.close()
+            link = nil
+        }
         let before = origin.bytesWritten()
         let begin = Clock.monotonic()
         let bytes = size(try pathsToBring())
@@ -179,6 +193,7 @@ final class Departure: @unchecked Sendable {
                 .init("bytes", .integer(Int128(bytes))),
                 .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+                .init("start_first", .boolean(order.startsFirst)),
             ])
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
         notes.append(
@@ -278,6 +293,7 @@ final class Departure: @unchecked Sendable {
         try journal.write(.hold, .begun)
         try beginHold()
         try journal.write(.hold, .done)
+        openFiles = order.startsFirst ? origin.openFiles() : []
         try journal.write(.stop, .begun, .array(runs.map(\.value)))
         try origin.end(runs, within: 60)
         try journal.write(.stop, .done)
@@ -289,10 +305,11 @@ final class Departure: @unchecked Sendable {
         }
         try furnish()
         try journal.write(.finalCopy, .done)
+        try beginServing()
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         let link = try connected()
         try journal.write(.start, .begun)
-        try link.ask("start", startMembers(runs, isCutOff: false))
+        try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
         try journal.write(.start, .done)
         phase("started", begin, report)
     }
@@ -348,6 +365,7 @@ final class Departure: @unchecked Sendable {
             guard state == "ready" || state == "in-doubt" || state == "moved" && remove else {
                 throw MoveError("\(order.name) is not ready to be committed: it is \(state)")
             }
+            if remove { try needFetched() }
             if state == "ready" {
                 guard journal.state(.verify) == .done else {
                     throw MoveError("\(order.name) was not verified")
@@ -419,6 +437,7 @@ final class Departure: @unchecked Sendable {
     /// that did not come.
     func watch() {
         watchClients()
+        serve()
         let deadline = status.withLock { $0.deadline }
         if !handover.toEnd.isEmpty {
             try? alone("end of stand-ins") { () throws(MoveError) in endStandIns() }
@@ -545,7 +564,10 @@ final class Departure: @unchecked Sendable {
         let paths = try pathsSent()
         let round: FileSender.Round
         do throws(TransferError) {
-            round = try sender!.send(paths, mapped: isFinal ? mapped : [], isMirror: true)
+            let deferral: FileSender.Deferral = !order.startsFirst ? .none : isFinal ? .placeholders : .later
+            round = try sender!.send(
+                paths, mapped: isFinal ? mapped : [], isMirror: true, deferral: deferral,
+                isDeferred: Self.isDeferred)
         } catch {
             self.link = nil
             sender = nil
@@ -561,6 +583,8 @@ final class Departure: @unchecked Sendable {
     var rate = 60e6
     /// As they last ran.
     var targets: [RecipeTarget] = []
+    /// What the programs had open when they were stopped.
+    var openFiles: [[UInt8]] = []
 
     func pathsSent() throws(MoveError) -> [[UInt8]] {
         let paths = try pathsToBring()

@@ -25,6 +25,9 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case stop
     /// Source: the rest is brought.
     case finalCopy = "final-copy"
+    /// Source: what the destination has not fetched yet is served (`--start-first`), beyond the end of the move. Inverse: it is not
+    /// served any more.
+    case fetch
     /// Destination: the programs are started. Inverse: they are ended.
     case start
     /// Destination: what was written is read again, and the check passes.

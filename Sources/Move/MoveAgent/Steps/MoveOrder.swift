@@ -42,6 +42,8 @@ public struct MoveOrder: Sendable {
 
     /// How an RPC server is handed over; `nil` for any other move.
     public var handover: HandoverOrder?
+    /// Whether the programs are started before large files are there, which are fetched when they are touched.
+    public var startsFirst = false
 
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
@@ -67,6 +69,7 @@ public struct MoveOrder: Sendable {
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
+            .init("start_first", .boolean(startsFirst)),
         ])
     }
 
@@ -142,6 +145,7 @@ public struct MoveOrder: Sendable {
         }
         start = value["start"]?.string
         if let handover = value["handover"], handover != .null { self.handover = try HandoverOrder(handover) }
+        startsFirst = value["start_first"] == .boolean(true)
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 

@@ -118,6 +118,12 @@ struct MoveOptions: ParsableArguments {
             "What starts the program, by a shell, where its arguments are not known.", valueName: "command"))
     var start: String?
 
+    @Flag(
+        help:
+            "Start the programs before large files are there, which are fetched when they are touched (Linux 6.14 there)."
+    )
+    var startFirst = false
+
     @Option(help: ArgumentHelp("Send at most so many bytes a second.", valueName: "bytes"))
     var throttle = 0
 
@@ -191,6 +197,7 @@ struct MoveOptions: ParsableArguments {
             .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
+            .init("start_first", .boolean(startFirst)),
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
             .init("isolation", .string(try kind(part))),
         ]
@@ -411,6 +418,11 @@ enum MoveText {
             text += ", \(Quantity.bytes(UInt64(clamping: sent))) sent"
         }
         if move["home"] == .boolean(true) { text += ", lives here" }
+        let missing = move["missing"]?.integer ?? move["fetch"]?["missing"]?.integer ?? 0
+        if missing > 0, move["fetch"]?["state"]?.string != "done" {
+            text += ", \(Quantity.bytes(UInt64(clamping: missing))) to be fetched"
+        }
+        if let reason = move["fetch"]?["error"]?.string { text += " (\(reason.printable))" }
         return text + "\n"
     }
 }
