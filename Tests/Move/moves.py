@@ -1,5 +1,6 @@
 """Moves as they should be."""
 
+import json
 import statistics
 import subprocess
 import time
@@ -84,3 +85,30 @@ def certificates(checks):
         done = subprocess.run(alpha.words(agent, "run", "--certificates", "/run/retinue-certificates", "--state-dir", "/var/lib/x",
                                           group=False), capture_output=True, text=True, env=PATH, timeout=20)
         checks(done.returncode == 1 and "may be read by others" in done.stderr, "a key that others may read is refused", done.stderr.strip())
+
+
+def owners(checks):
+    """Accounts that have other numbers at the destination."""
+    with Lab("alpha", "beta") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        Counter(alpha, user=4242)
+        plan = json.loads(alpha.path("/root/plan.json").read_text())
+        plan["hosts"][0]["accounts"] = [
+            {"kind": "user", "name": "counts", "number": 4242, "destination": 5252, "group": 4242, "home": "/", "shell": "/bin/false"},
+            {"kind": "group", "name": "counts", "number": 4242, "destination": 5353}]
+        for host in (alpha, beta):
+            host.write("/root/plan.json", json.dumps(plan))
+        alpha.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
+        alpha.start_agent("--accept", "beta")
+        beta.start_agent("--accept", "alpha")
+        for here, there in ((alpha, beta), (beta, alpha)):
+            done = here.move("run", "/root/plan.json", "--to", f"{there.name}={there.address}", "--yes", "--name", "counter",
+                             "--confirm", Counter.check, "--address", f"{SERVICE_ADDRESS}/24")
+            if not checks(done.returncode == 0, f"it has moved to {there.name}", done.stderr.strip().splitlines()[-1]):
+                return
+            root = "/var/lib/retinue-agent/cells/counter/root"
+            owner = there.path(f"{root}/srv/counter/data/count").stat()
+            checks((owner.st_uid, owner.st_gid) == (5252, 5353), "its file has the owner that the plan says", owner[4:6])
+            names = there.path(f"{root}/etc/passwd").read_text().splitlines()
+            checks("counts:x:5252:5353:/:/bin/false" in [":".join(line.split(":")[:4] + line.split(":")[-2:]) for line in names], "its account has that number there", names[-1])
+            checks(answer(there, SERVICE_ADDRESS)[1] == there.name, "it counts, in a file that is its own")

@@ -17,35 +17,50 @@ def install_recipes(host):
         host.write(f"/usr/share/retinue/recipes/{recipe.name}", recipe.read_bytes())
 
 
+class Observer:
+    """A daemon in a host's mount namespace; the kernel reports processes to the initial network namespace alone, so that it
+    stays in that one, and reads the host's sockets."""
+
+    def __init__(self, host):
+        self.host = host
+
+    def __enter__(self):
+        host, log = self.host, self.host.folder / "retinued.log"
+        words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
+                                             "--host-id", host.name, "--host-name", host.name, "--state-dir", "/var/lib/retinue",
+                                             "--socket", "/run/retinued.sock", group=False) if word != "--net"]
+        with open(log, "wb") as output:
+            self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH,
+                                           start_new_session=True)
+        if not until(lambda: b"retinued: ready" in log.read_bytes() or self.daemon.poll() is not None, 60) or self.daemon.poll():
+            self.__exit__()
+            raise Failure(f"retinued is not ready: {log.read_text(errors='replace')[-600:]}")
+        return self
+
+    def dump(self):
+        # Where much else runs on the machine, a daemon that hears of all of it may be late.
+        dump = until(lambda: self.host.ask(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock").stdout, 120, 1)
+        if not dump:
+            raise Failure(f"no dump: {(self.host.folder / 'retinued.log').read_text(errors='replace')[-600:]}")
+        return dump
+
+    def __exit__(self, *_):
+        self.daemon.terminate()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self.daemon.wait(20)
+        if self.daemon.poll() is None:
+            self.daemon.kill()
+            self.daemon.wait()
+
+
 def observed_plan(host, program, work, *, path="/root/plan.json", times=4):
     """Observes what runs in the host's control group while `work` is done, and plans it. The plan, which is also written to
     `path` of the host."""
-    log = host.folder / "retinued.log"
-    # The kernel reports processes to the initial network namespace alone, so that the daemon stays in that one; sockets it
-    # reads in the host's.
-    words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name, "--host-name", host.name,
-                                         "--state-dir", "/var/lib/retinue", "--socket", "/run/retinued.sock", group=False)
-             if word != "--net"]
-    with open(log, "wb") as output:
-        daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH, start_new_session=True)
-    try:
-        if not until(lambda: b"retinued: ready" in log.read_bytes() or daemon.poll() is not None, 60) or daemon.poll() is not None:
-            raise Failure(f"retinued is not ready: {log.read_text(errors='replace')[-600:]}")
+    with Observer(host) as observer:
         for _ in range(times):
             work()
             time.sleep(0.2)
-        # Where much else runs on the machine, a daemon that hears of all of it may be late.
-        dump = until(lambda: host.ask(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock").stdout, 120, 1)
-        if not dump:
-            raise Failure(f"no dump: {log.read_text(errors='replace')[-600:]}")
-        host.write("/root/dump.ndjson", dump)
-    finally:
-        daemon.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            daemon.wait(20)
-        if daemon.poll() is None:
-            daemon.kill()
-            daemon.wait()
+        host.write("/root/dump.ndjson", observer.dump())
     host.run(PRODUCTS / "retinue", "plan", program.replace("%", host.group.name), "--from", "/root/dump.ndjson",
              *[f"--exclude={client}" for client in CLIENTS], "--format", "json", "-o", path)
     return json.loads(host.path(path).read_text())

@@ -33,12 +33,15 @@ class Counter:
     port = 9000
     check = ("timeout 2 bash -c 'exec 3<>/dev/tcp/127.0.0.1/9000'")
 
-    def __init__(self, host, delay=0):
+    def __init__(self, host, delay=0, user=None):
         self.folder = "/srv/counter"
         host.write(self.folder + "/counter.py", (HERE / "counter.py").read_bytes())
         host.write(self.folder + "/data/count", "0")
         host.write(self.folder + "/names/-with a blank\nand #more", "x")
         self.words = [PYTHON, self.folder + "/counter.py", str(self.port), self.folder + "/data", str(delay)]
+        if user:
+            host.run("chown", "-R", f"{user}:{user}", self.folder)
+            self.words = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *self.words]
         host.spawn(*self.words)
         self.plan = plan(host, {"executable": PYTHON, "script": self.folder + "/counter.py"},
                          packages=["python3.11-minimal", "libpython3.11-stdlib"], entries=[self.folder], ports=[self.port])

@@ -6,7 +6,8 @@ import os
 import subprocess
 import time
 
-from lab import PATH, PRODUCTS, ROOT, Failure, Lab, until
+from lab import PATH, PRODUCTS, Failure, Lab, until
+from planning import Observer, install_recipes
 from services import PYTHON
 
 POSTGRES = "/usr/lib/postgresql/15/bin"
@@ -141,38 +142,6 @@ class Shop:
         return numbers
 
 
-class Observer:
-    """A daemon in a host's mount namespace; the kernel reports processes to the initial network namespace alone, so that it
-    stays in that one, and reads the host's sockets."""
-
-    def __init__(self, host):
-        self.host = host
-
-    def __enter__(self):
-        host, log = self.host, self.host.folder / "retinued.log"
-        words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
-                                             "--host-id", host.name, "--host-name", host.name, "--state-dir", "/var/lib/retinue",
-                                             "--socket", "/run/retinued.sock", group=False) if word != "--net"]
-        with open(log, "wb") as output:
-            self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH,
-                                           start_new_session=True)
-        if not until(lambda: b"retinued: ready" in log.read_bytes() or self.daemon.poll() is not None, 60) or self.daemon.poll():
-            self.__exit__()
-            raise Failure(f"retinued is not ready: {log.read_text(errors='replace')[-600:]}")
-        return self
-
-    def dump(self):
-        return self.host.run(PRODUCTS / "retinue", "dump", "--socket", "/run/retinued.sock")
-
-    def __exit__(self, *_):
-        self.daemon.terminate()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self.daemon.wait(20)
-        if self.daemon.poll() is None:
-            self.daemon.kill()
-            self.daemon.wait()
-
-
 def shop(checks):
     """`group`, `plan`, `move`: three hosts become one, and the shop answers there."""
     with Lab("web", "app", "db", "new", size="4g") as lab:
@@ -211,17 +180,18 @@ def shop(checks):
             if name == "web":
                 host["move"]["start"] = START_NGINX
         lab.web.write("/root/plan.json", json.dumps(plan))
-        recipes = ["--recipes", ROOT / "packaging/recipes"]
-        lab.web.start_agent("--accept", "new", *recipes)
+        for host in lab.hosts:
+            install_recipes(host)
+        lab.web.start_agent("--accept", "new")
         for host in (lab.app, lab.db):
-            host.start_agent("--accept", "new", *recipes)
-        lab.new.start_agent("--accept", "web", "--accept", "app", "--accept", "db", *recipes)
+            host.start_agent("--accept", "new")
+        lab.new.start_agent("--accept", "web", "--accept", "app", "--accept", "db")
         refused = lab.web.move("check", "/root/plan.json", "--host", "db")
         checks(refused.returncode == 1 and "web may not" in refused.stderr, "an agent obeys no host that it was not named",
                refused.stderr.strip()[-160:])
         for host in (lab.app, lab.db):
             host.kill_agent()
-            host.start_agent("--accept", "new", "--obey", "web", *recipes)
+            host.start_agent("--accept", "new", "--obey", "web")
         checked = lab.web.move("check", "/root/plan.json")
         for line in checked.stdout.splitlines():
             checks.say(f"      {line}")

@@ -54,7 +54,8 @@ public struct MoveContents {
                     mode: UInt32(status?.st_mode ?? 0o755) & 0o7777))
         }
         folders.sort { $0.path.lexicographicallyPrecedes($1.path) }
-        files = [("passwd", contents.passwd), ("group", contents.group), ("hosts", contents.hosts)].map {
+        let accounts = TrialContents.accounts(plan.renumbered, tree)
+        files = [("passwd", accounts.passwd), ("group", accounts.group), ("hosts", contents.hosts)].map {
             (Array("/etc/\($0.0)".utf8), $0.1)
         }
     }

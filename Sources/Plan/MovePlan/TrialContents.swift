@@ -149,7 +149,7 @@ public struct TrialContents {
 
     private static let mostFolders = 1000
 
-    private static func accounts(_ plan: HostPlan, _ tree: HostTree) -> (passwd: [UInt8], group: [UInt8]) {
+    static func accounts(_ plan: HostPlan, _ tree: HostTree) -> (passwd: [UInt8], group: [UInt8]) {
         // The accounts of a base system, else the administrator alone.
         var passwd =
             tree.contents(Array("/usr/share/base-passwd/passwd.master".utf8))
@@ -178,6 +178,22 @@ extension PlannedAccount {
         let fields = [home ?? Array("/".utf8), shell ?? Array("/usr/sbin/nologin".utf8)]
         return Array("\(name):x:\(number):\(group ?? number):".utf8)
             + fields.flatMap { [UInt8(ascii: ":")] + $0 }
+    }
+}
+
+extension HostPlan {
+    /// With the numbers that accounts have at the destination.
+    var renumbered: HostPlan {
+        var plan = self
+        let groups = Dictionary(
+            accounts.filter { !$0.isUser }.compactMap { group in group.destination.map { (group.number, $0) }
+            }
+        ) { first, _ in first }
+        for index in plan.accounts.indices {
+            plan.accounts[index].number = plan.accounts[index].destination ?? plan.accounts[index].number
+            plan.accounts[index].group = plan.accounts[index].group.map { groups[$0] ?? $0 }
+        }
+        return plan
     }
 }
 

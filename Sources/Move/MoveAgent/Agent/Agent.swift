@@ -272,6 +272,10 @@ final class Agent: @unchecked Sendable {
         } else {
             arrival = try Arrival(name, from: peer, places: places, ports: ports, network: network)
         }
+        guard let owners = OwnerMap(open["owners"] ?? .object([])) else {
+            throw TransferError.refused("no pairs of accounts")
+        }
+        arrival.owners = owners
         let departure = { [unowned self] in known.withLock { $0.departures[name] } }
         arrival.redirection = .init(
             suspend: { () throws(MoveError) in try departure()?.suspendRedirection() },

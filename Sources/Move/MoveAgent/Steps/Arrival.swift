@@ -28,6 +28,8 @@ final class Arrival: @unchecked Sendable {
     /// The network of its own that was asked for; `nil` for the host's.
     let network: CellNetwork.Wish?
     private var receiver: FileReceiver?
+    /// Whose number is another one here.
+    var owners = OwnerMap()
     /// Of files that are fetched when they are touched.
     private var fetching: Fetching?
     private let patience: UInt64
@@ -204,7 +206,7 @@ final class Arrival: @unchecked Sendable {
                 }
                 if receiver == nil {
                     do throws(SystemError) {
-                        receiver = try FileReceiver(over: channel, root: cell.root)
+                        receiver = try FileReceiver(over: channel, root: cell.root, owners: owners)
                         receiver!.placeholders = placeholders
                     } catch { throw .file(Array(cell.root.utf8), error) }
                 }

@@ -314,9 +314,13 @@ final class Departure: @unchecked Sendable {
         phase("started", begin, report)
     }
 
+    /// Whose number is another one there. What runs in a cell has the numbers that it was given when it came.
+    var owners: OwnerMap { origin.cell == nil ? OwnerMap(order.plan.accounts) : OwnerMap() }
+
     func startMembers(_ runs: [ProgramRun], isCutOff: Bool) -> [JSONValue.Member] {
         [
-            .init("runs", .array(runs.map(\.value))), .init("isolation", .string(order.isolation.rawValue)),
+            .init("runs", .array(runs.map { owners.map($0).value })),
+            .init("isolation", .string(order.isolation.rawValue)),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
         ]
     }
@@ -523,7 +527,7 @@ final class Departure: @unchecked Sendable {
             "open",
             [
                 .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
-                .init("network", order.network?.value ?? .null),
+                .init("network", order.network?.value ?? .null), .init("owners", owners.value),
             ])
         link = made
         return made
@@ -594,10 +598,12 @@ final class Departure: @unchecked Sendable {
 
     func furnish() throws(MoveError) {
         guard let contents else { return }
+        let owners = owners
         let folders: [JSONValue] = contents.folders.map {
-            .object([
-                .init("path", .string(PlanText.text($0.path))), .init("user", .integer(Int128($0.user))),
-                .init("group", .integer(Int128($0.group))), .init("mode", .integer(Int128($0.mode))),
+            let (user, group) = owners.map(user: $0.user, group: $0.group)
+            return .object([
+                .init("path", .string(PlanText.text($0.path))), .init("user", .integer(Int128(user))),
+                .init("group", .integer(Int128(group))), .init("mode", .integer(Int128($0.mode))),
             ])
         }
         let files: [JSONValue] = contents.files.map {
