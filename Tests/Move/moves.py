@@ -112,3 +112,28 @@ def owners(checks):
             names = there.path(f"{root}/etc/passwd").read_text().splitlines()
             checks("counts:x:5252:5353:/:/bin/false" in [":".join(line.split(":")[:4] + line.split(":")[-2:]) for line in names], "its account has that number there", names[-1])
             checks(answer(there, SERVICE_ADDRESS)[1] == there.name, "it counts, in a file that is its own")
+
+
+def hooks(checks):
+    """The commands that a plan has before and after its copy."""
+    with Lab("alpha", "beta") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        Counter(alpha)
+        plan = json.loads(alpha.path("/root/plan.json").read_text())
+        alpha.start_agent("--accept", "beta")
+        beta.start_agent("--accept", "alpha")
+
+        def run(before):
+            plan["hosts"][0]["consistency"] = {"way": "hook", "before": before, "after": "echo after >> /root/said"}
+            alpha.write("/root/plan.json", json.dumps(plan))
+            return alpha.move("run", "/root/plan.json", "--to", f"beta={beta.address}", "--yes", "--name", "counter")
+
+        done = run("echo no; false")
+        checks(done.returncode == 1 and "before the copy, ends with 1: no" in done.stderr, "where the first fails the move does",
+               done.stderr.strip()[-160:])
+        checks(answer(alpha, alpha.address)[1] == "alpha", "and nothing was stopped")
+        checks(alpha.path("/root/said").read_text() == "after\n", "the second is run all the same")
+        done = run("echo before >> /srv/counter/data/said")
+        checks(done.returncode == 0, "where it succeeds it has moved", done.stderr.strip().splitlines()[-1])
+        said = beta.path("/var/lib/retinue-agent/cells/counter/root/srv/counter/data/said").read_text()
+        checks(said and set(said.split()) == {"before"}, "what the first has written is there", said.split())

@@ -34,7 +34,24 @@ extension Departure {
     /// Runs what a recipe has to be run while the programs do, and brings what that has written; again, as long as that becomes
     /// less: what a program holds in memory meanwhile is not seen before the next time.
     func beforeStop(_ report: Report) throws(MoveError) {
-        try bringRounds(report) { () throws(MoveError) in try runBeforeStop(report) }
+        let consistency = origin.cell == nil ? order.plan.consistency : nil
+        defer {
+            if let after = consistency?.after, !after.isEmpty {
+                _ = try? Tool.run(["sh", "-c", after], seconds: 300)
+            }
+        }
+        try bringRounds(report) { () throws(MoveError) in
+            let hasRun = try runBeforeStop(report)
+            guard let before = consistency?.before, !before.isEmpty else { return hasRun }
+            let outcome = try Tool.run(["sh", "-c", before], seconds: 300)
+            // What the plan asks for is no mere help, as a recipe is.
+            guard outcome.status == 0, !outcome.isLate else {
+                throw MoveError(
+                    "`\(before)`, which the plan has before the copy, ends with \(outcome.status): "
+                        + String(outcome.output.prefix(300)))
+            }
+            return true
+        }
     }
 
     /// Whether there was anything to be run.
