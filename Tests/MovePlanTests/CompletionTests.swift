@@ -104,6 +104,13 @@ import Testing
         #expect(!plan.entries.contains { $0.kind == .tree }, "\(plan.lines)")
         #expect(plan.entry("/var/log/app.log")?.treatment == .preCopy)
         #expect(plan.entry("/tmp/app.1")?.treatment == .leave)
+        // It is gone by now.
+        #expect(!plan.unknown.contains { $0.contains("in /tmp") })
+        try root.file("/tmp/app.1")
+        #expect(
+            root.plan("/usr/bin/x", writes: ["/tmp/app.1"]).unknown.contains {
+                $0.hasPrefix("1 files in /tmp that members wrote stay (/tmp/app.1)")
+            })
     }
 
     @Test func linksOnTheWay() throws {
@@ -137,6 +144,22 @@ import Testing
         #expect(plan.entry("/etc/shop.conf")?.reason == "named in /srv/shop/shop.py")
         #expect(plan.entry("/etc/shop/other") == nil && plan.entry("/nowhere") == nil)
         #expect(plan.entry("/etc/passwd") == nil)
+    }
+
+    /// Settings that a program keeps with its data.
+    @Test func whatSettingsBesideDataName() throws {
+        try root.folder("/srv/db/run")
+        try root.file("/srv/db/data/own.conf", "sockets = '/srv/db/run'\n")
+        try root.file("/srv/db/data/deep/other.conf", "at /srv/elsewhere/x\n")
+        try root.file("/srv/db/data/notes", "at /srv/elsewhere/x\n")
+        try root.file("/srv/elsewhere/x")
+        try root.file("/srv/db/data/1")
+        var process = PlannedProcess()
+        process.folder = Array("/srv/db/data".utf8)
+        let plan = root.plan("/usr/bin/x", writes: ["/srv/db/data/1"], process: process)
+        #expect(plan.entry("/srv/db/data")?.kind == .tree)
+        #expect(plan.entry("/srv/db/run")?.reason == "named in /srv/db/data/own.conf", "\(plan.lines)")
+        #expect(plan.entry("/srv/elsewhere/x") == nil)
     }
 
     /// Where a file is a package's, the package moves; what was changed is copied beside it.

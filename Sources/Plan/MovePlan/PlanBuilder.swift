@@ -236,6 +236,15 @@ public struct PlanBuilder {
                 "\(busy.count) entries are being written (\(first)\(busy.count > 1 ? " and others" : "")): a copy that is made "
                     + "while their programs run may be of no one moment; stop them, or copy a snapshot")
         }
+        let temporary = observed.files.filter { file in
+            file.isWritten && ["/tmp/", "/var/tmp/"].contains { file.path.starts(with: $0.utf8) }
+                && tree.status(file.path) != nil
+        }
+        if let first = temporary.first {
+            plan.unknown.append(
+                "\(temporary.count) files in /tmp that members wrote stay (\(PlanText.text(first.path))\(temporary.count > 1 ? " and others" : "")): "
+                    + "where they are data, give them another treatment")
+        }
         for program in plan.programs where program.process?.arguments.isEmpty == true {
             plan.unknown.append(
                 "\(PlanText.text(program.executable)) shows a title in place of its arguments: what it was started with is not "

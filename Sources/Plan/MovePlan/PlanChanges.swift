@@ -6,7 +6,7 @@ public struct PlanChanges {
     /// Compares the plan as it was made with the edited one.
     public init(from old: Plan, to new: Plan) {
         for host in new.hosts {
-            let title = host.name.isEmpty ? host.id : host.name
+            let title = host.title
             guard let before = old.hosts.first(where: { $0.id == host.id }) else {
                 lines.append("\(title): added")
                 continue
@@ -14,7 +14,7 @@ public struct PlanChanges {
             compare(title, before, host)
         }
         for host in old.hosts where !new.hosts.contains(where: { $0.id == host.id }) {
-            lines.append("\(host.name.isEmpty ? host.id : host.name): taken out")
+            lines.append("\(host.title): taken out")
         }
     }
 
@@ -71,9 +71,14 @@ public struct PlanChanges {
     }
 }
 
+extension HostPlan {
+    /// What it is called, fit for a terminal.
+    fileprivate var title: String { PlanText.text(Array((name.isEmpty ? id : name).utf8)) }
+}
+
 extension PlannedAccount {
     fileprivate var changeName: String {
-        "\(name) \(number)" + (destination.map { " -> \($0)" } ?? "")
+        "\(PlanText.text(Array(name.utf8))) \(number)" + (destination.map { " -> \($0)" } ?? "")
     }
 }
 
@@ -87,7 +92,7 @@ extension PlannedProgram {
 extension PlannedPackage {
     /// By what two plans are compared: packages of languages may be there several times.
     fileprivate var changeName: String {
-        "\(name) \(version)" + (folder.map { " in \(PlanText.text($0))" } ?? "")
+        PlanText.text(Array("\(name) \(version)".utf8)) + (folder.map { " in \(PlanText.text($0))" } ?? "")
             + (isCopied ? ", copied" : "")
     }
 }
@@ -113,7 +118,7 @@ public struct PlanSummary {
 
     /// Programs, packages, entries and bytes.
     public var line: String {
-        "\(host.name.isEmpty ? host.id : host.name): \(host.programs.count) programs, \(host.packages.count { !$0.isCopied }) packages, "
+        "\(host.title): \(host.programs.count) programs, \(host.packages.count { !$0.isCopied }) packages, "
             + "\(copied) entries to copy (\(bytes) bytes), \(others) that stay or are made anew"
     }
 }

@@ -59,7 +59,7 @@ struct AgentClient: ~Copyable {
             guard let value = try? JSONValue(parsing: line) else {
                 throw Failure("the agent said what is no JSON")
             }
-            if let reason = value["error"]?.string { throw Failure(reason.printable) }
+            if let reason = value["error"]?.string { throw Failure(reason.printableOnce) }
             if value["done"] != nil { return value["answer"] ?? .null }
             report(value)
         }

@@ -397,8 +397,10 @@ enum MoveText {
 
     static func answer(_ answer: JSONValue) -> String {
         if let problems = answer["problems"]?.array {
-            let notes = (answer["notes"]?.array ?? []).compactMap { $0.string.map { "  \($0.printable)\n" } }
-            let said = problems.compactMap { $0.string.map { "  stands in the way: \($0.printable)\n" } }
+            let notes = (answer["notes"]?.array ?? []).compactMap {
+                $0.string.map { "  \($0.printableOnce)\n" }
+            }
+            let said = problems.compactMap { $0.string.map { "  stands in the way: \($0.printableOnce)\n" } }
             return (problems.isEmpty ? "it can be moved\n" : "it cannot be moved\n") + (said + notes).joined()
         }
         if answer["departures"] != nil {

@@ -162,6 +162,15 @@ enum Paragraph {
 }
 
 extension String {
+    /// The same as `printable`, of a text in which names are escaped already: a backslash stays one.
+    var printableOnce: String {
+        var text = ""
+        for scalar in unicodeScalars {
+            if scalar == "\\" { text += "\\" } else { Printable.append(scalar, to: &text) }
+        }
+        return text
+    }
+
     /// The same text with everything escaped that could steer a terminal.
     var printable: String {
         var text = ""
