@@ -257,7 +257,7 @@ def faults(checks):
     places = [("alpha", line) for line in [*lines, "freeze:begun", "freeze:done", "final-copy:done", "start:begun", "start:done",
                                            "release:begun", "admit:begun", "admit:done", "release:done"]]
     places += [("beta", line) for line in ("start:begun", "start:done", "admit:begun", "admit:done")]
-    places += [("gamma", line) for line in ("stand-in:begun", "stand-in:done", "tell:begun", "tell:done")]
+    places += [("gamma", line) for line in ("stand-in:begun", "stand-in:done", "announce:begun", "announce:done")]
     for name, line in places:
         fault(checks, name, line)
 

@@ -5,7 +5,7 @@ public import SystemCalls
 import Wire
 
 /// The numbers that other network namespaces have in the one that this was made in (`nsid`), by which a listener of
-/// several is told where a notice comes from.
+/// several learns where a notice comes from.
 ///
 /// The kernel gives a namespace one where a link leads into it, or where somebody asks (`RTM_NEWNSID`, Linux 4.0, needs
 /// `CAP_NET_ADMIN`); nothing is heard of a namespace without. It lasts as long as the namespace; a number that the kernel

@@ -49,7 +49,7 @@ public struct UnixConnect: Equatable, Sendable {
 /// The events of `sock:sk_data_ready` (Linux 6.3) that report Unix sockets.
 ///
 /// The tracepoint fires in the context of who connects or sends, with the socket that is to be woken: for a connect that
-/// of the listener, for a message that of the receiver. Which of the two it is, the functions tell that the call went
+/// of the listener, for a message that of the receiver. Which of the two it is shows in the functions that the call went
 /// through; which name was asked for, the `sockaddr_un` on the stack of the caller, if it lies there.
 public struct DataReadyEvents: Sendable {
     /// Where the tracepoint's own field lies.

@@ -4,7 +4,7 @@ import Records
 ///
 /// A class, so that the observer, which is moved about, stays small.
 final class Datagrams {
-    /// A socket by its port: an address is hardly ever told.
+    /// A socket by its port: an address is hardly ever reported.
     struct Place: Hashable {
         var network: UInt64
         var port: UInt16
@@ -63,7 +63,7 @@ final class Datagrams {
         /// Its sender turns to whom it is sent to.
         case request
         case answer
-        /// Neither can be told.
+        /// Neither can be known.
         case unknown
     }
 

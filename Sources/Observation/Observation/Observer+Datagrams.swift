@@ -1,6 +1,6 @@
 import Records
 
-/// Whom UDP sockets that are not connected send to. Each datagram tells it, in the process that sends; who receives it
+/// Whom UDP sockets that are not connected send to. Each datagram shows it, in the process that sends; who receives it
 /// is whoever holds the socket at that address.
 extension Observer {
     /// Notes the datagrams of a batch, each link once; between them sockets are closed.

@@ -3,7 +3,7 @@ import Records
 /// Which sockets belong to the network namespace that the observation keeps to.
 ///
 /// The changes of state come from the whole machine and name no namespace. Where a call of a process
-/// causes one (connect, listen), the process tells; where a packet does (accept), the addresses do, and
+/// causes one (connect, listen), the process shows it; where a packet does (accept), the addresses do, and
 /// between two addresses of one namespace the connecting process, whose change always comes first.
 extension Observer {
     /// Those processes that are not known to be in another namespace than the one that is watched.

@@ -87,7 +87,7 @@ extension Observer {
         adopt(found.facts, at: found.time != 0 ? found.time : snapshot.monotonic)
     }
 
-    /// Who started whom, as far as parents still tell.
+    /// Who started whom, as far as parents still show.
     private mutating func takeSpawn(_ facts: ProcessFacts, _ time: UInt64) {
         guard facts.pid != ownPid, let child = processes[facts.pid]?.image.program, child != .unknown
         else { return }
@@ -106,7 +106,7 @@ extension Observer {
 
     private mutating func takeFiles(_ found: ProcessSnapshot, _ snapshot: HostSnapshot) {
         let pid = found.facts.pid
-        // Nothing tells that a process has entered another namespace without an exec.
+        // Nothing reports that a process has entered another namespace without an exec.
         if found.facts.network != 0 {
             processes[pid]?.image.network = NetworkPlace(read: found.facts.network)
             noteNetwork(found.facts.network)

@@ -6,7 +6,7 @@ extension Observer {
     /// The rings of the processors are drained one after another, so of what is younger than the cutoff
     /// the batch can hold the effect and not the cause: it waits for the next batch. The ends were taken
     /// from the kernel before the changes, and wait with them; but no longer, since every change that an
-    /// end follows is in its own batch: a host on which connections never cease would never tell of any.
+    /// end follows is in its own batch: a host on which connections never cease would never report any.
     mutating func followSockets(_ batch: borrowing EventBatch) {
         var changes = heldTransitions + batch.transitions
         var closures = heldClosures
@@ -73,7 +73,7 @@ extension Observer {
     }
 
     /// The notice of a socket that was reset by its own side has no addresses: it is not waited for longer
-    /// than any other takes. The work queue that tells may be seconds late on a busy host, but keeps the
+    /// than any other takes. The work queue that reports it may be seconds late on a busy host, but keeps the
     /// order of the ends: the end that notices have reached is the time that counts, unless none came for long.
     private mutating func forgetAnonymous(_ now: UInt64) {
         let reached = sockets.reportedUntil

@@ -36,7 +36,7 @@ struct Process {
     var gap: [GapOpen] = []
     /// The gaps of the processes that it descends from: their descriptors may be its own now.
     var inheritedGap: [GapOpen] = []
-    /// Who made it, in the batch that tells its fork and until that is worked off; 0 later. What its parent
+    /// Who made it, in the batch that reports its fork and until that is worked off; 0 later. What its parent
     /// opened before is attributed after the fork was taken in.
     var forkedBy: Int32 = 0
     /// Opens for execution whose exec was not reported yet.

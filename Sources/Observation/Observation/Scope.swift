@@ -2,7 +2,7 @@ import Records
 
 /// The part of a machine that an observer keeps to; without restrictions all of it.
 ///
-/// The kernel's sources tell of the whole machine. What lies outside is followed all the same, so that it
+/// The kernel's sources report the whole machine. What lies outside is followed all the same, so that it
 /// can be named as the other end of something inside, and leaves no records.
 public struct Scope: Sendable {
     /// The network namespace whose sockets count, by its inode; `nil` for every one.

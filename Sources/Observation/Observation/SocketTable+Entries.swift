@@ -22,7 +22,7 @@ struct FourTuple: QuickKey {
     var placeless: FourTuple { FourTuple(transport: transport, local: local, remote: remote) }
 
     func hash(with hash: SeededHash) -> UInt64 {
-        // The same two ends in several namespaces at once are few: what tells them apart is compared alone.
+        // The same two ends in several namespaces at once are few: what distinguishes them is compared alone.
         let ports = UInt64(transport.rawValue) << 32 | UInt64(local.port) << 16 | UInt64(remote.port)
         return hash(
             hash(local.address.high, local.address.low),

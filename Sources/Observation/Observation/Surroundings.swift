@@ -3,7 +3,7 @@ public import Records
 /// What the observation may ask about the host while it interprets events.
 ///
 /// The daemon answers from /proc and the filesystems; a replay answers from its recording; a test
-/// plays the host. Every question is about something that the events did not tell.
+/// plays the host. Every question is about something that the events did not report.
 public protocol Surroundings: AnyObject {
     /// Where a directory lies, given its identity (`fsid`, then a `struct file_handle`); `nil` if it is
     /// no longer there or cannot be reached.

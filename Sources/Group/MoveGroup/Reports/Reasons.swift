@@ -220,7 +220,7 @@ struct ReasonText {
         }
     }
 
-    /// What a member is called among the members of its host: its path, with the workload where that tells it from
+    /// What a member is called among the members of its host: its path, with the workload where that distinguishes it from
     /// another one.
     func name(_ node: NodeID) -> String {
         let text = Printable.text(graph[node].shownText)

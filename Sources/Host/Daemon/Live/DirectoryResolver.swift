@@ -58,7 +58,7 @@ struct DirectoryResolver {
             guard var answer = Self.climb(from: directory, Array(identity[..<8]), isKnown) else { break }
             // Relative to an ancestor that is known.
             guard answer.path.first == UInt8(ascii: "/") else { return answer }
-            // Of a path that is too long nobody can tell, but by climbing once more.
+            // Of a path that is too long nothing is known, but by climbing once more.
             if case .known(let path) = Self.path(of: directory), path != answer.path { continue }
             if !entrance.prefix.isEmpty {
                 answer.path =

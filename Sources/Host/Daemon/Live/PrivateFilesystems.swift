@@ -163,7 +163,9 @@ final class PrivateFilesystems: Sendable {
             if isNew {
                 state.hasFresh = state.hasFresh || state.isSettled
                 // The number of one that is gone.
-                if let before = state.filesystems.removeValue(forKey: mount.device) { state.bury(before) }
+                if let before = state.filesystems.removeValue(forKey: mount.device) {
+                    state.noteUnmounted(before)
+                }
             }
             if state.filesystems[mount.device] == nil {
                 guard let found else { return }
@@ -223,7 +225,7 @@ final class PrivateFilesystems: Sendable {
                 state.filesystems[device]?.ways = ways
                 if ways.isEmpty || devices.contains(device) {
                     state.filesystems[device] = nil
-                    state.bury(filesystem)
+                    state.noteUnmounted(filesystem)
                 }
             }
         }
@@ -239,7 +241,7 @@ final class PrivateFilesystems: Sendable {
                 state.filesystems[device]?.ways = ways
                 guard ways.isEmpty else { continue }
                 state.filesystems[device] = nil
-                state.bury(filesystem)
+                state.noteUnmounted(filesystem)
             }
         }
     }
@@ -340,7 +342,7 @@ final class PrivateFilesystems: Sendable {
 }
 
 extension PrivateFilesystems.State {
-    fileprivate mutating func bury(_ filesystem: PrivateFilesystems.Filesystem) {
+    fileprivate mutating func noteUnmounted(_ filesystem: PrivateFilesystems.Filesystem) {
         gone.removeAll { $0.top == filesystem.top }
         if gone.count >= 64 { gone.removeFirst() }
         gone.append(filesystem)

@@ -27,7 +27,7 @@ extension Departure {
         let registered = try ownRegistrations(sockets)
         let doors = try self.doors(sockets)
         // What can be done before has been done before: bytes read again, stand-ins started, connections open; a server that is
-        // told to read its data runs already.
+        // asked to read its data runs already.
         let link = try connected()
         try furnish()
         try link.ask("verify")
@@ -243,13 +243,15 @@ extension Departure {
 
     // MARK: There and back
 
-    /// After clients were let in there: those of the plan's hosts are told, then the old server ends. May be done again.
+    /// After clients were let in there: those of the plan's hosts are informed, then the old server ends. May be done again.
     func finishHandover() throws(MoveError) {
         guard let plan = order.handover, journal.state(.retire) != .done else { return }
         var route = StandInRoute()
         if let known = journal.detail(.start).flatMap({ StandInRoute($0) }) { route = known }
         let connections = (journal.detail(.freeze)?.array ?? []).compactMap { OpenConnection($0) }
-        if journal.state(.tell) == nil || journal.state(.tell) == .undone { try journal.write(.tell, .begun) }
+        if journal.state(.announce) == nil || journal.state(.announce) == .undone {
+            try journal.write(.announce, .begun)
+        }
         var failure: MoveError?
         for client in plan.clients {
             do throws(MoveError) {
@@ -265,7 +267,7 @@ extension Departure {
             }
         }
         if let failure { throw failure }
-        try journal.write(.tell, .done)
+        try journal.write(.announce, .done)
         try journal.write(.retire, .begun)
         // Its connections are frozen: no client sees them end.
         try origin.end((journal.detail(.stop)?.array ?? []).compactMap { ProgramRun($0) }, within: 30)

@@ -40,7 +40,7 @@ final class Following: @unchecked Sendable {
 
     /// `passing`, `held`, `gone`.
     var state: String {
-        journal.stands(.tell) ? "passing" : journal.stands(.standIn) ? "held" : "gone"
+        journal.stands(.announce) ? "passing" : journal.stands(.standIn) ? "held" : "gone"
     }
 
     var value: JSONValue {
@@ -50,11 +50,11 @@ final class Following: @unchecked Sendable {
         ])
     }
 
-    /// After the agent was started: a stand-in that still runs goes on; one that was told where the server is runs again; the rest ends.
+    /// After the agent was started: a stand-in that still runs goes on; one that knows where the server is runs again; the rest ends.
     func recover() {
         guard let process, !process.isRunning else { return }
         do throws(MoveError) {
-            if journal.stands(.tell) {
+            if journal.stands(.announce) {
                 try process.resume()
             } else if journal.stands(.standIn) {
                 try process.end()
@@ -93,7 +93,7 @@ final class Following: @unchecked Sendable {
                 else { throw MoveError("\(door.place.host) is an address of this host") }
             }
             try journal.write(.standIn, .begun)
-            if journal.stands(.tell) { try journal.write(.tell, .undone) }
+            if journal.stands(.announce) { try journal.write(.announce, .undone) }
             try StandInProcess(folder, .init(doors: doors, lease: max(5, min(lease, 86400)), rules: name))
                 .start()
         case "hold":
@@ -105,14 +105,14 @@ final class Following: @unchecked Sendable {
                 throw MoveError("no route")
             }
             guard state != "gone" else { throw MoveError("the stand-in has ended") }
-            try journal.write(.tell, .begun)
+            try journal.write(.announce, .begun)
             try process.pass(to: route)
-            try journal.write(.tell, .done)
+            try journal.write(.announce, .done)
         case "addresses":
             return .object([.init("addresses", .array(try ServiceAddress.all().map { .string($0) }))])
         case "end":
             try process?.end()
-            for step in [MoveStep.tell, .standIn] where journal.stands(step) {
+            for step in [MoveStep.announce, .standIn] where journal.stands(step) {
                 try journal.write(step, .undone)
             }
         case let verb: throw MoveError("no request `\(verb ?? "")`")

@@ -53,7 +53,7 @@ struct Refusal {
 
     private static let limitPath = "/proc/sys/net/ipv4/icmp_ratelimit"
 
-    /// How often a host is told the same by ICMP (icmp(7)): milliseconds.
+    /// How often the same is reported to a host by ICMP (icmp(7)): milliseconds.
     static var limit: String {
         String(decoding: (try? FileDescriptor.open(limitPath, O_RDONLY))?.bytes ?? [], as: UTF8.self)
             .filter(\.isNumber)

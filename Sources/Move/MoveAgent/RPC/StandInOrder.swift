@@ -23,7 +23,7 @@ struct Door: Hashable {
 /// What a stand-in is started with.
 struct StandInOrder: Equatable {
     var doors: [Door]
-    /// Seconds after which it ends and lets clients go to the old place again, unless it was told where the server is now.
+    /// Seconds after which it ends and lets clients go to the old place again, unless it knows by then where the server is.
     var lease: UInt64
     /// The rules that bring this host's packets to it; empty for none.
     var rules: String

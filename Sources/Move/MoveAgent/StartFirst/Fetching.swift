@@ -58,7 +58,7 @@ final class Fetching: @unchecked Sendable {
             },
             made: { [self] (number: UInt32, entry: FileEntry, file: Int32) throws(SystemError) in
                 let handle = try AccessGroup.handle(of: file)
-                // So that a file that is not complete can be told from one that is, whatever became of the rest.
+                // So that a file that is not complete can be distinguished from one that is, whatever became of the rest.
                 _ = try systemCall("fsetxattr") { fsetxattr(file, AccessGroup.attribute, "1", 1, 0) }
                 try AccessGroup.mark(group, file)
                 made.append(Placeholder(number: number, path: entry.path, size: entry.size, handle: handle))

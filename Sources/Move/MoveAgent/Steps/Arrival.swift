@@ -200,7 +200,7 @@ final class Arrival: @unchecked Sendable {
                 try channel.send(Frame(.reply, AgentLink.bytes(reply)))
                 try channel.flush()
             case .entries, .remove, .roundEnd:
-                // A server that is handed over reads what is brought when it is told to.
+                // A server that is handed over reads what is brought when it is asked to.
                 if cell.isRunning, !server.isKnown || journal.stands(.admit) {
                     throw .refused("programs run in the cell \(name)")
                 }

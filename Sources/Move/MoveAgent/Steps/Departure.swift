@@ -51,6 +51,13 @@ final class Departure: @unchecked Sendable {
     var sender: FileSender?
     var contents: MoveContents?
     var handover = Handover()
+    var mapped: Set<[UInt8]> = []
+    /// Bytes a second that the last large round came to; half of a link of 1 Gbit/s before there was one.
+    var rate = 60e6
+    /// As they last ran.
+    var targets: [RecipeTarget] = []
+    /// What the programs had open when they were stopped.
+    var openFiles: [[UInt8]] = []
 
     /// Where this host's own programs are sent, which are clients as well.
     let redirection: Redirection
@@ -82,7 +89,7 @@ final class Departure: @unchecked Sendable {
             for step in [
                 MoveStep.verify, .start, .holdThere, .finalCopy, .fetch, .standIn, .refuse, .deregister,
                 .freeze,
-                .tell, .retire,
+                .announce, .retire,
             ]
             where journal.stands(step) {
                 try journal.write(step, .undone)
@@ -382,38 +389,6 @@ final class Departure: @unchecked Sendable {
         }
     }
 
-    private var forward: Forward {
-        Forward(name: order.name, ports: order.ports, to: order.address, published: order.published)
-    }
-
-    /// What sends clients to where the service went, as far as that was ordered. Done again it changes nothing.
-    func beginRedirection() throws(MoveError) {
-        guard order.forwards, state == "moved" else { return }
-        // What a run that did not come to its end has found is how the host was.
-        var was = forward.isForwarding
-        if journal.stands(.forward), case .boolean(let before)? = journal.detail(.forward) { was = before }
-        if journal.state(.forward) != .done { try journal.write(.forward, .begun, .boolean(was)) }
-        try forward.begin()
-        if journal.state(.forward) != .done { try journal.write(.forward, .done) }
-    }
-
-    /// Lets it rest, until it begins again.
-    func suspendRedirection() throws(MoveError) {
-        if journal.stands(.forward) { try forward.suspend() }
-    }
-
-    /// The service is here again: what sends its clients elsewhere is undone.
-    func endRedirection() throws(MoveError) {
-        status.withLock { $0.isReturned = true }
-        // Clients' hosts may not answer, and nobody waits for them: `watch` asks again.
-        if journal.stands(.reconnect) { try? DetachedThread.start { [self] in watchClients() } }
-        guard journal.stands(.forward) else { return }
-        // Not known is as it is: another move may have begun to forward since.
-        let was = journal.detail(.forward) != .boolean(false)
-        try forward.end(wasForwarding: was)
-        try journal.write(.forward, .undone)
-    }
-
     // MARK: After a crash, and from time to time
 
     /// After the agent was started: what was not given up serves here again, what was is asked for.
@@ -446,7 +421,7 @@ final class Departure: @unchecked Sendable {
         if !handover.toEnd.isEmpty {
             try? alone("end of stand-ins") { () throws(MoveError) in endStandIns() }
         }
-        if state == "moved", journal.state(.tell) == .begun || journal.state(.retire) == .begun {
+        if state == "moved", journal.state(.announce) == .begun || journal.state(.retire) == .begun {
             try? alone("hand-over") { () throws(MoveError) in
                 do throws(MoveError) { try finishHandover() } catch {
                     Diagnostics.say("\(order.name): \(error)")
@@ -468,183 +443,5 @@ final class Departure: @unchecked Sendable {
                 if state == "in-doubt" { try resolve { _ in } }
             }
         }
-    }
-
-    /// Seconds after which the kernel lifts the hold of an agent that died.
-    static let holdSeconds = 10
-
-    /// Ports as clients have them: those of the network that the programs have here.
-    private var heldPorts: [ServicePort] {
-        origin.cell?.state.network?.wish.outside(order.ports) ?? order.ports
-    }
-
-    private var hold: Hold {
-        Hold(
-            name: order.name, ports: heldPorts, within: Self.holdSeconds,
-            address: origin.cell?.state.network?.wish.address)
-    }
-
-    func beginHold() throws(MoveError) {
-        let traffic = HeldTraffic.begin(heldPorts, for: order.name)
-        status.withLock { $0.traffic = traffic }
-        try hold.load()
-        traffic?.beginDatagrams()
-    }
-
-    /// Not while it is lifted.
-    func renewHold() {
-        let hold = hold
-        status.withLock { status in
-            guard status.deadline > 0 else { return }
-            status.traffic?.drain()
-            try? hold.load()
-        }
-    }
-
-    /// Lifts it, and hands to this host's kernel what was stored and not passed on: it answers whether there is a service or not.
-    func endHold() throws(MoveError) {
-        let name = order.name
-        let traffic = try status.withLock { status throws(MoveError) in
-            status.deadline = 0
-            defer { status.traffic = nil }
-            guard let traffic = status.traffic else {
-                try Hold.lift(name: name)
-                return nil as HeldTraffic?
-            }
-            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
-            return traffic
-        }
-        // What redirects the packets goes with it, behind them.
-        _ = traffic
-    }
-
-    // MARK: Parts
-
-    func connected() throws(MoveError) -> AgentLink {
-        if let link { return link }
-        let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
-        try made.ask(
-            "open",
-            [
-                .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
-                .init("network", order.network?.value ?? .null), .init("owners", owners.value),
-            ])
-        link = made
-        return made
-    }
-
-    func pathsToBring() throws(MoveError) -> [[UInt8]] {
-        if origin.cell != nil { return origin.paths() }
-        if contents == nil { contents = origin.contents() } else { contents?.renew() }
-        return (contents?.paths ?? []) + declared(beside: contents?.paths ?? [])
-    }
-
-    /// Files that a server declares and the plan does not have, each behind the folders above it.
-    func declared(beside known: [[UInt8]]) -> [[UInt8]] {
-        guard let data = order.handover?.data, !data.isEmpty else { return [] }
-        var seen = Set(known)
-        var more: [[UInt8]] = []
-        for path in data.map({ Array($0.utf8) }) {
-            for (index, byte) in path.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
-                if seen.insert(Array(path[..<index])).inserted { more.append(Array(path[..<index])) }
-            }
-            if seen.insert(path).inserted { more.append(path) }
-        }
-        return more
-    }
-
-    func size(_ paths: [[UInt8]]) -> UInt64 {
-        var scan = FileScan(root: origin.root)
-        return paths.reduce(0) {
-            $0 + (scan.look(at: $1).map { $0.entry.kind == .file ? $0.entry.size : 0 } ?? 0)
-        }
-    }
-
-    func sendRound(isFinal: Bool) throws(MoveError) -> FileSender.Round {
-        let link = try connected()
-        if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
-        // While they run and when they ended: what was mapped has been changed behind the times' back either way.
-        if !isFinal { mapped = origin.mappedFiles() }
-        let paths = try pathsSent()
-        let round: FileSender.Round
-        do throws(TransferError) {
-            let deferral: FileSender.Deferral = !order.startsFirst ? .none : isFinal ? .placeholders : .later
-            round = try sender!.send(
-                paths, mapped: isFinal ? mapped : [], isMirror: true, deferral: deferral,
-                isDeferred: Self.isDeferred)
-        } catch {
-            self.link = nil
-            sender = nil
-            throw MoveError(error)
-        }
-        // At once: most of it is read while clients are served, and all of it before programs there can change it.
-        try link.ask("compare")
-        return round
-    }
-
-    var mapped: Set<[UInt8]> = []
-    /// Bytes a second that the last large round came to; half of a link of 1 Gbit/s before there was one.
-    var rate = 60e6
-    /// As they last ran.
-    var targets: [RecipeTarget] = []
-    /// What the programs had open when they were stopped.
-    var openFiles: [[UInt8]] = []
-
-    func pathsSent() throws(MoveError) -> [[UInt8]] {
-        let paths = try pathsToBring()
-        let omitted = try pathsOmitted()
-        return omitted.isEmpty ? paths : paths.filter { !omitted.contains($0) }
-    }
-
-    func furnish() throws(MoveError) {
-        guard let contents else { return }
-        let owners = owners
-        let folders: [JSONValue] = contents.folders.map {
-            let (user, group) = owners.map(user: $0.user, group: $0.group)
-            return .object([
-                .init("path", .string(PlanText.text($0.path))), .init("user", .integer(Int128(user))),
-                .init("group", .integer(Int128(group))), .init("mode", .integer(Int128($0.mode))),
-            ])
-        }
-        let files: [JSONValue] = contents.files.map {
-            .object([
-                .init("path", .string(PlanText.text($0.path))),
-                .init("text", .string(PlanText.text($0.text))),
-            ])
-        }
-        try connected().ask("furnish", [.init("folders", .array(folders)), .init("files", .array(files))])
-    }
-
-    func phase(
-        _ name: StaticString, _ begin: UInt64, _ report: Report, _ more: [JSONValue.Member] = []
-    ) {
-        report(
-            .object(
-                [
-                    .init("phase", .string("\(name)")),
-                    .init("after_ns", .integer(Int128(Clock.monotonic() &- begin))),
-                ] + more))
-    }
-
-    /// Removes what the plan has copied, of files that no package has; folders that are empty then go too.
-    func removeFiles(_ report: Report) throws(MoveError) {
-        guard origin.cell == nil else {
-            throw MoveError("what an earlier move has brought here is a cell: it stays")
-        }
-        try journal.write(.remove, .begun)
-        var count = 0
-        let trees = order.plan.entries.filter {
-            ($0.treatment == .preCopy || $0.treatment == .finalCopy) && $0.kind != .folder
-                && $0.ground != .implied
-        }
-        let paths = PlanContents(order.plan, root: "/").paths().filter { path in
-            trees.contains { $0.path == path || path.starts(with: $0.path + [UInt8(ascii: "/")]) }
-        }
-        for path in paths.reversed() {
-            let name = (path + [0]).map { CChar(bitPattern: $0) }
-            if unlink(name) == 0 || rmdir(name) == 0 { count += 1 }
-        }
-        try journal.write(.remove, .done)
-        report(.object([.init("removed", .integer(Int128(count)))]))
     }
 }

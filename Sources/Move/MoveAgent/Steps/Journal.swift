@@ -38,7 +38,7 @@ public enum MoveStep: String, CaseIterable, Sendable {
     /// Destination: clients are let in. There is no inverse: going back is a move of its own.
     case admit
     /// Hand-over, clients' hosts: the stand-in passes on what it has kept, and what comes.
-    case tell
+    case announce
     /// Hand-over, source: the old server ends.
     case retire
     /// Source: connections that still come are passed on.
@@ -49,7 +49,7 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case remove
 
     /// Whether it is one of a hand-over alone.
-    public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .tell, .retire].contains(self) }
+    public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .announce, .retire].contains(self) }
     /// Where it is done.
     public var isAtDestination: Bool { [.holdThere, .start, .verify, .admit].contains(self) }
 }

@@ -226,7 +226,7 @@ extension Interpreter {
         }
     }
 
-    /// A command of many that is no interpreter: its name is all that tells it from the others. Those that start other
+    /// A command of many that is no interpreter: its name is all that distinguishes it from the others. Those that start other
     /// programs, as an interactive shell does, have none: they go by the name of the whole.
     static func named(applet name: [UInt8]) -> Interpreted {
         let isName =
@@ -261,7 +261,7 @@ extension Interpreter {
 
     /// Whether a file name stands for an interpreter; asked for every exec.
     public static func isKnown(_ name: UnsafeRawBufferPointer) -> Bool {
-        // Most programs are no interpreter, and the first letter tells.
+        // Most programs are no interpreter, and the first letter shows it.
         guard let first = name.first, initials[Int(first)] else { return false }
         return position(of: name) != nil || isLoader(name) || name.starts(with: "busybox".utf8)
             || name.elementsEqual("toybox".utf8)

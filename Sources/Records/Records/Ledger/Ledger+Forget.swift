@@ -91,7 +91,7 @@ extension Ledger {
         // Later than all that was seen of these records, and earlier than all that will be: one that comes back has a
         // greater number than its tombstone.
         beginChange()
-        bury(positions)
+        addTombstones(at: positions)
         beginChange()
         let newPositions = removeRecords(positions)
         let isUsed = used(uses)
@@ -123,7 +123,7 @@ extension Ledger {
     }
 
     /// Keeps whole changes only: half of one is of no use to anybody.
-    private mutating func bury(_ positions: [Int]) {
+    private mutating func addTombstones(at positions: [Int]) {
         if positions.count > Self.mostTombstones {
             tombstones = []
             tombstonesAfter = change

@@ -6,7 +6,7 @@ import Records
 
 /// Gathers, in the course of a scan, who shares System V objects, POSIX shared memory and POSIX message queues.
 ///
-/// Descriptors and mappings name a file of these by its inode: that, and not its path, tells whether two
+/// Descriptors and mappings name a file of these by its inode: that, and not its path, shows whether two
 /// processes have the same one, since a name can be given up and taken again.
 struct SharedObjects {
     private let places: SharingPlaces

@@ -108,7 +108,7 @@ struct PythonEnvironment {
         package.recorded = PythonRecords.files(record: text("RECORD") ?? []).map {
             (PathWalk.join(folder, $0.path), $0.digest)
         }
-        // A package without a list cannot be told from what lies beside it (Recording installed projects, PyPA).
+        // A package without a list cannot be distinguished from what lies beside it (Recording installed projects, PyPA).
         if package.recorded.isEmpty { package.origin = .local }
         guard let url = text("direct_url.json") else { return package }
         let (origin, isEditable) = PythonRecords.origin(directURL: url)

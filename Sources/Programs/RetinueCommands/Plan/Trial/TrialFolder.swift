@@ -4,7 +4,7 @@ import Text
 
 /// The folder in which something is made of a plan: it goes with its value, unless a person named it.
 ///
-/// It is locked (flock(2)) as long as it is in use, so that one whose program was killed can be told from one in use: the
+/// It is locked (flock(2)) as long as it is in use, so that one whose program was killed can be distinguished from one in use: the
 /// next one that is made removes it.
 final class TrialFolder {
     let path: String

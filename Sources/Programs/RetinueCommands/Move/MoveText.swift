@@ -1,0 +1,84 @@
+import Records
+import Text
+
+/// What agents have answered, as text or JSON.
+enum MoveAnswers {
+    static func write(_ answers: [JSONValue], _ options: AgentOptions) throws {
+        guard options.isJSON else {
+            return try Output.standard.write(answers.map(MoveText.answer).joined())
+        }
+        var out = JSONWriter()
+        if answers.count == 1 {
+            out.value(answers[0])
+        } else {
+            out.value(
+                .object([.init("schema", .string("retinue-moves/1")), .init("moves", .array(answers))]))
+        }
+        out.endDocument()
+        try Output.standard.write(out.bytes)
+    }
+}
+
+/// What a move reports, as text.
+enum MoveText {
+    static func report(_ report: JSONValue) -> String? {
+        func number(_ key: String) -> UInt64? { report[key]?.integer.flatMap { UInt64(exactly: $0) } }
+        func seconds(_ nanoseconds: UInt64) -> String {
+            let hundredths = nanoseconds / 10_000_000
+            return "\(hundredths / 100).\(hundredths % 100 < 10 ? "0" : "")\(hundredths % 100) s"
+        }
+        if let round = number("round"), let sent = number("sent"), let offered = number("offered") {
+            return "round \(round): \(Quantity.bytes(sent)) sent, of \(offered) entries"
+        }
+        if let recipe = report["recipe"]?.string {
+            let status = number("status") ?? 0
+            let words = report["output"]?.string.map { ": " + $0.printable } ?? ""
+            return status == 0
+                ? "\(recipe.printable): done" : "\(recipe.printable): exit status \(status)\(words)"
+        }
+        if let phase = report["phase"]?.string {
+            if let pause = number("pause_ns") { return "\(phase); clients were held for \(seconds(pause))" }
+            let more = number("sent").map { ", \(Quantity.bytes($0)) sent" } ?? ""
+            return number("after_ns").map { "\(phase) after \(seconds($0))\(more)" } ?? phase
+        }
+        if let numbers = report["numbers"]?.array {
+            let words = numbers.compactMap { $0.string.map { $0.printable.replacing(" ", with: " is now ") } }
+            return "program and version: \(words.joined(separator: ", "))"
+        }
+        if let count = number("removed") { return "\(count) files and folders were removed" }
+        return nil
+    }
+
+    static func answer(_ answer: JSONValue) -> String {
+        if let problems = answer["problems"]?.array {
+            let notes = (answer["notes"]?.array ?? []).compactMap {
+                $0.string.map { "  \($0.printableOnce)\n" }
+            }
+            let said = problems.compactMap { $0.string.map { "  stands in the way: \($0.printableOnce)\n" } }
+            return (problems.isEmpty ? "it can be moved\n" : "it cannot be moved\n") + (said + notes).joined()
+        }
+        if answer["departures"] != nil {
+            var text = ""
+            for move in answer["departures"]?.array ?? [] { text += line(move, "to") }
+            for move in answer["arrivals"]?.array ?? [] { text += line(move, "from") }
+            return text.isEmpty ? "no move has begun or ended at this host\n" : text
+        }
+        return line(answer, "to")
+    }
+
+    private static func line(_ move: JSONValue, _ direction: String) -> String {
+        func word(_ key: String) -> String { (move[key]?.string ?? "").printable }
+        var text = "\(word("name")) \(direction) \(word(direction)): \(word("state"))"
+        if !word("activity").isEmpty { text += ", \(word("activity"))" }
+        if let sent = move["sent"]?.integer, sent > 0 {
+            text += ", \(Quantity.bytes(UInt64(clamping: sent))) sent"
+        }
+        if move["home"] == .boolean(true) { text += ", lives here" }
+        let missing = move["missing"]?.integer ?? move["fetch"]?["missing"]?.integer ?? 0
+        if missing > 0, move["fetch"]?["state"]?.string != "done" {
+            text += ", \(Quantity.bytes(UInt64(clamping: missing))) to be fetched"
+        }
+        if let reason = move["fetch"]?["error"]?.string { text += " (\(reason.printable))" }
+        return text + "\n"
+    }
+}
