@@ -140,6 +140,7 @@ final class Arrival: @unchecked Sendable {
                     fetching?.goAhead()
                 }
                 if cell.state.isOn {
+                    try tunnel.renew()
                     if server.isKnown { try server.recover() }
                     try cell.begin()
                     // It is gone after a reboot.
@@ -259,6 +260,12 @@ final class Arrival: @unchecked Sendable {
         case "hold":
             lease = max(5, min(number("within") ?? lease, 86400))
             try hold(address(request))
+        case "reach": return ArrivalTunnel.unreachable(request["endpoints"]?.array ?? [])
+        case "tunnel":
+            guard journal.stands(.holdThere), !journal.stands(.start) else {
+                throw MoveError("a tunnel is made before the start")
+            }
+            try tunnel.begin(request["tunnel"] ?? .null)
         case "start":
             guard let runs = request["runs"]?.array?.compactMap({ ProgramRun($0) }), !runs.isEmpty,
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
@@ -550,8 +557,11 @@ final class Arrival: @unchecked Sendable {
             try Hold.lift(name: name)
             try journal.write(.holdThere, .undone)
         }
+        try tunnel.end()
         if journal.stands(.verify) { try journal.write(.verify, .undone) }
     }
+
+    private var tunnel: ArrivalTunnel { ArrivalTunnel(name: name, folder: folder) }
 
     /// The service goes on from here to another host, or stays after all: what was let in ends being so, or is again.
     func give(_ isGone: Bool) throws(MoveError) {
@@ -560,6 +570,7 @@ final class Arrival: @unchecked Sendable {
         cell.state = state
         guard isGone else { return }
         try server.end()
+        try tunnel.end()
         if journal.stands(.admit) { try journal.write(.admit, .undone) }
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }

@@ -172,6 +172,7 @@ extension Departure {
             try endHold()
             try journal.write(.hold, .undone)
         }
+        try endTunnel()
         status.withLock { $0.deadline = 0 }
         // Last: the source does not wait for it, since the destination was never asked to let clients in; one that hears
         // nothing undoes it by itself.

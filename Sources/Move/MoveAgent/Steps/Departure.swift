@@ -95,6 +95,7 @@ final class Departure: @unchecked Sendable {
                 try journal.write(step, .undone)
             }
             try endRedirection()
+            try endTunnel()
         }
         try SafeFile.write(order.value, to: folder + "/order.json")
     }
@@ -207,6 +208,11 @@ final class Departure: @unchecked Sendable {
             "\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written"
         )
         for remark in contents?.remarks ?? [] { notes.append(remark) }
+        if let far = try? unreachable(), !far.isEmpty {
+            let words =
+                "\(order.host) does not reach \(far.joined(separator: ", ")), where a program connects to"
+            notes.append(words + (order.tunnels ? ": a tunnel is made" : "; --tunnel makes a way"))
+        }
         let unknown = order.plan.unknown.count
         if unknown > 0 { notes.append("the plan says \(unknown) times what is not known: read it") }
         return (problems, notes)
@@ -292,6 +298,7 @@ final class Departure: @unchecked Sendable {
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             ])
         try journal.write(.holdThere, .done)
+        try beginTunnel()
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
@@ -404,6 +411,7 @@ final class Departure: @unchecked Sendable {
                     } else {
                         // The kernel forgets it with a restart.
                         try beginRedirection()
+                        try renewTunnel()
                     }
                 } else if state != "open" || journal.stands(.finalCopy) {
                     try undo(quiet)

@@ -10,6 +10,8 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case precopy
     /// Destination: new connections are held there as well. Inverse: the hold is lifted.
     case holdThere = "hold-there"
+    /// Source: a way from the destination to what stays. Inverse: it is removed at both ends.
+    case tunnel
     /// Source: new connections are held. Inverse: they are let in.
     case hold
     /// Hand-over, clients' hosts: a stand-in keeps what is sent to the server. Inverse: it ends, packets go to the server.

@@ -42,6 +42,8 @@ public struct MoveOrder: Sendable {
 
     /// How an RPC server is handed over; `nil` for any other move.
     public var handover: HandoverOrder?
+    /// Whether a way is made from the destination to what stays and it does not reach.
+    public var tunnels = false
     /// Whether the programs are started before large files are there, which are fetched when they are touched.
     public var startsFirst = false
 
@@ -69,7 +71,7 @@ public struct MoveOrder: Sendable {
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
-            .init("start_first", .boolean(startsFirst)),
+            .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
         ])
     }
 
@@ -146,6 +148,10 @@ public struct MoveOrder: Sendable {
         start = value["start"]?.string
         if let handover = value["handover"], handover != .null { self.handover = try HandoverOrder(handover) }
         startsFirst = value["start_first"] == .boolean(true)
+        tunnels = value["tunnel"] == .boolean(true)
+        if tunnels, !Tunnel.isAddress(address) {
+            throw MoveError("a tunnel needs the destination's IPv4 address: --to \(host)=ADDRESS")
+        }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 

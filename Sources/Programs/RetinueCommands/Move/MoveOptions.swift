@@ -80,6 +80,9 @@ struct MoveOptions: ParsableArguments {
     )
     var startFirst = false
 
+    @Flag(help: "Make a way from the destination to what stays and it does not reach (VXLAN; IPv4).")
+    var tunnel = false
+
     @Option(help: ArgumentHelp("Send at most so many bytes a second.", valueName: "bytes"))
     var throttle = 0
 
@@ -153,7 +156,7 @@ struct MoveOptions: ParsableArguments {
             .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
-            .init("start_first", .boolean(startFirst)),
+            .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
             .init("isolation", .string(try kind(part))),
         ]
