@@ -137,3 +137,43 @@ def hooks(checks):
         checks(done.returncode == 0, "where it succeeds it has moved", done.stderr.strip().splitlines()[-1])
         said = beta.path("/var/lib/retinue-agent/cells/counter/root/srv/counter/data/said").read_text()
         checks(said and set(said.split()) == {"before"}, "what the first has written is there", said.split())
+
+
+def plans(checks):
+    """Plans that are none of this host, or not of this day, or nonsense: refused, and nothing is changed."""
+    with Lab("alpha", "beta") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        Counter(alpha)
+        alpha.start_agent("--accept", "beta")
+        beta.start_agent("--accept", "alpha")
+        good = alpha.path("/root/plan.json").read_text()
+
+        def changed(edit):
+            plan = json.loads(good)
+            edit(plan["hosts"][0])
+            return json.dumps(plan)
+
+        def older(host):
+            host["packages"][0]["version"] = "3.11.2-1"
+
+        def gone(host):
+            host["packages"].append({"system": "debian", "name": "no-such-package", "version": "1", "reason": "x"})
+
+        for what, text, status, sentence in (
+                ("of another host", changed(lambda host: host.update(host="gamma")), 1, "the plan is of gamma, and this is alpha"),
+                ("with another version of a package", changed(older), 1, "the plan is older than this host: python3.11-minimal 3.11.2-1 is"),
+                ("with a package that is gone", changed(gone), 1, "no-such-package 1 is not installed any more"),
+                ("of programs that do not run", changed(lambda host: host["programs"][0].update(executable="/bin/none")), 1, "no program of the plan runs"),
+                ("with a key that is none", changed(lambda host: host.update(colour="red")), 2, "no key `colour` is known here"),
+                ("with a path that climbs", changed(lambda host: host["entries"][0].update(path="/srv/../etc")), 2, "entries[0].path"),
+                ("that is half of one", good[:len(good) // 2], 2, "")):
+            alpha.write("/root/bad.json", text)
+            for step in ("check", "run"):
+                words = ["--yes"] if step == "run" else []
+                done = alpha.move(step, "/root/bad.json", "--to", f"beta={beta.address}", "--name", "counter", *words)
+                checks(done.returncode == status and sentence in done.stdout + done.stderr, f"a plan {what} is refused ({step})",
+                       (done.stdout + done.stderr).strip()[:160])
+        checks((answer(alpha, alpha.address) or [0, ""])[1] == "alpha", "the counter counts as before")
+        moves = alpha.status().get("departures", [])
+        checks(all(line.startswith("precopy") is False for move in moves for line in move["journal"]), "and no step was begun", moves)
+        checks(not list(beta.path("/var/lib/retinue-agent/cells").glob("*/root/srv")), "nothing was brought")

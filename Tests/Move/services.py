@@ -13,13 +13,20 @@ PYTHON = os.path.realpath("/usr/bin/python3")
 SERVICE_ADDRESS = "10.77.0.100"
 
 
+def version(package):
+    """What is installed of a package."""
+    done = subprocess.run(["dpkg-query", "-W", "-f", "${Version}\\n", package], stdin=subprocess.DEVNULL, capture_output=True, text=True,
+                          env=PATH, check=True)
+    return done.stdout.split()[0]
+
+
 def plan(host, program, *, packages=(), entries=(), ports=(), accounts=(), services=()):
     """A plan by hand: what `retinue plan` writes, so far as a move needs it."""
     return {
         "schema": "retinue-plan/1", "program": program["executable"], "made": "2026-01-01T00:00:00Z",
         "hosts": [{
             "host": host.name, "programs": [{**program, "workload": host.group.name, "start": "before", "reason": "by hand"}],
-            "packages": [{"system": "debian", "name": name, "version": "0", "reason": "by hand"} for name in packages],
+            "packages": [{"system": "debian", "name": name, "version": version(name), "reason": "by hand"} for name in packages],
             "entries": [{"path": path, "kind": "tree", "treatment": "final-copy", "ground": "exact", "reason": "by hand"}
                         for path in entries],
             "accounts": list(accounts), "services": list(services),

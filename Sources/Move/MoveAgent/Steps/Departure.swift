@@ -165,6 +165,8 @@ final class Departure: @unchecked Sendable {
             problems.append(
                 "\(missing) bytes of its files are still being fetched from \(arrival?.source ?? "")")
         }
+        // What lives in a cell came by this plan; that of another host or another day is none of what runs here.
+        if origin.cell == nil { problems += strange() }
         do throws(MoveError) {
             let runs = try origin.runs(recipes)
             let count = origin.processes().count
@@ -216,6 +218,23 @@ final class Departure: @unchecked Sendable {
         let unknown = order.plan.unknown.count
         if unknown > 0 { notes.append("the plan says \(unknown) times what is not known: read it") }
         return (problems, notes)
+    }
+
+    /// Why the plan is not one of this host as it is.
+    private func strange() -> [String] {
+        let own = [MachineID.read(), MachineID.hostName(), identity.name]
+        // A daemon of a network namespace appends its name to the machine's.
+        let names = [order.plan.id, order.plan.name].filter { !$0.isEmpty }
+        guard names.contains(where: { name in own.contains { name == $0 || name.hasPrefix($0 + "/") } })
+        else {
+            return [
+                "the plan is of \(Printable.text(names.last?.utf8 ?? "".utf8)), and this is \(identity.name)"
+            ]
+        }
+        let changed = PlanAge.changedPackages(of: order.plan, root: origin.root)
+        guard let first = changed.first else { return [] }
+        let more = changed.count > 1 ? ", and \(changed.count - 1) more packages changed" : ""
+        return ["the plan is older than this host: \(first)\(more); make it anew"]
     }
 
     /// Brings files while the programs run, until what is left fits into the pause.
