@@ -1,6 +1,7 @@
 """Moves as they should be."""
 
 import json
+import os
 import statistics
 import subprocess
 import time
@@ -177,3 +178,35 @@ def plans(checks):
         moves = alpha.status().get("departures", [])
         checks(all(line.startswith("precopy") is False for move in moves for line in move["journal"]), "and no step was begun", moves)
         checks(not list(beta.path("/var/lib/retinue-agent/cells").glob("*/root/srv")), "nothing was brought")
+
+
+def resting(checks):
+    """A pre-copy that rests, and goes on; one at a time is done, and held clients are not kept waiting."""
+    with Lab("alpha", "beta") as lab:
+        alpha, beta = lab.alpha, lab.beta
+        Counter(alpha)
+        alpha.write("/srv/counter/large", os.urandom(64 << 20))
+        alpha.start_agent("--accept", "beta")
+        beta.start_agent("--accept", "alpha")
+        words = ["/root/plan.json", "--to", f"beta={beta.address}", "--name", "counter"]
+        running = subprocess.Popen(alpha.words(PRODUCTS / "retinue", "move", "precopy", *words, "--throttle", str(4 << 20), "--agent",
+                                               "/run/agent.sock", group=False), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=PATH)
+
+        def sent():
+            return ([move["sent"] for move in alpha.status().get("departures", []) if move["name"] == "counter"] or [0])[0]
+
+        checks(until(lambda: sent() > 1 << 20, 30, 0.1), "it is under way", sent())
+        done = alpha.move("pause", "counter")
+        time.sleep(1)
+        rest = sent()
+        time.sleep(2)
+        checks(done.returncode == 0 and sent() == rest and running.poll() is None, "it rests", (rest, sent()))
+        checks("paused" in alpha.move("status").stdout, "the status says so")
+        alpha.move("throttle", "counter", "0")
+        alpha.move("resume", "counter")
+        running.communicate(timeout=60)
+        checks(running.returncode == 0 and sent() >= 64 << 20, "it goes on to its end", sent())
+        alpha.move("cutover", *words)
+        done = alpha.move("pause", "counter")
+        checks(done.returncode == 1 and "its clients would wait" in done.stderr, "not while clients are held", done.stderr.strip())
+        alpha.move("rollback", *words)

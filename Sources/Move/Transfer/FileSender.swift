@@ -164,7 +164,7 @@ public final class FileSender {
                     entry: found.entry, identity: found.identity, table: nil, isUncertain: false)
                 continue
             }
-            guard !progress.cancelled else { throw .cancelled }
+            try progress.waitForTurn()
             let table: BlockTable
             switch need {
             case .whole: table = BlockTable()
@@ -209,7 +209,7 @@ public final class FileSender {
                 isShort = true
                 table.size = UInt64(piece.first) * UInt64(block) + UInt64(piece.bytes.count)
             }
-            guard !progress.cancelled else { throw .cancelled }
+            try progress.waitForTurn()
         }
         let after = FileIdentity(descriptor: file.number)
         let isSettled = after == before && !isShort

@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// How far a transfer is; read by other threads.
@@ -22,6 +23,7 @@ public final class TransferProgress: Sendable {
     /// Bytes a second that may be sent; 0 for as many as possible.
     private let limit = Mutex(UInt64(0))
     private let isCancelled = Mutex(false)
+    private let rests = Mutex(false)
 
     /// Nothing was done yet.
     public init() {}
@@ -39,6 +41,20 @@ public final class TransferProgress: Sendable {
     public var cancelled: Bool {
         get { isCancelled.withLock { $0 } }
         set { isCancelled.withLock { $0 = newValue } }
+    }
+
+    /// Whether it rests before its next piece, until that is no more so.
+    public var isPaused: Bool {
+        get { rests.withLock { $0 } }
+        set { rests.withLock { $0 = newValue } }
+    }
+
+    /// Waits as long as it rests.
+    ///
+    /// - Throws: that it was cancelled.
+    package func waitForTurn() throws(TransferError) {
+        while isPaused, !cancelled { usleep(20_000) }
+        guard !cancelled else { throw .cancelled }
     }
 
     package func change(_ body: (inout Figures) -> Void) { figures.withLock { body(&$0) } }

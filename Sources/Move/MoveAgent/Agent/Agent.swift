@@ -359,6 +359,12 @@ final class Agent: @unchecked Sendable {
             }
         case "throttle":
             departure.progress.bytesPerSecond = request["rate"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
+        case "pause":
+            guard departure.state == "open" else {
+                throw MoveError("\(departure.order.name) is \(departure.state): its clients would wait")
+            }
+            departure.progress.isPaused = true
+        case "resume": departure.progress.isPaused = false
         case "show": break
         default: throw MoveError("no request `\(verb)`")
         }

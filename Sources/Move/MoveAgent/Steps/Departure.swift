@@ -122,6 +122,7 @@ final class Departure: @unchecked Sendable {
             .init("entries", .integer(Int128(now.entries))), .init("files", .integer(Int128(now.files))),
             .init("sent", .integer(Int128(now.sent))), .init("present", .integer(Int128(now.present))),
             .init("throttle", .integer(Int128(progress.bytesPerSecond))),
+            .init("paused", .boolean(progress.isPaused)),
             .init("pause_ns", .integer(Int128(figures.lastPause))), .init("fetch", fetchValue ?? .null),
             .init(
                 "journal",
@@ -307,6 +308,8 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
+        // From here on nobody rests: clients wait.
+        progress.isPaused = false
         if let handover = order.handover { return try surrender(runs, handover, report) }
         // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
         try journal.write(.holdThere, .begun)

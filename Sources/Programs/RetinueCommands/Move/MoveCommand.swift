@@ -22,7 +22,8 @@ struct MoveCommand: ParsableCommand {
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
             HandoverMoveCommand.self,
-            CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, AbortMoveCommand.self,
+            CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
+            ResumeMoveCommand.self, AbortMoveCommand.self,
             ReconnectMoveCommand.self,
         ])
 }

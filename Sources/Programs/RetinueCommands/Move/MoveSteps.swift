@@ -230,3 +230,30 @@ struct ThrottleMoveCommand: AgentCommand {
         [.init("name", .string(name)), .init("rate", .integer(Int128(rate)))]
     }
 }
+
+struct PauseMoveCommand: AgentCommand {
+    static let verb = "pause"
+    static let configuration = CommandConfiguration(
+        commandName: "pause",
+        abstract: "Let a pre-copy rest, until `resume`; not while clients are held.")
+
+    @Argument(help: "The move's name.")
+    var name: String
+
+    @OptionGroup var agent: AgentOptions
+
+    func request() throws -> [JSONValue.Member] { [.init("name", .string(name))] }
+}
+
+struct ResumeMoveCommand: AgentCommand {
+    static let verb = "resume"
+    static let configuration = CommandConfiguration(
+        commandName: "resume", abstract: "Let a pre-copy that rests go on.")
+
+    @Argument(help: "The move's name.")
+    var name: String
+
+    @OptionGroup var agent: AgentOptions
+
+    func request() throws -> [JSONValue.Member] { [.init("name", .string(name))] }
+}

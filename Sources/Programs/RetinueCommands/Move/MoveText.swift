@@ -73,6 +73,7 @@ enum MoveText {
         if let sent = move["sent"]?.integer, sent > 0 {
             text += ", \(Quantity.bytes(UInt64(clamping: sent))) sent"
         }
+        if move["paused"] == .boolean(true) { text += ", paused" }
         if move["home"] == .boolean(true) { text += ", lives here" }
         let missing = move["missing"]?.integer ?? move["fetch"]?["missing"]?.integer ?? 0
         if missing > 0, move["fetch"]?["state"]?.string != "done" {
