@@ -254,22 +254,27 @@ final class Departure: @unchecked Sendable {
 
     func bring(_ report: Report) throws(MoveError) {
         try journal.write(.precopy, .begun)
-        try bringRounds(report)
+        // The last copy looks at as many files, and brings about as much as was changed during the last round.
+        let expected = try bringRounds(report)
+        report(.object([.init("expected_ns", .integer(Int128(expected * 1e9)))]))
         try journal.write(.precopy, .done)
     }
 
     /// Rounds until what is left fits into the pause or stops becoming less.
     ///
     /// - Parameter prepare: done before each; where it does nothing there is no round.
+    /// - Returns: how long the last one took, in seconds.
+    @discardableResult
     func bringRounds(
         _ report: Report, after prepare: () throws(MoveError) -> Bool = { () throws(MoveError) in true }
-    ) throws(MoveError) {
+    ) throws(MoveError) -> Double {
+        var seconds = 0.0
         var last = UInt64.max
         for number in 1...Self.mostRounds {
-            guard try prepare() else { return }
+            guard try prepare() else { break }
             let begin = Clock.monotonic()
             let round = try sendRound(isFinal: false)
-            let seconds = Double(Clock.monotonic() - begin) / 1e9
+            seconds = Double(Clock.monotonic() - begin) / 1e9
             report(
                 .object([
                     .init("round", .integer(Int128(number))), .init("sent", .integer(Int128(round.sent))),
@@ -285,6 +290,7 @@ final class Departure: @unchecked Sendable {
             }
             last = round.sent
         }
+        return seconds
     }
 
     static let mostRounds = 8

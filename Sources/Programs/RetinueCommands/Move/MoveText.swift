@@ -30,6 +30,9 @@ enum MoveText {
         if let round = number("round"), let sent = number("sent"), let offered = number("offered") {
             return "round \(round): \(Quantity.bytes(sent)) sent, of \(offered) entries"
         }
+        if let expected = number("expected_ns") {
+            return "the last copy is expected to take no more than \(seconds(expected))"
+        }
         if let recipe = report["recipe"]?.string {
             let status = number("status") ?? 0
             let words = report["output"]?.string.map { ": " + $0.printable } ?? ""
