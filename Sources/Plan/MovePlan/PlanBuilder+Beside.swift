@@ -68,7 +68,8 @@ extension PlanBuilder {
         groups.formUnion(contents.groups)
         entries[root] = entry
         if contents.isCut { plan.unknown.append("\(PlanText.text(root)) has more files than were looked at") }
-        if contents.unopened > 0 {
+        // What is made anew, as all below /run, does not move with it.
+        if contents.unopened > 0, StayBehind.rule(for: root) == nil {
             plan.unknown.append(
                 "in \(PlanText.text(root)), \(contents.unopened) more files (\(contents.unopenedBytes) bytes) were not "
                     + "opened; they move with it")
