@@ -107,8 +107,7 @@ class Scene:
             if entry.isdigit():
                 with contextlib.suppress(OSError):
                     words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
-                    if words[1:2] == [word.encode()] and words[2].startswith(STATE.encode()) and self.beta.owns(
-                            entry, os.stat(f"/proc/{self.beta.pid}/ns/uts").st_ino):
+                    if words[1:2] == [word.encode()] and words[2].startswith(STATE.encode()) and self.beta.owns(entry):
                         found.append(int(entry))
         return found
 
