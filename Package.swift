@@ -201,7 +201,10 @@ let package = Package(
         test("ControlTests", ["Control", "TestSupport"]),
         test(
             "MoveAgentTests",
-            ["MoveAgent", "Placeholders", "Transfer", "Records", "SystemCalls", "CLinux", "TestSupport"]),
+            [
+                "MoveAgent", "Placeholders", "Transfer", "Transport", "Records", "SystemCalls", "CLinux",
+                "TestSupport",
+            ]),
         test("SunRPCTests", ["SunRPC"]),
         test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),

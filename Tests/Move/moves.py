@@ -207,6 +207,13 @@ def resting(checks):
         said = running.communicate(timeout=60)[0].decode()
         checks(running.returncode == 0 and sent() >= 64 << 20, "it goes on to its end", sent())
         checks("the last copy is expected to take no more than" in said, "and says what the pause will be like", said.splitlines()[-2:])
+        # One that is asked for beforehand is none of the copy for which programs are stopped.
+        alpha.move("pause", "counter")
+        alpha.write("/srv/counter/more", os.urandom(1 << 20))
+        done = alpha.move("rehearse", *words)
+        checks(done.returncode == 0 and answer(alpha, alpha.address), "programs that were stopped for a copy do not rest with it",
+               done.stderr.strip().splitlines()[-1:])
+        alpha.move("resume", "counter")
         alpha.move("cutover", *words)
         done = alpha.move("pause", "counter")
         checks(done.returncode == 1 and "its clients would wait" in done.stderr, "not while clients are held", done.stderr.strip())

@@ -21,13 +21,13 @@ class Observer:
     """A daemon in a host's mount namespace; the kernel reports processes to the initial network namespace alone, so that it
     stays in that one, and reads the host's sockets."""
 
-    def __init__(self, host):
-        self.host = host
+    def __init__(self, host, *options):
+        self.host, self.options = host, options
 
     def __enter__(self):
         host, log = self.host, self.host.folder / "retinued.log"
         words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
-                                             "--host-id", host.name, "--host-name", host.name, "--state-dir", "/var/lib/retinue",
+                                             "--host-name", host.name, *self.options, "--state-dir", "/var/lib/retinue",
                                              "--socket", "/run/retinued.sock", group=False) if word != "--net"]
         with open(log, "wb") as output:
             self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH,

@@ -4,15 +4,15 @@ What was acknowledged is kept here. Lines on standard input: `mark` prints what 
 and reads every acknowledged key again. All answers are lines of JSON."""
 
 import json
-import select
 import socket
 import sys
 import time
 
+from seen import Seen
+
 address = (sys.argv[1], int(sys.argv[2]))
-seen = {"acknowledged": 0, "gap": 0.0, "lost": 0, "refused": 0, "timeout": 0}
+seen = Seen("acknowledged", "lost", "refused", "timeout")
 connection = None
-last = time.monotonic()
 acknowledged = 0
 
 
@@ -28,14 +28,7 @@ def ask(*words):
     return line[:-2]
 
 
-while True:
-    if select.select([sys.stdin], [], [], 0)[0]:
-        command = sys.stdin.readline().strip()
-        if command != "mark":
-            break
-        seen["gap"] = max(seen["gap"], time.monotonic() - last)
-        print(json.dumps(seen), flush=True)
-        seen = dict.fromkeys(seen, 0)
+while seen.goes_on():
     try:
         if connection is None:
             connection = socket.create_connection(address, 20)
@@ -45,18 +38,11 @@ while True:
         if ask(b"SET", b"key:%d" % (acknowledged + 1), b"value:%d" % (acknowledged + 1)) != b"+OK":
             raise ConnectionResetError
         acknowledged += 1
-        now = time.monotonic()
-        seen["acknowledged"] += 1
-        seen["gap"] = max(seen["gap"], now - last)
-        last = now
+        seen.answered("acknowledged")
         time.sleep(0.001)
         continue
-    except ConnectionRefusedError:
-        seen["refused"] += 1
-    except TimeoutError:
-        seen["timeout"] += 1
-    except OSError:
-        seen["lost"] += 1
+    except OSError as error:
+        seen.failed(error)
     if connection is not None:
         connection.close()
     connection = None

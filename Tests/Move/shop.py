@@ -134,7 +134,7 @@ class Shop:
     def observe(self):
         """Watches all three over ten orders, and puts a dump of each to `web`."""
         with contextlib.ExitStack() as stack:
-            observers = {name: stack.enter_context(Observer(host)) for name, host in self.hosts.items()}
+            observers = {name: stack.enter_context(Observer(host, "--host-id", name)) for name, host in self.hosts.items()}
             numbers = [self.order() for _ in range(10)]
             time.sleep(1)
             for name, observer in observers.items():

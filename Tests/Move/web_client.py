@@ -6,18 +6,18 @@ reads every path once more and ends. All answers are lines of JSON."""
 import hashlib
 import itertools
 import json
-import select
 import ssl
 import sys
 import time
 import urllib.error
 import urllib.request
 
+from seen import Seen
+
 base, expected = sys.argv[1], json.load(open(sys.argv[2]))
 # Its certificate is its own.
 context = ssl._create_unverified_context()
-seen = {"answers": 0, "gap": 0.0, "lost": 0, "refused": 0, "timeout": 0, "wrong": 0}
-last = time.monotonic()
+seen = Seen("answers", "lost", "refused", "timeout", "wrong")
 
 
 def read(path):
@@ -26,23 +26,13 @@ def read(path):
 
 
 for path in itertools.cycle(sorted(expected)):
-    if select.select([sys.stdin], [], [], 0)[0]:
-        command = sys.stdin.readline().strip()
-        if command != "mark":
-            break
-        seen["gap"] = max(seen["gap"], time.monotonic() - last)
-        print(json.dumps(seen), flush=True)
-        seen = dict.fromkeys(seen, 0)
+    if not seen.goes_on():
+        break
     try:
         if read(path) != expected[path]:
-            seen["wrong"] += 1
-        now = time.monotonic()
-        seen["answers"] += 1
-        seen["gap"] = max(seen["gap"], now - last)
-        last = now
+            seen.counts["wrong"] += 1
+        seen.answered("answers")
     except OSError as error:
-        reason = getattr(error, "reason", error)
-        seen["refused" if isinstance(reason, ConnectionRefusedError) else
-             "timeout" if isinstance(reason, TimeoutError) else "lost"] += 1
+        seen.failed(getattr(error, "reason", error))
         time.sleep(0.002)
 print(json.dumps({"same": sum(read(path) == expected[path] for path in expected), "of": len(expected)}), flush=True)

@@ -1,14 +1,18 @@
 import Glibc
 import Placeholders
+import Synchronization
 import SystemCalls
 import TestSupport
 import Testing
 import Transfer
+import Transport
 
 @testable import MoveAgent
 
 @Suite("Files that are fetched when they are touched, as they are asked for and served")
 struct UnitTests {
+    private final class Flag: Sendable { let value = Atomic(false) }
+
     private static func sent(_ frame: Frame) throws(TransferError) -> [UnitSent] {
         var packet = PacketReader(frame.payload)
         return try UnitSent.read(&packet)
@@ -26,6 +30,27 @@ struct UnitTests {
         let units: [UnitSent] = [.bytes([1, 2, 3]), .zeros, .same]
         #expect(try Self.sent(UnitSent.frame(units)) == units)
         #expect(throws: TransferError.refused("why")) { try Self.sent(UnitSent.refusal("why")) }
+    }
+
+    /// A source that connects when everything is here already is not kept: it learns that by asking again.
+    @Test func aConnectionThatComesTooLate() throws {
+        var numbers: [Int32] = [0, 0]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers) == 0 else {
+            throw Failure("socketpair")
+        }
+        let source = StreamChannel(SocketStream(FileDescriptor(owning: numbers[0])))
+        let late = StreamChannel(SocketStream(FileDescriptor(owning: numbers[1])))
+        let units = RemoteUnits(before: "/nowhere")
+        units.leave()
+        let isBack = Flag()
+        try DetachedThread.start {
+            units.use(late)
+            isBack.value.store(true, ordering: .relaxed)
+        }
+        #expect(
+            eventually(within: 10) { isBack.value.load(ordering: .relaxed) ? true : nil } == true,
+            "it is used for ever")
+        #expect(throws: TransferError.self) { _ = try source.receive() }
     }
 
     @Test func hostileBytes() {

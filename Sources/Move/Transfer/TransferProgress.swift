@@ -24,6 +24,7 @@ public final class TransferProgress: Sendable {
     private let limit = Mutex(UInt64(0))
     private let isCancelled = Mutex(false)
     private let rests = Mutex(false)
+    private let urgency = Mutex(false)
 
     /// Nothing was done yet.
     public init() {}
@@ -43,17 +44,23 @@ public final class TransferProgress: Sendable {
         set { isCancelled.withLock { $0 = newValue } }
     }
 
-    /// Whether it rests before its next piece, until that is no more so.
+    /// Whether it rests before its next piece, until that is no more so; not while it `isUrgent`.
     public var isPaused: Bool {
         get { rests.withLock { $0 } }
         set { rests.withLock { $0 = newValue } }
+    }
+
+    /// Whether somebody waits for it: programs that were stopped, and their clients.
+    public var isUrgent: Bool {
+        get { urgency.withLock { $0 } }
+        set { urgency.withLock { $0 = newValue } }
     }
 
     /// Waits as long as it rests.
     ///
     /// - Throws: that it was cancelled.
     package func waitForTurn() throws(TransferError) {
-        while isPaused, !cancelled { usleep(20_000) }
+        while isPaused, !isUrgent, !cancelled { usleep(20_000) }
         guard !cancelled else { throw .cancelled }
     }
 

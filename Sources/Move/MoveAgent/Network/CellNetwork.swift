@@ -128,10 +128,8 @@ struct CellNetwork: Equatable {
         }
         // Packets of the host's own to 127.0.0.1 go in with the interface's address; what the cell sends there itself does not come
         // to the host (`route_localnet`).
-        return """
-            table inet \(table) {}
-            delete table inet \(table)
-            table inet \(table) {
+        return NftTable(name: table).anew(
+            """
               chain arriving {
                 type filter hook prerouting priority raw; policy accept;
                 iifname "\(interface)" ip saddr != \(inside) counter drop
@@ -154,9 +152,8 @@ struct CellNetwork: Equatable {
                 oifname "\(interface)" ip saddr { 127.0.0.0/8, \(inside) } masquerade
                 oifname != "\(interface)" ip saddr \(inside) masquerade
               }
-            }
 
-            """
+            """)
     }
 
     // MARK: Made and removed
@@ -185,7 +182,7 @@ struct CellNetwork: Equatable {
                     """, seconds: 10)
             try PacketForwarding.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
             try PacketForwarding.need()
-            try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+            try NftTable.load(text)
         } catch {
             try? end()
             throw error
@@ -194,8 +191,7 @@ struct CellNetwork: Equatable {
 
     /// Removes it; what is not there is no error.
     func end() throws(MoveError) {
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try NftTable(name: table).remove()
         if if_nametoindex(interface) != 0 { try Tool.need(["ip", "link", "del", interface], seconds: 10) }
         if access(path, F_OK) == 0 { try Tool.need(["ip", "netns", "del", name], seconds: 10) }
         try PacketForwarding.release()

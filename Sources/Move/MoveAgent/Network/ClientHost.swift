@@ -45,14 +45,14 @@ struct Redirection {
         let isNew = Self.read(SafeFile.read(path(reconnection.name))) != reconnection
         // First what ends it: rules that nobody knows of would stay.
         try SafeFile.write(Self.value(reconnection, source), to: path(reconnection.name))
-        try Tool.need(["nft", "-f", "-"], input: reconnection.nftables, seconds: 10)
+        try NftTable.load(reconnection.nftables)
         if isNew { try runHook("begin", reconnection) }
     }
 
     /// Ends that of a move; none is no error.
     func end(_ name: String) throws(MoveError) {
         guard let reconnection = Self.read(SafeFile.read(path(name))) else { return }
-        try Tool.need(["nft", "-f", "-"], input: reconnection.ending, seconds: 10)
+        try NftTable.load(reconnection.ending)
         try runHook("end", reconnection)
         unlink(path(name))
     }
@@ -67,7 +67,7 @@ struct Redirection {
             }
             guard MoveOrder.isName(name), let known = Self.read(SafeFile.read(path(name))) else { continue }
             do throws(MoveError) {
-                try Tool.need(["nft", "-f", "-"], input: known.nftables, seconds: 10)
+                try NftTable.load(known.nftables)
             } catch {
                 Diagnostics.say("\(name): \(error)")
             }

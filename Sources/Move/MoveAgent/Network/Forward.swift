@@ -32,10 +32,8 @@ struct Forward {
             own +=
                 "    \(isIPv6 ? "ip6" : "ip") daddr \(address) \(transport) dport \(number) ct status dnat masquerade\n"
         }
-        return """
-            table inet \(table) {}
-            delete table inet \(table)
-            table inet \(table) {
+        return NftTable(name: table).anew(
+            """
               chain prerouting {
                 type nat hook prerouting priority dstnat; policy accept;
             \(rules)  }
@@ -45,9 +43,8 @@ struct Forward {
               chain postrouting {
                 type nat hook postrouting priority srcnat; policy accept;
             \(own)  }
-            }
 
-            """
+            """)
     }
 
     private var switchPath: String {
@@ -62,7 +59,7 @@ struct Forward {
     /// Begins; done again it changes nothing.
     func begin() throws(MoveError) {
         guard !ports.isEmpty else { return }
-        try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+        try NftTable.load(text)
         if isIPv6 {
             if !isForwarding { try PacketForwarding.write("1", to: switchPath) }
         } else {
@@ -72,8 +69,7 @@ struct Forward {
 
     /// Takes the rules away; the host passes packets on all the same.
     func suspend() throws(MoveError) {
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try NftTable(name: table).remove()
     }
 
     /// Ends it.

@@ -51,31 +51,27 @@ struct Hold {
         // A packet from elsewhere that names this host's own loopback does not come this far.
         let door = within == nil ? "    iifname \"lo\" accept\n" : ""
         let to = address.map { "\($0.contains(":") ? "ip6" : "ip") daddr \($0) " } ?? ""
-        return """
-            table inet \(table) {}
-            delete table inet \(table)
-            table inet \(table) {
+        return NftTable(name: table).anew(
+            """
             \(set(true))\(set(false))  chain prerouting {
                 type filter hook prerouting priority -350; policy accept;
             \(door)    \(to)tcp dport @tcp_ports tcp flags & (syn | ack | rst | fin) == syn counter drop
                 \(to)udp dport @udp_ports counter drop
               }
-            }
 
-            """
+            """)
     }
 
     /// Loads it, or renews it; it is there when this returns.
     func load() throws(MoveError) {
         guard !ports.isEmpty else { return }
-        try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+        try NftTable.load(text)
         try Tool.need(["nft", "list", "table", "inet", table], seconds: 10)
     }
 
     /// Lifts it; one that is not there is no error.
     static func lift(name: String) throws(MoveError) {
         let table = "retinue_" + word(name)
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try NftTable(name: table).remove()
     }
 }

@@ -65,23 +65,20 @@ struct Tunnel: Equatable {
 
     /// What nft(8) reads at the source.
     var text: String {
-        """
-        table inet \(table) {}
-        delete table inet \(table)
-        table inet \(table) {
-          set staying { type ipv4_addr; elements = { \(addresses.joined(separator: ", ")) } }
-          chain passing {
-            type filter hook forward priority filter; policy accept;
-            iifname "\(interface)" ip daddr != @staying counter drop
-            oifname "\(interface)" ct state != { established, related } counter drop
-          }
-          chain postrouting {
-            type nat hook postrouting priority srcnat; policy accept;
-            iifname "\(interface)" ip daddr @staying masquerade
-          }
-        }
+        NftTable(name: table).anew(
+            """
+              set staying { type ipv4_addr; elements = { \(addresses.joined(separator: ", ")) } }
+              chain passing {
+                type filter hook forward priority filter; policy accept;
+                iifname "\(interface)" ip daddr != @staying counter drop
+                oifname "\(interface)" ct state != { established, related } counter drop
+              }
+              chain postrouting {
+                type nat hook postrouting priority srcnat; policy accept;
+                iifname "\(interface)" ip daddr @staying masquerade
+              }
 
-        """
+            """)
     }
 
     /// Makes it anew, whatever was left of it.
@@ -102,7 +99,7 @@ struct Tunnel: Equatable {
                                 .joined()),
                 seconds: 10)
             guard isSource else { return }
-            try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+            try NftTable.load(text)
             try PacketForwarding.need()
         } catch {
             try? end()
@@ -114,8 +111,7 @@ struct Tunnel: Equatable {
     func end() throws(MoveError) {
         if if_nametoindex(interface) != 0 { try Tool.need(["ip", "link", "del", interface], seconds: 10) }
         guard isSource else { return }
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try NftTable(name: table).remove()
         try PacketForwarding.release()
     }
 

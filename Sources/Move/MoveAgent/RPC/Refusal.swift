@@ -36,19 +36,16 @@ struct Refusal {
               }
 
             """
-        return """
-            table inet \(table) {}
-            delete table inet \(table)
-            table inet \(table) {
+        return NftTable(name: table).anew(
+            """
             \(set(true))\(set(false))\(early)  chain input {
                 type filter hook input priority -10; policy accept;
                 udp dport @udp_ports reject with icmpx port-unreachable
                 tcp dport @tcp_ports tcp flags & (syn | ack) == syn reject with tcp reset
                 tcp dport @tcp_ports drop
               }
-            }
 
-            """
+            """)
     }
 
     private static let limitPath = "/proc/sys/net/ipv4/icmp_ratelimit"
@@ -62,13 +59,12 @@ struct Refusal {
     /// Loads it; each refused call is answered, however many there are.
     func load() throws(MoveError) {
         Self.setLimit("0")
-        try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+        try NftTable.load(text)
     }
 
     /// Lifts it; one that is not there is no error.
     func lift(limit: String) throws(MoveError) {
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table inet \(table) {}\ndelete table inet \(table)\n", seconds: 10)
+        try NftTable(name: table).remove()
         if !limit.isEmpty { Self.setLimit(limit) }
     }
 

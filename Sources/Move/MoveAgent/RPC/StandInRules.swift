@@ -43,16 +43,13 @@ struct StandInRules {
                 }
             }
         }
-        return """
-            table ip \(table) {}
-            delete table ip \(table)
-            table ip \(table) {
+        return NftTable(name: table, family: "ip").anew(
+            """
               chain output {
                 type route hook output priority mangle; policy accept;
             \(rules)  }
-            }
 
-            """
+            """)
     }
 
     /// The routes, which nothing uses yet.
@@ -66,13 +63,12 @@ struct StandInRules {
     }
 
     func load(isHolding: Bool) throws(MoveError) {
-        try Tool.need(["nft", "-f", "-"], input: text(isHolding: isHolding), seconds: 10)
+        try NftTable.load(text(isHolding: isHolding))
     }
 
     /// Removes all of it; what is not there is no error.
     func remove() throws(MoveError) {
-        try Tool.need(
-            ["nft", "-f", "-"], input: "table ip \(table) {}\ndelete table ip \(table)\n", seconds: 10)
+        try NftTable(name: table, family: "ip").remove()
         try removeRoutes()
     }
 

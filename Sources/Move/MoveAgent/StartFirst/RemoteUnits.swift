@@ -7,7 +7,13 @@ import Transport
 
 /// The content of placeholders, from the source's agent: it connects, and is asked over that connection.
 final class RemoteUnits: BlockSource {
-    private let channel = Mutex<StreamChannel?>(nil)
+    private struct Connection {
+        var channel: StreamChannel?
+        /// Nothing is asked any more: one that comes then would wait for ever, and its other end with it.
+        var isLeft = false
+    }
+
+    private let connection = Mutex(Connection())
     /// Held over a question and its answer.
     private let exchange = Mutex(0)
     /// The folder of files that were there before, by their numbers: what is equal in them is not sent.
@@ -17,19 +23,20 @@ final class RemoteUnits: BlockSource {
 
     /// Uses a connection until it ends, or another one takes its place.
     func use(_ made: StreamChannel) {
-        let last = channel.withLock { channel in
-            defer { channel = made }
-            return channel
+        let last = connection.withLock { connection -> StreamChannel? in
+            guard !connection.isLeft else { return made }
+            defer { connection.channel = made }
+            return connection.channel
         }
         last?.close()
-        while channel.withLock({ $0 === made }) { usleep(100_000) }
+        while connection.withLock({ $0.channel === made }) { usleep(100_000) }
     }
 
-    /// Ends the connection that there is.
+    /// Ends the connection that there is, and each that comes later.
     func leave() {
-        channel.withLock { channel in
-            channel?.close()
-            channel = nil
+        connection.withLock { connection in
+            connection.channel?.close()
+            connection = Connection(channel: nil, isLeft: true)
         }
     }
 
@@ -68,7 +75,9 @@ final class RemoteUnits: BlockSource {
     }
 
     private func exchanged(_ wanted: UnitsWanted) throws(TransferError) -> [UnitSent] {
-        guard let used = channel.withLock({ $0 }) else { throw .closed("the source has not connected") }
+        guard let used = connection.withLock({ $0.channel }) else {
+            throw .closed("the source has not connected")
+        }
         let outcome = exchange.withLock { _ -> Result<[UnitSent], TransferError> in
             do throws(TransferError) {
                 try used.send(wanted.frame)
@@ -81,8 +90,8 @@ final class RemoteUnits: BlockSource {
         case .failure(let error):
             // A refusal is an answer; everything else leaves the connection out of step.
             if case .refused = error { throw error }
-            channel.withLock { channel in
-                if channel === used { channel = nil }
+            connection.withLock { connection in
+                if connection.channel === used { connection.channel = nil }
             }
             used.close()
             throw .closed("\(error)")

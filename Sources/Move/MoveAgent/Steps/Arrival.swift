@@ -20,28 +20,28 @@ final class Arrival: @unchecked Sendable {
 
     let name: String
     let source: String
-    private let folder: String
+    let folder: String
     let cell: Cell
-    private let server: ServerArrival
-    private let journal: Journal
+    let server: ServerArrival
+    let journal: Journal
     let ports: [ServicePort]
     /// The network of its own that was asked for; `nil` for the host's.
     let network: CellNetwork.Wish?
-    private var receiver: FileReceiver?
+    var receiver: FileReceiver?
     /// Whose number is another one here.
     var owners = OwnerMap()
     /// Of files that are fetched when they are touched.
-    private var fetching: Fetching?
-    private let patience: UInt64
+    var fetching: Fetching?
+    let patience: UInt64
     /// Everything below under this: the watchdog ends what nobody asks for any more.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     /// When the source is taken to be gone, by the monotonic clock.
-    private var deadline: UInt64 = 0
+    var deadline: UInt64 = 0
     /// Seconds without a word of the source after which what was started is ended.
-    private var lease: UInt64 = 60
+    var lease: UInt64 = 60
     /// What is sent to held ports, until shortly after clients were let in.
-    private var traffic: HeldTraffic?
-    private var trafficEnd: UInt64 = 0
+    var traffic: HeldTraffic?
+    var trafficEnd: UInt64 = 0
     /// What an earlier departure from here has left: this host sends clients on to where the service went.
     struct Redirection {
         /// While it is held here, since it would lead the check away too.
@@ -331,211 +331,8 @@ final class Arrival: @unchecked Sendable {
         return .object([.init("state", .string(state))])
     }
 
-    private func check(_ request: JSONValue, bytes: UInt64) throws(MoveError) -> JSONValue {
-        var problems: [String] = []
-        if cell.isRunning { problems.append("\(name) runs here already, in the cell of that name") }
-        // The folder may have gone since it was made.
-        mkdir(cell.root, 0o755)
-        var status = statvfs()
-        if statvfs(cell.root, &status) == 0 {
-            let free = UInt64(status.f_bavail) * UInt64(status.f_frsize)
-            if free < bytes { problems.append("there is room for \(free) bytes, and \(bytes) are to come") }
-        }
-        let isolation = request["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
-        problems += try conflicts(isolation)
-        for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
-            problems.append("\(tool) is not installed here")
-        }
-        if request["start_first"] == .boolean(true), let obstacle = AccessGroup.obstacle(in: cell.root) {
-            problems.append(
-                "files cannot be fetched when they are touched (Linux 6.14, on ext4, xfs or btrfs): \(obstacle)"
-            )
-        }
-        if let text = request["address"]?.string, let address = ServiceAddress(text) {
-            if try address.interface() != nil {
-                problems.append("\(address.address) is an address of this host already")
-            }
-            if try address.interfaceOfNetwork() == nil {
-                problems.append("no interface of this host lies in the network of \(address.text)")
-            }
-        }
-        return .object([
-            .init("problems", .array(problems.map { .string($0) })), .init("state", .string(state)),
-            .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
-        ])
-    }
-
-    /// Ports that somebody has here already.
-    private func conflicts(_ isolation: Isolation) throws(MoveError) -> [String] {
-        guard !cell.isRunning else { return [] }
-        func list(_ ports: [ServicePort]) -> String { ports.map(\.description).joined(separator: ", ") }
-        let outside = network?.outside(ports) ?? ports
-        var problems: [String] = []
-        // What comes to an address of its own comes to nobody else who listens here.
-        let busy = outside.filter { !Listening.missing([$0], in: getpid()).contains($0) }
-        if !busy.isEmpty, network?.address == nil {
-            problems.append(
-                "something listens here on \(list(busy)): "
-                    + (network == nil
-                        ? "a container with --own-network and --address, or with --publish, does not mind"
-                        : "--publish it under another number, or give it an address of its own by --address"))
-        }
-        let published = CellNetwork.conflicts(network, ports, beside: cell.folder)
-        if !published.isEmpty { problems.append("another cell here has \(list(published))") }
-        return problems
-    }
-
-    private func furnish(_ request: JSONValue) throws(MoveError) {
-        var folders: [MoveContents.Folder] = []
-        for value in request["folders"]?.array ?? [] {
-            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
-                let user = value["user"]?.integer.flatMap({ UInt32(exactly: $0) }),
-                let group = value["group"]?.integer.flatMap({ UInt32(exactly: $0) }),
-                let mode = value["mode"]?.integer.flatMap({ UInt32(exactly: $0) })
-            else { throw MoveError("no folder") }
-            folders.append(.init(path: path, user: user, group: group, mode: mode & 0o7777))
-        }
-        var files: [(path: [UInt8], text: [UInt8])] = []
-        for value in request["files"]?.array ?? [] {
-            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
-                let text = value["text"]?.string.flatMap({ PlanText.bytes($0) })
-            else { throw MoveError("no file") }
-            files.append((path, text))
-        }
-        try cell.furnish(folders, files)
-    }
-
-    private func start(
-        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64, fetchFirst: [UInt32]
-    ) throws(MoveError) -> JSONValue {
-        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
-        var state = cell.state
-        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
-        state.network = nil
-        if let network, !isCutOff {
-            state.network = CellNetwork(
-                of: cell.folder, ports: ports, wish: network,
-                number: try CellNetwork.freeNumber(beside: cell.folder))
-        }
-        cell.state = state
-        // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
-        if !isCutOff { try hold(nil) }
-        try journal.write(.start, .begun)
-        if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
-        try cell.begin()
-        try journal.write(.start, .done)
-        let begin = Clock.monotonic()
-        let limit = begin + seconds * 1_000_000_000
-        while true {
-            guard cell.isRunning else {
-                let words = cell.lastWords
-                try undo()
-                throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
-            }
-            let missing = Listening.missing(ports, in: cell.state.pid)
-            if missing.isEmpty { break }
-            guard Clock.monotonic() < limit else {
-                let words = cell.lastWords
-                try undo()
-                throw MoveError(
-                    "after \(seconds) s nobody waits on \(missing.map(\.description).joined(separator: ", "))"
-                        + (words.isEmpty ? "" : ": \(words)"))
-            }
-            usleep(2_000)
-        }
-        return .object([
-            .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),
-        ])
-    }
-
-    private func startServer(
-        _ runs: [ProgramRun], _ isolation: Isolation, _ request: JSONValue, seconds: UInt64
-    ) throws(MoveError) -> JSONValue {
-        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
-        var state = cell.state
-        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, false)
-        cell.state = state
-        try journal.write(.start, .begun)
-        do throws(MoveError) {
-            let answer = try server.start(request, seconds: seconds)
-            try journal.write(.start, .done)
-            return answer
-        } catch {
-            let reason = error
-            try undo()
-            throw reason
-        }
-    }
-
-    /// Runs a command where the programs run: in their network, on this host.
-    private func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
-        guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
-        let network: Int32 =
-            cell.state.isCutOff || cell.state.network != nil
-            ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
-        defer { if network >= 0 { close(network) } }
-        let outcome = try Tool.run(["sh", "-c", command], seconds: Double(min(seconds, 3600))) {
-            $0.network = network
-        }
-        return .object([
-            .init("status", .integer(Int128(outcome.isLate ? 124 : outcome.status))),
-            .init("output", .string(outcome.output)),
-        ])
-    }
-
-    /// Holds new clients here, if that is not so yet.
-    private func hold(_ address: ServiceAddress?) throws(MoveError) {
-        guard !journal.stands(.holdThere) else { return }
-        try journal.write(.holdThere, .begun)
-        let held = network?.outside(ports) ?? ports
-        (traffic, trafficEnd) = (HeldTraffic.begin(held, for: name), 0)
-        try Hold(name: name, ports: held, within: nil, address: network?.address).load()
-        try redirection.suspend()
-        traffic?.beginDatagrams()
-        try journal.write(.holdThere, .done)
-        traffic?.prepare(try address?.interfaceOfNetwork())
-    }
-
-    private func address(_ request: JSONValue) -> ServiceAddress? {
-        request["address"]?.string.flatMap { ServiceAddress($0) }
-    }
-
-    private func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
-        if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
-        try redirection.end()
-        var state = cell.state
-        state.isOn = true
-        cell.state = state
-        if server.isKnown {
-            try server.register()
-        } else if let traffic {
-            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
-            // Until the source has passed on the rest.
-            trafficEnd = Clock.monotonic() + 5_000_000_000
-        } else {
-            try Hold.lift(name: name)
-        }
-        fetching?.goAhead()
-        if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
-    }
-
-    /// Gives this host the address that moved with the service, where it has not; `nil` where none moved.
-    @discardableResult
-    private func takeAddress() throws(MoveError) -> (address: ServiceAddress, interface: String)? {
-        guard let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) else {
-            return nil
-        }
-        var interface = try address.interface()
-        if interface == nil { interface = try address.interfaceOfNetwork() }
-        guard let interface else {
-            throw MoveError("no interface of this host lies in the network of \(address.text)")
-        }
-        try address.add(to: interface)
-        return (address, interface)
-    }
-
     /// Ends what was started and lifts the hold; after this nothing of this move is let in.
-    private func undo() throws(MoveError) {
+    func undo() throws(MoveError) {
         guard !journal.stands(.admit) else {
             throw MoveError("\(name) was let in here: going back is a move of its own")
         }
@@ -552,12 +349,13 @@ final class Arrival: @unchecked Sendable {
             Fetching.abandon(cell)
         }
         if journal.stands(.start) { try journal.write(.start, .undone) }
+        // Before the line by which an agent that is started again knows that there is something to be undone.
+        try tunnel.end()
         if journal.stands(.holdThere) {
             try redirection.resume()
             try Hold.lift(name: name)
             try journal.write(.holdThere, .undone)
         }
-        try tunnel.end()
         if journal.stands(.verify) { try journal.write(.verify, .undone) }
     }
 

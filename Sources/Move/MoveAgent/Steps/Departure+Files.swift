@@ -54,6 +54,7 @@ extension Departure {
         if sender == nil { sender = FileSender(over: link.channel, root: origin.root, progress: progress) }
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
         if !isFinal { mapped = origin.mappedFiles() }
+        progress.isUrgent = isFinal
         let paths = try pathsSent()
         let round: FileSender.Round
         do throws(TransferError) {

@@ -314,8 +314,6 @@ final class Departure: @unchecked Sendable {
     }
 
     func cut(_ runs: [ProgramRun], _ report: Report) throws(MoveError) {
-        // From here on nobody rests: clients wait.
-        progress.isPaused = false
         if let handover = order.handover { return try surrender(runs, handover, report) }
         // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
         try journal.write(.holdThere, .begun)

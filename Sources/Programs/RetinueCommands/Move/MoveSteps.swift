@@ -208,14 +208,31 @@ struct MoveStatusCommand: AgentCommand {
     func request() throws -> [JSONValue.Member] { [] }
 }
 
-struct ThrottleMoveCommand: AgentCommand {
+/// A request about a move that has begun here.
+protocol NamedMoveCommand: AgentCommand {
+    var move: NamedMove { get }
+    /// What is asked beside the name.
+    var extra: [JSONValue.Member] { get }
+}
+
+extension NamedMoveCommand {
+    var extra: [JSONValue.Member] { [] }
+    func request() throws -> [JSONValue.Member] { [.init("name", .string(move.name))] + extra }
+}
+
+/// Which move.
+struct NamedMove: ParsableArguments {
+    @Argument(help: "The move's name.")
+    var name: String
+}
+
+struct ThrottleMoveCommand: NamedMoveCommand {
     static let verb = "throttle"
     static let configuration = CommandConfiguration(
         commandName: "throttle",
         abstract: "Change how many bytes a second are sent; 0 for as many as possible.")
 
-    @Argument(help: "The move's name.")
-    var name: String
+    @OptionGroup var move: NamedMove
 
     @Argument(help: "Bytes a second.")
     var rate: Int
@@ -226,34 +243,24 @@ struct ThrottleMoveCommand: AgentCommand {
         guard rate >= 0 else { throw ValidationError("a rate is a number of bytes a second") }
     }
 
-    func request() throws -> [JSONValue.Member] {
-        [.init("name", .string(name)), .init("rate", .integer(Int128(rate)))]
-    }
+    var extra: [JSONValue.Member] { [.init("rate", .integer(Int128(rate)))] }
 }
 
-struct PauseMoveCommand: AgentCommand {
+struct PauseMoveCommand: NamedMoveCommand {
     static let verb = "pause"
     static let configuration = CommandConfiguration(
         commandName: "pause",
         abstract: "Let a pre-copy rest, until `resume`; not while clients are held.")
 
-    @Argument(help: "The move's name.")
-    var name: String
-
+    @OptionGroup var move: NamedMove
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("name", .string(name))] }
 }
 
-struct ResumeMoveCommand: AgentCommand {
+struct ResumeMoveCommand: NamedMoveCommand {
     static let verb = "resume"
     static let configuration = CommandConfiguration(
         commandName: "resume", abstract: "Let a pre-copy that rests go on.")
 
-    @Argument(help: "The move's name.")
-    var name: String
-
+    @OptionGroup var move: NamedMove
     @OptionGroup var agent: AgentOptions
-
-    func request() throws -> [JSONValue.Member] { [.init("name", .string(name))] }
 }

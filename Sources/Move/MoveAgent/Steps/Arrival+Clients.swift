@@ -1,0 +1,63 @@
+import CLinux
+import Glibc
+import MovePlan
+import Placeholders
+import Records
+import Synchronization
+import SystemCalls
+import Transfer
+import Transport
+
+/// New clients at the destination: held, then let in.
+extension Arrival {
+    /// Holds new clients here, if that is not so yet.
+    func hold(_ address: ServiceAddress?) throws(MoveError) {
+        guard !journal.stands(.holdThere) else { return }
+        try journal.write(.holdThere, .begun)
+        let held = network?.outside(ports) ?? ports
+        (traffic, trafficEnd) = (HeldTraffic.begin(held, for: name), 0)
+        try Hold(name: name, ports: held, within: nil, address: network?.address).load()
+        try redirection.suspend()
+        traffic?.beginDatagrams()
+        try journal.write(.holdThere, .done)
+        traffic?.prepare(try address?.interfaceOfNetwork())
+    }
+
+    func address(_ request: JSONValue) -> ServiceAddress? {
+        request["address"]?.string.flatMap { ServiceAddress($0) }
+    }
+
+    func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
+        if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
+        try redirection.end()
+        var state = cell.state
+        state.isOn = true
+        cell.state = state
+        if server.isKnown {
+            try server.register()
+        } else if let traffic {
+            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            // Until the source has passed on the rest.
+            trafficEnd = Clock.monotonic() + 5_000_000_000
+        } else {
+            try Hold.lift(name: name)
+        }
+        fetching?.goAhead()
+        if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
+    }
+
+    /// Gives this host the address that moved with the service, where it has not; `nil` where none moved.
+    @discardableResult
+    func takeAddress() throws(MoveError) -> (address: ServiceAddress, interface: String)? {
+        guard let text = journal.detail(.admit)?.string, let address = ServiceAddress(text) else {
+            return nil
+        }
+        var interface = try address.interface()
+        if interface == nil { interface = try address.interfaceOfNetwork() }
+        guard let interface else {
+            throw MoveError("no interface of this host lies in the network of \(address.text)")
+        }
+        try address.add(to: interface)
+        return (address, interface)
+    }
+}

@@ -1,0 +1,110 @@
+import CLinux
+import Glibc
+import MovePlan
+import Placeholders
+import Records
+import Synchronization
+import SystemCalls
+import Transfer
+import Transport
+
+/// What is made and started at the destination.
+extension Arrival {
+    func furnish(_ request: JSONValue) throws(MoveError) {
+        var folders: [MoveContents.Folder] = []
+        for value in request["folders"]?.array ?? [] {
+            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
+                let user = value["user"]?.integer.flatMap({ UInt32(exactly: $0) }),
+                let group = value["group"]?.integer.flatMap({ UInt32(exactly: $0) }),
+                let mode = value["mode"]?.integer.flatMap({ UInt32(exactly: $0) })
+            else { throw MoveError("no folder") }
+            folders.append(.init(path: path, user: user, group: group, mode: mode & 0o7777))
+        }
+        var files: [(path: [UInt8], text: [UInt8])] = []
+        for value in request["files"]?.array ?? [] {
+            guard let path = value["path"]?.string.flatMap({ PlanText.bytes($0) }),
+                let text = value["text"]?.string.flatMap({ PlanText.bytes($0) })
+            else { throw MoveError("no file") }
+            files.append((path, text))
+        }
+        try cell.furnish(folders, files)
+    }
+
+    func start(
+        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64, fetchFirst: [UInt32]
+    ) throws(MoveError) -> JSONValue {
+        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        var state = cell.state
+        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
+        state.network = nil
+        if let network, !isCutOff {
+            state.network = CellNetwork(
+                of: cell.folder, ports: ports, wish: network,
+                number: try CellNetwork.freeNumber(beside: cell.folder))
+        }
+        cell.state = state
+        // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
+        if !isCutOff { try hold(nil) }
+        try journal.write(.start, .begun)
+        if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
+        try cell.begin()
+        try journal.write(.start, .done)
+        let begin = Clock.monotonic()
+        let limit = begin + seconds * 1_000_000_000
+        while true {
+            guard cell.isRunning else {
+                let words = cell.lastWords
+                try undo()
+                throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
+            }
+            let missing = Listening.missing(ports, in: cell.state.pid)
+            if missing.isEmpty { break }
+            guard Clock.monotonic() < limit else {
+                let words = cell.lastWords
+                try undo()
+                throw MoveError(
+                    "after \(seconds) s nobody listens on \(missing.map(\.description).joined(separator: ", "))"
+                        + (words.isEmpty ? "" : ": \(words)"))
+            }
+            usleep(2_000)
+        }
+        return .object([
+            .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),
+        ])
+    }
+
+    func startServer(
+        _ runs: [ProgramRun], _ isolation: Isolation, _ request: JSONValue, seconds: UInt64
+    ) throws(MoveError) -> JSONValue {
+        guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        var state = cell.state
+        (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, false)
+        cell.state = state
+        try journal.write(.start, .begun)
+        do throws(MoveError) {
+            let answer = try server.start(request, seconds: seconds)
+            try journal.write(.start, .done)
+            return answer
+        } catch {
+            let reason = error
+            try undo()
+            throw reason
+        }
+    }
+
+    /// Runs a command where the programs run: in their network, on this host.
+    func attempt(_ command: String, seconds: UInt64) throws(MoveError) -> JSONValue {
+        guard cell.isRunning else { throw MoveError("it does not run: \(cell.lastWords)") }
+        let network: Int32 =
+            cell.state.isCutOff || cell.state.network != nil
+            ? open("/proc/\(cell.state.pid)/ns/net", O_RDONLY | O_CLOEXEC) : -1
+        defer { if network >= 0 { close(network) } }
+        let outcome = try Tool.run(["sh", "-c", command], seconds: Double(min(seconds, 3600))) {
+            $0.network = network
+        }
+        return .object([
+            .init("status", .integer(Int128(outcome.isLate ? 124 : outcome.status))),
+            .init("output", .string(outcome.output)),
+        ])
+    }
+}
