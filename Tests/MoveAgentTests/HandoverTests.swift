@@ -34,6 +34,21 @@ struct HandoverTests {
         #expect(ServerSockets.parse(Array("sl local_address rem".utf8), true) == nil)
     }
 
+    /// Placeholders of declared data would be read before anybody fetches them.
+    @Test(arguments: [("", true), (#","start_first":true"#, false), (#","tunnel":true"#, false)])
+    func whatGoesWithIt(option: String, isTaken: Bool) throws {
+        let plan =
+            #"{"schema":"retinue-plan/1","program":"x","made":"2026-01-01T00:00:00Z","hosts":[{"host":"a"}]}"#
+        let handover =
+            #"{"clients":[],"save":null,"restore":null,"data":["/srv/data"],"renumber":"program","drain":30}"#
+        let order = try JSONValue(
+            parsing:
+                #"{"plan":\#(plan),"name":"x","host":"b","at":"10.0.0.2","port":7420,"handover":\#(handover)\#(option)}"#
+        )
+        #expect(((try? MoveOrder(order)) != nil) == isTaken)
+        if !isTaken { #expect { try MoveOrder(order) } throws: { "\($0)".contains("without --start-first") } }
+    }
+
     @Test func numbersThatAreTaken() {
         let number = ProgramNumber(program: 0x2000_0111, version: 1)
         let other = ProgramNumber(program: 0x2000_0111, version: 4)

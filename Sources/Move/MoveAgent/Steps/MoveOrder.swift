@@ -152,6 +152,11 @@ public struct MoveOrder: Sendable {
         if tunnels, !Tunnel.isAddress(address) {
             throw MoveError("a tunnel needs the destination's IPv4 address: --to \(host)=ADDRESS")
         }
+        if handover != nil, startsFirst || tunnels || hasOwnNetwork {
+            throw MoveError(
+                "a server is handed over without --start-first, --tunnel and --own-network: its files and network are what it declares"
+            )
+        }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }
 
