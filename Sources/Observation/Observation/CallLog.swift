@@ -108,9 +108,9 @@ extension Observer {
 
     /// Writes the rest of the batch's opens.
     mutating func flushCalls() {
-        guard let order = calls?.order, !order.isEmpty else { return }
-        for pid in order { flush(pid, before: .max) }
+        for pid in calls?.order ?? [] { flush(pid, before: .max) }
         calls?.order.removeAll()
+        // Also the entries that execs have left of processes that have opened nothing.
         calls?.waiting.removeAll()
     }
 
