@@ -47,7 +47,11 @@ extension KernelTests {
             let more = files.subtracting(found)
             #expect(more.contains("db:/db/run/.s.PGSQL.5432"))
             let others = more.subtracting(["db:/db/run/.s.PGSQL.5432"] + Shop.hosts.map { "\($0):/dev/null" })
-            #expect(others == [], "\(others.sorted())")
+            // An open before an exec may be one behind it as well, where the kernel has merged the two. The records
+            // give it to both programs, as `inferred`; the calls have it once.
+            let certain = try shop.certainFiles(of: Set(dumps.programs))
+            #expect(others.intersection(certain) == [], "\(others.sorted())")
+            #expect(files.intersection(certain).count > 100)
             // Nor has the list what sockets and shared memory bind: here that joins no further program.
             #expect(calls.channels == [] && !dumps.channels.isEmpty)
             #expect(!found.isEmpty)

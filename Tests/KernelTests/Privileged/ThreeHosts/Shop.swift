@@ -234,6 +234,26 @@ final class Shop {
         return true
     }
 
+    /// The files, as `host:path`, that a program of these (`host:path`) is known for certain to have opened.
+    func certainFiles(of programs: Set<String>) throws -> Set<String> {
+        var files: Set<String> = []
+        for host in Self.hosts {
+            let dump = try Dump(path: dumpPath(host))
+            for record in dump.dependencies.relation("file") where record.evidence != "inferred" {
+                let program = record.program.script ?? record.program.executable
+                guard let path = record.exactPath, programs.contains(withoutRoot("\(host):\(program)")) else {
+                    continue
+                }
+                files.insert(withoutRoot("\(host):\(path)"))
+            }
+        }
+        return files
+    }
+
+    private func withoutRoot(_ text: String) -> String {
+        text.replacingOccurrences(of: root + "/", with: "/")
+    }
+
     /// Where the dump of a host lies.
     func dumpPath(_ host: String) -> String { "\(folder)/\(host).ndjson" }
 
