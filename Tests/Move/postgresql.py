@@ -125,6 +125,11 @@ def postgresql(checks, quick=False, scale=None, times=None, link="1gbit", rate=N
                    ", ".join(f"{sent / first * 100:.2f} %" for sent in still))
 
 
+def postgresql_many(checks):
+    """Fifty moves."""
+    postgresql(checks, times=50)
+
+
 def postgresql_slow(checks):
     """The same over 20 Mbit/s."""
     postgresql(checks, scale=10, times=2, link="20mbit", rate=30, most_seconds=1200)

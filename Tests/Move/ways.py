@@ -1,11 +1,14 @@
 """PostgreSQL under load, moved once by each of three ways over the same link: by rsync as people do it by hand, as Incus moves
-an instance, and by Retinue. Each in a laboratory of its own, in turns, so that what else the machine does falls on all."""
+an instance, and by Retinue; over a slow link also with the whole of a small host, stopped. Each in a laboratory of its own, in
+turns, so that what else the machine does falls on all."""
 
 import json
+import pathlib
 import statistics
+import subprocess
 import time
 
-from lab import Lab, until
+from lab import Failure, Lab, until
 from planning import install_recipes
 from postgresql import AS_POSTGRES, CLUSTER, PORT, Bank, moved, shape
 from services import SERVICE_ADDRESS, LineClient
@@ -36,8 +39,16 @@ def copy(lab, options, *more):
 
 def hand_over(lab, options):
     """Stop, final copy, start, and the address."""
+    stop(lab.alpha)
+    arrive(lab, options)
+
+
+def stop(host):
+    host.run("pg_ctlcluster", "15", CLUSTER, "stop", "-m", "fast", "--skip-systemctl-redirect")
+
+
+def arrive(lab, options):
     alpha, beta = lab.alpha, lab.beta
-    alpha.run("pg_ctlcluster", "15", CLUSTER, "stop", "-m", "fast", "--skip-systemctl-redirect")
     copy(lab, options)
     beta.spawn("pg_ctlcluster", "15", CLUSTER, "start", "--skip-systemctl-redirect")
     until(lambda: beta.ask(*AS_POSTGRES, "psql", "-X", "-p", PORT, "-c", "select 1").returncode == 0, 60, 0.02)
@@ -75,6 +86,36 @@ def by_retinue(lab, bank):
 
 
 WAYS = {"rsync by hand": by_hand, "as Incus does": like_incus, "Retinue": by_retinue}
+WHOLE = "whole host"
+# Where the files of a small Debian with PostgreSQL lie, at the source and then at the destination.
+IMAGE = "/root/host"
+
+
+def lay_host(host):
+    """The smallest Debian that has PostgreSQL."""
+    tree = host.path(IMAGE)
+    sources = pathlib.Path("/etc/apt/sources.list"), *pathlib.Path("/etc/apt/sources.list.d").glob("*")
+    subprocess.run(["mmdebstrap", "--quiet", "--variant=minbase", "--format=tar", "--include=postgresql", "bookworm",
+                    f"{host.folder}/host.tar", *(str(path) for path in sources if path.is_file())],
+                   check=True, stdin=subprocess.DEVNULL)
+    tree.mkdir()
+    subprocess.run(["tar", "-C", tree, "--numeric-owner", "--exclude=./dev/*", "-xf", f"{host.folder}/host.tar"], check=True)
+
+
+def by_image(lab, bank):
+    """Stopped, then everything that the host has."""
+    Receiver(lab.beta)
+    alpha = lab.alpha
+    lab.beta.run("install", "-d", IMAGE)
+    stop(alpha)
+    done = alpha.ask("rsync", *LIKE_INCUS, "--whole-file", f"{IMAGE}/", f"rsync://{lab.beta.address}/root{IMAGE}/")
+    if done.returncode:
+        raise Failure(f"rsync: {done.returncode}: {done.stderr[-300:]}")
+    arrive(lab, LIKE_INCUS)
+    return None
+
+
+EVERY_WAY = {**WAYS, WHOLE: by_image}
 
 
 def sent_by(host):
@@ -83,7 +124,7 @@ def sent_by(host):
 
 def once(checks, name, scale, rate, link):
     """One move by one way; what the clients saw, and what the source has sent."""
-    with Lab("alpha", "beta", size="3g" if scale < 50 else "10g") as lab:
+    with Lab("alpha", "beta", size="4g" if scale < 50 else "10g") as lab:
         alpha, beta = lab.alpha, lab.beta
         bank = Bank(alpha, scale)
         alpha.run("ip", "addr", "add", f"{SERVICE_ADDRESS}/24", "dev", "eth0")
@@ -94,12 +135,14 @@ def once(checks, name, scale, rate, link):
                 host.start_agent("--accept", other)
         if name == "Retinue":
             bank.plan()
+        if name == WHOLE:
+            lay_host(alpha)
         customers = LineClient(lab, "postgresql_client.py", SERVICE_ADDRESS, PORT, rate, 4)
         try:
             time.sleep(1.5)
             customers.ask("mark")
             before, begin = sent_by(alpha), time.monotonic()
-            WAYS[name](lab, bank)
+            EVERY_WAY[name](lab, bank)
             took = time.monotonic() - begin
             sent = sent_by(alpha) - before
             time.sleep(1.5)
@@ -113,12 +156,21 @@ def once(checks, name, scale, rate, link):
         return {"pause": seen["gap"], "took": took, "sent": sent / 1e6, "lost": seen["lost"], "refused": seen["refused"]}
 
 
-def ways(checks, quick=False, scale=None, rounds=None, link="1gbit"):
-    """A table of the three: the clients' pause, how long it took, bytes, connections lost and refused; medians."""
-    scale, rounds, rate = scale or (5 if quick else 100), rounds or (1 if quick else 3), 150 if quick else 300
-    found = {name: [] for name in WAYS}
+def ways(checks, quick=False):
+    """Over 1 Gbit/s."""
+    table(checks, WAYS, 5 if quick else 100, 1 if quick else 3, 150 if quick else 300, "1gbit")
+
+
+def ways_slow(checks):
+    """Over 20 Mbit/s, beside the whole of a small host."""
+    table(checks, EVERY_WAY, 10, 1, 30, "20mbit")
+
+
+def table(checks, names, scale, rounds, rate, link):
+    """The clients' pause, how long it took, bytes, connections lost and refused; medians."""
+    found = {name: [] for name in names}
     for _ in range(rounds):
-        for name in WAYS:
+        for name in names:
             found[name].append(once(checks, name, scale, rate, link))
     checks.say(f"      scale {scale}, {rate} transactions/s, a link of {link}; medians of {rounds}")
     checks.say(f"      {'':16}{'pause':>9}{'in all':>9}{'sent':>11}{'lost':>6}{'refused':>9}")

@@ -61,16 +61,30 @@ struct ServiceAddress: Equatable {
     /// All IPv4 addresses of this host.
     static func all() throws(MoveError) -> [String] { try interfaces(false).map(\.address) }
 
+    /// getifaddrs(3).
     private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)]
     {
-        let said = try Tool.run(["ip", "-o", isIPv6 ? "-6" : "-4", "addr", "show"], seconds: 10)
-        guard said.status == 0 else { throw MoveError("ip addr: \(said.output)") }
-        return said.output.split(separator: "\n").compactMap { line in
-            // 2: eth0    inet 10.0.0.5/24 scope global eth0
-            let words = line.split(separator: " ")
-            guard words.count > 3, let slash = words[3].split(separator: "/").first else { return nil }
-            return (String(words[1].prefix { $0 != "@" }), String(slash))
+        var first: UnsafeMutablePointer<ifaddrs>?
+        guard getifaddrs(&first) == 0 else { throw MoveError("getifaddrs: \(SystemError.text(of: errno))") }
+        defer { freeifaddrs(first) }
+        var found: [(interface: String, address: String)] = []
+        for entry in sequence(first: first, next: { $0?.pointee.ifa_next }) {
+            guard let entry = entry?.pointee, let address = entry.ifa_addr,
+                Int32(address.pointee.sa_family) == (isIPv6 ? AF_INET6 : AF_INET)
+            else { continue }
+            var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
+            let raw = UnsafeRawPointer(address)
+            let place =
+                isIPv6
+                ? raw + MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
+                : raw + MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!
+            inet_ntop(isIPv6 ? AF_INET6 : AF_INET, place, &text, socklen_t(text.count))
+            // A label, as `eth0:1`, belongs to the interface before the colon.
+            let name = String(cString: entry.ifa_name).prefix { $0 != ":" }
+            found.append(
+                (String(name), String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)))
         }
+        return found
     }
 
     func remove(from interface: String) throws(MoveError) {

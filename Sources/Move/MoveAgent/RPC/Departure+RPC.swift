@@ -42,6 +42,9 @@ extension Departure {
                     .init("lease", .integer(Int128(order.within + plan.drain + 60))),
                 ])
         }
+        try journal.write(.refuse, .begun, .string(Refusal.limit))
+        let refusal = refusal(sockets.ports, doors)
+        try refusal.prepare()
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + (order.within + plan.drain) * 1_000_000_000
@@ -49,8 +52,7 @@ extension Departure {
         }
         for client in plan.clients { try follower(client).ask("hold") }
         try journal.write(.standIn, .done)
-        try journal.write(.refuse, .begun, .string(Refusal.limit))
-        try refusal(sockets.ports, doors).load()
+        try refusal.load()
         try journal.write(.refuse, .done, .null)
         try drain(pids, seconds: plan.drain)
         phase("drained", begin, report)

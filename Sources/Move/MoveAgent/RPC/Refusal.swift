@@ -15,12 +15,10 @@ struct Refusal {
         (self.ports, self.addresses, self.seconds) = (ports, addresses, seconds)
     }
 
+    /// The whole table, which refuses nothing yet: elements of a set are added at once, a chain after a grace period of the kernel.
     var text: String {
         func set(_ isTCP: Bool) -> String {
-            let numbers = ports.filter { $0.isTCP == isTCP }.map { "\($0.number) timeout \(seconds)s" }
-            let elements = numbers.isEmpty ? "" : "elements = { \(numbers.joined(separator: ", ")) }"
-            return
-                "  set \(isTCP ? "tcp" : "udp")_ports { type inet_service; flags timeout; \(elements)\n  }\n"
+            "  set \(Self.set(isTCP)) { type inet_service; flags timeout; }\n"
         }
         // Before it is found out whose address it is (Linux 5.9).
         let own = addresses.isEmpty ? "" : "ip daddr { \(Set(addresses).sorted().joined(separator: ", ")) }"
@@ -48,6 +46,17 @@ struct Refusal {
             """)
     }
 
+    private static func set(_ isTCP: Bool) -> String { isTCP ? "tcp_ports" : "udp_ports" }
+
+    /// What nft(8) reads for calls to be refused.
+    var change: String {
+        [true, false].map { isTCP in
+            let numbers = ports.filter { $0.isTCP == isTCP }.map { "\($0.number) timeout \(seconds)s" }
+            if numbers.isEmpty { return "" }
+            return "add element inet \(table) \(Self.set(isTCP)) { \(numbers.joined(separator: ", ")) }\n"
+        }.joined()
+    }
+
     private static let limitPath = "/proc/sys/net/ipv4/icmp_ratelimit"
 
     /// How often the same is reported to a host by ICMP (icmp(7)): milliseconds.
@@ -56,11 +65,14 @@ struct Refusal {
             .filter(\.isNumber)
     }
 
-    /// Loads it; each refused call is answered, however many there are.
-    func load() throws(MoveError) {
+    /// Loads what refuses nothing yet.
+    func prepare() throws(MoveError) {
         Self.setLimit("0")
         try NftTable.load(text)
     }
+
+    /// Refuses calls; each is answered, however many there are.
+    func load() throws(MoveError) { try NftTable.load(change) }
 
     /// Lifts it; one that is not there is no error.
     func lift(limit: String) throws(MoveError) {

@@ -21,40 +21,47 @@ struct StandInRules {
     /// Headers of IP and TCP, a record mark and the header of a call with empty credentials, in bytes.
     private static let shortestCall = 20 + 20 + 4 + 40
 
+    /// The whole table, by which nothing comes to the stand-in yet: a chain that is added or removed costs a grace period of the kernel
+    /// (about 15 ms), elements of a set do not.
+    ///
     /// While clients are held, datagrams and new connections come to the stand-in, which keeps them; what belongs to a connection that
     /// the server still has is refused to the sending kernel, which then has it as not sent. Later all of it comes.
-    func text(isHolding: Bool) -> String {
-        var rules = ""
-        for address in Set(doors.map(\.place.host)).sorted() {
-            for isTCP in [false, true] {
-                let ports = Set(
-                    doors.filter { $0.isTCP == isTCP && $0.place.host == address }.map(\.place.port)
-                ).sorted()
-                if ports.isEmpty { continue }
-                let match =
-                    "    ip daddr \(address) \(isTCP ? "tcp" : "udp") dport { \(ports.map(String.init).joined(separator: ", ")) }"
-                let take = "meta mark set \(mark) accept\n"
-                if isTCP && isHolding {
-                    // Shorter than any call: what acknowledges the last answer, which would be sent again and again otherwise.
-                    rules += "\(match) tcp flags & (syn | ack) == syn \(take)"
-                    rules += "\(match) ip length < \(Self.shortestCall) accept\n\(match) drop\n"
-                } else {
-                    rules += "\(match) \(take)"
-                }
-            }
-        }
+    var text: String {
+        func set(_ name: String) -> String { "  set \(name) { type ipv4_addr . inet_service; }\n" }
+        let take = "meta mark set \(mark) accept"
+        // Shorter than any call: what acknowledges the last answer, which would be sent again and again otherwise.
         return NftTable(name: table, family: "ip").anew(
             """
-              chain output {
+            \(set("udp_doors"))\(set("tcp_doors"))\(set("tcp_held"))  chain output {
                 type route hook output priority mangle; policy accept;
-            \(rules)  }
+                ip daddr . udp dport @udp_doors \(take)
+                ip daddr . tcp dport @tcp_doors \(take)
+                ip daddr . tcp dport @tcp_held tcp flags & (syn | ack) == syn \(take)
+                ip daddr . tcp dport @tcp_held ip length < \(Self.shortestCall) accept
+                ip daddr . tcp dport @tcp_held drop
+              }
 
             """)
     }
 
-    /// The routes, which nothing uses yet.
+    /// What nft(8) reads for packets to come to the stand-in; may be done again.
+    func change(isHolding: Bool) -> String {
+        func elements(_ isTCP: Bool) -> String {
+            Set(doors.filter { $0.isTCP == isTCP }.map { "\($0.place.host) . \($0.place.port)" }).sorted()
+                .joined(separator: ", ")
+        }
+        func add(_ name: String, _ elements: String) -> String {
+            elements.isEmpty ? "" : "add element ip \(table) \(name) { \(elements) }\n"
+        }
+        let tcp = isHolding ? "tcp_held" : "tcp_doors"
+        return add("udp_doors", elements(false)) + add(tcp, elements(true))
+            + "flush set ip \(table) \(isHolding ? "tcp_doors" : "tcp_held")\n"
+    }
+
+    /// The table and the routes, which nothing uses yet.
     func prepare() throws(MoveError) {
         try removeRoutes()
+        try NftTable.load(text)
         try Tool.need(["ip", "rule", "add", "fwmark", "\(mark)", "lookup", "\(mark)"], seconds: 10)
         for address in Set(doors.map(\.place.host)).sorted() {
             try Tool.need(
@@ -62,9 +69,8 @@ struct StandInRules {
         }
     }
 
-    func load(isHolding: Bool) throws(MoveError) {
-        try NftTable.load(text(isHolding: isHolding))
-    }
+    /// Has packets come to the stand-in.
+    func load(isHolding: Bool) throws(MoveError) { try NftTable.load(change(isHolding: isHolding)) }
 
     /// Removes all of it; what is not there is no error.
     func remove() throws(MoveError) {
