@@ -58,8 +58,15 @@ class Fault:
                            found[0] if found else self.said()):
             raise Failure("the laboratory is of no further use")
         self.checks(found[1] > self.least, f"{what}: no number is lost", f"{self.least} before, {found[1]} after")
+        self.checks(until(self.is_settled, 15, 0.1), f"{what}: the source knows where", self.states())
         self.least = found[1]
         return found[0]
+
+    def states(self):
+        return [move["state"] for move in self.alpha.status().get("departures", [])]
+
+    def is_settled(self):
+        return all(state in ("open", "moved") for state in self.states())
 
     def said(self):
         return (f"alpha {answer(self.alpha, self.alpha.address)}, beta {answer(self.beta, self.beta.address)}, by address "

@@ -31,6 +31,25 @@ import Testing
             })
     }
 
+    /// What is fetched first: large files by the time of their first use, not by name.
+    @Test func largeFilesInTheOrderOfTheirFirstUse() throws {
+        func file(_ name: String, first: UInt64, _ size: Int) throws -> ObservedHost.File {
+            var file = ObservedHost.File(path: try root.file(name, String(repeating: "x", count: size)))
+            (file.first, file.isWritten) = (first, true)
+            return file
+        }
+        let large = 64 << 10
+        var loaded = try file("/srv/db/module", first: 1, large)
+        loaded.isExecuted = true
+        let files = [
+            try file("/srv/db/a", first: 30, large), try file("/srv/db/b", first: 10, large), loaded,
+            try file("/srv/db/c", first: 10, large), try file("/srv/db/small", first: 2, large - 1),
+            try file("/srv/db/never", first: 0, large), try file("/run/db.cache", first: 5, large),
+        ]
+        let plan = PlanBuilder.plan(ObservedHost(plan: HostPlan(id: "host"), files: files), root: root.path)
+        #expect(plan.firstUsed.map(PlanText.text) == ["/srv/db/b", "/srv/db/c", "/srv/db/a"])
+    }
+
     /// The folders above are the program's as long as they are the same user's, and nobody else's.
     @Test func theTopOfADataFolder() throws {
         let file = "/var/lib/db/15/main/base/1/1234"

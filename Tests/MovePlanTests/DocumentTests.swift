@@ -42,6 +42,7 @@ import Testing
         host.endpoints = [
             .init(address: "tcp:10.0.0.9:5432", program: Array("/x".utf8), isOutgoing: true, count: 3)
         ]
+        host.firstUsed = [Array("/srv/t/b".utf8), [0x2f, 0xff, 0x0a]]
         host.unknown = ["events were lost"]
         host.consistency = Consistency(.hook, before: "sync", after: "true")
         var move = PlannedMove(to: HostPlace("vm2=10.0.0.2")!)

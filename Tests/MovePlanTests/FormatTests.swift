@@ -35,6 +35,7 @@ import Testing
                 address: "tcp:10.0.0.9:5432", program: host.programs[0].script, isOutgoing: true,
                 count: .max >> 1)
         ]
+        host.firstUsed = [Array("/srv/uploads/1".utf8)]
         host.accounts.append(.init(isUser: false, name: "shop", number: 7))
         return PlanDocument.value(Plan(program: "app.py", made: 4_000_000_000, hosts: [host]))
     }
@@ -44,7 +45,8 @@ import Testing
         #expect(schema.validate(plan) == [])
         let host = try #require(plan["hosts"]?.array?.first)
         for key in [
-            "programs", "packages", "entries", "accounts", "services", "ports", "endpoints", "unknown",
+            "programs", "packages", "entries", "accounts", "services", "ports", "endpoints",
+            "first_used", "unknown",
         ] {
             #expect(host[key]?.array?.isEmpty == false, "\(key): a list without an element shows nothing")
         }

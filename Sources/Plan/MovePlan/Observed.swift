@@ -14,6 +14,8 @@ public struct ObservedHost: Sendable {
         public var isExecuted = false
         /// How it is known.
         public var ground: Basis = .exact
+        /// When a member was first seen to open it, nanoseconds since 1970; 0 if no record states it.
+        public var first: UInt64 = 0
         /// A member that used it, for reasons.
         public var user: [UInt8] = []
 

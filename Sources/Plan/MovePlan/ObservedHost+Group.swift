@@ -116,6 +116,7 @@ extension MoveGroup {
             let detail = graph.detail(edge.edge)
             if detail.kind == .directory { file.isFolder = true }
             if edge.mark.access.contains(.executed) { file.isExecuted = true }
+            if detail.first != 0, file.first == 0 || detail.first < file.first { file.first = detail.first }
             if edge.mark.access.contains(.written) {
                 file.isWritten = true
                 // Without times nothing says that the writing has ended.

@@ -49,6 +49,9 @@ public struct HostPlan: Equatable, Sendable {
     public var unknown: [String] = []
     /// How what is being written is made consistent; `nil` for the default, `stop`.
     public var consistency: Consistency?
+    /// Large files in the order in which members first opened them, as far as it was seen: what is fetched first where programs are
+    /// started before their data is there.
+    public var firstUsed: [[UInt8]] = []
     /// How it is moved; `nil` where only the command says it.
     public var move: PlannedMove?
 

@@ -93,7 +93,27 @@ public struct PlanBuilder {
         plan.packages =
             (packages?.planned ?? []) + languagePackages.sorted { $0.key.lexicographicallyPrecedes($1.key) }
         plan.entries = entries.values.sorted { $0.path.lexicographicallyPrecedes($1.path) }
+        plan.firstUsed = filesByFirstUse()
         sayWhatIsUnknown()
+    }
+
+    /// Smallest file that is worth being named, bytes: what is smaller is brought before a start in any case.
+    private static let leastFetched = 64 << 10
+    private static let mostFetched = 10_000
+
+    /// Files that were seen to be opened, the first ones first. What a program executes or loads is there before it starts.
+    private func filesByFirstUse() -> [[UInt8]] {
+        let found = observed.files.filter { file in
+            guard file.first != 0, !file.isFolder, !file.isExecuted, StayBehind.rule(for: file.path) == nil,
+                let status = tree.status(file.path)
+            else { return false }
+            return status.st_mode & S_IFMT == S_IFREG && status.st_mode & 0o111 == 0
+                && status.st_size >= Self.leastFetched
+        }
+        let sorted = found.sorted {
+            $0.first == $1.first ? $0.path.lexicographicallyPrecedes($1.path) : $0.first < $1.first
+        }
+        return sorted.prefix(Self.mostFetched).map(\.path)
     }
 
     /// What members run with: where this machine is the host and they run, what they have now, else what the records say.

@@ -22,7 +22,7 @@ extension PlanDocument {
             [
                 "host", "name", "observed", "isolation", "programs", "packages", "entries", "accounts",
                 "services",
-                "ports", "endpoints", "unknown", "consistency", "move",
+                "ports", "endpoints", "first_used", "unknown", "consistency", "move",
             ])
         var host = HostPlan(id: try fields.text("host"))
         host.name = try fields.textIfAny("name") ?? ""
@@ -51,6 +51,7 @@ extension PlanDocument {
         host.services = try fields.list("services", service)
         host.ports = try fields.list("ports", port)
         host.endpoints = try fields.list("endpoints", endpoint)
+        host.firstUsed = try fields.list("first_used", bytes)
         host.unknown = try fields.list("unknown", text)
         var seen: Set<[UInt8]> = []
         for entry in host.entries where !seen.insert(entry.path).inserted {

@@ -48,6 +48,7 @@ public enum PlanDocument {
             ("entries", .array(host.entries.map(value))), ("accounts", .array(host.accounts.map(value))),
             ("services", .array(host.services.map(value))), ("ports", .array(host.ports.map(value))),
             ("endpoints", .array(host.endpoints.map(value))),
+            ("first_used", host.firstUsed.isEmpty ? nil : .array(host.firstUsed.map(path))),
             ("unknown", .array(host.unknown.map { .string($0) })),
         ])
     }

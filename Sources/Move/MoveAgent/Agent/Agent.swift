@@ -263,11 +263,11 @@ final class Agent: @unchecked Sendable {
         if let before, before.source != peer, before.isHome || before.cell.isRunning {
             throw TransferError.refused("\(name) runs here already, and came from \(before.source)")
         }
-        if let before, before.isHome {
-            throw TransferError.refused("\(name) lives here already")
-        }
         let arrival: Arrival
-        if let before, before.source == peer, before.ports == ports, before.network == network {
+        // A source to which the answer did not come asks again, whatever it asks of one that was let in.
+        if let before, before.isHome || before.ports == ports && before.network == network,
+            before.source == peer
+        {
             arrival = before
         } else {
             arrival = try Arrival(name, from: peer, places: places, ports: ports, network: network)
@@ -275,7 +275,7 @@ final class Agent: @unchecked Sendable {
         guard let owners = OwnerMap(open["owners"] ?? .object([])) else {
             throw TransferError.refused("no pairs of accounts")
         }
-        arrival.owners = owners
+        if !arrival.isHome { arrival.owners = owners }
         let departure = { [unowned self] in known.withLock { $0.departures[name] } }
         arrival.redirection = .init(
             suspend: { () throws(MoveError) in try departure()?.suspendRedirection() },

@@ -1,4 +1,5 @@
 import Glibc
+import MovePlan
 import Records
 import Synchronization
 import SystemCalls
@@ -27,12 +28,19 @@ extension Departure {
         serve()
     }
 
-    /// In which order files are fetched that nobody has touched: those first that the programs had open.
+    /// In which order files are fetched that nobody has touched: those first that the programs had open, then those that they opened
+    /// when they were observed, in that order.
     var fetchMembers: [JSONValue.Member] {
         guard order.startsFirst, let placeholders = sender?.placeholders else { return [] }
         let numbers = Dictionary(placeholders.enumerated().map { ($1.path, $0) }) { first, _ in first }
         return [
-            .init("fetch_first", .array(openFiles.compactMap { numbers[$0] }.map { .integer(Int128($0)) }))
+            .init(
+                "fetch_first",
+                .array(
+                    FetchOrder.paths(open: openFiles, observed: order.plan.firstUsed).compactMap {
+                        numbers[$0]
+                    }
+                    .map { .integer(Int128($0)) }))
         ]
     }
 

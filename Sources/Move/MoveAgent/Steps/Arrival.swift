@@ -201,6 +201,7 @@ final class Arrival: @unchecked Sendable {
                 try channel.send(Frame(.reply, AgentLink.bytes(reply)))
                 try channel.flush()
             case .entries, .remove, .roundEnd:
+                guard !isHome else { throw .refused("\(name) lives here already") }
                 // A server that is handed over reads what is brought when it is asked to.
                 if cell.isRunning, !server.isKnown || journal.stands(.admit) {
                     throw .refused("programs run in the cell \(name)")
@@ -251,8 +252,15 @@ final class Arrival: @unchecked Sendable {
         }
     }
 
+    /// What a source may ask once it was answered that clients are let in, or was not.
+    private static let questionsAtHome: Set = ["state", "admit", "deliver", "undo"]
+
     private func answer(_ verb: String, _ request: JSONValue) throws(MoveError) -> JSONValue {
         func number(_ key: String) -> UInt64? { request[key]?.integer.flatMap { UInt64(exactly: $0) } }
+        // Whoever asks for more begins another move of what is here.
+        guard !isHome || Self.questionsAtHome.contains(verb) else {
+            throw MoveError("\(name) lives here already")
+        }
         switch verb {
         case "state": return .object([.init("state", .string(state))])
         case "check": return try check(request, bytes: number("bytes") ?? 0)
@@ -323,9 +331,6 @@ final class Arrival: @unchecked Sendable {
                 }
             }
         case "undo": try undo()
-        case "left":
-            // The service has gone on to another host; what lies here is what a way back begins with.
-            guard !cell.isRunning else { throw MoveError("programs run in the cell \(name)") }
         default: throw MoveError("no request `\(verb)`")
         }
         return .object([.init("state", .string(state))])
