@@ -142,7 +142,7 @@ struct DescriptorObstacles {
     }
 
     /// Whether it is a message queue: of a mount of the kernel's own, or of one that the process sees.
-    private static func isQueue(_ pid: Int32, _ number: Int32, _ status: FileStatus, _ mounts: Set<UInt64>) -> Bool {
+    static func isQueue(_ pid: Int32, _ number: Int32, _ status: FileStatus, _ mounts: Set<UInt64>) -> Bool {
         // A queue's size is what read(2) gives of it: asked is what can be one.
         guard !mounts.contains(status.mount), status.size <= 256 else { return false }
         var counts = statfs()

@@ -77,12 +77,15 @@ struct HandoverObstacles {
                     cure: "declare it (retinue move handover --data \(name)), or use cold"))
         }
         var seen: Set<[UInt8]> = []
+        let mounts = Set(directory.mounts().map { UInt64($0.id) })
         for descriptor in process.descriptors {
             guard case .path(let path) = descriptor.kind, !isDeclared(path),
                 let flags = directory.descriptorInformation(descriptor.number)?.flags,
                 flags & O_ACCMODE != O_RDONLY, flags & Self.pathOnly == 0,
                 let status = directory.statistics(descriptor: descriptor.number),
-                status.mode & S_IFMT == S_IFREG, seen.insert(path).inserted
+                status.mode & S_IFMT == S_IFREG,
+                !DescriptorObstacles.isQueue(process.pid, descriptor.number, status, mounts),
+                seen.insert(path).inserted
             else { continue }
             add(.descriptor(descriptor.number), path)
         }

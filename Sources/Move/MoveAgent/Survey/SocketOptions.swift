@@ -18,13 +18,16 @@ struct SocketOptions {
         var obstacles: [Obstacle] = []
         var asked = 0
         for descriptor in process.descriptors {
-            guard asked < Self.mostSockets, case .socket(let inode) = descriptor.kind,
-                let socket = sockets.inet[inode]
+            // A datagram socket without a port is in no dump, and may have joined groups all the same.
+            guard asked < Self.mostSockets, case .socket(let inode) = descriptor.kind, sockets.unix[inode] == nil
             else { continue }
+            let socket = sockets.inet[inode]
+            let isStream = socket?.transport == .tcp
+            guard isStream || !sockets.groups.isEmpty else { continue }
             asked += 1
             let copy = clinux_pidfd_getfd(handle, descriptor.number)
             guard copy >= 0 else { continue }
-            for (kind, what) in socket.transport == .tcp ? stream(copy, socket) : memberships(copy) {
+            for (kind, what) in isStream ? stream(copy) : memberships(copy) {
                 obstacles.append(
                     Obstacle(
                         rulesOut: .live, effect: .lost, pid: process.pid,
@@ -38,7 +41,7 @@ struct SocketOptions {
         return obstacles
     }
 
-    private func stream(_ copy: Int32, _ socket: InetSocket) -> [(String, String)] {
+    private func stream(_ copy: Int32) -> [(String, String)] {
         var found: [(String, String)] = []
         // Of tcp(7): TCP_USER_TIMEOUT in milliseconds, TCP_DEFER_ACCEPT in seconds.
         if let limit = number(copy, TCP_USER_TIMEOUT), limit > 0 {
