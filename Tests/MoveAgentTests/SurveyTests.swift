@@ -8,7 +8,8 @@ import Testing
 struct SurveyTests {
     private func obstacle(_ way: Obstacle.Way, _ what: String, pid: Int32 = 1) -> Obstacle {
         Obstacle(
-            rulesOut: way, effect: .refused, pid: pid, place: .descriptor(3), kind: "x", what: what, peer: nil,
+            rulesOut: way, effect: .refused, pid: pid, place: .descriptor(3), kind: "x", what: what,
+            peer: nil,
             cure: "none")
     }
 
@@ -38,7 +39,8 @@ struct SurveyTests {
 
     @Test(arguments: [
         ("socket:[12]", DescriptorKind.socket(12)), ("pipe:[7]", .pipe(7)), ("socket:[x]", .other("socket")),
-        ("socket:[99999999999999999999]", .other("socket")), ("anon_inode:[io_uring]", .anonymous("io_uring")),
+        ("socket:[99999999999999999999]", .other("socket")),
+        ("anon_inode:[io_uring]", .anonymous("io_uring")),
         ("anon_inode:inotify", .anonymous("inotify")), ("/memfd:a (deleted)", .memory),
         ("/secretmem (deleted)", .secret), ("net:[4026531833]", .other("net")), ("", .other("")),
         ("/a b", .path(Array("/a b".utf8))),
@@ -48,8 +50,11 @@ struct SurveyTests {
     }
 
     @Test func devices() {
-        #expect(DescriptorKind.isKept(characterDevice: 1, 3) && DescriptorKind.isKept(characterDevice: 136, 0))
-        #expect(!DescriptorKind.isKept(characterDevice: 10, 200) && !DescriptorKind.isKept(characterDevice: 195, 0))
+        #expect(
+            DescriptorKind.isKept(characterDevice: 1, 3) && DescriptorKind.isKept(characterDevice: 136, 0))
+        #expect(
+            !DescriptorKind.isKept(characterDevice: 10, 200)
+                && !DescriptorKind.isKept(characterDevice: 195, 0))
     }
 
     /// A tree has what its members have started, too; each belongs to who has started it.
@@ -78,7 +83,9 @@ struct SurveyTests {
     @Test func oneThatIsGone() {
         let gone = Members.Process(pid: Int32.max, parent: 1, start: 0, program: 0)
         let survey = Survey(of: [gone], programs: [.init(executable: Array("/bin/none".utf8))])
-        #expect(survey.verdicts.count == 1 && survey.verdicts[0].obstacles.filter { $0.rulesOut == .live }.isEmpty)
+        #expect(
+            survey.verdicts.count == 1 && survey.verdicts[0].obstacles.filter { $0.rulesOut == .live }.isEmpty
+        )
     }
 
     @Test func namesOfSockets() {
@@ -90,6 +97,7 @@ struct SurveyTests {
         let value = verdict([obstacle(.live, "a", pid: 7)]).value
         let reason = try #require(value["reasons"]?.array?.first)
         #expect(value["verdict"]?.string == "hand-over" && reason["descriptor"]?.integer == 3)
-        #expect(reason["rules_out"]?.string == "live" && reason["pid"]?.integer == 7 && reason["peer"] == .null)
+        #expect(
+            reason["rules_out"]?.string == "live" && reason["pid"]?.integer == 7 && reason["peer"] == .null)
     }
 }

@@ -40,13 +40,16 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         let terminal = DescriptorTraits(parsing: bytes("pos:\t0\nflags:\t02100002\ntty-index:\t7\n"))
         #expect(terminal.terminal == 7 && terminal.process == nil && !terminal.marksFilesystems)
         #expect(DescriptorTraits(parsing: bytes("Pid:\t-1\nNSpid:\t-1\n")).process == -1)
-        #expect(DescriptorTraits(parsing: bytes("fanotify flags:0\nfanotify sdev:fe00000 mask:1\n")).marksFilesystems)
+        #expect(
+            DescriptorTraits(parsing: bytes("fanotify flags:0\nfanotify sdev:fe00000 mask:1\n"))
+                .marksFilesystems)
         #expect(!DescriptorTraits(parsing: bytes("fanotify ino:1 sdev:fe00000 mask:1\n")).marksFilesystems)
         #expect(DescriptorTraits(parsing: bytes("Pid:\t99999999999\n")).process == nil)
     }
 
     @Test func groups() {
-        let table = "Idx\tDevice    : Count Querier\tGroup    Users\n2\teth0      :     2      V3\n"
+        let table =
+            "Idx\tDevice    : Count Querier\tGroup    Users\n2\teth0      :     2      V3\n"
             + "\t\t\t\t030201EF     1 0:00000000\t\t0\n\t\t\t\t010000E0     1 0:00000000\t\t0\n"
         let found = MulticastGroup.parse(igmp: bytes(table))
         #expect(found.map(\.address) == [[239, 1, 2, 3], [224, 0, 0, 1]])

@@ -51,11 +51,13 @@ struct AttributeObstacles {
                 cure: "start it without setarch(8), or use cold")
         }
         for space in Self.spaces where process.pid != process.tree {
-            guard let own = directory.namespace(space), let common = top.namespace(space), own != common else {
+            guard let own = directory.namespace(space), let common = top.namespace(space), own != common
+            else {
                 continue
             }
             add(
-                .refused, "namespace", "a \(space) namespace other than that of process \(process.tree), which started it",
+                .refused, "namespace",
+                "a \(space) namespace other than that of process \(process.tree), which started it",
                 cure: "move what it is in by itself, or use cold")
         }
         return obstacles

@@ -55,5 +55,7 @@ enum DescriptorKind: Equatable {
     }
 
     /// Consoles, `/dev/tty` and `/dev/ptmx`, pseudo-terminals.
-    static func isTerminal(_ major: UInt32) -> Bool { major == 4 || major == 5 || (136...143).contains(major) }
+    static func isTerminal(_ major: UInt32) -> Bool {
+        major == 4 || major == 5 || (136...143).contains(major)
+    }
 }

@@ -42,7 +42,8 @@ struct DescriptorObstacles {
             switch descriptor.kind {
             case .pipe(let inode):
                 found = shared(
-                    holders.pipes[inode] ?? [], process, "pipe", "a pipe that is shared with another tree", &obstacle)
+                    holders.pipes[inode] ?? [], process, "pipe", "a pipe that is shared with another tree",
+                    &obstacle)
             case .anonymous(let word):
                 found = anonymous(word, descriptor, process, directory, &obstacle)
             case .secret:
@@ -58,7 +59,8 @@ struct DescriptorObstacles {
     }
 
     private func shared(
-        _ pids: [Int32], _ process: SurveyedProcess, _ kind: String, _ what: String, _ obstacle: inout Obstacle
+        _ pids: [Int32], _ process: SurveyedProcess, _ kind: String, _ what: String,
+        _ obstacle: inout Obstacle
     ) -> Bool {
         guard let stranger = relations.stranger(among: pids, to: process.tree) else { return false }
         (obstacle.effect, obstacle.kind, obstacle.what) = (.lost, kind, what)
@@ -82,7 +84,9 @@ struct DescriptorObstacles {
             obstacle.cure = stranger.cure(close: "close it")
             return true
         case "fanotify":
-            guard directory.traits(descriptor: descriptor.number)?.marksFilesystems == true else { return false }
+            guard directory.traits(descriptor: descriptor.number)?.marksFilesystems == true else {
+                return false
+            }
             (obstacle.kind, obstacle.what) = ("fanotify", "a fanotify group with marks of whole filesystems")
             return true
         default:
@@ -116,9 +120,12 @@ struct DescriptorObstacles {
             if let number = Self.terminal(path), let holders = holders.terminals[number],
                 let stranger = relations.stranger(among: holders, to: process.tree)
             {
-                (obstacle.kind, obstacle.what) = ("terminal", "the terminal \(name), whose other side is not in its tree")
+                (obstacle.kind, obstacle.what) = (
+                    "terminal", "the terminal \(name), whose other side is not in its tree"
+                )
                 obstacle.peer = stranger.name
-                obstacle.cure = "start the program without a terminal (setsid(1), its output into a file), or use cold"
+                obstacle.cure =
+                    "start the program without a terminal (setsid(1), its output into a file), or use cold"
                 return true
             }
         }

@@ -12,7 +12,9 @@ struct HandoverObstacles {
     let declared: [[UInt8]]
 
     /// Where a program is called, its ports by transport; `rpc` says which of them are known to rpcbind.
-    static func ports(of processes: [SurveyedProcess], in sockets: (Int32) -> SurveyedSockets?) -> [ServicePort] {
+    static func ports(of processes: [SurveyedProcess], in sockets: (Int32) -> SurveyedSockets?)
+        -> [ServicePort]
+    {
         var found: Set<ServicePort> = []
         for process in processes {
             guard let sockets = sockets(process.pid) else { continue }
@@ -58,7 +60,8 @@ struct HandoverObstacles {
                 obstacles.append(
                     Obstacle(
                         rulesOut: .handover, effect: .lost, pid: process.pid, place: .attribute,
-                        kind: "written-before", what: "it has had bytes written to files that it has not open now",
+                        kind: "written-before",
+                        what: "it has had bytes written to files that it has not open now",
                         peer: nil, cure: "declare its data (retinue move handover --data), or use cold"))
             }
         }

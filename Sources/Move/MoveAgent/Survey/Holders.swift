@@ -46,8 +46,9 @@ struct Holders {
             guard let directory = ProcessDirectory(pid) else { continue }
             var masters: [Int32] = []
             directory.descriptors(scratch) { number, target in
-                guard let first = target.first, first == UInt8(ascii: "/") || first == UInt8(ascii: "s")
-                    || first == UInt8(ascii: "p")
+                guard let first = target.first,
+                    first == UInt8(ascii: "/") || first == UInt8(ascii: "s")
+                        || first == UInt8(ascii: "p")
                 else { return }
                 let bytes = Array(target)
                 switch DescriptorKind(bytes) {

@@ -54,7 +54,8 @@ struct MemoryObstacles {
     }
 
     private func isRefused(
-        _ area: MemoryArea, _ name: String, _ directory: borrowing ProcessDirectory, _ obstacle: inout Obstacle
+        _ area: MemoryArea, _ name: String, _ directory: borrowing ProcessDirectory,
+        _ obstacle: inout Obstacle
     ) -> Bool {
         switch DescriptorKind(area.path) {
         case .anonymous(let word) where !DescriptorKind.kept.contains(word):
@@ -75,7 +76,8 @@ struct MemoryObstacles {
         default:
             guard area.path.elementsEqual("[uprobes]".utf8) else { return false }
             (obstacle.kind, obstacle.what) = ("uprobes", "probes in its code (uprobes)")
-            obstacle.cure = "end what probes it, such as bpftrace(8) or perf(1), and start it again; or use cold"
+            obstacle.cure =
+                "end what probes it, such as bpftrace(8) or perf(1), and start it again; or use cold"
         }
         return true
     }

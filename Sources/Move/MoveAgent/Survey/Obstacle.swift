@@ -42,7 +42,8 @@ struct Obstacle: Equatable {
         var kept: [Obstacle] = []
         for obstacle in obstacles {
             let key = Key(words: [
-                obstacle.rulesOut.rawValue, obstacle.effect.rawValue, obstacle.kind, obstacle.what, obstacle.peer,
+                obstacle.rulesOut.rawValue, obstacle.effect.rawValue, obstacle.kind, obstacle.what,
+                obstacle.peer,
                 obstacle.cure,
             ])
             if let position = positions[key] {

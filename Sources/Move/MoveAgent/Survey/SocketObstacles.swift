@@ -66,7 +66,8 @@ struct SocketObstacles {
 
     /// A Unix socket whose other end stays behind.
     private func unix(
-        _ socket: UnixSocket, _ process: SurveyedProcess, _ sockets: SurveyedSockets, _ obstacle: inout Obstacle
+        _ socket: UnixSocket, _ process: SurveyedProcess, _ sockets: SurveyedSockets,
+        _ obstacle: inout Obstacle
     ) -> Bool {
         guard socket.peer != 0 else { return false }
         let peer = sockets.unix[UInt64(socket.peer)]
@@ -92,7 +93,8 @@ struct SocketObstacles {
 
     /// A TCP connection that does not go on: the address of its end does not move, or its other end stays at this host.
     private func tcp(
-        _ socket: InetSocket, _ process: SurveyedProcess, _ sockets: SurveyedSockets, _ obstacle: inout Obstacle
+        _ socket: InetSocket, _ process: SurveyedProcess, _ sockets: SurveyedSockets,
+        _ obstacle: inout Obstacle
     ) -> Bool {
         guard socket.remote.port != 0, socket.state != .listen, socket.state != .close else { return false }
         obstacle.effect = .lost

@@ -19,7 +19,8 @@ struct SocketOptions {
         var asked = 0
         for descriptor in process.descriptors {
             // A datagram socket without a port is in no dump, and may have joined groups all the same.
-            guard asked < Self.mostSockets, case .socket(let inode) = descriptor.kind, sockets.unix[inode] == nil
+            guard asked < Self.mostSockets, case .socket(let inode) = descriptor.kind,
+                sockets.unix[inode] == nil
             else { continue }
             let socket = sockets.inet[inode]
             let isStream = socket?.transport == .tcp
