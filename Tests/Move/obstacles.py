@@ -203,7 +203,7 @@ def outside():
     (folder / "outside.terminal").write_text(os.ttyname(slave))
     os.close(slave)
     (folder / f"{kind}.ready").write_text(str(os.getpid()))
-        while True:
+    while True:
         for ready in select.select([server, tcp], [], [], 0.05)[0]:
             kept.append(ready.accept()[0])
         asked = folder / "outside.trace"
