@@ -123,6 +123,11 @@ def connection():
     kept.append(socket.create_connection(("127.0.0.1", 7002)))
 
 
+def client():
+    """A connection to another host."""
+    kept.append(socket.create_connection((sys.argv[4], 7006)))
+
+
 def terminal():
     """A terminal of which the process outside has the other side."""
     kept.append(os.open((folder / "outside.terminal").read_text(), os.O_RDWR | os.O_NOCTTY))

@@ -30,6 +30,7 @@ EXPECTED = {
     "file": [("live", "lost", "memory", "shared-memory", "PEER"),
              ("hand-over", "lost", "memory", "written-file", "outside.file"), NO_PORT],
     "connection": [("live", "lost", "descriptor", "local-connection", "PEER"), NO_PORT],
+    "client": [("live", "lost", "descriptor", "connection", "10.77.0.1, which does not move"), NO_PORT],
     "terminal": [("live", "refused", "descriptor", "terminal", "PEER"), NO_PORT],
     "datagrams": [("live", "lost", "descriptor", "waiting-datagrams", "127.0.0.1:7003")],
     "multicast": [("live", "lost", "descriptor", "multicast", "239.1.2.3"), NO_PORT],
@@ -65,9 +66,12 @@ def verdict(checks):
                 raise Failure(f"{kind} has not what it should have")
             pids[kind] = int(ready.read_text())
 
+        beta.spawn(PYTHON, "-c", "import socket, time; s = socket.create_server(('', 7006)); time.sleep(1000)")
+        if not until(lambda: ":7006" in beta.run("ss", "-ltn"), 10):
+            raise Failure("nothing listens at beta")
         start("outside")
         for kind in EXPECTED:
-            start(kind, pids["outside"])
+            start(kind, pids["outside"], lab.beta.address)
         traced = until(lambda: alpha.path(f"{FOLDER}/outside.traced").exists(), 5)
         made = plan(alpha, {"executable": PYTHON, "script": f"{FOLDER}/none.py"}, entries=[FOLDER])
         first = made["hosts"][0]["programs"][0]

@@ -1,5 +1,6 @@
 import Glibc
 import Records
+import SunRPC
 import Testing
 
 @testable import MoveAgent
@@ -91,6 +92,19 @@ struct SurveyTests {
     @Test func namesOfSockets() {
         #expect(SocketObstacles.text(Array("\0a\0b\u{1b}".utf8)) == "@a@b\\x1b")
         #expect(SocketObstacles.text(Array("/run/a.sock".utf8)) == "/run/a.sock")
+    }
+
+    /// A port that rpcbind knows is named as it names it, over its own transport alone.
+    @Test func whereItIsCalled() {
+        let number = ProgramNumber(program: 0x2000_0111, version: 1)
+        let rules = HandoverObstacles(
+            registrations: [.init(number, network: "udp", port: 845)], declared: [])
+        let ports = [ServicePort(isTCP: false, number: 845), ServicePort(isTCP: true, number: 845)]
+        #expect(rules.serves(ports) == ["udp 536871185.1 0.0.0.0.3.77", "tcp 845"])
+        #expect(rules.found([], serves: []).isEmpty)
+        let process = SurveyedProcess(pid: Int32.max, tree: Int32.max, program: 0)
+        #expect(rules.found([process], serves: []).map(\.kind) == ["no-port"])
+        #expect(rules.found([process], serves: ["tcp 845"]).isEmpty)
     }
 
     @Test func asJSON() throws {
