@@ -1,6 +1,7 @@
 import Glibc
 import Records
 import SunRPC
+import TestSupport
 import Testing
 
 @testable import MoveAgent
@@ -113,5 +114,22 @@ struct SurveyTests {
         #expect(value["verdict"]?.string == "hand-over" && reason["descriptor"]?.integer == 3)
         #expect(
             reason["rules_out"]?.string == "live" && reason["pid"]?.integer == 7 && reason["peer"] == .null)
+    }
+
+    /// docs/answers.schema.json.
+    @Test func holdsTheSchema() throws {
+        var other = obstacle(.handover, "b")
+        (other.place, other.peer, other.effect) = (.memory, "process 2 (/bin/x)", .lost)
+        let answer = JSONValue.object([
+            .init("schema", .string("retinue-move-check/1")), .init("name", .string("a")),
+            .init("problems", .array([])), .init("notes", .array([.string("n")])),
+            .init("programs", .array([verdict([obstacle(.live, "a"), other]).value])),
+        ])
+        let schema = try JSONSchema.answer("move-check")
+        #expect(schema.validate(answer) == [])
+        guard case .object(let members) = answer else { return }
+        for key in members.map(\.key) {
+            #expect(schema.validate(.object(members.filter { $0.key != key })) != [], "without \(key)")
+        }
     }
 }
