@@ -151,7 +151,8 @@ let package = Package(
         library(
             .move, "MoveAgent",
             [
-                "SystemCalls", "Text", "Records", "Procfs", "MovePlan", "Transfer", "Transport", "SunRPC",
+                "SystemCalls", "Text", "Records", "Procfs", "SocketDiagnostics", "MovePlan", "Transfer",
+                "Transport", "SunRPC",
                 "Placeholders",
                 "CLinux",
             ]),

@@ -10,7 +10,10 @@ import Testing
         "12 (a b) c) S 1 12 12 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 99 1 1 18446744073709551615\n",
         "pos:\t0\nflags:\t02100001\nmnt_id:\t29\nino:\t3\n", "0::/a/b\n1:name=systemd:/c\n",
         "       key      shmid perms size  cpid  lpid nattch\n 42 0 600 4096 1 2 3 0 0 0 0 9 9 9 0 0\n",
-        "cat\0-n\0\0file\0",
+        "cat\0-n\0\0file\0", "TracerPid:\t0\nCpus_allowed_list:\t0-3,8\n",
+        "pos:\t0\ntty-index:\t3\nPid:\t42\nfanotify sdev:800001 mflags:0 mask:3b\n",
+        "Idx\tDevice\n1\tlo        :     2      V3\n\t\t\t\t030201EF     1 0:00000000\t\t0\n",
+        "1    lo              ff0200000000000000000000000000fb     1 0000000C 0\n",
     ]
 
     @Test func mutatedTexts() {
@@ -41,6 +44,12 @@ import Testing
                 _ = queue.users.map { $0.canBe(startedAt: .min) || $0.canBe(startedAt: .max) }
             }
             _ = OctalEscapes.decode(bytes)
+            for area in MemoryArea.parse(bytes) { _ = (area.isDeleted, area.range.isEmpty) }
+            _ = ProcessTraits(parsing: bytes)
+            _ = DescriptorTraits(parsing: bytes)
+            for group in MulticastGroup.parse(igmp: bytes) + MulticastGroup.parse(igmp6: bytes) {
+                _ = group.isOfAllHosts
+            }
         }
     }
 }

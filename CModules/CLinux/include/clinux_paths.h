@@ -30,6 +30,8 @@ struct clinux_status {
     uint64_t inode;
     uint64_t mount; // identity of the mount; 0 where the kernel does not say (before Linux 5.8)
     uint64_t changed; // as st_ctim, nanoseconds
+    uint64_t size;
+    uint64_t special; // of a device's file the device, as st_rdev
     uint32_t mode;
     uint32_t links;
 };
@@ -44,6 +46,8 @@ static inline int clinux_status_at(int dirfd, const char *path, int flags, struc
     status->inode = all.stx_ino;
     status->mount = all.stx_mask & clinux_STATX_MNT_ID ? all.stx_mnt_id : 0;
     status->changed = (uint64_t)all.stx_ctime.tv_sec * 1000000000 + all.stx_ctime.tv_nsec;
+    status->size = all.stx_size;
+    status->special = makedev(all.stx_rdev_major, all.stx_rdev_minor);
     status->mode = all.stx_mode;
     status->links = all.stx_nlink;
     return 0;

@@ -43,6 +43,9 @@ static inline int clinux_pidfd_send_signal(int descriptor, int number) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
 }
 
+// ioprio_get(2) of one process (IOPRIO_WHO_PROCESS), Linux 2.6.13: 0 unless it was set.
+static inline int clinux_io_priority(pid_t pid) { return (int)syscall(SYS_ioprio_get, 1, pid); }
+
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.
 _Static_assert(sizeof(struct nlmsghdr) == 16, "nlmsghdr");
 _Static_assert(sizeof(struct cn_msg) == 20, "cn_msg");

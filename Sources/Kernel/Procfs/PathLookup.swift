@@ -117,10 +117,15 @@ public struct FileStatus: Equatable, Sendable {
     public var links: UInt32
     /// When contents or attributes last changed, as `st_ctim`: nanoseconds since 1970.
     public var changed: UInt64
+    /// Bytes, as `st_size`.
+    public var size: UInt64
+    /// Of a device's file the device, as `st_rdev`.
+    public var special: UInt64
 
     /// Makes a status.
     public init(
-        device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1, changed: UInt64 = 0
+        device: UInt64, inode: UInt64, mount: UInt64 = 0, mode: mode_t, links: UInt32 = 1,
+        changed: UInt64 = 0, size: UInt64 = 0, special: UInt64 = 0
     ) {
         self.device = device
         self.inode = inode
@@ -128,6 +133,8 @@ public struct FileStatus: Equatable, Sendable {
         self.mode = mode
         self.links = links
         self.changed = changed
+        self.size = size
+        self.special = special
     }
 
     /// That of an open file, an `O_PATH` one included; `nil` if it is not known.
@@ -159,6 +166,6 @@ public struct FileStatus: Equatable, Sendable {
     private init(_ status: clinux_status) {
         self.init(
             device: status.device, inode: status.inode, mount: status.mount, mode: mode_t(status.mode),
-            links: status.links, changed: status.changed)
+            links: status.links, changed: status.changed, size: status.size, special: status.special)
     }
 }

@@ -28,10 +28,15 @@ extension ProcessDirectory {
     /// The corresponding C function is `getxattr`, with `system.sockprotoname` (Linux 2.6.18), which is why no module of
     /// diagnostics is needed.
     public borrowing func socketProtocol(_ descriptor: Int32) -> SocketProtocol? {
+        socketProtocolName(descriptor).flatMap(SocketProtocol.init(name:))
+    }
+
+    /// The name of that protocol, such as `TCP` or `MPTCP`, of whatever socket; `nil` if it is none, or gone.
+    public borrowing func socketProtocolName(_ descriptor: Int32) -> [UInt8]? {
         var name = [UInt8](repeating: 0, count: 64)
         // No call takes a path relative to a directory (before `getxattrat`, Linux 6.13).
         let path = "/proc/self/fd/\(directory.number)/fd/\(descriptor)"
         let count = getxattr(path, "system.sockprotoname", &name, name.count)
-        return count > 0 ? SocketProtocol(name: Array(name[..<count].prefix { $0 != 0 })) : nil
+        return count > 0 ? Array(name[..<count].prefix { $0 != 0 }) : nil
     }
 }

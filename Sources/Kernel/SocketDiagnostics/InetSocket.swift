@@ -25,6 +25,9 @@ public struct InetSocket: Equatable, Sendable {
     public let interface: UInt32
     /// Whether an IPv6 socket that listens refuses IPv4 (`INET_DIAG_SKV6ONLY`).
     public let isV6Only: Bool?
+    /// Bytes that wait to be read, of a UDP socket with what the kernel needs for them; connections that wait to be accepted, of a
+    /// TCP socket that listens (`idiag_rqueue`).
+    public let waiting: UInt32
     /// What a TCP socket carried so far.
     public let traffic: TCPTraffic?
 
@@ -60,6 +63,7 @@ public struct InetSocket: Equatable, Sendable {
         cgroup = fields.cgroup
         interface = fields.interface
         isV6Only = fields.isV6Only
+        waiting = fields.unread
         self.traffic = traffic
     }
 }

@@ -332,12 +332,13 @@ final class Agent: @unchecked Sendable {
         let departure = try addressed(request)
         switch verb {
         case "check":
-            let (problems, notes) = try departure.check(report)
+            let (problems, notes, survey) = try departure.check(report)
             return .object([
                 .init("schema", .string("retinue-move-check/1")),
                 .init("name", .string(departure.order.name)),
                 .init("problems", .array(problems.map { .string($0) })),
-                .init("notes", .array(notes.map { .string($0) })),
+                .init("notes", .array((notes + survey.remarks).map { .string($0) })),
+                .init("programs", survey.value),
             ])
         case "precopy": try departure.precopy(report)
         case "cutover": try departure.cutover(report)

@@ -153,9 +153,12 @@ final class Departure: @unchecked Sendable {
 
     // MARK: Steps that people ask for
 
-    /// What stands in the way, before anything is touched. The first is what forbids the move.
-    func check(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
-        try alone("check") { () throws(MoveError) in try verdict(report) }
+    /// What stands in the way, before anything is touched, the first is what forbids the move; and how lively each program can move.
+    func check(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String], survey: Survey) {
+        try alone("check") { () throws(MoveError) in
+            let verdict = try verdict(report)
+            return (verdict.problems, verdict.notes, survey())
+        }
     }
 
     func verdict(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {

@@ -58,7 +58,8 @@ enum MoveText {
                 $0.string.map { "  \($0.printableOnce)\n" }
             }
             let said = problems.compactMap { $0.string.map { "  stands in the way: \($0.printableOnce)\n" } }
-            return (problems.isEmpty ? "it can be moved\n" : "it cannot be moved\n") + (said + notes).joined()
+            return (problems.isEmpty ? "it can be moved\n" : "it cannot be moved\n")
+                + (said + notes + (answer["programs"]?.array ?? []).map(verdict)).joined()
         }
         if answer["departures"] != nil {
             var text = ""
@@ -67,6 +68,31 @@ enum MoveText {
             return text.isEmpty ? "no move has begun or ended at this host\n" : text
         }
         return line(answer, "to")
+    }
+
+    /// How lively a program can move, and a line for each thing that rules out more.
+    private static func verdict(_ program: JSONValue) -> String {
+        func word(_ value: JSONValue, _ key: String) -> String { (value[key]?.string ?? "").printableOnce }
+        func number(_ value: JSONValue, _ key: String) -> Int128 { value[key]?.integer ?? 0 }
+        let script = word(program, "script")
+        var text =
+            "  \(word(program, "executable"))\(script.isEmpty ? "" : " \(script)"): \(word(program, "verdict"))"
+        let processes = number(program, "processes")
+        text += processes == 0 ? ", it does not run\n" : processes == 1 ? "\n" : ", \(processes) processes\n"
+        for reason in program["reasons"]?.array ?? [] {
+            let place =
+                reason["descriptor"]?.integer.map { "descriptor \($0)" }
+                ?? (word(reason, "place") == "memory" ? "memory" : "")
+            let effect = word(reason, "effect") == "lost" ? " (would be lost)" : ""
+            let peer = word(reason, "peer")
+            let count = number(reason, "count")
+            text += "    not \(word(reason, "rules_out")): process \(number(reason, "pid"))"
+            text += "\(place.isEmpty ? "" : ", \(place)"): \(word(reason, "what"))\(effect)"
+            text += peer.isEmpty ? "" : "; at its other end \(peer)"
+            text += "; \(word(reason, "cure"))\(count > 1 ? "; \(count) times" : "")\n"
+        }
+        let omitted = number(program, "omitted")
+        return omitted == 0 ? text : text + "    and \(omitted) more\n"
     }
 
     private static func line(_ move: JSONValue, _ direction: String) -> String {

@@ -32,6 +32,30 @@ enum TextTargets {
                 ] { require(name?.contains { $0 <= 32 || $0 == UInt8(ascii: "/") } != true, "no name") }
             }
         },
+        FuzzTarget(name: "survey") { bytes in
+            let rest = Array(bytes.dropFirst())
+            switch (bytes.first ?? 0) % 5 {
+            case 0:
+                for area in MemoryArea.parse(rest) {
+                    require(!area.path.isEmpty, "a mapping without a path")
+                    require(
+                        area.isDeleted || !area.path.suffix(10).elementsEqual(" (deleted)".utf8), "a mark")
+                }
+            case 1:
+                guard let traits = ProcessTraits(parsing: rest) else { return }
+                require(traits.tracer >= 0, "a pid below 0")
+                require(traits.processors.allSatisfy { "0123456789,-".contains($0) }, "no list of processors")
+            case 2: _ = DescriptorTraits(parsing: rest)
+            case 3:
+                for group in MulticastGroup.parse(igmp: rest) {
+                    require(group.address.count == 4, "no IPv4 address")
+                }
+            default:
+                for group in MulticastGroup.parse(igmp6: rest) {
+                    require(group.address.count == 16, "no IPv6 address")
+                }
+            }
+        },
         FuzzTarget(name: "executable") { bytes in
             _ = ExecutableHead(parsing: bytes)
             _ = BuildID(in: bytes)

@@ -1,0 +1,53 @@
+import Glibc
+import Procfs
+import SocketDiagnostics
+import SystemCalls
+
+/// All TCP, UDP and Unix sockets of one network namespace, read at once (sock_diag(7)).
+struct SurveyedSockets {
+    /// By inode.
+    private(set) var inet: [UInt64: InetSocket] = [:]
+    private(set) var unix: [UInt64: UnixSocket] = [:]
+    /// Which TCP socket has two ends, its own first.
+    private(set) var connections: [[SocketAddress]: UInt64] = [:]
+    /// Groups that interfaces receive.
+    let groups: [MulticastGroup]
+    /// What TCP sockets slow down by unless another algorithm was set (`tcp_congestion_control`).
+    private(set) var congestion = ""
+
+    /// Reads those of a process's namespace.
+    ///
+    /// - Throws: why they cannot be read.
+    init(of pid: Int32) throws(MoveError) {
+        groups = ProcessDirectory(pid)?.multicastGroups() ?? []
+        do {
+            let network = try NetworkNamespace(path: "/proc/\(pid)/ns/net")
+            var query = try network.socketQuery()
+            for family in [AddressFamily.v4, .v6] {
+                for transport in [TransportProtocol.tcp, .udp] {
+                    for socket in try query.inet(family, transport) where socket.inode != 0 {
+                        inet[UInt64(socket.inode)] = socket
+                        guard transport == .tcp, socket.remote.port != 0 else { continue }
+                        connections[[socket.local, socket.remote]] = UInt64(socket.inode)
+                    }
+                }
+            }
+            for socket in try query.unix() where socket.inode != 0 { unix[UInt64(socket.inode)] = socket }
+            var bytes: [UInt8] = []
+            // The files below /proc/sys/net are those of the reading thread's namespace.
+            try network.run {
+                let path = "/proc/sys/net/ipv4/tcp_congestion_control"
+                bytes = (try? FileDescriptor.open(path, O_RDONLY).readOnce(limit: 64)) ?? []
+            }
+            congestion = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+        } catch { throw MoveError("the sockets of process \(pid) cannot be read: \(error)") }
+    }
+
+    /// The other end of a TCP connection, where it is of this namespace too.
+    func otherEnd(of socket: InetSocket) -> UInt64? { connections[[socket.remote, socket.local]] }
+
+    /// Whether a connection still waits at a Unix listener of its name to be accepted: nobody has its other end then.
+    func listener(named name: [UInt8]) -> UInt64? {
+        unix.first { $0.value.state == .listen && $0.value.name == name && !name.isEmpty }?.key
+    }
+}
