@@ -43,7 +43,8 @@ struct ServiceAddress: Equatable {
 
     /// The interface that has it; `nil` if none has.
     func interface() throws(MoveError) -> String? {
-        try Self.interfaces(isIPv6).first { $0.address == address }?.interface
+        let bytes = bytes
+        return try InterfaceAddress.all(isIPv6: isIPv6).first { $0.bytes == bytes }?.interface
     }
 
     /// The interface at which its network lies: that of another address of the same network.
@@ -59,38 +60,23 @@ struct ServiceAddress: Equatable {
     }
 
     /// All IPv4 addresses of this host.
-    static func all() throws(MoveError) -> [String] { try interfaces(false).map(\.address) }
-
-    private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)]
-    {
-        let said = try Tool.run(["ip", "-o", isIPv6 ? "-6" : "-4", "addr", "show"], seconds: 10)
-        guard said.status == 0 else { throw MoveError("ip addr: \(said.output)") }
-        return said.output.split(separator: "\n").compactMap { line in
-            // 2: eth0    inet 10.0.0.5/24 scope global eth0
-            let words = line.split(separator: " ")
-            guard words.count > 3, let slash = words[3].split(separator: "/").first else { return nil }
-            return (String(words[1].prefix { $0 != "@" }), String(slash))
-        }
+    static func all() throws(MoveError) -> [String] {
+        try InterfaceAddress.all(isIPv6: false).map { $0.bytes.map(String.init).joined(separator: ".") }
     }
 
+    /// One that is not there is no error.
     func remove(from interface: String) throws(MoveError) {
-        let done = try Tool.run(["ip", "addr", "del", text, "dev", interface], seconds: 10)
-        guard
-            done.status == 0 || done.output.contains("Cannot assign requested address")
-                || done.output.contains("Address not found")
-        else {
-            throw MoveError("ip addr del \(text) dev \(interface): \(done.output)")
+        let code = try InterfaceAddress.change(bytes, prefix: prefix, of: interface, isAdded: false)
+        guard code == 0 || code == EADDRNOTAVAIL else {
+            throw MoveError("\(text) cannot be taken from \(interface): \(SystemError.text(of: code))")
         }
     }
 
+    /// One that is there is no error; it is announced again.
     func add(to interface: String) throws(MoveError) {
-        let duplicates = isIPv6 ? ["nodad"] : []
-        let done = try Tool.run(["ip", "addr", "add", text, "dev", interface] + duplicates, seconds: 10)
-        guard
-            done.status == 0 || done.output.contains("File exists")
-                || done.output.contains("already assigned")
-        else {
-            throw MoveError("ip addr add \(text) dev \(interface): \(done.output)")
+        let code = try InterfaceAddress.change(bytes, prefix: prefix, of: interface, isAdded: true)
+        guard code == 0 || code == EEXIST else {
+            throw MoveError("\(text) cannot be given to \(interface): \(SystemError.text(of: code))")
         }
         announce(on: interface)
     }
