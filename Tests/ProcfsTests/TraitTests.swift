@@ -62,7 +62,10 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
 
     /// Those of this very process.
     @Test func ownTraits() throws {
-        let own = try #require(ProcessDirectory(getpid()))
+        guard let own = ProcessDirectory(getpid()) else {
+            Issue.record("no folder of this process")
+            return
+        }
         #expect(own.traits()?.tracer == 0)
         #expect(own.personality() != nil && own.timerSlack() != nil)
         #expect(own.ioPriority() == 0)

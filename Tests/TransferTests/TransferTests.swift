@@ -79,6 +79,61 @@ struct TransferTests {
         #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
     }
 
+    @Test func aChangeOfAttributesAloneIsNotMissed() throws {
+        let pair = try TransferPair()
+        for number in 0..<200 {
+            try write(pair.source + "/\(number)", "content")
+            mkdir(pair.source + "/folder-\(number)", 0o755)
+            symlink("before", pair.source + "/link-\(number)")
+        }
+        func change(_ mode: mode_t, _ note: String, _ target: String) throws {
+            for number in 0..<200 {
+                chmod(pair.source + "/\(number)", mode)
+                setxattr(pair.source + "/folder-\(number)", "user.note", note, note.utf8.count, 0)
+                unlink(pair.source + "/link-\(number)")
+                symlink(target, pair.source + "/link-\(number)")
+            }
+        }
+        // Within one tick of the clock, then when all has been seen unchanged, and again at once.
+        try pair.round()
+        try change(0o600, "one", "second")
+        try pair.round()
+        #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
+        settle()
+        try pair.round()
+        let nothing = try pair.round()
+        #expect(nothing.offered == 0)
+        for (mode, note) in [(mode_t(0o640), "two"), (0o644, "three")] {
+            try change(mode, note, note)
+            try pair.round()
+            #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
+        }
+    }
+
+    @Test func foldersKeepTheirTimesWhateverHappensInThem() throws {
+        let pair = try TransferPair()
+        for name in ["grows", "shrinks", "stays"] {
+            mkdir(pair.source + "/" + name, 0o755)
+            try write(pair.source + "/\(name)/file", "content")
+        }
+        try pair.round()
+        settle()
+        try pair.round()
+        try write(pair.source + "/grows/more", "content")
+        unlink(pair.source + "/shrinks/file")
+        let times = [timespec(tv_sec: 5, tv_nsec: 0), timespec(tv_sec: 5, tv_nsec: 0)]
+        for name in ["grows", "shrinks"] { utimensat(AT_FDCWD, pair.source + "/" + name, times, 0) }
+        try pair.round()
+        #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
+        // What the folder is said to be has not changed, and what was written in it has changed its time there.
+        settle()
+        try pair.round()
+        unlink(pair.source + "/grows/more")
+        utimensat(AT_FDCWD, pair.source + "/grows", times, 0)
+        try pair.round()
+        #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
+    }
+
     @Test func aMappedFileIsComparedWhateverItsTimesSay() throws {
         // In memory: nothing is written back meanwhile, after which a write would change the times.
         let pair = try TransferPair(in: "/dev/shm")

@@ -51,12 +51,21 @@ extension FileReceiver {
     }
 
     /// Folders last: what is made in them changes their times, and one without permission to write is still filled.
+    /// Gives folders their owners, modes and times: of all those that were ever offered, which may be thousands, those that
+    /// this round has touched.
     func settleFolders() throws(TransferError) {
-        let sorted = folders.values.sorted { $0.path.count > $1.path.count }
+        let sorted = touched.compactMap { folders[$0] }.sorted { $0.path.count > $1.path.count }
+        touched = []
         for entry in sorted {
             if entry.path.count == 1 { continue }
             try settle(entry, nil)
         }
+    }
+
+    /// The folder of a path, as it is offered itself.
+    static func folder(of path: [UInt8]) -> [UInt8] {
+        let slash = path.lastIndex(of: UInt8(ascii: "/"))!
+        return slash == 0 ? [UInt8(ascii: "/")] : Array(path[..<slash])
     }
 
     func removeOthers() throws(TransferError) {
@@ -68,6 +77,7 @@ extension FileReceiver {
             // Its folder is gone already.
             if let last, path.starts(with: last + [UInt8(ascii: "/")]) { continue }
             try root.remove(path)
+            touched.insert(Self.folder(of: path))
             last = path
         }
     }

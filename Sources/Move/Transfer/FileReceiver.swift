@@ -56,6 +56,8 @@ public final class FileReceiver {
     let owners: OwnerMap
     var files: [[UInt8]: File] = [:]
     var folders: [[UInt8]: FileEntry] = [:]
+    /// Folders in which something was made or removed in this round, or that were offered: their times are set at its end.
+    var touched: Set<[UInt8]> = []
     var offered: Set<[UInt8]> = []
     /// What was done.
     public internal(set) var figures = Figures()
@@ -96,6 +98,7 @@ public final class FileReceiver {
                     try root.remove(path)
                     files[path] = nil
                     folders[path] = nil
+                    touched.insert(Self.folder(of: path))
                     offered.remove(path)
                 }
             case .roundEnd:
@@ -124,6 +127,7 @@ public final class FileReceiver {
             let number = mark == 3 ? try packet.integer(UInt32.self) : nil
             guard mark < 2 || mark < 4 && entry.kind == .file else { throw .malformed("an offer") }
             offered.insert(entry.path)
+            touched.insert(Self.folder(of: entry.path))
             if entry.kind != .folder { folders[entry.path] = nil }
             if entry.kind != .file { files[entry.path] = nil }
             var need = FileNeed.whole
@@ -158,6 +162,7 @@ public final class FileReceiver {
 
     private func makeFolder(_ entry: FileEntry) throws(TransferError) {
         folders[entry.path] = entry
+        touched.insert(entry.path)
         guard entry.path.count > 1 else { return }
         if let status = root.status(entry.path) {
             if status.st_mode & S_IFMT == S_IFDIR { return }

@@ -49,7 +49,16 @@ public struct FileScan: Sendable {
         public var entry: FileEntry
         /// Which inode, and as of when.
         public var identity: FileIdentity
+        /// Nanoseconds since 1970, right before it was looked at.
+        var looked: Int64 = 0
+
+        /// Whether a later change of it shows in its times: those that it has are so old that the clock has moved since.
+        var isSettled: Bool { max(identity.changed, identity.modified) < looked - FileScan.uncertainty }
     }
+
+    /// How long a change may leave the time of a file as it is: a tick of the slowest clock of a filesystem (ext3, FAT: whole
+    /// seconds have been given up; 10 ms is a kernel of 100 Hz), and the time from the look to the first byte that is read.
+    static let uncertainty: Int64 = 20_000_000
 
     /// Where the files lie: before each path. Empty for this host's own.
     public let prefix: [UInt8]
@@ -67,14 +76,22 @@ public struct FileScan: Sendable {
     }
 
     /// Looks at a path; `nil` where there is nothing any more, and for sockets, which their servers make.
-    public mutating func look(at path: [UInt8]) -> Found? {
+    public mutating func look(at path: [UInt8]) -> Found? { look(at: path, knowing: nil) }
+
+    /// The same, with what was seen there before.
+    ///
+    /// Where its inode and times are still those, and settled by then, so is the rest: owner, mode, extended attributes, a
+    /// link's target cannot change without the time of change (stat(2)). It is not read again, which in the last round, while
+    /// clients are held, is the half of what a file that was not changed costs.
+    mutating func look(at path: [UInt8], knowing known: Found?) -> Found? {
         let name = prefix + path + [0]
         return name.withUnsafeBufferPointer { name in
-            name.withMemoryRebound(to: CChar.self) { look($0.baseAddress!, path) }
+            name.withMemoryRebound(to: CChar.self) { look($0.baseAddress!, path, known) }
         }
     }
 
-    private mutating func look(_ name: UnsafePointer<CChar>, _ path: [UInt8]) -> Found? {
+    private mutating func look(_ name: UnsafePointer<CChar>, _ path: [UInt8], _ known: Found?) -> Found? {
+        let looked = Int64(Clock.wall())
         var status = stat()
         guard lstat(name, &status) == 0 else {
             if errno != ENOENT && errno != ENOTDIR { failures.append((path, SystemError("lstat"))) }
@@ -90,8 +107,14 @@ public struct FileScan: Sendable {
         case S_IFBLK: kind = .block
         default: return nil
         }
-        var entry = FileEntry(path, kind)
         let identity = FileIdentity(status)
+        // Which of several names of a file comes first depends on the others, so it is found out anew.
+        if let known, known.identity == identity, known.isSettled, known.entry.kind == kind,
+            kind == .folder || status.st_nlink == 1
+        {
+            return known
+        }
+        var entry = FileEntry(path, kind)
         entry.mode = status.st_mode & 0o7777
         (entry.user, entry.group, entry.modified) = (status.st_uid, status.st_gid, identity.modified)
         switch kind {
@@ -117,7 +140,7 @@ public struct FileScan: Sendable {
         default: break
         }
         if kind != .link { entry.attributes = Self.attributes(name) }
-        return Found(entry: entry, identity: identity)
+        return Found(entry: entry, identity: identity, looked: looked)
     }
 
     /// Extended attributes, by name; those of a security module's label stay: the destination labels its own files.

@@ -21,8 +21,8 @@ public final class FileSender {
     }
 
     private struct Memory {
-        var entry: FileEntry
-        var identity: FileIdentity
+        /// As it was looked at; its identity is of a later moment where content was read.
+        var found: FileScan.Found
         var table: BlockTable?
         /// Whether it may have been changed without a sign: right before it was looked at, by the clock of its filesystem.
         var isUncertain: Bool
@@ -50,9 +50,6 @@ public final class FileSender {
     /// Entries of a batch, and bytes of its files.
     private static let mostEntries = 512
     private static let mostBytes: UInt64 = 256 << 20
-    /// How long a change may leave the time of a file as it is: a tick of the slowest clock of a filesystem (ext3, FAT: whole
-    /// seconds have been given up; 10 ms is a kernel of 100 Hz), and the time from the look to the first byte that is read.
-    private static let uncertainty: Int64 = 20_000_000
 
     /// - Parameters:
     ///   - channel: the connection to the other side.
@@ -85,16 +82,21 @@ public final class FileSender {
         seen.reserveCapacity(paths.count)
         progress.change { $0.expected = 0 }
         for path in paths {
-            guard FileEntry.isSound(path), let found = scan.look(at: path) else { continue }
+            let known = memory[path]
+            guard FileEntry.isSound(path), let found = scan.look(at: path, knowing: known?.found) else {
+                continue
+            }
             seen.insert(path)
             progress.change { $0.entries += 1 }
             let offer = Offer(
                 found: found,
                 deferral: found.entry.kind == .file && isDeferred(found.entry) ? deferral : .none)
-            if offer.deferral != .placeholders, let known = memory[path], known.identity == found.identity,
-                known.entry == found.entry, !known.isUncertain,
+            if offer.deferral != .placeholders, let known, known.found.identity == found.identity,
+                known.found.entry == found.entry, !known.isUncertain,
                 !mapped.contains(path) || offer.deferral == .later
             {
+                // It is seen again, and by now settled, so that the next round need not read its attributes.
+                if found.looked > known.found.looked { memory[path]?.found.looked = found.looked }
                 continue
             }
             batch.append(offer)
@@ -160,8 +162,7 @@ public final class FileSender {
             let found = entry.found
             let need = try FileNeed(from: &needs)
             guard found.entry.kind == .file, entry.deferral == .none else {
-                memory[found.entry.path] = Memory(
-                    entry: found.entry, identity: found.identity, table: nil, isUncertain: false)
+                memory[found.entry.path] = Memory(found: found, table: nil, isUncertain: false)
                 continue
             }
             try progress.waitForTurn()
@@ -224,12 +225,14 @@ public final class FileSender {
             if total > 0 { $0.files += 1 }
             $0.present += size - min(size, total)
         }
-        var entry = found.entry
-        entry.size = size
-        entry.modified = before.modified
+        var seen = found
+        seen.entry.size = size
+        seen.entry.modified = before.modified
+        seen.identity = before
         memory[path] = Memory(
-            entry: entry, identity: before, table: table,
-            isUncertain: !isSettled || max(before.modified, before.changed) > Int64(start) - Self.uncertainty)
+            found: seen, table: table,
+            isUncertain: !isSettled
+                || max(before.modified, before.changed) > Int64(start) - FileScan.uncertainty)
     }
 
     /// Sends the blocks of a piece that differ; how many bytes.

@@ -75,11 +75,13 @@ final class HeldTraffic: Sendable {
         drain()
         stored.withLock { $0.takesDatagrams = false }
         let result = try body()
-        let packets = stored.withLock { stored in
+        let (packets, capture) = stored.withLock { stored in
             stored.drain()
-            stored.capture = nil
-            return stored.connections.take() + stored.datagrams.take()
+            defer { stored.capture = nil }
+            return (stored.connections.take() + stored.datagrams.take(), stored.capture)
         }
+        // Closed behind them: the kernel waits for all its processors when a packet socket goes (synchronize_net), 50 ms and more.
+        defer { withExtendedLifetime(capture) {} }
         do throws(MoveError) {
             for (packet, interface) in packets { try injector.inject(packet, at: interface) }
         } catch { Diagnostics.say("clients that were held have to send again: \(error)") }

@@ -65,8 +65,8 @@ struct Hold {
     /// Loads it, or renews it; it is there when this returns.
     func load() throws(MoveError) {
         guard !ports.isEmpty else { return }
-        try NftTable.load(text)
-        try Tool.need(["nft", "list", "table", "inet", table], seconds: 10)
+        // One process loads it and then asks the kernel for it: clients are held while it runs.
+        try NftTable.load(text + "list table inet \(table)\n")
     }
 
     /// Lifts it; one that is not there is no error.

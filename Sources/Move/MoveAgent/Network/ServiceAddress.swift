@@ -43,7 +43,8 @@ struct ServiceAddress: Equatable {
 
     /// The interface that has it; `nil` if none has.
     func interface() throws(MoveError) -> String? {
-        try Self.interfaces(isIPv6).first { $0.address == address }?.interface
+        let bytes = bytes
+        return try InterfaceAddress.all(isIPv6: isIPv6).first { $0.bytes == bytes }?.interface
     }
 
     /// The interface at which its network lies: that of another address of the same network.
@@ -59,52 +60,23 @@ struct ServiceAddress: Equatable {
     }
 
     /// All IPv4 addresses of this host.
-    static func all() throws(MoveError) -> [String] { try interfaces(false).map(\.address) }
-
-    /// getifaddrs(3).
-    private static func interfaces(_ isIPv6: Bool) throws(MoveError) -> [(interface: String, address: String)]
-    {
-        var first: UnsafeMutablePointer<ifaddrs>?
-        guard getifaddrs(&first) == 0 else { throw MoveError("getifaddrs: \(SystemError.text(of: errno))") }
-        defer { freeifaddrs(first) }
-        var found: [(interface: String, address: String)] = []
-        for entry in sequence(first: first, next: { $0?.pointee.ifa_next }) {
-            guard let entry = entry?.pointee, let address = entry.ifa_addr,
-                Int32(address.pointee.sa_family) == (isIPv6 ? AF_INET6 : AF_INET)
-            else { continue }
-            var text = [CChar](repeating: 0, count: Int(INET6_ADDRSTRLEN))
-            let raw = UnsafeRawPointer(address)
-            let place =
-                isIPv6
-                ? raw + MemoryLayout<sockaddr_in6>.offset(of: \.sin6_addr)!
-                : raw + MemoryLayout<sockaddr_in>.offset(of: \.sin_addr)!
-            inet_ntop(isIPv6 ? AF_INET6 : AF_INET, place, &text, socklen_t(text.count))
-            // A label, as `eth0:1`, belongs to the interface before the colon.
-            let name = String(cString: entry.ifa_name).prefix { $0 != ":" }
-            found.append(
-                (String(name), String(decoding: text.prefix { $0 != 0 }.map(UInt8.init), as: UTF8.self)))
-        }
-        return found
+    static func all() throws(MoveError) -> [String] {
+        try InterfaceAddress.all(isIPv6: false).map { $0.bytes.map(String.init).joined(separator: ".") }
     }
 
+    /// One that is not there is no error.
     func remove(from interface: String) throws(MoveError) {
-        let done = try Tool.run(["ip", "addr", "del", text, "dev", interface], seconds: 10)
-        guard
-            done.status == 0 || done.output.contains("Cannot assign requested address")
-                || done.output.contains("Address not found")
-        else {
-            throw MoveError("ip addr del \(text) dev \(interface): \(done.output)")
+        let code = try InterfaceAddress.change(bytes, prefix: prefix, of: interface, isAdded: false)
+        guard code == 0 || code == EADDRNOTAVAIL else {
+            throw MoveError("\(text) cannot be taken from \(interface): \(SystemError.text(of: code))")
         }
     }
 
+    /// One that is there is no error; it is announced again.
     func add(to interface: String) throws(MoveError) {
-        let duplicates = isIPv6 ? ["nodad"] : []
-        let done = try Tool.run(["ip", "addr", "add", text, "dev", interface] + duplicates, seconds: 10)
-        guard
-            done.status == 0 || done.output.contains("File exists")
-                || done.output.contains("already assigned")
-        else {
-            throw MoveError("ip addr add \(text) dev \(interface): \(done.output)")
+        let code = try InterfaceAddress.change(bytes, prefix: prefix, of: interface, isAdded: true)
+        guard code == 0 || code == EEXIST else {
+            throw MoveError("\(text) cannot be given to \(interface): \(SystemError.text(of: code))")
         }
         announce(on: interface)
     }

@@ -128,9 +128,10 @@ struct Cell {
         var now = state
         let process = Members.Process(pid: now.pid, parent: 0, start: now.start, program: 0)
         if now.pid > 0, Members.lives(process) {
+            let ended = EndOfProcess(process.pid)
             Members.signal(process, SIGTERM)
             let limit = Clock.monotonic() + UInt64(seconds * 1e9)
-            while Members.lives(process), Clock.monotonic() < limit { usleep(5_000) }
+            while Members.lives(process), Clock.monotonic() < limit { ended.wait(until: limit) }
             Members.signal(process, SIGKILL)
             while Members.lives(process) { usleep(5_000) }
         }

@@ -54,7 +54,7 @@ public enum CellInit {
                 children.append((pid, run))
             } catch {
                 say("\(error)")
-                end(children, cell, state)
+                end(children, cell, state, signals)
                 return 1
             }
         }
@@ -64,7 +64,7 @@ public enum CellInit {
             var isAsked = false
             while let signal = try? signals.next() { isAsked = isAsked || signal != SIGCHLD }
             if isAsked {
-                end(children, cell, state)
+                end(children, cell, state, signals)
                 return 0
             }
             // Programs that made themselves daemons have come to this process by now.
@@ -101,14 +101,21 @@ public enum CellInit {
     }
 
     /// Asks the programs to end, in the other order; whatever is left after some seconds ends with this process.
-    private static func end(_ children: [Child], _ cell: Cell, _ state: Cell.State) {
+    private static func end(
+        _ children: [Child], _ cell: Cell, _ state: Cell.State, _ signals: borrowing SignalDescriptor
+    ) {
         for child in children.reversed() {
             let pid = state.isolation == .nspawn ? programBelow(child.pid) ?? child.pid : child.pid
             // One that made itself a daemon is not its starter any more: everything here is asked.
             if kill(pid, child.run.stopSignal) != 0 { kill(-1, child.run.stopSignal) }
         }
         let limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
-        while reap([]), Clock.monotonic() < limit { usleep(2_000) }
+        // SIGCHLD wakes it; the limit of the wait is for one that came before.
+        while reap([]), Clock.monotonic() < limit {
+            var waiting = pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)
+            _ = poll(&waiting, 1, 50)
+            while (try? signals.next()) != nil {}
+        }
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
     }
 

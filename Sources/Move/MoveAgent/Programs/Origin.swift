@@ -132,11 +132,12 @@ struct Origin {
             cell.end(within: seconds)
             return
         }
+        let members = Members(of: order.plan)
+        let ends = members.processes.map { EndOfProcess($0.pid) }
         if !units.isEmpty {
             try Tool.need(["systemctl", "stop"] + units, seconds: seconds + 30)
         } else {
-            let leaders = Members(of: order.plan).leaders
-            for leader in leaders.reversed() {
+            for leader in members.leaders.reversed() {
                 let executable = ProcessDirectory(leader.pid)?.executable() ?? []
                 let signal =
                     runs.first { $0.executable == executable }?.stopSignal ?? runs.first?.stopSignal
@@ -145,6 +146,8 @@ struct Origin {
             }
         }
         let limit = Clock.monotonic() + UInt64(seconds * 1e9)
+        // Each look at what is left goes through all processes of the host: it is not made before those that were known have ended.
+        for end in ends { end.wait(until: limit) }
         while true {
             // Children of the agent, from an earlier way back.
             while waitpid(-1, nil, WNOHANG) > 0 {}

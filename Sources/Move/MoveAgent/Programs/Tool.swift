@@ -38,7 +38,7 @@ enum Tool {
         change(&launch)
         let child = try launch.start()
         let end = Clock.monotonic() + UInt64(seconds * 1e9)
-        var pause: UInt32 = 500
+        let ended = EndOfProcess(child)
         var status: Int32 = 0
         var isLate = false
         while true {
@@ -51,8 +51,7 @@ enum Tool {
                 isLate = true
                 break
             }
-            usleep(pause)
-            pause = min(pause * 2, 20_000)
+            ended.wait(until: end)
         }
         var said = [UInt8](repeating: 0, count: mostOutput)
         let count = pread(output.number, &said, said.count, 0)

@@ -20,7 +20,8 @@ extension Arrival {
         try redirection.suspend()
         traffic?.beginDatagrams()
         try journal.write(.holdThere, .done)
-        traffic?.prepare(try address?.interfaceOfNetwork())
+        addressInterface = try address?.interfaceOfNetwork()
+        traffic?.prepare(addressInterface)
     }
 
     func address(_ request: JSONValue) -> ServiceAddress? {
@@ -53,6 +54,7 @@ extension Arrival {
             return nil
         }
         var interface = try address.interface()
+        if interface == nil, let known = addressInterface, if_nametoindex(known) > 0 { interface = known }
         if interface == nil { interface = try address.interfaceOfNetwork() }
         guard let interface else {
             throw MoveError("no interface of this host lies in the network of \(address.text)")

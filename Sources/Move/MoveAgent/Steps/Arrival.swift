@@ -42,6 +42,8 @@ final class Arrival: @unchecked Sendable {
     /// What is sent to held ports, until shortly after clients were let in.
     var traffic: HeldTraffic?
     var trafficEnd: UInt64 = 0
+    /// At which the address that moves will be, as it was found when the hold began; clients need not wait for that.
+    var addressInterface: String?
     /// What an earlier departure from here has left: this host sends clients on to where the service went.
     struct Redirection {
         /// While it is held here, since it would lead the check away too.

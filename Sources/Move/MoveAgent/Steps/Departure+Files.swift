@@ -19,6 +19,7 @@ extension Departure {
                 .init("network", order.network?.value ?? .null), .init("owners", owners.value),
             ])
         link = made
+        (furnished, furnishedIsBrought) = (nil, false)
         return made
     }
 
@@ -56,6 +57,10 @@ extension Departure {
         if !isFinal { mapped = origin.mappedFiles() }
         progress.isUrgent = isFinal
         let paths = try pathsSent()
+        if let contents, !furnishedIsBrought {
+            let made = Set(contents.folders.map(\.path) + contents.files.map(\.path))
+            furnishedIsBrought = paths.contains { made.contains($0) }
+        }
         let round: FileSender.Round
         do throws(TransferError) {
             let deferral: FileSender.Deferral = !order.startsFirst ? .none : isFinal ? .placeholders : .later
@@ -94,7 +99,11 @@ extension Departure {
                 .init("text", .string(PlanText.text($0.text))),
             ])
         }
-        try connected().ask("furnish", [.init("folders", .array(folders)), .init("files", .array(files))])
+        let wanted: [JSONValue.Member] = [.init("folders", .array(folders)), .init("files", .array(files))]
+        // After a pre-copy, over this connection. No round of it has brought or removed any of these: they are as they were made.
+        if !furnishedIsBrought, JSONValue.object(wanted) == furnished { return }
+        try connected().ask("furnish", wanted)
+        furnished = .object(wanted)
     }
 
     func phase(

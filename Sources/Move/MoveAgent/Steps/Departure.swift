@@ -54,6 +54,10 @@ final class Departure: @unchecked Sendable {
     var mapped: Set<[UInt8]> = []
     /// Bytes a second that the last large round came to; half of a link of 1 Gbit/s before there was one.
     var rate = 60e6
+    /// What the destination has made beside the files, over this connection.
+    var furnished: JSONValue?
+    /// Whether a round over this connection has had one of these, too.
+    var furnishedIsBrought = false
     /// As they last ran.
     var targets: [RecipeTarget] = []
     /// What the programs had open when they were stopped.
@@ -259,6 +263,8 @@ final class Departure: @unchecked Sendable {
         try journal.write(.precopy, .begun)
         // The last copy looks at as many files, and brings about as much as was changed during the last round.
         let expected = try bringRounds(report)
+        // Here, and not only while clients are held: most of the time a later round leaves it as it is.
+        try furnish()
         report(.object([.init("expected_ns", .integer(Int128(expected * 1e9)))]))
         try journal.write(.precopy, .done)
     }
