@@ -168,15 +168,33 @@ extension Observer {
         }
     }
 
-    /// A process that no fork has reported.
+    /// The files of an exec that what was found of the process already contains.
+    mutating func logFoundChain(_ chain: ExecChain, _ pid: Int32, _ program: ProgramID, _ time: UInt64) {
+        guard let number = process(pid, program) else { return }
+        for file in chain.files {
+            write(.open(number, path: ledger.texts.array(file), isWritten: false), time)
+        }
+    }
+
+    /// A process that no fork has reported, or that was moved into the scope.
+    ///
+    /// That it runs its program is no open yet: the records have the program's files from the chain of its exec, from a
+    /// scan, or from a move that no exec follows, and so have the calls.
     mutating func logFound(_ pid: Int32, _ program: ProgramID) {
         calls?.end(pid)
         guard pid != ownPid, program != .unknown, isRecorded(program), let number = calls?.begin(pid) else {
             return
         }
         write(.exec(number, path: path(program)))
-        write(
-            .open(number, path: ledger.texts.array(ledger[program].executable), isWritten: false))
+    }
+
+    /// The files of the program that a process was found to run, by a scan or since it was moved and went on.
+    mutating func logFoundImage(_ pid: Int32, _ program: ProgramID) {
+        guard let number = process(pid, program) else { return }
+        let (executable, script) = (ledger[program].executable, ledger[program].script)
+        for file in isPath(script) ? [executable, script] : [executable] {
+            write(.open(number, path: ledger.texts.array(file), isWritten: false))
+        }
     }
 
     mutating func logFoundSpawn(_ facts: ProcessFacts, _ parent: ProgramID, _ child: ProgramID) {

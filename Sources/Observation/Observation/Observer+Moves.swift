@@ -45,6 +45,7 @@ extension Observer {
         guard let process = processes[pid], process.movedFrom != .unknown else { return }
         processes[pid]?.movedFrom = .unknown
         noteMove(process.movedFrom, process.image, evidence, wall)
+        if isLogging { logFoundImage(pid, process.image.program) }
     }
 
     /// Compares the control group that a scan has read with the one that is known: a move that was not reported, or a

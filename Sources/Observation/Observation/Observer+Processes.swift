@@ -179,6 +179,7 @@ extension Observer {
             // What /proc showed already contains this exec.
             if let chain {
                 noteChain(chain, process.image.program, script: .none, time, process.image.evidence)
+                if isLogging { logFoundChain(chain, event.pid, process.image.program, time) }
             }
             return
         }

@@ -97,6 +97,7 @@ extension Observer {
         if isPath(script) {
             noteOnce(.file(child, path: script), [.executed, .opened], .regular, time)
         }
+        if isLogging { logFoundImage(facts.pid, child) }
         guard let parent = processes[facts.parent]?.image.program, parent != .unknown, parent != child,
             facts.parent != ownPid, !isOwn(child)
         else { return }
