@@ -263,7 +263,8 @@ final class Agent: @unchecked Sendable {
         if let before, before.source != peer, before.isHome || before.cell.isRunning {
             throw TransferError.refused("\(name) runs here already, and came from \(before.source)")
         }
-        if let before, before.isHome {
+        // Its source may not have heard that clients were let in, and asks.
+        if let before, before.isHome, before.ports != ports || before.network != network {
             throw TransferError.refused("\(name) lives here already")
         }
         let arrival: Arrival
@@ -276,6 +277,7 @@ final class Agent: @unchecked Sendable {
             throw TransferError.refused("no pairs of accounts")
         }
         arrival.owners = owners
+        arrival.isolation = open["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
         let departure = { [unowned self] in known.withLock { $0.departures[name] } }
         arrival.redirection = .init(
             suspend: { () throws(MoveError) in try departure()?.suspendRedirection() },
