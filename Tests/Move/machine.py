@@ -24,10 +24,10 @@ def kernel():
     return pathlib.Path(done.stdout.strip())
 
 
-def initramfs(boot, folder):
+def initramfs(boot, folder, init=HERE / "machine-init"):
     """The kernel's, with another process 1: a later archive's files take the place of an earlier one's."""
     (folder / "initramfs").mkdir()
-    shutil.copy(HERE / "machine-init", folder / "initramfs/init")
+    shutil.copy(init, folder / "initramfs/init")
     script = f"cat {boot}/initrd; cd {folder}/initramfs && echo init | cpio -o -H newc --quiet --owner=+0:+0 | gzip -1"
     with open(folder / "initrd", "wb") as to:
         subprocess.run(["sh", "-c", script], stdout=to, check=True, env=PATH)

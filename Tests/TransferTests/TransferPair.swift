@@ -18,14 +18,17 @@ final class TransferPair {
     var source: String { folder.path + "/source" }
     var destination: String { folder.path + "/destination" }
 
-    init(in place: String? = nil, own: String? = nil, owners: OwnerMap = OwnerMap()) throws {
+    init(
+        in place: String? = nil, own: String? = nil, owners: OwnerMap = OwnerMap(), leavesEqual: Bool = false
+    ) throws {
         folder = TemporaryFolder(in: place)
         mkdir(folder.path + "/source", 0o755)
         mkdir(folder.path + "/destination", 0o755)
         ends = try Self.channels()
         sender = FileSender(over: ends.0, root: folder.path + "/source", progress: progress)
         receiver = try FileReceiver(
-            over: ends.1, root: folder.path + "/destination", own: own, owners: owners)
+            over: ends.1, root: folder.path + "/destination", own: own, owners: owners,
+            leavesEqual: leavesEqual)
     }
 
     static func channels() throws -> (StreamChannel, StreamChannel) {

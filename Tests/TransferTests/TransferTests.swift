@@ -192,6 +192,43 @@ struct TransferTests {
         #expect(try TransferPair.picture(of: pair.destination) == TransferPair.picture(of: pair.source))
     }
 
+    @Test func whatIsEqualAtTheHostIsLeftThere() throws {
+        let own = TemporaryFolder()
+        let pair = try TransferPair(own: own.path, leavesEqual: true)
+        let bytes = noise(20 * Self.block, seed: 3)
+        for name in ["/equal", "/later", "/mode"] {
+            try write(Array((pair.source + name).utf8), bytes)
+            try write(Array((own.path + name).utf8), bytes)
+        }
+        chmod(own.path + "/mode", 0o600)
+        chmod(pair.source + "/mode", 0o644)
+        var other = bytes
+        other[5 * Self.block] ^= 1
+        try write(Array((pair.source + "/near").utf8), other)
+        try write(Array((own.path + "/near").utf8), bytes)
+        for top in [pair.source, own.path] { symlink("equal", top + "/link") }
+        settle()
+        let first = try pair.round()
+        #expect(first.sent == UInt64(Self.block))
+        #expect(
+            try Set(TransferPair.paths(below: pair.destination)).map(text).sorted() == ["/mode", "/near"])
+        #expect(try TransferPair.contents(pair.destination, Array("/near".utf8)) == other)
+        try pair.receiver.verifyPresent()
+        // One that is changed afterwards is brought, by what differs.
+        try patch(pair.source + "/later", at: 7, bytes[7] ^ 1)
+        let second = try pair.round()
+        #expect(second.sent == UInt64(Self.block))
+        var changed = bytes
+        changed[7] ^= 1
+        #expect(try TransferPair.contents(pair.destination, Array("/later".utf8)) == changed)
+        #expect(try TransferPair.contents(own.path, Array("/later".utf8)) == bytes)
+        // The host's own is not what was compared any more.
+        try patch(own.path + "/equal", at: 0, bytes[0] ^ 1)
+        #expect(throws: TransferError.differs(Array("/equal".utf8))) { try pair.receiver.verifyPresent() }
+    }
+
+    private func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+
     @Test func aSecondMoveBackSendsWhatDiffers() throws {
         let there = try TransferPair()
         try write(Array((there.source + "/data").utf8), noise(200 * Self.block, seed: 4))

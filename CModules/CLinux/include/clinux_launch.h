@@ -22,6 +22,7 @@ static const uint64_t clinux_CLONE_NEWNET = CLONE_NEWNET;
 static const unsigned long clinux_MS_BIND = MS_BIND;
 static const unsigned long clinux_MS_REC = MS_REC;
 static const unsigned long clinux_MS_PRIVATE = MS_PRIVATE;
+static const unsigned long clinux_MS_SLAVE = MS_SLAVE;
 static const unsigned long clinux_MS_NOSUID = MS_NOSUID;
 static const unsigned long clinux_MS_NOEXEC = MS_NOEXEC;
 static const unsigned long clinux_MS_NODEV = MS_NODEV;

@@ -24,6 +24,14 @@ static inline int clinux_openat2(int dirfd, const char *path, uint64_t flags, ui
     return (int)syscall(SYS_openat2, dirfd, path, &how, sizeof how);
 }
 
+static const unsigned clinux_RENAME_NOREPLACE = 1;
+static const unsigned clinux_RENAME_EXCHANGE = 2;
+
+// renameat2(2), Linux 3.15.
+static inline int clinux_renameat2(int from, const char *name, int to, const char *newName, unsigned flags) {
+    return (int)syscall(SYS_renameat2, from, name, to, newName, flags);
+}
+
 // What of struct statx is of use, flat.
 struct clinux_status {
     uint64_t device; // as st_dev

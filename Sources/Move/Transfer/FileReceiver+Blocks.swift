@@ -7,14 +7,22 @@ extension FileReceiver {
     func prepare(_ entry: FileEntry, _ remembered: BlockHash?) throws(TransferError) -> FileNeed {
         if let file = files[entry.path] {
             let now = root.status(entry.path).map(FileIdentity.init)
-            if let remembered, now == file.identity, file.table.root == remembered {
+            // What is not here is not given another owner or mode.
+            let isUsable = !file.isPresent || ownEqual(entry) != nil && ownEqual(entry) == present[entry.path]
+            if let remembered, now == file.identity, isUsable, file.table.root == remembered {
                 files[entry.path]?.entry = entry
                 return .asRemembered
             }
             files[entry.path] = nil
+            present[entry.path] = nil
         }
         var file = File(entry: entry, table: BlockTable())
-        if let status = root.status(entry.path) {
+        if let mine = ownEqual(entry), let table = try? ownTable(of: entry.path) {
+            try root.remove(entry.path)
+            (file.table, file.isPresent) = (table, true)
+            present[entry.path] = mine
+        }
+        if !file.isPresent, let status = root.status(entry.path) {
             // One that has further names would change these with it.
             if status.st_mode & S_IFMT != S_IFREG || status.st_nlink > 1 {
                 try root.remove(entry.path)
@@ -22,13 +30,13 @@ extension FileReceiver {
                 file.table = try table(of: entry.path)
             }
         }
-        if file.table.size == 0, entry.size > 0, try takeOwn(entry) {
+        if file.table.size == 0, entry.size > 0, !file.isPresent, try takeOwn(entry.path, size: entry.size) {
             file.table = try table(of: entry.path)
             figures.taken += file.table.size
         }
         files[entry.path] = file
         guard file.table.size > 0, BlockTable.blocks(file.table.size) < Frame.mostBytes / 20 else {
-            files[entry.path]?.table = BlockTable()
+            if files[entry.path]?.isPresent != true { files[entry.path]?.table = BlockTable() }
             return .whole
         }
         return .patch(file.table)
@@ -38,24 +46,24 @@ extension FileReceiver {
     func table(of path: [UInt8]) throws(TransferError) -> BlockTable {
         let number = try root.open(path, O_RDONLY)
         defer { close(number) }
-        guard let identity = FileIdentity(descriptor: number) else { throw .file(path, SystemError("fstat")) }
-        var table = BlockTable(size: identity.size, hashes: [])
-        try BlockReader.read(number, size: identity.size) { piece throws(TransferError) in
-            if let failure = piece.failure { throw .file(path, failure) }
-            table.hashes += piece.hashes
-        }
-        guard table.hashes.count == BlockTable.blocks(table.size) else { return BlockTable() }
+        return try BlockTable(of: number, path) ?? BlockTable()
+    }
+
+    /// The table of this host's own file.
+    private func ownTable(of path: [UInt8]) throws(TransferError) -> BlockTable {
+        guard let file = FileSender.open((own ?? []) + path) else { throw .file(path, SystemError("open")) }
+        guard let table = try BlockTable(of: file.number, path) else { throw .differs(path) }
         return table
     }
 
     /// Copies this host's own file of that path and size; by reference where the filesystem can (copy_file_range(2)).
-    func takeOwn(_ entry: FileEntry) throws(TransferError) -> Bool {
+    func takeOwn(_ path: [UInt8], size: UInt64) throws(TransferError) -> Bool {
         guard let own,
             let file = try? FileDescriptor.open(
-                bytes: own + entry.path + [0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
-            let identity = FileIdentity(descriptor: file.number), identity.size == entry.size
+                bytes: own + path + [0], O_RDONLY | O_NOFOLLOW | O_NONBLOCK),
+            let identity = FileIdentity(descriptor: file.number), identity.size == size
         else { return false }
-        let to = try root.open(entry.path, O_RDWR | O_CREAT | O_TRUNC)
+        let to = try root.open(path, O_RDWR | O_CREAT | O_TRUNC)
         defer { close(to) }
         var rest = identity.size
         while rest > 0 {
@@ -73,7 +81,7 @@ extension FileReceiver {
             let count = Glibc.read(file.number, &buffer, buffer.count)
             if count <= 0 { return count == 0 }
             guard Glibc.write(to, &buffer, count) == count else {
-                throw .file(entry.path, SystemError("write"))
+                throw .file(path, SystemError("write"))
             }
         }
     }
@@ -88,6 +96,17 @@ extension FileReceiver {
     func openFile(_ path: [UInt8]) throws(TransferError) -> Int32 {
         guard let file = files[path] else { throw .malformed("a file that was not offered") }
         if file.descriptor >= 0 { return file.descriptor }
+        if file.isPresent {
+            // It is another one after all: what is equal in it need not come.
+            files[path]!.isPresent = false
+            present[path] = nil
+            if file.table.size > 0 {
+                guard try takeOwn(path, size: file.table.size), try table(of: path) == file.table else {
+                    throw .differs(path)
+                }
+                figures.taken += file.table.size
+            }
+        }
         let number = try root.open(path, O_RDWR | O_CREAT)
         files[path]!.descriptor = number
         files[path]!.wasOpened = true
@@ -182,6 +201,7 @@ extension FileReceiver {
         }
         let size = try packet.integer(UInt64.self)
         let hash = try packet.hash()
+        if let file = files[path], file.isPresent, file.table.size == size, file.table.root == hash { return }
         let descriptor = try openFile(path)
         defer {
             close(descriptor)

@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 public import SystemCalls
+import Text
 
 /// The destination's side of a transfer: says what it needs of what is offered, and makes it so below a root.
 ///
@@ -27,6 +28,8 @@ public final class FileReceiver {
         var unread: Set<Int> = []
         var descriptor: Int32 = -1
         var wasOpened = false
+        /// Whether it lies at this host's own path alone, equal, and nothing of it was written here.
+        var isPresent = false
     }
 
     /// What is done about a file that is fetched when it is first touched.
@@ -53,6 +56,10 @@ public final class FileReceiver {
     let place: String
     var root: RootFolder
     let own: [UInt8]?
+    /// Whether what this host has by itself, equal, is left there alone.
+    private let leavesEqual: Bool
+    /// What was left there, as it was when it was looked at.
+    public internal(set) var present: [[UInt8]: FileIdentity] = [:]
     let owners: OwnerMap
     var files: [[UInt8]: File] = [:]
     var folders: [[UInt8]: FileEntry] = [:]
@@ -67,14 +74,18 @@ public final class FileReceiver {
     /// - Parameters:
     ///   - root: the folder that is filled.
     ///   - own: where this host's own files lie, to be taken where they are equal; `nil` to take none.
+    ///   - leavesEqual: whether a file or link that this host has by itself under the same path, with the same content, owner,
+    ///     mode and attributes, is not written below the root (`present`).
     public init(
-        over channel: any FrameChannel, root: String, own: String? = "/", owners: OwnerMap = OwnerMap()
+        over channel: any FrameChannel, root: String, own: String? = "/", owners: OwnerMap = OwnerMap(),
+        leavesEqual: Bool = false
     ) throws(SystemError) {
         self.channel = channel
         place = root
         self.root = try RootFolder(root)
         self.own = own.map { $0 == "/" ? [] : Array($0.utf8) }
         self.owners = owners
+        self.leavesEqual = leavesEqual && own != nil
     }
 
     /// Takes one round in.
@@ -97,6 +108,7 @@ public final class FileReceiver {
                     }
                     try root.remove(path)
                     files[path] = nil
+                    present[path] = nil
                     folders[path] = nil
                     touched.insert(Self.folder(of: path))
                     offered.remove(path)
@@ -128,7 +140,7 @@ public final class FileReceiver {
             guard mark < 2 || mark < 4 && entry.kind == .file else { throw .malformed("an offer") }
             offered.insert(entry.path)
             touched.insert(Self.folder(of: entry.path))
-            if entry.kind != .folder { folders[entry.path] = nil }
+            if entry.kind != .folder { folders[entry.path] = nil } else { present[entry.path] = nil }
             if entry.kind != .file { files[entry.path] = nil }
             var need = FileNeed.whole
             switch entry.kind {
@@ -174,6 +186,22 @@ public final class FileReceiver {
     }
 
     private func makeOther(_ entry: FileEntry) throws(TransferError) {
+        present[entry.path] = nil
+        if entry.kind == .hardLink, present[entry.target] != nil {
+            guard let mine = ownIdentity(entry.path), mine == present[entry.target] else {
+                throw .refused(
+                    "\(Printable.text(entry.path)) is another name of \(Printable.text(entry.target)), which this host has by itself"
+                )
+            }
+            try root.remove(entry.path)
+            present[entry.path] = mine
+            return
+        }
+        if entry.kind != .hardLink, let mine = ownEqual(entry) {
+            try root.remove(entry.path)
+            present[entry.path] = mine
+            return
+        }
         if entry.kind == .link, let now = try? root.withParent(of: entry.path, Self.target),
             now == entry.target
         {
@@ -236,6 +264,31 @@ public final class FileReceiver {
         do throws(SystemError) { try placeholders.made(number, entry, descriptor) } catch {
             throw .file(entry.path, error)
         }
+    }
+
+    // MARK: What this host has by itself
+
+    /// What lies at this host's own path, where it is what is offered but for its content and times; `nil` where it is not, or
+    /// where that is not looked at.
+    func ownEqual(_ entry: FileEntry) -> FileIdentity? {
+        guard leavesEqual, let own else { return nil }
+        var scan = FileScan(root: String(decoding: own, as: UTF8.self))
+        guard var found = scan.look(at: entry.path) else { return nil }
+        found.entry.modified = entry.modified
+        return found.entry == entry ? found.identity : nil
+    }
+
+    private func ownIdentity(_ path: [UInt8]) -> FileIdentity? {
+        guard let own else { return nil }
+        var scan = FileScan(root: String(decoding: own, as: UTF8.self))
+        return scan.look(at: path)?.identity
+    }
+
+    /// Whether what was left at this host's own paths still is what was compared.
+    ///
+    /// - Throws: which was changed.
+    public func verifyPresent() throws(TransferError) {
+        for (path, identity) in present where ownIdentity(path) != identity { throw .differs(path) }
     }
 
     // MARK: Verification

@@ -28,13 +28,17 @@ public struct RootFolder: ~Copyable {
         of path: [UInt8], _ body: (Int32, UnsafePointer<CChar>) throws(SystemError) -> Result
     ) throws(TransferError) -> Result {
         let slash = path.lastIndex(of: UInt8(ascii: "/"))!
-        let folder = try parent(Array(path[1..<max(slash, 1)]), of: path)
+        let folder = try parent(above: path)
         let name = path[(slash + 1)...].map { CChar(bitPattern: $0) } + [0]
         do throws(SystemError) {
             return try name.withUnsafeBufferPointer { name throws(SystemError) in
                 try body(folder, name.baseAddress!)
             }
         } catch { throw .file(path, error) }
+    }
+
+    private mutating func parent(above path: [UInt8]) throws(TransferError) -> Int32 {
+        try parent(Array(path[1..<max(path.lastIndex(of: UInt8(ascii: "/"))!, 1)]), of: path)
     }
 
     private mutating func parent(_ folder: [UInt8], of path: [UInt8]) throws(TransferError) -> Int32 {
@@ -131,13 +135,45 @@ public struct RootFolder: ~Copyable {
     }
 
     /// Has everything on the filesystem of the root written to its device (syncfs(2)).
-    func sync() throws(SystemError) {
+    package func sync() throws(SystemError) {
         let readable = try root.openRelative(".", O_RDONLY | O_DIRECTORY)
         guard syncfs(readable.number) == 0 else { throw SystemError("syncfs") }
     }
 }
 
 extension RootFolder {
+    /// What is done where something lies at the new place already.
+    public enum Renaming: Sendable {
+        /// It is refused, with `EEXIST`.
+        case fresh
+        /// Both change places.
+        case exchange
+    }
+
+    /// Renames what lies at a path below one root to a path below another one, of the same filesystem (renameat2(2)).
+    ///
+    /// - Throws: `EXDEV` where a mount lies in between.
+    package static func rename(
+        _ path: [UInt8], in source: inout RootFolder, to other: [UInt8], in destination: inout RootFolder,
+        _ renaming: Renaming = .fresh
+    ) throws(TransferError) {
+        guard FileEntry.isSound(path), FileEntry.isSound(other), path.count > 1, other.count > 1 else {
+            throw .malformed("a path that cannot be")
+        }
+        let flags =
+            renaming == .exchange ? clinux_RENAME_EXCHANGE : clinux_RENAME_NOREPLACE
+        func text(_ path: [UInt8]) -> [CChar] {
+            path[(path.lastIndex(of: UInt8(ascii: "/"))! + 1)...].map { CChar(bitPattern: $0) } + [0]
+        }
+        let (from, to) = (try source.parent(above: path), try destination.parent(above: other))
+        guard clinux_renameat2(from, text(path), to, text(other), flags) == 0 else {
+            throw .file(other, SystemError("renameat2"))
+        }
+        // A folder that was held open may be another path's now.
+        source.forget()
+        destination.forget()
+    }
+
     /// Removes whatever lies at a path, with all that is below it; nothing there is no error.
     package mutating func removeFile(_ path: [UInt8]) throws(TransferError) {
         guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }

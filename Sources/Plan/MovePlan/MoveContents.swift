@@ -64,6 +64,8 @@ public struct MoveContents {
     public init(ofFilesFor plan: HostPlan, root: String) {
         let tree = HostTree(root)
         (self.plan, self.root) = (plan, root)
+        // Those of languages are nobody's but the program's own.
+        fixed = Self.straight(PlanContents(plan, root: root).pathsOfPackages(), tree)
         renew()
         for entry in plan.entries where entry.treatment == .makeAnew && entry.kind == .folder {
             guard let status = tree.status(entry.path) else { continue }

@@ -275,7 +275,10 @@ final class Agent: @unchecked Sendable {
         guard let owners = OwnerMap(open["owners"] ?? .object([])) else {
             throw TransferError.refused("no pairs of accounts")
         }
-        if !arrival.isHome { arrival.owners = owners }
+        if !arrival.isHome {
+            arrival.owners = owners
+            arrival.isolation = open["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
+        }
         let departure = { [unowned self] in known.withLock { $0.departures[name] } }
         arrival.redirection = .init(
             suspend: { () throws(MoveError) in try departure()?.suspendRedirection() },

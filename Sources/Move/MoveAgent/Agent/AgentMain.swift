@@ -39,7 +39,10 @@ public enum AgentMain {
                 print(help, terminator: "")
                 return 0
             case "steps":
-                for step in MoveStep.allCases where step.isOfHandover == arguments.contains("--handover") {
+                for step in MoveStep.allCases
+                where step.isOfHandover == arguments.contains("--handover")
+                    && (!step.isOfHost || arguments.contains("--host"))
+                {
                     for state in [StepState.begun, .done] {
                         print(
                             "\(step.isAtDestination ? "destination" : "source") \(step.rawValue):\(state.rawValue)"

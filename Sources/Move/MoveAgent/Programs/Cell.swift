@@ -29,6 +29,10 @@ struct Cell {
         var isCutOff = false
         /// A network of its own that clients reach; `nil` for the host's.
         var network: CellNetwork?
+        /// Units by which systemd runs the programs at the host itself; none where this agent starts them.
+        var units: [String] = []
+        /// Those that are started at boot once clients were let in, as they were at the source.
+        var enabled: [String] = []
 
         var value: JSONValue {
             .object([
@@ -36,6 +40,8 @@ struct Cell {
                 .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))),
                 .init("on", .boolean(isOn)),
                 .init("cut_off", .boolean(isCutOff)), .init("network", network?.value ?? .null),
+                .init("units", .array(units.map { .string($0) })),
+                .init("enabled", .array(enabled.map { .string($0) })),
             ])
         }
 
@@ -54,6 +60,8 @@ struct Cell {
             isOn = value["on"] == .boolean(true)
             isCutOff = value["cut_off"] == .boolean(true)
             network = value["network"].flatMap(CellNetwork.init)
+            units = value["units"]?.array?.compactMap(\.string) ?? []
+            enabled = value["enabled"]?.array?.compactMap(\.string) ?? []
         }
     }
 
@@ -88,6 +96,7 @@ struct Cell {
     /// Whether its first process lives.
     var isRunning: Bool {
         let state = state
+        if !state.units.isEmpty { return SystemdUnits.run(state.units) }
         return state.pid > 0
             && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
     }
@@ -96,9 +105,10 @@ struct Cell {
     func begin() throws(MoveError) {
         var now = state
         guard !isRunning else { return }
+        if !now.units.isEmpty { return try SystemdUnits.start(now.units) }
         var launch = Launch(["/proc/self/exe", "cell", folder])
         launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
-        if now.isolation != .chroot {
+        if now.isolation.isContainer {
             launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS)
         }
         var network: Int32 = -1
@@ -126,6 +136,12 @@ struct Cell {
     /// Asks its programs to end, and kills what has not within some seconds.
     func end(within seconds: Double) {
         var now = state
+        if !now.units.isEmpty {
+            do throws(MoveError) { try SystemdUnits.stop(now.units, within: seconds) } catch {
+                Diagnostics.say("\(folder): \(error)")
+            }
+            return
+        }
         let process = Members.Process(pid: now.pid, parent: 0, start: now.start, program: 0)
         if now.pid > 0, Members.lives(process) {
             let ended = EndOfProcess(process.pid)
@@ -146,6 +162,8 @@ struct Cell {
 
     /// The last lines of what its programs said.
     var lastWords: String {
+        let units = state.units
+        if !units.isEmpty { return Printable.text(SystemdUnits.lastWords(units).utf8) }
         guard let bytes = (try? FileDescriptor.open(folder + "/log", O_RDONLY))?.bytes else { return "" }
         let lines = bytes.split(separator: UInt8(ascii: "\n")).suffix(4)
         return lines.map { Printable.text(Array($0)) }.joined(separator: "\n")

@@ -35,12 +35,16 @@ public enum CellInit {
         }
         do throws(MoveError) {
             if state.isCutOff { try Tool.need(["ip", "link", "set", "lo", "up"], seconds: 10) }
-            if state.isolation.isBundled { try layProcesses(cell) } else { try lay(cell.root) }
+            switch state.isolation {
+            case .host: try layOwn()
+            case .runc, .nspawn: try layProcesses(cell)
+            case .chroot, .container: try lay(cell.root)
+            }
         } catch {
             say("\(error)")
             return 1
         }
-        if state.isolation != .chroot {
+        if state.isolation.isContainer {
             let name = folder.split(separator: "/").last.map(String.init) ?? "cell"
             sethostname(name, name.utf8.count)
         }
@@ -50,7 +54,8 @@ public enum CellInit {
             do throws(MoveError) {
                 let pid =
                     state.isolation.isBundled
-                    ? try ContainerBundle.start(run, index, cell, state.isolation) : try start(run, cell)
+                    ? try ContainerBundle.start(run, index, cell, state.isolation)
+                    : try start(run, state.isolation == .host ? nil : cell.root)
                 children.append((pid, run))
             } catch {
                 say("\(error)")
@@ -77,9 +82,9 @@ public enum CellInit {
 
     private typealias Child = (pid: pid_t, run: ProgramRun)
 
-    private static func start(_ run: ProgramRun, _ cell: Cell) throws(MoveError) -> pid_t {
+    private static func start(_ run: ProgramRun, _ root: String?) throws(MoveError) -> pid_t {
         var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)
-        launch.root = cell.root
+        launch.root = root
         launch.folder = run.folder
         launch.owner = (run.user, run.group, run.groups)
         launch.limits = run.limits
@@ -137,6 +142,13 @@ public enum CellInit {
         guard mount(cell.root + "/run", run, nil, clinux_MS_BIND, nil) == 0 else {
             throw MoveError("mount \(run): \(SystemError.text(of: errno))")
         }
+    }
+
+    /// For the host's own root: its mounts, those to come as well, and processes by the numbers that they have here.
+    private static func layOwn() throws(MoveError) {
+        guard mount("none", "/", nil, clinux_MS_REC | clinux_MS_SLAVE, nil) == 0,
+            mount("proc", "/proc", "proc", clinux_MS_NOSUID | clinux_MS_NOEXEC | clinux_MS_NODEV, nil) == 0
+        else { throw MoveError("mount /proc: \(SystemError.text(of: errno))") }
     }
 
     private static func lay(_ root: String) throws(MoveError) {

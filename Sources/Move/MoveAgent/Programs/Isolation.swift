@@ -8,15 +8,20 @@ public enum Isolation: String, CaseIterable, Sendable {
     case runc
     /// As `container`, each program started by systemd-nspawn(1) from the same OCI bundle, with its filter of system calls.
     case nspawn
+    /// The host's own root: files lie where they lay at the source, programs are started by their units, or as in a `chroot`.
+    case host
 
     /// The program that the destination needs for it.
     var tool: String? {
         switch self {
-        case .chroot, .container: nil
+        case .chroot, .container, .host: nil
         case .runc: "runc"
         case .nspawn: "systemd-nspawn"
         }
     }
+
+    /// Whether System V and POSIX objects and the host's name are the programs' own.
+    var isContainer: Bool { self != .chroot && self != .host }
 
     /// Whether the programs are started from an OCI bundle.
     var isBundled: Bool { tool != nil }

@@ -12,15 +12,29 @@ struct Origin {
     /// The cell; `nil` for the host itself.
     let cell: Cell?
 
-    var root: String { cell?.root ?? "/" }
+    /// Whether the programs' root is the host's own: no move has brought them here, or one that put them there.
+    let isAtHost: Bool
+
+    init(order: MoveOrder, cell: Cell?) {
+        (self.order, self.cell) = (order, cell)
+        isAtHost = cell.map { $0.state.isolation == .host } ?? true
+    }
+
+    var root: String { isAtHost ? "/" : cell?.root ?? "/" }
+    /// What paths of the programs' root begin with as seen from the host; empty for the host's own.
+    var prefix: [UInt8] { isAtHost ? [] : Array(root.utf8) }
 
     // MARK: What is brought
 
-    func contents() -> MoveContents? { cell == nil ? MoveContents(ofRootFor: order.plan, root: "/") : nil }
+    /// By the plan; `nil` for a cell's root, of which everything is brought.
+    func contents() -> MoveContents? {
+        if order.isolation == .host { return MoveContents(ofFilesFor: order.plan, root: root) }
+        return isAtHost ? MoveContents(ofRootFor: order.plan, root: "/") : nil
+    }
 
     /// Everything in a cell's root, sorted.
     func paths() -> [[UInt8]] {
-        guard cell != nil, let inside = try? RootFolder(root) else { return [] }
+        guard !isAtHost, let inside = try? RootFolder(root) else { return [] }
         return inside.paths().sorted(by: PathOrder.precedes)
     }
 
@@ -28,13 +42,17 @@ struct Origin {
 
     /// Units of systemd that start members, where that runs here.
     var units: [String] {
-        guard cell == nil, access("/run/systemd/system", F_OK) == 0 else { return [] }
-        return order.plan.services.filter { $0.kind == "unit" }.map(\.name)
+        cell == nil && SystemdUnits.isBooted ? plannedUnits : []
     }
+
+    /// Units of the plan, whether systemd runs here or not.
+    var plannedUnits: [String] { order.plan.services.filter { $0.kind == "unit" }.map(\.name) }
 
     /// All processes, to be waited for and looked at.
     func processes() -> [Members.Process] {
         guard let cell else { return Members(of: order.plan).processes }
+        let units = cell.state.units
+        if !units.isEmpty { return processes(of: units) }
         guard cell.isRunning, let space = ProcessDirectory(cell.state.pid)?.namespace("pid") else {
             return []
         }
@@ -46,9 +64,19 @@ struct Origin {
         }
     }
 
+    private func processes(of units: [String]) -> [Members.Process] {
+        let names = Set(units.map { Array($0.utf8) })
+        return ProcessList.pids().compactMap { pid in
+            guard let directory = ProcessDirectory(pid), let status = directory.status(),
+                let group = directory.controlGroup(),
+                group.split(separator: UInt8(ascii: "/")).contains(where: { names.contains(Array($0)) })
+            else { return nil }
+            return Members.Process(pid: pid, parent: status.parent, start: status.startTicks, program: 0)
+        }
+    }
+
     /// Of each program the process that no other one of it has started, and what that executes, by its path inside of the root.
     func leaders() -> [(executable: [UInt8], pid: Int32)] {
-        let prefix = cell.map { Array($0.root.utf8) } ?? []
         var found: [Int32: (executable: [UInt8], parent: Int32)] = [:]
         for process in processes() {
             guard let path = ProcessDirectory(process.pid)?.executable() else { continue }
@@ -91,7 +119,6 @@ struct Origin {
     /// Files that the programs may change by memory that they share with them.
     func mappedFiles() -> Set<[UInt8]> {
         var found: Set<[UInt8]> = []
-        let prefix = cell.map { Array($0.root.utf8) } ?? []
         for process in processes() {
             for file in ProcessDirectory(process.pid)?.mappedFiles(sharedWritable: true) ?? []
             where file.isSharedWritable {
@@ -107,7 +134,6 @@ struct Origin {
     func openFiles() -> [[UInt8]] {
         var found: [[UInt8]] = []
         var seen: Set<[UInt8]> = []
-        let prefix = cell.map { Array($0.root.utf8) } ?? []
         for process in processes() {
             ProcessDirectory(process.pid)?.descriptors { _, target in
                 let path = target.starts(with: prefix) ? Array(target.dropFirst(prefix.count)) : target
@@ -135,7 +161,7 @@ struct Origin {
         let members = Members(of: order.plan)
         let ends = members.processes.map { EndOfProcess($0.pid) }
         if !units.isEmpty {
-            try Tool.need(["systemctl", "stop"] + units, seconds: seconds + 30)
+            try SystemdUnits.stop(units, within: seconds)
         } else {
             for leader in members.leaders.reversed() {
                 let executable = ProcessDirectory(leader.pid)?.executable() ?? []
@@ -168,7 +194,7 @@ struct Origin {
             return
         }
         if !units.isEmpty {
-            try Tool.need(["systemctl", "start"] + units, seconds: 90)
+            try SystemdUnits.start(units)
             return
         }
         // Those that still run, or run again, are not started twice.

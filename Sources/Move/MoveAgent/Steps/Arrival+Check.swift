@@ -25,6 +25,10 @@ extension Arrival {
         for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
             problems.append("\(tool) is not installed here")
         }
+        for unit in (request["units"]?.array ?? []).compactMap(\.string)
+        where SystemdUnits.isName(unit) && SystemdUnits.isBooted && SystemdUnits.run([unit]) {
+            problems.append("the unit \(unit) runs here already")
+        }
         if request["start_first"] == .boolean(true), let obstacle = AccessGroup.obstacle(in: cell.root) {
             problems.append(
                 "files cannot be fetched when they are touched (Linux 6.14, on ext4, xfs or btrfs): \(obstacle)"

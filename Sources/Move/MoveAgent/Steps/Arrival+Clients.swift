@@ -31,6 +31,7 @@ extension Arrival {
     func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
         if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
         try redirection.end()
+        enableUnits()
         var state = cell.state
         state.isOn = true
         cell.state = state
@@ -44,6 +45,7 @@ extension Arrival {
             try Hold.lift(name: name)
         }
         fetching?.goAhead()
+        settleHost()
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
     }
 

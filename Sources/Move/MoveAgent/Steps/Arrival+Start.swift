@@ -31,12 +31,17 @@ extension Arrival {
     }
 
     func start(
-        _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64, fetchFirst: [UInt32]
+        _ request: JSONValue, _ runs: [ProgramRun], _ isolation: Isolation, isCutOff: Bool, seconds: UInt64,
+        fetchFirst: [UInt32]
     ) throws(MoveError) -> JSONValue {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
-        state.network = nil
+        (state.network, state.units, state.enabled) = (nil, [], [])
+        if isolation == .host {
+            guard !isCutOff else { throw MoveError("a copy is not tried at the host itself") }
+            (state.units, state.enabled) = try units(request)
+        }
         if let network, !isCutOff {
             state.network = CellNetwork(
                 of: cell.folder, ports: ports, wish: network,
@@ -45,6 +50,13 @@ extension Arrival {
         cell.state = state
         // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
         if !isCutOff { try hold(nil) }
+        if isolation == .host {
+            do throws(MoveError) { try place(replacing: request["replace"] == .boolean(true)) } catch {
+                let reason = error
+                try undo()
+                throw reason
+            }
+        }
         try journal.write(.start, .begun)
         if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
         try cell.begin()
@@ -57,7 +69,8 @@ extension Arrival {
                 try undo()
                 throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
             }
-            let missing = Listening.missing(ports, in: cell.state.pid)
+            let pid = cell.state.pid
+            let missing = Listening.missing(ports, in: pid > 0 ? pid : getpid())
             if missing.isEmpty { break }
             guard Clock.monotonic() < limit else {
                 let words = cell.lastWords
@@ -79,6 +92,7 @@ extension Arrival {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, false)
+        (state.units, state.enabled) = ([], [])
         cell.state = state
         try journal.write(.start, .begun)
         do throws(MoveError) {

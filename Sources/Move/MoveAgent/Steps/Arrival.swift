@@ -30,6 +30,8 @@ final class Arrival: @unchecked Sendable {
     var receiver: FileReceiver?
     /// Whose number is another one here.
     var owners = OwnerMap()
+    /// Where the programs are to run.
+    var isolation = Isolation.chroot
     /// Of files that are fetched when they are touched.
     var fetching: Fetching?
     let patience: UInt64
@@ -148,7 +150,9 @@ final class Arrival: @unchecked Sendable {
                     // It is gone after a reboot.
                     try takeAddress()
                 }
-            } else if journal.stands(.start) || journal.stands(.holdThere) || Fetching.isPending(cell) {
+            } else if journal.stands(.start) || journal.stands(.place) || journal.stands(.holdThere)
+                || Fetching.isPending(cell)
+            {
                 try undo()
             }
         } catch { Diagnostics.say("\(name): \(error)") }
@@ -210,7 +214,8 @@ final class Arrival: @unchecked Sendable {
                 }
                 if receiver == nil {
                     do throws(SystemError) {
-                        receiver = try FileReceiver(over: channel, root: cell.root, owners: owners)
+                        receiver = try FileReceiver(
+                            over: channel, root: cell.root, owners: owners, leavesEqual: isolation == .host)
                         receiver!.placeholders = placeholders
                     } catch { throw .file(Array(cell.root.utf8), error) }
                 }
@@ -255,7 +260,7 @@ final class Arrival: @unchecked Sendable {
     }
 
     /// What a source may ask once it was answered that clients are let in, or was not.
-    private static let questionsAtHome: Set = ["state", "admit", "deliver", "undo"]
+    private static let questionsAtHome: Set = ["accounts", "state", "admit", "deliver", "undo"]
 
     private func answer(_ verb: String, _ request: JSONValue) throws(MoveError) -> JSONValue {
         func number(_ key: String) -> UInt64? { request[key]?.integer.flatMap { UInt64(exactly: $0) } }
@@ -281,7 +286,7 @@ final class Arrival: @unchecked Sendable {
                 let isolation = request["isolation"]?.string.flatMap(Isolation.init)
             else { throw MoveError("no programs to be started") }
             return try start(
-                runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
+                request, runs, isolation, isCutOff: request["cut_off"] == .boolean(true),
                 seconds: number("seconds") ?? 30,
                 fetchFirst: (request["fetch_first"]?.array ?? []).compactMap {
                     $0.integer.flatMap { UInt32(exactly: $0) }
@@ -296,6 +301,9 @@ final class Arrival: @unchecked Sendable {
                 throw MoveError("no command for a server that was started")
             }
             try server.restore(command)
+        case "accounts": return try mapAccounts(request)
+        case "packages": return Self.lackingPackages(request)
+        case "compare-own": return try compareOwn(request)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
             return try attempt(command, seconds: number("seconds") ?? 10)
@@ -356,6 +364,7 @@ final class Arrival: @unchecked Sendable {
             Fetching.abandon(cell)
         }
         if journal.stands(.start) { try journal.write(.start, .undone) }
+        try takeBack()
         // Before the line by which an agent that is started again knows that there is something to be undone.
         try tunnel.end()
         if journal.stands(.holdThere) {
@@ -377,6 +386,7 @@ final class Arrival: @unchecked Sendable {
         try server.end()
         try tunnel.end()
         if journal.stands(.admit) { try journal.write(.admit, .undone) }
+        try leaveHost()
         if journal.stands(.start) { try journal.write(.start, .undone) }
         if journal.stands(.holdThere) { try journal.write(.holdThere, .undone) }
     }

@@ -11,6 +11,9 @@ extension Departure {
     /// - Parameter isKept: whether the copy stays, as a backup that was tried.
     func copy(_ report: Report) throws(MoveError) {
         try alone("copy") { () throws(MoveError) in
+            guard order.isolation != .host else {
+                throw MoveError("a copy is not tried at the host itself: --isolation container, say")
+            }
             guard !order.startsFirst else { throw MoveError("a copy has all files: leave --start-first out") }
             try refuseProblems(report)
             guard state == "open" else { throw MoveError("\(order.name) is \(state)") }

@@ -17,15 +17,21 @@ extension Departure {
             [
                 .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
                 .init("network", order.network?.value ?? .null), .init("owners", owners.value),
+                .init("isolation", .string(order.isolation.rawValue)),
             ])
+        if order.isolation == .host {
+            let answer = try made.ask("accounts", [.init("accounts", accountsHere)])
+            ownersThere = answer["owners"].flatMap(OwnerMap.init) ?? OwnerMap()
+            accountsMissing = (answer["missing"]?.array ?? []).compactMap(\.string)
+        }
         link = made
         (furnished, furnishedIsBrought) = (nil, false)
         return made
     }
 
     func pathsToBring() throws(MoveError) -> [[UInt8]] {
-        if origin.cell != nil { return origin.paths() }
         if contents == nil { contents = origin.contents() } else { contents?.renew() }
+        guard contents != nil else { return origin.paths() }
         return (contents?.paths ?? []) + declared(beside: contents?.paths ?? [])
     }
 
@@ -119,7 +125,7 @@ extension Departure {
 
     /// Removes what the plan has copied, of files that no package has; folders that are empty then go too.
     func removeFiles(_ report: Report) throws(MoveError) {
-        guard origin.cell == nil else {
+        guard origin.isAtHost else {
             throw MoveError("what an earlier move has brought here is a cell: it stays")
         }
         try journal.write(.remove, .begun)

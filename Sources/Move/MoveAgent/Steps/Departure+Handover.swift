@@ -74,6 +74,7 @@ extension Departure {
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }
         try arrival?.give(true)
+        disableUnits()
         if !order.clients.isEmpty, !journal.stands(.reconnect) { try journal.write(.reconnect, .begun) }
         try journal.write(.release, .done)
         // Last, since the agents of the clients' hosts may not answer.

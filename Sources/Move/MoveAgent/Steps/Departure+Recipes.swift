@@ -76,7 +76,7 @@ extension Departure {
         guard !journal.stands(.freeze) else { return [] }
         let running = recipeTargets()
         if !running.isEmpty { targets = running }
-        let prefix = origin.cell.map { Array($0.root.utf8) } ?? []
+        let prefix = origin.prefix
         var found: Set<[UInt8]> = []
         for target in targets where !target.recipe.omit.isEmpty {
             let isRunning = running.contains { $0.pid == target.pid }
@@ -99,7 +99,7 @@ extension Departure {
         let port = order.ports.first
         // By way of the process while there is one: what runs in a cell has another root than the command, which users cannot
         // reach by its path.
-        let place = isRunning ? "/proc/\(target.pid)/root" : origin.cell?.root ?? ""
+        let place = isRunning ? "/proc/\(target.pid)/root" : String(decoding: origin.prefix, as: UTF8.self)
         let folder =
             isRunning ? Array("/proc/\(target.pid)/cwd".utf8) : target.folder
         let variables =

@@ -62,6 +62,9 @@ final class Departure: @unchecked Sendable {
     var targets: [RecipeTarget] = []
     /// What the programs had open when they were stopped.
     var openFiles: [[UInt8]] = []
+    /// At a destination's own root: numbers of accounts there, and accounts that are missing there.
+    var ownersThere = OwnerMap()
+    var accountsMissing: [String] = []
 
     /// Where this host's own programs are sent, which are clients as well.
     let redirection: Redirection
@@ -212,7 +215,15 @@ final class Departure: @unchecked Sendable {
                 .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
                 .init("start_first", .boolean(order.startsFirst)),
+                .init(
+                    "units",
+                    .array(order.isolation == .host ? origin.plannedUnits.map { .string($0) } : [])),
             ])
+        if order.isolation == .host {
+            let more = try hostVerdict()
+            problems += more.problems
+            notes += more.notes
+        }
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
         notes.append(
             "\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written"
@@ -364,12 +375,23 @@ final class Departure: @unchecked Sendable {
     }
 
     /// Whose number is another one there. What runs in a cell has the numbers that it was given when it came.
-    var owners: OwnerMap { origin.cell == nil ? OwnerMap(order.plan.accounts) : OwnerMap() }
+    /// At a host itself they go by their names.
+    var owners: OwnerMap {
+        if order.isolation == .host { return ownersThere }
+        return origin.cell == nil ? OwnerMap(order.plan.accounts) : OwnerMap()
+    }
 
     func startMembers(_ runs: [ProgramRun], isCutOff: Bool) -> [JSONValue.Member] {
         [
             .init("runs", .array(runs.map { owners.map($0).value })),
             .init("isolation", .string(order.isolation.rawValue)),
+            .init("units", .array(order.isolation == .host ? origin.plannedUnits.map { .string($0) } : [])),
+            .init(
+                "enabled",
+                .array(
+                    order.isolation == .host
+                        ? SystemdUnits.enabled(origin.plannedUnits).map { .string($0) } : [])),
+            .init("replace", .boolean(order.replaces)),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
         ]
     }

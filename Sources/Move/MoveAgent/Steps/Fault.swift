@@ -1,10 +1,23 @@
 import Glibc
+import Synchronization
 import SystemCalls
 
-/// Ends the agent at an exact line of its journal, for the tests of what that leaves: `--die-at STEP:STATE`.
+/// Ends the agent at an exact line of its journal, for the tests of what that leaves: `--die-at STEP:STATE`; or in the middle of a
+/// step that has several parts, behind one of these: `--die-at PART#NUMBER`, from 1.
 enum Fault {
     // Set once, before any thread is started.
     nonisolated(unsafe) static var place: String?
+    private static let passed = Mutex<[String: Int]>([:])
+
+    /// A part of a step was done.
+    static func pass(_ part: String) {
+        guard let place else { return }
+        let number = passed.withLock { passed in
+            passed[part, default: 0] += 1
+            return passed[part]!
+        }
+        if "\(part)#\(number)" == place { kill(getpid(), SIGKILL) }
+    }
 
     static func watch(_ journal: Journal) {
         guard let place else { return }

@@ -30,6 +30,8 @@ public enum MoveStep: String, CaseIterable, Sendable {
     /// Source: what the destination has not fetched yet is served (`--start-first`), beyond the end of the move. Inverse: it is not
     /// served any more.
     case fetch
+    /// Destination, at the host itself: files are put at its root. Inverse: they are taken back.
+    case place
     /// Destination: the programs are started. Inverse: they are ended.
     case start
     /// Destination: what was written is read again, and the check passes.
@@ -37,6 +39,9 @@ public enum MoveStep: String, CaseIterable, Sendable {
     /// Source: it gives the service up. From here on it starts the programs again only when the destination has said that it
     /// did not and never will let clients in.
     case release
+    /// Destination, at the host itself: units are started at boot, from the moment on at which clients are let in. Inverse, when the
+    /// service goes on to another host: they are not.
+    case enable
     /// Destination: clients are let in. There is no inverse: going back is a move of its own.
     case admit
     /// Hand-over, clients' hosts: the stand-in passes on what it has kept, and what comes.
@@ -52,8 +57,12 @@ public enum MoveStep: String, CaseIterable, Sendable {
 
     /// Whether it is one of a hand-over alone.
     public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .announce, .retire].contains(self) }
+    /// Whether it is one of a move to the host itself alone.
+    public var isOfHost: Bool { [.place, .enable].contains(self) }
     /// Where it is done.
-    public var isAtDestination: Bool { [.holdThere, .start, .verify, .admit].contains(self) }
+    public var isAtDestination: Bool {
+        [.holdThere, .place, .start, .verify, .enable, .admit].contains(self)
+    }
 }
 
 /// How far a step is.

@@ -44,6 +44,8 @@ public struct MoveOrder: Sendable {
     public var handover: HandoverOrder?
     /// Whether a way is made from the destination to what stays and it does not reach.
     public var tunnels = false
+    /// Whether files of the destination's own root that differ give way (`Isolation.host`).
+    public var replaces = false
     /// Whether the programs are started before large files are there, which are fetched when they are touched.
     public var startsFirst = false
 
@@ -72,6 +74,7 @@ public struct MoveOrder: Sendable {
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
+            .init("replace", .boolean(replaces)),
         ])
     }
 
@@ -105,7 +108,7 @@ public struct MoveOrder: Sendable {
         self.isolation = isolation
         if let network = value["network"], network != .null {
             guard let wish = CellNetwork.Wish(network) else { throw MoveError("no network of its own") }
-            guard isolation != .chroot else {
+            guard isolation.isContainer else {
                 throw MoveError("--own-network is for containers: --isolation container, runc or nspawn")
             }
             (hasOwnNetwork, published) = (true, wish.published)
@@ -149,6 +152,11 @@ public struct MoveOrder: Sendable {
         if let handover = value["handover"], handover != .null { self.handover = try HandoverOrder(handover) }
         startsFirst = value["start_first"] == .boolean(true)
         tunnels = value["tunnel"] == .boolean(true)
+        replaces = value["replace"] == .boolean(true)
+        if isolation == .host, startsFirst || handover != nil {
+            throw MoveError("at the host itself programs start with their files: leave --start-first out")
+        }
+        guard !replaces || isolation == .host else { throw MoveError("--replace is for --isolation host") }
         if tunnels, !Tunnel.isAddress(address) {
             throw MoveError("a tunnel needs the destination's IPv4 address: --to \(host)=ADDRESS")
         }

@@ -24,7 +24,8 @@ struct MoveOptions: ParsableArguments {
     var name: String?
 
     @Option(
-        help: ArgumentHelp("chroot, container, runc or nspawn; else what the plan says.", valueName: "kind"))
+        help: ArgumentHelp(
+            "chroot, container, runc, nspawn or host; else what the plan says.", valueName: "kind"))
     var isolation: String?
 
     @Flag(
@@ -79,6 +80,10 @@ struct MoveOptions: ParsableArguments {
             "Start the programs before large files are there, which are fetched when they are touched (Linux 6.14 there)."
     )
     var startFirst = false
+
+    @Flag(
+        help: "With --isolation host: files there that differ give way, and come back with a rollback.")
+    var replace = false
 
     @Flag(help: "Make a way from the destination to what stays and it does not reach (VXLAN; IPv4).")
     var tunnel = false
@@ -157,6 +162,7 @@ struct MoveOptions: ParsableArguments {
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
+            .init("replace", .boolean(replace)),
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
             .init("isolation", .string(try kind(part))),
         ]
@@ -200,7 +206,7 @@ struct MoveOptions: ParsableArguments {
         return kind
     }
 
-    private static let kinds = ["chroot", "container", "runc", "nspawn"]
+    private static let kinds = ["chroot", "container", "runc", "nspawn", "host"]
 
     /// What of a network of its own is asked for.
     private func network() throws -> JSONValue {
