@@ -1,4 +1,5 @@
 import Glibc
+import MovePlan
 import Records
 import SunRPC
 import TestSupport
@@ -16,7 +17,7 @@ struct SurveyTests {
     }
 
     private func verdict(_ obstacles: [Obstacle], processes: Int = 1) -> ProgramVerdict {
-        ProgramVerdict(executable: [47, 97], processes: processes, serves: [], obstacles: obstacles)
+        ProgramVerdict(executable: [47, 97], script: [], processes: processes, serves: [], obstacles: obstacles)
     }
 
     @Test func theLiveliestThatIsNotRuledOut() {
