@@ -52,29 +52,30 @@ import Testing
         let dump = ledger.ndjson(maker.header())
         for end in 0..<dump.count { _ = try survives(Array(dump[..<end])) }
     }
+}
 
-    private func mutate(_ bytes: inout [UInt8], _ lines: [[UInt8]], _ random: inout SeededGenerator) {
-        let place = Int.random(in: 0..<max(bytes.count, 1), using: &random)
-        guard place < bytes.count else { return }
-        switch Int.random(in: 0...7, using: &random) {
-        case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
-        case 1: bytes[place] ^= 1 << UInt8.random(in: 0...7, using: &random)
-        case 2: bytes.remove(at: place)
-        case 3: bytes.insert(Array("{}[]\",:\\\n0-".utf8).randomElement(using: &random)!, at: place)
-        case 4: bytes.removeSubrange(place..<min(place + Int.random(in: 1...50, using: &random), bytes.count))
-        case 5:
-            let other = lines.randomElement(using: &random)!
-            bytes.insert(contentsOf: other + [0x0a], at: place)
-        case 6:
-            let end = min(place + Int.random(in: 1...30, using: &random), bytes.count)
-            bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
-        default:
-            // Another number: very long, negative, or broken.
-            guard let digit = bytes[place...].firstIndex(where: { (0x30...0x39).contains($0) }) else {
-                return
-            }
-            let numbers = ["18446744073709551616", "-1", "1e9", "0.5", "00", "18446744073709551615"]
-            bytes.replaceSubrange(digit...digit, with: Array(numbers.randomElement(using: &random)!.utf8))
+/// Damages a dump at one place.
+func mutate(_ bytes: inout [UInt8], _ lines: [[UInt8]], _ random: inout SeededGenerator) {
+    let place = Int.random(in: 0..<max(bytes.count, 1), using: &random)
+    guard place < bytes.count else { return }
+    switch Int.random(in: 0...7, using: &random) {
+    case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
+    case 1: bytes[place] ^= 1 << UInt8.random(in: 0...7, using: &random)
+    case 2: bytes.remove(at: place)
+    case 3: bytes.insert(Array("{}[]\",:\\\n0-".utf8).randomElement(using: &random)!, at: place)
+    case 4: bytes.removeSubrange(place..<min(place + Int.random(in: 1...50, using: &random), bytes.count))
+    case 5:
+        let other = lines.randomElement(using: &random)!
+        bytes.insert(contentsOf: other + [0x0a], at: place)
+    case 6:
+        let end = min(place + Int.random(in: 1...30, using: &random), bytes.count)
+        bytes.insert(contentsOf: Array(bytes[place..<end]), at: place)
+    default:
+        // Another number: very long, negative, or broken.
+        guard let digit = bytes[place...].firstIndex(where: { (0x30...0x39).contains($0) }) else {
+            return
         }
+        let numbers = ["18446744073709551616", "-1", "1e9", "0.5", "00", "18446744073709551615"]
+        bytes.replaceSubrange(digit...digit, with: Array(numbers.randomElement(using: &random)!.utf8))
     }
 }

@@ -115,6 +115,7 @@ private struct Node {
     var minimum: Int128?
     var maximum: Int128?
     var minimumLength: Int?
+    var maximumItems: Int?
     var pattern: Pattern?
 
     init(_ json: JSONValue, at place: String) throws {
@@ -162,6 +163,7 @@ private struct Node {
         case "items": items = Box(try Node(value, at: place))
         case "minimum": minimum = try need(value.integer)
         case "maximum": maximum = try need(value.integer)
+        case "maxItems": maximumItems = Int(try need(value.integer))
         case "minLength": minimumLength = Int(try need(value.integer))
         case "pattern":
             let source = try need(value.string)

@@ -61,4 +61,25 @@ import Testing
         "197a-01-01T00:00:00Z", "+970-01-01T00:00:00Z", "1970-01-01T00:00:00.1-1Z", "1970-01-01T00:00:00ZZ",
     ])
     func refuses(text: String) { #expect(Timestamp.parse(text.utf8) == nil) }
+
+    /// What stands in the minute of the time before is read as if it stood alone.
+    @Test func readsOneAfterTheOther() {
+        let times = [
+            "2026-11-20T22:14:05.002Z", "2026-11-20T22:14:59.999Z", "2026-11-20T22:14:60.000Z",
+            "2026-11-20T22:15:00.000Z",
+            "2026-11-20T22:15:0/.000Z", "2026-11-20T22:15:00.0:0Z", "2026-11-20T22:15:00.00Z",
+            "2026-11-20T22:15:00,000Z",
+            "2026-11-20T22:15:00.000z", "2554-07-21T23:34:33.700Z", "2554-07-21T23:34:33.710Z", "",
+            "1970-01-01T00:00:00.000Z",
+        ]
+        var reader = TimeReader()
+        for first in times {
+            for second in times {
+                for text in [first, second] {
+                    let read = Array(text.utf8).withUnsafeBytes { reader.parse($0) }
+                    #expect(read == Timestamp.parse(text.utf8), "\(text)")
+                }
+            }
+        }
+    }
 }

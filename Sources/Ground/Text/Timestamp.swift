@@ -27,6 +27,12 @@ public enum Timestamp {
         return Array(text).withUnsafeBytes { parse($0) }
     }
 
+    /// Reads the text form where it lies.
+    public static func parse(_ text: UnsafeRawBufferPointer) -> UInt64? {
+        guard text.count >= 20, text.count <= 30 else { return nil }
+        return read(text)
+    }
+
     package static func append(_ nanoseconds: UInt64, to out: inout [UInt8]) {
         var time = RecentTime()
         time.withText(of: nanoseconds) { out.append(contentsOf: $0) }
@@ -86,7 +92,8 @@ public enum Timestamp {
         return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
     }
 
-    private static func parse(_ text: UnsafeRawBufferPointer) -> UInt64? {
+    /// Reads 20 to 30 bytes.
+    private static func read(_ text: UnsafeRawBufferPointer) -> UInt64? {
         func number(_ range: Range<Int>) -> UInt64? {
             var value: UInt64 = 0
             for offset in range {
@@ -150,5 +157,59 @@ public struct RecentTime {
             Timestamp.put(millisecond, width: 3, at: 20, then: "Z", text)
             body(UnsafeRawBufferPointer(text))
         }
+    }
+}
+
+/// Reads one time after the other (`Timestamp`): of one with milliseconds in the minute of the one before, only
+/// seconds and milliseconds are looked into.
+public struct TimeReader {
+    /// The first 16 bytes of the text, to the minute, and what they mean in nanoseconds since 1970.
+    @usableFromInline var text: (UInt64, UInt64) = (0, 0)
+    @usableFromInline var minute: UInt64 = 0
+
+    /// Makes one that remembers nothing.
+    public init() {}
+
+    /// What `Timestamp.parse` returns.
+    @inlinable @inline(__always)
+    public mutating func parse(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+        if bytes.count == 24, bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self) == text.0,
+            bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == text.1,
+            let part = Self.nanoseconds(bytes)
+        {
+            let (sum, overflow) = minute.addingReportingOverflow(part)
+            if !overflow { return sum }
+        }
+        return parseWhole(bytes)
+    }
+
+    /// What stands behind the minute, `:00.123Z`; `nil` if it is anything else.
+    @inlinable @inline(__always)
+    static func nanoseconds(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+        guard bytes[16] == UInt8(ascii: ":"), bytes[19] == UInt8(ascii: "."), bytes[23] == UInt8(ascii: "Z")
+        else { return nil }
+        let tens = bytes[17] &- 0x30
+        let ones = bytes[18] &- 0x30
+        let tenths = bytes[20] &- 0x30
+        let hundredths = bytes[21] &- 0x30
+        let thousandths = bytes[22] &- 0x30
+        guard tens < 6, ones < 10, tenths < 10, hundredths < 10, thousandths < 10 else { return nil }
+        let milliseconds =
+            (UInt64(tens) * 10 + UInt64(ones)) * 1000
+            + UInt64(tenths) * 100 + UInt64(hundredths) * 10 + UInt64(thousandths)
+        return milliseconds * 1_000_000
+    }
+
+    @usableFromInline @inline(never)
+    mutating func parseWhole(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
+        guard let time = Timestamp.parse(bytes) else { return nil }
+        if bytes.count == 24 {
+            text = (
+                bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self),
+                bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
+            )
+            minute = time - time % 60_000_000_000
+        }
+        return time
     }
 }

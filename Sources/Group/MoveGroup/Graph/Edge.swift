@@ -129,6 +129,7 @@ struct EdgeTable: ~Copyable {
         from.reserve(count)
         to.reserve(count)
         marks.reserve(count)
+        if details.count > 0 { details.reserve(count) }
     }
 
     @inline(__always)

@@ -18,8 +18,13 @@ package struct JSONParser {
     /// Bytes read so far.
     package internal(set) var offset = 0
 
+    /// How deep values may lie in one another.
+    package static let deepest = 64
+    /// How deep a member of the outermost object may be.
+    static let depthBelowTop = deepest - 1
+
     /// Makes a parser at the start of a text.
-    package init(_ bytes: UnsafeRawBufferPointer, depthLimit: Int = 64) {
+    package init(_ bytes: UnsafeRawBufferPointer, depthLimit: Int = deepest) {
         self.bytes = bytes
         self.depthLimit = depthLimit
     }

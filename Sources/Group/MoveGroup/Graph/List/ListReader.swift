@@ -1,4 +1,5 @@
 import Glibc
+import Records
 
 /// Reads a dependency list, piece by piece, into a graph.
 ///
@@ -29,6 +30,9 @@ public struct ListReader: ~Copyable {
     private var hostCache = HostCache()
     private var wide = WideRow()
     private var batch = RowBatch()
+    private var times = (first: TimeReader(), last: TimeReader())
+    /// Whether plain rows are told apart; otherwise each takes the way that any row can take.
+    var distinguishesPlainRows = true
 
     /// Begins a list.
     ///
@@ -129,7 +133,8 @@ public struct ListReader: ~Copyable {
         var start = 0
         hostCache.forget()
         while start < bytes.count {
-            if columns == 4, let row = PlainRow(base + start, available: bytes.count - start),
+            if columns == 4, distinguishesPlainRows,
+                let row = PlainRow(base + start, available: bytes.count - start),
                 row.lineEnd < lineLimit
             {
                 take4(base + start, row, &builder)
@@ -139,17 +144,31 @@ public struct ListReader: ~Copyable {
                 start += row.lineEnd + 1
                 continue
             }
+            if columns == 9, distinguishesPlainRows,
+                let row = PlainNineRow(base + start, available: bytes.count - start), row.lineEnd < lineLimit,
+                take9(base + start, row, &builder)
+            {
+                if batch.isFull { batch.flushNine(into: &builder) }
+                rows += 1
+                line += 1
+                start += row.lineEnd + 1
+                continue
+            }
             guard let end = memchr(base + start, 0x0a, bytes.count - start) else { break }
             let length = (base + start).distance(to: UnsafeRawPointer(end))
-            batch.flush(into: &builder)
+            flush(&builder)
             hostCache.forget()
             guard let used = try takeAny(base + start, length, bytes.count - start, &builder) else {
                 return start
             }
             start += used
         }
-        batch.flush(into: &builder)
+        flush(&builder)
         return start
+    }
+
+    private mutating func flush(_ builder: inout GraphBuilder) {
+        if columns == 9 { batch.flushNine(into: &builder) } else { batch.flush(into: &builder) }
     }
 
     @inline(__always)
@@ -157,12 +176,30 @@ public struct ListReader: ~Copyable {
         _ row: UnsafeRawPointer, _ shape: PlainRow, _ builder: inout GraphBuilder
     ) {
         let from = hostCache.first(
+            .entry,
             HostCache.Field(start: row, count: shape.first),
             HostCache.Field(start: row + shape.first + 1, count: shape.second - shape.first - 1), &builder)
         let to = hostCache.second(
+            .entry,
             HostCache.Field(start: row + shape.second + 1, count: shape.third - shape.second - 1),
             HostCache.Field(start: row + shape.third + 1, count: shape.end - shape.third - 1), &builder)
         batch.append(from: from, to: to)
+    }
+
+    /// Takes a row of nine columns, or leaves everything as it is and returns `false` if the row says more than that
+    /// two nodes depend on each other by their names, or is wrong.
+    @inline(__always)
+    private mutating func take9(
+        _ row: UnsafeRawPointer, _ shape: PlainNineRow, _ builder: inout GraphBuilder
+    ) -> Bool {
+        guard
+            let dependency = PlainDependency(row, shape, source, &times.first, &times.last),
+            !builder.isOutside(dependency.detail.first, dependency.detail.last)
+        else { return false }
+        let from = hostCache.first(.program, shape.field(0, row), shape.field(1, row), &builder)
+        let to = hostCache.second(dependency.otherKind, shape.field(4, row), shape.field(5, row), &builder)
+        batch.append(from: from, to: to, dependency.mark, dependency.detail)
+        return true
     }
 
     /// Takes a row of any form; `nil` if its end is not there. Otherwise says how many bytes it had.

@@ -12,11 +12,58 @@ struct PlainRow {
     var end = 0
 
     /// Splits the row that begins at `row`; `nil` if it is anything else, or its end is not there.
-    ///
-    /// Commas, quotes and line ends are among the few characters below `-`, which eight bytes together are
-    /// asked for at once; paths and addresses have hardly any others of them.
     @inline(__always)
     init?(_ row: UnsafeRawPointer, available: Int) {
+        let end = PlainEnd(row, available: available, commas: 3) { number, at in
+            switch number {
+            case 0: first = at
+            case 1: second = at
+            default: third = at
+            }
+        }
+        guard let end else { return nil }
+        lineEnd = end.line
+        self.end = end.fields
+    }
+}
+
+/// Where the commas of a row of nine plain columns lie.
+struct PlainNineRow {
+    private var commas = InlineArray<8, Int>(repeating: 0)
+    /// Offset of the LF.
+    private(set) var lineEnd = 0
+    private var end = 0
+
+    /// Splits the row that begins at `row`; `nil` if it is anything else, or its end is not there.
+    @inline(__always)
+    init?(_ row: UnsafeRawPointer, available: Int) {
+        let end = PlainEnd(row, available: available, commas: 8) { commas[$0] = $1 }
+        guard let end else { return nil }
+        lineEnd = end.line
+        self.end = end.fields
+    }
+
+    /// The bytes of a field.
+    @inline(__always)
+    func field(_ number: Int, _ row: UnsafeRawPointer) -> HostCache.Field {
+        let start = number == 0 ? 0 : commas[number - 1] + 1
+        return HostCache.Field(start: row + start, count: (number == 8 ? end : commas[number]) - start)
+    }
+}
+
+/// The end of a row without quotes.
+struct PlainEnd {
+    /// Offset of the LF.
+    let line: Int
+    /// Where the last field ends: before the LF, or CR LF.
+    let fields: Int
+
+    /// Calls `note` with each comma's number and offset; `nil` if there are not as many, or a quote, or no end.
+    ///
+    /// Commas, quotes and line ends are among the few characters below `-`, which eight bytes together are
+    /// asked for at once; paths, addresses and times have hardly any others of them.
+    @inline(__always)
+    init?(_ row: UnsafeRawPointer, available: Int, commas expected: Int, _ note: (Int, Int) -> Void) {
         var commas = 0
         var offset = 0
         while offset < available {
@@ -33,19 +80,15 @@ struct PlainRow {
                 marks &= marks - 1
                 switch row.load(fromByteOffset: at, as: UInt8.self) {
                 case 0x2c:
-                    switch commas {
-                    case 0: first = at
-                    case 1: second = at
-                    case 2: third = at
-                    default: return nil
-                    }
+                    guard commas < expected else { return nil }
+                    note(commas, at)
                     commas += 1
                 case 0x22: return nil
                 case 0x0a:
-                    guard commas == 3 else { return nil }
-                    lineEnd = at
+                    guard commas == expected else { return nil }
+                    line = at
                     let isCR = row.load(fromByteOffset: at - 1, as: UInt8.self) == 0x0d
-                    end = isCR ? at - 1 : at
+                    fields = isCR ? at - 1 : at
                     return
                 default: break
                 }

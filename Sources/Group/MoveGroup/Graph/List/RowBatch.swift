@@ -1,7 +1,7 @@
 import Glibc
 import Records
 
-/// Rows of four columns that are put into the graph together.
+/// Rows that are put into the graph together.
 ///
 /// Nearly every row names something new, at a random place of a large index: a cache miss a row, and most of
 /// the time. Looking at all the places of a batch first lets the processor fetch them side by side.
@@ -16,7 +16,14 @@ struct RowBatch: ~Copyable {
     }
 
     static let capacity = 32
+    /// The longest path of a program for which there is room.
+    static let longestProgram = 504
     private let ends: UnsafeMutablePointer<End>
+    /// What rows of nine columns say beside their ends.
+    private let marks: UnsafeMutablePointer<(mark: EdgeMark, detail: EdgeDetail)>
+    /// The texts under which programs are kept, for each end.
+    private let programs: UnsafeMutableRawPointer
+    private static let programRoom = 8 + longestProgram
     private(set) var count = 0
     private var lastFrom: UInt32 = 0
     /// What looking ahead saw, kept so that it is not optimised away.
@@ -25,9 +32,16 @@ struct RowBatch: ~Copyable {
     init() {
         ends = .allocate(capacity: Self.capacity * 2)
         ends.initialize(repeating: End(), count: Self.capacity * 2)
+        marks = .allocate(capacity: Self.capacity)
+        marks.initialize(repeating: (EdgeMark(.listed), EdgeDetail()), count: Self.capacity)
+        programs = .allocate(byteCount: Self.capacity * 2 * Self.programRoom, alignment: 8)
     }
 
-    deinit { ends.deallocate() }
+    deinit {
+        ends.deallocate()
+        marks.deallocate()
+        programs.deallocate()
+    }
 
     var isFull: Bool { count == Self.capacity }
 
@@ -39,8 +53,46 @@ struct RowBatch: ~Copyable {
         count += 1
     }
 
-    /// Puts the rows into the graph, in order.
+    /// Adds a row of nine columns. A program's end has its path, of no more than `longestProgram` bytes.
+    @inline(__always)
+    mutating func append(from: End, to: End, _ mark: EdgeMark, _ detail: EdgeDetail) {
+        precondition(count < Self.capacity)
+        let number = count
+        append(from: from, to: to)
+        if !from.isRepeated { nameProgram(number * 2) }
+        if NodeKind(rawValue: UInt8(to.tag & 7)) == .program { nameProgram(number * 2 + 1) }
+        marks[number] = (mark, detail)
+    }
+
+    /// Puts the text under which a program is kept (`Node.appendText`) in the place of its path.
+    @inline(__always)
+    private func nameProgram(_ end: Int) {
+        let path = ends[end].path
+        precondition(path.count <= Self.longestProgram)
+        let place = programs + end * Self.programRoom
+        place.storeBytes(of: UInt32(path.count), as: UInt32.self)
+        place.storeBytes(of: 0, toByteOffset: 4, as: UInt32.self)
+        if let start = path.start { memcpy(place + 8, start, path.count) }
+        ends[end].path = HostCache.Field(start: UnsafeRawPointer(place), count: 8 + path.count)
+    }
+
+    /// Puts rows of four columns into the graph, in order.
     mutating func flush(into builder: inout GraphBuilder) {
+        flush(into: &builder) { builder, _, from, to in builder.edges.append(from, to, EdgeMark(.listed)) }
+    }
+
+    /// Puts rows of nine columns into the graph, in order.
+    mutating func flushNine(into builder: inout GraphBuilder) {
+        let marks = marks
+        flush(into: &builder) { builder, row, from, to in
+            builder.edges.append(from, to, marks[row].mark, marks[row].detail)
+        }
+    }
+
+    @inline(__always)
+    private mutating func flush(
+        into builder: inout GraphBuilder, _ add: (inout GraphBuilder, Int, UInt32, UInt32) -> Void
+    ) {
         for end in 0..<count * 2 where !ends[end].isRepeated {
             let bytes = ends[end].path.bytes
             ends[end].hash = builder.nodes.hash(ends[end].tag, bytes)
@@ -56,7 +108,7 @@ struct RowBatch: ~Copyable {
             }
             let to = ends[row * 2 + 1]
             let node = builder.nodes.intern(to.tag, to.path.bytes, hash: to.hash)
-            builder.edges.append(lastFrom, node, EdgeMark(.listed))
+            add(&builder, row, lastFrom, node)
         }
         count = 0
     }
@@ -100,7 +152,9 @@ struct HostCache {
 
     /// The first end of a row.
     @inline(__always)
-    mutating func first(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+    mutating func first(
+        _ kind: NodeKind, _ name: Field, _ path: Field, _ builder: inout GraphBuilder
+    ) -> RowBatch.End {
         var end = RowBatch.End()
         if lastName.equals(name) {
             end.isRepeated = lastPath.equals(path)
@@ -110,15 +164,17 @@ struct HostCache {
         }
         lastPath = path
         end.path = path
-        end.tag = NodeTag.make(.entry, lastHost)
+        end.tag = NodeTag.make(kind, lastHost)
         return end
     }
 
     /// The second end of a row.
     @inline(__always)
-    mutating func second(_ name: Field, _ path: Field, _ builder: inout GraphBuilder) -> RowBatch.End {
+    mutating func second(
+        _ kind: NodeKind, _ name: Field, _ path: Field, _ builder: inout GraphBuilder
+    ) -> RowBatch.End {
         var end = RowBatch.End()
-        end.tag = NodeTag.make(.entry, lastName.equals(name) ? lastHost : search(name.bytes, &builder))
+        end.tag = NodeTag.make(kind, lastName.equals(name) ? lastHost : search(name.bytes, &builder))
         end.path = path
         return end
     }

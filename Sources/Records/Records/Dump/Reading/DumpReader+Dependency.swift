@@ -23,12 +23,17 @@ extension DumpReader {
         try seen.require(.dependency, at: parser.offset)
         try seen.require(.of(fields.relation), at: parser.offset)
         try fields.requirePorts(at: parser.offset)
+        restore(fields)
+    }
+
+    /// Puts the record into the ledger.
+    mutating func restore(_ fields: DependencyFields) {
         ledger.restore(
             record(fields), traffic: Traffic(sent: fields.sent, received: fields.received),
             fold: fields.relation == .file ? fields.fold : nil)
     }
 
-    private mutating func program(_ parser: inout JSONParser) throws(JSONError) -> ProgramID {
+    mutating func program(_ parser: inout JSONParser) throws(JSONError) -> ProgramID {
         var seen = SeenKeys()
         names.executable.clear()
         names.script.clear()

@@ -1,3 +1,5 @@
+import Glibc
+
 /// Reads a dump in the form `retinue/2` or `retinue/1`, piece by piece, so that a large file need not be in memory.
 ///
 /// Unknown keys and unknown types of line are ignored, as are empty lines; everything else that the
@@ -27,6 +29,13 @@ public struct DumpReader: ~Copyable {
     /// The start of a line whose end has not come yet.
     private var rest: [UInt8] = []
     private var line = 0
+    /// How the line of a dependency starts that is spelled plainly, up to its program; empty before the header.
+    private(set) var plainStart: [UInt8] = []
+    var knownPrograms = KnownObjects<ProgramID>()
+    var knownEndpoints = KnownObjects<(endpoint: Endpoint, hasPort: Bool)>()
+    var times = (first: TimeReader(), last: TimeReader())
+    /// Whether plain lines are told apart; otherwise all are parsed.
+    var distinguishesPlainLines = true
 
     /// Makes a reader at the start of a dump.
     ///
@@ -42,7 +51,8 @@ public struct DumpReader: ~Copyable {
     /// Takes the next piece, which may end anywhere.
     public mutating func feed(_ piece: UnsafeRawBufferPointer) throws(DumpError) {
         var start = 0
-        while let end = piece.first(UInt8(ascii: "\n"), from: start) {
+        while let base = piece.baseAddress, let newline = memchr(base + start, 0x0a, piece.count - start) {
+            let end = base.distance(to: UnsafeRawPointer(newline))
             try take(UnsafeRawBufferPointer(rebasing: piece[start..<end]), isWhole: true)
             start = end + 1
         }
@@ -102,6 +112,10 @@ public struct DumpReader: ~Copyable {
         guard text.count <= Int(UInt32.max) - ledger.texts.byteCount else {
             throw DumpError(.tooMany, line: line)
         }
+        if distinguishesPlainLines, header != nil, readPlainDependency(text) {
+            found.dependencies += 1
+            return
+        }
         var isRecognised = false
         let kind: (type: String, schema: String?)
         do {
@@ -145,7 +159,9 @@ public struct DumpReader: ~Copyable {
         }
         self.version = version
         do {
-            header = try DumpHeader(line: text, version)
+            let header = try DumpHeader(line: text, version)
+            plainStart = DumpLines.start(host: header.hostID)
+            self.header = header
         } catch {
             throw DumpError(.content(error), line: line)
         }

@@ -74,6 +74,12 @@ struct NameBuffer {
         isRaw = false
     }
 
+    /// Takes bytes that were found to mean themselves.
+    mutating func set(_ text: UnsafeRawBufferPointer) {
+        clear()
+        bytes.append(contentsOf: text)
+    }
+
     /// Reads the text form, which says nothing new if the bytes themselves are known.
     mutating func read(_ parser: inout JSONParser) throws(JSONError) {
         if isRaw {

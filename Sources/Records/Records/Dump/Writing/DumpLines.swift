@@ -57,13 +57,21 @@ struct DumpLines: ~Copyable {
         self.chunk = max(chunk, 1)
         // Room for the line that goes over.
         out = LineBuffer(capacity: self.chunk + min(self.chunk, 16 << 10))
-        start.append("{\"type\":\"dependency\",\"host\":")
-        tombstoneStart.append("{\"type\":\"tombstone\",\"host\":")
-        var rest: [UInt8] = []
-        JSONText.append(host, to: &rest)
-        rest.append(",\"program\":")
-        start += rest
-        tombstoneStart += rest
+        start = Self.start(host: host)
+        tombstoneStart = Self.start("tombstone", host)
+    }
+
+    /// How the line of every dependency of a host starts, up to its program.
+    static func start(host: String) -> [UInt8] { start("dependency", host) }
+
+    private static func start(_ type: StaticString, _ host: String) -> [UInt8] {
+        var start: [UInt8] = []
+        start.append("{\"type\":\"")
+        start.append(type)
+        start.append("\",\"host\":")
+        JSONText.append(host, to: &start)
+        start.append(",\"program\":")
+        return start
     }
 
     /// Ends a line; hands over what has been collected if it is enough.

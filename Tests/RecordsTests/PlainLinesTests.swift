@@ -1,0 +1,146 @@
+import TestSupport
+import Testing
+
+@testable import Records
+
+/// Lines as Retinue writes them are compared and not parsed: what comes out, and what is wrong, is the same.
+@Suite struct PlainLinesTests {
+    /// What came of reading a dump.
+    private struct Outcome: Equatable {
+        var error: DumpError?
+        var skipped = 0
+        var firstSkipped: DumpError?
+        var missing: UInt64 = 0
+        var written: [UInt8] = []
+        var counts: [Int] = []
+
+        init(_ dump: [UInt8], isPlain: Bool, isLenient: Bool, piece: Int = .max) {
+            var reader = DumpReader(lineLimit: 1 << 20, isLenient: isLenient)
+            reader.distinguishesPlainLines = isPlain
+            do throws(DumpError) {
+                var start = 0
+                while start < dump.count {
+                    let end = piece < dump.count - start ? start + piece : dump.count
+                    // Memory of its own, so that reading beyond it shows.
+                    try reader.feed(Array(dump[start..<end]))
+                    start = end
+                }
+                (skipped, firstSkipped, missing) = (reader.skipped, reader.firstSkipped, reader.missingLines)
+                let contents = try reader.finish()
+                written = contents.ledger.ndjson(contents.header)
+                counts = [
+                    contents.ledger.programs.count, contents.ledger.endpoints.count,
+                    contents.ledger.texts.count,
+                    contents.ledger.processes.count, contents.ledger.gaps.count,
+                ]
+            } catch {
+                self.error = error
+            }
+        }
+    }
+
+    private func expectEqual(_ dump: [UInt8], _ comment: Comment) {
+        for isLenient in [false, true] {
+            let parsed = Outcome(dump, isPlain: false, isLenient: isLenient)
+            for piece in [.max, 97] {
+                let plain = Outcome(dump, isPlain: true, isLenient: isLenient, piece: piece)
+                #expect(plain == parsed, "\(comment)")
+            }
+        }
+    }
+
+    @Test(arguments: 1...25) func mutatedDumps(seed: Int) {
+        var maker = RandomLedger(seed: UInt64(seed) &* 104_729)
+        var ledger = Ledger()
+        maker.fill(&ledger, observations: 15)
+        let dump = ledger.ndjson(maker.header())
+        let lines = dump.split(separator: 0x0a).map(Array.init)
+        expectEqual(dump, "seed \(seed)")
+        for _ in 0..<40 {
+            var bytes = dump
+            for _ in 0..<Int.random(in: 1...4, using: &maker.random) { mutate(&bytes, lines, &maker.random) }
+            expectEqual(bytes, "seed \(seed): \(String(decoding: bytes, as: UTF8.self))")
+        }
+    }
+
+    @Test func oneByteAtATime() {
+        var maker = RandomLedger(seed: 5)
+        var ledger = Ledger()
+        maker.fill(&ledger, observations: 40)
+        let dump = ledger.ndjson(maker.header())
+        let parsed = Outcome(dump, isPlain: false, isLenient: false)
+        #expect(Outcome(dump, isPlain: true, isLenient: false, piece: 1) == parsed)
+        #expect(parsed.error == nil)
+    }
+
+    private static let header =
+        #"{"type":"header","schema":"retinue/2","time":"2026-11-21T02:00:00.123Z","host":"h1","machine":{"name":"n","#
+        + #""addresses":["10.0.0.2"],"kernel":"k","boot":"b"},"daemon":{"version":"v","#
+        + #""started":"2026-11-21T01:00:00.000Z"},"sources":{}}"# + "\n"
+    private static let end =
+        #","change":3,"count":2,"first":"2026-11-21T02:00:00.123Z","last":"2026-11-21T02:01:00.124Z","evidence":"exact"}"#
+    private static let start = #"{"type":"dependency","host":"h1","program":{"executable":"/bin/a"},"#
+
+    private static let plain = [
+        #""relation":"file","path":"/etc/a","kind":"directory","access":"rw""#,
+        #""relation":"file","path":"","kind":"regular","access":"""#,
+        #""relation":"spawn","child":{"executable":"/bin/b","script":"/s","called":["x"]}"#,
+        #""relation":"connect","transport":"udplite","remote":{"address":"::1","port":65535},"#
+            + #""peer":{"executable":"/bin/b"},"sent":0,"received":17"#,
+        #""relation":"accept","transport":"tcp","local":{"address":"10.0.0.1","port":1},"remote":{"address":"10.0.0.2"},"#
+            + #""sent":1,"received":0"#,
+        #""relation":"listen","transport":"tcp","local":{"address":"10.0.0.1","port":1}"#,
+        #""relation":"ipc","mechanism":"posix-shm","name":"/x y","peer":{"executable":""}"#,
+    ]
+
+    /// Otherwise nothing would be faster, and nothing here be tested.
+    @Test(arguments: plain) func plainLinesAreTakenAsSuch(middle: String) throws {
+        var reader = DumpReader()
+        try reader.feed(Array(Self.header.utf8))
+        for _ in 0..<2 {
+            let line = Array((Self.start + middle + Self.end).utf8)
+            #expect(line.withUnsafeBytes { reader.readPlainDependency($0) })
+        }
+        #expect(try reader.finish().ledger.records.count == 1)
+    }
+
+    /// What is nearly plain.
+    @Test(arguments: [
+        #""relation":"file","path":"/etc/\u0061","kind":"regular","access":"r""#,
+        #""relation":"file","path":"/etc/ä","kind":"regular","access":"r""#,
+        #""relation":"file","path":"/etc/a","path_raw":"L2V0Yw==","kind":"regular","access":"r""#,
+        #""relation":"file","path":"/etc/a","kind":"regular","access":"r","folded":{"paths":3}"#,
+        #""relation":"file","path":"/etc/a","kind":"regular","access":"wr""#,
+        #""relation":"file","path":"/etc/a","kind":"regular","access":"r","sent":"x""#,
+        #""relation":"file","path":"/etc/a","kind":"regular","access":"r","peer":{"executable":"}"}"#,
+        #""relation":"spawn","child":{"executable":"/bin/}","workload":"w"}"#,
+        #""relation":"spawn","child":{"executable":"/bin/b","more":{}}"#,
+        #""relation":"spawn","child":{"executable":"/bin/b","executable":"/bin/b"}"#,
+        #""relation":"spawn","child":{"script":"/bin/b"}"#,
+        #""relation":"connect","transport":"tcp","remote":{"address":"::1"},"sent":0,"received":17"#,
+        #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":65536},"sent":0,"received":17"#,
+        #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":00,"received":17"#,
+        #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1.0,"received":17"#,
+        #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":18446744073709551615,"#
+            + #""received":18446744073709551616"#,
+        #""relation":"accept","transport":"tcp","local":{"address":"10.0.0.1"},"remote":{"address":"10.0.0.2"},"#
+            + #""sent":1,"received":0"#,
+        #""relation":"listen","transport":"tcp","local":{"address":"10.0.0.1","port":1},"change":1"#,
+        #""relation":"ipc","mechanism":"no","name":"/x""#,
+        #""relation":"none""#,
+    ])
+    func almostPlain(middle: String) {
+        let line = Self.start + middle + Self.end
+        let deep = String(repeating: "[", count: 63) + String(repeating: "]", count: 63)
+        for text in [
+            line, line.replacing(":2,", with: ":0,"), line.replacing("exact", with: "exactly"),
+            line.replacing("02:01:00", with: "02:60:00"), line.replacing(".124Z", with: ".12Z"),
+            line.replacing(".124Z", with: ".1:4Z"), line + " ", line + "\r", line + "x",
+            line.replacing("h1", with: "h2"),
+            line.replacing("\"/bin/a\"", with: "\"/bin/a\",\"deep\":\(deep)"), String(line.dropLast()),
+        ] {
+            // Twice: what came before is known.
+            expectEqual(Array((Self.header + text + "\n" + text + "\n").utf8), "\(text)")
+        }
+    }
+}
