@@ -42,6 +42,9 @@ package struct JSONSchema {
             if let minimum = node.minimum, number < minimum { found.append("\(place): below \(minimum)") }
             if let maximum = node.maximum, number > maximum { found.append("\(place): above \(maximum)") }
         case .array(let elements):
+            if let most = node.maximumItems, elements.count > most {
+                found.append("\(place): more than \(most) elements")
+            }
             guard let items = node.items else { break }
             for (index, element) in elements.enumerated() {
                 found += problems(element, items.node, at: "\(place)[\(index)]")
