@@ -17,7 +17,8 @@ struct SurveyTests {
     }
 
     private func verdict(_ obstacles: [Obstacle], processes: Int = 1) -> ProgramVerdict {
-        ProgramVerdict(executable: [47, 97], script: [], processes: processes, serves: [], obstacles: obstacles)
+        ProgramVerdict(
+            executable: [47, 97], script: [], processes: processes, serves: [], obstacles: obstacles)
     }
 
     @Test func theLiveliestThatIsNotRuledOut() {
