@@ -1,6 +1,7 @@
 """What Python's library has no word for: processes that die with this one, processor time, queue lengths."""
 
 import array
+import contextlib
 import ctypes
 import fcntl
 import os
@@ -64,7 +65,8 @@ def switches(pid):
     """How often the process's threads went to sleep or were put aside."""
     total = 0
     for thread in os.listdir(f"/proc/{pid}/task"):
-        with open(f"/proc/{pid}/task/{thread}/status") as status:
+        # A thread may end meanwhile.
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError), open(f"/proc/{pid}/task/{thread}/status") as status:
             total += sum(int(line.split()[1]) for line in status if "voluntary_ctxt_switches" in line)
     return total
 
@@ -76,10 +78,17 @@ class FanotifyQueues:
         folder = f"/proc/{pid}/fd"
         handle = os.pidfd_open(pid)
         self.copies = [LIBC.syscall(SYS_PIDFD_GETFD, handle, int(number), 0) for number in os.listdir(folder)
-                       if os.readlink(f"{folder}/{number}") == "anon_inode:[fanotify]"]
+                       if self.is_queue(f"{folder}/{number}")]
         os.close(handle)
         if not self.copies or min(self.copies) < 0:
             raise SystemExit("capacity: the fanotify groups of the watcher cannot be looked at")
+
+    @staticmethod
+    def is_queue(path):
+        """Whether a descriptor is one; of those that the watcher closes while they are looked through, none is."""
+        with contextlib.suppress(FileNotFoundError):
+            return os.readlink(path) == "anon_inode:[fanotify]"
+        return False
 
     def waiting(self):
         """Events in the queues. The kernel walks the queue for it: not to be asked without a pause."""
