@@ -76,9 +76,9 @@ struct SurveyTests {
         let programs = Dictionary(uniqueKeysWithValues: found.map { ($0.pid, $0.program) })
         #expect(programs == [10: 0, 11: 0, 12: 1, 13: 1, 20: 2])
         let relations = Relations(found)
-        #expect(relations.stranger(among: [10, 11, 13], to: 10) == nil)
-        #expect(relations.stranger(among: [10, 20, 30], to: 10)?.pid == 30)
-        #expect(relations.stranger(among: [10, 20], to: 10)?.isMember == true)
+        #expect(relations.outsider(among: [10, 11, 13], to: 10) == nil)
+        #expect(relations.outsider(among: [10, 20, 30], to: 10)?.pid == 30)
+        #expect(relations.outsider(among: [10, 20], to: 10)?.isMember == true)
         // Pids that a race has made a circle of come to an end.
         #expect(SurveyedProcess.all(of: [members[0]], parents: [10: 11, 11: 10]).count == 2)
     }

@@ -20,7 +20,7 @@ struct HostPlacement: Equatable {
     struct Item: Equatable {
         /// Its path below both roots.
         var path: [UInt8]
-        /// Of one that takes the place of another one: its inode, by which it is told from that; 0 for any other. Not the device,
+        /// Of one that takes the place of another one: its inode, by which it is distinguished from that; 0 for any other. Not the device,
         /// which may have another number after a reboot.
         var inode: UInt64 = 0
         /// Path of the copy beside its place, on another filesystem; empty for none.

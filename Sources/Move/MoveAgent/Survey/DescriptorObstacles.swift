@@ -62,10 +62,10 @@ struct DescriptorObstacles {
         _ pids: [Int32], _ process: SurveyedProcess, _ kind: String, _ what: String,
         _ obstacle: inout Obstacle
     ) -> Bool {
-        guard let stranger = relations.stranger(among: pids, to: process.tree) else { return false }
+        guard let outsider = relations.outsider(among: pids, to: process.tree) else { return false }
         (obstacle.effect, obstacle.kind, obstacle.what) = (.lost, kind, what)
-        obstacle.peer = stranger.name
-        obstacle.cure = stranger.cure(close: "have it read from or write to a file instead")
+        obstacle.peer = outsider.name
+        obstacle.cure = outsider.cure(close: "have it read from or write to a file instead")
         return true
     }
 
@@ -77,11 +77,11 @@ struct DescriptorObstacles {
         switch word {
         case "pidfd":
             guard let target = directory.traits(descriptor: descriptor.number)?.process, target > 0,
-                let stranger = relations.stranger(among: [target], to: process.tree)
+                let outsider = relations.outsider(among: [target], to: process.tree)
             else { return false }
             (obstacle.kind, obstacle.what) = ("pidfd", "a descriptor of a process of another tree")
-            obstacle.peer = stranger.name
-            obstacle.cure = stranger.cure(close: "close it")
+            obstacle.peer = outsider.name
+            obstacle.cure = outsider.cure(close: "close it")
             return true
         case "fanotify":
             guard directory.traits(descriptor: descriptor.number)?.marksFilesystems == true else {
@@ -118,12 +118,12 @@ struct DescriptorObstacles {
                 return true
             }
             if let number = Self.terminal(path), let holders = holders.terminals[number],
-                let stranger = relations.stranger(among: holders, to: process.tree)
+                let outsider = relations.outsider(among: holders, to: process.tree)
             {
                 (obstacle.kind, obstacle.what) = (
                     "terminal", "the terminal \(name), whose other side is not in its tree"
                 )
-                obstacle.peer = stranger.name
+                obstacle.peer = outsider.name
                 obstacle.cure =
                     "start the program without a terminal (setsid(1), its output into a file), or use cold"
                 return true

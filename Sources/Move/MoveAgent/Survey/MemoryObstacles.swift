@@ -46,10 +46,10 @@ struct MemoryObstacles {
     ) -> Bool {
         guard area.isShared, let there = holders.memory[.init(area)] else { return false }
         let others = there.filter { area.isWritable || $0.isWritable }.map(\.pid)
-        guard let stranger = relations.stranger(among: others, to: process.tree) else { return false }
+        guard let outsider = relations.outsider(among: others, to: process.tree) else { return false }
         (obstacle.effect, obstacle.kind) = (.lost, "shared-memory")
-        obstacle.peer = stranger.name
-        obstacle.cure = stranger.cure(close: "unmap it")
+        obstacle.peer = outsider.name
+        obstacle.cure = outsider.cure(close: "unmap it")
         return true
     }
 

@@ -8,7 +8,7 @@ struct Relations {
     }
 
     /// One that is not brought over together with a tree.
-    struct Stranger {
+    struct Outsider {
         var pid: Int32
         /// Whether it is one of the group, in another tree.
         var isMember: Bool
@@ -25,9 +25,9 @@ struct Relations {
     }
 
     /// The first that is of another tree, those outside of the group before its members; `nil` where all are of that tree.
-    func stranger(among pids: [Int32], to tree: Int32) -> Stranger? {
+    func outsider(among pids: [Int32], to tree: Int32) -> Outsider? {
         let others = pids.filter { trees[$0] != tree }
         let outside = others.first { trees[$0] == nil }
-        return (outside ?? others.first).map { Stranger(pid: $0, isMember: trees[$0] != nil) }
+        return (outside ?? others.first).map { Outsider(pid: $0, isMember: trees[$0] != nil) }
     }
 }

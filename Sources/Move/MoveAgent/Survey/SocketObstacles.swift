@@ -80,14 +80,14 @@ struct SocketObstacles {
         obstacle.kind = "unix-socket"
         obstacle.what =
             "a Unix connection\(name.isEmpty ? "" : " to \(Self.text(name))") whose other end is not in its tree"
-        guard let stranger = relations.stranger(among: pids, to: process.tree) else {
+        guard let outsider = relations.outsider(among: pids, to: process.tree) else {
             guard pids.isEmpty else { return false }
             // Nobody has accepted it, or the other end is on its way in a message.
             obstacle.cure = "close it, or use cold"
             return true
         }
-        obstacle.peer = stranger.name + place
-        obstacle.cure = stranger.cure(close: "close it")
+        obstacle.peer = outsider.name + place
+        obstacle.cure = outsider.cure(close: "close it")
         return true
     }
 
@@ -99,13 +99,13 @@ struct SocketObstacles {
         guard socket.remote.port != 0, socket.state != .listen, socket.state != .close else { return false }
         obstacle.effect = .lost
         if let end = sockets.otherEnd(of: socket) {
-            guard let pids = holders[end], let stranger = relations.stranger(among: pids, to: process.tree),
-                !stranger.isMember
+            guard let pids = holders[end], let outsider = relations.outsider(among: pids, to: process.tree),
+                !outsider.isMember
             else { return false }
             obstacle.kind = "local-connection"
             obstacle.what = "a TCP connection to a program of this host"
-            obstacle.peer = stranger.name
-            obstacle.cure = stranger.cure(close: "let it connect again")
+            obstacle.peer = outsider.name
+            obstacle.cure = outsider.cure(close: "let it connect again")
             return true
         }
         let local = NetworkAddress(high: socket.local.high, low: socket.local.low).description

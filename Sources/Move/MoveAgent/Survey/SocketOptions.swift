@@ -3,7 +3,7 @@ import Glibc
 import Procfs
 import SocketDiagnostics
 
-/// Options of sockets that CRIU does not restore, and of which no table of the kernel tells: they are read from the sockets themselves
+/// Options of sockets that CRIU does not restore, and that no table of the kernel shows: they are read from the sockets themselves
 /// (pidfd_getfd(2), Linux 5.6; needs `PTRACE_MODE_ATTACH`). Nothing is changed, and a duplicate is closed at once.
 struct SocketOptions {
     let sockets: SurveyedSockets

@@ -31,7 +31,7 @@ public struct ListReader: ~Copyable {
     private var wide = WideRow()
     private var batch = RowBatch()
     private var times = (first: TimeReader(), last: TimeReader())
-    /// Whether plain rows are told apart; otherwise each takes the way that any row can take.
+    /// Whether plain rows are recognised; otherwise each takes the way that any row can take.
     var distinguishesPlainRows = true
 
     /// Begins a list.

@@ -34,7 +34,7 @@ public struct DumpReader: ~Copyable {
     var knownPrograms = KnownObjects<ProgramID>()
     var knownEndpoints = KnownObjects<(endpoint: Endpoint, hasPort: Bool)>()
     var times = (first: TimeReader(), last: TimeReader())
-    /// Whether plain lines are told apart; otherwise all are parsed.
+    /// Whether plain lines are recognised; otherwise all are parsed.
     var distinguishesPlainLines = true
 
     /// Makes a reader at the start of a dump.
