@@ -46,11 +46,13 @@ help:
 run: build
 	$(SUDO) .build/release/retinued --state-dir $(STATE_DIR) $(ARGS)
 
-## Build the release binaries, the Swift library linked into them.
+## Build the release binaries, the Swift library and that of C++ linked into them.
 build: packages-run
-	$(SWIFT) build -c release --static-swift-stdlib --product retinued
-	$(SWIFT) build -c release --static-swift-stdlib --product retinue
-	$(SWIFT) build -c release --static-swift-stdlib --product retinue-agent
+	mkdir -p .build/link-first
+	ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link-first/libstdc++.a
+	for product in retinued retinue retinue-agent; do \
+		RETINUE_LINK_FIRST=$(CURDIR)/.build/link-first \
+			$(SWIFT) build -c release --static-swift-stdlib --product $$product || exit 1; done
 
 ## Pass the tests, those against the real kernel included when run as root.
 ##
