@@ -16,6 +16,8 @@ RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-
 PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl postgresql redis-server redis-tools nginx-light \
 	python3-flask gunicorn mariadb-server nodejs unbound exim4-daemon-light cron perl prometheus-node-exporter default-jdk-headless \
 	slapd ldap-utils dovecot-imapd
+DEB_PACKAGES = $(RUN_PACKAGES) debhelper dpkg-dev fakeroot binutils
+DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap systemd python3 util-linux
 MOVE_PACKAGES = $(TEST_PACKAGES) $(GUEST_PACKAGES) systemd-container redis-server python3-flask gunicorn rsync nginx-light
 # The suites whose stock kernels `test-kernels` boots.
 TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
@@ -24,20 +26,33 @@ KERNELS ?= bookworm
 GUEST_TEST ?= all
 STATE_DIR ?= /var/lib/retinue
 ARGS ?=
+# The folder with the programs that are installed and packaged; of others than the release build's nothing is built.
+PRODUCTS ?= $(CURDIR)/.build/release
+STRIP ?= -s
 SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick lint bench bench-quick install packages-run packages-test packages-bench \
+.DEFAULT_GOAL := help
+
+.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick lint bench bench-quick install packages-run packages-test packages-bench \
 	packages-guests packages-move packages-reliability packages-plans packages-packages clean
+
+## Say what can be made.
+help:
+	@awk '/^## / { if (!text) text = substr($$0, 4); next } /^##/ { next } \
+		/^[a-z][a-z-]*:/ && text { name = $$1; sub(":.*", "", name); printf "make %-18s %s\n", name, text } \
+		{ text = "" }' $(firstword $(MAKEFILE_LIST))
 
 ## Build a release and run the daemon in the foreground.
 run: build
 	$(SUDO) .build/release/retinued --state-dir $(STATE_DIR) $(ARGS)
 
-## Build the release binaries, the Swift library linked into them.
+## Build the release binaries, the Swift library and that of C++ linked into them.
 build: packages-run
-	$(SWIFT) build -c release --static-swift-stdlib --product retinued
-	$(SWIFT) build -c release --static-swift-stdlib --product retinue
-	$(SWIFT) build -c release --static-swift-stdlib --product retinue-agent
+	mkdir -p .build/link-first
+	ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link-first/libstdc++.a
+	for product in retinued retinue retinue-agent; do \
+		RETINUE_LINK_FIRST=$(CURDIR)/.build/link-first \
+			$(SWIFT) build -c release --static-swift-stdlib --product $$product || exit 1; done
 
 ## Pass the tests, those against the real kernel included when run as root.
 ##
@@ -92,24 +107,37 @@ bench: packages-bench build
 bench-quick: packages-bench build
 	bench/run --quick
 
-## Install binaries, man pages, completions, unit and sample configuration.
-install: build
-	install -D -m 755 .build/release/retinued $(DESTDIR)/usr/sbin/retinued
-	install -D -m 755 .build/release/retinue $(DESTDIR)/usr/bin/retinue
-	install -D -m 755 .build/release/retinue-agent $(DESTDIR)/usr/sbin/retinue-agent
-	install -D -m 644 docs/man/retinue-agent.8 $(DESTDIR)/usr/share/man/man8/retinue-agent.8
-	install -D -m 644 packaging/retinue-agent.service $(DESTDIR)/usr/lib/systemd/system/retinue-agent.service
+## Install stripped binaries, man pages, completions, units, the group and sample configuration; below DESTDIR, if it is set.
+install: build install-files
+
+install-files:
+	install -D $(STRIP) -m 755 $(PRODUCTS)/retinued $(DESTDIR)/usr/sbin/retinued
+	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue $(DESTDIR)/usr/bin/retinue
+	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-agent $(DESTDIR)/usr/sbin/retinue-agent
+	install -D -m 644 -t $(DESTDIR)/usr/share/man/man1 docs/man/*.1
+	install -D -m 644 -t $(DESTDIR)/usr/share/man/man5 docs/man/*.5
+	install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 docs/man/*.8
+	packaging/completions.sh $(PRODUCTS)/retinue $(DESTDIR)/usr/share
 	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/recipes packaging/recipes/*.recipe
-	install -D -m 644 docs/man/retinued.8 $(DESTDIR)/usr/share/man/man8/retinued.8
-	install -D -m 644 docs/man/retinue.1 $(DESTDIR)/usr/share/man/man1/retinue.1
-	install -D -m 644 docs/man/retinued.conf.5 $(DESTDIR)/usr/share/man/man5/retinued.conf.5
-	install -D -m 644 docs/man/boundary.policy.5 $(DESTDIR)/usr/share/man/man5/boundary.policy.5
-	packaging/completions.sh .build/release/retinue $(DESTDIR)/usr/share
-	install -D -m 644 docs/man/retinue-plan.5 $(DESTDIR)/usr/share/man/man5/retinue-plan.5
-	install -d -m 755 $(DESTDIR)/usr/share/retinue/consistency
-	install -m 644 packaging/consistency/*.yaml $(DESTDIR)/usr/share/retinue/consistency
-	install -D -m 644 packaging/retinued.service $(DESTDIR)/usr/lib/systemd/system/retinued.service
-	install -D -m 644 packaging/retinued.conf $(DESTDIR)/etc/retinue/retinued.conf
+	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/consistency packaging/consistency/*.yaml
+	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/*.service
+	install -D -m 644 packaging/retinue.sysusers $(DESTDIR)/usr/lib/sysusers.d/retinue.conf
+	install -D -m 644 packaging/retinue.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/retinue.conf
+	install -D -m 644 -t $(DESTDIR)/etc/retinue packaging/retinued.conf packaging/agent.conf
+
+## Make Debian packages of the release build, in .build/deb. PRODUCTS=FOLDER takes programs that are built already.
+deb: packages-deb $(if $(filter $(CURDIR)/.build/release,$(PRODUCTS)),build)
+	packaging/make-debs $(PRODUCTS) .build/deb
+
+## Hold the packages against lintian, Debian 12 and 13, and the units against systemd-analyze. As root, some minutes.
+test-deb: packages-deb-test deb
+	$(SUDO) Tests/Packages/run .build/deb
+
+packages-deb:
+	@packaging/install-packages $(DEB_PACKAGES)
+
+packages-deb-test:
+	@packaging/install-packages $(DEB_TEST_PACKAGES)
 
 packages-run:
 	@packaging/install-packages $(RUN_PACKAGES)

@@ -31,9 +31,15 @@ func library(_ folder: Folder, _ name: String, _ dependencies: [Target.Dependenc
         swiftSettings: strict)
 }
 
+/// Where the linker looks for libraries first, if the environment says so: the release build finds libstdc++ there in the
+/// static form alone, as the shared one of older systems lacks symbols that the Swift runtime asks for.
+let linkFirst: [LinkerSetting] =
+    Context.environment["RETINUE_LINK_FIRST"].map { [.unsafeFlags(["-L\($0)"])] } ?? []
+
 func program(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
     .executableTarget(
-        name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict)
+        name: name, dependencies: dependencies, path: "Sources/Programs/\(name)", swiftSettings: strict,
+        linkerSettings: linkFirst)
 }
 
 func test(_ name: String, _ dependencies: [Target.Dependency]) -> Target {

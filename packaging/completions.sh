@@ -15,6 +15,7 @@ share=$2
 
 mkdir -p "$share/bash-completion/completions" "$share/zsh/vendor-completions" \
     "$share/fish/vendor_completions.d"
-"$retinue" --generate-completion-script bash > "$share/bash-completion/completions/retinue"
+# Sourced, never executed: without the first line that names an interpreter.
+"$retinue" --generate-completion-script bash | sed "1{/^#!/d}" > "$share/bash-completion/completions/retinue"
 "$retinue" --generate-completion-script zsh > "$share/zsh/vendor-completions/_retinue"
 "$retinue" --generate-completion-script fish > "$share/fish/vendor_completions.d/retinue.fish"

@@ -75,7 +75,7 @@ struct ExchangeTests {
             #expect(
                 throws: ControlError.refused(
                     "user \(geteuid()) is not served; ask as root, as the daemon's user, or for the status "
-                        + "as a member of the group retinue")
+                        + "and dumps as a member of the group retinue")
             ) {
                 try status()
             }

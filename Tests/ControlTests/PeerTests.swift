@@ -8,7 +8,7 @@ import Testing
 @Suite("Who may ask for what")
 struct PeerTests {
     @Test func whatNeedsRoot() {
-        #expect(ControlVerb.allCases.filter { !$0.needsRoot } == [.status])
+        #expect(ControlVerb.allCases.filter { !$0.needsRoot } == [.status, .dump])
     }
 
     /// One user takes only some places, all of them together leave those of root.
@@ -40,7 +40,7 @@ struct PeerTests {
         #expect(again == 1)
     }
 
-    /// A member of the group may connect and ask for the status alone; others may not connect at all.
+    /// A member of the group may connect and ask for the status and dumps, to read; others may not connect at all.
     @Test(.privileged) func membersOfTheGroup() throws {
         let folder = TestFolder()
         #expect(chmod(folder.path, 0o755) == 0)
@@ -50,19 +50,31 @@ struct PeerTests {
             lstat(folder.socket, &status) == 0 && status.st_mode & 0o777 == 0o660 && status.st_gid == 65_533)
         for (groups, verb, answer) in [
             ("--clear-groups", "status", "PermissionError"), ("--groups=65533", "status", "ok"),
+            ("--groups=65533", "dump", "a line; Bad file descriptor; Permission denied"),
+            ("--clear-groups", "dump", "PermissionError"),
             (
-                "--groups=65533", "dump",
-                "dump is for root; members of the group retinue may ask for the status"
+                "--groups=65533", "forget\\0path=/a",
+                "forget is for root; members of the group retinue may ask for the status and for dumps"
             ),
-            ("--groups=65533", "forget\\0path=/a", "forget is for root"),
         ] {
             let script = """
-                import socket
+                import os, socket
                 s = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
                 try:
                     s.connect("\(folder.socket)")
                     s.send(b"retinue-control/2 \(verb)")
-                    print(s.recv(1000).decode())
+                    answer, files, _, _ = socket.recv_fds(s, 1000, 1)
+                    said = [answer.decode()]
+                    for file in files:
+                        said = [os.read(file, 100).decode()]
+                        for attempt in (lambda: os.write(file, b"x"),
+                                        lambda: os.open(f"/proc/self/fd/{file}", os.O_WRONLY)):
+                            try:
+                                attempt()
+                                said.append("done")
+                            except OSError as error:
+                                said.append(error.strerror)
+                    print("; ".join(said))
                 except PermissionError:
                     print("PermissionError")
                 """
@@ -87,6 +99,7 @@ struct PeerTests {
                     continue
                 }
                 if request == .status { try connection.reply(status: []) }
+                if request == .dump { try connection.reply(dump: unnamedFile(Array("a line".utf8))) }
             } catch {}
             return
         }

@@ -59,7 +59,8 @@ public struct ControlConnection: ~Copyable {
         }
         guard peer.role == .root || !request.verb.needsRoot else {
             throw refusal(
-                "\(request.verb.rawValue) is for root; members of the group retinue may ask for the status")
+                "\(request.verb.rawValue) is for root; members of the group \(ControlPeer.group) may ask for the status "
+                    + "and for dumps")
         }
         return request
     }
@@ -100,10 +101,19 @@ public struct ControlConnection: ~Copyable {
 
     /// Answers a dump request with a whole file, which the client reads at its leisure.
     ///
-    /// - Parameter file: a complete file, which should have no name any more; set to its start. Who has
-    ///   the same open file shares the position: open one for each client.
+    /// What the client gets is open for reading only: by a descriptor that can be written to, a member of the group could
+    /// fill the daemon's disk with what has no name. The file's mode has to keep it from opening that anew by /proc.
+    ///
+    /// - Parameter file: a complete file, which should have no name any more.
     public borrowing func reply(dump file: borrowing FileDescriptor) throws(ControlError) {
-        try reply(file: file)
+        let copy: FileDescriptor
+        do throws(SystemError) {
+            copy = try FileDescriptor.open("/proc/self/fd/\(file.number)", O_RDONLY)
+        } catch {
+            try? reply(error: "the dump cannot be sent: \(error)")
+            throw .system(error, path: "a dump for a client")
+        }
+        try reply(file: copy)
     }
 
     /// Answers a forget request.

@@ -24,13 +24,13 @@ public enum ControlRequest: Equatable, Sendable {
 /// | verb | root, the daemon's user | a member of the group `retinue` |
 /// | --- | --- | --- |
 /// | `status` | yes | yes |
-/// | `dump` | yes | no: records show what every user of the host does |
+/// | `dump` | yes | yes, to read |
 /// | `forget` | yes | no |
 public enum ControlVerb: String, Sendable, CaseIterable {
     case status, dump, forget
 
     /// Whether only root and the daemon's user may say it.
-    public var needsRoot: Bool { self != .status }
+    public var needsRoot: Bool { self == .forget }
 }
 
 /// Which records are forgotten: those to which everything that is named applies.

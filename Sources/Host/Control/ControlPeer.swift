@@ -16,7 +16,7 @@ public struct ControlPeer: Equatable, Sendable {
     /// What it may ask for; `nil` for nothing.
     public var role: Role?
 
-    /// The group whose members may ask for the status, where the host has it.
+    /// The group whose members may ask for the status and for dumps, where the host has it.
     public static let group = "retinue"
 
     /// The number of that group; `nil` where there is none.

@@ -20,7 +20,7 @@ public struct ControlServer: ~Copyable {
     ///
     /// The folder must exist.
     ///
-    /// - Parameter group: the group whose members may ask for the status: the socket is theirs to connect to, mode
+    /// - Parameter group: the group whose members may ask for the status and for dumps: the socket is theirs to connect to, mode
     ///   0660; with `nil` it is its owner's alone, mode 0600. See `ControlPeer.groupNumber()`.
     public init(path: String, group: UInt32? = nil) throws(ControlError) {
         try self.init(path: path, group: group) { $0.role != nil }
@@ -97,7 +97,7 @@ public struct ControlServer: ~Copyable {
                 try? connection.reply(
                     error:
                         "user \(peer.user) is not served; ask as root, as the daemon's user, or for the status "
-                        + "as a member of the group \(ControlPeer.group)")
+                        + "and dumps as a member of the group \(ControlPeer.group)")
             }
         }
         return nil

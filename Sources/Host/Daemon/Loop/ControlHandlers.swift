@@ -25,7 +25,7 @@ struct ControlHandlers: ~Copyable {
 
     /// - Parameter named: the socket that the command line names in place of the one in /run; it must be
     ///   free, while the one in /run may be another daemon's.
-    /// - Parameter group: the group whose members may ask for the status there.
+    /// - Parameter group: the group whose members may ask for the status and for dumps there.
     init(named: String?, stateFolder: String, group: UInt32? = ControlPeer.groupNumber()) throws(StartError) {
         do throws(ControlError) {
             own = try ControlServer(path: ControlPath.inside(stateFolder: stateFolder))

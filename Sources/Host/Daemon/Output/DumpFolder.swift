@@ -112,8 +112,12 @@ final class DumpFolder: Sendable {
     /// A file that needs no disk (memfd_create(2), since Linux 3.17): a daemon on a full or read-only disk can be
     /// asked all the same.
     static func inMemory() throws(SystemError) -> FileDescriptor {
-        FileDescriptor(
+        let file = FileDescriptor(
             owning: try systemCall("memfd_create") { memfd_create("retinue-dump", UInt32(MFD_CLOEXEC)) })
+        // It is everybody's otherwise: a client that is not root could open its descriptor anew, to write.
+        let number = file.number
+        _ = try systemCall("fchmod") { fchmod(number, 0o600) }
+        return file
     }
 
     private static let aside = ".dump.tmp"
