@@ -104,6 +104,31 @@ import Testing
         }
     }
 
+    /// A mode of 64 bits that no `mode_t` holds.
+    @Test func modesThatAreNone() throws {
+        for (mode, isOne) in [([0, 0, 0, 0, 0, 0, 0x81, 0xa4], true), ([0, 0, 0, 1, 0, 0, 0, 0], false)]
+            as [([UInt8], Bool)]
+        {
+            let header = try RPMHeader(
+                Self.header([(1027, 8, 0, 1), (1030, 5, 4, 1)], Array("/ab\0".utf8) + mode))
+            if isOne {
+                #expect(try RPMFiles(header).record(0).mode == 0o100644)
+            } else {
+                #expect(throws: RPMHeader.Flaw.value(1030)) { try RPMFiles(header) }
+            }
+        }
+    }
+
+    /// Whole names, as of rpm before version 4, beside fewer numbers of folders.
+    @Test func wholeNamesHaveNoFolder() throws {
+        let header = try RPMHeader(
+            Self.header(
+                [(1027, 8, 0, 2), (1118, 8, 6, 1), (1116, 4, 10, 1)],
+                Array("/x\0/y\0/a/\0".utf8) + [0, 0, 0, 0]))
+        let files = try RPMFiles(header)
+        #expect((0..<files.count).map(files.path) == [Array("/x".utf8), Array("/y".utf8)])
+    }
+
     @Test func conditions() {
         #expect(RPMPackage.Requirement("rpmlib(PayloadIsZstd)") == nil)
         #expect(

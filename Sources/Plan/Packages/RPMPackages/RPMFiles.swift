@@ -42,10 +42,10 @@ struct RPMFiles {
     init(_ header: RPMHeader) throws(RPMHeader.Flaw) {
         self.header = header
         folders = try header.strings(.folderNames)
-        folderNumbers = try header.numbers(.folderNumbers)
         let baseNames = try header.strings(.baseNames)
-        // Packages of rpm before version 4 have whole names.
+        // Packages of rpm before version 4 have whole names, and no folder counts for those.
         names = try baseNames.isEmpty ? header.strings(.oldFileNames) : baseNames
+        folderNumbers = try baseNames.isEmpty ? [] : header.numbers(.folderNumbers)
         flags = try header.numbers(.fileFlags)
         modes = try header.numbers(.fileModes)
         let small = try header.numbers(.fileSizes)
@@ -60,6 +60,10 @@ struct RPMFiles {
         else { throw .files }
         let lengths = [flags.count, modes.count, sizes.count, states.count, digests.count, links.count]
         guard lengths.allSatisfy({ $0 == 0 || $0 == count }) else { throw .files }
+        // Of 16 bits where rpm writes them; the header's type may be wider.
+        guard modes.allSatisfy({ $0 <= UInt32.max }) else {
+            throw .value(RPMHeader.Tag.fileModes.rawValue)
+        }
     }
 
     /// The path of a file, as the package names it.
