@@ -23,6 +23,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var patience: UInt64 = 120
     /// For tests of crashes: the line of a journal at which it ends.
     public var fault: String?
+    /// Whether it logs how long each part of a move takes.
+    public var keepsTimeline = false
 
     /// The port on which agents wait, unless another one is said.
     public static let standardPort: UInt16 = 7420
@@ -74,6 +76,7 @@ public struct AgentConfiguration: Equatable, Sendable {
                     throw MoveError("--fetch-patience is from 1 to 86400 seconds")
                 }
                 patience = seconds
+            case "--timeline": keepsTimeline = true
             case "--die-at": fault = try value()
             default: throw MoveError("no option `\(option)`: retinue-agent --help")
             }

@@ -41,6 +41,8 @@ final class AgentLink {
     /// - Throws: the other end's reason, behind its name.
     @discardableResult
     func ask(_ verb: String, _ members: [JSONValue.Member] = []) throws(MoveError) -> JSONValue {
+        let begin = Timeline.begin()
+        defer { Timeline.end(begin, "request \(verb)") }
         do throws(TransferError) {
             try channel.send(Frame(.request, Self.bytes(.object([.init("verb", .string(verb))] + members))))
         } catch { throw MoveError(error) }

@@ -11,7 +11,7 @@ public enum AgentMain {
 
         usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
                              [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
-                             [--recipes DIR]... [--fetch-patience SECONDS]
+                             [--recipes DIR]... [--fetch-patience SECONDS] [--timeline]
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 
@@ -73,6 +73,7 @@ public enum AgentMain {
         let configuration = try AgentConfiguration(arguments: arguments)
         guard geteuid() == 0 else { throw MoveError("programs are moved as root") }
         Fault.place = configuration.fault
+        Timeline.isKept = configuration.keepsTimeline
         let agent = try Agent(configuration)
         var listener: Listener?
         if !configuration.listen.isEmpty {

@@ -20,6 +20,9 @@ final class HeldTraffic: Sendable {
         var takesDatagrams = false
         /// Until the hold is lifted.
         var capture: PacketCapture?
+        /// From then on, until this goes: the kernel waits for all its processors when a packet socket does (synchronize_net), 50 ms
+        /// and more.
+        var ended: PacketCapture?
 
         mutating func drain() { capture?.drain { add($0, at: $1) } }
 
@@ -75,13 +78,11 @@ final class HeldTraffic: Sendable {
         drain()
         stored.withLock { $0.takesDatagrams = false }
         let result = try body()
-        let (packets, capture) = stored.withLock { stored in
+        let packets = stored.withLock { stored in
             stored.drain()
-            defer { stored.capture = nil }
-            return (stored.connections.take() + stored.datagrams.take(), stored.capture)
+            (stored.ended, stored.capture) = (stored.capture ?? stored.ended, nil)
+            return stored.connections.take() + stored.datagrams.take()
         }
-        // Closed behind them: the kernel waits for all its processors when a packet socket goes (synchronize_net), 50 ms and more.
-        defer { withExtendedLifetime(capture) {} }
         do throws(MoveError) {
             for (packet, interface) in packets { try injector.inject(packet, at: interface) }
         } catch { Diagnostics.say("clients that were held have to send again: \(error)") }

@@ -34,19 +34,10 @@ struct Hold {
             })
     }
 
-    /// What nft(8) reads: the table made anew, in one transaction.
+    /// What nft(8) reads: the table made anew, in one transaction, which holds nobody yet.
     var text: String {
         func set(_ isTCP: Bool) -> String {
-            let numbers = Set(ports.filter { $0.isTCP == isTCP }.map(\.number)).sorted()
-            let elements = numbers.map { within == nil ? "\($0)" : "\($0) timeout \(within!)s" }.joined(
-                separator: ", ")
-            return """
-                  set \(isTCP ? "tcp" : "udp")_ports {
-                    type inet_service\(within == nil ? "" : "; flags timeout")
-                    \(elements.isEmpty ? "" : "elements = { \(elements) }")
-                  }
-
-                """
+            "  set \(Self.set(isTCP)) { type inet_service\(within == nil ? "" : "; flags timeout"); }\n"
         }
         // A packet from elsewhere that names this host's own loopback does not come this far.
         let door = within == nil ? "    iifname \"lo\" accept\n" : ""
@@ -62,16 +53,53 @@ struct Hold {
             """)
     }
 
-    /// Loads it, or renews it; it is there when this returns.
-    func load() throws(MoveError) {
-        guard !ports.isEmpty else { return }
-        // One process loads it and then asks the kernel for it: clients are held while it runs.
-        try NftTable.load(text + "list table inet \(table)\n")
+    private static func set(_ isTCP: Bool) -> String { isTCP ? "tcp_ports" : "udp_ports" }
+
+    /// What has clients held, or held on: the sets emptied and filled in one transaction, since an element that is there would keep
+    /// the time that it has.
+    var change: NftElements {
+        var change = NftElements(NftTable(name: table))
+        for isTCP in [true, false] {
+            change.flush(Self.set(isTCP))
+            change.add(
+                Set(ports.filter { $0.isTCP == isTCP }.map(\.number)).sorted().map {
+                    .port($0, timeout: within)
+                }, to: Self.set(isTCP))
+        }
+        return change
     }
 
-    /// Lifts it; one that is not there is no error.
-    static func lift(name: String) throws(MoveError) {
-        let table = "retinue_" + word(name)
-        try NftTable(name: table).remove()
+    /// Makes the table, before clients have to wait for it.
+    func prepare() throws(MoveError) {
+        guard !ports.isEmpty else { return }
+        try NftTable.load(text)
+    }
+
+    /// Holds clients, or holds them on; they are held when this returns.
+    func load() throws(MoveError) {
+        guard !ports.isEmpty else { return }
+        do throws(SystemError) {
+            do throws(SystemError) { try change.commit() } catch {
+                // Whoever loads rules of his own may have removed it.
+                guard error.code == ENOENT else { throw error }
+                do throws(MoveError) { try prepare() } catch { throw SystemError("nft", code: EPROTO) }
+                try change.commit()
+            }
+        } catch { throw MoveError("\(table): \(error)") }
+    }
+
+    /// Lets clients in; that there is no table is no error. It stays, until it is removed.
+    static func letIn(name: String) throws(MoveError) {
+        let table = NftTable(name: "retinue_" + word(name))
+        var change = NftElements(table)
+        for isTCP in [true, false] { change.flush(set(isTCP)) }
+        do throws(SystemError) { try change.commit() } catch {
+            if error.code != ENOENT { try table.remove() }
+        }
+    }
+
+    /// Removes the table; one that is not there is no error.
+    static func remove(name: String) throws(MoveError) {
+        try NftTable(name: "retinue_" + word(name)).remove()
     }
 }

@@ -39,36 +39,25 @@ enum InterfaceAddress {
         let index = if_nametoindex(interface)
         guard index > 0 else { return ENODEV }
         do throws(SystemError) {
-            let number = try systemCall("socket") {
-                socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), Int32(NETLINK_ROUTE))
-            }
-            let descriptor = FileDescriptor(owning: number)
-            let request = request(bytes, prefix, index, isAdded)
-            _ = try systemCall("send") { send(descriptor.number, request, request.count, 0) }
-            // nlmsghdr: length, type, flags, sequence, port; then nlmsgerr: 0 or a negative error.
-            var answer = [UInt8](repeating: 0, count: 4096)
-            let count = try systemCall("recv") { recv(descriptor.number, &answer, answer.count, 0) }
-            guard count >= 20, answer[4] == UInt8(NLMSG_ERROR) else {
-                throw SystemError("rtnetlink", code: EPROTO)
-            }
-            return -answer.withUnsafeBytes { $0.loadUnaligned(fromByteOffset: 16, as: Int32.self) }
+            let answers = try Netlink.ask(Int32(NETLINK_ROUTE), request(bytes, prefix, index, isAdded))
+            guard let error = answers.first?.error else { throw SystemError("rtnetlink", code: EPROTO) }
+            return error
         } catch { throw MoveError("rtnetlink: \(error)") }
     }
 
     private static func request(
         _ bytes: [UInt8], _ prefix: Int, _ index: UInt32, _ isAdded: Bool
     ) -> [UInt8] {
-        func raw<Number: FixedWidthInteger>(_ number: Number) -> [UInt8] {
-            withUnsafeBytes(of: number) { Array($0) }
-        }
         let isIPv6 = bytes.count == 16
+        // RTM_NEWADDR with NLM_F_CREATE | NLM_F_EXCL, RTM_DELADDR.
+        var message = NetlinkMessage(
+            isAdded ? 20 : 21, flags: (isAdded ? 0x600 : 0) | NetlinkMessage.acknowledged)
         // ifaddrmsg: family, length of the prefix, flags, scope (global), interface.
-        var body = [UInt8(isIPv6 ? AF_INET6 : AF_INET), UInt8(prefix), isIPv6 && isAdded ? 0x02 : 0, 0]
-        body += raw(index)
+        message.append(
+            [UInt8(isIPv6 ? AF_INET6 : AF_INET), UInt8(prefix), isIPv6 && isAdded ? 0x02 : 0, 0]
+                + NetlinkMessage.raw(index))
         // IFA_ADDRESS, IFA_LOCAL.
-        for kind in [UInt16(1), 2] { body += raw(UInt16(4 + bytes.count)) + raw(kind) + bytes }
-        // RTM_NEWADDR with NLM_F_CREATE | NLM_F_EXCL, RTM_DELADDR; each with NLM_F_REQUEST | NLM_F_ACK.
-        let (kind, flags): (UInt16, UInt16) = isAdded ? (20, 0x605) : (21, 0x5)
-        return raw(UInt32(16 + body.count)) + raw(kind) + raw(flags) + raw(UInt32(1)) + raw(UInt32(0)) + body
+        for kind in [UInt16(1), 2] { message.attribute(kind, bytes) }
+        return message.bytes()
     }
 }

@@ -49,14 +49,8 @@ struct ServiceAddress: Equatable {
 
     /// The interface at which its network lies: that of another address of the same network.
     func interfaceOfNetwork() throws(MoveError) -> String? {
-        let route = try Tool.run(["ip", "-o", "route", "get", address], seconds: 10)
-        let words = route.output.split { $0 == " " || $0 == "\n" }
-        guard route.status == 0, let place = words.firstIndex(of: "dev"), place + 1 < words.count,
-            !words.contains("via")
-        else {
-            return nil
-        }
-        return words[place + 1] == "lo" ? nil : String(words[place + 1])
+        guard let route = try Route.to(bytes), !route.hasGateway, route.interface != "lo" else { return nil }
+        return route.interface
     }
 
     /// All IPv4 addresses of this host.
@@ -89,7 +83,8 @@ struct ServiceAddress: Equatable {
         // What is sent here is not received here.
         let number = socket(AF_PACKET, Int32(SOCK_DGRAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else { return }
-        let descriptor = FileDescriptor(owning: number)
+        // Clients are held while this runs.
+        defer { DeferredClose.close(number) }
         let index = if_nametoindex(interface)
         var hardware = [UInt8](repeating: 0, count: 6)
         guard index > 0, clinux_hardware_address(number, interface, &hardware) == 0 else { return }
@@ -105,7 +100,7 @@ struct ServiceAddress: Equatable {
             withUnsafePointer(to: &to) {
                 $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                     _ = sendto(
-                        descriptor.number, packet, packet.count, 0, $0,
+                        number, packet, packet.count, 0, $0,
                         socklen_t(MemoryLayout<sockaddr_ll>.size))
                 }
             }

@@ -117,12 +117,12 @@ struct Tunnel: Equatable {
 
     /// By which of its own addresses this host reaches another one.
     static func ownAddress(towards other: String) throws(MoveError) -> String {
-        let said = try Tool.run(["ip", "-4", "route", "get", other], seconds: 10)
-        let words = said.output.split(whereSeparator: \.isWhitespace).map(String.init)
-        guard said.status == 0, let place = words.firstIndex(of: "src"), place + 1 < words.count else {
+        guard let address = ServiceAddress(other + "/32"), address.bytes.count == 4,
+            let source = try Route.to(address.bytes)?.source, source.count == 4
+        else {
             throw MoveError(
                 "this host has no address towards \(other): a tunnel needs the destination's IPv4 address")
         }
-        return words[place + 1]
+        return source.map(String.init).joined(separator: ".")
     }
 }

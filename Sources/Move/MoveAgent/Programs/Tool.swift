@@ -28,6 +28,8 @@ enum Tool {
     static func run(
         _ words: [String], input: String = "", seconds: Double = 60, change: (inout Launch) -> Void = { _ in }
     ) throws(MoveError) -> Outcome {
+        let began = Timeline.begin()
+        defer { Timeline.end(began, "tool \(words.joined(separator: " ").prefix(60))") }
         let output = try file("output")
         let text = try file("input")
         let bytes = Array(input.utf8)

@@ -48,13 +48,15 @@ struct Refusal {
 
     private static func set(_ isTCP: Bool) -> String { isTCP ? "tcp_ports" : "udp_ports" }
 
-    /// What nft(8) reads for calls to be refused.
-    var change: String {
-        [true, false].map { isTCP in
-            let numbers = ports.filter { $0.isTCP == isTCP }.map { "\($0.number) timeout \(seconds)s" }
-            if numbers.isEmpty { return "" }
-            return "add element inet \(table) \(Self.set(isTCP)) { \(numbers.joined(separator: ", ")) }\n"
-        }.joined()
+    /// What has calls refused.
+    var change: NftElements {
+        var change = NftElements(NftTable(name: table))
+        for isTCP in [true, false] {
+            change.add(
+                ports.filter { $0.isTCP == isTCP }.map { .port($0.number, timeout: Int(clamping: seconds)) },
+                to: Self.set(isTCP))
+        }
+        return change
     }
 
     private static let limitPath = "/proc/sys/net/ipv4/icmp_ratelimit"
@@ -72,7 +74,9 @@ struct Refusal {
     }
 
     /// Refuses calls; each is answered, however many there are.
-    func load() throws(MoveError) { try NftTable.load(change) }
+    func load() throws(MoveError) {
+        do throws(SystemError) { try change.commit() } catch { throw MoveError("\(table): \(error)") }
+    }
 
     /// Lifts it; one that is not there is no error.
     func lift(limit: String) throws(MoveError) {

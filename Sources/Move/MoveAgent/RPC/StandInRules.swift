@@ -1,4 +1,5 @@
 import Glibc
+import SystemCalls
 
 /// What brings this host's own packets to a stand-in in the place of another host: a mark, and a route that is local for it.
 ///
@@ -44,18 +45,17 @@ struct StandInRules {
             """)
     }
 
-    /// What nft(8) reads for packets to come to the stand-in; may be done again.
-    func change(isHolding: Bool) -> String {
-        func elements(_ isTCP: Bool) -> String {
-            Set(doors.filter { $0.isTCP == isTCP }.map { "\($0.place.host) . \($0.place.port)" }).sorted()
-                .joined(separator: ", ")
+    /// What has packets come to the stand-in; may be done again.
+    func change(isHolding: Bool) -> NftElements {
+        func elements(_ isTCP: Bool) -> [NftElements.Element] {
+            Set(doors.filter { $0.isTCP == isTCP }.map(\.place))
+                .sorted { ($0.address, $0.port) < ($1.address, $1.port) }.map { .place($0) }
         }
-        func add(_ name: String, _ elements: String) -> String {
-            elements.isEmpty ? "" : "add element ip \(table) \(name) { \(elements) }\n"
-        }
-        let tcp = isHolding ? "tcp_held" : "tcp_doors"
-        return add("udp_doors", elements(false)) + add(tcp, elements(true))
-            + "flush set ip \(table) \(isHolding ? "tcp_doors" : "tcp_held")\n"
+        var change = NftElements(NftTable(name: table, family: "ip"))
+        change.add(elements(false), to: "udp_doors")
+        change.add(elements(true), to: isHolding ? "tcp_held" : "tcp_doors")
+        change.flush(isHolding ? "tcp_doors" : "tcp_held")
+        return change
     }
 
     /// The table and the routes, which nothing uses yet.
@@ -70,7 +70,11 @@ struct StandInRules {
     }
 
     /// Has packets come to the stand-in.
-    func load(isHolding: Bool) throws(MoveError) { try NftTable.load(change(isHolding: isHolding)) }
+    func load(isHolding: Bool) throws(MoveError) {
+        do throws(SystemError) { try change(isHolding: isHolding).commit() } catch {
+            throw MoveError("\(table): \(error)")
+        }
+    }
 
     /// Removes all of it; what is not there is no error.
     func remove() throws(MoveError) {

@@ -16,7 +16,9 @@ extension Arrival {
         try journal.write(.holdThere, .begun)
         let held = network?.outside(ports) ?? ports
         (traffic, trafficEnd) = (HeldTraffic.begin(held, for: name), 0)
-        try Hold(name: name, ports: held, within: nil, address: network?.address).load()
+        let hold = Hold(name: name, ports: held, within: nil, address: network?.address)
+        try hold.prepare()
+        try hold.load()
         try redirection.suspend()
         traffic?.beginDatagrams()
         try journal.write(.holdThere, .done)
@@ -38,15 +40,23 @@ extension Arrival {
         if server.isKnown {
             try server.register()
         } else if let traffic {
-            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
-            // Until the source has passed on the rest.
-            trafficEnd = Clock.monotonic() + 5_000_000_000
+            try traffic.release { () throws(MoveError) in try Hold.letIn(name: name) }
         } else {
-            try Hold.lift(name: name)
+            try Hold.letIn(name: name)
         }
+        // Until the source has passed on the rest.
+        trafficEnd = Clock.monotonic() + 5_000_000_000
+        hasEmptyHold = !server.isKnown
         fetching?.goAhead()
         settleHost()
         if journal.state(.admit) == .begun { try journal.write(.admit, .done) }
+    }
+
+    /// Removes what held clients, which takes its time: they were let in before.
+    func removeHold() throws(MoveError) {
+        guard hasEmptyHold else { return }
+        try Hold.remove(name: name)
+        hasEmptyHold = false
     }
 
     /// Gives this host the address that moved with the service, where it has not; `nil` where none moved.

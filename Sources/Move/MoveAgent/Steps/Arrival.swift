@@ -44,6 +44,8 @@ final class Arrival: @unchecked Sendable {
     /// What is sent to held ports, until shortly after clients were let in.
     var traffic: HeldTraffic?
     var trafficEnd: UInt64 = 0
+    /// Whether there still is what held clients, which holds nobody any more.
+    var hasEmptyHold = false
     /// At which the address that moves will be, as it was found when the hold began; clients need not wait for that.
     var addressInterface: String?
     /// What an earlier departure from here has left: this host sends clients on to where the service went.
@@ -138,6 +140,8 @@ final class Arrival: @unchecked Sendable {
         do throws(MoveError) {
             if journal.stands(.admit) {
                 if journal.state(.admit) == .begun { try finishAdmission() }
+                hasEmptyHold = !server.isKnown
+                try removeHold()
                 // Before any program is started that would read zeros.
                 if Fetching.isPending(cell) {
                     fetching = try Fetching.resume(cell, patience: patience)
@@ -162,6 +166,8 @@ final class Arrival: @unchecked Sendable {
     func watch() {
         try? locked { () throws(MoveError) in
             if trafficEnd > 0, Clock.monotonic() > trafficEnd { traffic = nil } else { traffic?.drain() }
+            // Where the source has not asked for it.
+            if trafficEnd > 0, Clock.monotonic() > trafficEnd { try removeHold() }
             if fetching?.watch() == true {
                 Diagnostics.say("\(name): all files are here")
                 fetching = nil
@@ -201,6 +207,8 @@ final class Arrival: @unchecked Sendable {
                         deadline = Clock.monotonic() + lease * 1_000_000_000
                         // What takes its time is not an absence of the source.
                         defer { deadline = Clock.monotonic() + lease * 1_000_000_000 }
+                        let begin = Timeline.begin()
+                        defer { Timeline.end(begin, "answer \(verb)") }
                         return try answer(verb, request)
                     }
                 } catch { reply = .object([.init("error", .string(error.description))]) }
@@ -333,6 +341,7 @@ final class Arrival: @unchecked Sendable {
         case "deliver":
             guard isHome else { throw MoveError("\(name) was not let in here") }
             defer { traffic = nil }
+            defer { try? removeHold() }
             if let address = journal.detail(.admit)?.string.flatMap({ ServiceAddress($0) }), let traffic,
                 let interface = try address.interface()
             {
@@ -369,7 +378,7 @@ final class Arrival: @unchecked Sendable {
         try tunnel.end()
         if journal.stands(.holdThere) {
             try redirection.resume()
-            try Hold.lift(name: name)
+            try Hold.remove(name: name)
             try journal.write(.holdThere, .undone)
         }
         if journal.stands(.verify) { try journal.write(.verify, .undone) }

@@ -38,9 +38,10 @@ extension Departure {
         return status.withLock { $0.traffic }?.take(to: address) ?? .array([])
     }
 
-    /// Passes on what came to the address while it moved; a client of which it is lost sends again.
+    /// Passes on what came to the address while it moved; a client of which it is lost sends again. Has the destination remove what
+    /// it held clients by.
     func deliver() {
-        guard order.serviceAddress != nil else { return }
+        guard order.handover == nil else { return }
         _ = try? link?.ask("deliver", [.init("packets", storedForAddress())])
     }
 

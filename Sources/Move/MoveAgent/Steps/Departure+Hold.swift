@@ -23,11 +23,16 @@ extension Departure {
             address: origin.cell?.state.network?.wish.address)
     }
 
-    func beginHold() throws(MoveError) {
+    /// What takes its time, and holds nobody yet.
+    func prepareHold() throws(MoveError) {
+        try hold.prepare()
         let traffic = HeldTraffic.begin(heldPorts, for: order.name)
         status.withLock { $0.traffic = traffic }
+    }
+
+    func beginHold() throws(MoveError) {
         try hold.load()
-        traffic?.beginDatagrams()
+        status.withLock { $0.traffic }?.beginDatagrams()
     }
 
     /// Not while it is lifted.
@@ -47,12 +52,13 @@ extension Departure {
             status.deadline = 0
             defer { status.traffic = nil }
             guard let traffic = status.traffic else {
-                try Hold.lift(name: name)
+                try Hold.letIn(name: name)
                 return nil as HeldTraffic?
             }
-            try traffic.release { () throws(MoveError) in try Hold.lift(name: name) }
+            try traffic.release { () throws(MoveError) in try Hold.letIn(name: name) }
             return traffic
         }
+        try Hold.remove(name: name)
         // What redirects the packets goes with it, behind them.
         _ = traffic
     }

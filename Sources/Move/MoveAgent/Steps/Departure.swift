@@ -249,12 +249,13 @@ final class Departure: @unchecked Sendable {
             ])
         try journal.write(.holdThere, .done)
         try beginTunnel()
+        try journal.write(.hold, .begun)
+        try prepareHold()
         let begin = Clock.monotonic()
         status.withLock {
             $0.deadline = begin + order.within * 1_000_000_000
             $0.heldSince = begin
         }
-        try journal.write(.hold, .begun)
         try beginHold()
         try journal.write(.hold, .done)
         openFiles = order.startsFirst ? origin.openFiles() : []

@@ -116,6 +116,8 @@ public final class Journal {
 
     /// Writes a line; when this returns it is on the disk.
     public func write(_ step: MoveStep, _ state: StepState, _ detail: JSONValue = .null) throws(MoveError) {
+        let begin = Timeline.begin()
+        defer { Timeline.end(begin, "journal \(step.rawValue):\(state.rawValue)") }
         let line = Line(time: Clock.wall(), step: step, state: state, detail: detail)
         var out = JSONWriter()
         out.beginObject()

@@ -8,6 +8,8 @@ import Text
 enum SafeFile {
     /// Writes a tree as JSON aside, to the disk, and renames it.
     static func write(_ value: JSONValue, to path: String) throws(MoveError) {
+        let begin = Timeline.begin()
+        defer { Timeline.end(begin, "file \(path)") }
         var out = JSONWriter()
         out.value(value)
         out.endDocument()
