@@ -73,7 +73,7 @@ def like_incus(lab, bank):
     return None
 
 
-def by_retinue(lab, bank):
+def by_retinue(lab, bank, *options):
     class Failing:
         def __call__(self, holds, what, detail=""):
             return holds
@@ -81,8 +81,7 @@ def by_retinue(lab, bank):
         def say(self, line):
             print(line, flush=True)
 
-    move = moved(Failing(), lab.alpha, lab.beta, 1, patience=600)
-    return move and move["held"]
+    return moved(Failing(), lab.alpha, lab.beta, 1, *options, patience=600)
 
 
 WAYS = {"rsync by hand": by_hand, "as Incus does": like_incus, "Retinue": by_retinue}
@@ -122,8 +121,8 @@ def sent_by(host):
     return json.loads(host.run("ip", "-j", "-s", "link", "show", "eth0"))[0]["stats64"]["tx"]["bytes"]
 
 
-def once(checks, name, scale, rate, link):
-    """One move by one way; what the clients saw, and what the source has sent."""
+def once(checks, name, scale, rate, link, *options):
+    """One move by one way; what the clients saw, and what the source has sent. Of Retinue's, `options` are more of them."""
     with Lab("alpha", "beta", size="4g" if scale < 50 else "10g") as lab:
         alpha, beta = lab.alpha, lab.beta
         bank = Bank(alpha, scale)
@@ -134,7 +133,8 @@ def once(checks, name, scale, rate, link):
                 install_recipes(host)
                 host.start_agent("--accept", other)
         if name == "Retinue":
-            bank.plan()
+            plan = bank.plan()
+            observed = len(plan["hosts"][0].get("first_used", []))
         if name == WHOLE:
             lay_host(alpha)
         customers = LineClient(lab, "postgresql_client.py", SERVICE_ADDRESS, PORT, rate, 4)
@@ -142,7 +142,7 @@ def once(checks, name, scale, rate, link):
             time.sleep(1.5)
             customers.ask("mark")
             before, begin = sent_by(alpha), time.monotonic()
-            EVERY_WAY[name](lab, bank)
+            move = EVERY_WAY[name](lab, bank, *options)
             took = time.monotonic() - begin
             sent = sent_by(alpha) - before
             time.sleep(1.5)
@@ -153,7 +153,8 @@ def once(checks, name, scale, rate, link):
         checks(not found["missing"] and len(set(found["sums"])) == 1,
                f"{name}: every acknowledged row is there, the sums are equal",
                f"{found['acknowledged']} acknowledged, missing {found['missing'][:3]}, sums {found['sums']}")
-        return {"pause": seen["gap"], "took": took, "sent": sent / 1e6, "lost": seen["lost"], "refused": seen["refused"]}
+        found = {"pause": seen["gap"], "took": took, "sent": sent / 1e6, "lost": seen["lost"], "refused": seen["refused"]}
+        return {**move, **found, "observed": observed} if move else found
 
 
 def ways(checks, quick=False):
@@ -175,6 +176,6 @@ def table(checks, names, scale, rounds, rate, link):
     checks.say(f"      scale {scale}, {rate} transactions/s, a link of {link}; medians of {rounds}")
     checks.say(f"      {'':16}{'pause':>9}{'in all':>9}{'sent':>11}{'lost':>6}{'refused':>9}")
     for name, runs in found.items():
-        middle = {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+        middle = {key: statistics.median(run[key] for run in runs) for key in ("pause", "took", "sent", "lost", "refused")}
         checks.say(f"      {name:16}{middle['pause']:>7.2f} s{middle['took']:>7.1f} s{middle['sent']:>8.0f} MB{middle['lost']:>6.0f}"
                    f"{middle['refused']:>9.0f}")

@@ -52,6 +52,9 @@ public final class FileReceiver {
     /// How placeholders are made; `nil` where they are refused.
     public var placeholders: Placeholders?
 
+    /// Whether the last round that ended is to be written to the device by the caller, as the sender asked.
+    public private(set) var owesSync = false
+
     let channel: any FrameChannel
     let place: String
     var root: RootFolder
@@ -114,9 +117,13 @@ public final class FileReceiver {
                     offered.remove(path)
                 }
             case .roundEnd:
-                if try packet.integer(UInt8.self) == 1 { try removeOthers() }
+                let end = try packet.integer(UInt8.self)
+                if end & 1 != 0 { try removeOthers() }
                 try settleFolders()
-                do throws(SystemError) { try root.sync() } catch { throw .file(Array(place.utf8), error) }
+                owesSync = end & 2 != 0
+                if !owesSync {
+                    do throws(SystemError) { try root.sync() } catch { throw .file(Array(place.utf8), error) }
+                }
                 try channel.send(Frame(.roundDone, []))
                 try channel.flush()
                 return

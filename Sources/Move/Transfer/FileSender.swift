@@ -67,9 +67,11 @@ public final class FileSender {
     ///   - mapped: files that a program may change by memory it shares with them: their times say nothing.
     ///   - isMirror: whether the destination keeps nothing else in its root.
     ///   - isPart: whether other paths, of rounds before this one, stay as they are.
+    ///   - syncsLater: whether the destination answers before what it has written is on its device.
     ///   - deferral: what is done with files that `isDeferred` names.
     public func send(
         _ paths: [[UInt8]], mapped: Set<[UInt8]> = [], isMirror: Bool, isPart: Bool = false,
+        syncsLater: Bool = false,
         deferral: Deferral = .none, isDeferred: (FileEntry) -> Bool = { _ in false }
     ) throws(TransferError) -> Round {
         var round = Round()
@@ -119,7 +121,7 @@ public final class FileSender {
             }
         }
         var end = PacketWriter()
-        end.integer(UInt8(isMirror && isFirst ? 1 : 0))
+        end.integer(UInt8(isMirror && isFirst ? 1 : 0) | (syncsLater ? 2 : 0))
         try channel.send(Frame(.roundEnd, end.bytes))
         _ = try channel.receive(.roundDone)
         return round

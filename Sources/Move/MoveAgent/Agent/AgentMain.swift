@@ -32,6 +32,11 @@ public enum AgentMain {
             switch arguments.first {
             case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])
             case "cell" where arguments.count == 2: return CellInit.run(arguments[1])
+            case "cell" where arguments.count == 4 && arguments[2] == "wait":
+                guard let isolation = Isolation(rawValue: arguments[3]) else {
+                    throw MoveError("a cell's first process is started by the agent")
+                }
+                return CellInit.run(arguments[1], waiting: isolation)
             case "keep" where arguments.count == 3: return try keep(arguments[1], arguments[2])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))
             case "certificate": return try makeCertificate(Array(arguments.dropFirst()))

@@ -1,12 +1,54 @@
 import CLinux
 import Glibc
+import SocketDiagnostics
 import SystemCalls
 
-/// Which ports are waited on, in the network namespace of a process (proc(5), /proc/PID/net).
+/// Which ports somebody listens on, in the network namespace of a process.
 enum Listening {
-    /// Of some ports those that nobody waits on.
+    private struct Port: Hashable {
+        var isTCP: Bool
+        var number: UInt16
+    }
+
+    /// Of some ports those that nobody listens on.
     static func missing(_ ports: [ServicePort], in pid: Int32) -> [ServicePort] {
-        var open: Set<UInt32> = []
+        let open = asked(in: pid) ?? read(in: pid)
+        return ports.filter { !open.contains(Port(isTCP: $0.isTCP, number: $0.number)) }
+    }
+
+    /// By sock_diag(7): sockets that listen are in a table of their own.
+    ///
+    /// - Returns: `nil` where the kernel cannot be asked, such as for want of a module.
+    private static func asked(in pid: Int32) -> Set<Port>? {
+        do throws(SocketQueryError) {
+            var query = try query(in: pid)
+            var open: Set<Port> = []
+            for family in [AddressFamily.v4, .v6] {
+                for socket in try query.inet(family, .tcp, states: .listening) {
+                    open.insert(Port(isTCP: true, number: socket.local.port))
+                }
+                for socket in try query.inet(family, .udp, states: SocketStates(.close)) {
+                    open.insert(Port(isTCP: false, number: socket.local.port))
+                }
+            }
+            return open
+        } catch { return nil }
+    }
+
+    private static func query(in pid: Int32) throws(SocketQueryError) -> SocketQuery {
+        func namespace(_ process: String) throws(SocketQueryError) -> NetworkNamespace {
+            do throws(SystemError) { return try NetworkNamespace(path: "/proc/\(process)/ns/net") } catch {
+                throw .system(error)
+            }
+        }
+        let other = try namespace("\(pid)")
+        return other.inode == (try namespace("thread-self")).inode
+            ? try SocketQuery() : try other.socketQuery()
+    }
+
+    /// By proc(5), which goes through the whole table of the kernel's connections (10 ms and more).
+    private static func read(in pid: Int32) -> Set<Port> {
+        var open: Set<Port> = []
         for (file, isTCP) in [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)] {
             let bytes = (try? FileDescriptor.open("/proc/\(pid)/net/\(file)", O_RDONLY))?.all ?? []
             for line in bytes.split(separator: UInt8(ascii: "\n")).dropFirst() {
@@ -15,10 +57,10 @@ enum Listening {
                 guard words.count > 3, words[3].elementsEqual((isTCP ? "0A" : "07").utf8),
                     let port = UInt16(String(decoding: words[1].suffix(4), as: UTF8.self), radix: 16)
                 else { continue }
-                open.insert(UInt32(port) | (isTCP ? 1 << 16 : 0))
+                open.insert(Port(isTCP: isTCP, number: port))
             }
         }
-        return ports.filter { !open.contains(UInt32($0.number) | ($0.isTCP ? 1 << 16 : 0)) }
+        return open
     }
 }
 

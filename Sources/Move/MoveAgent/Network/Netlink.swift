@@ -68,7 +68,8 @@ struct NetlinkAnswer: Equatable {
     func attributes(behind length: Int) -> [UInt16: [UInt8]] {
         var found: [UInt16: [UInt8]] = [:]
         var rest = body.dropFirst(length)
-        while let length = Self.number(rest, 0, UInt16.self).map(Int.init), length >= 4, length <= rest.count {
+        while let length = Self.number(rest, 0, UInt16.self).map(Int.init), length >= 4, length <= rest.count
+        {
             let kind = Self.number(rest, 2, UInt16.self)! & 0x3fff
             if found[kind] == nil { found[kind] = Array(rest.dropFirst(4).prefix(length - 4)) }
             rest = rest.dropFirst((length + 3) & ~3)
@@ -87,18 +88,23 @@ struct NetlinkAnswer: Equatable {
 /// Questions to this host's kernel, where a process that asks them takes longer than all that it does: clients are held meanwhile.
 enum Netlink {
     /// Sends bytes, and takes answers in until there are so many, or one of them is an error.
-    static func ask(_ family: Int32, _ request: [UInt8], answers: Int = 1) throws(SystemError) -> [NetlinkAnswer] {
+    static func ask(_ family: Int32, _ request: [UInt8], answers: Int = 1) throws(SystemError)
+        -> [NetlinkAnswer]
+    {
         let number = try systemCall("socket") {
             socket(AF_NETLINK, Int32(SOCK_RAW.rawValue | SOCK_CLOEXEC.rawValue), family)
         }
-        let descriptor = FileDescriptor(owning: number)
+        // When one of netfilter's goes, the kernel waits until all that was removed is freed: a grace period.
+        defer {
+            if family == NETLINK_ROUTE { close(number) } else { DeferredClose.close(number) }
+        }
         var time = timeval(tv_sec: 5, tv_usec: 0)
         setsockopt(number, SOL_SOCKET, SO_RCVTIMEO, &time, socklen_t(MemoryLayout<timeval>.size))
-        _ = try systemCall("send") { send(descriptor.number, request, request.count, 0) }
+        _ = try systemCall("send") { send(number, request, request.count, 0) }
         var found: [NetlinkAnswer] = []
         var answer = [UInt8](repeating: 0, count: 32 << 10)
         while found.count < answers {
-            let count = try systemCall("recv") { recv(descriptor.number, &answer, answer.count, 0) }
+            let count = try systemCall("recv") { recv(number, &answer, answer.count, 0) }
             let more = NetlinkAnswer.all(in: Array(answer[..<count]))
             guard !more.isEmpty else { throw SystemError("netlink", code: EPROTO) }
             found += more

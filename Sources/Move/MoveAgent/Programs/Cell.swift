@@ -106,11 +106,7 @@ struct Cell {
         var now = state
         guard !isRunning else { return }
         if !now.units.isEmpty { return try SystemdUnits.start(now.units) }
-        var launch = Launch(["/proc/self/exe", "cell", folder])
-        launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
-        if now.isolation.isContainer {
-            launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS)
-        }
+        var launch = firstProcess(now.isolation)
         var network: Int32 = -1
         defer { if network >= 0 { close(network) } }
         if now.isCutOff {
@@ -121,9 +117,7 @@ struct Cell {
             guard network >= 0 else { throw MoveError("\(own.path): \(SystemError.text(of: errno))") }
         }
         launch.network = network
-        let log = open(folder + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard log >= 0 else { throw MoveError("\(folder)/log: \(SystemError.text(of: errno))") }
-        let output = FileDescriptor(owning: log)
+        let output = try log()
         let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
         defer { close(null) }
         launch.input = null
@@ -131,6 +125,77 @@ struct Cell {
         now.pid = try launch.start()
         now.start = ProcessDirectory(now.pid)?.status()?.startTicks ?? 0
         state = now
+    }
+
+    private func firstProcess(_ isolation: Isolation) -> Launch {
+        var launch = Launch(["/proc/self/exe", "cell", folder])
+        launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)
+        if isolation.isContainer {
+            launch.unshared |= Int32(clinux_CLONE_NEWIPC) | Int32(clinux_CLONE_NEWUTS)
+        }
+        return launch
+    }
+
+    private func log() throws(MoveError) -> FileDescriptor {
+        let log = open(folder + "/log", O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard log >= 0 else { throw MoveError("\(folder)/log: \(SystemError.text(of: errno))") }
+        return FileDescriptor(owning: log)
+    }
+
+    // MARK: Before clients have to wait for it
+
+    /// A first process that has laid its mounts, or is about to, and waits for what it starts. It ends with this value, or with the
+    /// agent, unless it was asked to start something.
+    final class Waiting {
+        let pid: pid_t
+        let isolation: Isolation
+        private let input: FileDescriptor
+        private var isAsked = false
+
+        fileprivate init(_ pid: pid_t, _ isolation: Isolation, _ input: consuming FileDescriptor) {
+            (self.pid, self.isolation) = (pid, isolation)
+            self.input = input
+        }
+
+        fileprivate func go() throws(MoveError) {
+            var byte: UInt8 = 1
+            guard write(input.number, &byte, 1) == 1 else {
+                throw MoveError("the cell's first process has ended: \(SystemError.text(of: errno))")
+            }
+            isAsked = true
+        }
+
+        deinit {
+            if isAsked { return }
+            // A child that was not waited for: nobody else has its pid.
+            kill(pid, SIGKILL)
+            waitpid(pid, nil, 0)
+        }
+    }
+
+    /// Starts a first process that waits; `nil` where what it needs is made by the start alone.
+    func prepare(_ isolation: Isolation) throws(MoveError) -> Waiting? {
+        guard [.chroot, .container].contains(isolation), !isRunning else { return nil }
+        var ends: [Int32] = [-1, -1]
+        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0, &ends) == 0 else {
+            throw MoveError("socketpair: \(SystemError.text(of: errno))")
+        }
+        let input = FileDescriptor(owning: ends[0])
+        let own = FileDescriptor(owning: ends[1])
+        var launch = firstProcess(isolation)
+        launch.arguments += ["wait", isolation.rawValue].map { Array($0.utf8) }
+        let output = try log()
+        (launch.input, launch.output) = (input.number, output.number)
+        return Waiting(try launch.start(), isolation, own)
+    }
+
+    /// Has one that waits start programs.
+    func begin(_ wanted: State, by waiting: Waiting) throws(MoveError) {
+        var now = wanted
+        now.pid = waiting.pid
+        now.start = ProcessDirectory(now.pid)?.status()?.startTicks ?? 0
+        state = now
+        try waiting.go()
     }
 
     /// Asks its programs to end, and kills what has not within some seconds.

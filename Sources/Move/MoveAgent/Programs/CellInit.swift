@@ -11,22 +11,18 @@ public enum CellInit {
     /// Seconds that programs have to end.
     private static let patience = 10
 
-    /// Runs in the namespaces that `Cell.begin` has made.
+    /// Runs in the namespaces that `Cell.begin` has made, or `Cell.prepare`.
     ///
+    /// - Parameter waiting: where it lays its mounts before it is known what is started: which isolation that will have. It waits
+    ///   for a byte on its standard input; the agent's death ends it.
     /// - Returns: the exit status.
-    public static func run(_ folder: String) -> Int32 {
+    public static func run(_ folder: String, waiting: Isolation? = nil) -> Int32 {
         let cell = Cell(at: folder)
-        let state = cell.state
+        var state = cell.state
+        if let waiting { (state.isolation, state.isCutOff) = (waiting, false) }
         guard getpid() == 1 else {
             say("a cell's first process is started by the agent")
             return 2
-        }
-        // It has the group of files that are not complete as long as any of its programs may read them.
-        if Fetching.isPending(cell) {
-            do throws(SystemError) { _ = try KeeperLink.hold(folder + "/fetch").release() } catch {
-                say("files are missing, and nobody fetches them: \(error)")
-                return 1
-            }
         }
         // Before anything is started that may end.
         guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT]) else {
@@ -47,6 +43,21 @@ public enum CellInit {
         if state.isolation.isContainer {
             let name = folder.split(separator: "/").last.map(String.init) ?? "cell"
             sethostname(name, name.utf8.count)
+        }
+        if let waiting {
+            guard isAsked() else { return 0 }
+            state = cell.state
+            guard state.isolation == waiting, !state.isCutOff, state.network == nil else {
+                say("it is asked for another isolation than it was made for")
+                return 1
+            }
+        }
+        // It has the group of files that are not complete as long as any of its programs may read them.
+        if Fetching.isPending(cell) {
+            do throws(SystemError) { _ = try KeeperLink.hold(folder + "/fetch").release() } catch {
+                say("files are missing, and nobody fetches them: \(error)")
+                return 1
+            }
         }
         var children: [Child] = []
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
@@ -78,6 +89,18 @@ public enum CellInit {
                 return 0
             }
         }
+    }
+
+    /// Waits until it is asked to start programs, which have no input; false where that will not be.
+    private static func isAsked() -> Bool {
+        var byte: UInt8 = 0
+        var count = read(0, &byte, 1)
+        while count < 0 && errno == EINTR { count = read(0, &byte, 1) }
+        guard count == 1 else { return false }
+        let null = open("/dev/null", O_RDONLY | O_CLOEXEC)
+        guard null >= 0, dup2(null, 0) == 0 else { return false }
+        close(null)
+        return true
     }
 
     private typealias Child = (pid: pid_t, run: ProgramRun)

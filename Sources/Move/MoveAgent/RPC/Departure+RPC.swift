@@ -107,7 +107,8 @@ extension Departure {
         guard !plan.data.isEmpty else { return 0 }
         let paths = declared(beside: [])
         do throws(TransferError) {
-            let round = try sender?.send(paths, mapped: Set(paths), isMirror: false, isPart: true)
+            let round = try sender?.send(
+                paths, mapped: Set(paths), isMirror: false, isPart: true, syncsLater: true)
             guard round?.unsettled == 0 else {
                 throw TransferError.refused("declared data is still being written")
             }
@@ -187,7 +188,8 @@ extension Departure {
         let limit = Clock.monotonic() + seconds * 1_000_000_000
         var times = 0
         while times < 3 {
-            times = ServerSockets(of: pids).isEmpty && ServerSockets.areIdle(pids) ? times + 1 : 0
+            let isEmpty = TakenSocket.all(of: pids)?.allSatisfy(\.isEmpty) ?? ServerSockets(of: pids).isEmpty
+            times = isEmpty && ServerSockets.areIdle(pids) ? times + 1 : 0
             guard Clock.monotonic() < limit else {
                 throw MoveError("after \(seconds) s a call still runs, or waits, in \(order.program)")
             }
@@ -210,23 +212,16 @@ extension Departure {
     /// Takes the state of each client's connection; from here on the server's end of it is silent.
     private func freezeConnections(_ pids: [Int32]) throws(MoveError) -> [OpenConnection] {
         var found: [OpenConnection] = []
-        for socket in ServerSockets(of: pids).connections {
-            guard let number = Self.descriptor(socket.number, of: socket.pid) else {
-                throw MoveError(
-                    "a connection of process \(socket.pid) cannot be taken: pidfd_getfd(2), Linux 5.6")
-            }
+        guard let sockets = TakenSocket.all(of: pids) else {
+            guard let one = ServerSockets(of: pids).connections.first else { return [] }
+            throw MoveError("a connection of process \(one.pid) cannot be taken: pidfd_getfd(2), Linux 5.6")
+        }
+        for socket in TakenSocket.connections(sockets) {
+            let number = socket.release()
             handover.frozen.append(number)
             found.append(try OpenConnection.freeze(number))
         }
         return found
-    }
-
-    private static func descriptor(_ number: Int32, of pid: Int32) -> Int32? {
-        let process = clinux_pidfd_open(pid)
-        guard process >= 0 else { return nil }
-        defer { close(process) }
-        let copy = clinux_pidfd_getfd(process, number)
-        return copy >= 0 ? copy : nil
     }
 
     /// Lets the server's connections go on, those too that an agent before this one has frozen.
@@ -236,11 +231,8 @@ extension Departure {
             close(number)
         }
         handover.frozen = []
-        for socket in ServerSockets(of: origin.processes().map(\.pid)).connections {
-            guard let number = Self.descriptor(socket.number, of: socket.pid) else { continue }
-            OpenConnection.thaw(number)
-            close(number)
-        }
+        let left = TakenSocket.all(of: origin.processes().map(\.pid)) ?? []
+        for socket in TakenSocket.connections(left) { OpenConnection.thaw(socket.number) }
     }
 
     // MARK: There and back

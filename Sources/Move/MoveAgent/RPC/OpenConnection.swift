@@ -182,7 +182,7 @@ struct OpenConnection: Equatable {
         }
     }
 
-    private static func bytes(_ socket: Int32, _ option: Int32, _ count: Int) throws(MoveError) -> [UInt8] {
+    static func bytes(_ socket: Int32, _ option: Int32, _ count: Int) throws(MoveError) -> [UInt8] {
         var bytes = [UInt8](repeating: 0, count: count)
         var size = socklen_t(count)
         guard getsockopt(socket, Int32(IPPROTO_TCP), option, &bytes, &size) == 0 else {

@@ -23,6 +23,21 @@ struct ServerSockets {
     init(of pids: [Int32]) {
         guard let first = pids.first else { return }
         var owners: [UInt64: (pid: Int32, number: Int32)] = [:]
+        for found in Self.descriptors(of: pids) { owners[found.inode] = (found.pid, found.number) }
+        for (file, isTCP) in [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)] {
+            let bytes = (try? FileDescriptor.open("/proc/\(first)/net/\(file)", O_RDONLY))?.all ?? []
+            for line in bytes.split(separator: UInt8(ascii: "\n")).dropFirst() {
+                guard let found = Self.parse(line, isTCP), let owner = owners[found.inode] else { continue }
+                var socket = found.socket
+                (socket.pid, socket.number) = owner
+                sockets.append(socket)
+            }
+        }
+    }
+
+    /// All sockets that processes have open.
+    static func descriptors(of pids: [Int32]) -> [(pid: Int32, number: Int32, inode: UInt64)] {
+        var all: [(pid: Int32, number: Int32, inode: UInt64)] = []
         for pid in pids {
             guard let stream = opendir("/proc/\(pid)/fd") else { continue }
             defer { closedir(stream) }
@@ -40,18 +55,10 @@ struct ServerSockets {
                 guard link.hasPrefix("socket:["), let inode = UInt64(link.dropFirst(8).dropLast()) else {
                     continue
                 }
-                owners[inode] = (pid, number)
+                all.append((pid, number, inode))
             }
         }
-        for (file, isTCP) in [("tcp", true), ("tcp6", true), ("udp", false), ("udp6", false)] {
-            let bytes = (try? FileDescriptor.open("/proc/\(first)/net/\(file)", O_RDONLY))?.all ?? []
-            for line in bytes.split(separator: UInt8(ascii: "\n")).dropFirst() {
-                guard let found = Self.parse(line, isTCP), let owner = owners[found.inode] else { continue }
-                var socket = found.socket
-                (socket.pid, socket.number) = owner
-                sockets.append(socket)
-            }
-        }
+        return all
     }
 
     /// A line of /proc/PID/net/tcp and the like.

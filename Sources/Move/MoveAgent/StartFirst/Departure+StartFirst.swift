@@ -28,6 +28,12 @@ extension Departure {
         serve()
     }
 
+    private var fetchOrder: [[UInt8]] {
+        // As they were offered, otherwise.
+        guard order.copyOrder == .observed else { return [] }
+        return FetchOrder.paths(open: openFiles, observed: order.plan.firstUsed)
+    }
+
     /// In which order files are fetched that nobody has touched: those first that the programs had open, then those that they opened
     /// when they were observed, in that order.
     var fetchMembers: [JSONValue.Member] {
@@ -37,10 +43,7 @@ extension Departure {
             .init(
                 "fetch_first",
                 .array(
-                    FetchOrder.paths(open: openFiles, observed: order.plan.firstUsed).compactMap {
-                        numbers[$0]
-                    }
-                    .map { .integer(Int128($0)) }))
+                    fetchOrder.compactMap { numbers[$0] }.map { .integer(Int128($0)) }))
         ]
     }
 

@@ -24,6 +24,9 @@ extension Arrival {
         try journal.write(.holdThere, .done)
         addressInterface = try address?.interfaceOfNetwork()
         traffic?.prepare(addressInterface)
+        // Where nothing was brought before, the round to come removes what it does not know, on which mounts would lie; a network of
+        // its own is made by the start.
+        if network == nil, receiver != nil { waiting = try cell.prepare(isolation) }
     }
 
     func address(_ request: JSONValue) -> ServiceAddress? {

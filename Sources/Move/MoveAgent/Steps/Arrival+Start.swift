@@ -47,9 +47,12 @@ extension Arrival {
                 of: cell.folder, ports: ports, wish: network,
                 number: try CellNetwork.freeNumber(beside: cell.folder))
         }
-        cell.state = state
         // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
         if !isCutOff { try hold(nil) }
+        var first = waiting
+        waiting = nil
+        if isCutOff || state.network != nil || first?.isolation != isolation { first = nil }
+        if first == nil { cell.state = state }
         if isolation == .host {
             do throws(MoveError) { try place(replacing: request["replace"] == .boolean(true)) } catch {
                 let reason = error
@@ -59,7 +62,7 @@ extension Arrival {
         }
         try journal.write(.start, .begun)
         if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
-        try cell.begin()
+        if let first { try cell.begin(state, by: first) } else { try cell.begin() }
         try journal.write(.start, .done)
         let begin = Clock.monotonic()
         let limit = begin + seconds * 1_000_000_000
@@ -79,7 +82,7 @@ extension Arrival {
                     "after \(seconds) s nobody listens on \(missing.map(\.description).joined(separator: ", "))"
                         + (words.isEmpty ? "" : ": \(words)"))
             }
-            usleep(2_000)
+            usleep(1_000)
         }
         return .object([
             .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),

@@ -44,6 +44,10 @@ final class Arrival: @unchecked Sendable {
     /// What is sent to held ports, until shortly after clients were let in.
     var traffic: HeldTraffic?
     var trafficEnd: UInt64 = 0
+    /// What will start the programs, which clients need not wait for then.
+    var waiting: Cell.Waiting?
+    /// What writes the last round to the device.
+    private var sync: DeferredSync?
     /// Whether there still is what held clients, which holds nobody any more.
     var hasEmptyHold = false
     /// At which the address that moves will be, as it was found when the hold began; clients need not wait for that.
@@ -186,6 +190,8 @@ final class Arrival: @unchecked Sendable {
     /// Serves one connection until it ends.
     func serve(_ channel: StreamChannel) throws(TransferError) {
         receiver = nil
+        // What another connection brings may take away what it has laid its mounts on.
+        try? locked { () throws(MoveError) in waiting = nil }
         // Placeholders that nobody fills would keep whoever reads them waiting.
         try? locked { () throws(MoveError) in
             guard let begun = fetching, !begun.isSealed else { return }
@@ -229,10 +235,26 @@ final class Arrival: @unchecked Sendable {
                 }
                 deadline = Clock.monotonic() + lease * 1_000_000_000
                 try receiver!.receive(begunWith: frame)
+                try beginSync()
                 deadline = Clock.monotonic() + lease * 1_000_000_000
             default: throw .malformed("\(frame.kind) outside of a round")
             }
         }
+    }
+
+    /// After a round of which the source has not waited for the device.
+    private func beginSync() throws(TransferError) {
+        guard receiver?.owesSync == true else { return }
+        do throws(MoveError) {
+            try endSync()
+            sync = try DeferredSync(cell.root)
+        } catch { throw .refused("\(error)") }
+    }
+
+    /// Waits until all that was brought is on the device.
+    private func endSync() throws(MoveError) {
+        defer { sync = nil }
+        try sync?.wait()
     }
 
     /// Begins with the first placeholder.
@@ -322,6 +344,7 @@ final class Arrival: @unchecked Sendable {
             if !journal.stands(.verify) || journal.state(.verify) == .begun {
                 try journal.write(.verify, .begun)
             }
+            try endSync()
             // What was written before the start: the programs change files by now.
             try journal.write(.verify, .done)
             return .object([
@@ -335,6 +358,7 @@ final class Arrival: @unchecked Sendable {
             }
             if !journal.stands(.admit) {
                 guard cell.isRunning else { throw MoveError("\(name) has ended here: \(cell.lastWords)") }
+                try endSync()
                 try journal.write(.admit, .begun, request["address"] ?? .null)
             }
             try finishAdmission(request["packets"])
@@ -364,7 +388,7 @@ final class Arrival: @unchecked Sendable {
             try server.end()
             cell.end(within: 10)
         }
-        traffic = nil
+        (traffic, waiting) = (nil, nil)
         // The programs have ended: nobody reads what is not there.
         if let begun = fetching {
             begun.abandon()

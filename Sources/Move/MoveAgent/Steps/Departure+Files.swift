@@ -62,22 +62,28 @@ extension Departure {
         // While they run and when they ended: what was mapped has been changed behind the times' back either way.
         if !isFinal { mapped = origin.mappedFiles() }
         progress.isUrgent = isFinal
-        let paths = try pathsSent()
+        let begin = Timeline.begin()
+        // In each round the same: which of several names of a file is offered as the file depends on it.
+        let paths = order.copyOrder.sorted(try pathsSent(), observed: order.plan.firstUsed)
+        Timeline.end(begin, "paths")
         if let contents, !furnishedIsBrought {
             let made = Set(contents.folders.map(\.path) + contents.files.map(\.path))
             furnishedIsBrought = paths.contains { made.contains($0) }
         }
+        let roundBegin = Timeline.begin()
         let round: FileSender.Round
         do throws(TransferError) {
             let deferral: FileSender.Deferral = !order.startsFirst ? .none : isFinal ? .placeholders : .later
             round = try sender!.send(
-                paths, mapped: isFinal ? mapped : [], isMirror: true, deferral: deferral,
+                paths, mapped: isFinal ? mapped : [], isMirror: true,
+                syncsLater: isFinal && !order.startsFirst, deferral: deferral,
                 isDeferred: Self.isDeferred)
         } catch {
             self.link = nil
             sender = nil
             throw MoveError(error)
         }
+        Timeline.end(roundBegin, "round of \(round.offered) entries, \(round.sent) bytes")
         // At once: most of it is read while clients are served, and all of it before programs there can change it.
         try link.ask("compare")
         return round

@@ -74,7 +74,8 @@ extension Departure {
     func pathsOmitted() throws(MoveError) -> Set<[UInt8]> {
         // One that is stopped by a signal answers nothing, and may have begun to use what it did not need before.
         guard !journal.stands(.freeze) else { return [] }
-        let running = recipeTargets()
+        // Nobody looks for programs that have ended while clients wait.
+        let running = journal.stands(.stop) ? [] : recipeTargets()
         if !running.isEmpty { targets = running }
         let prefix = origin.prefix
         var found: Set<[UInt8]> = []

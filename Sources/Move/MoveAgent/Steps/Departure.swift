@@ -194,14 +194,16 @@ final class Departure: @unchecked Sendable {
     ) throws(MoveError) -> Double {
         var seconds = 0.0
         var last = UInt64.max
-        for number in 1...Self.mostRounds {
+        // What has to be run before the copy is run all the same.
+        if order.rounds == 0 { _ = try prepare() }
+        for number in 0..<order.rounds {
             guard try prepare() else { break }
             let begin = Clock.monotonic()
             let round = try sendRound(isFinal: false)
             seconds = Double(Clock.monotonic() - begin) / 1e9
             report(
                 .object([
-                    .init("round", .integer(Int128(number))), .init("sent", .integer(Int128(round.sent))),
+                    .init("round", .integer(Int128(number + 1))), .init("sent", .integer(Int128(round.sent))),
                     .init("offered", .integer(Int128(round.offered))), .init("seconds", .double(seconds)),
                 ]))
             // A small round says more of how long files are looked at than of the link.
@@ -209,15 +211,13 @@ final class Departure: @unchecked Sendable {
             let throttle = progress.bytesPerSecond
             let pace = throttle > 0 ? min(rate, Double(throttle)) : rate
             // What is changed while this is sent is about what was while the last one was.
-            if Double(round.sent) <= pace * order.downtime / 4 || number > 1 && round.sent > last / 4 * 3 {
+            if Double(round.sent) <= pace * order.downtime / 4 || number > 0 && round.sent > last / 4 * 3 {
                 break
             }
             last = round.sent
         }
         return seconds
     }
-
-    static let mostRounds = 8
 
     /// Holds, stops, brings the rest and starts it there, still held. Whatever fails is undone.
     func cutover(_ report: Report) throws(MoveError) {

@@ -25,6 +25,10 @@ public struct MoveOrder: Sendable {
     public var within: UInt64 = 60
     /// Seconds that the last copy may take: the pre-copy goes on until what is left fits.
     public var downtime = 1.0
+    /// How many rounds a pre-copy has at most; 0 for none, so that everything is brought while clients are held.
+    public var rounds = 8
+    /// In which order files are brought.
+    public var copyOrder = CopyOrder.observed
     /// A shell command that says at the destination whether the programs work.
     public var check: String?
     /// `10.0.0.5/24`, which moves with the service.
@@ -67,7 +71,8 @@ public struct MoveOrder: Sendable {
             .init("port", .integer(Int128(port))),
             .init("isolation", .string(isolation.rawValue)), .init("network", network?.value ?? .null),
             .init("within", .integer(Int128(within))),
-            .init("downtime", .double(downtime)), .init("check", text(check)),
+            .init("downtime", .double(downtime)), .init("rounds", .integer(Int128(rounds))),
+            .init("order", .string(copyOrder.rawValue)), .init("check", text(check)),
             .init("address", text(serviceAddress)),
             .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
@@ -121,6 +126,16 @@ public struct MoveOrder: Sendable {
         case .double(let seconds): downtime = seconds
         case .integer(let seconds): downtime = Double(Int64(clamping: seconds))
         default: break
+        }
+        if let rounds = value["rounds"]?.integer {
+            guard (0...64).contains(rounds) else { throw MoveError("--rounds is from 0 to 64") }
+            self.rounds = Int(rounds)
+        }
+        if let text = value["order"]?.string {
+            guard let order = CopyOrder(rawValue: text) else {
+                throw MoveError("--order is observed or path")
+            }
+            copyOrder = order
         }
         check = value["check"]?.string
         serviceAddress = value["address"]?.string

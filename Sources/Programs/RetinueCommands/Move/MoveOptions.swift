@@ -48,6 +48,18 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Rounds of the pre-copy at most, from 0, which has everything brought while clients are held.",
+            valueName: "count"))
+    var rounds = 8
+
+    @Option(
+        help: ArgumentHelp(
+            "In which order files are brought: observed, those last that programs were seen to open, as they opened them; or path.",
+            valueName: "kind"))
+    var order = "observed"
+
+    @Option(
+        help: ArgumentHelp(
             "Says at the destination whether the programs work, by a shell, while clients are held.",
             valueName: "command"))
     var confirm: String?
@@ -97,6 +109,10 @@ struct MoveOptions: ParsableArguments {
         }
         guard downtime > 0, downtime < 86400 else {
             throw ValidationError("--downtime is a number of seconds")
+        }
+        guard (0...64).contains(rounds) else { throw ValidationError("--rounds is from 0 to 64") }
+        guard ["observed", "path"].contains(order) else {
+            throw ValidationError("--order is observed or path")
         }
         guard publish.isEmpty || ownNetwork else { throw ValidationError("--publish is for --own-network") }
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
@@ -159,6 +175,7 @@ struct MoveOptions: ParsableArguments {
             .init("name", .string(name)), .init("host", .string(destination.host)),
             .init("at", .string(destination.address)), .init("port", .integer(Int128(destination.port))),
             .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
+            .init("rounds", .integer(Int128(rounds))), .init("order", .string(order)),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
