@@ -178,8 +178,8 @@ final class Departure: @unchecked Sendable {
         try journal.write(.precopy, .begun)
         // The last copy looks at as many files, and brings about as much as was changed during the last round.
         let expected = try bringRounds(report)
-        // Here, and not only while clients are held: most of the time a later round leaves it as it is.
-        try furnish()
+        // Here, and not only while clients are held: most of the time a later round leaves it as it is. The first one does not.
+        if order.rounds > 0 { try furnish() }
         report(.object([.init("expected_ns", .integer(Int128(expected * 1e9)))]))
         try journal.write(.precopy, .done)
     }
