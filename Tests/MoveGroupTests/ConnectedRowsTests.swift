@@ -58,7 +58,8 @@ struct ConnectedRowsTests {
     }
 
     @Test(arguments: [
-        "h,\"/quoted\",h,/x\n", "h,/a,h\n", "h\u{e9},/a,h,/b\n", "\n", "h,/a,h,/cut off", "h,/a,h,/\0\0b\n,,\n",
+        "h,\"/quoted\",h,/x\n", "h,/a,h\n", "h\u{e9},/a,h,/b\n", "\n", "h,/a,h,/cut off",
+        "h,/a,h,/\0\0b\n,,\n",
     ])
     func listsWithSuchARowAreReadWhole(row: String) throws {
         for place in [0, 500, 1000] {
@@ -155,7 +156,8 @@ private struct SmallGroups {
     init(columns: Int, isTitled: Bool, _ random: inout SeededGenerator) {
         // Spellings of one host, and hosts that only look like spellings of one.
         let hosts = [
-            "10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "fe80:0::1", "127.0.0.1", "::ffff:127.0.0.1", "web1", "Web1", "",
+            "10.0.0.1", "::ffff:10.0.0.1", "fe80::1", "fe80:0::1", "127.0.0.1", "::ffff:127.0.0.1", "web1",
+            "Web1", "",
         ]
         var lines: [String] = []
         for group in 0..<150 {
@@ -164,7 +166,9 @@ private struct SmallGroups {
                 let other = member(group, number, hosts, &random)
                 let ends = [members.randomElement(using: &random)!, other].shuffled(using: &random)
                 lines.append(line(columns, ends[0], ends[1], &random))
-                if Int.random(in: 0..<4, using: &random) == 0 { lines.append(line(columns, other, other, &random)) }
+                if Int.random(in: 0..<4, using: &random) == 0 {
+                    lines.append(line(columns, other, other, &random))
+                }
                 members.append(other)
             }
             names += members
@@ -172,18 +176,23 @@ private struct SmallGroups {
         lines.shuffle(using: &random)
         rows = lines.count
         if isTitled {
-            bytes += (columns == 4 ? WideRow.fourColumns : WideRow.columns).joined(separator: ",").utf8 + [0x0a]
+            bytes +=
+                (columns == 4 ? WideRow.fourColumns : WideRow.columns).joined(separator: ",").utf8 + [0x0a]
         }
         for line in lines { bytes += Array((line + (rows % 2 == 0 ? "\n" : "\r\n")).utf8) }
     }
 
-    private func member(_ group: Int, _ number: Int, _ hosts: [String], _ random: inout SeededGenerator) -> String {
+    private func member(_ group: Int, _ number: Int, _ hosts: [String], _ random: inout SeededGenerator)
+        -> String
+    {
         "\(hosts.randomElement(using: &random)!),/g\(group)/p\(number % 9)"
     }
 
-    private func line(_ columns: Int, _ one: String, _ two: String, _ random: inout SeededGenerator) -> String {
+    private func line(_ columns: Int, _ one: String, _ two: String, _ random: inout SeededGenerator) -> String
+    {
         if columns == 4 { return "\(one),\(two)" }
-        let relation = ["file,r", "file,rw", "file,x", "spawn,", "connect,", "accept,"].randomElement(using: &random)!
+        let relation = ["file,r", "file,rw", "file,x", "spawn,", "connect,", "accept,"].randomElement(
+            using: &random)!
         let times = [",", "2026-11-20T22:14:05.002Z,2026-11-21T01:00:00.417Z"].randomElement(using: &random)!
         return "\(one),\(relation),\(two),\(Int.random(in: 1...9, using: &random)),\(times)"
     }
@@ -219,7 +228,8 @@ private struct ListFile {
     func scan(_ name: String) -> RowSelection? {
         bytes.withUnsafeBytes { bytes in
             RowSelection.scan(
-                for: NodePattern(name), list, head: UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 16)), at: 0,
+                for: NodePattern(name), list, head: UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 16)),
+                at: 0,
                 size: bytes.count, least: 0)
         }
     }
@@ -228,7 +238,8 @@ private struct ListFile {
         var index: [UInt8] = []
         _ = try bytes.withUnsafeBytes { bytes in
             try ListIndex.make(
-                of: list, head: UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 16)), at: 0, size: bytes.count
+                of: list, head: UnsafeRawBufferPointer(rebasing: bytes.prefix(1 << 16)), at: 0,
+                size: bytes.count
             ) { index += $0 }
         }
         return index

@@ -34,9 +34,8 @@ enum RecordTargets {
         FuzzTarget(name: "list-index") { bytes in
             // As it came, which the checksums mostly refuse, and with such as fit.
             for bytes in [bytes, sealed(bytes)] {
-                let file = memfd_create("fuzz", 0)
+                let file = temporary(bytes)
                 defer { close(file) }
-                _ = bytes.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
                 guard let index = try? ListIndex(file) else { continue }
                 _ = index.isCurrent(file)
                 for name in ["h:/a", "/a", "10.0.0.1:/opt/ap/ap000001"] {
@@ -75,6 +74,16 @@ enum RecordTargets {
             } catch {}
         },
     ]
+
+    /// A file without a name.
+    static func temporary(_ bytes: [UInt8]) -> Int32 {
+        let path = "/dev/shm/retinue-fuzz-\(getpid()).list"
+        let file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        guard file >= 0 else { fatalError("no \(path)") }
+        unlink(path)
+        _ = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+        return file
+    }
 
     /// An index with the checksums that its bytes ask for; the bytes themselves if it is none that has a place for them.
     private static func sealed(_ bytes: [UInt8]) -> [UInt8] {

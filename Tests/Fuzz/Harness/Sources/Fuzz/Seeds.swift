@@ -37,9 +37,8 @@ enum Seeds {
 
     private static func listIndex() -> [UInt8] {
         let list = Array(String(repeating: "h,/a,h,/b\ng,/c,g,/d\ng,/c,g,/e\n", count: 12).utf8)
-        let file = memfd_create("seed", 0)
+        let file = RecordTargets.temporary(list)
         defer { close(file) }
-        _ = list.withUnsafeBytes { write(file, $0.baseAddress, $0.count) }
         var index: [UInt8] = []
         do {
             _ = try list.withUnsafeBytes { list in
