@@ -122,6 +122,20 @@ struct ConnectedRowsTests {
                     #expect(!error.description.isEmpty)
                 }
             }
+            // Each bit of where the first rows lie, which would lead to others.
+            let first = try #require(expected.ranges.first)
+            let run = withUnsafeBytes(of: (UInt64(first.lowerBound) << 24 | UInt64(first.count)).littleEndian)
+            {
+                Array($0)
+            }
+            let place = try #require(
+                whole.indices.dropLast(7).first { whole[$0..<$0 + 8].elementsEqual(run) })
+            for bit in 0..<64 {
+                var bytes = whole
+                bytes[place + bit / 8] ^= 1 << UInt8(bit % 8)
+                let index = try file.open(bytes)
+                #expect(throws: ListIndexError.self) { _ = try index.rows(for: NodePattern(name)) }
+            }
             for count in 0..<min(600, whole.count) {
                 #expect(throws: ListIndexError.self) { try file.open(Array(whole[..<count])) }
             }
