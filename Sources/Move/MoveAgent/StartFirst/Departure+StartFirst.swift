@@ -30,7 +30,7 @@ extension Departure {
 
     private var fetchOrder: [[UInt8]] {
         // As they were offered, otherwise.
-        guard order.copyOrder == .observed else { return [] }
+        guard order.copyOrder != .path else { return [] }
         return FetchOrder.paths(open: openFiles, observed: order.plan.firstUsed)
     }
 

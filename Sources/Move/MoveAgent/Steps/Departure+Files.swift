@@ -64,7 +64,7 @@ extension Departure {
         progress.isUrgent = isFinal
         let begin = Timeline.begin()
         // In each round the same: which of several names of a file is offered as the file depends on it.
-        let paths = order.copyOrder.sorted(try pathsSent(), observed: order.plan.firstUsed)
+        let paths = (order.copyOrder ?? .path).sorted(try pathsSent(), observed: order.plan.firstUsed)
         Timeline.end(begin, "paths")
         if let contents, !furnishedIsBrought {
             let made = Set(contents.folders.map(\.path) + contents.files.map(\.path))

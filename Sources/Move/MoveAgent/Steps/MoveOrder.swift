@@ -27,8 +27,8 @@ public struct MoveOrder: Sendable {
     public var downtime = 1.0
     /// How many rounds a pre-copy has at most; 0 for none, so that everything is brought while clients are held.
     public var rounds = 8
-    /// In which order files are brought.
-    public var copyOrder = CopyOrder.observed
+    /// In which order files are brought; where nobody says it, by path in a pre-copy, and as observed behind placeholders.
+    public var copyOrder: CopyOrder?
     /// A shell command that says at the destination whether the programs work.
     public var check: String?
     /// `10.0.0.5/24`, which moves with the service.
@@ -72,7 +72,7 @@ public struct MoveOrder: Sendable {
             .init("isolation", .string(isolation.rawValue)), .init("network", network?.value ?? .null),
             .init("within", .integer(Int128(within))),
             .init("downtime", .double(downtime)), .init("rounds", .integer(Int128(rounds))),
-            .init("order", .string(copyOrder.rawValue)), .init("check", text(check)),
+            .init("order", text(copyOrder?.rawValue)), .init("check", text(check)),
             .init("address", text(serviceAddress)),
             .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),

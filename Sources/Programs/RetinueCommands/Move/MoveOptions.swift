@@ -54,9 +54,9 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "In which order files are brought: observed, those last that programs were seen to open, as they opened them; or path.",
+            "In which order files are brought: path, or observed: those last that programs were seen to open, as they opened them.",
             valueName: "kind"))
-    var order = "observed"
+    var order: String?
 
     @Option(
         help: ArgumentHelp(
@@ -111,7 +111,7 @@ struct MoveOptions: ParsableArguments {
             throw ValidationError("--downtime is a number of seconds")
         }
         guard (0...64).contains(rounds) else { throw ValidationError("--rounds is from 0 to 64") }
-        guard ["observed", "path"].contains(order) else {
+        guard order.map(["observed", "path"].contains) != false else {
             throw ValidationError("--order is observed or path")
         }
         guard publish.isEmpty || ownNetwork else { throw ValidationError("--publish is for --own-network") }
@@ -175,7 +175,7 @@ struct MoveOptions: ParsableArguments {
             .init("name", .string(name)), .init("host", .string(destination.host)),
             .init("at", .string(destination.address)), .init("port", .integer(Int128(destination.port))),
             .init("within", .integer(Int128(within))), .init("downtime", .double(downtime)),
-            .init("rounds", .integer(Int128(rounds))), .init("order", .string(order)),
+            .init("rounds", .integer(Int128(rounds))), .init("order", order.map(JSONValue.string) ?? .null),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
