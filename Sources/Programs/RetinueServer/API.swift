@@ -48,6 +48,8 @@ struct APIProblem: Error {
 
 /// The parameters of a question: each known, each once unless it may be repeated, in UTF-8.
 struct Parameters {
+    /// Characters of a value.
+    static let longestValue = 1024
     private var values: [String: [String]] = [:]
 
     /// - Parameters:
@@ -67,8 +69,8 @@ struct Parameters {
             guard let value = String(validating: value, as: UTF8.self), !value.utf8.contains(0) else {
                 throw .parameter("\(name) is not UTF-8; bytes that are not are written \\xff")
             }
-            guard !value.isEmpty, value.utf8.count <= 4096 else {
-                throw .parameter("\(name) is empty, or longer than 4096 bytes")
+            guard !value.isEmpty, value.unicodeScalars.count <= Self.longestValue else {
+                throw .parameter("\(name) is empty, or longer than \(Self.longestValue) characters")
             }
             if single.contains(name), values[name] != nil { throw .parameter("\(name) stands twice") }
             values[name, default: []].append(value)

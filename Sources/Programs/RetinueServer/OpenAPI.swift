@@ -65,7 +65,7 @@ enum OpenAPI {
                 "operationId": "why",
                 "summary": "Why something moves with a program: the chain of dependencies",
                 "parameters": [
-                  { "name": "member", "in": "query", "required": true, "description": "A program, file, address or object, written as for retinue group", "schema": { "$ref": "#/components/schemas/Name" } },
+                  { "name": "member", "in": "query", "required": true, "description": "A program, file, address or object, written as for retinue group", "example": "/etc/nginx/nginx.conf", "schema": { "$ref": "#/components/schemas/Name" } },
                   \(variation)
                 ],
                 "responses": {
@@ -87,7 +87,7 @@ enum OpenAPI {
               }
             },
             "schemas": {
-              "Name": { "type": "string", "minLength": 1, "maxLength": 1024, "pattern": "^[^\\\\x00]+$" },
+              "Name": { "type": "string", "minLength": 1, "maxLength": \(Parameters.longestValue), "pattern": "^[^\\\\x00]+$" },
               "Time": { "type": "string", "format": "date-time" },
               "Counter": { "type": "integer", "minimum": 0 },
               "Problem": {
@@ -217,6 +217,7 @@ enum OpenAPI {
 
     private static func parameter(_ name: String, isRequired: Bool, _ text: String) -> String {
         "{ \"name\": \"\(name)\", \"in\": \"query\", \"required\": \(isRequired), \"description\": \"\(text)\", "
+            + "\"example\": \"nginx\", "
             + "\"schema\": { \"$ref\": \"#/components/schemas/Name\" } }"
     }
 
