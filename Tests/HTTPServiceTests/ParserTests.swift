@@ -17,7 +17,8 @@ struct ParserTests {
 
     @Test func aRequest() throws {
         let request = try request(
-            "GET /api/v1/why?program=a%2fb+c&member=%ff&x HTTP/1.1\r\nHost: localhost:1\r\nAccept:  */* \r\n\r\n")
+            "GET /api/v1/why?program=a%2fb+c&member=%ff&x HTTP/1.1\r\nHost: localhost:1\r\nAccept:  */* \r\n\r\n"
+        )
         #expect(request.method == "GET")
         #expect(request.pathText == "/api/v1/why")
         #expect(request.query.map { String(decoding: $0.name, as: UTF8.self) } == ["program", "member", "x"])
@@ -78,7 +79,8 @@ struct ParserTests {
         let long = "X: " + String(repeating: "a", count: HTTPParser.longestFields)
         #expect(parse(start + long) == .refused(.fieldsTooLarge))
         let whole = String(repeating: "a", count: HTTPParser.longestFields - 9 - 5)
-        guard case .request(_, let length) = parse("\r\n" + line + "\r\nHost: a\r\nX: \(whole)\r\n\r\n") else {
+        guard case .request(_, let length) = parse("\r\n" + line + "\r\nHost: a\r\nX: \(whole)\r\n\r\n")
+        else {
             Issue.record("the longest head is refused")
             return
         }
@@ -108,6 +110,8 @@ struct ParserTests {
         #expect(HTTPPlace(place.description) == place)
     }
 
-    @Test(arguments: ["", ":80", "80", "example.org:80", "::1:80", "[127.0.0.1]:80", "127.0.0.1:65536", "127.0.0.1"])
+    @Test(arguments: [
+        "", ":80", "80", "example.org:80", "::1:80", "[127.0.0.1]:80", "127.0.0.1:65536", "127.0.0.1",
+    ])
     func noPlaces(_ text: String) { #expect(HTTPPlace(text) == nil) }
 }

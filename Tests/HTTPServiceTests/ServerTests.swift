@@ -12,8 +12,11 @@ import Testing
 struct HTTPServerTests {
     /// A server on a thread of its own, until the body ends.
     private func with(
-        _ limits: HTTPLimits = HTTPLimits(), lane: @escaping @Sendable (HTTPRequest) -> HTTPLane = { _ in .quick },
-        answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse = { HTTPResponse(200, text: $0.pathText ?? "?") },
+        _ limits: HTTPLimits = HTTPLimits(),
+        lane: @escaping @Sendable (HTTPRequest) -> HTTPLane = { _ in .quick },
+        answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse = {
+            HTTPResponse(200, text: $0.pathText ?? "?")
+        },
         _ body: (UInt16) throws -> Void
     ) throws {
         let listener = try HTTPListener(.internet(.init(v4: 0x7f00_0001), port: 0))
@@ -70,7 +73,8 @@ struct HTTPServerTests {
     @Test func whatIsRefusedIsSaidAndEndsTheConnection() throws {
         try with { port in
             for (text, status) in [
-                ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405), ("nonsense\r\n\r\n", 400),
+                ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405),
+                ("nonsense\r\n\r\n", 400),
                 ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 413),
                 ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
                 (String(repeating: "x", count: 200_000), 414),
@@ -145,7 +149,8 @@ struct HTTPServerTests {
         var limits = HTTPLimits()
         limits.queued = 2
         let gate = DispatchSemaphore(value: 0)
-        try with(limits, lane: { $0.pathText == "/long" ? .long : .quick },
+        try with(
+            limits, lane: { $0.pathText == "/long" ? .long : .quick },
             answer: { request in
                 if request.pathText == "/long" { gate.wait() }
                 return HTTPResponse(200, text: "done")

@@ -62,10 +62,15 @@ struct MetricsTests {
     /// One that is not there, and one that says less than today's.
     @Test func otherDaemons() throws {
         #expect(text(MetricsPage.daemon(nil)).hasSuffix("\nretinue_daemon_up 0\n"))
-        let little = text(MetricsPage.daemon(try JSONValue(parsing: #"{"ready":false,"store":{"pending":0}}"#)))
-        #expect(little.contains("\nretinue_daemon_ready 0\n") && little.contains("\nretinue_store_lag_seconds 0\n"))
+        let little = text(
+            MetricsPage.daemon(try JSONValue(parsing: #"{"ready":false,"store":{"pending":0}}"#)))
+        #expect(
+            little.contains("\nretinue_daemon_ready 0\n")
+                && little.contains("\nretinue_store_lag_seconds 0\n"))
         #expect(try findings(little) == "")
-        _ = text(MetricsPage.daemon(try JSONValue(parsing: #"{"sources":[1],"losses":{"a":2},"store":3,"memory":null}"#)))
+        _ = text(
+            MetricsPage.daemon(
+                try JSONValue(parsing: #"{"sources":[1],"losses":{"a":2},"store":3,"memory":null}"#)))
     }
 
     private func snapshot(_ lines: [String], host: String, watch: String) throws -> Snapshot {
@@ -75,14 +80,17 @@ struct MetricsTests {
                 "addresses":["10.0.0.1"],"kernel":"6.1","boot":"b"},"daemon":{"version":"1",\
                 "started":"2026-11-21T01:00:00.123Z"},"sources":{}}
                 """
-            let ends = #""count":1,"first":"2026-11-21T01:30:00.123Z","last":"2026-11-21T01:30:00.123Z","evidence":"exact"}"#
+            let ends =
+                #""count":1,"first":"2026-11-21T01:30:00.123Z","last":"2026-11-21T01:30:00.123Z","evidence":"exact"}"#
             let text = ([header] + lines.map { "{\"type\":\"dependency\",\"host\":\"h\",\($0),\(ends)" })
                 .map { $0 + "\n" }.joined()
             try write(text, to: folder + "/dump.ndjson")
             let records = try ServedRecords.parse(["--from", folder + "/dump.ndjson"])
             return Snapshot(
                 try records.read(), time: 1_795_226_400_000_000_000, duration: 1_500_000,
-                watches: [try #require(Watch("db=\(watch)")), try #require(Watch("gone=nothing-of-that-name"))])
+                watches: [
+                    try #require(Watch("db=\(watch)")), try #require(Watch("gone=nothing-of-that-name")),
+                ])
         }
     }
 
@@ -105,7 +113,8 @@ struct MetricsTests {
         let text = text(MetricsPage.server(snapshot, .init(problem: nil, failures: 2, reads: 3)))
         #expect(try findings(text) == "")
         for line in [
-            "retinue_server_records_up 1", "retinue_server_read_failures_total 2", "retinue_server_reads_total 3",
+            "retinue_server_records_up 1", "retinue_server_read_failures_total 2",
+            "retinue_server_reads_total 3",
             "retinue_server_read_duration_seconds 0.0015", "retinue_server_read_timestamp_seconds 1795226400",
             "retinue_watch_found{watch=\"db\"} 1", "retinue_watch_found{watch=\"gone\"} 0",
             "retinue_watch_members{watch=\"db\",kind=\"program\"} 3",

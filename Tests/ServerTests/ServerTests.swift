@@ -94,7 +94,9 @@ struct ServerTests {
 
     private func run(_ folder: String, _ words: String...) throws -> (status: Int32, errors: String) {
         let child = try Child([try Products.path("retinue-server")] + words, folder: folder)
-        guard case .exited(let status) = try child.wait(within: 60) else { throw TestSupport.Failure("killed") }
+        guard case .exited(let status) = try child.wait(within: 60) else {
+            throw TestSupport.Failure("killed")
+        }
         return (status, child.errorText)
     }
 
@@ -104,9 +106,18 @@ struct ServerTests {
             #expect(try server.get("/healthz").text == "ok\n")
             for (target, words) in [
                 ("/api/v1/group?program=shop", ["group", "shop", "--format", "json"]),
-                ("/api/v1/group?program=shop&stop_at=db", ["group", "shop", "--format", "json", "--stop-at", "db"]),
-                ("/api/v1/group?program=shop&symmetric=true", ["group", "shop", "--format", "json", "--symmetric"]),
-                ("/api/v1/why?program=shop&member=%2Fvar%2Flib%2Fdb", ["why", "shop", "/var/lib/db", "--format", "json"]),
+                (
+                    "/api/v1/group?program=shop&stop_at=db",
+                    ["group", "shop", "--format", "json", "--stop-at", "db"]
+                ),
+                (
+                    "/api/v1/group?program=shop&symmetric=true",
+                    ["group", "shop", "--format", "json", "--symmetric"]
+                ),
+                (
+                    "/api/v1/why?program=shop&member=%2Fvar%2Flib%2Fdb",
+                    ["why", "shop", "/var/lib/db", "--format", "json"]
+                ),
             ] {
                 let child = try Child(
                     [try Products.path("retinue")] + words + ["--from", "web.ndjson", "db.ndjson"],
@@ -131,11 +142,13 @@ struct ServerTests {
             #expect(name == "h2:/usr/bin/db@db.service")
             #expect(try server.get("/api/v1/group?program=" + name).status == 200)
             for (target, status) in [
-                ("/api/v1/group", 400), ("/api/v1/group?program=", 400), ("/api/v1/group?program=a&program=b", 400),
+                ("/api/v1/group", 400), ("/api/v1/group?program=", 400),
+                ("/api/v1/group?program=a&program=b", 400),
                 ("/api/v1/group?program=shop&what=1", 400), ("/api/v1/group?program=%ff", 400),
                 ("/api/v1/group?program=shop&symmetric=1", 400), ("/api/v1/programs?limit=0", 400),
                 ("/api/v1/programs?limit=1e3", 400), ("/api/v1/group?program=shpo", 404),
-                ("/api/v1/why?program=db&member=shop.nothing", 404), ("/api/v1/nothing", 404), ("/nothing", 404),
+                ("/api/v1/why?program=db&member=shop.nothing", 404), ("/api/v1/nothing", 404),
+                ("/nothing", 404),
             ] {
                 let answer = try server.get(target)
                 #expect(answer.status == status, "\(target): \(answer.text)")
@@ -182,7 +195,9 @@ struct ServerTests {
             for place in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
                 let refused = try run(folder, "--listen", place, "--from", "web.ndjson")
                 #expect(refused.status == 1)
-                #expect(refused.errors.contains("give --token-file FILE, or listen on 127.0.0.1:PORT or unix:PATH"))
+                #expect(
+                    refused.errors.contains(
+                        "give --token-file FILE, or listen on 127.0.0.1:PORT or unix:PATH"))
             }
             let file = folder + "/token"
             try write("0123456789abcdef-token\n", to: file)
@@ -201,7 +216,8 @@ struct ServerTests {
             for (field, status) in [
                 ("X: y", 401), ("Authorization: Bearer 0123456789abcdef-token", 200),
                 ("Authorization: Bearer 0123456789abcdef-tokem", 401), ("Authorization: Bearer", 401),
-                ("Authorization: bearer 0123456789abcdef-token2", 401), ("Authorization: Basic \(basic)", 200),
+                ("Authorization: bearer 0123456789abcdef-token2", 401),
+                ("Authorization: Basic \(basic)", 200),
                 ("Authorization: Basic AAAA", 401),
             ] {
                 for target in ["/api/v1/status", "/metrics", "/nothing"] {
@@ -221,7 +237,8 @@ struct ServerTests {
                 return try JSONValue(parsing: try server.get("/api/v1/programs").body)["total"]?.integer
             }
             #expect(try programs() == 2)
-            try write(Self.data.replacing("/usr/bin/db", with: "/usr/bin/db2") + "", to: folder + "/db.ndjson")
+            try write(
+                Self.data.replacing("/usr/bin/db", with: "/usr/bin/db2") + "", to: folder + "/db.ndjson")
             try write(
                 Self.web + Self.web.split(separator: "\n")[1].replacing("bin/shop", with: "bin/new") + "\n",
                 to: folder + "/web.ndjson")
@@ -276,7 +293,8 @@ struct ServerTests {
             #expect(try server.get("/healthz").status == 200)
             let before = try server.memory()
             // The last bytes of a head that is as long as one may be never come.
-            let head = Array(("GET / HTTP/1.1\r\nHost: a\r\nA: " + String(repeating: "b", count: 16_000)).utf8)
+            let head = Array(
+                ("GET / HTTP/1.1\r\nHost: a\r\nA: " + String(repeating: "b", count: 16_000)).utf8)
             var clients: [HTTPClient] = []
             for number in 0..<1000 {
                 let client = try HTTPClient(port: server.port)

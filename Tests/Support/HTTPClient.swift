@@ -85,7 +85,9 @@ package final class HTTPClient {
             guard parts.count == 2 else { throw Failure(line) }
             answer.fields[parts[0].lowercased()] = parts[1].trimmingCharacters(in: .whitespaces)
         }
-        guard hasBody, let length = answer.fields["content-length"].flatMap({ Int($0) }) else { return answer }
+        guard hasBody, let length = answer.fields["content-length"].flatMap({ Int($0) }) else {
+            return answer
+        }
         while input.count < length { try receive() }
         answer.body = Array(input.prefix(length))
         input.removeFirst(length)

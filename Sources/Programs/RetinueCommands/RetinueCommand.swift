@@ -30,7 +30,7 @@ struct RetinueCommand: ParsableCommand {
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
-            MoveCommand.self, ServeCommand.self,
+            MoveCommand.self, ServeCommand.self, ModelContextCommand.self,
             PolicyCommand.self, ListCommand.self, DiffCommand.self,
         ])
 }

@@ -64,7 +64,8 @@ struct Parameters {
             else {
                 let names = (single.union(repeated)).sorted().joined(separator: ", ")
                 throw .parameter(
-                    "\"\(Printable.text(name))\" is no parameter here; there are: \(names.isEmpty ? "none" : names)")
+                    "\"\(Printable.text(name))\" is no parameter here; there are: \(names.isEmpty ? "none" : names)"
+                )
             }
             guard let value = String(validating: value, as: UTF8.self), !value.utf8.contains(0) else {
                 throw .parameter("\(name) is not UTF-8; bytes that are not are written \\xff")
@@ -75,7 +76,9 @@ struct Parameters {
             if single.contains(name), values[name] != nil { throw .parameter("\(name) stands twice") }
             values[name, default: []].append(value)
         }
-        for (name, values) in values where values.count > 64 { throw .parameter("\(name) stands more than 64 times") }
+        for (name, values) in values where values.count > 64 {
+            throw .parameter("\(name) stands more than 64 times")
+        }
     }
 
     func all(_ name: String) -> [String] { values[name] ?? [] }
@@ -89,7 +92,8 @@ struct Parameters {
 
     func number(_ name: String, in range: ClosedRange<Int>, otherwise value: Int) throws(APIProblem) -> Int {
         guard let text = text(name) else { return value }
-        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text), range.contains(number)
+        guard text.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let number = Int(text),
+            range.contains(number)
         else {
             throw .parameter("\(name) is a number from \(range.lowerBound) to \(range.upperBound)")
         }
@@ -256,7 +260,8 @@ struct API {
             guard bytes.count + piece.count <= longestAnswer else {
                 throw APIProblem(
                     status: 422, title: "the answer is too long",
-                    detail: "it has more than \(longestAnswer >> 20) MiB: ask retinue group on the command line")
+                    detail:
+                        "it has more than \(longestAnswer >> 20) MiB: ask retinue group on the command line")
             }
             bytes.append(contentsOf: piece)
         }

@@ -22,7 +22,9 @@ struct MetricFamily {
         for (labels, value) in samples {
             text += name
             if !labels.isEmpty {
-                text += "{" + labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",") + "}"
+                text +=
+                    "{" + labels.map { "\($0.name)=\"\(Self.escaped($0.value))\"" }.joined(separator: ",")
+                    + "}"
             }
             text += " \(Self.number(value))\n"
         }
@@ -108,7 +110,8 @@ struct MetricsPage {
             gauge("retinue_records", "Dependency records that retinued holds.", number("records")),
             gauge("retinue_programs", "Programs that retinued has met.", number("programs")),
             gauge("retinue_paths", "Texts, most of them paths, that retinued holds.", number("paths")),
-            gauge("retinue_gaps", "Spans of time in which something was lost or not watched.", number("gaps")),
+            gauge(
+                "retinue_gaps", "Spans of time in which something was lost or not watched.", number("gaps")),
             gauge(
                 "retinue_resident_memory_bytes", "Memory of retinued that is resident.",
                 number("memory", "resident")),
@@ -116,12 +119,15 @@ struct MetricsPage {
             gauge(
                 "retinue_store_pending_records", "Records that are not in the store yet.",
                 number("store", "pending")),
-            gauge("retinue_store_lag_seconds", "How old the oldest change may be that is not stored.", lag(status)),
+            gauge(
+                "retinue_store_lag_seconds", "How old the oldest change may be that is not stored.",
+                lag(status)),
             gauge(
                 "retinue_store_failed", "Whether the store could not be written.",
                 status["store"]?["error"].map { $0 == .null ? 0 : 1 }),
             gauge(
-                "retinue_longest_drain_pause_seconds", "The longest time between two drains while events came.",
+                "retinue_longest_drain_pause_seconds",
+                "The longest time between two drains while events came.",
                 number("longest_pause_us").map { $0 / 1e6 }),
             gauge(
                 "retinue_degraded_modes", "Things that retinued has to do without.",
@@ -144,7 +150,9 @@ struct MetricsPage {
     private static func lag(_ status: JSONValue) -> Double? {
         guard let pending = status["store"]?["pending"]?.integer else { return nil }
         if pending == 0 { return 0 }
-        func time(_ value: JSONValue?) -> UInt64? { value?.string.flatMap { Timestamp.parse(Array($0.utf8)) } }
+        func time(_ value: JSONValue?) -> UInt64? {
+            value?.string.flatMap { Timestamp.parse(Array($0.utf8)) }
+        }
         guard let now = time(status["time"]),
             let written = time(status["store"]?["last_written"]) ?? time(status["started"])
         else { return nil }
@@ -214,7 +222,8 @@ struct MetricsPage {
                 Double(snapshot.duration) / 1e9),
             gauge(
                 "retinue_server_read_timestamp_seconds", "When they were read.", Double(snapshot.time) / 1e9),
-            gauge("retinue_server_graph_memory_bytes", "Memory of the joined records.", Double(graph.footprint)),
+            gauge(
+                "retinue_server_graph_memory_bytes", "Memory of the joined records.", Double(graph.footprint)),
             gauge(
                 "retinue_server_nodes", "Programs, files, addresses and channels of all hosts.",
                 Double(graph.nodeCount)),

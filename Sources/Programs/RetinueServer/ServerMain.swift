@@ -6,16 +6,24 @@ import RetinueCommands
 import SystemCalls
 import Text
 
-/// Runs the server with the words of a command line, without the program's name, until SIGTERM or SIGINT; its exit status.
+/// Runs `retinue serve`, or with the first word `mcp` `retinue mcp`, with the words of a command line, without the
+/// program's name; its exit status.
 public func runServer(_ arguments: [String]) -> Int32 {
     // Clients that leave are noticed by EPIPE.
     signal(SIGPIPE, SIG_IGN)
+    let words = ServedRecords.joined(arguments)
+    if words.first == "mcp" { return run(ModelContextCommand.self, words.dropFirst()) { $0.serve() } }
+    return run(ServerCommand.self, words[...]) { $0.serve() }
+}
+
+private func run<Command: ParsableCommand>(
+    _ type: Command.Type, _ words: ArraySlice<String>, _ serve: (Command) -> Int32
+) -> Int32 {
     do {
-        let command = try ServerCommand.parse(ServedRecords.joined(arguments))
-        return command.serve()
+        return serve(try Command.parse(Array(words)))
     } catch {
-        let text = ServerCommand.fullMessage(for: error)
-        guard ServerCommand.exitCode(for: error) == .success else {
+        let text = Command.fullMessage(for: error)
+        guard Command.exitCode(for: error) == .success else {
             say(text)
             return 1
         }
@@ -93,7 +101,8 @@ struct ServerCommand: ParsableCommand {
         try watch.map { text in
             guard let watch = Watch(text) else {
                 throw ValidationError(
-                    "--watch is NAME=PROGRAM, the name of letters, digits, _ and -: it becomes a label of metrics")
+                    "--watch is NAME=PROGRAM, the name of letters, digits, _ and -: it becomes a label of metrics"
+                )
             }
             return watch
         }

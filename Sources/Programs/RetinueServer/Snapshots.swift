@@ -102,7 +102,9 @@ final class Snapshots: Sendable {
 
     private func read(_ known: Snapshot?) throws(AnswerError) -> Snapshot {
         let fingerprint = records.fingerprint()
-        if let known, fingerprint != nil, state.withLock({ $0.fingerprint == fingerprint && $0.health.problem == nil }) {
+        if let known, fingerprint != nil,
+            state.withLock({ $0.fingerprint == fingerprint && $0.health.problem == nil })
+        {
             finish { _ in }
             return known
         }

@@ -11,7 +11,8 @@ struct Watch: Equatable, Sendable {
         let parts = text.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
         guard parts.count == 2, !parts[0].isEmpty, parts[0].utf8.count <= 64, !parts[1].isEmpty,
             parts[0].utf8.allSatisfy({ byte in
-                (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20) || byte == UInt8(ascii: "_")
+                (0x30...0x39).contains(byte) || (0x61...0x7a).contains(byte | 0x20)
+                    || byte == UInt8(ascii: "_")
                     || byte == UInt8(ascii: "-")
             })
         else { return nil }

@@ -98,7 +98,9 @@ public final class HTTPListener: Sendable {
         } catch let error as HTTPListenError {
             throw error
         } catch let error as ControlError {
-            if case .notRunning = error { throw HTTPListenError(description: "\(path): there is no such folder") }
+            if case .notRunning = error {
+                throw HTTPListenError(description: "\(path): there is no such folder")
+            }
             throw HTTPListenError(description: "cannot listen at \(path): \(error)")
         } catch {
             throw HTTPListenError(description: "cannot listen at \(path): \(error)")

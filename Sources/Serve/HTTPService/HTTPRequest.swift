@@ -117,7 +117,9 @@ public enum HTTPParser {
         guard method == "GET" || method == "HEAD" else { throw .methodNotAllowed }
         try refuseBody(fields)
         let hosts = fields.filter { $0.name == "host" }
-        guard hosts.count == 1 || (hosts.isEmpty && version == 0) else { throw .malformed("one Host is needed") }
+        guard hosts.count == 1 || (hosts.isEmpty && version == 0) else {
+            throw .malformed("one Host is needed")
+        }
         let (path, query) = try target(parts[1])
         let request = HTTPRequest(
             method: method, path: path, query: query, fields: fields,
@@ -211,7 +213,8 @@ public enum HTTPParser {
             index += 1
             switch byte {
             case UInt8(ascii: "%"):
-                guard index + 2 <= text.endIndex, let high = digit(text[index]), let low = digit(text[index + 1])
+                guard index + 2 <= text.endIndex, let high = digit(text[index]),
+                    let low = digit(text[index + 1])
                 else { throw .malformed("a percent sign without two digits") }
                 out.append(high << 4 | low)
                 index += 2
@@ -254,7 +257,9 @@ public enum HTTPParser {
                 if end == offset + limit + 2 { throw tooLong }
                 return nil
             }
-            guard feed > offset, bytes[feed - 1] == 0x0d else { throw .malformed("a line that ends without CR") }
+            guard feed > offset, bytes[feed - 1] == 0x0d else {
+                throw .malformed("a line that ends without CR")
+            }
             defer { offset = feed + 1 }
             return bytes[offset..<(feed - 1)]
         }

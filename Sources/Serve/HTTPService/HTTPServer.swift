@@ -74,7 +74,9 @@ public final class HTTPServer {
         var workers: [BackgroundWorker<Job, Outcome>] = []
         for _ in HTTPLane.allCases {
             workers.append(
-                try BackgroundWorker { job in Outcome(connection: job.connection, response: answer(job.request)) })
+                try BackgroundWorker { job in
+                    Outcome(connection: job.connection, response: answer(job.request))
+                })
         }
         self.workers = workers
         try poller.add(listener.number, token: Self.listenerToken)
@@ -124,9 +126,11 @@ public final class HTTPServer {
             let number: Int32
             do throws(SystemError) {
                 guard
-                    let found = try systemCallUnlessBlocked("accept4", {
-                        clinux_accept4(listener, clinux_SOCK_NONBLOCK | clinux_SOCK_CLOEXEC)
-                    })
+                    let found = try systemCallUnlessBlocked(
+                        "accept4",
+                        {
+                            clinux_accept4(listener, clinux_SOCK_NONBLOCK | clinux_SOCK_CLOEXEC)
+                        })
                 else { return }
                 number = found
             } catch {
@@ -152,7 +156,8 @@ public final class HTTPServer {
         _ = setsockopt(
             socket.number, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
         let now = Clock.monotonic()
-        let connection = HTTPConnection(socket, now: now, deadline: now + nanoseconds(limits.headMilliseconds))
+        let connection = HTTPConnection(
+            socket, now: now, deadline: now + nanoseconds(limits.headMilliseconds))
         let token = nextToken
         nextToken += 1
         connections[token] = connection
@@ -188,7 +193,8 @@ public final class HTTPServer {
 
     private func expire() {
         let now = Clock.monotonic()
-        for (token, connection) in connections where connection.state != .answering && connection.deadline <= now {
+        for (token, connection) in connections
+        where connection.state != .answering && connection.deadline <= now {
             if connection.state == .reading, !connection.input.isEmpty {
                 refuse(token, connection, HTTPResponse(408, text: "the request did not come in time"))
             } else {
