@@ -40,7 +40,9 @@ package struct SocketPlace: ~Copyable {
 
     /// Lends the address. A path that is longer than an address holds (107 bytes) is said by way of the
     /// open folder.
-    package borrowing func withAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    package borrowing func withAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result)
+        -> Result
+    {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let room = MemoryLayout.size(ofValue: address.sun_path) - 1

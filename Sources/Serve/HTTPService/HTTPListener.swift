@@ -45,6 +45,7 @@ public enum HTTPPlace: Equatable, Sendable, CustomStringConvertible {
 
 /// Why a place cannot be listened at: a sentence that says so.
 public struct HTTPListenError: Error, Equatable, Sendable, CustomStringConvertible {
+    /// The sentence.
     public let description: String
 }
 

@@ -29,6 +29,7 @@ public enum HTTPLane: Int, Sendable, CaseIterable {
 /// By what a server is ended from another thread.
 public final class HTTPStop: Sendable {
     let event: EventDescriptor
+    /// Makes one that has not stopped anything.
     public init() throws(SystemError) { event = try EventDescriptor() }
     /// Lets `run` return.
     public func stop() { event.raise() }
