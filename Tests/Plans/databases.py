@@ -99,6 +99,7 @@ class MariaDB(Service):
     program = "mariadbd@%"
     port = 53306
     folder = "/var/lib/retinue-proof-mariadb"
+    socket = "/run/mysqld/retinue-proof.sock"
     still = False
     isObserved = False
 
@@ -106,13 +107,13 @@ class MariaDB(Service):
         data = self.place(self.folder)
         settings = self.place("/etc/mysql/retinue-proof.cnf")
         settings.write_text(f"[mariadbd]\nuser=mysql\ndatadir={data}\nport={self.port}\nbind-address=127.0.0.1\n"
-                            "socket=/run/mysqld/retinue-proof.sock\npid-file=/run/mysqld/retinue-proof.pid\n")
+                            f"socket={self.socket}\npid-file=/run/mysqld/retinue-proof.pid\n")
         run("install", "-d", "-o", "mysql", "-g", "mysql", "/run/mysqld")
         run("mariadb-install-db", f"--defaults-file={settings}", "--auth-root-authentication-method=normal")
 
     def start(self):
         self.spawn("/usr/sbin/mariadbd", "--defaults-file=/etc/mysql/retinue-proof.cnf", user="mysql")
-        client = "mariadb --socket=/run/mysqld/retinue-proof.sock -u root"
+        client = f"mariadb --socket={self.socket} -u root"
         until(lambda: subprocess.run(["sh", "-c", f"{client} -e 'select 1'"], capture_output=True, env=PATH).returncode == 0, 30, 0.5)
         shell(f"{client} -e \"create database proof; create user proof@'127.0.0.1' identified by 'proof'; "
               "grant all on proof.* to proof@'127.0.0.1'; create table proof.sold (id int auto_increment primary key, what text); "

@@ -88,6 +88,9 @@ class Service:
     clients = []
     # Seconds that the copy may take until it passes.
     patience = 15
+    # The keys of packaging/consistency that the plan gets, and what else their commands have to find in the environment.
+    consistency = None
+    surroundings = {}
 
     def __init__(self, scratch):
         self.scratch = scratch
@@ -126,7 +129,10 @@ class Service:
         raise NotImplementedError
 
     def observed(self):
-        """It is not worked with from here on."""
+        """It is not worked with from here on, unless by what this starts."""
+
+    def tried(self):
+        """The trial has ended."""
 
     def look(self, checks, root):
         """Looks at the root of the trial."""
@@ -199,6 +205,8 @@ def holds(service, checks, scratch):
     if not checks(planned.returncode == 0, f"{service.name}: running before it was observed, it is planned"):
         return
     checks.say(f"      {run(retinue, 'plan', 'check', plan).strip()}")
+    if service.consistency:
+        put_in(plan, service.consistency)
     before = fingerprint(service.data) if service.data and service.still else None
     root = scratch / "trial"
     words = [retinue, "plan", "try", plan, "--check", service.check, "-o", tried, "--patience", str(service.patience),
@@ -206,7 +214,8 @@ def holds(service, checks, scratch):
     if service.start_by:
         words += ["--start", service.start_by]
     begin = time.monotonic()
-    trial = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env=PATH)
+    trial = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True, env={**PATH, **service.surroundings})
+    service.tried()
     took = time.monotonic() - begin
     added = [line for line in trial.stderr.splitlines() if " was missing, asked for by " in line]
     for line in trial.stderr.splitlines() + trial.stdout.splitlines():
@@ -215,13 +224,24 @@ def holds(service, checks, scratch):
     checks(len(added) <= MOST_ADDED, f"{service.name}: `try` added at most {MOST_ADDED} paths", len(added))
     if before is not None:
         checks(fingerprint(service.data) == before, f"{service.name}: nothing of the original was touched", f"{len(before)} files")
-    service.look(checks, root / "root")
+    if trial.returncode == 0:
+        service.look(checks, root / "root")
     names = {package["name"].split(":")[0] for host in json.loads(pathlib.Path(plan).read_text())["hosts"]
              for package in host["packages"]}
     checks.say(f"      the plan: {len(names)} packages of {mebibytes(size_of_packages(names))}, and "
                f"{mebibytes(copied(plan, retinue))} to copy; the trial's root: {mebibytes(size_of(root / 'root'))}; "
                f"the host: {mebibytes(size_of_packages())} of packages, {mebibytes(used())} in all; "
                f"{time.monotonic() - start:.0f} s")
+
+
+def put_in(plan, keys):
+    """Puts the keys of a file of packaging/consistency into every host of a plan, as a user does."""
+    lines = (HERE.parent.parent / "packaging/consistency" / keys).read_text().splitlines()
+    fields = dict(line.strip().split(": ", 1) for line in lines if line.startswith("  "))
+    document = json.loads(pathlib.Path(plan).read_text())
+    for host in document["hosts"]:
+        host["consistency"] = fields
+    pathlib.Path(plan).write_text(json.dumps(document))
 
 
 def copied(plan, retinue):

@@ -32,6 +32,19 @@ public struct PlanContents {
         return found.sorted(by: PathOrder.precedes)
     }
 
+    /// The paths that are there now, but those of some that have not changed since a moment, by `st_ctime`, which no program
+    /// can set.
+    ///
+    /// - Parameter time: by the clock of the host's filesystems (CLOCK_REALTIME_COARSE).
+    public func paths(_ treatment: Treatment, except copied: Set<[UInt8]>, changedSince time: timespec)
+        -> [[UInt8]]
+    {
+        paths(treatment).filter { path in
+            guard copied.contains(path), let status = tree.status(path) else { return true }
+            return (status.st_ctim.tv_sec, status.st_ctim.tv_nsec) >= (time.tv_sec, time.tv_nsec)
+        }
+    }
+
     /// What packages of languages have: paths that the destination gets with these, and that are there now.
     public func pathsOfPackages() -> [[UInt8]] {
         var found: Set<[UInt8]> = []

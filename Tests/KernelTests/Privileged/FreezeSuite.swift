@@ -54,6 +54,21 @@ extension KernelTests {
             #expect(plain.errors.contains("copied as it lies there, while its programs run"), "\(plain)")
         }
 
+        /// A service that wrote nothing while it was observed has no entry for the last copy: what the plan's command writes, in
+        /// a new file and in one that was copied before it, comes along all the same.
+        @Test(.timeLimit(.minutes(4)))
+        func whatTheCommandWritesComesAlong() throws {
+            let writer = try WritingService(isAlone: true)
+            let hook =
+                "{way: hook, before: 'echo saved > \(writer.data)/saved; echo later > \(writer.data)/middle/0'}"
+            let done = try writer.tryPlan([], consistency: hook, treatment: "pre-copy")
+            #expect(done.ending == .exited(0), "\(done)")
+            for (name, text) in [("saved", "saved\n"), ("middle/0", "later\n"), ("middle/1", "x")] {
+                let path = writer.folder + "/trial/root" + writer.data + "/" + name
+                #expect(try String(contentsOfFile: path, encoding: .utf8) == text)
+            }
+        }
+
         enum End: CaseIterable { case killed, interrupted, tooLate }
 
         /// In the middle of the copy, with everything frozen: it runs on whatever becomes of the trial.
@@ -202,7 +217,7 @@ private final class WritingService {
         var errors: String
     }
 
-    private func plan(_ consistency: String?) throws -> String {
+    private func plan(_ consistency: String?, _ treatment: String) throws -> String {
         let python = try run(["realpath", "/usr/bin/python3"]).trimmingCharacters(in: .newlines)
         let path = folder + "/plan.yaml"
         try write(
@@ -216,7 +231,7 @@ private final class WritingService {
               programs:
               - {executable: \(python), script: \(folder)/writer.py, workload: \(group.workload), start: before, reason: where the group begins}
               entries:
-              - {path: \(data), kind: tree, treatment: final-copy}
+              - {path: \(data), kind: tree, treatment: \(treatment)}
 
             """, to: path)
         return path
@@ -240,21 +255,25 @@ private final class WritingService {
         return bin
     }
 
-    func startTrial(_ words: [String], copying seconds: Double = 0.5, consistency: String? = nil) throws
-        -> Child
-    {
+    func startTrial(
+        _ words: [String], copying seconds: Double = 0.5, consistency: String? = nil,
+        treatment: String = "final-copy"
+    ) throws -> Child {
         var environment = Child.environment
         environment["PATH"] = try slowTar(seconds) + ":" + (environment["PATH"] ?? "")
         try run(["rm", "-rf", folder + "/trial"])
         return try Child(
             [
-                try Products.path("retinue"), "plan", "try", try plan(consistency), "--start", "sleep 100",
+                try Products.path("retinue"), "plan", "try", try plan(consistency, treatment), "--start",
+                "sleep 100",
                 "--check", "true", "--into", folder + "/trial",
             ] + words, environment: environment)
     }
 
-    func tryPlan(_ words: [String], consistency: String? = nil) throws -> Done {
-        let child = try startTrial(words, consistency: consistency)
+    func tryPlan(_ words: [String], consistency: String? = nil, treatment: String = "final-copy") throws
+        -> Done
+    {
+        let child = try startTrial(words, consistency: consistency, treatment: treatment)
         let ending = try child.wait()
         return Done(ending: ending, output: child.outputText, errors: child.errorText)
     }

@@ -55,15 +55,19 @@ final class TrialRoot {
         }
         let archive = PlanArchive(in: folder)
         let last = Set(final?.paths ?? [])
+        let begun = try now()
         try archive.copy(copied.filter { !last.contains($0) }, of: source, to: place)
-        if let final, copied.contains(where: last.contains) {
+        // A service that was at rest while it was observed has no entry to be copied last, and writes all the same.
+        if let final, filled == nil || copied.contains(where: last.contains) {
             let first = Set(copied).subtracting(last)
             let isRenewal = filled != nil
             let missing = Set(copied)
             try final.hold {
                 // Names that have come since, or gone, count as they are now.
                 let now = final.paths.filter { !first.contains($0) && (!isRenewal || missing.contains($0)) }
-                try archive.copy(now, of: source, to: place)
+                let changed = isRenewal ? [] : final.paths(except: first, changedSince: begun)
+                try archive.copy(
+                    Array(Set(now).union(changed)).sorted(by: PathOrder.precedes), of: source, to: place)
             }
         }
         do throws(SystemError) { try contents.makeOwn(in: place) } catch {

@@ -32,6 +32,12 @@ final class FinalCopy {
     /// What is copied last, as it is now.
     var paths: [[UInt8]] { PlanContents(plan, root: root).paths(.finalCopy) }
 
+    /// What has come or changed of the rest since a moment: what a command of the plan has written, or a program that wrote nothing
+    /// while it was observed.
+    func paths(except copied: Set<[UInt8]>, changedSince time: timespec) -> [[UInt8]] {
+        PlanContents(plan, root: root).paths(.preCopy, except: copied, changedSince: time)
+    }
+
     /// Whether it is copied apart from the rest.
     var isApart: Bool { consistency.way != .stop }
 
