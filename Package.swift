@@ -238,6 +238,7 @@ let package = Package(
             [
                 "RetinueServer", "RetinueCommands", "HTTPService", "Records", "MoveGroup", "SystemCalls",
                 "TestSupport", "retinue-server", "retinue",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         test(
             "DaemonTests",

@@ -1,3 +1,4 @@
+import ArgumentParser
 import Foundation
 import Records
 import RetinueCommands
@@ -51,7 +52,7 @@ struct ModelContextTests {
     }
 
     @Test func theBeginning() throws {
-        try withServer { server in
+        try withServer { server throws in
             let answer = try ask(
                 server,
                 #"{"jsonrpc":"2.0","id":"a\n","method":"initialize","params":{"protocolVersion":"2099-01-01","capabilities":{},"clientInfo":{"name":"t","version":"1"}}}"#
@@ -69,7 +70,7 @@ struct ModelContextTests {
     }
 
     @Test func answersHaveTheRecordsAndTheGaps() throws {
-        try withServer { server in
+        try withServer { server throws in
             let found = try call(server, "programs", #"{"words":"APP"}"#)["result"]
             #expect(found?["structuredContent"]?["programs"]?.array == [.string("h:/usr/bin/app@")])
             for (tool, arguments) in [
@@ -95,7 +96,7 @@ struct ModelContextTests {
 
     /// A model can do something about a wrong name; a client's mistake is an error of the protocol.
     @Test func whatHasNoAnswer() throws {
-        try withServer { server in
+        try withServer { server throws in
             let unknown = try call(server, "group", #"{"program":"apq"}"#)["result"]
             #expect(unknown?["isError"] == .boolean(true))
             #expect(unknown?["structuredContent"]?["choices"]?.array == [.string("h:/usr/bin/app@")])
@@ -126,14 +127,14 @@ struct ModelContextTests {
         (#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}"#, -32602),
     ])
     func malformed(_ text: String, _ code: Int) throws {
-        try withServer { server in
+        try withServer { server throws in
             #expect(try ask(server, text)["error"]?["code"] == .integer(Int128(code)), "\(text)")
         }
     }
 
     /// Bytes changed anywhere in a message end in an answer, or none, and nothing else.
     @Test func anyByte() throws {
-        try withServer { server in
+        try withServer { server throws in
             let text = Array(
                 #"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"why","arguments":{"program":"app","member":"x"}}}"#
                     .utf8)
