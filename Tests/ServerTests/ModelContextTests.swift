@@ -104,7 +104,7 @@ struct ModelContextTests {
                 ("nothing", "{}"), ("group", "{}"), ("group", "[]"), ("group", #"{"program":""}"#),
                 ("group", #"{"program":1}"#), ("group", #"{"program":"app","what":1}"#),
                 ("group", #"{"program":"app","limit":0}"#), ("group", #"{"program":"app","exclude":[1]}"#),
-                ("group", #"{"program":"app","symmetric":"yes"}"#), ("why", #"{"program":"app"}"#),
+                ("group", #"{"program":"app","include":"yes"}"#), ("why", #"{"program":"app"}"#),
             ] {
                 #expect(
                     try call(server, name, arguments)["error"]?["code"] == .integer(-32602),

@@ -111,10 +111,6 @@ struct ServerTests {
                     ["group", "shop", "--format", "json", "--stop-at", "db"]
                 ),
                 (
-                    "/api/v1/group?program=shop&symmetric=true",
-                    ["group", "shop", "--format", "json", "--symmetric"]
-                ),
-                (
                     "/api/v1/why?program=shop&member=%2Fvar%2Flib%2Fdb",
                     ["why", "shop", "/var/lib/db", "--format", "json"]
                 ),

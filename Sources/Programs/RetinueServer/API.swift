@@ -100,18 +100,9 @@ struct Parameters {
         return number
     }
 
-    func flag(_ name: String) throws(APIProblem) -> Bool {
-        switch text(name) {
-        case nil, "false": return false
-        case "true": return true
-        default: throw .parameter("\(name) is true or false")
-        }
-    }
-
     /// How a group is computed.
-    func variation() throws(APIProblem) -> ServedGraph.Variation {
+    func variation() -> ServedGraph.Variation {
         var variation = ServedGraph.Variation()
-        variation.isSymmetric = try flag("symmetric")
         variation.stopAt = all("stop_at")
         variation.include = all("include")
         variation.exclude = all("exclude")
@@ -219,19 +210,19 @@ struct API {
 
     private func group(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> HTTPResponse {
         let parameters = try Parameters(
-            query, single: ["program", "symmetric"], repeated: Parameters.ofVariations)
+            query, single: ["program"], repeated: Parameters.ofVariations)
         let program = try parameters.required("program")
-        let variation = try parameters.variation()
+        let variation = parameters.variation()
         let report = try report(program, variation, try snapshot())
         return try Self.collected { sink throws(APIProblem) in try report.writeJSON(to: sink) }
     }
 
     private func why(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> HTTPResponse {
         let parameters = try Parameters(
-            query, single: ["program", "member", "symmetric"], repeated: Parameters.ofVariations)
+            query, single: ["program", "member"], repeated: Parameters.ofVariations)
         let program = try parameters.required("program")
         let member = try parameters.required("member")
-        let variation = try parameters.variation()
+        let variation = parameters.variation()
         let snapshot = try snapshot()
         let report = try report(program, variation, snapshot)
         let members: [NodeID]

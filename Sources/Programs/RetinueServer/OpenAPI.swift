@@ -210,7 +210,6 @@ enum OpenAPI {
     private static let variation =
         [
             parameter("program", isRequired: true, "What is to be moved, written as for retinue group"),
-            #"{ "name": "symmetric", "in": "query", "description": "Follow every relation both ways and stop nowhere", "schema": { "type": "boolean", "default": false } }"#,
             list("stop_at", "Let it join and follow nothing beyond"),
             list("include", "Follow it whatever the rules say"), list("exclude", "Do not let it join"),
         ].joined(separator: ",\n          ")

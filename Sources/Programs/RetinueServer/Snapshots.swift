@@ -32,6 +32,10 @@ final class Snapshot: Sendable {
             let node = NodeID(rawValue: number)
             switch graph.graph.kind(node) {
             case .program, .entry:
+                // The unknown program of a host of which nothing unknown was seen depends on nothing.
+                var isUsed = false
+                graph.graph.forEachEdge(at: node) { _ in isUsed = true }
+                guard isUsed else { continue }
                 let name = graph.name(node)
                 programs.append(Program(node: node, key: Array(name.lowercased().utf8), name: name))
             case .file, .endpoint, .channel: break

@@ -96,9 +96,8 @@ package final class ServedGraph: @unchecked Sendable {
         self.closure = closure
     }
 
-    /// What a question adds to the server's own options.
+    /// What a question adds to the server's own options. Not `--symmetric`, by which the records are joined otherwise.
     package struct Variation: Equatable, Sendable {
-        package var isSymmetric = false
         package var stopAt: [String] = []
         package var include: [String] = []
         package var exclude: [String] = []
@@ -110,7 +109,6 @@ package final class ServedGraph: @unchecked Sendable {
         of program: String, _ variation: Variation = Variation()
     ) throws(AnswerError) -> GroupReport {
         var options = closure
-        if variation.isSymmetric { options.isSymmetric = true }
         options.stopAt += variation.stopAt.map { NodePattern($0) }
         options.include += variation.include.map { NodePattern($0) }
         options.exclude += variation.exclude.map { NodePattern($0) }

@@ -39,7 +39,7 @@ struct ModelContextTools {
         """.utf8)
 
     private static let variation = """
-        "symmetric":{"type":"boolean"},"stop_at":{"type":"array","items":{"type":"string"}},\
+        "stop_at":{"type":"array","items":{"type":"string"}},\
         "include":{"type":"array","items":{"type":"string"}},"exclude":{"type":"array","items":{"type":"string"}}
         """
 
@@ -48,8 +48,8 @@ struct ModelContextTools {
         let allowed: Set<String>
         switch name {
         case "programs": allowed = ["words", "limit"]
-        case "group": allowed = ["program", "symmetric", "stop_at", "include", "exclude", "limit"]
-        case "why": allowed = ["program", "member", "symmetric", "stop_at", "include", "exclude"]
+        case "group": allowed = ["program", "stop_at", "include", "exclude", "limit"]
+        case "why": allowed = ["program", "member", "stop_at", "include", "exclude"]
         default: throw .parameters("there is no tool \"\(name)\"")
         }
         guard let members = arguments.members else { throw .parameters("arguments is an object") }
@@ -122,11 +122,6 @@ struct ModelContextTools {
             return texts
         }
         var variation = ServedGraph.Variation()
-        switch arguments["symmetric"] {
-        case nil: break
-        case .boolean(let flag): variation.isSymmetric = flag
-        default: throw .parameters("symmetric is true or false")
-        }
         variation.stopAt = try list("stop_at")
         variation.include = try list("include")
         variation.exclude = try list("exclude")
