@@ -138,6 +138,8 @@ struct MetricsTests {
         #expect(snapshot.search("aPP2 a.serv", offset: 0, limit: 100).found.count == 11)
         let some = snapshot.search("app", offset: 28, limit: 10)
         #expect(some.found.count == 2 && some.total == 30)
+        // By what the host is called, where the name has its id.
+        #expect(snapshot.search("web app7", offset: 0, limit: 10).total == 1)
         #expect(snapshot.search("app nothing", offset: 0, limit: 10).total == 0)
     }
 

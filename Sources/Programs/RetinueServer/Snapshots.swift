@@ -9,7 +9,7 @@ final class Snapshot: Sendable {
     /// A program as it is searched for.
     struct Program: Sendable {
         var node: NodeID
-        /// What a search looks through: the exact name in lower case.
+        /// What a search looks through: the exact name, which has the host's id, and what the host is called, in lower case.
         var key: [UInt8]
         var name: String
     }
@@ -37,7 +37,8 @@ final class Snapshot: Sendable {
                 graph.graph.forEachEdge(at: node) { _ in isUsed = true }
                 guard isUsed else { continue }
                 let name = graph.name(node)
-                programs.append(Program(node: node, key: Array(name.lowercased().utf8), name: name))
+                let key = "\(name) \(graph.graph[graph.graph.host(node)].title)".lowercased()
+                programs.append(Program(node: node, key: Array(key.utf8), name: name))
             case .file, .endpoint, .channel: break
             }
         }
