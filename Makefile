@@ -9,7 +9,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl pyth
 	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
 	rpcbind rpcsvc-proto libtirpc-dev prometheus
 PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
-BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv
+BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv g++ libsimdjson-dev
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
 	python3 bash mawk
 RELIABILITY_PACKAGES = $(RUN_PACKAGES) python3 util-linux mount e2fsprogs btrfs-progs coreutils

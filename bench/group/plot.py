@@ -131,7 +131,7 @@ def drawn(found, shape):
             walls = outcome.walls
             series.setdefault(name, []).append(
                 (rows, walls[0], outcome.wall, walls[-1]) if walls else (rows, None, None, None))
-    return {name: series[name] for name in contenders.NAMES if name in series}
+    return {name: series[name] for name in contenders.NAMES if name in series and name in STYLE}
 
 
 def svg(found):

@@ -62,7 +62,7 @@ def lines(about, found):
                    f"{seconds(outcome.median('user_s', 'system_s')):>8}{outcome.median('peak_kib') / 1024:8.1f}")
             ratio = "retinue" in outcomes and name != "retinue" and outcome.ratio(outcomes["retinue"])
             if ratio:
-                row += f"   {ratio[0]:.1f} ({ratio[1]:.1f} to {ratio[2]:.1f})"
+                row += "   {} ({} to {})".format(*(f"{value:.1f}" if value >= 0.95 else f"{value:.3f}" for value in ratio))
             if outcome.late:
                 row += f"   {outcome.late} of {outcome.late + len(outcome.finished)} runs did not finish"
             yield row

@@ -19,6 +19,7 @@ struct RetinueCommand: ParsableCommand {
               retinue dump > host.ndjson            everything
               retinue diff old.ndjson new.ndjson    what has changed
               retinue list web.csv db.csv           the list of the published method
+              retinue index list.csv                its groups at once
               retinue advise nginx --from web.ndjson  chroot, container or machine?
               retinue serve --from *.ndjson         the same by HTTP, and metrics
 
@@ -31,7 +32,7 @@ struct RetinueCommand: ParsableCommand {
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
             MoveCommand.self, ServeCommand.self, ModelContextCommand.self,
-            PolicyCommand.self, ListCommand.self, DiffCommand.self,
+            PolicyCommand.self, ListCommand.self, IndexCommand.self, DiffCommand.self,
         ])
 }
 

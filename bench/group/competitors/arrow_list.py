@@ -4,18 +4,27 @@ import pyarrow
 import pyarrow.compute
 import pyarrow.csv
 
+NINE = ["host A", "path A", "relation", "access", "host B", "path B", "count", "first", "last"]
+
 
 def read(file):
-    """The rows' left ends and right ends, each one Arrow array of `address,path`."""
-    columns = ["a", "b", "c", "d"]
+    """The rows' left ends and right ends, each one Arrow array of `address,path`.
+
+    Of nine columns, which have their names in the first line, the four that matter here are made; the others are
+    split and not converted, which is the least that a CSV reader can do with them.
+    """
+    with open(file, "rb") as start:
+        isNine = start.readline() == ",".join(NINE).encode() + b"\n"
+    columns = [NINE[column] for column in (0, 1, 4, 5)] if isNine else ["a", "b", "c", "d"]
     table = pyarrow.csv.read_csv(
         file,
-        read_options=pyarrow.csv.ReadOptions(column_names=columns),
-        convert_options=pyarrow.csv.ConvertOptions(column_types=dict.fromkeys(columns, pyarrow.large_string())))
+        read_options=pyarrow.csv.ReadOptions(column_names=None if isNine else columns),
+        convert_options=pyarrow.csv.ConvertOptions(
+            column_types=dict.fromkeys(columns, pyarrow.large_string()), include_columns=columns))
     join = pyarrow.compute.binary_join_element_wise
     separator = pyarrow.scalar(",", pyarrow.large_string())
-    return (join(table["a"], table["b"], separator).combine_chunks(),
-            join(table["c"], table["d"], separator).combine_chunks())
+    a, b, c, d = (table[column] for column in columns)
+    return join(a, b, separator).combine_chunks(), join(c, d, separator).combine_chunks()
 
 
 def numbered(file):

@@ -147,6 +147,11 @@ public struct NodePattern: Sendable {
     /// What to compare names with that nearly match.
     var nameForComparison: [UInt8] { path }
 
+    /// The one path that is meant, and the host if one is named; `nil` if it may mean anything else.
+    var exactPath: (host: String?, path: [UInt8])? {
+        isGlob || !isWholePath || isObject || !isPlain || isUnknown ? nil : (host, path)
+    }
+
     /// Whether a workload as a whole is meant.
     func names(workload name: [UInt8]) -> Bool {
         guard !isObject, executable == nil, !whole.isEmpty, !name.isEmpty else { return false }

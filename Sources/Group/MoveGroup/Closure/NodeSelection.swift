@@ -21,6 +21,7 @@ extension DependencyGraph {
         var files: [NodeID] = []
         var members: [NodeID] = []
         var parts: [NodeID] = []
+        let exact = pattern.exactPath
         for number in 0..<UInt32(nodeCount) {
             let node = NodeID(rawValue: number)
             switch kind(node) {
@@ -28,6 +29,7 @@ extension DependencyGraph {
                 guard withText(node, { pattern.mayMatch(path: $0) }), matches(pattern, node) else { continue }
                 if kind(node) == .entry { programs.append(node) } else { files.append(node) }
             case .program:
+                if let path = exact?.path, !withText(node, { ProgramText($0).mayBe(path) }) { continue }
                 let name = self[node]
                 if pattern.matches(name, on: self[host(node)]) { programs.append(node) }
                 if case .program(let program) = name, pattern.matches(self[host(node)]),

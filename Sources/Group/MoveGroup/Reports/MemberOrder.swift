@@ -201,6 +201,17 @@ struct ProgramText {
 
     @inline(__always)
     var path: UnsafeRawBufferPointer { script.isEmpty ? executable : script }
+
+    /// Whether it may be meant by a path, found without a copy of it: most are not.
+    @inline(__always)
+    func mayBe(_ path: [UInt8]) -> Bool {
+        !workload.isEmpty || executable.isEqual(to: path) || script.isEqual(to: path)
+    }
+}
+
+extension UnsafeRawBufferPointer {
+    @inline(__always)
+    fileprivate func isEqual(to bytes: [UInt8]) -> Bool { count == bytes.count && elementsEqual(bytes) }
 }
 
 extension [[UInt8]] {

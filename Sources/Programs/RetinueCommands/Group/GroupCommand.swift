@@ -69,6 +69,11 @@ struct GroupCommand: ParsableCommand {
         completion: .file())
     var output = "-"
 
+    @Flag(
+        name: .customLong("no-index"),
+        help: "Do not use the index that a list may have beside it (retinue index).")
+    var noIndex = false
+
     @Flag(help: "Say on standard error how long each phase took, and how large the graph is.")
     var stats = false
 
@@ -83,7 +88,7 @@ struct GroupCommand: ParsableCommand {
 
     func run() throws {
         var times = PhaseTimes()
-        let graph = try options.graph()
+        let graph = try options.graph(around: program, usesIndex: !noIndex)
         times.end("read and join")
         let closure = try options.closure(hasReasons: explain || hasReasons)
         let start = try NodeChoice(graph).start(for: program)

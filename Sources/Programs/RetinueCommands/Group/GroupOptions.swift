@@ -73,6 +73,23 @@ struct GroupOptions: ParsableArguments {
         }
     }
 
+    /// Joins the inputs, or, where a single list allows it, just what is connected with a node: the same for a group
+    /// that begins there.
+    ///
+    /// - Parameter name: of the node, as it was typed.
+    func graph(around name: String, usesIndex: Bool) throws -> DependencyGraph {
+        // Of a line that is left out, and of a row outside of the window, only reading all of them knows.
+        if from.count == 1, !lenient, window.span == nil {
+            do {
+                let list = ConnectedList(path: from[0], usesIndex: usesIndex)
+                if let graph = try list.graph(around: name) { return graph }
+            } catch let failure as Failure where failure.status == ExitStatus.negative {
+                // What cannot be opened is reported by the other way.
+            }
+        }
+        return try graph()
+    }
+
     private func join() throws -> DependencyGraph {
         var builder = GraphBuilder()
         builder.window = window.span

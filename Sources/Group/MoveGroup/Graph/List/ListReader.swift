@@ -63,6 +63,15 @@ public struct ListReader: ~Copyable {
     /// Whether no row has begun of which the end has not come yet.
     var isBetweenRows: Bool { rest.isEmpty }
 
+    /// Begins with a list whose first row is not fed.
+    mutating func begin(_ columns: Int, into builder: inout GraphBuilder) {
+        self.columns = columns
+        if columns == 4 { builder.hasEntries = true }
+    }
+
+    /// Counts the rows of a list of which some were not fed.
+    mutating func countAll(_ all: Int) { rows = all }
+
     /// Counts rows that were taken on two threads.
     mutating func count(_ more: Int) {
         rows += more

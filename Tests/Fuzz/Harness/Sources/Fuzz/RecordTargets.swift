@@ -2,7 +2,7 @@ import Control
 @testable import Daemon
 import EventTrace
 import Glibc
-import MoveGroup
+@testable import MoveGroup
 import RecordStore
 import Records
 
@@ -31,6 +31,28 @@ enum RecordTargets {
                 for number in 0..<UInt32(graph.edgeCount) { _ = graph[EdgeID(rawValue: number)] }
             }
         },
+        FuzzTarget(name: "list-index") { bytes in
+            // As it came, which the checksums mostly refuse, and with such as fit.
+            for bytes in [bytes, sealed(bytes)] {
+                let file = temporary(bytes)
+                defer { close(file) }
+                guard let index = try? ListIndex(file) else { continue }
+                _ = index.isCurrent(file)
+                for name in ["h:/a", "/a", "10.0.0.1:/opt/ap/ap000001"] {
+                    guard let rows = try? index.rows(for: NodePattern(name)) else { continue }
+                    var end = 0
+                    for range in rows.ranges {
+                        require(range.lowerBound >= end && !range.isEmpty, "rows in order")
+                        end = range.upperBound
+                    }
+                    // Of a list that is not what it was, here the index itself.
+                    var builder = GraphBuilder()
+                    var reader = ListReader("fuzz", into: &builder)
+                    guard (try? reader.take(rows, file, into: &builder)) != nil else { continue }
+                    _ = builder.finish()
+                }
+            }
+        },
         FuzzTarget(name: "recording") { bytes in
             guard var replay = try? Replay(bytes) else { return }
             _ = replay.run()
@@ -52,6 +74,33 @@ enum RecordTargets {
             } catch {}
         },
     ]
+
+    /// A file without a name.
+    static func temporary(_ bytes: [UInt8]) -> Int32 {
+        let path = "/dev/shm/retinue-fuzz-\(getpid()).list"
+        let file = open(path, O_RDWR | O_CREAT | O_TRUNC, 0o600)
+        guard file >= 0 else { fatalError("no \(path)") }
+        unlink(path)
+        _ = bytes.withUnsafeBytes { Glibc.write(file, $0.baseAddress, $0.count) }
+        return file
+    }
+
+    /// An index with the checksums that its bytes ask for; the bytes themselves if it is none that has a place for them.
+    private static func sealed(_ bytes: [UInt8]) -> [UInt8] {
+        guard bytes.count >= ListIndex.Head.size,
+            let head = try? ListIndex.Head(Array(bytes[..<ListIndex.Head.size])),
+            let layout = ListIndex.Layout(head), layout.end <= 1 << 20
+        else { return bytes }
+        // Cut off or filled up, so that sizes fit more often than by chance.
+        var out = Array(bytes.prefix(layout.end))
+        out += [UInt8](repeating: 0, count: layout.end - out.count)
+        let payload = Array(out[layout.payload...])
+        let hosts = out[ListIndex.Head.size...].prefix(Int(head.hostBytes)).split(
+            separator: 0, omittingEmptySubsequences: false
+        ).dropLast().map { String(decoding: $0, as: UTF8.self) }
+        let start = payload.withUnsafeBytes { ListIndex.start(head, hosts, $0) }
+        return start + payload
+    }
 
     /// What was read can be written, what was written is read with as many records, and from then on stays the same
     /// (times lose what is below a millisecond once).

@@ -1,6 +1,7 @@
 @testable import Daemon
 import EventTrace
 import Glibc
+import MoveGroup
 import Observation
 import RecordStore
 import Records
@@ -15,6 +16,7 @@ enum Seeds {
         var list: [UInt8] = []
         ledger.writeCSV(host: "h") { list.append(contentsOf: $0) }
         save(list, folder, "list")
+        save(listIndex(), folder, "list-index")
         save(recording(), folder, "recording")
         let path = folder + "/store/seed"
         mkdir(folder + "/store", 0o755)
@@ -31,6 +33,19 @@ enum Seeds {
         }
         bytes.withUnsafeBytes { _ = fwrite($0.baseAddress, 1, $0.count, file) }
         fclose(file)
+    }
+
+    private static func listIndex() -> [UInt8] {
+        let list = Array(String(repeating: "h,/a,h,/b\ng,/c,g,/d\ng,/c,g,/e\n", count: 12).utf8)
+        let file = RecordTargets.temporary(list)
+        defer { close(file) }
+        var index: [UInt8] = []
+        do {
+            _ = try list.withUnsafeBytes { list in
+                try ListIndex.make(of: file, head: list, at: 0, size: list.count) { index += $0 }
+            }
+        } catch { fatalError("\(error)") }
+        return index
     }
 
     private static func header() -> DumpHeader {
