@@ -7,7 +7,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl pyth
 	e2fsprogs btrfs-progs xfsprogs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
 	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
-	rpcbind rpcsvc-proto libtirpc-dev
+	rpcbind rpcsvc-proto libtirpc-dev prometheus
 PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv g++ libsimdjson-dev
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
@@ -33,7 +33,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
 
-.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick lint bench bench-quick install packages-run packages-test packages-bench \
+.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve lint bench bench-quick install packages-run packages-test packages-bench \
 	packages-guests packages-move packages-reliability packages-plans packages-packages clean
 
 ## Say what can be made.
@@ -50,7 +50,7 @@ run: build
 build: packages-run
 	mkdir -p .build/link-first
 	ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link-first/libstdc++.a
-	for product in retinued retinue retinue-agent; do \
+	for product in retinued retinue retinue-agent retinue-server; do \
 		RETINUE_LINK_FIRST=$(CURDIR)/.build/link-first \
 			$(SWIFT) build -c release --static-swift-stdlib --product $$product || exit 1; done
 
@@ -94,6 +94,10 @@ test-move: packages-move build
 test-move-quick: packages-test build
 	$(SUDO) Tests/Move/all --quick counter certificates shop
 
+## Let schemathesis look for requests that the JSON API answers otherwise than its description says. Some minutes.
+test-serve: packages-test build
+	Tests/Serve/schemathesis
+
 ## Hold the sources against .swift-format.
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -114,16 +118,18 @@ install-files:
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinued $(DESTDIR)/usr/sbin/retinued
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue $(DESTDIR)/usr/bin/retinue
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-agent $(DESTDIR)/usr/sbin/retinue-agent
+	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-server $(DESTDIR)/usr/libexec/retinue/retinue-server
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man1 docs/man/*.1
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man5 docs/man/*.5
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 docs/man/*.8
 	packaging/completions.sh $(PRODUCTS)/retinue $(DESTDIR)/usr/share
 	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/recipes packaging/recipes/*.recipe
 	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/consistency packaging/consistency/*.yaml
+	install -D -m 644 -t $(DESTDIR)/usr/share/retinue/prometheus packaging/prometheus/*.yml
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/*.service
 	install -D -m 644 packaging/retinue.sysusers $(DESTDIR)/usr/lib/sysusers.d/retinue.conf
 	install -D -m 644 packaging/retinue.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/retinue.conf
-	install -D -m 644 -t $(DESTDIR)/etc/retinue packaging/retinued.conf packaging/agent.conf
+	install -D -m 644 -t $(DESTDIR)/etc/retinue packaging/retinued.conf packaging/agent.conf packaging/serve.conf
 
 ## Make Debian packages of the release build, in .build/deb. PRODUCTS=FOLDER takes programs that are built already.
 deb: packages-deb $(if $(filter $(CURDIR)/.build/release,$(PRODUCTS)),build)

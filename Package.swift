@@ -22,6 +22,7 @@ enum Folder: String {
     case packages = "Plan/Packages"
     case plan = "Plan"
     case move = "Move"
+    case serve = "Serve"
     case programs = "Programs"
 }
 
@@ -64,6 +65,7 @@ let package = Package(
         .executable(name: "retinued", targets: ["retinued"]),
         .executable(name: "retinue", targets: ["retinue"]),
         .executable(name: "retinue-agent", targets: ["retinue-agent"]),
+        .executable(name: "retinue-server", targets: ["retinue-server"]),
         .library(name: "Fanotify", targets: ["Fanotify"]),
         .library(name: "ProcConnector", targets: ["ProcConnector"]),
         .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
@@ -176,6 +178,14 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ]),
         program("retinue", ["RetinueCommands"]),
+        library(.serve, "HTTPService", ["SystemCalls", "Net", "Control", "CLinux"]),
+        library(
+            .programs, "RetinueServer",
+            [
+                "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        program("retinue-server", ["RetinueServer"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
@@ -221,6 +231,14 @@ let package = Package(
                 "RetinueCommands", "Records", "RecordStore", "MoveGroup", "MovePlan", "KernelProbe",
                 "Control",
                 "SystemCalls", "TestSupport", "retinue",
+            ]),
+        test("HTTPServiceTests", ["HTTPService", "Net", "SystemCalls", "TestSupport"]),
+        test(
+            "ServerTests",
+            [
+                "RetinueServer", "RetinueCommands", "HTTPService", "Records", "MoveGroup", "SystemCalls",
+                "TestSupport", "retinue-server", "retinue",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         test(
             "DaemonTests",

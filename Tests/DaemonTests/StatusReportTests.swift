@@ -1,3 +1,4 @@
+import Observation
 import Records
 import TestSupport
 import Testing
@@ -71,6 +72,9 @@ private let hostile = [
         status.degraded = []
         status.clients = .init(served: 1, refused: 2, dropped: 3)
         status.calls = .init(outstanding: 4, expired: 5, refused: 6, delayed: 7)
+        status.losses = [
+            LossCause(source: "b", cause: "c"): 9, LossCause(source: "a", cause: "ring full"): 8,
+        ]
         let expected = """
             {"ready":true,"state":"ready","version":"1.0","pid":23,"time":"2025-11-21T02:00:00.123Z",
             "started":"2025-11-21T01:53:20.000Z","state_dir":"1.0","records":1,"programs":2,"paths":3,"gaps":4,
@@ -78,8 +82,11 @@ private let hostile = [
             "store":{"path":"1.0","pending":6,"last_written":"2025-11-21T01:59:59.000Z","error":null},
             "longest_pause_us":7,"clients":{"served":1,"refused":2,"dropped":3},
             "blocking_calls":{"outstanding":4,"expired":5,"refused":6,"delayed":7},
-            "sources":{},"degraded":[]}
+            "sources":{},
+            "losses":[{"source":"a","cause":"ring full","lost":8},{"source":"b","cause":"c","lost":9}],
+            "degraded":[]}
             """
+        #expect(!status.json.contains { $0 < 0x20 })
         #expect(try JSONValue(parsing: status.json) == JSONValue(parsing: expected))
         status.header.scope = .init(netns: "web", cgroup: "a.slice")
         #expect(

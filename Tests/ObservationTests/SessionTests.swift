@@ -64,6 +64,7 @@ import Testing
         #expect(gap.to == ScriptedEngine.epoch + 1_020_000_000)
         #expect(gap.lost == 3)
         #expect(session.lossCounts == [SourceName.files: 3])
+        #expect(session.lossCauses == [LossCause(source: SourceName.files, cause: gap.cause): 3])
     }
 
     /// Where the kernel does not count, the gap does not either; the source counts the times that it was reported.

@@ -17,7 +17,7 @@ package enum Products {
     /// `RETINUE_PRODUCTS` names the folder that has the daemon and the command line to be tested, which
     /// `make test` takes from the release build; workloads are always this build's.
     package static func path(_ name: String) throws -> String {
-        let isShipped = ["retinued", "retinue"].contains(name)
+        let isShipped = ["retinued", "retinue", "retinue-server"].contains(name)
         let other = ProcessInfo.processInfo.environment["RETINUE_PRODUCTS"]
         let path = (isShipped ? other ?? folder : folder) + "/" + name
         guard access(path, X_OK) == 0 else { throw Failure("there is no product \(path)") }

@@ -135,6 +135,7 @@ static const int clinux_SOCK_STREAM = SOCK_STREAM;
 static const int clinux_SOCK_SEQPACKET = SOCK_SEQPACKET;
 static const uint32_t clinux_EPOLLIN = EPOLLIN;
 static const uint32_t clinux_EPOLLPRI = EPOLLPRI;
+static const uint32_t clinux_EPOLLOUT = EPOLLOUT;
 static const uint32_t clinux_EPOLLERR = EPOLLERR;
 static const uint32_t clinux_EPOLLHUP = EPOLLHUP;
 

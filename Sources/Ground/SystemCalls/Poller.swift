@@ -18,6 +18,8 @@ public struct Poller: ~Copyable, @unchecked Sendable {
         public init(rawValue: UInt32) { self.rawValue = rawValue }
         /// There is something to read (`EPOLLIN`).
         public static let readable = Interest(rawValue: clinux_EPOLLIN)
+        /// There is room to write (`EPOLLOUT`).
+        public static let writable = Interest(rawValue: clinux_EPOLLOUT)
         /// An exceptional condition (`EPOLLPRI`): how /proc/self/mountinfo says that it changed.
         public static let exceptional = Interest(rawValue: clinux_EPOLLPRI)
     }

@@ -2,23 +2,23 @@ import CLinux
 import Glibc
 import SystemCalls
 
-/// Where a control socket lies: its folder, held open, and its name in there.
+/// Where a socket lies that others find by its name: its folder, held open, and its name in there.
 ///
 /// The folder is held so that what is compared and removed later is in the folder of the beginning,
 /// whatever was renamed meanwhile.
-struct SocketPlace: ~Copyable {
-    let path: String
+package struct SocketPlace: ~Copyable {
+    package let path: String
     private let folder: FileDescriptor
     private let name: String
 
     /// What has the name at this moment.
-    struct Occupant: Equatable {
+    package struct Occupant: Equatable, Sendable {
         let device: dev_t
         let inode: ino_t
-        let isSocket: Bool
+        package let isSocket: Bool
     }
 
-    init(_ path: String) throws(ControlError) {
+    package init(_ path: String) throws(ControlError) {
         let parts = path.split(separator: "/", omittingEmptySubsequences: false)
         guard let name = parts.last, !name.isEmpty, name != ".", name != "..", name.utf8.count <= 80,
             !path.utf8.contains(0)
@@ -40,7 +40,9 @@ struct SocketPlace: ~Copyable {
 
     /// Lends the address. A path that is longer than an address holds (107 bytes) is said by way of the
     /// open folder.
-    borrowing func withAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result) -> Result {
+    package borrowing func withAddress<Result>(_ body: (UnsafePointer<sockaddr>, socklen_t) -> Result)
+        -> Result
+    {
         var address = sockaddr_un()
         address.sun_family = sa_family_t(AF_UNIX)
         let room = MemoryLayout.size(ofValue: address.sun_path) - 1
@@ -53,7 +55,7 @@ struct SocketPlace: ~Copyable {
     }
 
     /// What has the name now; `nil` when nothing has.
-    borrowing func occupant() -> Occupant? {
+    package borrowing func occupant() -> Occupant? {
         var status = stat()
         guard fstatat(folder.number, name, &status, AT_SYMLINK_NOFOLLOW) == 0 else { return nil }
         return Occupant(
@@ -61,7 +63,7 @@ struct SocketPlace: ~Copyable {
     }
 
     /// Removes the name if it still belongs to `expected`.
-    borrowing func remove(_ expected: Occupant) {
+    package borrowing func remove(_ expected: Occupant) {
         if occupant() == expected { _ = unlinkat(folder.number, name, 0) }
     }
 
@@ -85,7 +87,7 @@ struct SocketPlace: ~Copyable {
     /// Between bind and listen a socket looks as dead as a forgotten one; two daemons that start at the
     /// same moment could each remove the other's. Who holds the lock for long is no such daemon, so
     /// the wait is short and then goes on without.
-    borrowing func lock() -> PlaceLock? {
+    package borrowing func lock() -> PlaceLock? {
         guard let own = try? folder.openRelative(".", O_RDONLY | O_DIRECTORY) else { return nil }
         for _ in 0..<20 {
             if flock(own.number, LOCK_EX | LOCK_NB) == 0 { return PlaceLock(folder: own) }
@@ -96,16 +98,16 @@ struct SocketPlace: ~Copyable {
 }
 
 /// A lock (`flock`) on a folder, given back with its descriptor.
-struct PlaceLock: ~Copyable {
+package struct PlaceLock: ~Copyable {
     let folder: FileDescriptor
 
     /// Ends the lock here and not where the compiler sees the last use.
-    consuming func end() {}
+    package consuming func end() {}
 }
 
 extension ControlError {
     /// What a failed call on the way to a socket means.
-    init(_ error: SystemError, path: String) {
+    package init(_ error: SystemError, path: String) {
         switch error.code {
         case ENOENT, ENOTDIR, ECONNREFUSED: self = .notRunning(path: path)
         case EACCES, EPERM: self = .noPermission(path: path)

@@ -1,5 +1,24 @@
 import Records
 
+/// Which source could not deliver, and why.
+public struct LossCause: Hashable, Comparable, Sendable {
+    /// The source, as in the header of a dump.
+    public var source: String
+    /// Why, in the words of a gap.
+    public var cause: String
+
+    /// Makes one.
+    public init(source: String, cause: String) {
+        self.source = source
+        self.cause = cause
+    }
+
+    /// By source, then by cause.
+    public static func < (left: LossCause, right: LossCause) -> Bool {
+        (left.source, left.cause) < (right.source, right.cause)
+    }
+}
+
 /// Every loss, from the moment in which it is reported until a scan has made up for it.
 ///
 /// A loss opens a gap at once, so that a dump that is made meanwhile has it. The gap begins where the last whole
@@ -34,6 +53,8 @@ struct LossAccount {
     private(set) var isScanning = false
     /// Losses so far, by source.
     private(set) var counts: [String: UInt64] = [:]
+    /// The same by source and cause.
+    private(set) var causes: [LossCause: UInt64] = [:]
     private var open: [Open] = []
     /// What scans cannot read.
     private var unread: [Open] = []
@@ -57,7 +78,7 @@ struct LossAccount {
         _ losses: [Loss], wall: UInt64, ended: UInt64, monotonic: UInt64, _ ledger: inout Ledger
     ) {
         for loss in losses {
-            count(loss.source, loss.count)
+            count(loss.source, loss.cause, loss.count)
             add(loss, wall: ended, monotonic: monotonic, &ledger)
         }
         isWhole = losses.isEmpty
@@ -68,14 +89,19 @@ struct LossAccount {
     mutating func take(over gaps: [Gap], _ ledger: inout Ledger) {
         for gap in gaps {
             ledger.gaps.append(gap)
-            count(gap.source, gap.lost)
+            count(gap.source, gap.cause, gap.lost)
         }
     }
 
     /// Counts a loss; one of unknown extent counts as one.
-    private mutating func count(_ source: String, _ lost: UInt64?) {
-        let (sum, isTooMuch) = counts[source, default: 0].addingReportingOverflow(lost ?? 1)
-        counts[source] = isTooMuch ? .max : sum
+    private mutating func count(_ source: String, _ cause: String, _ lost: UInt64?) {
+        Self.add(lost ?? 1, to: &counts[source, default: 0])
+        Self.add(lost ?? 1, to: &causes[LossCause(source: source, cause: cause), default: 0])
+    }
+
+    private static func add(_ lost: UInt64, to count: inout UInt64) {
+        let (sum, isTooMuch) = count.addingReportingOverflow(lost)
+        count = isTooMuch ? .max : sum
     }
 
     private mutating func add(_ loss: Loss, wall: UInt64, monotonic: UInt64, _ ledger: inout Ledger) {
@@ -139,7 +165,7 @@ struct LossAccount {
         }
         var still: [Open] = []
         for failure in failures {
-            count(failure.source, failure.count)
+            count(failure.source, failure.cause, failure.count)
             if let known = unread.first(where: { $0.source == failure.source && $0.cause == failure.cause }) {
                 ledger.widenGap(
                     source: known.source, cause: known.cause, from: known.from, to: wall, lost: failure.count)

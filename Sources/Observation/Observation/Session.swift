@@ -48,6 +48,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
 
     /// Losses since the start, by source.
     public var lossCounts: [String: UInt64] { losses.counts }
+    /// The same by source and cause.
+    public var lossCauses: [LossCause: UInt64] { losses.causes }
 
     /// Whether a loss waits for the scan that makes up for it.
     public var hasOpenGaps: Bool { losses.isOpen }

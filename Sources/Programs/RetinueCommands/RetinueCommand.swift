@@ -21,6 +21,7 @@ struct RetinueCommand: ParsableCommand {
               retinue list web.csv db.csv           the list of the published method
               retinue index list.csv                its groups at once
               retinue advise nginx --from web.ndjson  chroot, container or machine?
+              retinue serve --from *.ndjson         the same by HTTP, and metrics
 
             Exit status: 0 success; 1 a negative answer (not ready, nothing matches, something \
             needed is missing, two differ) or bad input; 2 a file that is not what it should be; 3 the daemon \
@@ -30,7 +31,7 @@ struct RetinueCommand: ParsableCommand {
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
-            MoveCommand.self,
+            MoveCommand.self, ServeCommand.self, ModelContextCommand.self,
             PolicyCommand.self, ListCommand.self, IndexCommand.self, DiffCommand.self,
         ])
 }

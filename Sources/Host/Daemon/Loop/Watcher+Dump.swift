@@ -220,7 +220,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             storePending: session.observer.ledger.dirty.count, storeWritten: store.written,
             storeError: store.error, longestPause: session.engine.longestPause,
             clients: .init(served: handlers.count, refused: handlers.refused, dropped: handlers.dropped),
-            calls: session.engine.blockingCalls, degraded: troubles + session.engine.degraded
+            calls: session.engine.blockingCalls, degraded: troubles + session.engine.degraded,
+            losses: session.lossCauses
         ).json
     }
 }

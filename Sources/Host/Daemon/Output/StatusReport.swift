@@ -1,3 +1,4 @@
+import Observation
 import Records
 
 /// What is reported to `retinue status`.
@@ -28,6 +29,8 @@ struct StatusReport {
     /// Calls into filesystems whose server may not answer.
     var calls = BlockingCalls.Counts()
     var degraded: [String]
+    /// What was lost since the start, by source and cause.
+    var losses: [LossCause: UInt64] = [:]
 
     var json: [UInt8] {
         var out = JSONWriter()
@@ -83,6 +86,16 @@ struct StatusReport {
                     }
                 }
             }
+            out.key("losses")
+            out.beginArray()
+            for (loss, count) in losses.sorted(by: { $0.key < $1.key }) {
+                out.object { out in
+                    out.member("source", text: loss.source)
+                    out.member("cause", text: loss.cause)
+                    out.member("lost", number: count)
+                }
+            }
+            out.endArray()
             out.array("degraded", texts: degraded)
         }
         return out.bytes

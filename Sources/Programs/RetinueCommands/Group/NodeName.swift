@@ -24,6 +24,9 @@ struct NodeName {
     /// The name that says all but which of two hosts of the same name it is on.
     var long: String { hosts[0] + (names.last ?? "") }
 
+    /// The name that means nothing else, whatever else is there.
+    var exact: String { forms[forms.count - 1] }
+
     private var names: [String] {
         switch node {
         case .program(let name):

@@ -40,10 +40,11 @@ struct WhyCommand: ParsableCommand {
     func run() throws {
         let graph = try options.graph()
         let group = try options.group(of: program, in: graph, hasReasons: true)
-        let asked = try asked(group)
+        let question = WhyQuestion(program: program, member: member)
+        let asked = try question.asked(group)
         let report = GroupReport(group)
         let members = asked.filter { group.contains($0) }
-        guard !members.isEmpty else { throw absence(of: asked, from: group) }
+        guard !members.isEmpty else { throw question.absence(of: asked, from: group) }
         switch format.choice {
         case .text:
             let palette = colour.palette()
@@ -65,43 +66,5 @@ struct WhyCommand: ParsableCommand {
         let isCertain = step[place.upperBound...].hasPrefix("exact")
         return step[..<place.upperBound]
             + palette.paint(String(step[place.upperBound...]), isCertain ? .aside : .care)
-    }
-
-    /// What is meant: of several things with the name those that are members.
-    private func asked(_ group: MoveGroup) throws -> [NodeID] {
-        guard case .ambiguous(let nodes) = group.graph.select(NodePattern(member)) else {
-            return try NodeChoice(group.graph).nodes(for: member)
-        }
-        let members = nodes.filter { group.contains($0) }
-        return members.isEmpty ? nodes : members
-    }
-
-    private func absence(of asked: [NodeID], from group: MoveGroup) -> Failure {
-        let choice = NodeChoice(group.graph)
-        guard asked.count == 1 else {
-            return Failure(
-                "\"\(member)\" may be any of these, of which none moves with \(program):",
-                details: choice.choices(asked))
-        }
-        guard let crossing = group.crossings.first(where: { asked.contains($0.other) }) else {
-            return Failure(
-                "\(choice.text(asked[0])) does not move with \(program): no chain of dependencies that is "
-                    + "followed leads there")
-        }
-        let (other, by) = (choice.text(crossing.other), choice.text(crossing.member))
-        return Failure(
-            "\(other) does not move with \(program): \(by) depends on it or it on that, but "
-                + obstacle(crossing, in: group))
-    }
-
-    private func obstacle(_ crossing: Crossing, in group: MoveGroup) -> String {
-        switch crossing.obstacle {
-        case .rule, .stopAt, .exclude:
-            group.cause(of: crossing.obstacle).map { "\"\($0.text)\" stops there (\($0.origin))" }
-                ?? "the boundary is there"
-        case .unobserved: "nobody was observed at the other end of the connection"
-        case .executed: "what the one writes the other only executes"
-        case .unknown: "of one of them nothing is known but that it was there"
-        }
     }
 }

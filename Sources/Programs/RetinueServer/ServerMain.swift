@@ -1,0 +1,143 @@
+import ArgumentParser
+import Control
+import Glibc
+import HTTPService
+import RetinueCommands
+import SystemCalls
+import Text
+
+/// Runs `retinue serve`, or with the first word `mcp` `retinue mcp`, with the words of a command line, without the
+/// program's name; its exit status.
+public func runServer(_ arguments: [String]) -> Int32 {
+    // Clients that leave are noticed by EPIPE.
+    signal(SIGPIPE, SIG_IGN)
+    let words = ServedRecords.joined(arguments)
+    if words.first == "mcp" { return run(ModelContextCommand.self, words.dropFirst()) { $0.serve() } }
+    return run(ServerCommand.self, words[...]) { $0.serve() }
+}
+
+private func run<Command: ParsableCommand>(
+    _ type: Command.Type, _ words: ArraySlice<String>, _ serve: (Command) -> Int32
+) -> Int32 {
+    do {
+        return serve(try Command.parse(Array(words)))
+    } catch {
+        let text = Command.fullMessage(for: error)
+        guard Command.exitCode(for: error) == .success else {
+            say(text)
+            return 1
+        }
+        print(text)
+        return 0
+    }
+}
+
+/// Writes a line to standard error.
+func say(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = write(2, line, line.count)
+}
+
+struct ServerCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retinue serve",
+        abstract: "Answer questions about move groups by HTTP: JSON, metrics and health.",
+        usage: "retinue serve [--from <file> ...] [--listen <place>] [<options>]",
+        discussion: """
+            Shows what retinue group shows, of dumps, stores and lists, or of this host's daemon, and changes \
+            nothing. It listens on loopback or a Unix socket; elsewhere only with --token-file, whose content \
+            every request must have (Authorization: Bearer TOKEN). There is no TLS: put a proxy in front.
+
+            /healthz  whether records are there   /metrics  for Prometheus
+            /api/v1/  JSON; /api/v1/openapi.json describes it
+
+            Examples:
+              retinue serve                                       of this host's daemon
+              retinue serve --from *.ndjson --listen unix:/run/retinue-server/http.sock
+              retinue serve --watch shop=shop.service --watch db=postgres
+
+            Exit status: 0 it was ended by SIGTERM or SIGINT; 1 a wrong command line, or it cannot listen there; 2 \
+            an input file cannot be read.
+            """,
+        version: "retinue \(retinueVersion)")
+
+    @Option(
+        help: ArgumentHelp("Listen here: ADDRESS:PORT, [IPv6]:PORT or unix:PATH.", valueName: "place"))
+    var listen = "127.0.0.1:9740"
+
+    @Option(
+        name: .customLong("token-file"),
+        help: ArgumentHelp("Answer only requests with the token in this file.", valueName: "file"),
+        completion: .file())
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Have metrics of a program's group and of who connects to it, under this name.",
+            valueName: "name=program"))
+    var watch: [String] = []
+
+    @Option(help: ArgumentHelp("Read anew what is older than this.", valueName: "seconds"))
+    var refresh = 30.0
+
+    @OptionGroup var records: ServedRecords
+
+    func validate() throws {
+        guard refresh > 0, refresh <= 86_400 else {
+            throw ValidationError("--refresh is a number of seconds, more than 0 and at most 86400")
+        }
+        guard HTTPPlace(listen) != nil else {
+            throw ValidationError(
+                "--listen is ADDRESS:PORT, [IPv6]:PORT or unix:PATH, the address a number or localhost")
+        }
+        let watches = try watches()
+        guard Set(watches.map(\.name)).count == watches.count else {
+            throw ValidationError("--watch: two have the same name")
+        }
+    }
+
+    /// What is watched.
+    private func watches() throws -> [Watch] {
+        try watch.map { text in
+            guard let watch = Watch(text) else {
+                throw ValidationError(
+                    "--watch is NAME=PROGRAM, the name of letters, digits, _ and -: it becomes a label of metrics"
+                )
+            }
+            return watch
+        }
+    }
+
+    func serve() -> Int32 {
+        guard let place = HTTPPlace(listen), let watches = try? watches() else { return 1 }
+        do {
+            let token = try tokenFile.map { try AccessToken(file: $0) }
+            guard place.isLocal || token != nil else {
+                say(
+                    "retinue serve: \(place) can be reached from other hosts, and records show what every user of a "
+                        + "host does: give --token-file FILE, or listen on 127.0.0.1:PORT or unix:PATH")
+                return 1
+            }
+            // Before any thread is there, which would take the signals.
+            let signals = try SignalDescriptor([SIGTERM, SIGINT])
+            let snapshots = Snapshots(records, refresh: refresh, watches: watches)
+            do throws(AnswerError) {
+                _ = try snapshots.current()
+            } catch {
+                // A daemon may come; a file that is not what it should be stays so.
+                say("retinue serve: \(error.message)")
+                for choice in error.choices { say("  \(choice)") }
+                guard records.areDaemons else { return 2 }
+            }
+            let listener = try HTTPListener(place)
+            let service = Service(snapshots, records, token: token, place: listener.place)
+            let server = try HTTPServer(listener, lane: Service.lane) { service.answer($0) }
+            say("retinue serve: listens at \(listener.place)")
+            try server.run(until: signals)
+            return 0
+        } catch {
+            say("retinue serve: \(error)")
+            return 1
+        }
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import RetinueServer
+
+exit(runServer(Array(CommandLine.arguments.dropFirst())))

@@ -1,0 +1,229 @@
+import Foundation
+import Net
+import Synchronization
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import HTTPService
+
+/// The server against clients that keep to the rules and others.
+@Suite("HTTP server")
+struct HTTPServerTests {
+    /// A server on a thread of its own, until the body ends.
+    private func with(
+        _ limits: HTTPLimits = HTTPLimits(),
+        lane: @escaping @Sendable (HTTPRequest) -> HTTPLane = { _ in .quick },
+        answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse = {
+            HTTPResponse(200, text: $0.pathText ?? "?")
+        },
+        _ body: (UInt16) throws -> Void
+    ) throws {
+        let listener = try HTTPListener(.internet(.init(v4: 0x7f00_0001), port: 0))
+        guard case .internet(_, let port) = listener.place else { throw TestSupport.Failure("no port") }
+        let stop = try HTTPStop()
+        let ended = DispatchSemaphore(value: 0)
+        try DetachedThread.start {
+            let server = try? HTTPServer(listener, limits: limits, lane: lane, answer: answer)
+            try? server?.run(until: stop)
+            ended.signal()
+        }
+        defer {
+            stop.stop()
+            ended.wait()
+        }
+        try body(port)
+    }
+
+    @Test func requestsOnOneConnection() throws {
+        try with { port in
+            let client = try HTTPClient(port: port)
+            client.ask("/a")
+            #expect(try client.answer().text == "/a\n")
+            // Two that come together are answered one after the other.
+            client.send(Array("GET /b HTTP/1.1\r\nHost: x\r\n\r\nGET /c HTTP/1.1\r\nHost: x\r\nConn".utf8))
+            #expect(try client.answer().text == "/b\n")
+            client.send(Array("ection: close\r\n\r\n".utf8))
+            let last = try client.answer()
+            #expect(last.text == "/c\n")
+            #expect(last.fields["connection"] == "close")
+            #expect(try client.isClosed())
+        }
+    }
+
+    @Test func headHasTheFieldsAndNoBody() throws {
+        try with { port in
+            let client = try HTTPClient(port: port)
+            client.ask("/abc")
+            let got = try client.answer()
+            client.ask("/abc", method: "HEAD")
+            let head = try client.answer(hasBody: false)
+            #expect(head.status == 200)
+            #expect(head.fields["content-length"] == "5")
+            var (one, two) = (got.fields, head.fields)
+            one["date"] = nil
+            two["date"] = nil
+            #expect(one == two)
+            // What follows is an answer and no rest of a body.
+            client.ask("/d")
+            #expect(try client.answer().text == "/d\n")
+        }
+    }
+
+    @Test func whatIsRefusedIsSaidAndEndsTheConnection() throws {
+        try with { port in
+            for (text, status) in [
+                ("POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 405),
+                ("nonsense\r\n\r\n", 400),
+                ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 413),
+                ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
+                (String(repeating: "x", count: 200_000), 414),
+                ("GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "A: b\r\n", count: 20_000), 431),
+            ] {
+                let client = try HTTPClient(port: port)
+                client.send(Array(text.utf8))
+                let answer = try client.answer()
+                #expect(answer.status == status)
+                #expect(answer.fields["allow"] == (status == 405 ? "GET, HEAD" : nil))
+                #expect(try client.isClosed())
+            }
+        }
+    }
+
+    @Test func everyAnswerKeepsABrowserFromRunningAnything() throws {
+        try with { port in
+            let client = try HTTPClient(port: port)
+            client.ask("/")
+            let answer = try client.answer()
+            #expect(answer.fields["content-security-policy"] == "default-src 'none'; frame-ancestors 'none'")
+            #expect(answer.fields["x-content-type-options"] == "nosniff")
+        }
+    }
+
+    @Test func aHeadThatDoesNotCome() throws {
+        var limits = HTTPLimits()
+        limits.headMilliseconds = 300
+        limits.idleMilliseconds = 400
+        try with(limits) { port in
+            let part = try HTTPClient(port: port)
+            part.send(Array("GET / HTTP/1.1\r\n".utf8))
+            let nothing = try HTTPClient(port: port)
+            let idle = try HTTPClient(port: port)
+            idle.ask("/")
+            #expect(try idle.answer().status == 200)
+            #expect(try part.answer().status == 408)
+            #expect(try part.isClosed() && nothing.isClosed() && idle.isClosed())
+        }
+    }
+
+    /// A byte now and then does not put the deadline off.
+    @Test func aHeadThatDrips() throws {
+        var limits = HTTPLimits()
+        limits.headMilliseconds = 500
+        try with(limits) { port in
+            let client = try HTTPClient(port: port)
+            let start = Clock.monotonic()
+            for byte in Array("GET / HTTP/1.1\r\nHost: localhost\r\nA: aaaaaaaaaaaaaaaaa\r\n\r\n".utf8) {
+                client.send([byte])
+                usleep(40_000)
+                if Clock.monotonic() - start > 2_000_000_000 { break }
+            }
+            #expect(try client.answer().status == 408)
+        }
+    }
+
+    @Test func forOneMoreConnectionTheOldestSilentOneGoes() throws {
+        var limits = HTTPLimits()
+        limits.connections = 8
+        try with(limits) { port in
+            let silent = try (0..<24).map { _ in try HTTPClient(port: port) }
+            let client = try HTTPClient(port: port)
+            client.ask("/here")
+            #expect(try client.answer().text == "/here\n")
+            #expect(try silent[0].isClosed())
+        }
+    }
+
+    /// While one lane is full, the other answers; what finds no place is refused and not kept.
+    @Test func aFullLane() throws {
+        var limits = HTTPLimits()
+        limits.queued = 2
+        let gate = DispatchSemaphore(value: 0)
+        try with(
+            limits, lane: { $0.pathText == "/long" ? .long : .quick },
+            answer: { request in
+                if request.pathText == "/long" { gate.wait() }
+                return HTTPResponse(200, text: "done")
+            }
+        ) { port in
+            let clients = try (0..<3).map { _ in try HTTPClient(port: port) }
+            for client in clients.prefix(2) { client.ask("/long") }
+            let other = try HTTPClient(port: port)
+            // Answered only after both were read.
+            other.ask("/quick")
+            #expect(try other.answer().status == 200)
+            clients[2].ask("/long")
+            let busy = try clients[2].answer()
+            #expect(busy.status == 503)
+            #expect(busy.fields["retry-after"] == "1")
+            for _ in 0..<2 { gate.signal() }
+            for client in clients.prefix(2) { #expect(try client.answer().status == 200) }
+        }
+    }
+
+    /// Answers that nobody takes are held up to a bound.
+    @Test func clientsThatTakeNothing() throws {
+        var limits = HTTPLimits()
+        limits.pendingBytes = 48 << 20
+        let body = [UInt8](repeating: 0x61, count: 16 << 20)
+        try with(
+            limits,
+            answer: { HTTPResponse(200, type: "text/plain", body: $0.pathText == "/large" ? body : []) }
+        ) { port in
+            let greedy = try (0..<8).map { _ in try HTTPClient(port: port) }
+            for client in greedy { client.ask("/large") }
+            let client = try HTTPClient(port: port)
+            client.ask("/")
+            #expect(try client.answer().status == 200)
+            var taken = 0
+            for client in greedy where (try? client.answer())?.body.count == body.count { taken += 1 }
+            #expect(taken >= 1 && taken <= 4)
+        }
+    }
+
+    @Test func aUnixSocket() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/http.sock"
+            var listener: HTTPListener? = try HTTPListener(.unix(path: path))
+            var status = stat()
+            #expect(lstat(path, &status) == 0 && status.st_mode & 0o007 == 0)
+            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: path)) }
+            let stop = try HTTPStop()
+            let ended = DispatchSemaphore(value: 0)
+            let held = try #require(listener)
+            try DetachedThread.start {
+                try? HTTPServer(held, answer: { _ in HTTPResponse(200, text: "here") }).run(until: stop)
+                ended.signal()
+            }
+            let client = try HTTPClient(path: path)
+            client.ask("/")
+            #expect(try client.answer().text == "here\n")
+            stop.stop()
+            ended.wait()
+            listener = nil
+            // A file that has the name stays.
+            try write("mine", to: folder + "/file")
+            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: folder + "/file")) }
+            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: folder + "/no/where")) }
+        }
+    }
+
+    @Test func noPlaceTwice() throws {
+        try with { port in
+            let error = #expect(throws: HTTPListenError.self) {
+                try HTTPListener(.internet(.init(v4: 0x7f00_0001), port: port))
+            }
+            #expect(error?.description.contains("Address already in use") == true)
+        }
+    }
+}
