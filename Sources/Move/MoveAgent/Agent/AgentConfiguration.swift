@@ -21,6 +21,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
     /// Seconds that a program waits for bytes of a file that is fetched when it is touched, before it gets EIO.
     public var patience: UInt64 = 120
+    /// What virtual machines get here.
+    var machine = Machine.Settings()
     /// For tests of crashes: the line of a journal at which it ends.
     public var fault: String?
 
@@ -74,6 +76,12 @@ public struct AgentConfiguration: Equatable, Sendable {
                     throw MoveError("--fetch-patience is from 1 to 86400 seconds")
                 }
                 patience = seconds
+            case "--machine-memory":
+                guard let memory = Int(try value()), (64...(1 << 24)).contains(memory) else {
+                    throw MoveError("--machine-memory is from 64 to 16777216 MiB")
+                }
+                machine.memory = memory
+            case "--machine-kernel": machine.kernel = try value()
             case "--die-at": fault = try value()
             default: throw MoveError("no option `\(option)`: retinue-agent --help")
             }
