@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import Placeholders
 import Synchronization
@@ -35,7 +36,7 @@ struct UnitTests {
     /// A source that connects when everything is here already is not kept: it learns that by asking again.
     @Test func aConnectionThatComesTooLate() throws {
         var numbers: [Int32] = [0, 0]
-        guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &numbers) == 0 else {
+        guard socketpair(AF_UNIX, clinux_SOCK_STREAM, 0, &numbers) == 0 else {
             throw Failure("socketpair")
         }
         let source = StreamChannel(SocketStream(FileDescriptor(owning: numbers[0])))

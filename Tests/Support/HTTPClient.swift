@@ -1,3 +1,4 @@
+import CLinux
 import Foundation
 import SystemCalls
 
@@ -35,7 +36,7 @@ package final class HTTPClient {
     private init<Address>(_ family: Int32, _ address: Address) throws {
         socket = FileDescriptor(
             owning: try systemCall("socket") {
-                Glibc.socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+                Glibc.socket(family, clinux_SOCK_STREAM | clinux_SOCK_CLOEXEC, 0)
             })
         var patience = timeval(tv_sec: 20, tv_usec: 0)
         _ = setsockopt(

@@ -29,7 +29,7 @@ final class Agent: @unchecked Sendable {
     private var places: Arrival.Places {
         .init(
             arrivals: configuration.stateFolder + "/arrivals", cells: configuration.stateFolder + "/cells",
-            patience: configuration.patience)
+            patience: configuration.patience, machine: configuration.machine)
     }
     private var redirection: Redirection { Redirection(folder: configuration.stateFolder + "/redirections") }
     private var followingsFolder: String { configuration.stateFolder + "/stand-ins" }

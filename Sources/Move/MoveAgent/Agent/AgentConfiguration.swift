@@ -21,6 +21,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
     /// Seconds that a program waits for bytes of a file that is fetched when it is touched, before it gets EIO.
     public var patience: UInt64 = 120
+    /// What virtual machines get here.
+    var machine = Machine.Settings()
     /// For tests of crashes: the line of a journal at which it ends.
     public var fault: String?
     /// Whether it logs how long each part of a move takes.
@@ -77,6 +79,12 @@ public struct AgentConfiguration: Equatable, Sendable {
                 }
                 patience = seconds
             case "--timeline": keepsTimeline = true
+            case "--machine-memory":
+                guard let memory = Int(try value()), (64...(1 << 24)).contains(memory) else {
+                    throw MoveError("--machine-memory is from 64 to 16777216 MiB")
+                }
+                machine.memory = memory
+            case "--machine-kernel": machine.kernel = try value()
             case "--die-at": fault = try value()
             default: throw MoveError("no option `\(option)`: retinue-agent --help")
             }

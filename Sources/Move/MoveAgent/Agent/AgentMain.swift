@@ -12,6 +12,7 @@ public enum AgentMain {
         usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
                              [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
                              [--recipes DIR]... [--fetch-patience SECONDS] [--timeline]
+                             [--machine-memory MIB] [--machine-kernel FILE]
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 

@@ -29,6 +29,11 @@ struct Cell {
         var isCutOff = false
         /// A network of its own that clients reach; `nil` for the host's.
         var network: CellNetwork?
+        /// A machine that was booted before its programs may start.
+        var isWaiting = false
+        var machine = Machine.Settings()
+        /// Ports that the programs listen on.
+        var ports: [ServicePort] = []
         /// Units by which systemd runs the programs at the host itself; none where this agent starts them.
         var units: [String] = []
         /// Those that are started at boot once clients were let in, as they were at the source.
@@ -40,6 +45,8 @@ struct Cell {
                 .init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start))),
                 .init("on", .boolean(isOn)),
                 .init("cut_off", .boolean(isCutOff)), .init("network", network?.value ?? .null),
+                .init("waiting", .boolean(isWaiting)), .init("machine", machine.value),
+                .init("ports", .array(ports.map(\.value))),
                 .init("units", .array(units.map { .string($0) })),
                 .init("enabled", .array(enabled.map { .string($0) })),
             ])
@@ -60,6 +67,9 @@ struct Cell {
             isOn = value["on"] == .boolean(true)
             isCutOff = value["cut_off"] == .boolean(true)
             network = value["network"].flatMap(CellNetwork.init)
+            isWaiting = value["waiting"] == .boolean(true)
+            machine = value["machine"].flatMap(Machine.Settings.init) ?? Machine.Settings()
+            ports = value["ports"]?.array?.compactMap { ServicePort($0) } ?? []
             units = value["units"]?.array?.compactMap(\.string) ?? []
             enabled = value["enabled"]?.array?.compactMap(\.string) ?? []
         }
@@ -93,19 +103,44 @@ struct Cell {
         }
     }
 
-    /// Whether its first process lives.
+    /// Whether its programs run: its first process lives, and is no machine that is only booted.
     var isRunning: Bool {
         let state = state
         if !state.units.isEmpty { return SystemdUnits.run(state.units) }
-        return state.pid > 0
-            && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
+        return !state.isWaiting && Self.lives(state)
     }
 
-    /// Starts its programs, as the state has them.
-    func begin() throws(MoveError) {
+    /// Whether it is a machine that is booted, or being so, and does not run its programs yet.
+    var isWaiting: Bool {
+        let state = state
+        return state.isWaiting && Self.lives(state)
+    }
+
+    private static func lives(_ state: State) -> Bool {
+        state.pid > 0 && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
+    }
+
+    /// Starts its programs, as the state has them; or boots its machine, which waits until this is called again.
+    func begin(isWaiting: Bool = false) throws(MoveError) {
         var now = state
         guard !isRunning else { return }
         if !now.units.isEmpty { return try SystemdUnits.start(now.units) }
+        if now.isolation == .machine {
+            let machine = Machine(cell: self)
+            if self.isWaiting {
+                guard !isWaiting else { return }
+                try machine.lay(now)
+                now.isWaiting = false
+                state = now
+                Members.signal(.init(pid: now.pid, parent: 0, start: now.start, program: 0), SIGUSR1)
+                return
+            }
+            try machine.prepare(now.machine)
+            if !isWaiting { try machine.lay(now) }
+        }
+        now.isWaiting = isWaiting
+        // The first process reads it.
+        state = now
         var launch = firstProcess(now.isolation)
         var network: Int32 = -1
         defer { if network >= 0 { close(network) } }
@@ -221,8 +256,16 @@ struct Cell {
         if let network = now.network {
             do throws(MoveError) { try network.end() } catch { Diagnostics.say("\(folder): \(error)") }
         }
-        now.pid = 0
+        (now.pid, now.isWaiting) = (0, false)
         state = now
+    }
+
+    /// Of some ports those that none of its programs listens on.
+    func missing(_ ports: [ServicePort]) -> [ServicePort] {
+        let state = state
+        // A machine has a kernel of its own, which reports when there is none missing.
+        if state.isolation == .machine { return Machine(cell: self).has(.listening) ? [] : ports }
+        return Listening.missing(ports, in: state.pid > 0 ? state.pid : getpid())
     }
 
     /// The last lines of what its programs said.

@@ -24,6 +24,7 @@ public enum CellInit {
             say("a cell's first process is started by the agent")
             return 2
         }
+        if state.isolation == .machine { return runMachine(cell, state) }
         // Before anything is started that may end.
         guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT]) else {
             say("signalfd: \(SystemError.text(of: errno))")
@@ -34,7 +35,7 @@ public enum CellInit {
             switch state.isolation {
             case .host: try layOwn()
             case .runc, .nspawn: try layProcesses(cell)
-            case .chroot, .container: try lay(cell.root)
+            case .chroot, .container, .machine: try lay(cell.root)
             }
         } catch {
             say("\(error)")
@@ -168,7 +169,7 @@ public enum CellInit {
     }
 
     /// For the host's own root: its mounts, those to come as well, and processes by the numbers that they have here.
-    private static func layOwn() throws(MoveError) {
+    static func layOwn() throws(MoveError) {
         guard mount("none", "/", nil, clinux_MS_REC | clinux_MS_SLAVE, nil) == 0,
             mount("proc", "/proc", "proc", clinux_MS_NOSUID | clinux_MS_NOEXEC | clinux_MS_NODEV, nil) == 0
         else { throw MoveError("mount /proc: \(SystemError.text(of: errno))") }
@@ -217,7 +218,7 @@ public enum CellInit {
     }
 
     /// As resolv.conf(5) is the network's, which is another one here.
-    private static func bringResolver(_ root: String) {
+    static func bringResolver(_ root: String) {
         if access(root + "/etc/resolv.conf", F_OK) != 0,
             let text = (try? FileDescriptor.open("/etc/resolv.conf", O_RDONLY))?.bytes
         {
@@ -226,5 +227,5 @@ public enum CellInit {
         }
     }
 
-    private static func say(_ sentence: String) { Diagnostics.say("cell: \(sentence)") }
+    static func say(_ sentence: String) { Diagnostics.say("cell: \(sentence)") }
 }

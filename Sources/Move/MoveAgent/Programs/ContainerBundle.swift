@@ -105,7 +105,7 @@ struct ContainerBundle {
 
     /// The first argument is what is executed: as it was written, where that leads to the executable, since programs look at
     /// their name; else the executable.
-    private func command(_ first: [UInt8]) -> [UInt8] {
+    func command(_ first: [UInt8]) -> [UInt8] {
         let slash = UInt8(ascii: "/")
         var candidates: [[UInt8]] = []
         if first.first == slash {

@@ -8,6 +8,8 @@ public enum Isolation: String, CaseIterable, Sendable {
     case runc
     /// As `container`, each program started by systemd-nspawn(1) from the same OCI bundle, with its filter of system calls.
     case nspawn
+    /// A kernel of their own, under qemu(1), whose root is the cell's by 9p; always with a network of its own.
+    case machine
     /// The host's own root: files lie where they lay at the source, programs are started by their units, or as in a `chroot`.
     case host
 
@@ -17,6 +19,7 @@ public enum Isolation: String, CaseIterable, Sendable {
         case .chroot, .container, .host: nil
         case .runc: "runc"
         case .nspawn: "systemd-nspawn"
+        case .machine: Machine.emulator
         }
     }
 
@@ -24,5 +27,5 @@ public enum Isolation: String, CaseIterable, Sendable {
     var isContainer: Bool { self != .chroot && self != .host }
 
     /// Whether the programs are started from an OCI bundle.
-    var isBundled: Bool { tool != nil }
+    var isBundled: Bool { self == .runc || self == .nspawn }
 }

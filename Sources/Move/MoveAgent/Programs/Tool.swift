@@ -85,7 +85,10 @@ enum Tool {
     }
 
     /// Whether a program is in PATH.
-    static func exists(_ name: String) -> Bool {
-        Launch.path.dropFirst(5).split(separator: ":").contains { access("\($0)/\(name)", X_OK) == 0 }
+    static func exists(_ name: String) -> Bool { path(name) != nil }
+
+    /// Where a program is in PATH; `nil` where it is not.
+    static func path(_ name: String) -> String? {
+        Launch.path.dropFirst(5).split(separator: ":").map { "\($0)/\(name)" }.first { access($0, X_OK) == 0 }
     }
 }

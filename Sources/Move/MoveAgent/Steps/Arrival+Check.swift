@@ -23,7 +23,15 @@ extension Arrival {
         let isolation = request["isolation"]?.string.flatMap(Isolation.init) ?? .chroot
         problems += try conflicts(isolation)
         for tool in ["nft", "ip"] + [isolation.tool].compactMap({ $0 }) where !Tool.exists(tool) {
-            problems.append("\(tool) is not installed here")
+            problems.append(
+                "\(tool) is not installed here"
+                    + (tool == Machine.emulator ? ": Debian has it in qemu-system-x86" : ""))
+        }
+        var notes: [String] = []
+        if isolation == .machine {
+            let machine = Machine.obstacles(machine)
+            problems += machine.problems
+            notes += machine.notes
         }
         for unit in (request["units"]?.array ?? []).compactMap(\.string)
         where SystemdUnits.isName(unit) && SystemdUnits.isBooted && SystemdUnits.run([unit]) {
@@ -43,7 +51,8 @@ extension Arrival {
             }
         }
         return .object([
-            .init("problems", .array(problems.map { .string($0) })), .init("state", .string(state)),
+            .init("problems", .array(problems.map { .string($0) })),
+            .init("notes", .array(notes.map { .string($0) })), .init("state", .string(state)),
             .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
         ])
     }

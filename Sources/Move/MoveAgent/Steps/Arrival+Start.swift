@@ -35,18 +35,16 @@ extension Arrival {
         fetchFirst: [UInt32]
     ) throws(MoveError) -> JSONValue {
         guard !journal.stands(.admit) || !cell.isRunning else { throw MoveError("\(name) runs here already") }
+        let isBooted = isolation == .machine && cell.isWaiting && !isCutOff
+        if cell.isWaiting, !isBooted { cell.end(within: 1) }
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
-        (state.network, state.units, state.enabled) = (nil, [], [])
+        (state.units, state.enabled) = ([], [])
         if isolation == .host {
             guard !isCutOff else { throw MoveError("a copy is not tried at the host itself") }
             (state.units, state.enabled) = try units(request)
         }
-        if let network, !isCutOff {
-            state.network = CellNetwork(
-                of: cell.folder, ports: ports, wish: network,
-                number: try CellNetwork.freeNumber(beside: cell.folder))
-        }
+        if !isBooted { try joinNetwork(&state) }
         // It is lifted when nothing is heard of the source, as in a last copy that takes longer than that.
         if !isCutOff { try hold(nil) }
         var first = waiting
@@ -72,8 +70,7 @@ extension Arrival {
                 try undo()
                 throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
             }
-            let pid = cell.state.pid
-            let missing = Listening.missing(ports, in: pid > 0 ? pid : getpid())
+            let missing = cell.missing(ports)
             if missing.isEmpty { break }
             guard Clock.monotonic() < limit else {
                 let words = cell.lastWords

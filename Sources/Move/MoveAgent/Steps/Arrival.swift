@@ -16,6 +16,8 @@ final class Arrival: @unchecked Sendable {
         var cells: String
         /// Seconds that a program waits for a file's bytes before it gets EIO.
         var patience: UInt64
+        /// What machines get.
+        var machine: Machine.Settings
     }
 
     let name: String
@@ -35,6 +37,7 @@ final class Arrival: @unchecked Sendable {
     /// Of files that are fetched when they are touched.
     var fetching: Fetching?
     let patience: UInt64
+    let machine: Machine.Settings
     /// Everything below under this: the watchdog ends what nobody asks for any more.
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
     /// When the source is taken to be gone, by the monotonic clock.
@@ -74,7 +77,7 @@ final class Arrival: @unchecked Sendable {
         self.source = source
         self.ports = ports
         folder = "\(places.arrivals)/\(name)"
-        patience = places.patience
+        (patience, machine) = (places.patience, places.machine)
         for path in [places.arrivals, folder] {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 throw MoveError("\(path): \(SystemError.text(of: errno))")
@@ -305,6 +308,7 @@ final class Arrival: @unchecked Sendable {
         case "hold":
             lease = max(5, min(number("within") ?? lease, 86400))
             try hold(address(request))
+            try bootMachine()
         case "reach": return ArrivalTunnel.unreachable(request["endpoints"]?.array ?? [])
         case "tunnel":
             guard journal.stands(.holdThere), !journal.stands(.start) else {
@@ -388,6 +392,8 @@ final class Arrival: @unchecked Sendable {
             try server.end()
             cell.end(within: 10)
         }
+        // A machine that has no programs yet, or one of which nothing but its network is left.
+        if cell.state.isWaiting { cell.end(within: 1) }
         (traffic, waiting) = (nil, nil)
         // The programs have ended: nobody reads what is not there.
         if let begun = fetching {

@@ -74,6 +74,7 @@ extension Departure {
             notes += more.notes
         }
         problems += (answer["problems"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
+        notes += (answer["notes"]?.array ?? []).compactMap { $0.string.map { "\(order.host): \($0)" } }
         notes.append(
             "\(contents?.paths.count ?? 0) entries, \(bytes) bytes; \(UInt64(max(0, rate))) bytes/s are being written"
         )

@@ -187,8 +187,9 @@ extension Departure {
     func waitUntilListening() {
         let limit = Clock.monotonic() + 30_000_000_000
         while Clock.monotonic() < limit {
-            let pid = origin.cell?.state.pid ?? 0
-            if Listening.missing(order.ports, in: pid > 0 ? pid : getpid()).isEmpty { return }
+            if (origin.cell?.missing(order.ports) ?? Listening.missing(order.ports, in: getpid())).isEmpty {
+                return
+            }
             usleep(5_000)
         }
         Diagnostics.say("\(order.name): started again, but not all of its ports are waited on")

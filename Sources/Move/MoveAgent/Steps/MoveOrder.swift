@@ -114,10 +114,14 @@ public struct MoveOrder: Sendable {
         if let network = value["network"], network != .null {
             guard let wish = CellNetwork.Wish(network) else { throw MoveError("no network of its own") }
             guard isolation.isContainer else {
-                throw MoveError("--own-network is for containers: --isolation container, runc or nspawn")
+                throw MoveError(
+                    "--own-network is for containers and machines: --isolation container, runc, nspawn or machine"
+                )
             }
             (hasOwnNetwork, published) = (true, wish.published)
         }
+        // It has a kernel of its own.
+        if isolation == .machine { hasOwnNetwork = true }
         if let within = value["within"]?.integer {
             guard (5...86400).contains(within) else { throw MoveError("--within is from 5 to 86400 seconds") }
             self.within = UInt64(within)
@@ -170,6 +174,9 @@ public struct MoveOrder: Sendable {
         replaces = value["replace"] == .boolean(true)
         if isolation == .host, startsFirst || handover != nil {
             throw MoveError("at the host itself programs start with their files: leave --start-first out")
+        }
+        if isolation == .machine, startsFirst {
+            throw MoveError("a machine has all its files when its programs start: leave --start-first out")
         }
         guard !replaces || isolation == .host else { throw MoveError("--replace is for --isolation host") }
         if tunnels, !Tunnel.isAddress(address) {

@@ -25,7 +25,7 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "chroot, container, runc, nspawn or host; else what the plan says.", valueName: "kind"))
+            "chroot, container, runc, nspawn, machine or host; else what the plan says.", valueName: "kind"))
     var isolation: String?
 
     @Flag(
@@ -114,7 +114,9 @@ struct MoveOptions: ParsableArguments {
         guard order.map(["observed", "path"].contains) != false else {
             throw ValidationError("--order is observed or path")
         }
-        guard publish.isEmpty || ownNetwork else { throw ValidationError("--publish is for --own-network") }
+        guard publish.isEmpty || ownNetwork || isolation == "machine" else {
+            throw ValidationError("--publish is for --own-network, and for --isolation machine")
+        }
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
     }
 
@@ -181,9 +183,10 @@ struct MoveOptions: ParsableArguments {
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("replace", .boolean(replace)),
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
-            .init("isolation", .string(try kind(part))),
         ]
-        if ownNetwork { members.append(.init("network", try network())) }
+        let kind = try kind(part)
+        members.append(.init("isolation", .string(kind)))
+        if ownNetwork || kind == "machine" { members.append(.init("network", try network())) }
         for (key, value) in [
             ("check", confirm ?? part.move?.confirm), ("address", address ?? part.move?.address),
             ("start", start ?? part.move?.start),
@@ -223,7 +226,7 @@ struct MoveOptions: ParsableArguments {
         return kind
     }
 
-    private static let kinds = ["chroot", "container", "runc", "nspawn", "host"]
+    private static let kinds = ["chroot", "container", "runc", "nspawn", "machine", "host"]
 
     /// What of a network of its own is asked for.
     private func network() throws -> JSONValue {

@@ -180,17 +180,8 @@ struct DiskImage {
         }
         words.append(Array("--".utf8))
         words += command.arguments
-        let text = words.map(Self.literal).joined(separator: [UInt8(ascii: " ")])
-        return Array("#!/.retinue/busybox sh\ncd -- ".utf8) + Self.literal(command.folder)
+        return Array("#!/.retinue/busybox sh\ncd -- ".utf8) + ShellLiteral.of(command.folder)
             + Array(" || exit 125\nexec ".utf8)
-            + Array(text) + [UInt8(ascii: "\n")]
-    }
-
-    /// As a shell takes it, with nothing in it meaning anything but itself.
-    static func literal(_ word: [UInt8]) -> [UInt8] {
-        let apostrophe = UInt8(ascii: "'")
-        var out: [UInt8] = [apostrophe]
-        for byte in word { out += byte == apostrophe ? Array("'\\''".utf8) : [byte] }
-        return out + [apostrophe]
+            + ShellLiteral.of(words) + [UInt8(ascii: "\n")]
     }
 }
