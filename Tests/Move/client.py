@@ -2,6 +2,7 @@
 
 Each number by a connection of its own, or, to `keep`, by one connection for as long as that lives."""
 
+import errno
 import json
 import select
 import socket
@@ -11,7 +12,7 @@ import time
 address = (sys.argv[1], int(sys.argv[2]))
 keeps = sys.argv[3:] == ["keep"]
 seen = {"numbers": 0, "first": None, "last": 0, "backwards": 0, "refused": 0, "reset": 0, "timeout": 0, "gap": 0.0, "gaps": [],
-        "hosts": []}
+        "hosts": [], "errors": {}}
 last = time.monotonic()
 connection = None
 while not select.select([sys.stdin], [], [], 0)[0]:
@@ -47,8 +48,10 @@ while not select.select([sys.stdin], [], [], 0)[0]:
         time.sleep(0.001)
     except TimeoutError:
         seen["timeout"] += 1
-    except OSError:
+    except OSError as error:
         seen["reset"] += 1
+        name = "closed" if error.errno is None else errno.errorcode.get(error.errno, str(error.errno))
+        seen["errors"][name] = seen["errors"].get(name, 0) + 1
     if connection is not None:
         connection.close()
         connection = None

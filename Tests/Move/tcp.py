@@ -163,6 +163,8 @@ def clients(checks, times=6):
                 seen = client.end()
                 checks(seen["refused"] == 0 and seen["timeout"] == 0, f"{family}, {what}: none is refused, none times out",
                        f"{seen['refused']}, {seen['timeout']}")
+                if what != "one connection":
+                    checks(seen["reset"] == 0, f"{family}, {what}: no request that was under way is cut off", seen["errors"])
                 checks(seen["backwards"] == 0, f"{family}, {what}: no number is given twice", f"{seen['numbers']} answers")
                 checks(len(seen["gaps"]) == times, f"{family}, {what}: served at the other place after each move", len(seen["gaps"]))
                 # A client that was answered just before the hold has that much more.
@@ -170,7 +172,7 @@ def clients(checks, times=6):
                 checks.say(f"      {family}, {what}: gap {statistics.median(seen['gaps']):.3f} s ({min(seen['gaps']):.3f} to "
                            f"{max(seen['gaps']):.3f}), held {statistics.median(held):.3f} s; gap beyond the hold "
                            f"{statistics.median(extra) * 1000:.0f} ms (at most {max(extra) * 1000:.0f}); beyond the program's start "
-                           f"{(statistics.median(seen['gaps']) - start) * 1000:.0f} ms; reset {seen['reset']}")
+                           f"{(statistics.median(seen['gaps']) - start) * 1000:.0f} ms; reset {seen['reset']} {seen['errors']}")
 
 
 def forward(checks):

@@ -38,7 +38,7 @@ enum MachineScripts {
         $b mount -t 9p -o "$options,cache=loose" root /root || { echo "machine: no root"; off; }
         $b mount -t 9p -o "$options,ro" start /start
         for folder in proc sys dev run; do [ -d /root/$folder ] || $b mkdir /root/$folder; done
-        # Fifos and sockets: qemu refuses to make them over 9p (since its cure for CVE-2023-2861). What is there is gone with a reboot anyway.
+        # Fifos and sockets: qemu 7.2 refuses them over 9p (ENXIO). What is there is gone with a reboot anyway.
         $b mkdir /volatile
         $b mount -t tmpfs -o mode=755,nosuid,nodev run /volatile
         $b cp -a /root/run/. /volatile/

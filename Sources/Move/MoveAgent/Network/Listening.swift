@@ -21,7 +21,7 @@ enum Listening {
     /// - Returns: `nil` where the kernel cannot be asked, such as for want of a module.
     private static func asked(in pid: Int32) -> Set<Port>? {
         do throws(SocketQueryError) {
-            var query = try query(in: pid)
+            var query = try SocketQuery.inNetwork(of: pid)
             var open: Set<Port> = []
             for family in [AddressFamily.v4, .v6] {
                 for socket in try query.inet(family, .tcp, states: .listening) {
@@ -33,17 +33,6 @@ enum Listening {
             }
             return open
         } catch { return nil }
-    }
-
-    private static func query(in pid: Int32) throws(SocketQueryError) -> SocketQuery {
-        func namespace(_ process: String) throws(SocketQueryError) -> NetworkNamespace {
-            do throws(SystemError) { return try NetworkNamespace(path: "/proc/\(process)/ns/net") } catch {
-                throw .system(error)
-            }
-        }
-        let other = try namespace("\(pid)")
-        return other.inode == (try namespace("thread-self")).inode
-            ? try SocketQuery() : try other.socketQuery()
     }
 
     /// By proc(5), which goes through the whole table of the kernel's connections (10 ms and more).
@@ -61,6 +50,20 @@ enum Listening {
             }
         }
         return open
+    }
+}
+
+extension SocketQuery {
+    /// Asks in the network namespace of a process.
+    static func inNetwork(of pid: Int32) throws(SocketQueryError) -> SocketQuery {
+        func namespace(_ process: String) throws(SocketQueryError) -> NetworkNamespace {
+            do throws(SystemError) { return try NetworkNamespace(path: "/proc/\(process)/ns/net") } catch {
+                throw .system(error)
+            }
+        }
+        let other = try namespace("\(pid)")
+        return other.inode == (try namespace("thread-self")).inode
+            ? try SocketQuery() : try other.socketQuery()
     }
 }
 

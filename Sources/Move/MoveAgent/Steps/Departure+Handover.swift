@@ -184,6 +184,12 @@ extension Departure {
         report(.object([.init("phase", .string("undone"))]))
     }
 
+    /// A process in the network that the programs have here.
+    var processOfNetwork: pid_t {
+        guard let first = origin.cell?.state.pid, first > 0 else { return getpid() }
+        return first
+    }
+
     func waitUntilListening() {
         let limit = Clock.monotonic() + 30_000_000_000
         while Clock.monotonic() < limit {

@@ -259,6 +259,7 @@ final class Departure: @unchecked Sendable {
         try beginHold()
         try journal.write(.hold, .done)
         openFiles = order.startsFirst ? origin.openFiles() : []
+        RequestsUnderWay.wait(order.ports, in: processOfNetwork)
         try journal.write(.stop, .begun, .array(runs.map(\.value)))
         try origin.end(runs, within: 60)
         try journal.write(.stop, .done)
