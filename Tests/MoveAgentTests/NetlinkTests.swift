@@ -57,9 +57,9 @@ struct NetlinkTests {
     @Test func theWayToThisHostIsItsLoopback() throws {
         for address: [UInt8] in [[127, 0, 0, 1], [UInt8](repeating: 0, count: 15) + [1]] {
             let route = try #require(try Route.to(address))
-            #expect(route.interface == "lo" && !route.hasGateway)
+            #expect(route.interface == "lo" && route.isLocal && !route.hasGateway)
         }
-        #expect(try Route.to([240, 0, 0, 1])?.interface != "lo")
+        #expect(try Route.to([240, 0, 0, 1])?.isLocal != true)
     }
 
     @Test func whoListensIsFound() throws {

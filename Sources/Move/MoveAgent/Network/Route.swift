@@ -6,6 +6,8 @@ import SystemCalls
 struct Route: Equatable {
     /// The interface's name.
     var interface: String
+    /// Whether the address is one of this host's own.
+    var isLocal: Bool
     /// Whether another host passes packets on.
     var hasGateway: Bool
     /// The address that they have for their source, in network order; empty where the kernel names none.
@@ -41,6 +43,7 @@ struct Route: Equatable {
         var name = [CChar](repeating: 0, count: Int(IFNAMSIZ))
         guard if_indextoname(index, &name) != nil else { return nil }
         interface = String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        isLocal = answer.body[7] == 2
         // RTA_GATEWAY, RTA_VIA, RTA_PREFSRC.
         hasGateway = attributes[5] != nil || attributes[18] != nil
         source = attributes[7] ?? []

@@ -72,7 +72,18 @@ struct ServiceAddress: Equatable {
         guard code == 0 || code == EEXIST else {
             throw MoveError("\(text) cannot be given to \(interface): \(SystemError.text(of: code))")
         }
+        if isIPv6 { awaitRoute() }
         announce(on: interface)
+    }
+
+    /// The kernel makes the local route of an IPv6 address by a work queue, behind its answer (`addrconf_dad_work`): what comes to
+    /// the address until then is not for this host, and lost.
+    private func awaitRoute() {
+        let limit = Clock.monotonic() + 1_000_000_000
+        while Clock.monotonic() < limit {
+            if let route = try? Route.to(bytes), route.isLocal { return }
+            usleep(100)
+        }
     }
 
     /// Makes the neighbours take this host for the owner, three times, since one may be lost: gratuitous ARP (RFC 5227, 3), or
