@@ -26,13 +26,13 @@ WantedBy=multi-user.target
 """
 
 
-def manifest(host):
+def manifest(host, tops=None, left_out=None):
     """Path, kind, mode, owner and content of everything; what is only of the layer below cannot have been changed."""
     found = {}
-    for top in FOLDERS:
+    for top in tops or FOLDERS:
         for folder, folders, files in os.walk(host.path(top)):
             path = folder.removeprefix(str(host.path("")).rstrip("/"))
-            folders[:] = [name for name in folders if f"{path}/{name}" not in NOT_LOOKED_AT]
+            folders[:] = [name for name in folders if f"{path}/{name}" not in (left_out or NOT_LOOKED_AT)]
             for name in [".", *folders, *files]:
                 place = pathlib.Path(folder) / name
                 try:

@@ -74,8 +74,11 @@ struct HostPlacement: Equatable {
     /// - Parameters:
     ///   - name: the move's, which the names of copies have.
     ///   - replaces: whether a file that differs gives way.
+    ///   - yielding: files that do in any case.
     /// - Throws: what is at the host already, and differs.
-    init(of staged: String, for name: String, replaces: Bool) throws(MoveError) {
+    init(
+        of staged: String, for name: String, replaces: Bool, yielding: Set<[UInt8]> = []
+    ) throws(MoveError) {
         self.init(staged: staged)
         var brought = FileScan(root: staged)
         guard let own = Self.status(Array(staged.utf8)) else { throw MoveError("\(staged) is not there") }
@@ -118,7 +121,7 @@ struct HostPlacement: Equatable {
             if isFolder { closed.insert(path) }
             if isFolder || isFolderThere {
                 refused.append("\(Printable.text(path)) is \(isFolderThere ? "a folder" : "no folder") here")
-            } else if !replaces {
+            } else if !replaces, !yielding.contains(path) {
                 refused.append("\(Printable.text(path)) is here already, and differs")
             } else if device != own.st_dev {
                 refused.append(

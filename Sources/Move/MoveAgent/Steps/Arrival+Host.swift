@@ -27,7 +27,8 @@ extension Arrival {
         do throws(TransferError) { try receiver.verifyPresent() } catch {
             throw MoveError("what this host has by itself was changed meanwhile: \(error)")
         }
-        var placement = try HostPlacement(of: cell.root, for: name, replaces: replacing)
+        var placement = try HostPlacement(
+            of: cell.root, for: name, replaces: replacing, yielding: try yielding())
         try journal.write(.place, .begun, placement.value)
         if placement.needsCopies {
             try placement.copy()
@@ -84,6 +85,7 @@ extension Arrival {
             try journal.write(.enable, .undone)
         }
         if journal.stands(.place) { try journal.write(.place, .undone) }
+        if journal.stands(.install) { try journal.write(.install, .undone) }
     }
 
     // MARK: What this host has
@@ -117,22 +119,6 @@ extension Arrival {
         isUser ? getpwnam(name)?.pointee.pw_uid : getgrnam(name)?.pointee.gr_gid
     }
 
-    /// Packages that are not installed here, and those with another version.
-    static func lackingPackages(_ request: JSONValue) -> JSONValue {
-        let packages = (request["packages"]?.array ?? []).compactMap {
-            value -> (system: String, name: String, version: String)? in
-            guard let system = value["system"]?.string, let name = value["name"]?.string,
-                let version = value["version"]?.string
-            else { return nil }
-            return (system, name, version)
-        }
-        let (missing, other) = PlanAge.lacking(packages, root: "/")
-        return .object([
-            .init("missing", .array(missing.map { .string($0) })),
-            .init("other", .array(other.map { .string($0) })),
-        ])
-    }
-
     /// Compares entries that are to come with what lies at the host's own paths.
     ///
     /// Each is offered with `hash` of the content, or without at first: then `unsure` names those of which it is needed.
@@ -141,6 +127,7 @@ extension Arrival {
         var unsure: [JSONValue] = []
         var equal: UInt64 = 0
         var scan = FileScan(root: "/")
+        let yielding = try yielding()
         for (index, value) in (request["entries"]?.array ?? []).enumerated() {
             guard let offered = OfferedEntry(value, owners) else { throw MoveError("no entry") }
             guard let here = scan.look(at: offered.entry.path)?.entry else {
@@ -152,6 +139,7 @@ extension Arrival {
             }
             switch offered.compare(with: here) {
             case .equal: equal += here.kind == .file ? here.size : 0
+            case .differs where yielding.contains(offered.entry.path): break
             case .differs: differing.append(.integer(Int128(index)))
             case .unknown: unsure.append(.integer(Int128(index)))
             }

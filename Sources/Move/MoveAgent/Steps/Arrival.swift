@@ -166,6 +166,10 @@ final class Arrival: @unchecked Sendable {
             {
                 try undo()
             }
+            if journal.stands(.install), !journal.stands(.admit) {
+                // What it takes must not keep other services of this host waiting.
+                try detach { () throws(MoveError) in try self.uninstall() }
+            }
         } catch { Diagnostics.say("\(name): \(error)") }
     }
 
@@ -185,7 +189,19 @@ final class Arrival: @unchecked Sendable {
             Diagnostics.say(
                 "\(name): nothing was heard of \(source) for \(lease) s: what was started is ended")
             try undo()
+            try uninstall()
         }
+    }
+
+    /// Does something that takes its time on a thread of its own; whatever is asked for waits for it.
+    private func detach(_ body: @escaping @Sendable () throws(MoveError) -> Void) throws(MoveError) {
+        do throws(SystemError) {
+            try DetachedThread.start {
+                do throws(MoveError) { try self.locked(body) } catch {
+                    Diagnostics.say("\(self.name): \(error)")
+                }
+            }
+        } catch { throw MoveError("\(error)") }
     }
 
     // MARK: What it is asked
@@ -337,6 +353,7 @@ final class Arrival: @unchecked Sendable {
             try server.restore(command)
         case "accounts": return try mapAccounts(request)
         case "packages": return Self.lackingPackages(request)
+        case "install": try install(request)
         case "compare-own": return try compareOwn(request)
         case "try":
             guard let command = request["command"]?.string else { throw MoveError("no command") }
@@ -377,7 +394,9 @@ final class Arrival: @unchecked Sendable {
                     traffic.add(request["packets"], to: address, at: interface)
                 }
             }
-        case "undo": try undo()
+        case "undo":
+            try undo()
+            try uninstall()
         default: throw MoveError("no request `\(verb)`")
         }
         return .object([.init("state", .string(state))])

@@ -20,9 +20,7 @@ extension Departure {
                 .init("isolation", .string(order.isolation.rawValue)),
             ])
         if order.isolation == .host {
-            let answer = try made.ask("accounts", [.init("accounts", accountsHere)])
-            ownersThere = answer["owners"].flatMap(OwnerMap.init) ?? OwnerMap()
-            accountsMissing = (answer["missing"]?.array ?? []).compactMap(\.string)
+            try askAccounts(made)
         }
         link = made
         (furnished, furnishedIsBrought) = (nil, false)

@@ -178,7 +178,11 @@ extension Departure {
         status.withLock { $0.deadline = 0 }
         // Last: the source does not wait for it, since the destination was never asked to let clients in; one that hears
         // nothing undoes it by itself.
-        if wasThere { _ = try? connected().ask("undo") }
+        if wasThere || journal.stands(.install) {
+            let answer = try? connected().ask("undo")
+            // Asked again by a rollback, else.
+            if journal.stands(.install), answer != nil { try journal.write(.install, .undone) }
+        }
         link?.close()
         (link, sender) = (nil, nil)
         report(.object([.init("phase", .string("undone"))]))

@@ -26,36 +26,82 @@ extension Departure {
             })
     }
 
+    /// Which numbers they have there, and which are missing.
+    func askAccounts(_ link: AgentLink) throws(MoveError) {
+        let answer = try link.ask("accounts", [.init("accounts", accountsHere)])
+        ownersThere = answer["owners"].flatMap(OwnerMap.init) ?? OwnerMap()
+        accountsMissing = (answer["missing"]?.array ?? []).compactMap(\.string)
+    }
+
+    private var packageMembers: [JSONValue.Member] {
+        let packages = order.plan.packages.filter(\.isSystem)
+        return [
+            .init(
+                "packages",
+                .array(
+                    packages.map {
+                        .object([
+                            .init("system", .string($0.system)), .init("name", .string($0.name)),
+                            .init("version", .string($0.version)),
+                        ])
+                    })), .init("install", .boolean(order.installsPackages)),
+            .init("exact", .boolean(order.exactVersions)),
+        ]
+    }
+
+    /// Has the destination install what it lacks.
+    func installPackages(_ report: Report) throws(MoveError) {
+        guard order.installsPackages else { return }
+        let link = try connected()
+        let missing = try link.ask("packages", packageMembers)["missing"]?.array ?? []
+        guard !missing.isEmpty else { return }
+        let begin = Clock.monotonic()
+        try journal.write(.install, .begun)
+        do throws(MoveError) {
+            try link.ask("install", packageMembers)
+            // Packages make accounts.
+            try askAccounts(link)
+            if let account = accountsMissing.first {
+                throw MoveError("\(order.host): there is no \(account), with its packages either")
+            }
+        } catch {
+            let reason = error
+            try undo(report)
+            throw reason
+        }
+        try journal.write(.install, .done)
+        phase("packages installed", begin, report)
+    }
+
     /// What stands in the way at the host itself, and what may be of interest.
     func hostVerdict() throws(MoveError) -> (problems: [String], notes: [String]) {
         var problems: [String] = []
         var notes: [String] = []
         let link = try connected()
+        let lacking = try link.ask("packages", packageMembers)
+        func said(_ key: String) -> [String] { (lacking[key]?.array ?? []).compactMap(\.string) }
+        let missing = said("missing")
         for account in accountsMissing {
-            problems.append("\(order.host): there is no \(account), which the files or programs have")
+            if order.installsPackages, !missing.isEmpty {
+                notes.append("\(order.host): there is no \(account) yet: a package has to make it")
+            } else {
+                problems.append("\(order.host): there is no \(account), which the files or programs have")
+            }
         }
-        let packages = order.plan.packages.filter(\.isSystem)
-        let lacking = try link.ask(
-            "packages",
-            [
-                .init(
-                    "packages",
-                    .array(
-                        packages.map {
-                            .object([
-                                .init("system", .string($0.system)), .init("name", .string($0.name)),
-                                .init("version", .string($0.version)),
-                            ])
-                        }))
-            ])
-        let missing = (lacking["missing"]?.array ?? []).compactMap(\.string)
-        if !missing.isEmpty {
+        if !missing.isEmpty, !order.installsPackages {
             problems.append(
-                "\(order.host): packages are to be installed before, by its package manager: "
+                "\(order.host): packages are to be installed before, by its package manager or with --install-packages: "
                     + missing.joined(separator: " "))
         }
-        for package in (lacking["other"]?.array ?? []).compactMap(\.string) {
-            notes.append("\(order.host): \(package)")
+        problems += said("problems").map { "\(order.host): \($0)" }
+        notes += said("notes").map { "\(order.host): \($0)" }
+        for package in said("other") {
+            if order.exactVersions {
+                problems.append(
+                    "\(order.host): \(package): --exact-versions changes no package that is there")
+            } else {
+                notes.append("\(order.host): \(package)")
+            }
         }
         let (differing, equal) = try compare(try pathsToBring(), link)
         notes.append("\(equal) bytes are there already, with the same content")

@@ -96,7 +96,7 @@ final class Departure: @unchecked Sendable {
             for step in [
                 MoveStep.verify, .start, .holdThere, .finalCopy, .fetch, .standIn, .refuse, .deregister,
                 .freeze,
-                .announce, .retire,
+                .announce, .retire, .install,
             ]
             where journal.stands(step) {
                 try journal.write(step, .undone)
@@ -176,6 +176,8 @@ final class Departure: @unchecked Sendable {
 
     func bring(_ report: Report) throws(MoveError) {
         try journal.write(.precopy, .begun)
+        // Before the first round: what they bring needs not be sent.
+        try installPackages(report)
         // The last copy looks at as many files, and brings about as much as was changed during the last round.
         let expected = try bringRounds(report)
         // Here, and not only while clients are held: most of the time a later round leaves it as it is. The first one does not.
@@ -376,7 +378,7 @@ final class Departure: @unchecked Sendable {
                         try beginRedirection()
                         try renewTunnel()
                     }
-                } else if state != "open" || journal.stands(.finalCopy) {
+                } else if state != "open" || journal.stands(.finalCopy) || journal.stands(.install) {
                     try undo(quiet)
                 }
             }

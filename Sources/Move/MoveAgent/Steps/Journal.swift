@@ -8,6 +8,9 @@ import Text
 public enum MoveStep: String, CaseIterable, Sendable {
     /// Source: files were brought while the programs run. Nothing to be undone: they are what the next round begins with.
     case precopy
+    /// Destination, at the host itself: packages that it lacks are installed, before anybody is held. Inverse: those that were not there
+    /// before are purged.
+    case install
     /// Destination: new connections are held there as well. Inverse: the hold is lifted.
     case holdThere = "hold-there"
     /// Source: a way from the destination to what stays. Inverse: it is removed at both ends.
@@ -58,10 +61,10 @@ public enum MoveStep: String, CaseIterable, Sendable {
     /// Whether it is one of a hand-over alone.
     public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .announce, .retire].contains(self) }
     /// Whether it is one of a move to the host itself alone.
-    public var isOfHost: Bool { [.place, .enable].contains(self) }
+    public var isOfHost: Bool { [.install, .place, .enable].contains(self) }
     /// Where it is done.
     public var isAtDestination: Bool {
-        [.holdThere, .place, .start, .verify, .enable, .admit].contains(self)
+        [.install, .holdThere, .place, .start, .verify, .enable, .admit].contains(self)
     }
 }
 

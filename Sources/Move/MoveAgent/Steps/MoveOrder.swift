@@ -50,6 +50,10 @@ public struct MoveOrder: Sendable {
     public var tunnels = false
     /// Whether files of the destination's own root that differ give way (`Isolation.host`).
     public var replaces = false
+    /// Whether packages that the destination's own root lacks are installed there (`Isolation.host`).
+    public var installsPackages = false
+    /// Whether in the plan's versions.
+    public var exactVersions = false
     /// Whether the programs are started before large files are there, which are fetched when they are touched.
     public var startsFirst = false
 
@@ -79,7 +83,8 @@ public struct MoveOrder: Sendable {
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
-            .init("replace", .boolean(replaces)),
+            .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
+            .init("exact_versions", .boolean(exactVersions)),
         ])
     }
 
@@ -179,6 +184,14 @@ public struct MoveOrder: Sendable {
             throw MoveError("a machine has all its files when its programs start: leave --start-first out")
         }
         guard !replaces || isolation == .host else { throw MoveError("--replace is for --isolation host") }
+        installsPackages = value["install_packages"] == .boolean(true)
+        exactVersions = value["exact_versions"] == .boolean(true)
+        guard !installsPackages || isolation == .host else {
+            throw MoveError("--install-packages is for --isolation host")
+        }
+        guard !exactVersions || installsPackages else {
+            throw MoveError("--exact-versions is for --install-packages")
+        }
         if tunnels, !Tunnel.isAddress(address) {
             throw MoveError("a tunnel needs the destination's IPv4 address: --to \(host)=ADDRESS")
         }

@@ -97,6 +97,15 @@ struct MoveOptions: ParsableArguments {
         help: "With --isolation host: files there that differ give way, and come back with a rollback.")
     var replace = false
 
+    @Flag(
+        help:
+            "With --isolation host: have apt install there what packages of the plan it lacks; a rollback purges them."
+    )
+    var installPackages = false
+
+    @Flag(help: "With --install-packages: in the versions of the plan.")
+    var exactVersions = false
+
     @Flag(help: "Make a way from the destination to what stays and it does not reach (VXLAN; IPv4).")
     var tunnel = false
 
@@ -181,7 +190,8 @@ struct MoveOptions: ParsableArguments {
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
-            .init("replace", .boolean(replace)),
+            .init("replace", .boolean(replace)), .init("install_packages", .boolean(installPackages)),
+            .init("exact_versions", .boolean(exactVersions)),
             .init("old_addresses", .array(oldAddress.map { .string($0) })),
         ]
         let kind = try kind(part)
