@@ -144,15 +144,7 @@ struct Machine {
         do throws(SystemError) {
             let file = try FileDescriptor.open(
                 "\(folder)/\(name)", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
-            let number = file.number
-            var offset = 0
-            while offset < bytes.count {
-                offset += try systemCall("write") {
-                    bytes.withUnsafeBytes {
-                        Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset)
-                    }
-                }
-            }
+            try file.writeAll(bytes)
         } catch { throw MoveError("\(folder)/\(name): \(error)") }
     }
 

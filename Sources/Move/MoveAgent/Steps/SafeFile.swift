@@ -17,15 +17,8 @@ enum SafeFile {
         do throws(SystemError) {
             let file = try FileDescriptor.open(
                 path + ".new", O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: 0o600)
+            try file.writeAll(bytes)
             let number = file.number
-            var offset = 0
-            while offset < bytes.count {
-                offset += try systemCall("write") {
-                    bytes.withUnsafeBytes {
-                        Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset)
-                    }
-                }
-            }
             _ = try systemCall("fdatasync") { fdatasync(number) }
             _ = try systemCall("rename") { rename(path + ".new", path) }
         } catch { throw MoveError("\(path): \(error)") }
@@ -35,5 +28,20 @@ enum SafeFile {
     static func read(_ path: String) -> JSONValue? {
         guard let bytes = (try? FileDescriptor.open(path, O_RDONLY))?.all else { return nil }
         return try? JSONValue(parsing: bytes)
+    }
+}
+
+extension FileDescriptor {
+    /// Writes all of some bytes, at the position that the descriptor has (write(2)).
+    borrowing func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+        let number = number
+        var offset = 0
+        while offset < bytes.count {
+            offset += try systemCall("write") {
+                bytes.withUnsafeBytes {
+                    Glibc.write(number, $0.baseAddress! + offset, bytes.count - offset)
+                }
+            }
+        }
     }
 }
