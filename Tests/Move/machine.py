@@ -1,17 +1,15 @@
-"""A virtual machine that is made of a plan, and what each form of isolation costs."""
+"""A virtual machine that is made of a plan."""
 
 import contextlib
 import json
-import os
 import pathlib
-import re
 import shutil
 import socket
 import subprocess
 import time
 
 from lab import HERE, PATH, PRODUCTS, Failure, Lab, run, until
-from services import PYTHON, Counter, answer
+from services import Counter, answer
 
 GUESTS = HERE.parent / "Guests"
 
@@ -113,46 +111,3 @@ def machine(checks):
         count = run("debugfs", "-R", f"cat {service.folder}/data/count", disk)
         checks(int(count or 0) >= number + 2, "what it answered is on its disk", count)
         checks(answer(alpha, alpha.address) == (number + 1, "alpha"), "the service it was made of goes on by itself")
-
-
-def costs(checks):
-    """Bytes and time of one program by each form, beside what the papers have."""
-    rows = []
-    for kind, more in (("chroot", []), ("container", []), ("container", ["--own-network"]), ("runc", []), ("nspawn", [])):
-        with Lab("alpha", "beta") as lab:
-            alpha, beta = lab.alpha, lab.beta
-            Counter(alpha)
-            alpha.start_agent()
-            beta.start_agent("--accept", "alpha")
-            begin = time.monotonic()
-            done = alpha.move("run", "/root/plan.json", "--to", f"beta={beta.address}", "--yes", "--name", "counter", "--isolation", kind,
-                              *more, "--confirm", Counter.check)
-            seconds = time.monotonic() - begin
-            if not checks(done.returncode == 0, f"{kind} {' '.join(more)}".strip(), done.stderr.strip().splitlines()[-1]):
-                continue
-            root = "/var/lib/retinue-agent/cells/counter/root"
-            used = int(beta.run("du", "-s", "-B1", root).split()[0])
-            pause = [move for move in alpha.status()["departures"] if move["name"] == "counter"][0]["pause_ns"] / 1e9
-            phases = dict(re.findall(r"(\w+) after ([0-9.]+) s", done.stderr))
-            start = float(phases.get("started", 0)) - float(phases.get("copied", 0))
-            rows.append((f"{kind} {' '.join(more)}".strip(), used, 0, start, pause, seconds))
-    base = rows[0][1] if rows else 0
-    boot = kernel()
-    with Lab("alpha") as lab:
-        service = Counter(lab.alpha)
-        disk = lab.folder / "disk"
-        seconds = disk_of(lab.alpha, disk, " ".join(service.words))
-        initrd = initramfs(boot, lab.folder)
-        used = disk.stat().st_blocks * 512 + (boot / "vmlinuz").stat().st_size + initrd.stat().st_size
-        guest = Machine(disk, boot, initrd, service.port)
-        try:
-            if checks(bool(until(guest.ask, 120, 0.1)), "machine"):
-                start = time.monotonic() - guest.begin
-                rows.append(("machine (disk, kernel, initramfs)", used, 0, start, None, seconds + start))
-        finally:
-            guest.end()
-    checks.say("| form | MB at the destination | beside the lightest | start, s | clients held, s | all, s |")
-    checks.say("| --- | --- | --- | --- | --- | --- |")
-    for form, used, _, start, pause, all_ in rows:
-        held = f"{pause:.2f}" if pause is not None else "not moved live"
-        checks.say(f"| {form} | {used / 1e6:.1f} | + {(used - base) / 1e6:.1f} | {start:.2f} | {held} | {all_:.1f} |")

@@ -106,6 +106,13 @@ def verdict(checks):
                unix[0].get("peer"))
         checks(programs.get("absent", {}).get("processes") == 0 and programs["absent"]["verdict"] == "cold", "what does not run is moved cold")
         checks(programs.get("none", {}).get("serves") == ["tcp 7001"], "where a program is called", programs.get("none", {}).get("serves"))
+        # What a server would declare is no reason against a hand-over, a folder that has it neither, and a neighbour's name is.
+        for data, left in ((f"{FOLDER}/written.txt", 0), (FOLDER, 0), (f"{FOLDER}/written", 1)):
+            found = json.loads(alpha.move("check", *words, "--data", data, "--json").stdout or "{}").get("programs", [])
+            reasons = [reason["kind"] for program in found if program["script"].endswith("/written.py") for reason in program["reasons"]]
+            checks(found and len(reasons) == left, f"with --data {data.rsplit('/', 1)[-1]} declared: {left} reasons", reasons)
+        done = alpha.move("check", *words, "--data", "written.txt")
+        checks(done.returncode != 0 and "paths from the root" in done.stderr, "--data that is no path from the root is refused", done.stderr)
         text = alpha.move("check", *words).stdout
         checks(f"{FOLDER}/none.py: live" in text and f"not live: process {pids['uring']}, descriptor" in text, "the text has them as well",
                [line for line in text.splitlines() if "io_uring" in line])

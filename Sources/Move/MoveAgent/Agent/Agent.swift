@@ -335,7 +335,8 @@ final class Agent: @unchecked Sendable {
         let departure = try addressed(request)
         switch verb {
         case "check":
-            let (problems, notes, survey) = try departure.check(report)
+            let (problems, notes, survey) = try departure.check(
+                declared: HandoverOrder.declared(request), report)
             return .object([
                 .init("schema", .string("retinue-move-check/1")),
                 .init("name", .string(departure.order.name)),

@@ -56,10 +56,7 @@ public struct HandoverOrder: Equatable, Sendable {
             clients.append(.init(name: name, address: client["at"]?.string ?? name, port: port))
         }
         (save, restore) = (value["save"]?.string, value["restore"]?.string)
-        data = (value["data"]?.array ?? []).compactMap(\.string)
-        guard data.allSatisfy({ $0.hasPrefix("/") && !$0.hasSuffix("/") }) else {
-            throw MoveError("declared data is named by paths from the root")
-        }
+        data = try Self.declared(value)
         switch value["renumber"]?.string ?? "program" {
         case "program": prefersVersion = false
         case "version": prefersVersion = true
@@ -67,5 +64,16 @@ public struct HandoverOrder: Equatable, Sendable {
         }
         drain = value["drain"]?.integer.flatMap { UInt64(exactly: $0) } ?? 30
         guard (1...3600).contains(drain) else { throw MoveError("--drain is from 1 to 3600 seconds") }
+    }
+
+    /// What a server declares as its data: the key `data` of a tree.
+    ///
+    /// - Throws: that a name is no path from the root.
+    static func declared(_ value: JSONValue) throws(MoveError) -> [String] {
+        let data = (value["data"]?.array ?? []).compactMap(\.string)
+        guard data.allSatisfy({ $0.hasPrefix("/") && !$0.hasSuffix("/") }) else {
+            throw MoveError("declared data is named by paths from the root")
+        }
+        return data
     }
 }

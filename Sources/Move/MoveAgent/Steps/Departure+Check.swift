@@ -10,10 +10,16 @@ import Transport
 /// What forbids a move.
 extension Departure {
     /// What stands in the way, before anything is touched, the first is what forbids the move; and how lively each program can move.
-    func check(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String], survey: Survey) {
+    ///
+    /// - Parameters:
+    ///   - declared: what the programs would declare as their data, beside what the order of a hand-over names.
+    ///   - report: what is called meanwhile.
+    func check(
+        declared: [String], _ report: Report
+    ) throws(MoveError) -> (problems: [String], notes: [String], survey: Survey) {
         try alone("check") { () throws(MoveError) in
             let verdict = try verdict(report)
-            return (verdict.problems, verdict.notes, survey())
+            return (verdict.problems, verdict.notes, survey(declared: declared))
         }
     }
 

@@ -91,7 +91,7 @@ struct Survey {
 
 extension Departure {
     /// How lively each program can move.
-    func survey() -> Survey {
+    func survey(declared: [String]) -> Survey {
         var members = origin.processes()
         if let cell = origin.cell {
             // Those of a cell are named from outside of its root, and are all of one program but for what they execute.
@@ -112,6 +112,6 @@ extension Departure {
             of: members, programs: order.plan.programs,
             address: order.serviceAddress.flatMap { ServiceAddress($0)?.address } ?? "",
             registrations: (try? RPCBind().registrations()) ?? [],
-            declared: order.handover?.data.map { Array($0.utf8) } ?? [])
+            declared: (declared + (order.handover?.data ?? [])).map { Array($0.utf8) })
     }
 }

@@ -12,6 +12,14 @@ struct CheckMoveCommand: MoveStepCommand {
 
     @OptionGroup var move: MoveOptions
     @OptionGroup var agent: AgentOptions
+
+    @Option(
+        help: ArgumentHelp(
+            "A file or folder that a server would declare to a hand-over: no reason against it. May be repeated.",
+            valueName: "path"))
+    var data: [String] = []
+
+    var extra: [JSONValue.Member] { [.init("data", .array(data.map { .string($0) }))] }
 }
 
 struct RehearseMoveCommand: MoveStepCommand {
