@@ -109,6 +109,96 @@ struct HostPlacementTests {
         }
     }
 
+    /// As on another filesystem.
+    private func copied(_ place: Place, _ name: String) throws -> HostPlacement {
+        let path = place.host + name
+        let value = JSONValue.object([
+            .init(
+                "items",
+                .array([
+                    .array([.string(path), .integer(0), .string("\(place.host)/.retinue-one-0")])
+                ])), .init("copied", .boolean(false)),
+        ])
+        return try #require(HostPlacement(value, staged: place.staged))
+    }
+
+    @Test func aCopyIsMadeAndTakenBack() throws {
+        try with { place in
+            // What it is called inside is nothing that a copy could be taken for.
+            try place.bring("/new/content", "in it")
+            let before = place.picture()
+            var placement = try copied(place, "/new")
+            try placement.copy()
+            placement.isCopied = true
+            #expect(place.picture() == before)
+            #expect(mode(of: place.host + "/.retinue-one-0") == 0o700)
+            try placement.put()
+            #expect(place.picture()["/new/in"] == "new")
+            #expect(mode(of: place.host + "/new") == 0o750)
+            #expect(access(place.host + "/.retinue-one-0", F_OK) != 0)
+            try placement.takeBack()
+            #expect(place.picture() == before)
+            #expect(access(place.host + "/.retinue-one-0", F_OK) != 0)
+            #expect(access(place.staged + place.host + "/new/in", F_OK) == 0)
+        }
+    }
+
+    @Test(arguments: ["copied", "put", "empty"]) func aCopyIsTakenBackWhereverItStopped(_ moment: String)
+        throws
+    {
+        try with { place in
+            let before = place.picture()
+            var placement = try copied(place, "/new")
+            try placement.copy()
+            if moment != "copied" { placement.isCopied = true }
+            if moment == "put" { try placement.put() }
+            if moment == "empty" {
+                try #require(rename(place.host + "/.retinue-one-0/content", place.host + "/new") == 0)
+            }
+            try placement.takeBack()
+            #expect(place.picture() == before)
+            #expect(access(place.host + "/.retinue-one-0", F_OK) != 0)
+        }
+    }
+
+    /// Who may write in the folder puts a link to another one in its place, or makes the copy's folder first.
+    @Test func aCopyIsNotLedElsewhere() throws {
+        try with { place in
+            mkdir(place.host + "/kept-folder", 0o755)
+            mkdir(place.staged + place.host + "/kept-folder", 0o755)
+            try place.bring("/kept-folder/file", "secret")
+            let value = JSONValue.object([
+                .init(
+                    "items",
+                    .array([
+                        .array([
+                            .string(place.host + "/kept-folder/file"), .integer(0),
+                            .string(place.host + "/kept-folder/.retinue-one-0"),
+                        ])
+                    ])), .init("copied", .boolean(false)),
+            ])
+            let placement = try #require(HostPlacement(value, staged: place.staged))
+            let elsewhere = place.host + "/elsewhere"
+            mkdir(elsewhere, 0o755)
+            try #require(
+                rename(place.host + "/kept-folder", place.host + "/away") == 0
+                    && symlink(elsewhere, place.host + "/kept-folder") == 0)
+            #expect(throws: MoveError.self) { try placement.copy() }
+            #expect(access(elsewhere + "/.retinue-one-0", F_OK) != 0)
+            try #require(
+                unlink(place.host + "/kept-folder") == 0
+                    && rename(place.host + "/away", place.host + "/kept-folder") == 0
+                    && symlink(elsewhere, place.host + "/kept-folder/.retinue-one-0") == 0)
+            #expect(throws: MoveError.self) { try placement.copy() }
+            #expect(access(elsewhere + "/content", F_OK) != 0)
+        }
+    }
+
+    private func mode(of path: String) -> mode_t? {
+        var status = stat()
+        return lstat(path, &status) == 0 ? status.st_mode & 0o7777 : nil
+    }
+
     @Test func theAgentsOwnFolderIsRefused() throws {
         try withTemporaryFolder { folder in
             let staged = folder + "/state/cells/one/root"

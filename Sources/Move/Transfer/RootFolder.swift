@@ -195,6 +195,23 @@ extension RootFolder {
         }
     }
 
+    /// Makes a folder that nobody but this user can enter, and opens it: what is below the descriptor is out of everybody's reach,
+    /// whatever becomes of its path.
+    ///
+    /// - Throws: that something lies there, or that what lies there now is not what was made.
+    package mutating func makeOwnFolder(_ path: [UInt8]) throws(TransferError) -> FileDescriptor {
+        guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }
+        try withParent(of: path) { folder, name throws(SystemError) in
+            _ = try systemCall("mkdirat") { mkdirat(folder, name, 0o700) }
+        }
+        let made = FileDescriptor(owning: try open(path, O_RDONLY | O_DIRECTORY))
+        var status = stat()
+        guard fstat(made.number, &status) == 0, status.st_uid == geteuid(), status.st_mode & 0o077 == 0 else {
+            throw .file(path, SystemError("mkdirat", code: EPERM))
+        }
+        return made
+    }
+
     /// Writes a small file of root's.
     public mutating func writeFile(_ path: [UInt8], _ text: [UInt8], mode: UInt32) throws(TransferError) {
         guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }

@@ -14,7 +14,7 @@ import Transfer
 /// folders of theirs, goes back with it; nothing else at the host is touched.
 ///
 /// Where a file takes the place of another one both are exchanged, which the inverse does again. On another filesystem a copy
-/// is made beside its place first, and the inverse removes it.
+/// is made beside its place first, in a folder that root alone can enter, and the inverse removes it.
 struct HostPlacement: Equatable {
     /// One file, or one folder with all that is in it.
     struct Item: Equatable {
@@ -23,8 +23,10 @@ struct HostPlacement: Equatable {
         /// Of one that takes the place of another one: its inode, by which it is distinguished from that; 0 for any other. Not the device,
         /// which may have another number after a reboot.
         var inode: UInt64 = 0
-        /// Path of the copy beside its place, on another filesystem; empty for none.
+        /// Path of the folder beside its place that has the copy, on another filesystem; empty for none.
         var copy: [UInt8] = []
+        /// Where the copy is in it.
+        var content: [UInt8] { copy + Array("/content".utf8) }
     }
 
     /// Where what was brought lies.
@@ -169,13 +171,24 @@ struct HostPlacement: Equatable {
     // MARK: Putting it, and taking it back
 
     /// Makes the copies for other filesystems, and has them written to the disk.
+    ///
+    /// Whoever may write in the folder of a place could put a link in the way between two looks at a path. So the copy is made
+    /// below a descriptor of a folder that root alone can enter.
     func copy() throws(MoveError) {
         for item in items where !item.copy.isEmpty {
-            guard let from = String(validating: Array(staged.utf8) + item.path, as: UTF8.self),
-                let to = String(validating: item.copy, as: UTF8.self)
-            else { throw MoveError("\(Printable.text(item.path)): no UTF-8, on another filesystem") }
-            try Tool.need(["cp", "-a", "--", from, to], seconds: 86400)
-            try Tool.need(["sync", "-f", to], seconds: 3600)
+            guard let from = String(validating: Array(staged.utf8) + item.path, as: UTF8.self) else {
+                throw MoveError("\(Printable.text(item.path)): no UTF-8, on another filesystem")
+            }
+            let folder: FileDescriptor
+            do throws(TransferError) {
+                var host = try Self.open("/")
+                folder = try host.makeOwnFolder(item.copy)
+            } catch { throw MoveError(error) }
+            let to = "/proc/\(getpid())/fd/\(folder.number)/content"
+            try Tool.need(["cp", "-a", "-T", "--", from, to], seconds: 86400)
+            guard syncfs(folder.number) == 0 else {
+                throw MoveError("\(Printable.text(item.copy)): \(SystemError("syncfs"))")
+            }
             Fault.pass("copy")
         }
     }
@@ -194,7 +207,8 @@ struct HostPlacement: Equatable {
                 } else {
                     // It is the only one at the host's root of which nothing is staged.
                     var beside = try Self.open("/")
-                    try RootFolder.rename(item.copy, in: &beside, to: item.path, in: &host)
+                    try RootFolder.rename(item.content, in: &beside, to: item.path, in: &host)
+                    try host.removeFile(item.copy)
                 }
                 Fault.pass("put")
             }
@@ -237,7 +251,8 @@ struct HostPlacement: Equatable {
 
     /// As long as the copies were not all made none of them was renamed.
     private func takeBackCopy(_ item: Item, _ host: inout RootFolder) throws(TransferError) {
-        if isCopied, Self.status(item.copy) == nil {
+        if isCopied, Self.status(item.content) == nil {
+            try host.removeFile(item.copy)
             guard Self.status(item.path) != nil else { return }
             var beside = try Self.open("/")
             try RootFolder.rename(item.path, in: &host, to: item.copy, in: &beside)
