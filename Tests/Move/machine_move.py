@@ -193,6 +193,16 @@ def files(checks):
                 kept = [name for name in after if before[name] is True and after[name] is not True]
                 checks(kept == WITHOUT, f"a machine keeps what the host's own file system does, but for {', '.join(WITHOUT)}", kept)
                 checks((root / "sparse").stat().st_blocks * 512 < 1 << 20, "holes are holes")
+                # Of one moment, though the machine has written nothing of it yet.
+                checks((root / "lazy").read_bytes()[:8] == b"00000001", "what was mapped and never flushed is in the machine's memory alone",
+                       (root / "lazy").read_bytes()[:8])
+                done = there.move("copy", "/root/plan.json", "--to", f"{here.name}={here.address}", "--name", "files", "--confirm", check,
+                                  "--isolation", "chroot", patience=300)
+                copied = here.path(f"{CELL}/files/root{folder}/data/lazy")
+                checks(done.returncode == 0 and copied.exists() and copied.read_bytes()[:8] == b"00000003", "a copy has it all the same, and was tried",
+                       (done.stderr.strip()[-200:], copied.exists() and copied.read_bytes()[:8]))
+                goes_on = here.ask("timeout", "5", "bash", "-c", f"exec 3<>/dev/tcp/{there.address}/{port}")
+                checks(goes_on.returncode == 0 and len(emulators(there)) == 1, "and the machine goes on", goes_on.stderr)
         # Once at the host itself, in the machine, and in the chroot.
         checks((root / "mapped").read_bytes()[4000:4008] == b"00000003", "what was mapped and flushed came to and fro")
         checks((root / "lazy").read_bytes()[:8] == b"00000003", "and what was mapped and never flushed", (root / "lazy").read_bytes()[:8])

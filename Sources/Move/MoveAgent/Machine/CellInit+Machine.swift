@@ -10,7 +10,7 @@ extension CellInit {
 
     static func runMachine(_ cell: Cell, _ state: Cell.State) -> Int32 {
         let machine = Machine(cell: cell)
-        guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT, SIGUSR1]) else {
+        guard let signals = try? SignalDescriptor([SIGTERM, SIGCHLD, SIGINT, SIGUSR1, SIGUSR2, SIGHUP]) else {
             say("signalfd: \(SystemError.text(of: errno))")
             return 1
         }
@@ -51,6 +51,10 @@ extension CellInit {
                 switch signal {
                 case SIGCHLD: break
                 case SIGUSR1: mayStart = true
+                case SIGUSR2: if isStarted { ask("rest") }
+                case SIGHUP:
+                    machine.clear(.resting)
+                    if isStarted { ask("resume") }
                 default:
                     guard limit == nil else { break }
                     limit = Clock.monotonic() + UInt64(patience) * 1_000_000_000
@@ -69,6 +73,8 @@ extension CellInit {
                     machine.set(.booted)
                 } else if word.elementsEqual("listening".utf8) {
                     machine.set(.listening)
+                } else if word.elementsEqual("resting".utf8) {
+                    machine.set(.resting)
                 }
             }
             if heard.count > 4096 { heard = [] }

@@ -44,6 +44,8 @@ struct Machine {
         case booted
         /// All ports are listened on.
         case listening
+        /// Its processes are stopped, and what they wrote is in the cell's root.
+        case resting
     }
 
     func has(_ mark: Mark) -> Bool { access("\(folder)/\(mark.rawValue)", F_OK) == 0 }
@@ -51,6 +53,8 @@ struct Machine {
     func set(_ mark: Mark) {
         close(open("\(folder)/\(mark.rawValue)", O_CREAT | O_WRONLY | O_CLOEXEC | O_NOFOLLOW, 0o600))
     }
+
+    func clear(_ mark: Mark) { unlink("\(folder)/\(mark.rawValue)") }
 
     // MARK: What it needs
 

@@ -6,7 +6,8 @@ enum MachineScripts {
     /// Process 1, from the initramfs. It reports over the second serial line, and is asked over it.
     ///
     /// `booted`: the kernel is up. After `start` it mounts the cell's root by 9p and starts the programs; `listening`: all ports are
-    /// listened on. After `stop` the programs are asked to end; the machine powers off then, and by itself after the last process.
+    /// listened on. After `rest` all processes are stopped and all files written out, which `resting` reports, until `resume`. After
+    /// `stop` the programs are asked to end; the machine powers off then, and by itself after the last process.
     static let initial = Array(
         """
         #!/tools/busybox sh
@@ -57,7 +58,14 @@ enum MachineScripts {
         . /start/programs
         stopped= said=
         trap 'stopped=1' USR1
-        (while read -r word <&3 && [ "$word" != stop ]; do :; done; kill -USR1 1) &
+        (while read -r word <&3; do
+            case $word in
+            rest) kill -STOP -1; $b sync; echo resting >&3 ;;
+            resume) kill -CONT -1 ;;
+            stop) break ;;
+            esac
+        done
+        kill -USR1 1) &
         reader=$!
         number=0
         while [ $number -lt $count ]; do

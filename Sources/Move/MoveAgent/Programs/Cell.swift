@@ -116,6 +116,31 @@ struct Cell {
         return state.isWaiting && Self.lives(state)
     }
 
+    /// Has the processes of a machine stopped, and what they wrote written to the cell's root; other cells' are seen from here.
+    ///
+    /// - Throws: that it does not come to it in a minute.
+    func rest() throws(MoveError) {
+        let now = state
+        guard now.isolation == .machine, Self.lives(now) else { return }
+        let machine = Machine(cell: self)
+        machine.clear(.resting)
+        Members.signal(.init(pid: now.pid, parent: 0, start: now.start, program: 0), SIGUSR2)
+        let limit = Clock.monotonic() + 60_000_000_000
+        while !machine.has(.resting) {
+            guard Self.lives(now), Clock.monotonic() < limit else {
+                throw MoveError("the machine does not write out what its programs wrote")
+            }
+            usleep(2_000)
+        }
+    }
+
+    /// The inverse of `rest`.
+    func resume() {
+        let now = state
+        guard now.isolation == .machine else { return }
+        Members.signal(.init(pid: now.pid, parent: 0, start: now.start, program: 0), SIGHUP)
+    }
+
     private static func lives(_ state: State) -> Bool {
         state.pid > 0 && Members.lives(.init(pid: state.pid, parent: 0, start: state.start, program: 0))
     }

@@ -23,7 +23,7 @@ extension Departure {
             do throws(MoveError) {
                 let begin = Clock.monotonic()
                 try journal.write(.freeze, .begun)
-                freeze()
+                try freeze()
                 let round = try sendRound(isFinal: true)
                 thaw()
                 try journal.write(.freeze, .undone)
@@ -47,7 +47,13 @@ extension Departure {
         }
     }
 
-    func freeze() { for process in origin.processes() { Members.signal(process, SIGSTOP) } }
+    func freeze() throws(MoveError) {
+        try origin.cell?.rest()
+        for process in origin.processes() { Members.signal(process, SIGSTOP) }
+    }
 
-    func thaw() { for process in origin.processes() { Members.signal(process, SIGCONT) } }
+    func thaw() {
+        for process in origin.processes() { Members.signal(process, SIGCONT) }
+        origin.cell?.resume()
+    }
 }
