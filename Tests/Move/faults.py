@@ -96,6 +96,26 @@ class Fault:
         if not until(lambda: answer(self.alpha, SERVICE_ADDRESS), 10):
             raise Failure("the counter does not count again")
 
+    def begin_again(self):
+        self.reset()
+        self.alpha.start_agent()
+        self.beta.start_agent()
+
+    def dies(self, host, line, act):
+        """Whether a host's agent ended at a line of its journal while something was done; it is started again then."""
+        plain = [option for option in host.options if not option.startswith("--die-at")]
+        host.kill_agent()
+        host.start_agent(*plain, f"--die-at={line}")
+        act()
+        ended = bool(until(lambda: not host.agent_lives(), 3))
+        host.options = plain
+        if ended:
+            host.start_agent()
+        else:
+            # This line is not written in such a run; the service has moved, and nothing is shown.
+            self.checks.say(f"      {host.name} {line}: not written")
+        return ended
+
     def end(self):
         self.lab.end()
 
@@ -107,29 +127,20 @@ def agents(checks, chosen=None):
         count = 0
         for name, line in chosen or lines():
             host = getattr(fault.lab, name)
-            host.kill_agent()
-            host.start_agent(*[option for option in host.options if not option.startswith("--die-at")], f"--die-at={line}")
             options = ["--yes"] + (["--forward"] if line.startswith("forward") else [])
             if line.startswith("reconnect"):
                 options += ["--client", f"beta={fault.beta.address}", "--old-address", fault.alpha.address]
             verb = "rehearse" if line.startswith("freeze") else "run"
             words = fault.words(*(options if verb == "run" else []))
-            fault.alpha.move(verb, *words)
-            if line.startswith("remove") and host.agent_lives():
-                fault.alpha.move("commit", *fault.words("--remove"))
-            ended = until(lambda: not host.agent_lives(), 3)
-            if not ended:
-                # This line is not written in such a run; the service has moved, and nothing is shown.
-                checks.say(f"      {name} {line}: not written")
-            else:
-                count += 1
-            host.options = [option for option in host.options if not option.startswith("--die-at")]
-            if ended:
-                host.start_agent()
+
+            def act():
+                fault.alpha.move(verb, *words)
+                if line.startswith("remove") and host.agent_lives():
+                    fault.alpha.move("commit", *fault.words("--remove"))
+
+            count += fault.dies(host, line, act)
             fault.holds(f"{name} killed at {line}")
-            fault.reset()
-            fault.alpha.start_agent()
-            fault.beta.start_agent()
+            fault.begin_again()
         checks.say(f"      {count} places at which an agent was killed")
     finally:
         fault.end()
@@ -148,9 +159,7 @@ def commands(checks):
             command.wait()
             until(lambda: all(move["activity"] is None for move in fault.alpha.status().get("departures", [])), 20)
             fault.holds(f"the command killed after {tenths / 10} s")
-            fault.reset()
-            fault.alpha.start_agent()
-            fault.beta.start_agent()
+            fault.begin_again()
     finally:
         fault.end()
 
@@ -183,9 +192,7 @@ def others(checks):
         checks(not answer(alpha, alpha.address) , "in doubt, the source does not serve")
         fault.lab.command("ip", "link", "set", f"{fault.lab.prefix}2", "up")
         fault.holds("the link cut at the commit, and joined again")
-        fault.reset()
-        alpha.start_agent()
-        beta.start_agent()
+        fault.begin_again()
 
         # In the middle of the pre-copy of much.
         alpha.run("dd", "if=/dev/urandom", "of=/srv/counter/data/much", "bs=1M", "count=200", "status=none")

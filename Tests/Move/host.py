@@ -268,16 +268,7 @@ def faulty(checks):
     try:
         for line, check in moments:
             what = f"the destination's agent killed at {line}"
-            fault.beta.kill_agent()
-            fault.beta.start_agent(*[option for option in fault.beta.options if not option.startswith("--die-at")], f"--die-at={line}")
-            fault.alpha.move("run", *fault.words("--yes", check=check))
-            ended = until(lambda: not fault.beta.agent_lives(), 3)
-            fault.beta.options = [option for option in fault.beta.options if not option.startswith("--die-at")]
-            if ended:
-                count += 1
-                fault.beta.start_agent()
-            else:
-                checks.say(f"      {line}: not written")
+            count += fault.dies(fault.beta, line, lambda: fault.alpha.move("run", *fault.words("--yes", check=check)))
             if fault.holds(what) == "alpha":
                 left = until(lambda: manifest(fault.beta) == fault.before, 15, 0.5)
                 checks(bool(left), f"{what}: the host is what it was", differences(fault.before, manifest(fault.beta)))
@@ -286,9 +277,7 @@ def faulty(checks):
                 checks(place.read_bytes() == (HERE / "counter.py").read_bytes(), f"{what}: its files are there")
                 state = until(lambda: enabled(fault.beta) == "enabled" and enabled(fault.alpha) == "disabled", 10, 0.2)
                 checks(bool(state), f"{what}: its unit is started at boot there alone", (enabled(fault.alpha), enabled(fault.beta)))
-            fault.reset()
-            fault.alpha.start_agent()
-            fault.beta.start_agent()
+            fault.begin_again()
         checks.say(f"      {count} moments at which the agent was killed")
     finally:
         fault.end()

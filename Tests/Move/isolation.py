@@ -267,26 +267,17 @@ class IsolatedFault(faults.Fault):
 
 def faulty(checks):
     """kill -9 of the destination's agent at each line of its journal: the network of its own is there where the service is."""
-    fault = IsolatedFault(checks)
+    fault, count = IsolatedFault(checks), 0
     try:
         for number, (name, line) in enumerate(one for one in faults.lines() if one[0] == "beta"):
             fault.kind = ("container", "runc", "nspawn")[number % 3]
             what = f"{fault.kind}, the destination's agent killed at {line}"
-            fault.beta.kill_agent()
-            fault.beta.start_agent(*[option for option in fault.beta.options if not option.startswith("--die-at")], f"--die-at={line}")
-            fault.alpha.move("run", *fault.words("--yes"))
-            ended = until(lambda: not fault.beta.agent_lives(), 3)
-            fault.beta.options = [option for option in fault.beta.options if not option.startswith("--die-at")]
-            if ended:
-                fault.beta.start_agent()
-            else:
-                checks.say(f"      {line}: not written")
+            count += fault.dies(fault.beta, line, lambda: fault.alpha.move("run", *fault.words("--yes")))
             where = fault.holds(what)
             left = until(lambda: [row for row in traces(fault.beta) if "retinue_net" in row or ": rn" in row or "container" in row] == [], 10) \
                 if where == "alpha" else None
             checks(where == "beta" or bool(left), f"{what}: and its network is only there where it is", where if left or where == "beta" else traces(fault.beta))
-            fault.reset()
-            fault.alpha.start_agent()
-            fault.beta.start_agent()
+            fault.begin_again()
+        checks.say(f"      {count} places at which the agent was killed")
     finally:
         fault.end()

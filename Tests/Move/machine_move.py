@@ -11,6 +11,7 @@ import time
 import faults
 import isolation
 import machine
+import postgresql as bank
 import software
 from lab import HERE, Failure, Lab, run, until
 from services import PYTHON, SERVICE_ADDRESS, Client, Counter, answer, plan
@@ -235,24 +236,13 @@ def faulty(checks, chosen=None):
             if name != "beta":
                 continue
             what = f"machine, the destination's agent killed at {line}"
-            fault.beta.kill_agent()
-            fault.beta.start_agent(*[option for option in fault.beta.options if not option.startswith("--die-at")], f"--die-at={line}")
-            fault.alpha.move("run", *fault.words("--yes"), patience=300)
-            ended = until(lambda: not fault.beta.agent_lives(), 3)
-            fault.beta.options = [option for option in fault.beta.options if not option.startswith("--die-at")]
-            if ended:
-                count += 1
-                fault.beta.start_agent()
-            else:
-                checks.say(f"      {line}: not written")
+            count += fault.dies(fault.beta, line, lambda: fault.alpha.move("run", *fault.words("--yes"), patience=300))
             if fault.holds(what) == "alpha":
                 left = until(lambda: not emulators(fault.beta) and not traces(fault.beta), 15)
                 checks(bool(left), f"{what}: of the machine nothing is left", (emulators(fault.beta), traces(fault.beta)))
             else:
                 checks(len(emulators(fault.beta)) == 1, f"{what}: one machine runs", emulators(fault.beta))
-            fault.reset()
-            fault.alpha.start_agent()
-            fault.beta.start_agent()
+            fault.begin_again()
         checks.say(f"      {count} places at which the agent was killed")
     finally:
         fault.end()
@@ -268,3 +258,8 @@ def redis(checks, quick=False):
 
     found = software.moves(checks, Machined, 2, options=("--isolation", "machine"), agent=OPTIONS)
     checks(not found["missing"], "redis in machines: every acknowledged key has its value", f"{found['acknowledged']} keys, {found['missing']}")
+
+
+def postgresql(checks):
+    """PostgreSQL, to and fro between machines, under transactions."""
+    bank.postgresql(checks, scale=2, times=4, rate=30, options=("--isolation", "machine"), agent=OPTIONS, prepare=install_kernel)
