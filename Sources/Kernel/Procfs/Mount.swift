@@ -24,6 +24,14 @@ public struct Mount: Equatable, Sendable {
     /// Who answers for its files.
     public var kind: FilesystemKind { FilesystemKind(type: type) }
 
+    /// Whether it has files of its own that outlast its being unmounted: neither in memory, nor layers over others or images of them.
+    public var holdsFiles: Bool {
+        isReal
+            && !["devtmpfs", "erofs", "overlay", "ramfs", "rootfs", "squashfs", "tmpfs"].contains {
+                type.elementsEqual($0.utf8)
+            }
+    }
+
     /// Whether its files are files: not one of the kernel's views of itself.
     public var isReal: Bool { kind != .pseudo }
 

@@ -195,6 +195,12 @@ extension RootFolder {
         }
     }
 
+    /// Opens a folder by its place alone (`O_PATH`, open(2)): something can be mounted there.
+    package mutating func place(_ path: [UInt8]) throws(TransferError) -> FileDescriptor {
+        guard FileEntry.isSound(path), path.count > 1 else { throw .malformed("a path that cannot be") }
+        return FileDescriptor(owning: try open(path, O_PATH | O_DIRECTORY))
+    }
+
     /// Makes a folder that nobody but this user can enter, and opens it: what is below the descriptor is out of everybody's reach,
     /// whatever becomes of its path.
     ///

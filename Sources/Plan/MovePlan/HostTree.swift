@@ -126,7 +126,7 @@ extension [UInt8] {
     }
 
     /// Whether a path lies in a folder, or is that.
-    func isBelow(_ folder: [UInt8]) -> Bool {
+    package func isBelow(_ folder: [UInt8]) -> Bool {
         if folder == [UInt8(ascii: "/")] { return first == UInt8(ascii: "/") }
         return starts(with: folder) && (count == folder.count || self[folder.count] == UInt8(ascii: "/"))
     }

@@ -84,6 +84,35 @@ public struct PlanContents {
 }
 
 extension HostPlan {
+    /// The plan without what lies in some folders, which the destination has by itself.
+    public func leaving(_ folders: [[UInt8]]) -> HostPlan {
+        guard !folders.isEmpty else { return self }
+        var plan = self
+        for index in plan.entries.indices
+        where folders.contains(where: { plan.entries[index].path.isBelow($0) }) {
+            plan.entries[index].treatment = .leave
+        }
+        let known = Set(plan.entries.map(\.path))
+        for folder in folders where !known.contains(folder) {
+            // A tree above it has all that is in it.
+            plan.entries.append(
+                PlannedEntry(folder, .tree, .leave, .implied, reason: "the destination has it as well"))
+        }
+        plan.entries.sort { $0.path.lexicographicallyPrecedes($1.path) }
+        return plan
+    }
+
+    /// The tree that would copy what lies at a mount point, but is of another filesystem: walks stop there. `nil` where the plan says
+    /// by an entry of its own what is done with it, or copies nothing above it.
+    public func treeAround(_ point: [UInt8]) -> [UInt8]? {
+        let nearest = entries.filter { point.isBelow($0.path) && ($0.kind == .tree || $0.path == point) }
+            .max { $0.path.count < $1.path.count }
+        guard let nearest, nearest.path != point,
+            nearest.treatment == .preCopy || nearest.treatment == .finalCopy
+        else { return nil }
+        return nearest.path
+    }
+
     /// Leaves out what no record has, and says how much that is.
     public mutating func dropLikely() {
         let likely = entries.count { $0.ground == .likely }

@@ -38,6 +38,8 @@ struct Cell {
         var units: [String] = []
         /// Those that are started at boot once clients were let in, as they were at the source.
         var enabled: [String] = []
+        /// Filesystems of other machines that the programs find at their places.
+        var shared: [SharedStorage] = []
 
         var value: JSONValue {
             .object([
@@ -49,6 +51,7 @@ struct Cell {
                 .init("ports", .array(ports.map(\.value))),
                 .init("units", .array(units.map { .string($0) })),
                 .init("enabled", .array(enabled.map { .string($0) })),
+                .init("shared", .array(shared.map(\.value))),
             ])
         }
 
@@ -72,6 +75,7 @@ struct Cell {
             ports = value["ports"]?.array?.compactMap { ServicePort($0) } ?? []
             units = value["units"]?.array?.compactMap(\.string) ?? []
             enabled = value["enabled"]?.array?.compactMap(\.string) ?? []
+            shared = value["shared"]?.array?.compactMap { SharedStorage($0) } ?? []
         }
     }
 

@@ -5,6 +5,7 @@ import Procfs
 import Records
 import SystemCalls
 import Text
+import Transfer
 
 /// The first process of a cell: lays the mounts, starts the programs, reaps what ends, and ends with the last.
 public enum CellInit {
@@ -19,7 +20,7 @@ public enum CellInit {
     public static func run(_ folder: String, waiting: Isolation? = nil) -> Int32 {
         let cell = Cell(at: folder)
         var state = cell.state
-        if let waiting { (state.isolation, state.isCutOff) = (waiting, false) }
+        if let waiting { (state.isolation, state.isCutOff, state.shared) = (waiting, false, []) }
         guard getpid() == 1 else {
             say("a cell's first process is started by the agent")
             return 2
@@ -35,7 +36,7 @@ public enum CellInit {
             switch state.isolation {
             case .host: try layOwn()
             case .runc, .nspawn: try layProcesses(cell)
-            case .chroot, .container, .machine: try lay(cell.root)
+            case .chroot, .container, .machine: try lay(cell.root, state.shared)
             }
         } catch {
             say("\(error)")
@@ -175,7 +176,7 @@ public enum CellInit {
         else { throw MoveError("mount /proc: \(SystemError.text(of: errno))") }
     }
 
-    private static func lay(_ root: String) throws(MoveError) {
+    private static func lay(_ root: String, _ shared: [SharedStorage]) throws(MoveError) {
         func attach(_ source: String, _ target: String, _ type: String?, _ flags: UInt, _ data: String? = nil)
             throws(MoveError)
         {
@@ -214,7 +215,27 @@ public enum CellInit {
         ] {
             symlink(target, "\(root)/dev/\(name)")
         }
+        try lay(shared, below: root)
         bringResolver(root)
+    }
+
+    /// Filesystems of other machines, as the host has them. Whatever links the root has, none of them is followed.
+    private static func lay(_ shared: [SharedStorage], below root: String) throws(MoveError) {
+        for storage in shared {
+            do throws(TransferError) {
+                var inside: RootFolder
+                do throws(SystemError) { inside = try RootFolder(root) } catch {
+                    throw .file(Array(root.utf8), error)
+                }
+                try inside.makeFolder(storage.point, user: 0, group: 0, mode: 0o755)
+                let place = try inside.place(storage.point)
+                let target = "/proc/self/fd/\(place.number)"
+                let source = storage.point.map { CChar(bitPattern: $0) } + [0]
+                guard mount(source, target, nil, clinux_MS_BIND | clinux_MS_REC, nil) == 0 else {
+                    throw .file(storage.point, SystemError("mount"))
+                }
+            } catch { throw MoveError(error) }
+        }
     }
 
     /// As resolv.conf(5) is the network's, which is another one here.

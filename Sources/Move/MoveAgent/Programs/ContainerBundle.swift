@@ -13,6 +13,8 @@ struct ContainerBundle {
     /// The cell's root.
     let root: String
     let isolation: Isolation
+    /// Filesystems of other machines, which are bound to their places.
+    var shared: [SharedStorage] = []
     /// What this agent may hand on: capabilities, and the hard limits by resource.
     var capabilities = ProcessCapabilities.own
     var hardLimits = ProcessLimit.ownHard
@@ -76,7 +78,7 @@ struct ContainerBundle {
         return .object([
             .init("ociVersion", .string("1.0.0")), .init("process", .object(process)),
             .init("root", .object([.init("path", .string(root)), .init("readonly", .boolean(false))])),
-            .init("mounts", .array(mounts)),
+            .init("mounts", .array(try mounts())),
             .init(
                 "linux",
                 .object([
@@ -173,7 +175,7 @@ struct ContainerBundle {
         }
     }
 
-    private var mounts: [JSONValue] {
+    private func mounts() throws(MoveError) -> [JSONValue] {
         func mount(_ destination: String, _ type: String, _ source: String, _ options: [String]) -> JSONValue
         {
             .object([
@@ -199,6 +201,10 @@ struct ContainerBundle {
                 guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFDIR else { continue }
                 all.append(mount("/run/" + name, "bind", path, ["rbind"]))
             }
+        }
+        for storage in shared {
+            let point = try text(storage.point, "a mount point")
+            all.append(mount(point, "bind", point, ["rbind"]))
         }
         return all
     }
@@ -237,7 +243,8 @@ struct ContainerBundle {
         guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
             throw MoveError("\(folder): \(SystemError.text(of: errno))")
         }
-        let bundle = ContainerBundle(run: run, root: cell.root, isolation: isolation)
+        var bundle = ContainerBundle(run: run, root: cell.root, isolation: isolation)
+        bundle.shared = cell.state.shared
         try SafeFile.write(try bundle.configuration(), to: folder + "/config.json")
         if isolation == .nspawn {
             var launch = Launch([

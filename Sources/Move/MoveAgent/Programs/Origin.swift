@@ -14,6 +14,10 @@ struct Origin {
 
     /// Whether the programs' root is the host's own: no move has brought them here, or one that put them there.
     let isAtHost: Bool
+    /// What both hosts have mounted.
+    var shared: [SharedStorage] = []
+    /// What is brought of the host's own root, by the plan.
+    var plan: HostPlan { order.plan.leaving(shared.map(\.point)) }
 
     init(order: MoveOrder, cell: Cell?) {
         (self.order, self.cell) = (order, cell)
@@ -28,8 +32,8 @@ struct Origin {
 
     /// By the plan; `nil` for a cell's root, of which everything is brought.
     func contents() -> MoveContents? {
-        if order.isolation == .host { return MoveContents(ofFilesFor: order.plan, root: root) }
-        return isAtHost ? MoveContents(ofRootFor: order.plan, root: "/") : nil
+        if order.isolation == .host { return MoveContents(ofFilesFor: plan, root: root) }
+        return isAtHost ? MoveContents(ofRootFor: plan, root: "/") : nil
     }
 
     /// Everything in a cell's root, sorted.

@@ -40,6 +40,7 @@ extension Arrival {
         var state = cell.state
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
         (state.units, state.enabled) = ([], [])
+        state.shared = try sharedHere(request)
         if isolation == .host {
             guard !isCutOff else { throw MoveError("a copy is not tried at the host itself") }
             (state.units, state.enabled) = try units(request)
@@ -49,7 +50,10 @@ extension Arrival {
         if !isCutOff { try hold(nil) }
         var first = waiting
         waiting = nil
-        if isCutOff || state.network != nil || first?.isolation != isolation { first = nil }
+        // It has laid its mounts by now.
+        if isCutOff || state.network != nil || first?.isolation != isolation || !state.shared.isEmpty {
+            first = nil
+        }
         if first == nil { cell.state = state }
         if isolation == .host {
             do throws(MoveError) { try place(replacing: request["replace"] == .boolean(true)) } catch {

@@ -352,6 +352,8 @@ final class Arrival: @unchecked Sendable {
             }
             try server.restore(command)
         case "accounts": return try mapAccounts(request)
+        case "settings": return HostSettings.here().value
+        case "shared": return try shared(request)
         case "packages": return Self.lackingPackages(request)
         case "install": try install(request)
         case "compare-own": return try compareOwn(request)

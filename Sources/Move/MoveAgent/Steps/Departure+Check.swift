@@ -19,8 +19,34 @@ extension Departure {
     ) throws(MoveError) -> (problems: [String], notes: [String], survey: Survey) {
         try alone("check") { () throws(MoveError) in
             let verdict = try verdict(report)
-            return (verdict.problems, verdict.notes, survey(declared: declared))
+            let notes = verdict.notes + (try compareHosts())
+            return (verdict.problems, notes, survey(declared: declared))
         }
+    }
+
+    /// What the programs find otherwise there, and how much of their files the destination has by itself.
+    private func compareHosts() throws(MoveError) -> [String] {
+        let link = try connected()
+        let before = Clock.wall()
+        let there = HostSettings(try link.ask("settings"))
+        let after = Clock.wall()
+        var notes: [String] = []
+        if let words = HostSettings.clockDifference(there: there.clock, before: before, after: after) {
+            notes.append(
+                "\(order.host): \(words): what programs have written, timers and certificates of theirs see another time"
+            )
+        }
+        let differences = HostSettings.here().differences(from: there)
+        if !differences.isEmpty {
+            notes.append("\(order.host): \(differences.joined(separator: "; ")): sysctl(8) sets them")
+        }
+        // For the host's own root it was compared already, since what differs forbids the move.
+        if order.isolation != .host {
+            let equal = try compare(try pathsToBring(), link).equal
+            notes.append(
+                "\(order.host): \(equal) bytes of them are there with the same content, and are not sent")
+        }
+        return notes
     }
 
     func verdict(_ report: Report) throws(MoveError) -> (problems: [String], notes: [String]) {
@@ -58,6 +84,9 @@ extension Departure {
             link?.close()
             link = nil
         }
+        let shared = try findShared()
+        problems += shared.problems
+        notes += shared.notes
         let before = origin.bytesWritten()
         let begin = Clock.monotonic()
         let bytes = size(try pathsToBring())

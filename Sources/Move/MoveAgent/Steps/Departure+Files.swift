@@ -134,11 +134,12 @@ extension Departure {
         }
         try journal.write(.remove, .begun)
         var count = 0
-        let trees = order.plan.entries.filter {
+        let plan = origin.plan
+        let trees = plan.entries.filter {
             ($0.treatment == .preCopy || $0.treatment == .finalCopy) && $0.kind != .folder
                 && $0.ground != .implied
         }
-        let paths = PlanContents(order.plan, root: "/").paths().filter { path in
+        let paths = PlanContents(plan, root: "/").paths().filter { path in
             trees.contains { $0.path == path || path.starts(with: $0.path + [UInt8(ascii: "/")]) }
         }
         for path in paths.reversed() {

@@ -120,7 +120,7 @@ extension Departure {
     }
 
     /// Paths at which the destination has something else, and how many bytes it has that are equal.
-    private func compare(
+    func compare(
         _ paths: [[UInt8]], _ link: AgentLink
     ) throws(MoveError) -> (differing: [[UInt8]], equal: UInt64) {
         var scan = FileScan(root: origin.root)

@@ -20,7 +20,7 @@ final class Departure: @unchecked Sendable {
     let folder: String
     let identity: TLSIdentity
     let recipes: [Recipe]
-    let origin: Origin
+    var origin: Origin
     /// The arrival by which the service came here, where it did.
     let arrival: Arrival?
     let journal: Journal
@@ -105,6 +105,7 @@ final class Departure: @unchecked Sendable {
             try endTunnel()
         }
         try SafeFile.write(order.value, to: folder + "/order.json")
+        recallShared()
     }
 
     // MARK: What it is
@@ -300,6 +301,7 @@ final class Departure: @unchecked Sendable {
                     order.isolation == .host
                         ? SystemdUnits.enabled(origin.plannedUnits).map { .string($0) } : [])),
             .init("replace", .boolean(order.replaces)),
+            .init("shared", .array(origin.shared.map(\.value))),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
         ]
     }

@@ -10,6 +10,8 @@ struct HandoverObstacles {
     let registrations: [Registration]
     /// What is declared: files, and folders with all that they have.
     let declared: [[UInt8]]
+    /// What paths of the programs' root begin with as seen from the host.
+    var prefix: [UInt8] = []
 
     /// Where a program is called, its ports by transport; `rpc` says which of them are known to rpcbind.
     static func ports(of processes: [SurveyedProcess], in sockets: (Int32) -> SurveyedSockets?)
@@ -71,6 +73,9 @@ struct HandoverObstacles {
     /// Files that are open for writing, or mapped so, and are not declared.
     private func written(_ process: SurveyedProcess, _ directory: borrowing ProcessDirectory) -> [Obstacle] {
         var obstacles: [Obstacle] = []
+        func inside(_ path: [UInt8]) -> [UInt8] {
+            path.starts(with: prefix) ? Array(path.dropFirst(prefix.count)) : path
+        }
         func add(_ place: Obstacle.Place, _ path: [UInt8]) {
             let name = Printable.text(path)
             obstacles.append(
@@ -82,7 +87,7 @@ struct HandoverObstacles {
         var seen: Set<[UInt8]> = []
         let mounts = Set(directory.mounts().map { UInt64($0.id) })
         for descriptor in process.descriptors {
-            guard case .path(let path) = descriptor.kind, !isDeclared(path),
+            guard case .path(let outer) = descriptor.kind, case let path = inside(outer), !isDeclared(path),
                 let flags = directory.descriptorInformation(descriptor.number)?.flags,
                 flags & O_ACCMODE != O_RDONLY, flags & Self.pathOnly == 0,
                 let status = directory.statistics(descriptor: descriptor.number),
@@ -93,10 +98,12 @@ struct HandoverObstacles {
             add(.descriptor(descriptor.number), path)
         }
         for file in MappedFile.parse(directory.maps(), sharedWritable: true)
-        where file.isSharedWritable && !file.path.starts(with: "/dev/shm/".utf8) && !isDeclared(file.path)
-            && seen.insert(file.path).inserted
-        {
-            add(.memory, file.path)
+        where file.isSharedWritable {
+            let path = inside(file.path)
+            guard !path.starts(with: "/dev/shm/".utf8), !isDeclared(path), seen.insert(path).inserted else {
+                continue
+            }
+            add(.memory, path)
         }
         return obstacles
     }

@@ -22,9 +22,10 @@ struct Survey {
     ///   - address: the address that moves along; empty where none does.
     ///   - registrations: what rpcbind knows.
     ///   - declared: files that a server declares as its data.
+    ///   - prefix: what paths of the programs' root begin with as seen from the host.
     init(
         of members: [Members.Process], programs: [PlannedProgram], address: String = "",
-        registrations: [Registration] = [], declared: [[UInt8]] = []
+        registrations: [Registration] = [], declared: [[UInt8]] = [], prefix: [UInt8] = []
     ) {
         let all = ProcessList.pids()
         var parents: [Int32: Int32] = [:]
@@ -61,7 +62,7 @@ struct Survey {
         let descriptors = DescriptorObstacles(relations: relations)
         let memory = MemoryObstacles(relations: relations)
         let ends = SocketObstacles(relations: relations, holders: holders.sockets, address: address)
-        let handover = HandoverObstacles(registrations: registrations, declared: declared)
+        let handover = HandoverObstacles(registrations: registrations, declared: declared, prefix: prefix)
         for (number, program) in programs.enumerated() where !program.isStop {
             let own = processes.filter { $0.program == number }
             var obstacles: [Obstacle] = []
@@ -112,6 +113,7 @@ extension Departure {
             of: members, programs: order.plan.programs,
             address: order.serviceAddress.flatMap { ServiceAddress($0)?.address } ?? "",
             registrations: (try? RPCBind().registrations()) ?? [],
-            declared: (declared + (order.handover?.data ?? [])).map { Array($0.utf8) })
+            declared: (declared + (order.handover?.data ?? [])).map { Array($0.utf8) },
+            prefix: origin.prefix)
     }
 }
