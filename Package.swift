@@ -202,7 +202,7 @@ let package = Package(
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
         test("ProcessReadingTests", ["ProcessReading", "Procfs", "Records", "TestSupport"]),
-        test("MovePlanTests", ["MovePlan", "Records", "TestSupport"]),
+        test("MovePlanTests", ["MovePlan", "Procfs", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),
         test("ObservationTests", ["Observation", "Records", "TestSupport"]),

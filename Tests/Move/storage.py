@@ -86,6 +86,9 @@ def storage(checks):
             done = move("check", alpha, beta)
             checks(done.returncode == 1 and "/srv/counter/disk is a filesystem of its own in /srv/counter" in text(done),
                    "another disk in a tree is refused too, as it would not be copied", [line for line in text(done).splitlines() if "disk" in line])
+            alpha.run("sh", "-c", "umount /srv/counter/disk && mount --bind /srv/counter/names /srv/counter/disk")
+            done = move("check", alpha, beta)
+            checks("/srv/counter/disk is a" not in text(done), "a folder of the same one that is mounted there is not", text(done))
             alpha.run("sh", "-c", "umount /srv/counter/disk && rmdir /srv/counter/disk")
             store.mount(beta)
             done = move("check", alpha, beta)

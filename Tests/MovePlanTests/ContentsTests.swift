@@ -1,4 +1,5 @@
 import Glibc
+import Procfs
 import TestSupport
 import Testing
 
@@ -44,6 +45,29 @@ struct ContentsTests {
             // The folder of another name that begins alike is another one.
             #expect(paths(all.leaving([Array("/srv/app/dat".utf8)]), root).contains("/srv/app/data/b"))
         }
+    }
+
+    @Test func holesInTrees() {
+        let lines = [
+            "1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:2 / /srv/app/disk rw - xfs /dev/sdb1 rw",
+            "3 1 8:1 /home /srv/app/bound rw - ext4 /dev/sda1 rw",
+            "4 1 0:9 / /srv/app/memory rw - tmpfs none rw",
+            "5 1 8:3 / /srv/own rw - ext4 /dev/sdc1 rw", "6 1 0:50 / /srv/app/far rw - nfs4 store:/a rw",
+            "7 1 8:4 / /elsewhere rw - ext4 /dev/sdd1 rw", "8 1 8:5 / /srv/app/gone rw - ext4 /dev/sde1 rw",
+        ]
+        let plan = plan([
+            ("/srv/app", .tree, .preCopy), ("/srv/own", .tree, .preCopy), ("/elsewhere", .folder, .preCopy),
+        ])
+        let devices: [String: dev_t] = [
+            "/srv/app": 1, "/srv/app/disk": 2, "/srv/app/bound": 1, "/srv/app/memory": 9, "/srv/own": 3,
+            "/srv/app/far": 50,
+            "/elsewhere": 4,
+        ]
+        let found = plan.holes(in: Mount.parse(Array(lines.joined(separator: "\n").utf8))) {
+            devices[String(decoding: $0, as: UTF8.self)]
+        }
+        #expect(found.map { String(decoding: $0.point, as: UTF8.self) } == ["/srv/app/disk", "/srv/app/far"])
+        #expect(found.allSatisfy { $0.tree == Array("/srv/app".utf8) })
     }
 
     @Test(arguments: [

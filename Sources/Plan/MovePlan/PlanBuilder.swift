@@ -256,6 +256,11 @@ public struct PlanBuilder {
                 "\(busy.count) entries are being written (\(first)\(busy.count > 1 ? " and others" : "")): a copy that is made "
                     + "while their programs run may be of no one moment; stop them, or copy a snapshot")
         }
+        for hole in plan.holes(root: root) {
+            plan.unknown.append(
+                "\(PlanText.text(hole.point)) is a filesystem of its own in \(PlanText.text(hole.tree)), and is not copied: give it an "
+                    + "entry, or `leave`")
+        }
         let temporary = observed.files.filter { file in
             file.isWritten && ["/tmp/", "/var/tmp/"].contains { file.path.starts(with: $0.utf8) }
                 && tree.status(file.path) != nil

@@ -102,17 +102,6 @@ extension HostPlan {
         return plan
     }
 
-    /// The tree that would copy what lies at a mount point, but is of another filesystem: walks stop there. `nil` where the plan says
-    /// by an entry of its own what is done with it, or copies nothing above it.
-    public func treeAround(_ point: [UInt8]) -> [UInt8]? {
-        let nearest = entries.filter { point.isBelow($0.path) && ($0.kind == .tree || $0.path == point) }
-            .max { $0.path.count < $1.path.count }
-        guard let nearest, nearest.path != point,
-            nearest.treatment == .preCopy || nearest.treatment == .finalCopy
-        else { return nil }
-        return nearest.path
-    }
-
     /// Leaves out what no record has, and says how much that is.
     public mutating func dropLikely() {
         let likely = entries.count { $0.ground == .likely }

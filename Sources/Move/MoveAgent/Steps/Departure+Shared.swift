@@ -1,5 +1,4 @@
 import MovePlan
-import Procfs
 import Records
 import Text
 
@@ -65,11 +64,9 @@ extension Departure {
     /// Other filesystems in trees of the plan, of which nothing would be copied.
     private func uncopied() -> [String] {
         guard origin.isAtHost else { return [] }
-        let mounts = (try? Mount.all()) ?? []
-        return mounts.filter { $0.holdsFiles && SharedStorage($0) == nil }.compactMap { mount in
-            order.plan.treeAround(mount.point).map {
-                "\(Printable.text(mount.point)) is a filesystem of its own in \(Printable.text($0)), and is not copied: give it an entry in the plan"
-            }
+        // Those of other machines were found above.
+        return order.plan.holes(root: "/").filter { SharedStorage($0.mount) == nil }.map {
+            "\(Printable.text($0.point)) is a filesystem of its own in \(Printable.text($0.tree)), and is not copied: give it an entry in the plan"
         }
     }
 
