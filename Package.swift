@@ -61,7 +61,8 @@ let workloads = [
 
 /// retinue-server: the only ones that need an HTTP library, which takes longer to build than all the rest. A build that has no
 /// use for them (Tests/sanitize) leaves them out.
-let server: [Target] = Context.environment["RETINUE_WITHOUT_SERVER"] != nil
+let server: [Target] =
+    Context.environment["RETINUE_WITHOUT_SERVER"] != nil
     ? []
     : [
         library(

@@ -196,7 +196,8 @@ struct ServerTests {
             let file = folder + "/token"
             try write("0123456789abcdef-token\n", to: file)
             chmod(file, 0o600)
-            let clear = try run(folder, "--listen", "0.0.0.0:0", "--token-file", "token", "--from", "web.ndjson")
+            let clear = try run(
+                folder, "--listen", "0.0.0.0:0", "--token-file", "token", "--from", "web.ndjson")
             #expect(clear.status == 1 && clear.errors.contains("give --token-file, --certificate and --key"))
             chmod(file, 0o644)
             let open = try run(folder, "--token-file", "token", "--from", "web.ndjson")
@@ -232,7 +233,8 @@ struct ServerTests {
             func openssl(_ name: String) throws {
                 let made = try Child(
                     [
-                        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes",
                         "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
                         "\(name).key", "-out", "\(name).pem",
                     ], folder: folder)
@@ -265,13 +267,16 @@ struct ServerTests {
             }
             chmod(folder + "/own.pem", 0o644)
             let server = try Running(
-                folder, at: "0.0.0.0:0", "--from", "web.ndjson", "db.ndjson", "--certificate", "own.pem", "--key",
+                folder, at: "0.0.0.0:0", "--from", "web.ndjson", "db.ndjson", "--certificate", "own.pem",
+                "--key",
                 "own.key", "--token-file", "token")
             func status(_ words: String...) throws -> (String, Int32) {
                 let child = try Child(
                     ["curl", "-s", "--noproxy", "*", "-o", "body", "-w", "%{http_code}"] + words
                         + ["https://localhost:\(server.port)/api/v1/status"], folder: folder)
-                guard case .exited(let code) = try child.wait(within: 60) else { throw TestSupport.Failure("killed") }
+                guard case .exited(let code) = try child.wait(within: 60) else {
+                    throw TestSupport.Failure("killed")
+                }
                 return (child.outputText, code)
             }
             let token = ["--oauth2-bearer", "0123456789abcdef-token"]

@@ -74,7 +74,8 @@ struct ServerCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Have TLS, with the certificate chain in this file (PEM) and the key of --key.", valueName: "file"),
+            "Have TLS, with the certificate chain in this file (PEM) and the key of --key.", valueName: "file"
+        ),
         completion: .file())
     var certificate: String?
 

@@ -38,7 +38,9 @@ struct Service: Sendable {
             return WebAnswer(
                 421, text: "this is no name of this server: ask by 127.0.0.1, [::1] or localhost")
         }
-        guard let token, request.pathText != Self.health, !token.isIn(request.authorization) else { return nil }
+        guard let token, request.pathText != Self.health, !token.isIn(request.authorization) else {
+            return nil
+        }
         return WebAnswer(
             401, text: "a token is needed: Authorization: Bearer TOKEN",
             fields: [("WWW-Authenticate", "Bearer, Basic realm=\"retinue\"")])

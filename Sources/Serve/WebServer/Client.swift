@@ -29,6 +29,8 @@ final class Client: ChannelDuplexHandler {
     var pending = 0
     /// Bytes since the last head of a request ended.
     private var unparsed = 0
+    /// Whether a line ended among them.
+    private var hasLine = false
     private var lingered = 0
     /// What is said once the answers before it are.
     private var refusal: WebAnswer?
@@ -86,7 +88,8 @@ final class Client: ChannelDuplexHandler {
     // MARK: What comes in
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let count = unwrapInboundIn(data).readableBytes
+        let bytes = unwrapInboundIn(data)
+        let count = bytes.readableBytes
         if phase == .lingering || refusal != nil {
             lingered += count
             if lingered > 1 << 20 { end() }
@@ -95,13 +98,28 @@ final class Client: ChannelDuplexHandler {
         // A byte now and then does not put the time off.
         if phase == .reading, unparsed == 0 { wait(limits.headMilliseconds) }
         unparsed += count
+        hasLine = hasLine || bytes.readableBytesView.contains(0x0a)
         context.fireChannelRead(data)
         guard unparsed > HTTPLimits.longestHead else { return }
-        refuse(WebAnswer(431, text: "the head of the request is too long"))
+        refuseHead()
+    }
+
+    /// Answers a head that is longer than one may be.
+    func refuseHead() {
+        refuse(
+            hasLine
+                ? WebAnswer(
+                    431,
+                    text: "the fields are longer than \(HTTPLimits.longestFields) bytes, or more than "
+                        + "\(HTTPLimits.mostFields)")
+                : WebAnswer(414, text: "the target is longer than \(HTTPLimits.longestTarget) bytes"))
     }
 
     /// The head of a request was read, and is passed on unless it is refused.
-    func headEnded() { unparsed = 0 }
+    func headEnded() {
+        unparsed = 0
+        hasLine = false
+    }
 
     /// Somebody works on its request.
     func isAnswered() {

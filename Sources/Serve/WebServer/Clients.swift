@@ -54,7 +54,9 @@ final class Clients {
 
     /// Lets go whom nothing was heard of for longest.
     private func letGo(_ isMeant: (Client) -> Bool) -> Bool {
-        guard let oldest = clients.values.filter(isMeant).min(by: { $0.since < $1.since }) else { return false }
+        guard let oldest = clients.values.filter(isMeant).min(by: { $0.since < $1.since }) else {
+            return false
+        }
         oldest.end()
         return true
     }

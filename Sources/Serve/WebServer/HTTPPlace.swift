@@ -1,6 +1,7 @@
 import Control
 import Glibc
 import Net
+import Synchronization
 import SystemCalls
 
 /// Where a server listens: `unix:PATH`, `ADDRESS:PORT`, `[IPv6]:PORT`, `localhost:PORT`.
@@ -51,37 +52,46 @@ public struct HTTPListenError: Error, Equatable, Sendable, CustomStringConvertib
 /// The name of a Unix socket, taken for a server: a socket that nobody answers on is removed, whatever else has the name stays.
 ///
 /// The library, left to itself, removes any socket of that name, also one that another server answers on.
-struct SocketName: ~Copyable {
+final class SocketName: Sendable {
     private let place: SocketPlace
-    private var lock: PlaceLock?
-    private var own: SocketPlace.Occupant?
+    private let lock: Mutex<PlaceLock?>
+    private let own = Mutex<SocketPlace.Occupant?>(nil)
+
+    private init(_ place: consuming SocketPlace) {
+        lock = Mutex(place.lock())
+        self.place = place
+    }
 
     /// Keeps other servers from taking the name until `listens`.
-    init(_ path: String) throws(HTTPListenError) {
+    static func take(_ path: String) throws(HTTPListenError) -> SocketName {
+        // The library knows no other spelling of a path than its own.
+        guard path.utf8.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path) else {
+            throw HTTPListenError(description: "cannot listen at \(path): the path has more than 107 bytes")
+        }
+        let name = SocketName(try open(path))
+        guard let occupant = name.place.occupant() else { return name }
+        guard occupant.isSocket else {
+            throw HTTPListenError(description: "\(path) exists and is not a socket; move it away")
+        }
+        guard !isAnswered(name.place) else {
+            throw HTTPListenError(description: "another server answers on \(path)")
+        }
+        name.place.remove(occupant)
+        return name
+    }
+
+    private static func open(_ path: String) throws(HTTPListenError) -> SocketPlace {
         do throws(ControlError) {
-            place = try SocketPlace(path)
+            return try SocketPlace(path)
         } catch {
             if case .notRunning = error {
                 throw HTTPListenError(description: "\(path): there is no such folder")
             }
             throw HTTPListenError(description: "cannot listen at \(path): \(error)")
         }
-        // The library knows no other spelling of a path than its own.
-        guard path.utf8.count < MemoryLayout.size(ofValue: sockaddr_un().sun_path) else {
-            throw HTTPListenError(description: "cannot listen at \(path): the path has more than 107 bytes")
-        }
-        lock = place.lock()
-        guard let occupant = place.occupant() else { return }
-        guard occupant.isSocket else {
-            throw HTTPListenError(description: "\(path) exists and is not a socket; move it away")
-        }
-        guard !isAnswered() else {
-            throw HTTPListenError(description: "another server answers on \(path)")
-        }
-        place.remove(occupant)
     }
 
-    private borrowing func isAnswered() -> Bool {
+    private static func isAnswered(_ place: borrowing SocketPlace) -> Bool {
         let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
         guard number >= 0 else { return true }
         let probe = FileDescriptor(owning: number)
@@ -89,14 +99,13 @@ struct SocketName: ~Copyable {
     }
 
     /// Notes that the server has the name now.
-    mutating func listens() {
-        own = place.occupant()
-        lock = nil
+    func listens() {
+        own.withLock { $0 = place.occupant() }
+        lock.withLock { $0 = nil }
     }
 
     /// Removes it, unless somebody else has it by now.
-    mutating func remove() {
-        if let own { place.remove(own) }
-        own = nil
+    func remove() {
+        if let own = own.withLock({ $0 }) { place.remove(own) }
     }
 }

@@ -67,11 +67,8 @@ final class RequestGuard: ChannelDuplexHandler {
         guard let error = error as? HTTPParserError else { return context.fireErrorCaught(error) }
         switch error {
         case .headerOverflow:
-            refuse(
-                WebAnswer(
-                    431,
-                    text: "the fields are longer than \(HTTPLimits.longestFields) bytes, or more than "
-                        + "\(HTTPLimits.mostFields)"))
+            isOver = true
+            client.refuseHead()
         case .invalidVersion: refuse(WebAnswer(505, text: "HTTP/1.1 and HTTP/1.0 are understood"))
         default: refuse(WebAnswer(400, text: "the request is malformed"))
         }

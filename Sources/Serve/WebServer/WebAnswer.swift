@@ -53,7 +53,8 @@ public struct WebAnswer: Sendable {
 
     /// As it is sent to a client whose bytes are no request: the connection ends with it.
     var lastBytes: ByteBuffer {
-        var head = "HTTP/1.1 \(status) \(HTTPResponse.Status(code: status).reasonPhrase)\r\nConnection: close\r\n"
+        var head =
+            "HTTP/1.1 \(status) \(HTTPResponse.Status(code: status).reasonPhrase)\r\nConnection: close\r\n"
         for (name, value) in all { head += "\(name): \(Self.line(value))\r\n" }
         return ByteBuffer(bytes: Array((head + "\r\n").utf8) + body)
     }

@@ -24,7 +24,9 @@ public struct WebRequest: Sendable {
             text = text[slash...]
         }
         let mark = text.firstIndex(of: UInt8(ascii: "?")) ?? text.endIndex
-        guard let path = Self.decoded(text[..<mark], plusIsSpace: false), !path.contains(0) else { return nil }
+        guard let path = Self.decoded(text[..<mark], plusIsSpace: false), !path.contains(0) else {
+            return nil
+        }
         var query: [(name: [UInt8], value: [UInt8])] = []
         if mark < text.endIndex {
             for part in text[(mark + 1)...].split(separator: UInt8(ascii: "&")) {

@@ -56,7 +56,7 @@ public struct ServerIdentity: Sendable {
 /// and a thread for each lane.
 public final class WebServer: Sendable {
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
-    private let name = Mutex<SocketName?>(nil)
+    private let name: SocketName?
     private let running = Mutex<Task<Void, Never>?>(nil)
     private let lanes: [HTTPLane: Lane]
     /// Where it listens; with the port that the kernel chose for 0.
@@ -77,10 +77,11 @@ public final class WebServer: Sendable {
         let address: BindAddress
         switch place {
         case .unix(let path):
-            let taken = try SocketName(path)
-            name.withLock { [taken] in $0 = consume taken }
+            name = try SocketName.take(path)
             address = .unixDomainSocket(path: path)
-        case .internet(let host, let port): address = .hostname("\(host)", port: Int(port))
+        case .internet(let host, let port):
+            name = nil
+            address = .hostname("\(host)", port: Int(port))
         }
         // The name of a socket gets its mode at once: its owner and its group may connect.
         let mask = umask(0o777)
@@ -112,15 +113,20 @@ public final class WebServer: Sendable {
         } catch {
             throw HTTPListenError(description: "cannot listen at \(place): \(error)")
         }
-        name.withLock { $0?.listens() }
+        name?.listens()
     }
 
     /// Ends it: what is under way is cut off.
     public func stop() {
-        running.withLock { $0?.cancel() }
-        name.withLock { $0?.remove() }
-        group.shutdownGracefully { _ in }
-        for lane in lanes.values { lane.stop() }
+        name?.remove()
+        guard let task = running.withLock({ $0 }) else { return }
+        task.cancel()
+        // The loop goes once nobody has anything to do on it.
+        Task { [group, lanes] in
+            await task.value
+            try? await group.shutdownGracefully()
+            for lane in lanes.values { lane.stop() }
+        }
     }
 
     private static func application(
