@@ -160,7 +160,7 @@ struct ServerCommand: ParsableCommand {
                 place, routes: service.routes, identity: identity, refusal: service.refusal,
                 ended: { reason in
                     say("retinue serve: \(reason)")
-                    exit(1)
+                    Glibc.exit(1)
                 })
             say("retinue serve: listens at \(server.place)")
             var waiting = pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)
