@@ -59,13 +59,51 @@ let workloads = [
     "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver",
 ]
 
+/// retinue-server: the only ones that need an HTTP library, which takes longer to build than all the rest. A build that has no
+/// use for them (Tests/sanitize) leaves them out.
+let server: [Target] =
+    Context.environment["RETINUE_WITHOUT_SERVER"] != nil
+    ? []
+    : [
+        library(
+            .serve, "WebServer",
+            [
+                "SystemCalls", "Net", "Control",
+                .product(name: "Hummingbird", package: "hummingbird"),
+                .product(name: "HummingbirdCore", package: "hummingbird"),
+                .product(name: "HummingbirdTLS", package: "hummingbird"),
+                .product(name: "NIOCore", package: "swift-nio"),
+                .product(name: "NIOPosix", package: "swift-nio"),
+                .product(name: "NIOHTTP1", package: "swift-nio"),
+                .product(name: "NIOHTTPTypes", package: "swift-nio-extras"),
+                .product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras"),
+                .product(name: "NIOSSL", package: "swift-nio-ssl"),
+                .product(name: "HTTPTypes", package: "swift-http-types"),
+                .product(name: "Logging", package: "swift-log"),
+            ]),
+        library(
+            .programs, "RetinueServer",
+            [
+                "WebServer", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        program("retinue-server", ["RetinueServer"]),
+        test("WebServerTests", ["WebServer", "Net", "SystemCalls", "TestSupport"]),
+        test(
+            "ServerTests",
+            [
+                "RetinueServer", "RetinueCommands", "WebServer", "Records", "MoveGroup", "SystemCalls",
+                "TestSupport", "retinue-server", "retinue",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+    ]
+
 let package = Package(
     name: "retinue",
     products: [
         .executable(name: "retinued", targets: ["retinued"]),
         .executable(name: "retinue", targets: ["retinue"]),
         .executable(name: "retinue-agent", targets: ["retinue-agent"]),
-        .executable(name: "retinue-server", targets: ["retinue-server"]),
         .library(name: "Fanotify", targets: ["Fanotify"]),
         .library(name: "ProcConnector", targets: ["ProcConnector"]),
         .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
@@ -83,10 +121,17 @@ let package = Package(
         .library(name: "Control", targets: ["Control"]),
         .library(name: "Daemon", targets: ["Daemon"]),
         .library(name: "SunRPC", targets: ["SunRPC"]),
-    ],
+    ] + (server.isEmpty ? [] : [.executable(name: "retinue-server", targets: ["retinue-server"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.0"),
+        // Of retinue-server alone; without what reads its settings from files and the environment.
+        .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1", traits: []),
+        .package(url: "https://github.com/apple/swift-nio", from: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", from: "1.34.1"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", from: "2.37.6"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.14.0"),
     ],
     targets: [
         // C at the edge.
@@ -178,14 +223,6 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ]),
         program("retinue", ["RetinueCommands"]),
-        library(.serve, "HTTPService", ["SystemCalls", "Net", "Control", "CLinux"]),
-        library(
-            .programs, "RetinueServer",
-            [
-                "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
-        program("retinue-server", ["RetinueServer"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
@@ -232,14 +269,6 @@ let package = Package(
                 "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
-        test("HTTPServiceTests", ["HTTPService", "Net", "SystemCalls", "TestSupport"]),
-        test(
-            "ServerTests",
-            [
-                "RetinueServer", "RetinueCommands", "HTTPService", "Records", "MoveGroup", "SystemCalls",
-                "TestSupport", "retinue-server", "retinue",
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-            ]),
         test(
             "DaemonTests",
             [
@@ -251,5 +280,5 @@ let package = Package(
             "KernelTests",
             ["Records", "TestSupport", "SystemCalls", "CLinux", "Daemon", "Fanotify", "retinued", "retinue"]
                 + workloads.map { .byName(name: $0) }),
-    ] + workloads.map(workload)
+    ] + workloads.map(workload) + server
 )

@@ -40,8 +40,28 @@ struct MetricsTests {
         "degraded":["no tracefs"]}
         """
 
+    private static func families(_ status: JSONValue?) -> [MetricFamily] {
+        MetricsPage.daemon(status, lag: status.flatMap { StoreLag().seconds($0) })
+    }
+
+    /// After a quiet hour a change that waits is not an hour old: it came after the last moment at which nothing waited.
+    @Test func theLagOfTheStore() throws {
+        func status(_ time: String, pending: Int, started: String = "01:00:00") throws -> JSONValue {
+            try JSONValue(
+                parsing: #"{"time":"2025-11-21T\#(time).000Z","started":"2025-11-21T\#(started).000Z","#
+                    + #""store":{"pending":\#(pending),"last_written":"2025-11-21T01:00:05.000Z"}}"#)
+        }
+        let lag = StoreLag()
+        #expect(lag.seconds(try status("02:00:00", pending: 3)) == 3595)
+        #expect(lag.seconds(try status("02:00:05", pending: 0)) == 0)
+        #expect(lag.seconds(try status("02:00:20", pending: 1)) == 15)
+        #expect(lag.seconds(try status("02:00:35", pending: 9)) == 30)
+        // Of another daemon nothing is known from this one.
+        #expect(lag.seconds(try status("02:00:50", pending: 1, started: "00:59:00")) == 3645)
+    }
+
     @Test func aDaemon() throws {
-        let text = text(MetricsPage.daemon(try JSONValue(parsing: Self.status)))
+        let text = text(Self.families(try JSONValue(parsing: Self.status)))
         #expect(try findings(text) == "")
         for line in [
             "retinue_daemon_up 1", "retinue_daemon_ready 1", "retinue_records 1",
@@ -62,15 +82,15 @@ struct MetricsTests {
 
     /// One that is not there, and one that says less than today's.
     @Test func otherDaemons() throws {
-        #expect(text(MetricsPage.daemon(nil)).hasSuffix("\nretinue_daemon_up 0\n"))
+        #expect(text(Self.families(nil)).hasSuffix("\nretinue_daemon_up 0\n"))
         let little = text(
-            MetricsPage.daemon(try JSONValue(parsing: #"{"ready":false,"store":{"pending":0}}"#)))
+            Self.families(try JSONValue(parsing: #"{"ready":false,"store":{"pending":0}}"#)))
         #expect(
             little.contains("\nretinue_daemon_ready 0\n")
                 && little.contains("\nretinue_store_lag_seconds 0\n"))
         #expect(try findings(little) == "")
         _ = text(
-            MetricsPage.daemon(
+            Self.families(
                 try JSONValue(parsing: #"{"sources":[1],"losses":{"a":2},"store":3,"memory":null}"#)))
     }
 

@@ -48,12 +48,12 @@ struct ServerTests {
         let child: Child
         let port: UInt16
 
-        init(_ folder: String, _ options: String...) throws {
+        init(_ folder: String, at place: String = "127.0.0.1:0", _ options: String...) throws {
             // As nobody, where that needs to be asked for.
             let nobody =
                 geteuid() == 0 ? ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"] : []
             let own = try Child(
-                nobody + [try Products.path("retinue-server"), "--listen", "127.0.0.1:0"] + options,
+                nobody + [try Products.path("retinue-server"), "--listen", place] + options,
                 folder: folder)
             child = own
             var port: UInt16?
@@ -191,12 +191,14 @@ struct ServerTests {
             for place in ["0.0.0.0:0", "[::]:0", "192.0.2.1:80"] {
                 let refused = try run(folder, "--listen", place, "--from", "web.ndjson")
                 #expect(refused.status == 1)
-                #expect(
-                    refused.errors.contains(
-                        "give --token-file FILE, or listen on 127.0.0.1:PORT or unix:PATH"))
+                #expect(refused.errors.contains("or listen on 127.0.0.1:PORT or unix:PATH"))
             }
             let file = folder + "/token"
             try write("0123456789abcdef-token\n", to: file)
+            chmod(file, 0o600)
+            let clear = try run(
+                folder, "--listen", "0.0.0.0:0", "--token-file", "token", "--from", "web.ndjson")
+            #expect(clear.status == 1 && clear.errors.contains("give --token-file, --certificate and --key"))
             chmod(file, 0o644)
             let open = try run(folder, "--token-file", "token", "--from", "web.ndjson")
             #expect(open.status == 1 && open.errors.contains("can be read by everybody"))
@@ -222,6 +224,74 @@ struct ServerTests {
                     if status == 401 { #expect(answer.fields["www-authenticate"]?.isEmpty == false) }
                 }
             }
+        }
+    }
+
+    /// Elsewhere than here it answers by TLS, to whom has the token.
+    @Test func byTLS() throws {
+        try inFolder { folder in
+            func openssl(_ name: String) throws {
+                let made = try Child(
+                    [
+                        "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt",
+                        "ec_paramgen_curve:prime256v1", "-nodes",
+                        "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout",
+                        "\(name).key", "-out", "\(name).pem",
+                    ], folder: folder)
+                #expect(try made.wait(within: 60) == .exited(0), "\(made.errorText)")
+            }
+            try openssl("own")
+            try openssl("other")
+            try write("0123456789abcdef-token\n", to: folder + "/token")
+            for name in ["token", "own.key"] {
+                chmod(folder + "/" + name, 0o600)
+                if geteuid() == 0 { chown(folder + "/" + name, 65534, 65534) }
+            }
+            chmod(folder + "/other.key", 0o644)
+            let place = ["--listen", "0.0.0.0:0", "--from", "web.ndjson", "--certificate", "own.pem"]
+            func refusal(_ words: String...) throws -> String {
+                let child = try Child([try Products.path("retinue-server")] + place + words, folder: folder)
+                #expect(try child.wait(within: 60) == .exited(1))
+                return child.errorText
+            }
+            #expect(try refusal("--token-file", "token").contains("--certificate and --key belong together"))
+            #expect(try refusal("--key", "own.key").contains("give --token-file, --certificate and --key"))
+            #expect(
+                try refusal("--key", "other.key", "--token-file", "token").contains(
+                    "other.key can be read by everybody"))
+            chmod(folder + "/other.key", 0o600)
+            for key in ["other.key", "own.pem"] {
+                chmod(folder + "/own.pem", 0o600)
+                let text = try refusal("--key", key, "--token-file", "token")
+                #expect(text.contains("are no certificate and its key in PEM"), "\(text)")
+            }
+            chmod(folder + "/own.pem", 0o644)
+            let server = try Running(
+                folder, at: "0.0.0.0:0", "--from", "web.ndjson", "db.ndjson", "--certificate", "own.pem",
+                "--key",
+                "own.key", "--token-file", "token")
+            func status(_ words: String...) throws -> (String, Int32) {
+                let child = try Child(
+                    ["curl", "-s", "--noproxy", "*", "-o", "body", "-w", "%{http_code}"] + words
+                        + ["https://localhost:\(server.port)/api/v1/status"], folder: folder)
+                guard case .exited(let code) = try child.wait(within: 60) else {
+                    throw TestSupport.Failure("killed")
+                }
+                return (child.outputText, code)
+            }
+            let token = ["--oauth2-bearer", "0123456789abcdef-token"]
+            #expect(try status("--cacert", "own.pem", token[0], token[1]) == ("200", 0))
+            #expect(try status("--cacert", "own.pem") == ("401", 0))
+            // A certificate that the client does not know, and a version that the server does not speak.
+            #expect(try status("--cacert", "other.pem", token[0], token[1]).1 == 60)
+            #expect(try status("--cacert", "own.pem", "--tls-max", "1.1").1 == 35)
+            // In clear nothing is answered, and who says nothing does not keep others out.
+            let plain = try HTTPClient(port: server.port)
+            plain.ask("/healthz")
+            #expect(throws: (any Error).self) { try plain.answer() }
+            let silent = try (0..<20).map { _ in try HTTPClient(port: server.port) }
+            #expect(try status("--cacert", "own.pem", token[0], token[1]) == ("200", 0))
+            withExtendedLifetime(silent) {}
         }
     }
 

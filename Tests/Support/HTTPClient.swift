@@ -62,6 +62,9 @@ package final class HTTPClient {
         }
     }
 
+    /// Says that nothing more will be sent.
+    package func finish() { _ = shutdown(socket.number, Int32(SHUT_WR)) }
+
     /// Sends a request.
     package func ask(
         _ target: String, method: String = "GET", host: String = "localhost", _ fields: String...

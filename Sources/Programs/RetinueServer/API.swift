@@ -1,8 +1,8 @@
-import HTTPService
 import MoveGroup
 import Records
 import RetinueCommands
 import Text
+import WebServer
 
 /// Why a question of the API has no answer, as `application/problem+json` (RFC 9457).
 struct APIProblem: Error {
@@ -33,7 +33,7 @@ struct APIProblem: Error {
         self.init(status: status, title: title, detail: error.message, choices: error.choices)
     }
 
-    var response: HTTPResponse {
+    var response: WebAnswer {
         var out = JSONWriter()
         out.object { out in
             out.member("title", text: title)
@@ -42,7 +42,7 @@ struct APIProblem: Error {
             if !choices.isEmpty { out.array("choices", texts: choices) }
         }
         out.endDocument()
-        return HTTPResponse(status, type: "application/problem+json", body: out.bytes)
+        return WebAnswer(status, type: "application/problem+json", body: out.bytes)
     }
 }
 
@@ -122,12 +122,12 @@ struct API {
 
     init(_ snapshots: Snapshots) { self.snapshots = snapshots }
 
-    func answer(_ path: String, _ query: [(name: [UInt8], value: [UInt8])]) -> HTTPResponse {
+    func answer(_ path: String, _ query: [(name: [UInt8], value: [UInt8])]) -> WebAnswer {
         do throws(APIProblem) {
             switch path {
             case "/api/v1/openapi.json":
                 _ = try Parameters(query, single: [])
-                return HTTPResponse(200, type: "application/json", body: Array(OpenAPI.document.utf8))
+                return WebAnswer(200, type: "application/json", body: Array(OpenAPI.document.utf8))
             case "/api/v1/status":
                 _ = try Parameters(query, single: [])
                 return Self.json(status(try snapshot()))
@@ -143,8 +143,8 @@ struct API {
         }
     }
 
-    private static func json(_ bytes: [UInt8]) -> HTTPResponse {
-        HTTPResponse(200, type: "application/json", body: bytes)
+    private static func json(_ bytes: [UInt8]) -> WebAnswer {
+        WebAnswer(200, type: "application/json", body: bytes)
     }
 
     private func snapshot() throws(APIProblem) -> Snapshot {
@@ -179,7 +179,7 @@ struct API {
         return out.bytes
     }
 
-    private func programs(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> HTTPResponse {
+    private func programs(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> WebAnswer {
         let parameters = try Parameters(query, single: ["q", "limit", "offset"])
         let limit = try parameters.number("limit", in: 1...1000, otherwise: 50)
         let offset = try parameters.number("offset", in: 0...1_000_000_000, otherwise: 0)
@@ -208,7 +208,7 @@ struct API {
         return Self.json(out.bytes)
     }
 
-    private func group(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> HTTPResponse {
+    private func group(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> WebAnswer {
         let parameters = try Parameters(
             query, single: ["program"], repeated: Parameters.ofVariations)
         let program = try parameters.required("program")
@@ -217,7 +217,7 @@ struct API {
         return try Self.collected { sink throws(APIProblem) in try report.writeJSON(to: sink) }
     }
 
-    private func why(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> HTTPResponse {
+    private func why(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> WebAnswer {
         let parameters = try Parameters(
             query, single: ["program", "member"], repeated: Parameters.ofVariations)
         let program = try parameters.required("program")
@@ -245,7 +245,7 @@ struct API {
     /// Collects what is written in pieces, up to a bound.
     private static func collected(
         _ write: ((UnsafeRawBufferPointer) throws(APIProblem) -> Void) throws(APIProblem) -> Void
-    ) throws(APIProblem) -> HTTPResponse {
+    ) throws(APIProblem) -> WebAnswer {
         var bytes: [UInt8] = []
         try write { piece throws(APIProblem) in
             guard bytes.count + piece.count <= longestAnswer else {

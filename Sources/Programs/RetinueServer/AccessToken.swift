@@ -1,35 +1,15 @@
-import Glibc
-import SystemCalls
 import Text
 
 /// What a client has to know.
 struct AccessToken: Sendable {
     private let bytes: [UInt8]
 
-    /// Why a file has no token.
-    struct Unusable: Error, CustomStringConvertible {
-        let description: String
-    }
-
     /// Reads it: one line of at least 16 visible characters, in a file that others cannot read.
     init(file: String) throws {
-        let descriptor: FileDescriptor
-        do throws(SystemError) {
-            descriptor = try .open(file, O_RDONLY)
-        } catch {
-            throw Unusable(description: "cannot open \(file): \(SystemError.text(of: error.code))")
-        }
-        var status = stat()
-        guard fstat(descriptor.number, &status) == 0, status.st_mode & S_IFMT == S_IFREG else {
-            throw Unusable(description: "\(file) is no file")
-        }
-        guard status.st_mode & 0o007 == 0 else {
-            throw Unusable(description: "\(file) can be read by everybody: chmod o= \(file)")
-        }
-        var bytes = try descriptor.readAll(limit: 4096)
+        var bytes = try SecretFile.read(file, limit: 4096)
         while bytes.last == 0x0a || bytes.last == 0x0d { bytes.removeLast() }
         guard (16...1024).contains(bytes.count), bytes.allSatisfy({ (0x21...0x7e).contains($0) }) else {
-            throw Unusable(
+            throw SecretFile.Unusable(
                 description: "\(file) has no token: one line of 16 to 1024 visible characters, no blanks")
         }
         self.bytes = bytes

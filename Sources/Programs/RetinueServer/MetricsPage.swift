@@ -1,9 +1,10 @@
 import Control
-import HTTPService
 import MoveGroup
 import Records
 import RetinueCommands
+import Synchronization
 import Text
+import WebServer
 
 /// One family of metrics in the text format 0.0.4 of Prometheus.
 struct MetricFamily {
@@ -48,6 +49,36 @@ struct MetricFamily {
     }
 }
 
+/// How far the store may be behind.
+///
+/// A daemon says how much waits and when it wrote last, which after a quiet hour was an hour ago. So the last moment is kept
+/// at which nothing waited: what waits now came later.
+final class StoreLag: Sendable {
+    private struct Moment {
+        var daemon: UInt64
+        var time: UInt64
+    }
+    private let empty = Mutex<Moment?>(nil)
+
+    /// How old the oldest change may be that is not stored, by a status, seconds; no less than it is.
+    func seconds(_ status: JSONValue) -> Double? {
+        func time(_ value: JSONValue?) -> UInt64? {
+            value?.string.flatMap { Timestamp.parse(Array($0.utf8)) }
+        }
+        guard let pending = status["store"]?["pending"]?.integer else { return nil }
+        guard let now = time(status["time"]), let started = time(status["started"]) else {
+            return pending == 0 ? 0 : nil
+        }
+        if pending == 0 {
+            empty.withLock { $0 = Moment(daemon: started, time: now) }
+            return 0
+        }
+        let known = empty.withLock { $0 }.flatMap { $0.daemon == started ? $0.time : nil }
+        let since = max(time(status["store"]?["last_written"]) ?? started, known ?? 0)
+        return now > since ? Double(now - since) / 1e9 : 0
+    }
+}
+
 /// What `/metrics` says: of the daemon by its status, of the records that were read, of what is watched.
 ///
 /// No label is a path: what programs and files are called is told to nobody who watches a graph of numbers, and there are
@@ -55,26 +86,27 @@ struct MetricFamily {
 struct MetricsPage {
     private let snapshots: Snapshots
     private let records: ServedRecords
+    private let lag = StoreLag()
 
     init(_ snapshots: Snapshots, _ records: ServedRecords) {
         self.snapshots = snapshots
         self.records = records
     }
 
-    func response() -> HTTPResponse {
+    func response() -> WebAnswer {
         var families = [
             Self.gauge("retinue_build_info", "The version of the server.", 1, [("version", retinueVersion)])
         ]
         if records.areDaemons {
             var status: JSONValue?
             if let text = try? records.status() { status = try? JSONValue(parsing: text) }
-            families += Self.daemon(status)
+            families += Self.daemon(status, lag: status.flatMap { lag.seconds($0) })
         }
         let snapshot = try? snapshots.current()
         families += Self.server(snapshot, snapshots.health)
         var text = ""
         for family in families { family.append(to: &text) }
-        return HTTPResponse(200, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
+        return WebAnswer(200, type: "text/plain; version=0.0.4; charset=utf-8", body: Array(text.utf8))
     }
 
     private static func gauge(
@@ -89,8 +121,10 @@ struct MetricsPage {
 
     // MARK: The daemon
 
-    /// - Parameter status: the daemon's status; `nil` if it does not answer.
-    static func daemon(_ status: JSONValue?) -> [MetricFamily] {
+    /// - Parameters:
+    ///   - status: the daemon's status; `nil` if it does not answer.
+    ///   - lag: seconds that its store is behind.
+    static func daemon(_ status: JSONValue?, lag: Double?) -> [MetricFamily] {
         let up = gauge("retinue_daemon_up", "Whether retinued answers.", status == nil ? 0 : 1)
         guard let status else { return [up] }
         func number(_ path: String...) -> Double? {
@@ -121,7 +155,7 @@ struct MetricsPage {
                 number("store", "pending")),
             gauge(
                 "retinue_store_lag_seconds", "How old the oldest change may be that is not stored.",
-                lag(status)),
+                lag),
             gauge(
                 "retinue_store_failed", "Whether the store could not be written.",
                 status["store"]?["error"].map { $0 == .null ? 0 : 1 }),
@@ -144,19 +178,6 @@ struct MetricsPage {
         ]
         families += sources(status)
         return families
-    }
-
-    /// The time since the last writing, if something waits to be written.
-    private static func lag(_ status: JSONValue) -> Double? {
-        guard let pending = status["store"]?["pending"]?.integer else { return nil }
-        if pending == 0 { return 0 }
-        func time(_ value: JSONValue?) -> UInt64? {
-            value?.string.flatMap { Timestamp.parse(Array($0.utf8)) }
-        }
-        guard let now = time(status["time"]),
-            let written = time(status["store"]?["last_written"]) ?? time(status["started"])
-        else { return nil }
-        return now > written ? Double(now - written) / 1e9 : 0
     }
 
     private static func sources(_ status: JSONValue) -> [MetricFamily] {

@@ -1,10 +1,10 @@
 import ArgumentParser
 import Control
 import Glibc
-import HTTPService
 import RetinueCommands
 import SystemCalls
 import Text
+import WebServer
 
 /// Runs `retinue serve`, or with the first word `mcp` `retinue mcp`, with the words of a command line, without the
 /// program's name; its exit status.
@@ -45,8 +45,8 @@ struct ServerCommand: ParsableCommand {
         usage: "retinue serve [--from <file> ...] [--listen <place>] [<options>]",
         discussion: """
             Shows what retinue group shows, of dumps, stores and lists, or of this host's daemon, and changes \
-            nothing. It listens on loopback or a Unix socket; elsewhere only with --token-file, whose content \
-            every request must have (Authorization: Bearer TOKEN). There is no TLS: put a proxy in front.
+            nothing. It listens on loopback or a Unix socket; elsewhere only with TLS (--certificate, --key) and \
+            --token-file, whose content every request must have (Authorization: Bearer TOKEN).
 
             /healthz  whether records are there   /metrics  for Prometheus
             /api/v1/  JSON; /api/v1/openapi.json describes it
@@ -55,6 +55,7 @@ struct ServerCommand: ParsableCommand {
               retinue serve                                       of this host's daemon
               retinue serve --from *.ndjson --listen unix:/run/retinue-server/http.sock
               retinue serve --watch shop=shop.service --watch db=postgres
+              retinue serve --listen 192.0.2.1:9740 --certificate cert.pem --key key.pem --token-file token
 
             Exit status: 0 it was ended by SIGTERM or SIGINT; 1 a wrong command line, or it cannot listen there; 2 \
             an input file cannot be read.
@@ -73,22 +74,33 @@ struct ServerCommand: ParsableCommand {
 
     @Option(
         help: ArgumentHelp(
+            "Have TLS, with the certificate chain in this file (PEM) and the key of --key.", valueName: "file"
+        ),
+        completion: .file())
+    var certificate: String?
+
+    @Option(
+        help: ArgumentHelp("The private key of the certificate (PEM).", valueName: "file"),
+        completion: .file())
+    var key: String?
+
+    @Option(
+        help: ArgumentHelp(
             "Have metrics of a program's group and of who connects to it, under this name.",
             valueName: "name=program"))
     var watch: [String] = []
 
-    @Option(help: ArgumentHelp("Read anew what is older than this.", valueName: "seconds"))
-    var refresh = 30.0
+    @OptionGroup var reading: RefreshOption
 
     @OptionGroup var records: ServedRecords
 
     func validate() throws {
-        guard refresh > 0, refresh <= 86_400 else {
-            throw ValidationError("--refresh is a number of seconds, more than 0 and at most 86400")
-        }
         guard HTTPPlace(listen) != nil else {
             throw ValidationError(
                 "--listen is ADDRESS:PORT, [IPv6]:PORT or unix:PATH, the address a number or localhost")
+        }
+        guard (certificate == nil) == (key == nil) else {
+            throw ValidationError("--certificate and --key belong together")
         }
         let watches = try watches()
         guard Set(watches.map(\.name)).count == watches.count else {
@@ -108,19 +120,33 @@ struct ServerCommand: ParsableCommand {
         }
     }
 
+    private func identity() throws -> ServerIdentity? {
+        guard let certificate, let key else { return nil }
+        let chain = try SecretFile.readPublic(certificate, limit: 1 << 20)
+        let secret = try SecretFile.read(key, limit: 1 << 20)
+        do {
+            return try ServerIdentity(certificate: chain, key: secret)
+        } catch {
+            throw SecretFile.Unusable(
+                description: "\(certificate) and \(key) are no certificate and its key in PEM: \(error)")
+        }
+    }
+
     func serve() -> Int32 {
         guard let place = HTTPPlace(listen), let watches = try? watches() else { return 1 }
         do {
             let token = try tokenFile.map { try AccessToken(file: $0) }
-            guard place.isLocal || token != nil else {
+            let identity = try identity()
+            guard place.isLocal || (token != nil && identity != nil) else {
                 say(
                     "retinue serve: \(place) can be reached from other hosts, and records show what every user of a "
-                        + "host does: give --token-file FILE, or listen on 127.0.0.1:PORT or unix:PATH")
+                        + "host does: give --token-file, --certificate and --key, or listen on 127.0.0.1:PORT or "
+                        + "unix:PATH")
                 return 1
             }
             // Before any thread is there, which would take the signals.
             let signals = try SignalDescriptor([SIGTERM, SIGINT])
-            let snapshots = Snapshots(records, refresh: refresh, watches: watches)
+            let snapshots = Snapshots(records, refresh: reading.refresh, watches: watches)
             do throws(AnswerError) {
                 _ = try snapshots.current()
             } catch {
@@ -129,11 +155,17 @@ struct ServerCommand: ParsableCommand {
                 for choice in error.choices { say("  \(choice)") }
                 guard records.areDaemons else { return 2 }
             }
-            let listener = try HTTPListener(place)
-            let service = Service(snapshots, records, token: token, place: listener.place)
-            let server = try HTTPServer(listener, lane: Service.lane) { service.answer($0) }
-            say("retinue serve: listens at \(listener.place)")
-            try server.run(until: signals)
+            let service = Service(snapshots, records, token: token, place: place)
+            let server = try WebServer(
+                place, routes: service.routes, identity: identity, refusal: service.refusal,
+                ended: { reason in
+                    say("retinue serve: \(reason)")
+                    Glibc.exit(1)
+                })
+            say("retinue serve: listens at \(server.place)")
+            var waiting = pollfd(fd: signals.number, events: Int16(POLLIN), revents: 0)
+            while poll(&waiting, 1, -1) < 0, errno == EINTR {}
+            server.stop()
             return 0
         } catch {
             say("retinue serve: \(error)")

@@ -1,64 +1,69 @@
-import HTTPService
 import Net
 import RetinueCommands
+import WebServer
 
-/// Answers requests, each by its path.
-final class Service: Sendable {
+/// What the server answers, by its paths, and whom.
+struct Service: Sendable {
     private let snapshots: Snapshots
-    private let records: ServedRecords
+    private let metrics: MetricsPage
     private let token: AccessToken?
     private let place: HTTPPlace
 
     init(_ snapshots: Snapshots, _ records: ServedRecords, token: AccessToken?, place: HTTPPlace) {
         self.snapshots = snapshots
-        self.records = records
+        metrics = MetricsPage(snapshots, records)
         self.token = token
         self.place = place
     }
 
+    /// The only path that needs no token.
+    private static let health = "/healthz"
+
     /// A group may take seconds; nobody who asks for the health waits for it.
-    static let lane: @Sendable (HTTPRequest) -> HTTPLane = { request in
-        switch request.pathText {
-        case "/api/v1/group", "/api/v1/why": .long
-        default: .quick
-        }
+    var routes: [WebRoute] {
+        let api = API(snapshots)
+        let answer: @Sendable (WebRequest) -> WebAnswer = { api.answer($0.pathText ?? "", $0.query) }
+        return [
+            WebRoute(Self.health) { [self] _ in healthAnswer() },
+            WebRoute("/metrics") { [self] _ in metrics.response() },
+            WebRoute("/api/v1/group", lane: .long, answer: answer),
+            WebRoute("/api/v1/why", lane: .long, answer: answer),
+            WebRoute("/api/**", answer: answer),
+        ]
     }
 
-    func answer(_ request: HTTPRequest) -> HTTPResponse {
+    /// What a request is answered with that is not let in.
+    @Sendable func refusal(_ request: WebRequest) -> WebAnswer? {
         guard isMeant(request) else {
-            return HTTPResponse(
+            return WebAnswer(
                 421, text: "this is no name of this server: ask by 127.0.0.1, [::1] or localhost")
         }
-        let path = request.pathText ?? ""
-        if path == "/healthz" { return health() }
-        if let token, !token.isIn(request.field("authorization")) {
-            return HTTPResponse(
-                401, text: "a token is needed: Authorization: Bearer TOKEN",
-                fields: [("WWW-Authenticate", "Bearer, Basic realm=\"retinue\"")])
+        guard let token, request.pathText != Self.health, !token.isIn(request.authorization) else {
+            return nil
         }
-        if path == "/metrics" { return MetricsPage(snapshots, records).response() }
-        if path.hasPrefix("/api/") { return API(snapshots).answer(path, request.query) }
-        return HTTPResponse(404, text: "nothing is here; /api/v1/openapi.json says what there is")
+        return WebAnswer(
+            401, text: "a token is needed: Authorization: Bearer TOKEN",
+            fields: [("WWW-Authenticate", "Bearer, Basic realm=\"retinue\"")])
     }
 
     /// Whether the client meant this server: a page of somebody else's, whose name a resolver turns into 127.0.0.1, has
     /// that name in `Host` (DNS rebinding). With a token such a page has nothing to ask with.
-    private func isMeant(_ request: HTTPRequest) -> Bool {
-        guard token == nil, case .internet = place, var host = request.field("host") else { return true }
+    private func isMeant(_ request: WebRequest) -> Bool {
+        guard token == nil, case .internet = place, var host = request.host else { return true }
         if let colon = host.lastIndex(of: ":"), !host.hasSuffix("]") { host = String(host[..<colon]) }
         if host.lowercased() == "localhost" { return true }
         if host.hasPrefix("["), host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
         return NetworkAddress(host)?.isLoopback ?? false
     }
 
-    private func health() -> HTTPResponse {
+    private func healthAnswer() -> WebAnswer {
         // Reads them anew if they are old: a daemon that has gone is noticed.
         do throws(AnswerError) {
             _ = try snapshots.current()
         } catch {
-            return HTTPResponse(503, text: error.message)
+            return WebAnswer(503, text: error.message)
         }
-        if let problem = snapshots.health.problem { return HTTPResponse(503, text: problem.message) }
-        return HTTPResponse(200, text: "ok")
+        if let problem = snapshots.health.problem { return WebAnswer(503, text: problem.message) }
+        return WebAnswer(200, text: "ok")
     }
 }

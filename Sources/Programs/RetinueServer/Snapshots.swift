@@ -1,3 +1,4 @@
+import ArgumentParser
 import MoveGroup
 import Records
 import RetinueCommands
@@ -140,6 +141,18 @@ final class Snapshots: Sendable {
             body(&state)
             state.isReading = false
             state.checked = Clock.monotonic()
+        }
+    }
+}
+
+/// `--refresh`, of the server and of `retinue mcp`.
+struct RefreshOption: ParsableArguments {
+    @Option(help: ArgumentHelp("Read anew what is older than this.", valueName: "seconds"))
+    var refresh = 30.0
+
+    func validate() throws {
+        guard refresh > 0, refresh <= 86_400 else {
+            throw ValidationError("--refresh is a number of seconds, more than 0 and at most 86400")
         }
     }
 }

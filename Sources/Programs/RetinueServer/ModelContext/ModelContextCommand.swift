@@ -21,22 +21,15 @@ struct ModelContextCommand: ParsableCommand {
             """,
         version: "retinue \(retinueVersion)")
 
-    @Option(help: ArgumentHelp("Read anew what is older than this.", valueName: "seconds"))
-    var refresh = 30.0
+    @OptionGroup var reading: RefreshOption
 
     @OptionGroup var records: ServedRecords
-
-    func validate() throws {
-        guard refresh > 0, refresh <= 86_400 else {
-            throw ValidationError("--refresh is a number of seconds, more than 0 and at most 86400")
-        }
-    }
 
     /// Answers until the input ends, or nobody reads the answers.
     func serve() -> Int32 {
         // What cannot be read is said by each answer: a client starts this before anybody has looked.
         let server = ModelContextServer(
-            ModelContextTools(Snapshots(records, refresh: refresh, watches: [])))
+            ModelContextTools(Snapshots(records, refresh: reading.refresh, watches: [])))
         var lines = MessageLines(limit: ModelContextServer.longestMessage)
         var buffer = [UInt8](repeating: 0, count: 1 << 16)
         while true {

@@ -5,33 +5,24 @@ import SystemCalls
 import TestSupport
 import Testing
 
-@testable import HTTPService
+@testable import WebServer
 
 /// The server against clients that keep to the rules and others.
 @Suite("HTTP server")
 struct HTTPServerTests {
-    /// A server on a thread of its own, until the body ends.
+    /// A server on a port of its own, until the body ends.
     private func with(
-        _ limits: HTTPLimits = HTTPLimits(),
-        lane: @escaping @Sendable (HTTPRequest) -> HTTPLane = { _ in .quick },
-        answer: @escaping @Sendable (HTTPRequest) -> HTTPResponse = {
-            HTTPResponse(200, text: $0.pathText ?? "?")
-        },
+        _ limits: HTTPLimits = HTTPLimits(), lane: HTTPLane = .quick,
+        answer: @escaping @Sendable (WebRequest) -> WebAnswer = { WebAnswer(200, text: $0.pathText ?? "?") },
         _ body: (UInt16) throws -> Void
     ) throws {
-        let listener = try HTTPListener(.internet(.init(v4: 0x7f00_0001), port: 0))
-        guard case .internet(_, let port) = listener.place else { throw TestSupport.Failure("no port") }
-        let stop = try HTTPStop()
-        let ended = DispatchSemaphore(value: 0)
-        try DetachedThread.start {
-            let server = try? HTTPServer(listener, limits: limits, lane: lane, answer: answer)
-            try? server?.run(until: stop)
-            ended.signal()
-        }
-        defer {
-            stop.stop()
-            ended.wait()
-        }
+        let routes = [
+            WebRoute("/", answer: answer), WebRoute("/long", lane: .long, answer: answer),
+            WebRoute("/**", lane: lane, answer: answer),
+        ]
+        let server = try WebServer(.internet(.init(v4: 0x7f00_0001), port: 0), routes: routes, limits: limits)
+        defer { server.stop() }
+        guard case .internet(_, let port) = server.place else { throw TestSupport.Failure("no port") }
         try body(port)
     }
 
@@ -77,7 +68,8 @@ struct HTTPServerTests {
                 ("nonsense\r\n\r\n", 400),
                 ("GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\n\r\nabc", 413),
                 ("GET / HTTP/3.0\r\nHost: a\r\n\r\n", 505),
-                (String(repeating: "x", count: 200_000), 414),
+                (String(repeating: "x", count: 200_000), 400),
+                ("GET /" + String(repeating: "x", count: 200_000), 414),
                 ("GET / HTTP/1.1\r\nHost: a\r\n" + String(repeating: "A: b\r\n", count: 20_000), 431),
             ] {
                 let client = try HTTPClient(port: port)
@@ -122,12 +114,13 @@ struct HTTPServerTests {
         limits.headMilliseconds = 500
         try with(limits) { port in
             let client = try HTTPClient(port: port)
-            let start = Clock.monotonic()
-            for byte in Array("GET / HTTP/1.1\r\nHost: localhost\r\nA: aaaaaaaaaaaaaaaaa\r\n\r\n".utf8) {
+            let text = Array("GET / HTTP/1.1\r\nHost: localhost\r\nA: aaaaaaaaaaaaaaaaa\r\n\r\n".utf8)
+            for byte in text.prefix(25) {
                 client.send([byte])
                 usleep(40_000)
-                if Clock.monotonic() - start > 2_000_000_000 { break }
             }
+            // In time, if each byte had put the deadline off.
+            client.send(text.dropFirst(25))
             #expect(try client.answer().status == 408)
         }
     }
@@ -135,6 +128,8 @@ struct HTTPServerTests {
     @Test func forOneMoreConnectionTheOldestSilentOneGoes() throws {
         var limits = HTTPLimits()
         limits.connections = 8
+        // None of them goes for its silence alone while this looks.
+        limits.headMilliseconds = 60_000
         try with(limits) { port in
             let silent = try (0..<24).map { _ in try HTTPClient(port: port) }
             let client = try HTTPClient(port: port)
@@ -150,10 +145,10 @@ struct HTTPServerTests {
         limits.queued = 2
         let gate = DispatchSemaphore(value: 0)
         try with(
-            limits, lane: { $0.pathText == "/long" ? .long : .quick },
+            limits,
             answer: { request in
                 if request.pathText == "/long" { gate.wait() }
-                return HTTPResponse(200, text: "done")
+                return WebAnswer(200, text: "done")
             }
         ) { port in
             let clients = try (0..<3).map { _ in try HTTPClient(port: port) }
@@ -178,7 +173,7 @@ struct HTTPServerTests {
         let body = [UInt8](repeating: 0x61, count: 16 << 20)
         try with(
             limits,
-            answer: { HTTPResponse(200, type: "text/plain", body: $0.pathText == "/large" ? body : []) }
+            answer: { WebAnswer(200, type: "text/plain", body: $0.pathText == "/large" ? body : []) }
         ) { port in
             let greedy = try (0..<8).map { _ in try HTTPClient(port: port) }
             for client in greedy { client.ask("/large") }
@@ -193,35 +188,50 @@ struct HTTPServerTests {
 
     @Test func aUnixSocket() throws {
         try withTemporaryFolder { folder in
-            let path = folder + "/http.sock"
-            var listener: HTTPListener? = try HTTPListener(.unix(path: path))
-            var status = stat()
-            #expect(lstat(path, &status) == 0 && status.st_mode & 0o007 == 0)
-            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: path)) }
-            let stop = try HTTPStop()
-            let ended = DispatchSemaphore(value: 0)
-            let held = try #require(listener)
-            try DetachedThread.start {
-                try? HTTPServer(held, answer: { _ in HTTPResponse(200, text: "here") }).run(until: stop)
-                ended.signal()
+            let routes = [WebRoute("/") { _ in WebAnswer(200, text: "here") }]
+            func server(_ path: String) throws -> WebServer {
+                try WebServer(.unix(path: path), routes: routes)
             }
+            let path = folder + "/http.sock"
+            let first = try server(path)
+            var status = stat()
+            let mask = umask(0o022)
+            umask(mask)
+            #expect(lstat(path, &status) == 0 && status.st_mode & 0o7777 == 0o660 & ~mask)
+            #expect(throws: HTTPListenError.self) { try server(path) }
             let client = try HTTPClient(path: path)
             client.ask("/")
             #expect(try client.answer().text == "here\n")
-            stop.stop()
-            ended.wait()
-            listener = nil
+            first.stop()
+            #expect(lstat(path, &status) != 0)
+            // A socket that nobody answers on is replaced.
+            let dead = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
+            var address = sockaddr_un()
+            address.sun_family = sa_family_t(AF_UNIX)
+            withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
+            _ = withUnsafePointer(to: &address) {
+                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+                    bind(dead, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
+                }
+            }
+            close(dead)
+            #expect(lstat(path, &status) == 0)
+            try server(path).stop()
             // A file that has the name stays.
             try write("mine", to: folder + "/file")
-            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: folder + "/file")) }
-            #expect(throws: HTTPListenError.self) { try HTTPListener(.unix(path: folder + "/no/where")) }
+            #expect(throws: HTTPListenError.self) { try server(folder + "/file") }
+            #expect(try String(contentsOfFile: folder + "/file", encoding: .utf8) == "mine")
+            #expect(throws: HTTPListenError.self) { try server(folder + "/no/where") }
+            #expect(throws: HTTPListenError.self) {
+                try server(folder + "/" + String(repeating: "a", count: 79) + "/../" + "b")
+            }
         }
     }
 
     @Test func noPlaceTwice() throws {
         try with { port in
             let error = #expect(throws: HTTPListenError.self) {
-                try HTTPListener(.internet(.init(v4: 0x7f00_0001), port: port))
+                try WebServer(.internet(.init(v4: 0x7f00_0001), port: port), routes: [])
             }
             #expect(error?.description.contains("Address already in use") == true)
         }
