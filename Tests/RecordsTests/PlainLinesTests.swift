@@ -104,6 +104,51 @@ import Testing
         #expect(try reader.finish().ledger.records.count == 1)
     }
 
+    private static func file(_ path: String, access: String = "r", count: Int = 2) -> String {
+        start + #""relation":"file","path":"\#(path)","kind":"regular","access":"\#(access)""#
+            + end.replacing(#""count":2"#, with: #""count":\#(count)"#) + "\n"
+    }
+
+    /// Files are put into the ledger some at a time, before anything else: the order of records, and what comes twice,
+    /// is the same.
+    @Test func filesAmongOthers() {
+        var text = Self.header
+        for number in 0..<700 {
+            switch number % 50 {
+            case 17: text += Self.start + Self.plain[2 + number / 50 % 5] + Self.end + "\n"
+            case 29: text += Self.file("/etc/\\u0061", access: "w")
+            case 31: text += Self.file("/srv/" + String(repeating: "long/", count: 4000) + "f\(number)")
+            case 37: text += Self.file("")
+            case 41: text += Self.file("/etc/a", access: "x", count: number)
+            case 43: text += Self.file("no folder")
+            default: text += Self.file("/srv/\(number % 7)/\(number / 3)/f\(number % 11)")
+            }
+        }
+        expectEqual(Array(text.utf8), "files among others")
+        let dump = Array(text.utf8)
+        #expect(Outcome(dump, isPlain: true, isLenient: false).error == nil)
+    }
+
+    /// Room that is made ahead changes nothing, whether the dump is as long as was said or not.
+    @Test(arguments: [0, 1 << 20, 1_500_000, 40 << 20, .max]) func expected(bytes: Int) throws {
+        var text = Self.header
+        for number in 0..<7000 {
+            let below = number < 5000 ? "/srv/data/\(number % 100)" : "/var/lib/other/\(number / 10)/long"
+            text += Self.file("\(below)/f\(number % 6500)")
+        }
+        let dump = Array(text.utf8)
+        var reader = DumpReader()
+        reader.expect(bytes: bytes)
+        for start in stride(from: 0, to: dump.count, by: 1 << 16) {
+            try reader.feed(Array(dump[start..<min(start + 1 << 16, dump.count)]))
+        }
+        let contents = try reader.finish()
+        #expect(dump.count > 1 << 20)
+        #expect(
+            Outcome(dump, isPlain: false, isLenient: false).written == contents.ledger.ndjson(contents.header)
+        )
+    }
+
     /// What is nearly plain.
     @Test(arguments: [
         #""relation":"file","path":"/etc/\u0061","kind":"regular","access":"r""#,

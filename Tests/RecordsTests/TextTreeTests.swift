@@ -129,4 +129,52 @@ import Testing
         #expect(name.withUnsafeBytes { other.append(name: $0, below: 2) } == nil)
         #expect(name.withUnsafeBytes { other.append(name: $0, below: 9) } == nil)
     }
+
+    /// Texts that are interned together get what they get one after another, the folders above them included.
+    @Test(arguments: 1...40) func internsTogetherAsOneByOne(seed: Int) {
+        var random = SeededGenerator(seed: UInt64(seed))
+        let names = ["", "a", "b", "etc", "lib", "a longer name than eight bytes"]
+        let texts = (0..<Int.random(in: 1...60, using: &random)).map { _ in
+            let depth = Int.random(in: 0...6, using: &random)
+            return Array(
+                (0...depth).map { _ in names.randomElement(using: &random)! }.joined(separator: "/").utf8)
+        }
+        // Every second time there is no room for all of them.
+        let limit = seed % 2 == 0 ? Int(UInt32.max) : Int.random(in: 0...60, using: &random)
+        var single = TextTree(limit: limit)
+        let wanted = texts.map { single.array(single.intern($0)) }
+        var tree = TextTree(limit: limit)
+        var seen: UInt64 = 0
+        var numbers: [TextID] = []
+        for start in stride(from: 0, to: texts.count, by: 16) {
+            var steps = texts[start..<min(start + 16, texts.count)].map { text in
+                let copy = UnsafeMutableRawBufferPointer.allocate(byteCount: text.count, alignment: 1)
+                copy.copyBytes(from: text)
+                return TextStep(text: UnsafeRawBufferPointer(copy))
+            }
+            steps.withUnsafeMutableBufferPointer { tree.intern($0, seen: &seen) }
+            numbers += steps.map(\.number)
+            for step in steps { step.text.deallocate() }
+        }
+        let spelled = numbers.map { tree.array($0) }
+        if seed % 2 == 0 {
+            #expect(spelled == wanted)
+            let (count, bytes) = (tree.count, tree.byteCount)
+            let (wantedCount, wantedBytes) = (single.count, single.byteCount)
+            #expect(count == wantedCount)
+            #expect(bytes == wantedBytes)
+        } else {
+            // Which ones are refused depends on the order; none is taken for another.
+            for (text, number) in zip(texts, numbers) where number != .none {
+                let array = tree.array(number)
+                #expect(array == text)
+            }
+            let bytes = tree.byteCount
+            #expect(bytes <= limit)
+        }
+        let again = texts.enumerated().allSatisfy { place, text in
+            numbers[place] == .none || tree.intern(text) == numbers[place]
+        }
+        #expect(again)
+    }
 }

@@ -109,7 +109,7 @@ public struct HashIndex<Slot: FixedWidthInteger & UnsignedInteger & Sendable>: ~
     public mutating func reserve(_ capacity: Int, rehash: (UInt32) -> UInt64) {
         var size = mask + 1
         while (size - 1) / 4 * 3 < capacity { size *= 2 }
-        if size > mask + 1 { resize(to: size, rehash) }
+        if size > mask + 1 { resize(to: size, isFilled: true, rehash) }
     }
 
     /// Forgets all numbers, and gives back the memory.
@@ -134,11 +134,12 @@ public struct HashIndex<Slot: FixedWidthInteger & UnsignedInteger & Sendable>: ~
     }
 
     @inlinable @inline(never)
-    mutating func resize(to size: Int, _ rehash: (UInt32) -> UInt64) {
+    mutating func resize(to size: Int, isFilled: Bool = false, _ rehash: (UInt32) -> UInt64) {
         let old = slots
         let oldSize = mask + 1
         let oldNumbers = numberBits
         slots = Self.empty(size)
+        if isFilled { HugePages.advise(slots, bytes: size * MemoryLayout<Slot>.stride) }
         mask = size - 1
         for index in 0..<oldSize where old[index] != 0 {
             let number = UInt32(truncatingIfNeeded: old[index] & oldNumbers)

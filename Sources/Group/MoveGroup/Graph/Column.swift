@@ -1,4 +1,5 @@
 import Glibc
+import Records
 
 /// An array of plain values that grows in place.
 ///
@@ -106,7 +107,7 @@ enum LargeMemory {
     /// Areas of this size and more come in whole huge pages where the kernel gives them: one fault in place
     /// of 512 while they fill, and fewer misses of the address cache when they are looked at here and there.
     private static let large = 1 << 20
-    private static let hugePage = 2 << 20
+    private static let hugePage = HugePages.size
     /// What is quicker copied into huge pages than moved without.
     private static let copied = 4 << 20
 
@@ -121,13 +122,13 @@ enum LargeMemory {
         if isFinal, bytes >= large, bytes > had, had <= copied {
             var area: UnsafeMutableRawPointer?
             guard posix_memalign(&area, hugePage, whole(bytes)) == 0, let area else { exhausted(bytes) }
-            advise(area, whole(bytes))
+            HugePages.advise(area, bytes: whole(bytes))
             if let memory { memcpy(area, memory, had) }
             free(memory)
             return area
         }
         guard let resized = realloc(memory, max(bytes, 1)) else { exhausted(bytes) }
-        if isFinal { advise(resized, bytes) }
+        if isFinal { HugePages.advise(resized, bytes: bytes) }
         return resized
     }
 
@@ -146,7 +147,7 @@ enum LargeMemory {
         if before > 0 { munmap(start, before) }
         let area = start + before
         if before < hugePage { munmap(area + whole(bytes), hugePage - before) }
-        advise(area, whole(bytes))
+        HugePages.advise(area, bytes: whole(bytes))
         return area
     }
 
@@ -156,14 +157,6 @@ enum LargeMemory {
     }
 
     private static func whole(_ bytes: Int) -> Int { (bytes + hugePage - 1) / hugePage * hugePage }
-
-    private static func advise(_ memory: UnsafeMutableRawPointer, _ bytes: Int) {
-        guard bytes >= hugePage else { return }
-        let start = (Int(bitPattern: memory) + 4095) / 4096 * 4096
-        let end = (Int(bitPattern: memory) + bytes) / 4096 * 4096
-        // Not given is no harm.
-        _ = madvise(UnsafeMutableRawPointer(bitPattern: start), end - start, MADV_HUGEPAGE)
-    }
 
     private static func exhausted(_ bytes: Int) -> Never { fatalError("out of memory: \(bytes) bytes") }
 }

@@ -164,9 +164,16 @@ extension GraphBuilder {
         addGaps(dump.ledger.gaps, to: host)
         add(dump.ledger.processes, of: dump.header.time, on: host)
         let programs = internPrograms(of: dump.ledger, on: host)
-        var speller = TextSpeller()
-        for position in records.indices {
-            add(position, of: dump.ledger, programs, host, source, &speller)
+        edges.reserve(edges.count + records.count)
+        var files = FileNodes()
+        for start in stride(from: 0, to: records.count, by: FileNodes.places) {
+            let range = start..<min(start + FileNodes.places, records.count)
+            files.prepare(range, of: dump.ledger, on: host, in: nodes)
+            for position in range {
+                add(position, of: dump.ledger, programs, host, source, files, position - start)
+            }
+            // Once some thousand have shown how long the names are.
+            if start == 128 * FileNodes.places { nodes.reserve(nodes: nodes.count + records.count - start) }
         }
         sources[Int(source)].rows = records.count
         sources[Int(source)].skipped = skipped
@@ -205,7 +212,7 @@ extension GraphBuilder {
 
     private mutating func add(
         _ position: Int, of ledger: borrowing Ledger, _ programs: [UInt32], _ host: HostID, _ source: UInt16,
-        _ speller: inout TextSpeller
+        _ files: borrowing FileNodes, _ place: Int
     ) {
         let record = ledger.records[position]
         if isOutside(record.first, record.last) { return }
@@ -223,10 +230,9 @@ extension GraphBuilder {
         func endpoint(_ number: UInt32) -> Endpoint { ledger.endpoints[Int(number)] }
         switch key.relation {
         case .file where record.isFolded:
-            let folder = Array(speller.spell(TextID(rawValue: key.object), in: ledger.texts))
-            addFolded(program, folder, on: host, access: record.access, detail)
+            addFolded(program, files.text(place), on: host, access: record.access, detail)
         case .file:
-            let file = internFile(speller.spell(TextID(rawValue: key.object), in: ledger.texts), on: host)
+            let file = files.intern(place, on: host, in: &nodes)
             detail.kind = record.kind
             edges.append(
                 program, file, EdgeMark(.file, access: record.access, evidence: record.evidence), detail)

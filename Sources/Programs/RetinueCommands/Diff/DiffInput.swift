@@ -38,6 +38,7 @@ enum DiffInput {
             throw Failure("\(input.name.printable) \(problem)", status: ExitStatus.badInput)
         case .dump:
             var reader = DumpReader()
+            if let size = input.size { reader.expect(bytes: size) }
             do {
                 try input.forEachPiece { try reader.feed($0) }
                 return .facts(.dump, DumpFacts.facts(of: try reader.finish()))

@@ -30,6 +30,7 @@ struct GraphInputs {
 
     private func addDump(_ input: InputFile.Begun, to builder: inout GraphBuilder) throws {
         var reader = DumpReader(isLenient: isLenient)
+        if let size = input.size { reader.expect(bytes: size) }
         var progress = Progress("retinue: reading \(input.name.printable)", total: UInt64(input.size ?? 0))
         var done: UInt64 = 0
         do {

@@ -114,6 +114,7 @@ extension DumpContents {
     /// Reads a dump in the form `retinue/2` or `retinue/1`.
     init(reading file: borrowing InputFile) throws {
         var reader = DumpReader()
+        if let size = file.size { reader.expect(bytes: size) }
         do {
             try file.forEachPiece { try reader.feed($0) }
             self = try reader.finish()

@@ -178,6 +178,23 @@ public struct Ledger: ~Copyable {
         change = max(change, record.change)
     }
 
+    /// Puts in records as `restore` does one after another. The index is looked at ahead for all of them, so that the
+    /// misses of the processor's caches overlap.
+    ///
+    /// - Parameter seen: takes what was looked at, so that looking is not left out.
+    mutating func restore(_ records: UnsafeMutableBufferPointer<Record>, seen: inout UInt64) {
+        for record in records { seen ^= UInt64(index.peek(hash(record.key))) }
+        for record in records { restore(record) }
+    }
+
+    /// Makes room for so many records in all, where that many are sure to come: growing by and by copies what is there,
+    /// and hashes it anew.
+    mutating func reserve(records wanted: Int) {
+        records.reserve(wanted)
+        let (records, hash) = (records, self.hash)
+        index.reserve(wanted) { hash(records[Int($0) - 1].key) }
+    }
+
     /// Says that no store has any of the records.
     public mutating func markAllDirty() {
         for position in records.indices { records[position].isDirty = true }

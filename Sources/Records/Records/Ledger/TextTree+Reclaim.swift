@@ -37,6 +37,7 @@ extension TextTree {
         names.trim()
         nodes.trim()
         recent = [UInt32](repeating: 0, count: recent.count)
+        recentAbove = []
         enterAll()
         return numbers
     }

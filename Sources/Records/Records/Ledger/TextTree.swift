@@ -38,6 +38,8 @@ public struct TextTree: ~Copyable, Sendable {
     /// Folders that were interned of late, by the hash of their text: who interns whole paths, one folder's one after
     /// another, need not go through all that is above each.
     var recent = [UInt32](repeating: 0, count: 64)
+    /// The same of the folders above those that were not among them: others come in between less often.
+    var recentAbove: [UInt32] = []
     /// Bytes of names that there may be.
     private let limit: Int
     /// Texts that had no room.
@@ -56,7 +58,8 @@ public struct TextTree: ~Copyable, Sendable {
 
     /// Bytes of memory in use, for `status`.
     public var footprint: Int {
-        names.capacity + nodes.capacity * MemoryLayout<Node>.stride + index.footprint + recent.capacity * 4
+        names.capacity + nodes.capacity * MemoryLayout<Node>.stride + index.footprint
+            + (recent.capacity + recentAbove.capacity) * 4
     }
 
     // MARK: Texts to numbers
@@ -198,20 +201,51 @@ public struct TextTree: ~Copyable, Sendable {
 
     /// The node of a folder's text; `nil` if it has no room.
     private mutating func folder(_ text: UnsafeRawBufferPointer) -> UInt32? {
-        let place = Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)
-        let known = recent[place]
-        if known != 0, spells(known, text) { return known }
+        if let known = recalled(text) { return known }
+        guard let (above, name) = above(text) else { return nil }
+        let number = node(above, name).rawValue
+        if number == 0 { return nil }
+        remember(text, number)
+        return number
+    }
+
+    /// The node of a folder's text, if it was met of late.
+    @inline(__always)
+    func recalled(_ text: UnsafeRawBufferPointer) -> UInt32? {
+        let known = recent[Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)]
+        return known != 0 && spells(known, text) ? known : nil
+    }
+
+    @inline(__always)
+    mutating func remember(_ text: UnsafeRawBufferPointer, _ number: UInt32) {
+        recent[Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)] = number
+    }
+
+    /// The node above a folder's, and the folder's own name; `nil` if there is no room for what is above.
+    mutating func above(_ folder: UnsafeRawBufferPointer) -> (node: UInt32, name: UnsafeRawBufferPointer)? {
+        guard let slash = Self.lastSlash(folder) else { return (0, folder) }
+        let text = UnsafeRawBufferPointer(rebasing: folder[..<slash])
+        let name = UnsafeRawBufferPointer(rebasing: folder[(slash + 1)...])
+        if recentAbove.isEmpty { recentAbove = [UInt32](repeating: 0, count: 4096) }
+        let place = Int(truncatingIfNeeded: hash(text)) & (recentAbove.count - 1)
+        let known = recentAbove[place]
+        if known != 0, spells(known, text) { return (known, name) }
+        guard let number = walked(text) else { return nil }
+        recentAbove[place] = number
+        return (number, name)
+    }
+
+    /// The node of a folder's text, from its first name to its last; `nil` if it has no room.
+    private mutating func walked(_ text: UnsafeRawBufferPointer) -> UInt32? {
         var parent: UInt32 = 0
         var start = 0
         while true {
             let end = Self.slash(text, from: start) ?? text.count
             parent = node(parent, UnsafeRawBufferPointer(rebasing: text[start..<end])).rawValue
             if parent == 0 { return nil }
-            if end == text.count { break }
+            if end == text.count { return parent }
             start = end + 1
         }
-        recent[place] = parent
-        return parent
     }
 
     /// Whether a node's text is this one.
@@ -238,7 +272,12 @@ public struct TextTree: ~Copyable, Sendable {
 
     @inline(__always)
     private mutating func node(_ parent: UInt32, _ name: UnsafeRawBufferPointer) -> TextID {
-        let hash = hash(name, parent)
+        node(parent, name, hash(name, parent))
+    }
+
+    /// The node of a name in a folder, a new one if it was not met before.
+    @inline(__always)
+    mutating func node(_ parent: UInt32, _ name: UnsafeRawBufferPointer, _ hash: UInt64) -> TextID {
         let place = index.search(hash) { matches($0, parent, name) }
         if place.number != 0 { return TextID(rawValue: place.number) }
         return add(parent, name, hash, place)
@@ -261,14 +300,23 @@ public struct TextTree: ~Copyable, Sendable {
         return TextID(rawValue: number)
     }
 
-    private mutating func growIndex() {
+    private mutating func growIndex() { reserveIndex(count + 1) }
+
+    private mutating func reserveIndex(_ count: Int) {
         let (nodes, hash) = (nodes, hash)
         names.withUnsafeBytes { names in
-            index.grow { number in
+            index.reserve(count) { number in
                 let name = names[Int(nodes[Int(number) - 1].end)..<Int(nodes[Int(number)].end)]
                 return hash(UnsafeRawBufferPointer(rebasing: name), nodes[Int(number)].parent)
             }
         }
+    }
+
+    /// Makes room for so many texts in all, and for so many bytes of their names, where that many are sure to come.
+    mutating func reserve(texts: Int, bytes: Int) {
+        names.reserve(min(bytes, limit))
+        nodes.reserve(texts + 1)
+        reserveIndex(texts)
     }
 
     @inline(__always)
@@ -282,7 +330,7 @@ public struct TextTree: ~Copyable, Sendable {
         }
     }
 
-    private static func lastSlash(_ text: UnsafeRawBufferPointer) -> Int? {
+    static func lastSlash(_ text: UnsafeRawBufferPointer) -> Int? {
         var offset = text.count
         while offset > 0 {
             offset -= 1
@@ -360,6 +408,15 @@ extension Array {
     @inline(__always)
     mutating func makeRoom(for more: Int) {
         if capacity - count < more { growByAQuarter(for: more) }
+    }
+
+    /// Makes room for so many in all, where that many are sure to come.
+    mutating func reserve(_ wanted: Int) {
+        reserveCapacity(wanted)
+        let bytes = capacity * MemoryLayout<Element>.stride
+        withUnsafeMutableBytes { own in
+            if let start = own.baseAddress { HugePages.advise(start, bytes: bytes) }
+        }
     }
 
     @inline(never)

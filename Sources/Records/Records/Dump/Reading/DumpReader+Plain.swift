@@ -13,6 +13,7 @@ extension DumpReader {
             let program = plainProgram(&line), line.take(",\"relation\":\""),
             let relation = line.word(PlainWords.relations, \.word)
         else { return false }
+        if relation == .file { return readPlainFile(&line, of: program) }
         var fields = DependencyFields()
         fields.program = program
         fields.relation = relation
@@ -28,36 +29,60 @@ extension DumpReader {
             fields.sent = sent
             fields.received = received
         }
-        if line.take(",\"change\":") {
-            guard let change = line.number() else { return false }
-            fields.change = UInt32(clamping: change)
-        }
-        guard line.take(",\"count\":"), let count = line.number(), count > 0,
+        guard let seen = plainEnd(&line) else { return false }
+        fields.change = seen.change
+        fields.count = seen.count
+        fields.first = seen.first
+        fields.last = seen.last
+        fields.evidence = seen.evidence
+        flush()
+        restore(fields)
+        return true
+    }
+
+    /// A file's line, behind its relation: most lines are of files.
+    @inline(__always)
+    private mutating func readPlainFile(_ line: inout PlainLine, of program: ProgramID) -> Bool {
+        guard line.take(",\"path\":\""), let path = line.string(), line.take(",\"kind\":\""),
+            let kind = line.word(PlainWords.kinds, \.word), line.take(",\"access\":\""),
+            let access = line.word(PlainWords.accesses, \.letters), let seen = plainEnd(&line)
+        else { return false }
+        var record = Record(.file(program, path: .none), evidence: seen.evidence, time: seen.first)
+        record.last = seen.last
+        record.count = seen.count
+        record.access = access
+        record.kind = kind
+        record.change = seen.change
+        if files.add(record, path: path) { return true }
+        flush()
+        if files.add(record, path: path) { return true }
+        // Longer than all that are put in together may be.
+        record.key.object = ledger.texts.intern(path).rawValue
+        ledger.restore(record)
+        return true
+    }
+
+    /// What every dependency's line ends with.
+    @inline(__always)
+    private mutating func plainEnd(
+        _ line: inout PlainLine
+    ) -> (change: UInt32, count: UInt64, first: UInt64, last: UInt64, evidence: Evidence)? {
+        var change: UInt64? = 0
+        if line.take(",\"change\":") { change = line.number() }
+        guard let change, line.take(",\"count\":"), let count = line.number(), count > 0,
             line.take(",\"first\":\""), let first = line.time(&times.first),
             line.take("\",\"last\":\""), let last = line.time(&times.last),
             line.take("\",\"evidence\":\""), let evidence = line.word(PlainWords.evidence, \.word),
             line.take("}"), line.isAtEnd
-        else { return false }
-        fields.count = count
-        fields.first = first
-        fields.last = last
-        fields.evidence = evidence
-        restore(fields)
-        return true
+        else { return nil }
+        return (UInt32(clamping: change), count, first, last, evidence)
     }
 
     /// What is depended on.
     @inline(__always)
     private mutating func plainObject(_ line: inout PlainLine, _ fields: inout DependencyFields) -> Bool {
         switch fields.relation {
-        case .file:
-            guard line.take(",\"path\":\""), let path = line.string(), line.take(",\"kind\":\""),
-                let kind = line.word(PlainWords.kinds, \.word), line.take(",\"access\":\""),
-                let access = line.word(PlainWords.accesses, \.letters)
-            else { return false }
-            names.object.set(path)
-            fields.kind = kind
-            fields.access = access
+        case .file: return false
         case .spawn:
             guard line.take(",\"child\":"), let child = plainProgram(&line) else { return false }
             fields.child = child

@@ -16,6 +16,8 @@ public struct DumpReader: ~Copyable {
     private var version = DumpVersion.written
     var ledger = Ledger()
     var names = NameBuffers()
+    /// Records of files that are still to be put into the ledger, before any other record.
+    var files = FileBatch()
     /// Lines by type, those that could not be read among them.
     private var found = DumpHeader.Contents()
     /// Lines that could not be read and were left out, since the reader is lenient.
@@ -29,6 +31,10 @@ public struct DumpReader: ~Copyable {
     /// The start of a line whose end has not come yet.
     private var rest: [UInt8] = []
     private var line = 0
+    /// Bytes that were taken.
+    private var position = 0
+    /// Bytes of the whole dump, as long as no room has been made for it.
+    private var expected: Int?
     /// How the line of a dependency starts that is spelled plainly, up to its program; empty before the header.
     private(set) var plainStart: [UInt8] = []
     var knownPrograms = KnownObjects<ProgramID>()
@@ -48,6 +54,26 @@ public struct DumpReader: ~Copyable {
         self.isLenient = isLenient
     }
 
+    /// Says that the dump has so many bytes in all, so that room is made for it once; if it has more or less, no
+    /// harm is done.
+    public mutating func expect(bytes: Int) { expected = bytes }
+
+    /// Once the first mebibyte has shown what the records are like.
+    private mutating func makeRoom() {
+        guard let bytes = expected, position >= 1 << 20, header != nil else { return }
+        expected = nil
+        flush()
+        guard bytes > position, bytes < 1 << 40, !ledger.records.isEmpty else { return }
+        func all(_ part: Int) -> Int { Int(Double(bytes) / Double(position) * Double(part) * 1.02) }
+        ledger.reserve(records: min(all(ledger.records.count), 1 << 31))
+        ledger.texts.reserve(texts: min(all(ledger.texts.count), 1 << 30), bytes: all(ledger.texts.byteCount))
+    }
+
+    /// Puts into the ledger what waits for it.
+    mutating func flush() {
+        if files.count > 0 { files.flush(into: &ledger) }
+    }
+
     /// Takes the next piece, which may end anywhere.
     public mutating func feed(_ piece: UnsafeRawBufferPointer) throws(DumpError) {
         var start = 0
@@ -57,6 +83,8 @@ public struct DumpReader: ~Copyable {
             start = end + 1
         }
         try take(UnsafeRawBufferPointer(rebasing: piece[start...]), isWhole: false)
+        position += piece.count
+        if expected != nil { makeRoom() }
     }
 
     /// Takes the next piece, given as an array.
@@ -78,6 +106,7 @@ public struct DumpReader: ~Copyable {
     public consuming func finish() throws(DumpError) -> DumpContents {
         if !rest.isEmpty { try take(UnsafeRawBufferPointer(start: nil, count: 0), isWhole: true) }
         guard let header else { throw DumpError(.noHeader, line: line + 1) }
+        flush()
         if let problem = missing(header) { throw problem }
         return DumpContents(header: header, ledger: ledger)
     }
@@ -109,13 +138,15 @@ public struct DumpReader: ~Copyable {
     private mutating func read(_ text: UnsafeRawBufferPointer) throws(DumpError) {
         if text.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { return }
         // No line adds more than it has bytes.
-        guard text.count <= Int(UInt32.max) - ledger.texts.byteCount else {
+        guard text.count <= Int(UInt32.max) - ledger.texts.byteCount - files.byteCount else {
             throw DumpError(.tooMany, line: line)
         }
         if distinguishesPlainLines, header != nil, readPlainDependency(text) {
             found.dependencies += 1
             return
         }
+        // What is not spelled plainly puts into the ledger what it has at once.
+        flush()
         var isRecognised = false
         let kind: (type: String, schema: String?)
         do {
