@@ -83,6 +83,7 @@ let package = Package(
         .library(name: "Control", targets: ["Control"]),
         .library(name: "Daemon", targets: ["Daemon"]),
         .library(name: "SunRPC", targets: ["SunRPC"]),
+        .library(name: "Map", targets: ["Map"]),
     ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -179,10 +180,11 @@ let package = Package(
             ]),
         program("retinue", ["RetinueCommands"]),
         library(.serve, "HTTPService", ["SystemCalls", "Net", "Control", "CLinux"]),
+        library(.serve, "Map", ["MoveGroup", "Records", "Text", "Net"]),
         library(
             .programs, "RetinueServer",
             [
-                "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
+                "Map", "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         program("retinue-server", ["RetinueServer"]),
@@ -232,6 +234,7 @@ let package = Package(
                 "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
+        test("MapTests", ["Map", "MoveGroup", "Records", "Net", "TestSupport"]),
         test("HTTPServiceTests", ["HTTPService", "Net", "SystemCalls", "TestSupport"]),
         test(
             "ServerTests",

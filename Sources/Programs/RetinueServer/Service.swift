@@ -19,7 +19,7 @@ final class Service: Sendable {
     /// A group may take seconds; nobody who asks for the health waits for it.
     static let lane: @Sendable (HTTPRequest) -> HTTPLane = { request in
         switch request.pathText {
-        case "/api/v1/group", "/api/v1/why": .long
+        case "/api/v1/group", "/api/v1/why", "/map": .long
         default: .quick
         }
     }
@@ -37,6 +37,7 @@ final class Service: Sendable {
                 fields: [("WWW-Authenticate", "Bearer, Basic realm=\"retinue\"")])
         }
         if path == "/metrics" { return MetricsPage(snapshots, records).response() }
+        if MapRoute.isMap(path) { return MapRoute(snapshots).answer(path, request.query) }
         if path.hasPrefix("/api/") { return API(snapshots).answer(path, request.query) }
         return HTTPResponse(404, text: "nothing is here; /api/v1/openapi.json says what there is")
     }
