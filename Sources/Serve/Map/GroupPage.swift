@@ -35,7 +35,9 @@ struct GroupPage {
                 }
                 return (from, to)
             })
-        let names = report.start.prefix(2).map { PictureText.short(Printable.text(report.group.graph[$0].shownText), 48) }
+        let names = report.start.prefix(2).map {
+            PictureText.short(Printable.text(report.group.graph[$0].shownText), 48)
+        }
         title = names.joined(separator: ", ") + (report.start.count > 2 ? " and more" : "")
     }
 
@@ -77,7 +79,8 @@ struct GroupPage {
 
     /// What of the state a form does not ask stays as it is.
     private func keep(_ out: inout Markup, except names: Set<String>) {
-        for item in state.items where !names.contains("\(item.name)") && !["q", "offset"].contains("\(item.name)") {
+        for item in state.items
+        where !names.contains("\(item.name)") && !["q", "offset"].contains("\(item.name)") {
             out.void("input", ["type": "hidden", "name": "\(item.name)", "value": item.value])
         }
     }
@@ -146,8 +149,14 @@ struct GroupPage {
         out.begin("form", ["action": "map", "method": "get", "id": "times"])
         keep(&out, except: ["until", "since", "changed"])
         for (name, label, value) in [
-            ("until", "Known until", min(max(state.until ?? history.upperBound, history.lowerBound), history.upperBound)),
-            ("since", "Changed since", min(max(state.since ?? history.lowerBound, history.lowerBound), history.upperBound)),
+            (
+                "until", "Known until",
+                min(max(state.until ?? history.upperBound, history.lowerBound), history.upperBound)
+            ),
+            (
+                "since", "Changed since",
+                min(max(state.since ?? history.lowerBound, history.lowerBound), history.upperBound)
+            ),
         ] {
             out.begin("label", ["class": "time"])
             out.text(label)
@@ -196,7 +205,8 @@ struct GroupPage {
         }
         if drawing.undrawnFiles > 0 {
             notes.append(
-                "\(Quantity.counted(drawing.undrawnFiles, "file")) only copied: open a program to see those that it uses.")
+                "\(Quantity.counted(drawing.undrawnFiles, "file")) only copied: open a program to see those that it uses."
+            )
         }
         if group.report.members.count <= group.report.start.count {
             let reasons = RecordsState(records).reasons()
@@ -219,7 +229,8 @@ struct GroupPage {
             if let key = state.selected {
                 out.element(
                     "p", ["class": "note"],
-                    "\(key) is not in the picture: it is hidden, in something that is closed, or does not move with the program.")
+                    "\(key) is not in the picture: it is hidden, in something that is closed, or does not move with the program."
+                )
             }
             return out.element(
                 "p", ["class": "note"],
@@ -299,31 +310,25 @@ struct GroupPage {
         out.element("a", ["href": state.with { $0.selected = nil }.address], "Done")
         out.end()
         let place = picture.place(of: number)
-        out.begin("form", ["class": "pin", "action": "map", "method": "get"])
+        out.begin("details", ["class": "pin"])
+        out.element("summary", [:], "Pin it")
+        out.begin("form", ["action": "map", "method": "get"])
         for item in state.with({ $0.pins.removeAll { $0.key == box.key } }).items
         where "\(item.name)" != "q" && "\(item.name)" != "offset" {
             out.void("input", ["type": "hidden", "name": "\(item.name)", "value": item.value])
-        }
-        out.element("span", [:], "At")
-        for (name, label, value) in [("x", "x", place.x), ("y", "y", place.y)] {
-            out.void(
-                "input",
-                [
-                    "type": "number", "data-pin": name, "aria-label": label, "value": "\(value)", "min": "0",
-                    "max": "\(MapState.Pin.most)", "disabled": "",
-                ])
         }
         out.void(
             "input",
             [
                 "type": "text", "name": "pin", "value": "\(place.x),\(place.y),\(box.key)",
-                "aria-label": "Pin: x,y,name", "spellcheck": "false",
+                "aria-label": "Pixels from the left, from the top, name", "spellcheck": "false",
             ])
         out.element("button", [:], "Pin")
         if state.pins.contains(where: { $0.key == box.key }) {
             out.element(
                 "a", ["href": state.with { $0.pins.removeAll { $0.key == box.key } }.address], "Unpin")
         }
+        out.end()
         out.end()
     }
 
@@ -413,7 +418,8 @@ struct GroupPage {
         out.element(
             "dd", [:],
             question.stopSeconds.map { "about \(Quantity.decimal($0)) s for the final copy at 100 MiB/s" }
-                ?? "not known: the records have no sizes of files; retinue transfer measures them on the host")
+                ?? "not known: the records have no sizes of files; retinue transfer measures them on the host"
+        )
         out.element("dt", [:], "For nothing to break")
         out.element("dd", [:], "\(Quantity.counted(question.groupSize, "member")) of its group move together")
         out.end()
@@ -439,7 +445,8 @@ struct GroupPage {
                 ], other.tip)
             let words = arrow.access.map { PictureText.label($0) } ?? arrow.labels.joined(separator: ", ")
             out.text(
-                " " + [words, arrow.traffic ?? "", arrow.evidenceText].filter { !$0.isEmpty }
+                " "
+                    + [words, arrow.traffic ?? "", arrow.evidenceText].filter { !$0.isEmpty }
                     .joined(separator: ", "))
             out.end()
         }
@@ -455,8 +462,10 @@ struct GroupPage {
         let shapes = Set(drawing.boxes.map { $0.shape })
         let all: [(MapDrawing.Shape, StaticString, String)] = [
             (.program, "program", "a program"), (.unit, "unit", "a unit with several programs"),
-            (.host, "host", "a host that is closed"), (.file, "bound", "a file that is written and binds its readers"),
-            (.folder, "folder", "a folder with files"), (.endpoint, "endpoint", "an address on which a member listens"),
+            (.host, "host", "a host that is closed"),
+            (.file, "bound", "a file that is written and binds its readers"),
+            (.folder, "folder", "a folder with files"),
+            (.endpoint, "endpoint", "an address on which a member listens"),
             (.channel, "channel", "a channel"), (.entry, "entry", "a program or file of a list"),
             (.reconnect, "reconnect", "to be reconnected"), (.stays, "stays", "stays behind"),
         ]

@@ -53,7 +53,7 @@ extension MapAssets {
         .controls { display: flex; flex-wrap: wrap; gap: .5rem 2rem; margin: .6rem 0; font-size: .9rem }
         .controls form { display: flex; flex-wrap: wrap; gap: .4rem .8rem; align-items: center }
         .controls label { display: flex; align-items: center; gap: .4rem }
-        .controls details { flex-basis: 100%; max-width: 52rem; color: var(--faint) }
+        .controls details { margin: 0; max-width: 52rem; color: var(--faint) }
         .controls input[type=text] { width: 15rem }
         .time input { width: 9rem }
         output { font-variant-numeric: tabular-nums; color: var(--faint); white-space: nowrap }
@@ -66,8 +66,7 @@ extension MapAssets {
         #panel li { margin: .25rem 0 }
         .actions { display: flex; flex-wrap: wrap; gap: .3rem 1rem }
         .actions a { padding: .3rem 0 }
-        .pin { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
-        .pin span, .pin input[type=number] { display: none }
+        .pin form { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
         .pin input[type=text] { flex: 1 1 8rem }
         #move { display: flex; flex-wrap: wrap; gap: .4rem; align-items: center }
         #move label { display: flex; gap: .4rem; align-items: center; flex: 1 1 10rem; min-width: 0 }
@@ -101,10 +100,10 @@ extension MapAssets {
         .stays .shape { stroke-dasharray: 5 3; stroke: var(--faint) } .dim text.name { fill: var(--faint) }
         .start .shape { stroke-width: 3.2 }
         .stop .shape { stroke-dasharray: 2 2 }
-        .changed .shape { stroke: var(--new); stroke-width: 3 }
-        .found .shape { stroke: var(--found); stroke-width: 4 }
+        .box.changed .shape { stroke: var(--new); stroke-width: 3 }
+        .box.found .shape { stroke: var(--found); stroke-width: 4 }
         .box.way .shape { stroke: var(--way); stroke-width: 2.6 }
-        .selected .shape { stroke: var(--way); stroke-width: 4.5 }
+        .box.selected .shape { stroke: var(--way); stroke-width: 4.5 }
         .box a { text-decoration: none; outline: none; cursor: pointer }
         .box a:hover .shape { stroke: var(--link) }
         .box a:focus-visible .shape { stroke: var(--focus); stroke-width: 5 }
@@ -118,7 +117,7 @@ extension MapAssets {
         .arrow.changed { stroke: var(--new); stroke-width: 2.4 }
         .arrow.found { stroke: var(--found); stroke-width: 2.8 }
         .arrow.way { stroke: var(--way); stroke-width: 3; opacity: 1; marker-end: url(#head-way) }
-        .head { fill: var(--edge) } .head.way { fill: var(--way) } .head.dim { fill: var(--line) }
+        .head { fill: var(--edge) } .head.way { fill: var(--way) } .head.dim { fill: var(--faint) }
         svg text.label { font-size: 11px; fill: var(--text); paint-order: stroke; stroke: var(--frame); stroke-width: 4px;
           stroke-linejoin: round }
         svg text.label.way { fill: var(--way); font-weight: 600 }

@@ -222,7 +222,8 @@ struct MapDrawing {
         place(others.filter { report.group.isBound($0) }, hostKey, isBound: true, rows: Self.fileRows, nil)
         let copied = others.filter { node in
             !report.group.isBound(node)
-                && (state.allFiles || used.contains(node) || group.changed.contains(node) && state.onlyChanged)
+                && (state.allFiles || used.contains(node)
+                    || group.changed.contains(node) && state.onlyChanged)
         }
         undrawnFiles += others.count { !report.group.isBound($0) } - copied.count
         place(copied, hostKey, isBound: false, rows: Self.fileRows, nil)
@@ -349,7 +350,8 @@ struct MapDrawing {
         for node in stays.prefix(Self.mostOutside) { placeOutside(node, .stays, "stays") }
         let rest = stays.dropFirst(Self.mostOutside)
         guard !rest.isEmpty else { return }
-        let text = "\(Quantity.grouped(rest.count)) more \(rest.count == 1 ? "program stays" : "programs stay")"
+        let text =
+            "\(Quantity.grouped(rest.count)) more \(rest.count == 1 ? "program stays" : "programs stay")"
         place(
             Box(key: "stays", lines: [text], tip: text, shape: .stays, nodes: Array(rest), isDim: true))
     }

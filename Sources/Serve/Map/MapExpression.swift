@@ -193,11 +193,14 @@ package struct MapExpression: Sendable {
             next < tokens.count && !tokens[next].isQuoted ? tokens[next].text : nil
         }
 
-        private var position: Int { next < tokens.count ? tokens[next].position : (tokens.last?.position ?? 0) }
+        private var position: Int {
+            next < tokens.count ? tokens[next].position : (tokens.last?.position ?? 0)
+        }
 
         mutating func expression(_ depth: Int) throws(Fault) -> Term {
             guard depth <= MapExpression.deepest else {
-                throw Fault(position: position, message: "more than \(MapExpression.deepest) parentheses deep")
+                throw Fault(
+                    position: position, message: "more than \(MapExpression.deepest) parentheses deep")
             }
             var terms = [try both(depth)]
             while word == "or" {
@@ -222,7 +225,9 @@ package struct MapExpression: Sendable {
                 isNot.toggle()
                 next += 1
             }
-            guard next < tokens.count else { throw Fault(position: position, message: "something is missing") }
+            guard next < tokens.count else {
+                throw Fault(position: position, message: "something is missing")
+            }
             let token = tokens[next]
             var term: Term
             if word == "(" {

@@ -152,7 +152,8 @@ struct RecordsState {
             "Observed on \(Quantity.counted(hosts.count, "host"))"
                 + (lost == 0 ? "; nothing lost" : "; events lost on \(lost)"))
         out.begin("table")
-        out.literal("<thead><tr><th>host</th><th>from</th><th>to</th><th>age</th><th>lost</th></tr></thead><tbody>")
+        out.literal(
+            "<thead><tr><th>host</th><th>from</th><th>to</th><th>age</th><th>lost</th></tr></thead><tbody>")
         for number in hosts.prefix(100) {
             let host = records.graph[number]
             let (from, to) = (host.observed.lowerBound, host.observed.upperBound)
@@ -177,7 +178,8 @@ struct RecordsState {
     private static func loss(_ gaps: [Gap]) -> String {
         guard let last = gaps.map(\.to).max() else { return "nothing" }
         let events = PictureText.sum(gaps.compactMap(\.lost))
-        return "\(Quantity.grouped(events)) events in \(Quantity.counted(gaps.count, "span")), the last until "
+        return
+            "\(Quantity.grouped(events)) events in \(Quantity.counted(gaps.count, "span")), the last until "
             + moment(last)
     }
 
@@ -191,7 +193,8 @@ struct RecordsState {
         if graph.nodeCount == 0 { reasons.append("no records have been read") }
         let silent = hosts.filter { graph[$0].observed.upperBound == 0 }
         if !silent.isEmpty, !graph.hasEntries {
-            reasons.append("\(Quantity.counted(silent.count, "host")) known only from others was not observed")
+            reasons.append(
+                "\(Quantity.counted(silent.count, "host")) known only from others was not observed")
         }
         if let last = hosts.map({ graph[$0].observed.upperBound }).max(), last != 0 {
             reasons.append("nothing after \(Self.moment(last)) is in the records, which are \(age(last)) old")
@@ -200,7 +203,8 @@ struct RecordsState {
         if !gaps.isEmpty { reasons.append("events were lost: \(Self.loss(gaps))") }
         let skipped = graph.sources.reduce(0) { $0 + $1.skipped }
         if skipped > 0 {
-            reasons.append("\(Quantity.counted(skipped, "line")) of the inputs could not be read and were skipped")
+            reasons.append(
+                "\(Quantity.counted(skipped, "line")) of the inputs could not be read and were skipped")
         }
         return reasons
     }
@@ -228,7 +232,8 @@ struct SearchPage {
             out.element(
                 "p", [:],
                 "\(Quantity.counted(all, "program")) on \(Quantity.counted(max(records.graph.hosts.count - 1, 0), "host")). "
-                    + "Search for words of a path, a unit or a host; the map then shows what moves with a program.")
+                    + "Search for words of a path, a unit or a host; the map then shows what moves with a program."
+            )
             if all == 0 { empty(&out) }
             RecordsState(records).write(to: &out)
             return out.end()

@@ -29,7 +29,7 @@ struct MapPicture {
         isOnWay = drawing.arrows.map { pairs.contains([$0.from, $0.to]) }
         let sizes = drawing.boxes.map { box in
             let widths = box.lines.enumerated().map { number, line in
-                TextWidth.of(line, size: number == 0 ? Self.fontSize : Self.smallSize)
+                Self.width(line, number == 0 ? Self.fontSize : Self.smallSize)
             }
             return (
                 width: (widths.max() ?? 0) + (box.canOpen || box.parent != nil ? 50 : 26),
@@ -37,7 +37,7 @@ struct MapPicture {
             )
         }
         words = drawing.arrows.map(Self.words)
-        let widths = words.map { $0.map { TextWidth.of($0, size: Self.smallSize) }.max() ?? 0 }
+        let widths = words.map { $0.map { Self.width($0, Self.smallSize) }.max() ?? 0 }
         let outline = PictureOutline(
             arrows: drawing.arrows.map { ($0.from, $0.to, $0.isDim) }, clusters: drawing.frames.map(\.boxes))
         layout = PictureLayout(
@@ -52,6 +52,11 @@ struct MapPicture {
             boxes[number].y = max(Double(pin.y), 0)
         }
         isPinned = drawing.boxes.map { places[$0.key] != nil }
+    }
+
+    /// Browsers have wider fonts than the one that is measured.
+    private static func width(_ text: String, _ size: Double) -> Double {
+        TextWidth.of(text, size: size) * 1.08
     }
 
     /// What stands at an arrow, in two lines at most; what is done with files is said by its look.
@@ -72,7 +77,8 @@ struct MapPicture {
         out.begin(
             "svg",
             [
-                "id": "picture", "role": "group", "aria-label": "The group as a picture", "width": text(width),
+                "id": "picture", "role": "group", "aria-label": "The group as a picture",
+                "width": text(width),
                 "height": text(height),
                 "viewBox": "\(text(-Self.margin)) \(text(-Self.margin)) \(text(width)) \(text(height))",
             ])
@@ -266,7 +272,9 @@ struct MapPicture {
 
     private func path(_ number: Int) -> String {
         let arrow = drawing.arrows[number]
-        if isPinned[arrow.from] || isPinned[arrow.to] { return directPath(boxes[arrow.from], boxes[arrow.to]) }
+        if isPinned[arrow.from] || isPinned[arrow.to] {
+            return directPath(boxes[arrow.from], boxes[arrow.to])
+        }
         let route = layout.routes[number]
         var path = ""
         for (place, piece) in route.pieces.enumerated() {

@@ -49,7 +49,9 @@ struct MoveQuestion {
         var seen: Set<[UInt32]> = []
         func tear(_ one: NodeID, _ other: NodeID, _ over: NodeID?, _ link: Link) {
             let key = [one.rawValue, other.rawValue, over?.rawValue ?? .max, UInt32(link.rawValue)]
-            if seen.insert(key).inserted { torn.append(Shared(moved: one, stays: other, over: over, link: link)) }
+            if seen.insert(key).inserted {
+                torn.append(Shared(moved: one, stays: other, over: over, link: link))
+            }
         }
         var places: [[UInt32]: Int] = [:]
         for dependency in dependencies {

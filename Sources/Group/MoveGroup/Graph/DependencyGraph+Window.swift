@@ -60,7 +60,8 @@ private struct PartBuilder: ~Copyable {
             if let number = numbers[NodeID(rawValue: node)] { called[number] = names }
         }
         return DependencyGraph(
-            nodes: nodes, edges: edges, hosts: whole.hosts, sources: whole.sources, hasEntries: whole.hasEntries,
+            nodes: nodes, edges: edges, hosts: whole.hosts, sources: whole.sources,
+            hasEntries: whole.hasEntries,
             hasNameless: whole.hasNameless, called: called)
     }
 }
