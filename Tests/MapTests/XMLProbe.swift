@@ -18,7 +18,9 @@ struct XMLProbe {
 
     private static let empty: Set<String> = ["meta", "link", "input"]
 
-    init(_ page: String) {
+    init(_ page: String) { walk(page) }
+
+    private mutating func walk(_ page: String) {
         var rest = Substring(page)
         if rest.hasPrefix("<!DOCTYPE html>") { rest = rest.dropFirst(15) }
         var open: [Substring] = []

@@ -49,6 +49,7 @@ struct ServerCommand: ParsableCommand {
             every request must have (Authorization: Bearer TOKEN). There is no TLS: put a proxy in front.
 
             /healthz  whether records are there   /metrics  for Prometheus
+            /map      a group as a picture, for a browser
             /api/v1/  JSON; /api/v1/openapi.json describes it
 
             Examples:

@@ -21,6 +21,12 @@ package struct MapExpression: Sendable {
         package var position: Int
         /// A sentence.
         package var message: String
+
+        /// Makes one.
+        package init(position: Int, message: String) {
+            self.position = position
+            self.message = message
+        }
     }
 
     /// What there is to say of a node.

@@ -126,7 +126,7 @@ struct MapPicture {
         rectangle("frame", place, frame.id, &out)
         let isOpen = !(frame.boxes.count == 1 && drawing.boxes[frame.boxes.lowerBound].shape == .host)
         guard isOpen, drawing.frames.count > 1 else {
-            title(frame.title, place, &out)
+            title(PictureText.short(frame.title), place, &out)
             return
         }
         out.begin(
@@ -135,7 +135,7 @@ struct MapPicture {
                 "class": "host", "href": state.setting(frame.key, isOpen: false).address,
                 "aria-label": "Close the host \(frame.title)",
             ])
-        title("− " + frame.title, place, &out)
+        title("− " + PictureText.short(frame.title), place, &out)
         out.end()
     }
 
