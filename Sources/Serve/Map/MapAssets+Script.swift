@@ -64,20 +64,28 @@ extension MapAssets {
               from = at(event);
               start = box.querySelector(".shape").getBBox();
               moved = false;
+              // A quick hand leaves the box between two of its moves.
+              addEventListener("pointermove", move);
+              addEventListener("pointerup", drop);
+              addEventListener("pointercancel", end);
             });
-            box.addEventListener("pointermove", event => {
-              if (!from) return;
+            function end() {
+              removeEventListener("pointermove", move);
+              removeEventListener("pointerup", drop);
+              removeEventListener("pointercancel", end);
+            }
+            function move(event) {
               const to = at(event);
               if (!moved && Math.hypot(to.x - from.x, to.y - from.y) < 6) return;
-              if (!moved) box.setPointerCapture(event.pointerId);
               moved = true;
               box.classList.add("dragged");
               box.setAttribute("transform", `translate(${to.x - from.x} ${to.y - from.y})`);
               const target = under(to);
               for (const frame of frames) frame.classList.toggle("dropped", frame === target && target !== under(from));
-            });
-            box.addEventListener("pointerup", event => {
-              if (!from || !moved) { from = null; return; }
+            }
+            function drop(event) {
+              end();
+              if (!moved) return;
               const to = at(event), target = under(to), key = box.dataset.key;
               if (target && target !== under(from)) {
                 go(query => { query.set("sel", key); query.set("to", target.dataset.host); });
@@ -91,8 +99,7 @@ extension MapAssets {
                   query.append("pin", `${x},${y},${key}`);
                 });
               }
-              from = null;
-            });
+            }
             box.addEventListener("click", event => {
               if (moved) { event.preventDefault(); moved = false; }
             }, true);
