@@ -184,7 +184,8 @@ let package = Package(
         library(
             .programs, "RetinueServer",
             [
-                "Map", "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
+                "Map", "HTTPService", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls",
+                "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         program("retinue-server", ["RetinueServer"]),

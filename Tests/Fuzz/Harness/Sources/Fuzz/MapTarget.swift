@@ -5,7 +5,8 @@ enum MapTarget {
     static let target = FuzzTarget(name: "map") { bytes in
         _ = try? MapExpression(String(decoding: bytes, as: UTF8.self))
         let query = bytes.split(separator: UInt8(ascii: "&"), omittingEmptySubsequences: false).map { part in
-            let sides = part.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
+            let sides = part.split(
+                separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
             return (name: Array(sides[0]), value: sides.count > 1 ? Array(sides[1]) : [])
         }
         guard let state = try? MapState(query) else { return }
