@@ -8,6 +8,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl pyth
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
 	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
 	rpcbind rpcsvc-proto libtirpc-dev prometheus
+SERVE_PACKAGES = $(TEST_PACKAGES) chromium chromium-driver
 PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv g++ libsimdjson-dev
 GUEST_PACKAGES = $(RUN_PACKAGES) qemu-system-x86 qemu-utils mmdebstrap busybox-static cpio kmod e2fsprogs xz-utils zstd \
@@ -34,7 +35,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
 
-.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve lint bench bench-quick install packages-run packages-test packages-bench \
+.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve lint bench bench-quick install packages-run packages-serve packages-test packages-bench \
 	packages-guests packages-move packages-reliability packages-plans packages-packages clean
 
 ## Say what can be made.
@@ -95,9 +96,10 @@ test-move: packages-move build
 test-move-quick: packages-test build
 	$(SUDO) Tests/Move/all --quick counter certificates shop
 
-## Let schemathesis look for requests that the JSON API answers otherwise than its description says. Some minutes.
-test-serve: packages-test build
+## Let schemathesis look for requests that the JSON API answers otherwise than its description says, and use the map in Chromium. Some minutes.
+test-serve: packages-serve build
 	Tests/Serve/schemathesis
+	Tests/Serve/browser
 
 ## Hold the sources against .swift-format.
 lint:
@@ -148,6 +150,9 @@ packages-deb-test:
 
 packages-run:
 	@packaging/install-packages $(RUN_PACKAGES)
+
+packages-serve:
+	@packaging/install-packages $(SERVE_PACKAGES)
 
 packages-test:
 	@packaging/install-packages $(TEST_PACKAGES)

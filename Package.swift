@@ -84,7 +84,8 @@ let server: [Target] =
         library(
             .programs, "RetinueServer",
             [
-                "WebServer", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls", "Control",
+                "Map", "WebServer", "RetinueCommands", "MoveGroup", "Records", "Text", "SystemCalls",
+                "Control",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         program("retinue-server", ["RetinueServer"]),
@@ -121,6 +122,7 @@ let package = Package(
         .library(name: "Control", targets: ["Control"]),
         .library(name: "Daemon", targets: ["Daemon"]),
         .library(name: "SunRPC", targets: ["SunRPC"]),
+        .library(name: "Map", targets: ["Map"]),
     ] + (server.isEmpty ? [] : [.executable(name: "retinue-server", targets: ["retinue-server"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -223,6 +225,7 @@ let package = Package(
                 .product(name: "Yams", package: "Yams"),
             ]),
         program("retinue", ["RetinueCommands"]),
+        library(.serve, "Map", ["MoveGroup", "Records", "Text", "Net"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
@@ -269,6 +272,7 @@ let package = Package(
                 "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
+        test("MapTests", ["Map", "MoveGroup", "Records", "Net", "TestSupport"]),
         test(
             "DaemonTests",
             [

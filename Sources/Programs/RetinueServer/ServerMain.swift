@@ -49,6 +49,7 @@ struct ServerCommand: ParsableCommand {
             --token-file, whose content every request must have (Authorization: Bearer TOKEN).
 
             /healthz  whether records are there   /metrics  for Prometheus
+            /map      a group as a picture, for a browser
             /api/v1/  JSON; /api/v1/openapi.json describes it
 
             Examples:

@@ -23,12 +23,16 @@ struct Service: Sendable {
     var routes: [WebRoute] {
         let api = API(snapshots)
         let answer: @Sendable (WebRequest) -> WebAnswer = { api.answer($0.pathText ?? "", $0.query) }
+        let pages = MapRoute(snapshots)
+        let map: @Sendable (WebRequest) -> WebAnswer = { pages.answer($0.pathText ?? "", $0.query) }
         return [
             WebRoute(Self.health) { [self] _ in healthAnswer() },
             WebRoute("/metrics") { [self] _ in metrics.response() },
             WebRoute("/api/v1/group", lane: .long, answer: answer),
             WebRoute("/api/v1/why", lane: .long, answer: answer),
             WebRoute("/api/**", answer: answer),
+            WebRoute("/map", lane: .long, answer: map),
+            WebRoute("/map/**", answer: map),
         ]
     }
 

@@ -15,7 +15,7 @@ struct PictureLayoutTests {
             (width: 60 + Double(number % 7) * 20, height: Double(box.lines.count) * 13 + 10)
         }
         let layout = PictureLayout(
-            picture, sizes: sizes,
+            PictureOutline(picture), sizes: sizes,
             labelWidths: picture.arrows.enumerated().map { $0.element.access == nil ? labels : 0 },
             starts: picture.boxes.indices.filter { picture.boxes[$0].isStart })
         return (picture, layout)

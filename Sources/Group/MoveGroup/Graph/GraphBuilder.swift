@@ -39,8 +39,13 @@ public struct GraphBuilder: ~Copyable {
 
     /// Whether a dependency was seen outside of the window alone.
     func isOutside(_ first: UInt64, _ last: UInt64) -> Bool {
-        guard let window, first != 0 || last != 0 else { return false }
-        return first > window.upperBound || (last != 0 && last < window.lowerBound)
+        guard let window else { return false }
+        return !Self.isSeen(first, last, within: window)
+    }
+
+    static func isSeen(_ first: UInt64, _ last: UInt64, within window: ClosedRange<UInt64>) -> Bool {
+        guard first != 0 || last != 0 else { return true }
+        return first <= window.upperBound && (last == 0 || last >= window.lowerBound)
     }
 
     /// Makes a builder without any input.

@@ -1,40 +1,41 @@
 import Records
 
 /// What leads out of a group, in the order of outputs, equal dependencies merged.
-struct Boundary {
+package struct Boundary {
     /// A dependency that was not followed.
-    struct Crossing {
-        var member: NodeID
+    package struct Crossing {
+        package var member: NodeID
         /// What was not followed; the member itself if nothing was followed beyond it.
-        var other: NodeID
+        package var other: NodeID
         /// `nil` for a member where the group stops that is no more than that.
-        var dependency: Dependency?
-        var obstacle: Obstacle
+        package var dependency: Dependency?
+        package var obstacle: Obstacle
     }
 
     /// An address to be connected again, or to be let in again: nothing that was observed belongs to it, or what does was
     /// left out of the group, or is followed no more.
-    struct Endpoint {
-        var node: NodeID
-        var transport: Transport
-        var address: NetworkAddress
+    package struct Endpoint {
+        package var node: NodeID
+        package var transport: Transport
+        package var address: NetworkAddress
         /// The port to which members connect, or on which they take connections; 0 if it is not known.
-        var port: UInt16
+        package var port: UInt16
         /// Whether the connections come from there.
-        var isIncoming: Bool
+        package var isIncoming: Bool
         /// Bytes that the members sent and received.
-        var sent: UInt64
-        var received: UInt64
+        package var sent: UInt64
+        package var received: UInt64
         /// The members that use it, in order.
-        var members: [NodeID]
+        package var members: [NodeID]
         /// Why what is there does not move: nobody was observed there, or it was left out.
-        var obstacle: Obstacle
+        package var obstacle: Obstacle
     }
 
-    let crossings: [Crossing]
-    let endpoints: [Endpoint]
+    package let crossings: [Crossing]
+    package let endpoints: [Endpoint]
 
-    init(_ report: GroupReport) {
+    /// What leads out of a group.
+    package init(_ report: GroupReport) {
         let order = NodeOrder(report.graph, report.order.hosts)
         crossings = Self.crossings(report.group, order)
         endpoints = Self.endpoints(crossings, report, order)

@@ -2,17 +2,17 @@
 ///
 /// The rows are made from the top: the folder with the most files is taken apart as long as its parts fit in. So a
 /// folder of thousands is one row, and a file that stands alone keeps its name.
-struct FolderFold {
+package struct FolderFold {
     /// A file, or a folder with files below it.
-    struct Row: Equatable {
+    package struct Row: Equatable {
         /// The file's path, or the folder's with a slash at its end.
-        var path: [UInt8]
+        package var path: [UInt8]
         /// The files, by their positions in what was given.
-        var files: Range<Int>
+        package var files: Range<Int>
     }
 
     /// The rows in the order of paths.
-    private(set) var rows: [Row] = []
+    package private(set) var rows: [Row] = []
 
     private struct Part {
         var files: Range<Int>
@@ -23,7 +23,7 @@ struct FolderFold {
     /// Folds paths, which come in bytewise order, each once.
     ///
     /// - Parameter limit: rows that there may be; more than that only if not all of them begin with a slash.
-    init(_ paths: [[UInt8]], limit: Int) {
+    package init(_ paths: [[UInt8]], limit: Int) {
         guard !paths.isEmpty else { return }
         let all = Part(files: paths.indices, prefix: Self.common(paths[0], paths[paths.count - 1]))
         // Paths that do not begin alike have no folder in common.

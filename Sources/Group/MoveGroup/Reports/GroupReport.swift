@@ -37,7 +37,7 @@ public struct GroupReport {
     }
 
     /// The nodes where the group began, each once, in order.
-    var start: [NodeID] {
+    package var start: [NodeID] {
         let nodes = NodeOrder(graph, order.hosts)
         return Set(group.start).sorted { nodes.compare($0, $1) < 0 }
     }

@@ -238,7 +238,7 @@ extension Node {
     }
 
     /// What a node is called.
-    var shownText: [UInt8] {
+    package var shownText: [UInt8] {
         var text: [UInt8] = []
         appendShownText(to: &text)
         return text

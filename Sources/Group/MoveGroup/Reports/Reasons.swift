@@ -59,22 +59,22 @@ extension Follow {
 
 /// A dependency as all inputs together state it: what stands in the graph as several edges, since several
 /// inputs or several rows state it, is one.
-struct Dependency {
+package struct Dependency {
     /// The program that has it.
-    var from: NodeID
-    var to: NodeID
-    var link: Link
+    package var from: NodeID
+    package var to: NodeID
+    package var link: Link
     /// The endpoint or channel over which two programs meet.
-    var via: NodeID?
-    var access: Access = []
+    package var via: NodeID?
+    package var access: Access = []
     /// The strongest; `nil` if no input states it.
-    var evidence: Evidence?
-    var kind = FileKind.regular
-    var count: UInt64 = 0
-    var first: UInt64 = 0
-    var last: UInt64 = 0
-    var sent: UInt64 = 0
-    var received: UInt64 = 0
+    package var evidence: Evidence?
+    package var kind = FileKind.regular
+    package var count: UInt64 = 0
+    package var first: UInt64 = 0
+    package var last: UInt64 = 0
+    package var sent: UInt64 = 0
+    package var received: UInt64 = 0
 
     /// Merges edges of the same ends, link and meeting place.
     ///

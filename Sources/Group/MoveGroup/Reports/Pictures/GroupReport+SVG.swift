@@ -55,7 +55,7 @@ struct SVGPicture {
         texts = picture.arrows.map(Self.words)
         let widths = texts.map { $0.map { TextWidth.of($0, size: Self.smallSize) }.max() ?? 0 }
         layout = PictureLayout(
-            picture, sizes: sizes, labelWidths: widths,
+            PictureOutline(picture), sizes: sizes, labelWidths: widths,
             starts: picture.boxes.indices.filter { picture.boxes[$0].isStart })
         write()
     }
@@ -274,8 +274,9 @@ private func whole(_ place: Double) -> Int { Int(place.rounded()) }
 
 /// How wide a text becomes in Helvetica or Arial, about: a picture that is laid out here is shown with the fonts of another
 /// machine.
-enum TextWidth {
-    static func of(_ text: String, size: Double) -> Double {
+package enum TextWidth {
+    /// Pixels, of a font of so many.
+    package static func of(_ text: String, size: Double) -> Double {
         text.unicodeScalars.reduce(0) { $0 + share($1) } * size
     }
 

@@ -323,16 +323,16 @@ extension GroupReport {
 }
 
 /// Texts in pictures.
-enum PictureText {
+package enum PictureText {
     /// The text in at most 36 characters, with an ellipsis in the middle: both ends of a path identify it.
-    static func short(_ text: String, _ most: Int = 36) -> String {
+    package static func short(_ text: String, _ most: Int = 36) -> String {
         guard text.count > most else { return text }
         let tail = most * 2 / 3
         return text.prefix(most - 1 - tail) + "…" + text.suffix(tail)
     }
 
     /// What is done with a file.
-    static func label(_ access: Access) -> String {
+    package static func label(_ access: Access) -> String {
         var uses: [String] = []
         if access.contains(.executed) { uses.append("executes") }
         if access.contains(.written) { uses.append("writes") }
@@ -340,7 +340,7 @@ enum PictureText {
     }
 
     /// The sum, or the largest number there is.
-    static func sum(_ numbers: [UInt64]) -> UInt64 {
+    package static func sum(_ numbers: [UInt64]) -> UInt64 {
         numbers.reduce(0) { sum, number in
             let (sum, overflow) = sum.addingReportingOverflow(number)
             return overflow ? .max : sum
@@ -348,7 +348,7 @@ enum PictureText {
     }
 
     /// What an arrow says.
-    static func label(_ dependency: Dependency, in graph: DependencyGraph) -> String {
+    package static func label(_ dependency: Dependency, in graph: DependencyGraph) -> String {
         let words: String
         switch dependency.link {
         case .listed: return ""

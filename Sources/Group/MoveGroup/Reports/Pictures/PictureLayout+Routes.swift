@@ -39,7 +39,7 @@ extension PictureLayout {
             boxes[box].y = y[box]
         }
         frames = picture.clusters.enumerated().map { number, cluster in
-            frame(Array(cluster.boxes), band: bandOfCluster[number])
+            frame(Array(cluster), band: bandOfCluster[number])
         }
         let others = boxes.indices.filter { band[$0] == picture.clusters.count }
         if !others.isEmpty { outside = frame(others, band: picture.clusters.count) }

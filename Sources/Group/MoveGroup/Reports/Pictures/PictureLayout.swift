@@ -1,44 +1,73 @@
+/// What a layout has to know of a picture: which boxes are joined, and which of them lie together.
+package struct PictureOutline {
+    /// From the box that depends; those to what stays behind are led apart from others.
+    package var arrows: [(from: Int, to: Int, isDim: Bool)]
+    /// The boxes of each host; what is in none of them lies outside.
+    package var clusters: [Range<Int>]
+
+    /// Arrows between boxes by their numbers, which belong to hosts.
+    package init(arrows: [(from: Int, to: Int, isDim: Bool)], clusters: [Range<Int>]) {
+        self.arrows = arrows
+        self.clusters = clusters
+    }
+
+    init(_ picture: Picture) {
+        self.init(
+            arrows: picture.arrows.map { ($0.from, $0.to, $0.isDim) },
+            clusters: picture.clusters.map(\.boxes))
+    }
+}
+
 /// Where everything of a picture stands: boxes in layers from left to right, each host a band across them.
 ///
 /// Layers, then order within them by the mean of the neighbours, then heights (Sugiyama, Tagawa, Toda, "Methods for Visual
 /// Understanding of Hierarchical System Structures", 1981). Arrows that leave a box for further layers share one line until
 /// the layer before their end (a trunk), which keeps boxes out of the way of arrows; time and space grow with
 /// boxes and arrows, times layers. The same picture gives the same layout.
-struct PictureLayout {
-    struct Point: Equatable {
-        var x: Double
-        var y: Double
+package struct PictureLayout {
+    package struct Point: Equatable {
+        package var x: Double
+        package var y: Double
+
+        package init(x: Double, y: Double) {
+            self.x = x
+            self.y = y
+        }
     }
 
-    struct Rectangle: Equatable {
-        var x = 0.0
-        var y = 0.0
-        var width = 0.0
-        var height = 0.0
-        var right: Double { x + width }
-        var middle: Double { y + height / 2 }
+    package struct Rectangle: Equatable {
+        package var x = 0.0
+        package var y = 0.0
+        package var width = 0.0
+        package var height = 0.0
+        package var right: Double { x + width }
+        package var middle: Double { y + height / 2 }
+
+        package init(x: Double = 0, y: Double = 0, width: Double = 0, height: Double = 0) {
+            (self.x, self.y, self.width, self.height) = (x, y, width, height)
+        }
     }
 
     /// The way of an arrow, from where it begins to its head.
-    struct Route {
+    package struct Route {
         /// Straight pieces, curves between the end of one and the beginning of the next.
-        var pieces: [(Point, Point)] = []
+        package var pieces: [(Point, Point)] = []
         /// Where its words begin; `nil` where they would be too many.
-        var label: Point?
+        package var label: Point?
         /// Whether it leads from a box to itself.
-        var isLoop = false
+        package var isLoop = false
     }
 
     /// By box.
-    var boxes: [Rectangle]
+    package var boxes: [Rectangle]
     /// By arrow.
-    var routes: [Route] = []
+    package var routes: [Route] = []
     /// The hosts, by cluster.
-    var frames: [Rectangle] = []
+    package var frames: [Rectangle] = []
     /// What stands in no cluster, if anything does.
-    var outside: Rectangle?
-    var width = 0.0
-    var height = 0.0
+    package var outside: Rectangle?
+    package var width = 0.0
+    package var height = 0.0
 
     /// A layer of a band that is higher than this goes on beside itself; the highest becomes about as wide as high.
     var mostHeight = 1000.0
@@ -64,7 +93,7 @@ struct PictureLayout {
     /// Beside the words of an arrow.
     static let labelMargin = 20.0
 
-    let picture: Picture
+    let picture: PictureOutline
     let labelWidths: [Double]
     let layers: PictureLayers
     /// Boxes, then the pieces of trunks: layer, band and height of each.
@@ -97,7 +126,10 @@ struct PictureLayout {
     ///   - sizes: width and height of each box, pixels.
     ///   - labelWidths: of each arrow; 0 where nothing is to be written.
     ///   - starts: the boxes with which the group begins.
-    init(_ picture: Picture, sizes: [(width: Double, height: Double)], labelWidths: [Double], starts: [Int]) {
+    package init(
+        _ picture: PictureOutline, sizes: [(width: Double, height: Double)], labelWidths: [Double],
+        starts: [Int]
+    ) {
         self.picture = picture
         self.labelWidths = labelWidths
         let ends = picture.arrows.map { ($0.from, $0.to) }
@@ -148,7 +180,7 @@ struct PictureLayout {
     private mutating func setBands() {
         var cluster = [Int?](repeating: nil, count: boxes.count)
         for (number, one) in picture.clusters.enumerated() {
-            for box in one.boxes { cluster[box] = number }
+            for box in one { cluster[box] = number }
         }
         var bands = [Int?](repeating: nil, count: picture.clusters.count)
         var next = 0
