@@ -27,6 +27,7 @@ extension DumpReader {
             else { return false }
             fields.sent = sent
             fields.received = received
+            fields.isLowerBound = line.take(",\"lower_bound\":true")
         }
         if line.take(",\"change\":") {
             guard let change = line.number() else { return false }
