@@ -53,6 +53,9 @@ final class KernelScript {
     var files = Queue()
     var processes = Queue()
     var notices = Queue()
+    /// Whether notices of TCP sockets were asked for, each time; and an error with which that fails.
+    var noticesWanted: [Bool] = []
+    var noticesFailure: Int32?
     /// Answers to how many file events wait.
     var waitingFailure: Int32?
     var filesystems = WatchedFilesystems(byHandle: 1)
@@ -117,6 +120,11 @@ struct ScriptedKernel: ~Copyable, KernelSources {
         }
     }
     mutating func reopenSocketNotices() throws(SystemError) { try script.notices.reopen(at: script.now) }
+
+    mutating func setNotices(ofTCP isWanted: Bool) throws(SystemError) {
+        if let code = script.noticesFailure { throw SystemError("setsockopt", code: code) }
+        script.noticesWanted.append(isWanted)
+    }
 
     var hearsOtherNetworks: Bool { true }
 

@@ -7,6 +7,8 @@ struct Scene: ~Copyable {
     let host = StagedHost()
     private var batch = EventBatch()
     private(set) var now: UInt64 = 1_000_000_000
+    /// `EventBatch.noticesSince` of this batch and the following.
+    var noticesSince: UInt64 = 0
     static let ownPid: Int32 = 4242
     static let loader = "/lib/ld-linux.so.2"
 
@@ -146,6 +148,7 @@ struct Scene: ~Copyable {
     ///
     /// - Parameter settles: whether connections whose taker is not known get their records, as for a dump.
     mutating func interpret(early: UInt64 = 0, settles: Bool = true) {
+        batch.noticesSince = noticesSince
         batch.cutoff = tick() - early
         batch.wall = batch.cutoff + 1_700_000_000_000_000_000
         observer.interpret(batch)

@@ -81,7 +81,7 @@ import Testing
     }
 
     @Test func otherVersions() throws {
-        #expect(try problem { try tamper($0, "PRAGMA user_version = 4") } == .newer(version: 4))
+        #expect(try problem { try tamper($0, "PRAGMA user_version = 5") } == .newer(version: 5))
         #expect(isMalformed(try problem { try tamper($0, "PRAGMA user_version = 0") }))
         #expect(StoreError.newer(version: 2).isDamage == false)
     }

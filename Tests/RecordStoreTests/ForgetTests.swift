@@ -172,7 +172,7 @@ import Testing
             _ = try RecordStore.read(path, into: &read)
             #expect(LedgerImage(read) == before)
             #expect(try LedgerImage(stored: path) == before)
-            #expect(try Connection(path: path).integer("PRAGMA user_version") == 3)
+            #expect(try Connection(path: path).integer("PRAGMA user_version") == 4)
         }
     }
 }

@@ -32,6 +32,29 @@ import Testing
         }
     }
 
+    /// Whether all bytes of a connection were counted is kept, and written again when it changes.
+    @Test func aLowerBoundComesBack() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/store.db"
+            var ledger = Ledger()
+            let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+            for port in [1, 2] as [UInt16] {
+                let remote = ledger.intern(Endpoint(NetworkAddress(v4: 1), port: port))
+                ledger.note(
+                    .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .exact, time: 1)
+            }
+            try withStore(path) { store throws in
+                _ = try store.write(&ledger)
+                ledger.noteLowerBound(at: 1)
+                ledger.noteLowerBound(at: 1)
+                #expect(try store.write(&ledger) == 1)
+            }
+            try withLoaded(path) { _, loaded throws in
+                #expect(loaded.records.map(\.isLowerBound) == [false, true])
+            }
+        }
+    }
+
     @Test(arguments: 1...12) func everythingComesBackWithItsNumbers(seed: Int) throws {
         try withTemporaryFolder { folder in
             let path = folder + "/store.db"

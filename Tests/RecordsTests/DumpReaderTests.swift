@@ -292,6 +292,28 @@ import Testing
         #expect(contents.ledger.traffic(of: 0) == Traffic(sent: 1, received: 1))
     }
 
+    /// That of one line is that of the record, whatever the others say; of a file it means nothing.
+    @Test(arguments: ["", " "]) func aLowerBoundIsRead(space: String) throws {
+        func line(_ mark: String) -> String {
+            Self.start + space
+                + #""relation":"connect","transport":"tcp","remote":{"address":"::1","port":1},"sent":1,"received":1,"#
+                + mark + Self.times
+        }
+        let marked = #""lower_bound":true,"#
+        for (lines, expected) in [
+            ([line(marked)], true), ([line("")], false), ([line(#""lower_bound":false,"#)], false),
+            ([line(""), line(marked)], true), ([line(marked), line("")], true),
+        ] {
+            let contents = try DumpContents(
+                ndjson: Array((Self.header + lines.joined(separator: "\n")).utf8))
+            #expect(contents.ledger.records[0].isLowerBound == expected, "\(lines)")
+        }
+        let file =
+            Self.start + #""relation":"file","path":"/a","kind":"regular","access":"r","# + marked
+            + Self.times
+        #expect(try !DumpContents(ndjson: Array((Self.header + file).utf8)).ledger.records[0].isLowerBound)
+    }
+
     private static let process =
         #"{"type":"process","host":"h1","program":{"executable":"/a"},"pid":7,"start":"2026-11-21T02:00:00.123Z","#
         + #""observed":"2026-11-21T02:00:00.123Z","start_observed":true}"#

@@ -107,6 +107,21 @@ import Testing
                 + #""last":"2026-11-21T02:00:00.124Z","evidence":"snapshot"}"#)
     }
 
+    /// Both readers know it: that of plain lines, and that of any other spelling.
+    @Test func bytesThatAreALowerBound() throws {
+        let found = try line { ledger, program in
+            let remote = ledger.intern(Endpoint(NetworkAddress(v4: 0x0a00_0009), port: 5432))
+            let position = ledger.note(
+                .connect(program, .tcp, remote: remote, peer: .unknown), evidence: .exact, time: Self.time)
+            ledger.addTraffic(at: position, sent: 12, received: 13)
+            ledger.noteLowerBound(at: position)
+            #expect(ledger.dirty.count == 1)
+        }
+        #expect(
+            found == #""relation":"connect","transport":"tcp","remote":{"address":"10.0.0.9","port":5432},"#
+                + #""sent":12,"received":13,"lower_bound":true,"# + Self.tail)
+    }
+
     @Test func connectToAKnownPeer() throws {
         let found = try line { ledger, program in
             let remote = ledger.intern(Endpoint(NetworkAddress(high: 0, low: 1), port: 53))

@@ -17,11 +17,12 @@ package struct Dump: Sendable {
         package var unknownExecutables: UInt64?
         package var unattributedUnix: UInt64?
         package var untranslated: UInt64?
+        package var unnoticed: UInt64?
         package var filesystemsInNamespaces: UInt64?
         package var filesystemsElsewhere: UInt64?
 
         private enum CodingKeys: String, CodingKey {
-            case mode, received, lost
+            case mode, received, lost, unnoticed
             case unknownScripts = "unknown_scripts"
             case unknownExecutables = "unknown_executables"
             case unattributedUnix = "unattributed_unix"
@@ -92,6 +93,7 @@ package struct Dump: Sendable {
         package var peer: Program?
         package var sent: UInt64?
         package var received: UInt64?
+        package var lowerBound: Bool?
         package var mechanism: String?
         package var name: String?
         package var mountNamespace: String?
@@ -101,6 +103,7 @@ package struct Dump: Sendable {
             case program, relation, evidence, count, first, last, path, kind, access, child, transport
             case remote, local, peer, sent, received, mechanism, name
             case pathRaw = "path_raw"
+            case lowerBound = "lower_bound"
             case mountNamespace = "mount_namespace"
             case containerPath = "container_path"
         }

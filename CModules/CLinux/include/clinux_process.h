@@ -7,7 +7,9 @@
 #include <linux/netlink.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <sys/wait.h>
 #include <sys/xattr.h>
 #include <unistd.h>
@@ -29,6 +31,27 @@ static inline int clinux_make_and_reap_child(void) {
     int status;
     return child < 0 ? -1 : (int)waitpid(child, &status, 0);
 }
+
+// recvmmsg(2), Linux 2.6.33, of as many datagrams as fit into rooms of so many bytes behind each other, at most 32; their
+// lengths, 0 for one that was cut off. With MSG_WAITFORONE in the flags a blocking socket waits for the first alone. The
+// second structure is struct mmsghdr, which needs _GNU_SOURCE.
+enum { clinux_most_datagrams = 32 };
+static inline int clinux_receive_several(int socket, void *bytes, size_t room, int flags, uint32_t *lengths) {
+    struct iovec pieces[clinux_most_datagrams];
+    struct {
+        struct msghdr header;
+        unsigned int length;
+    } messages[clinux_most_datagrams];
+    for (int i = 0; i < clinux_most_datagrams; i++) {
+        pieces[i] = (struct iovec){.iov_base = (char *)bytes + room * (size_t)i, .iov_len = room};
+        messages[i].header = (struct msghdr){.msg_iov = &pieces[i], .msg_iovlen = 1};
+    }
+    int count = (int)syscall(SYS_recvmmsg, socket, messages, clinux_most_datagrams, flags, NULL);
+    for (int i = 0; i < count; i++)
+        lengths[i] = messages[i].header.msg_flags & MSG_TRUNC ? 0 : messages[i].length;
+    return count;
+}
+static const int clinux_MSG_WAITFORONE = 0x10000;
 
 // pidfd_open(2), Linux 5.3: closed by an exec always. glibc declares it since 2.36.
 static inline int clinux_pidfd_open(pid_t pid) { return (int)syscall(SYS_pidfd_open, pid, 0); }

@@ -13,6 +13,21 @@ import Wire
 /// it is one system call.
 public struct ProcConnector: ~Copyable, @unchecked Sendable {
     private let socket: OpaquePointer
+    private let waiting: Waiting
+
+    /// Datagrams that were received together and not yet handed on.
+    ///
+    /// A process that executes something and ends makes three, and each system call costs about as much as what is in them.
+    private final class Waiting {
+        // A proc_event datagram has 76 bytes.
+        static let room = 256
+        let bytes = UnsafeMutableRawBufferPointer.allocate(
+            byteCount: room * Int(clinux_most_datagrams), alignment: 8)
+        var lengths = [UInt32](repeating: 0, count: Int(clinux_most_datagrams))
+        var next = 0
+        var count = 0
+        deinit { bytes.deallocate() }
+    }
 
     /// Which events reach the socket.
     public enum Selection: Sendable {
@@ -44,6 +59,7 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
         registrationFilter: Bool = ProcConnector.kernelFiltersRegistrations()
     ) throws(SystemError) {
         socket = try Self.open(selection, receiveBuffer, registrationFilter)
+        waiting = Waiting()
         filtering = registrationFilter ? .registration : .socketFilter
     }
 
@@ -63,21 +79,41 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
     }
 
     /// Receives one datagram behind what `buffer` holds.
+    ///
+    /// What waits is taken from the kernel some at a time; whoever receives until nothing is waiting has had all of it.
     public borrowing func receive(appendingTo buffer: inout [UInt8]) throws(SystemError) -> Received {
-        // A proc_event datagram has 76 bytes.
-        try withUnsafeTemporaryAllocation(byteCount: 256, alignment: 8) {
-            room throws(SystemError) -> Received in
-            while true {
-                let count = mnl_socket_recvfrom(socket, room.baseAddress!, room.count)
-                if count > 0 {
-                    let start = buffer.count
-                    buffer.append(
-                        contentsOf: UnsafeRawBufferPointer(rebasing: room[..<min(count, room.count)]))
-                    return .datagram(start..<buffer.count)
-                }
-                if let received = try Self.received(failing: count == 0 ? EAGAIN : errno) { return received }
-            }
+        try receive(appendingTo: &buffer, Int32(MSG_DONTWAIT))
+    }
+
+    /// The same; sleeps until there is one, if none was received together with the one before. For a thread that does
+    /// nothing else.
+    public borrowing func waitAndReceive(appendingTo buffer: inout [UInt8]) throws(SystemError) -> Received {
+        try receive(appendingTo: &buffer, clinux_MSG_WAITFORONE)
+    }
+
+    /// Whether the next receive is without a system call.
+    public var hasReceived: Bool { waiting.next < waiting.count }
+
+    private borrowing func receive(
+        appendingTo buffer: inout [UInt8], _ flags: Int32
+    ) throws(SystemError) -> Received {
+        while waiting.next >= waiting.count {
+            waiting.next = 0
+            waiting.count = max(
+                0,
+                Int(
+                    clinux_receive_several(
+                        number, waiting.bytes.baseAddress, Waiting.room, flags, &waiting.lengths)))
+            if waiting.count == 0, let received = try Self.received(failing: errno) { return received }
         }
+        let (index, length) = (waiting.next, Int(waiting.lengths[waiting.next]))
+        waiting.next += 1
+        guard length > 0 else { return .overrun }
+        let start = buffer.count
+        buffer.append(
+            contentsOf: UnsafeRawBufferPointer(
+                rebasing: waiting.bytes[(index * Waiting.room)...].prefix(length)))
+        return .datagram(start..<buffer.count)
     }
 
     /// What the `errno` of a receive means; `nil` if it is to be tried again at once.
@@ -142,7 +178,9 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
         _ selection: Selection, _ receiveBuffer: Int32, _ registrationFilter: Bool
     ) throws(SystemError) -> OpaquePointer {
         guard
-            let socket = mnl_socket_open2(NETLINK_CONNECTOR, clinux_SOCK_CLOEXEC | clinux_SOCK_NONBLOCK)
+            // A thread sleeps on that of execs: see `waitAndReceive`.
+            let socket = mnl_socket_open2(
+                NETLINK_CONNECTOR, clinux_SOCK_CLOEXEC | (selection == .lifecycle ? clinux_SOCK_NONBLOCK : 0))
         else { throw SystemError("socket") }
         do throws(SystemError) {
             try setReceiveBuffer(socket, receiveBuffer)

@@ -48,14 +48,18 @@ public struct ProcessDirectory: ~Copyable {
     /// The last parts of the first two arguments: the name under which it was executed, without the hyphen of a login
     /// shell, and what stands behind it. Both empty where they cannot be read.
     public borrowing func firstArguments() -> (name: [UInt8], next: [UInt8]) {
-        let parts = argumentBytes(limit: 512).split(
-            separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
+        Self.firstArguments(in: argumentBytes(limit: 512))
+    }
+
+    /// The same of what `argumentBytes` has read.
+    public static func firstArguments(in bytes: [UInt8]) -> (name: [UInt8], next: [UInt8]) {
+        let parts = bytes.split(separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
         // One without its NUL was cut off.
         guard parts.count > 1 else { return ([], []) }
-        let name = Self.last(parts[0])
+        let name = last(parts[0])
         return (
             Array(name.first == UInt8(ascii: "-") ? name.dropFirst() : name),
-            parts.count > 2 ? Array(Self.last(parts[1])) : []
+            parts.count > 2 ? Array(last(parts[1])) : []
         )
     }
 
@@ -91,7 +95,14 @@ public struct ProcessDirectory: ~Copyable {
     }
 
     /// The bytes of `/proc/PID/cgroup`, for who has to distinguish the root group from a process that is gone: then `nil`.
-    public borrowing func controlGroups() -> [UInt8]? { contents("cgroup", limit: 1 << 16) }
+    public borrowing func controlGroups() -> [UInt8]? {
+        do throws(SystemError) {
+            let file = try directory.openRelative("cgroup", O_RDONLY)
+            // The kernel makes it in one piece: what has room in one read needs no second that says that this was all.
+            let first = try file.readOnce(limit: 4096)
+            return first.count < 4096 ? first : first + (try file.readAll(limit: 1 << 16))
+        } catch { return nil }
+    }
 
     /// Whether this kernel has control groups at all (`CONFIG_CGROUPS`).
     public static let hasControlGroups = ProcessDirectory(getpid())?.controlGroups() != nil

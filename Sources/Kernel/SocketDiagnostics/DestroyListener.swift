@@ -122,17 +122,37 @@ public struct DestroyListener: ~Copyable {
         try setReceiveBuffer(number, receiveBuffer)
         // Port 0 lets the kernel choose: a process may have several listeners.
         if mnl_socket_bind(socket, 0, 0) != 0 { throw SystemError("bind") }
-        let groups = [
-            SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET_UDP_DESTROY,
-            SKNLGRP_INET6_TCP_DESTROY, SKNLGRP_INET6_UDP_DESTROY,
-        ]
+        try change(socket, NETLINK_ADD_MEMBERSHIP, [SKNLGRP_INET_UDP_DESTROY, SKNLGRP_INET6_UDP_DESTROY])
+        try change(socket, NETLINK_ADD_MEMBERSHIP, tcpGroups)
+    }
+
+    private static var tcpGroups: [sknetlink_groups] {
+        [SKNLGRP_INET_TCP_DESTROY, SKNLGRP_INET6_TCP_DESTROY]
+    }
+
+    private static func change(
+        _ socket: OpaquePointer, _ option: Int32, _ groups: [sknetlink_groups]
+    ) throws(SystemError) {
         for group in groups {
             var group = Int32(group.rawValue)
             let size = socklen_t(MemoryLayout<Int32>.size)
-            if mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, size) != 0 {
-                throw SystemError("setsockopt")
-            }
+            if mnl_socket_setsockopt(socket, option, &group, size) != 0 { throw SystemError("setsockopt") }
         }
+    }
+
+    /// Leaves the groups of TCP: where nobody listens the kernel makes no notice of a TCP socket's end. Those that it
+    /// has made already can still be received. UDP is heard as ever.
+    ///
+    /// The corresponding option is `NETLINK_DROP_MEMBERSHIP`, see netlink(7); Linux 2.6.23.
+    public borrowing func leaveTCP() throws(SystemError) {
+        try Self.change(socket, NETLINK_DROP_MEMBERSHIP, Self.tcpGroups)
+    }
+
+    /// Joins the groups of TCP again: sockets that end from now on are reported.
+    ///
+    /// The corresponding option is `NETLINK_ADD_MEMBERSHIP`, see netlink(7).
+    public borrowing func joinTCP() throws(SystemError) {
+        try Self.change(socket, NETLINK_ADD_MEMBERSHIP, Self.tcpGroups)
     }
 }
 

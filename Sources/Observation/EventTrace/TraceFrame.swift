@@ -75,6 +75,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case closureElsewhere = 39
     /// A datagram was sent from a UDP socket that is not connected.
     case datagramSend = 40
+    /// Up to when ended connections have no notice.
+    case notices = 41
 }
 
 /// A recorded stream that is not one, or is damaged.

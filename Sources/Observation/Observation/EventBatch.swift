@@ -273,6 +273,9 @@ public struct EventBatch: Sendable {
     public var transitions: [TransitionEvent] = []
     /// Sockets that have gone.
     public var closures: [ClosureEvent] = []
+    /// Connections that ended at or before this moment (`CLOCK_MONOTONIC`, nanoseconds) have no notice to be waited for,
+    /// beside those that are here already: 0 where all have one, `UInt64.max` where none is made for now.
+    public var noticesSince: UInt64 = 0
     /// Unix sockets that were connected, in any order.
     public var connects: [LocalConnect] = []
     /// UDP sockets that were closed, in any order.

@@ -18,14 +18,54 @@ extension Observer {
             changes.sort { $0.time < $1.time }
             for change in changes { follow(change, batch) }
         }
+        noticesSince = batch.noticesSince
         place(&closures)
         end(closures, batch)
+        if noticesSince != 0 { endUnnoticed() }
         forgetAnonymous(batch.cutoff)
+    }
+
+    /// Ends the connections of which no notice comes, in the order of their ends: the daemon has given the notices up, since
+    /// connections are many and short. What went over them beyond what scans have found is not known.
+    private mutating func endUnnoticed() {
+        // A notice that waits its turn may be that of any; it waits for these.
+        guard heldTransitions.isEmpty else { return }
+        for ended in sockets.takeAwaited(until: noticesSince) {
+            settleBeforeNotice(ended.tuple)
+            guard var connection = sockets.takeOldest(ended.tuple) else { continue }
+            sockets.reportedUntil = max(sockets.reportedUntil, connection.ended)
+            sockets.noteEnd(ended.tuple)
+            counters.unnoticedConnections += 1
+            noteLowerBound(&connection)
+            switch connection.taker {
+            case .open: keepOrphan(ended.tuple, connection)
+            case .known: sockets.keepOverdue(ended.tuple, connection)
+            case .inferred: break
+            }
+        }
+    }
+
+    /// Says that more went over a connection than was counted: in its record, once it has one.
+    private mutating func noteLowerBound(_ connection: inout SocketTable.Connection) {
+        connection.isLowerBound = true
+        if let position = connection.position { ledger.noteLowerBound(at: position) }
+    }
+
+    /// Whether one end of a connection may have a notice and the other none: the notices were given up a moment ago.
+    private func mayLackNotices(_ now: UInt64) -> Bool {
+        noticesSince != 0 && !Self.isLong(since: noticesSince, now, 2_000_000_000)
+    }
+
+    /// Whether a notice may be that of a connection that was not waited for, and is forgotten: of one that was reset long before
+    /// its program closed it.
+    private func mayBeLate(_ closure: ClosureEvent, _ now: UInt64) -> Bool {
+        closure.transport == .tcp && noticesSince != 0
+            && !Self.isLong(since: noticesSince, now, 60_000_000_000)
     }
 
     private mutating func end(_ closures: [ClosureEvent], _ batch: borrowing EventBatch) {
         // Both ends are known before either goes, so that each names the other.
-        for closure in closures { meet(closure, batch.wall) }
+        for closure in closures { meet(closure, batch) }
         var numbers: [FourTuple: Int] = [:]
         var hasOpen = false
         var doubted: [(tuple: FourTuple, number: Int)] = []
@@ -37,12 +77,14 @@ extension Observer {
             sockets.setPeerSent(closure.sent, tuple.mirrored, pair: connection.pair)
             if connection.isEndGuessed { doubted.append((tuple, number)) }
         }
-        let early = doubted.isEmpty ? [] : withoutOtherEnd(doubted, at: batch.cutoff)
+        // Where that of the other end may not come, it is not waited for.
+        let early =
+            doubted.isEmpty || mayLackNotices(batch.cutoff) ? [] : withoutOtherEnd(doubted, at: batch.cutoff)
         if !early.isEmpty {
             heldClosures.insert(contentsOf: closures.filter { early.contains(tuple($0)) }, at: 0)
         }
         for closure in closures where early.isEmpty || !early.contains(tuple(closure)) {
-            close(closure, mayBeOpen: hasOpen)
+            close(closure, mayBeOpen: hasOpen, at: batch.cutoff)
         }
     }
 
@@ -326,13 +368,17 @@ extension Observer {
         }
     }
 
-    private mutating func meet(_ closure: ClosureEvent, _ time: UInt64) {
+    private mutating func meet(_ closure: ClosureEvent, _ batch: borrowing EventBatch) {
         guard closure.remote.port != 0 else {
             meetUnconnected(closure)
             return
         }
         guard sockets.connection(tuple(closure), number: 0) == nil else { return }
-        attributeAfterwards(closure, time)
+        guard !mayBeLate(closure, batch.cutoff) else {
+            counters.lateNotices += 1
+            return
+        }
+        attributeAfterwards(closure, batch.wall)
     }
 
     /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
@@ -347,7 +393,7 @@ extension Observer {
     }
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
-    private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool) {
+    private mutating func close(_ closure: ClosureEvent, mayBeOpen: Bool, at now: UInt64) {
         let tuple = tuple(closure)
         sockets.noteEnd(tuple)
         if mayBeOpen { settleBeforeNotice(tuple) }
@@ -357,6 +403,9 @@ extension Observer {
         // unread it would have been reset.
         if closure.hasUnreadEnd, connection.finAcknowledged != 0 { connection.endReceived = true }
         count(closure.sent, closure.received, &connection)
+        if connection.isEndGuessed, connection.peerSent == nil, mayLackNotices(now) {
+            noteLowerBound(&connection)
+        }
         if connection.taker == .open { keepOrphan(tuple, connection) }
     }
 

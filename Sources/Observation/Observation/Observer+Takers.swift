@@ -244,5 +244,6 @@ extension Observer {
             ledger.addTraffic(at: position, sent: connection.sent, received: connection.received)
         }
         connection.position = position
+        if connection.isLowerBound, let position { ledger.noteLowerBound(at: position) }
     }
 }

@@ -47,6 +47,8 @@ public struct Observer: ~Copyable {
     /// Changes of state, and ends of sockets, that have to wait for the next batch.
     var heldTransitions: [TransitionEvent] = []
     var heldClosures: [ClosureEvent] = []
+    /// That of the batch that is worked off (`EventBatch.noticesSince`).
+    var noticesSince: UInt64 = 0
     /// Moves between control groups that have to wait for the next batch.
     var heldMoves: [MoveEvent] = []
     /// Processes that were moved of late, and when: those that execute something at once need no record of the move.
@@ -101,6 +103,10 @@ public struct Observer: ~Copyable {
         public var refused: UInt64 = 0
         /// Connections whose program is not known.
         public var unattributedConnections: UInt64 = 0
+        /// Connections of whose end no notice was made, so that their bytes are a lower bound.
+        public var unnoticedConnections: UInt64 = 0
+        /// Notices of connections whose end had been taken without one.
+        public var lateNotices: UInt64 = 0
         /// UDP sockets whose program is not known.
         public var unattributedDatagrams: UInt64 = 0
         /// Unix sockets that were connected, and programs that sent datagrams, whose other end is not known.

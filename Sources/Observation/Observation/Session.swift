@@ -217,6 +217,8 @@ public struct Session<Source: Engine & ~Copyable>: ~Copyable {
                     ("translations_unknown", counters.untranslated),
                     ("translations_unread", counters.untranslatedNetworks),
                     ("evicted", counters.evictedConnections),
+                    ("unnoticed", counters.unnoticedConnections),
+                    ("late", counters.lateNotices),
                 ]
             default: break
             }

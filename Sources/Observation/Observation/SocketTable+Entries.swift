@@ -69,6 +69,8 @@ extension SocketTable {
         var endReceived = false
         /// Whether that is concluded from how long its last state took, which a busy processor may have drawn out.
         var isEndGuessed = false
+        /// Whether more went over it than was counted, since no notice came of its end.
+        var isLowerBound = false
         /// How well its own program is known, and when it was established, nanoseconds since 1970: what its record
         /// needs that is not written yet.
         var evidence = Evidence.exact

@@ -3,7 +3,7 @@ import Text
 
 /// What is known of sockets that are alive, and what like ones may be concluded from.
 struct SocketTable: ~Copyable {
-    private struct Ended {
+    struct Ended {
         var tuple: FourTuple
         var ended: UInt64
     }
@@ -233,6 +233,16 @@ struct SocketTable: ~Copyable {
         ending[settled...].reduce(0) { isAwaited($1) ? $0 + 1 : $0 }
     }
 
+    /// The ended connections that wait for their notice, up to a moment, in the order of their ends: for whoever waits no longer.
+    mutating func takeAwaited(until time: UInt64) -> [Ended] {
+        var taken: [Ended] = []
+        while settled < ending.count, ending[settled].ended <= time {
+            if isAwaited(ending[settled]) { taken.append(ending[settled]) }
+            settled += 1
+        }
+        return taken
+    }
+
     /// Forgets ended connections whose notice does not come; `isLong` says of the time of an end whether it
     /// is too long ago.
     ///
@@ -275,7 +285,8 @@ struct SocketTable: ~Copyable {
         superseded[entry.tuple] = former.isEmpty ? nil : former
     }
 
-    private mutating func keepOverdue(_ tuple: FourTuple, _ connection: Connection) {
+    /// Keeps an ended connection whose notice is not waited for any more, since it may come all the same.
+    mutating func keepOverdue(_ tuple: FourTuple, _ connection: Connection) {
         guard connection.taker == .known else {
             orphans[tuple] = connection
             return

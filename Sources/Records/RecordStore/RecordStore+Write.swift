@@ -70,7 +70,7 @@ struct WriteStatements: ~Copyable {
         let dependency = try Statement(
             connection,
             "REPLACE INTO dependency VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, "
-                + "?16, ?17, ?18)"
+                + "?16, ?17, ?18, ?19)"
         )
         let gap = try Statement(connection, "REPLACE INTO gap VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7)")
         let tombstone = try Statement(

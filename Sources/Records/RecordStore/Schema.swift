@@ -9,7 +9,7 @@ enum Schema {
     /// `RETN`, in the header of the file for `file`(1) and for us.
     static let applicationID: Int32 = 0x5245_544e
     /// The version of the tables.
-    static let version: Int32 = 3
+    static let version: Int32 = 4
 
     /// Name and text of each table; the text must come back from the file to the letter.
     static let tables: [String: String] = [
@@ -28,7 +28,7 @@ enum Schema {
             + "remote INTEGER NOT NULL, peer INTEGER NOT NULL, access INTEGER NOT NULL, "
             + "kind INTEGER NOT NULL, evidence INTEGER NOT NULL, count INTEGER NOT NULL, "
             + "first INTEGER NOT NULL, last INTEGER NOT NULL, sent INTEGER NOT NULL, "
-            + "received INTEGER NOT NULL, change INTEGER NOT NULL, folded INTEGER, names BLOB)",
+            + "received INTEGER NOT NULL, change INTEGER NOT NULL, folded INTEGER, names BLOB, lower_bound INTEGER)",
         // Records that are gone: the key and the change at which they went.
         "tombstone":
             "CREATE TABLE tombstone(id INTEGER PRIMARY KEY, program INTEGER NOT NULL, "
@@ -40,9 +40,16 @@ enum Schema {
             + "resynchronised INTEGER NOT NULL)",
     ]
 
+    /// The tables of version 3: every byte over a connection was counted.
+    static let thirdTables: [String: String] = {
+        var tables = Schema.tables
+        tables["dependency"] = tables["dependency"]?.dropping(", lower_bound INTEGER")
+        return tables
+    }()
+
     /// The tables of version 2: nothing was ever forgotten, and no names were kept of what was folded.
     static let secondTables: [String: String] = {
-        var tables = Schema.tables
+        var tables = Schema.thirdTables
         tables["tombstone"] = nil
         tables["dependency"] = tables["dependency"]?.dropping(", names BLOB")
         return tables
@@ -88,7 +95,8 @@ enum Schema {
         guard id == applicationID else { throw .foreign(applicationID: id) }
         guard stored <= version else { throw .newer(version: stored) }
         guard stored >= 1 else { throw .malformedSchema("user_version \(stored)") }
-        try check(connection, stored == 1 ? firstTables : stored == 2 ? secondTables : tables)
+        let earlier = [firstTables, secondTables, thirdTables]
+        try check(connection, stored < version ? earlier[Int(stored) - 1] : tables)
     }
 
     private static func create(_ connection: borrowing Connection) throws(StoreError) {

@@ -330,6 +330,8 @@ extension WriteStatements {
         } else {
             dependency.bindNull(18)
         }
+        // Nothing where every byte was counted.
+        if row.record.isLowerBound { dependency.bind(19, Int64(1)) } else { dependency.bindNull(19) }
         try dependency.run()
     }
 

@@ -49,7 +49,8 @@ enum StoredLedger {
             connection, "dependency",
             "SELECT id, program, relation, detail, object, remote, peer, access, kind, evidence, count, "
                 + "first, last, sent, received"
-                + (version == 1 ? "" : version == 2 ? ", change, folded" : ", change, folded, names")
+                + (version > 1 ? ", change, folded" : "") + (version > 2 ? ", names" : "")
+                + (version > 3 ? ", lower_bound" : "")
                 + " FROM dependency ORDER BY id")
         while try rows.next() {
             var record = try record(rows, texts, ledger)
@@ -62,6 +63,7 @@ enum StoredLedger {
             if version > 2, let names = rows.statement.withStoredBytes(17, { Array($0) }) {
                 for name in names.split(separator: 0) { fold?.add(Array(name)) }
             }
+            if version > 3 { record.isLowerBound = !rows.statement.isNull(18) }
             ledger.restore(record, traffic: traffic, fold: fold)
             // A key that comes twice would have joined an earlier record.
             guard Int64(ledger.records.count) == rows.number else { throw rows.damage }

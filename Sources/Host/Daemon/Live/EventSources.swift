@@ -17,6 +17,11 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
     let local: LocalConnects
     var decoder = BatchDecoder()
     private(set) var closureEvents: UInt64 = 0
+    private(set) var noticePace = NoticePace()
+    /// See `EventBatch.noticesSince`.
+    private var noticesSince: UInt64 = 0
+    /// The same as the last batch had it.
+    private var noticesReported: UInt64 = 0
     /// The cutoff of the last drain, and whether it brought anything.
     private var lastDrain: UInt64 = 0
     private var isFlowing = false
@@ -43,7 +48,9 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         batch.reset()
         batch.cutoff = kernel.monotonic
         batch.wall = kernel.wall
+        batch.noticesSince = noticesSince
         recorder?.cycle(cutoff: batch.cutoff, wall: batch.wall)
+        if noticesSince != 0 { recorder?.notices(since: noticesSince) }
         if isFlowing, batch.cutoff > lastDrain { longestPause = max(longestPause, batch.cutoff - lastDrain) }
         lastDrain = batch.cutoff
         var drained = Drained()
@@ -57,8 +64,54 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         reportMalformed(&drained)
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
         drained.isEmpty = batch.isEmpty && drained.losses.isEmpty
+        weighNotices(batch, &drained)
+        // Connections that have ended wait for nothing any more: a batch has to say so though nothing else happens.
+        if noticesSince != noticesReported || batch.noticesSince != noticesReported {
+            drained.isEmpty = false
+        }
+        noticesReported = batch.noticesSince
         isFlowing = !drained.isEmpty
         return drained
+    }
+
+    /// Gives the notices of TCP sockets up where they cost too much, and takes them up again. What was sent of them until
+    /// then comes with the next drain, which is the first that knows of it.
+    private mutating func weighNotices(_ batch: borrowing EventBatch, _ drained: inout Drained) {
+        let isWhole =
+            rings.isOn && rings.unseen.isEmpty && !socketHealth.isFailing
+            && !drained.losses.contains { $0.source == SourceName.transitions }
+        let step = noticePace.drained(
+            ends: NoticePace.ends(in: batch.transitions), isIdle: drained.isEmpty, isWhole: isWhole,
+            at: batch.cutoff)
+        switch step {
+        case .none: return
+        case .pause:
+            do throws(SystemError) {
+                try kernel.setNotices(ofTCP: false)
+                noticePace.paused(at: batch.cutoff)
+                noticesSince = .max
+            } catch {
+                // Of two groups one may have been left.
+                try? kernel.setNotices(ofTCP: true)
+            }
+        case .resume:
+            do throws(SystemError) {
+                do throws(SystemError) {
+                    try kernel.setNotices(ofTCP: true)
+                } catch {
+                    try kernel.reopenSocketNotices()
+                }
+                noticesAreBack()
+            } catch {
+                // The next drain tries it again: the host is not idle until then.
+                drained.isEmpty = false
+            }
+        }
+    }
+
+    private mutating func noticesAreBack() {
+        noticePace.resumed()
+        noticesSince = kernel.monotonic
     }
 
     /// What could not be understood is lost.
@@ -182,6 +235,8 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         if socketHealth.isFailing {
             do throws(SystemError) {
                 try kernel.reopenSocketNotices()
+                // All of them are asked for.
+                if noticePace.isPaused { noticesAreBack() }
             } catch {
                 return Self.fail(&socketHealth, SourceName.sockets, error, batch, &drained)
             }

@@ -130,45 +130,43 @@ final class ImageReader: Sendable {
 
     /// How the thread keeps within `RLIMIT_RTTIME`, which counts its processor time since it last slept.
     ///
-    /// While notifications keep coming `poll` returns at once and is no sleep, and one image may take milliseconds: an
+    /// While notifications keep coming a receive returns at once and is no sleep, and one image may take milliseconds: an
     /// interpreter with ten thousands of arguments. So the thread sleeps for a moment after so much time awake.
     private enum Pace {
-        static let notificationsPerTurn = 64
         /// Nanoseconds.
         static let awake: UInt64 = 5_000_000
         /// A call that took longer than this, nanoseconds, has slept.
         static let slept: UInt64 = 20_000
         /// Microseconds.
         static let sleep: UInt32 = 50
+        static let failure: UInt32 = 10_000
     }
 
     private func run(_ work: Work) -> Never {
         if work.isRealTime { RealTimePriority.take() }
         var awakeSince = Clock.monotonic()
-        while true {
-            let before = Clock.monotonic()
-            var waiting = pollfd(fd: work.notifications.connector.number, events: Int16(POLLIN), revents: 0)
-            _ = poll(&waiting, 1, -1)
-            let now = Clock.monotonic()
-            if now - before > Pace.slept { awakeSince = now }
-            answer(work.notifications.connector, &awakeSince)
-        }
+        while true { answer(work.notifications.connector, &awakeSince) }
     }
 
-    /// Reads the images of the execs that were reported since.
+    /// Waits for an exec and reads its image, and those of all that were reported together with it.
     private func answer(_ connector: borrowing ProcConnector, _ awakeSince: inout UInt64) {
         var buffer: [UInt8] = []
         var execs: [(pid: Int32, time: UInt64)] = []
-        receive: while execs.count < Pace.notificationsPerTurn {
+        let before = Clock.monotonic()
+        repeat {
             buffer.removeAll(keepingCapacity: true)
-            switch try? connector.receive(appendingTo: &buffer) {
-            case .nothing, nil: break receive
+            switch try? connector.waitAndReceive(appendingTo: &buffer) {
+            case .nothing: break
+            // The socket is not as it should be: nothing is gained by asking at once.
+            case nil: usleep(Pace.failure)
             case .overrun: state.withLock { $0.lost += 1 }
             case .datagram:
                 guard case .event(let event)? = try? ProcessEvent.parse(buffer.span.bytes) else { continue }
                 execs.append((event.pid, event.time))
             }
-        }
+        } while connector.hasReceived
+        let now = Clock.monotonic()
+        if now - before > Pace.slept { awakeSince = now }
         for (position, exec) in execs.enumerated() {
             // Of several execs of one process only the last can still be read.
             let isLast = !execs[(position + 1)...].contains { $0.pid == exec.pid }
@@ -189,9 +187,11 @@ final class ImageReader: Sendable {
         guard let process = ProcessDirectory(pid) else { return nil }
         // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
         let groups = process.controlGroups()
+        var read: [UInt8]?
         guard groups != nil || !ProcessDirectory.hasControlGroups,
             let executable = files.executable(of: process),
-            case .read(let script, let reading) = RunningScript(executable: executable, process, files, .exec)
+            case .read(let script, let reading) = RunningScript(
+                executable: executable, process, files, .exec, arguments: &read)
         else { return nil }
         var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
@@ -204,7 +204,7 @@ final class ImageReader: Sendable {
             numbers.meet(namespace)
         }
         if script == nil {
-            let arguments = process.firstArguments()
+            let arguments = ProcessDirectory.firstArguments(in: read ?? process.argumentBytes(limit: 512))
             facts.name = arguments.name
             if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
         }

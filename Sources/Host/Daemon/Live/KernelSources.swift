@@ -39,6 +39,8 @@ protocol KernelSources: ~Copyable {
         appendingTo bytes: inout [UInt8], network: inout UInt64
     ) throws(SystemError) -> DestroyListener.Received
     mutating func reopenSocketNotices() throws(SystemError)
+    /// Has the kernel make no notices of TCP sockets, or make them again.
+    mutating func setNotices(ofTCP isWanted: Bool) throws(SystemError)
     /// Whether notices of other network namespaces come, or none are wanted.
     var hearsOtherNetworks: Bool { get }
 
@@ -159,6 +161,9 @@ struct LiveKernel: ~Copyable, KernelSources {
         return received
     }
     mutating func reopenSocketNotices() throws(SystemError) { closures = try network.destroyListener() }
+    mutating func setNotices(ofTCP isWanted: Bool) throws(SystemError) {
+        if isWanted { try closures.joinTCP() } else { try closures.leaveTCP() }
+    }
 
     var hearsOtherNetworks: Bool { closures.hearsOthers || network.inode != nil }
 

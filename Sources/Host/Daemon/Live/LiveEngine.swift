@@ -132,6 +132,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     }
 
     var hasTransitions: Bool { sourcesOfEvents.rings.isOn }
+    var hasNotices: Bool { !sourcesOfEvents.noticePace.isPaused }
     var mountRetryTime: UInt64? { sourcesOfEvents.kernel.filesystems.retryTime }
     mutating func processorsChanged() {
         sourcesOfEvents.rings.followProcessors(
@@ -287,7 +288,10 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 name: SourceName.sockets,
                 mode: mode(sourcesOfEvents.socketHealth, "destroy notices and dumps" + tables.mode),
                 received: sourcesOfEvents.closureEvents,
-                counters: [("malformed", decoder.malformed.notices)]),
+                counters: [
+                    ("malformed", decoder.malformed.notices),
+                    ("notices_paused", sourcesOfEvents.noticePace.pauses),
+                ]),
             .init(
                 name: SourceName.transitions,
                 mode: sourcesOfEvents.rings.isOn ? "ring" : "off: \(sourcesOfEvents.rings.reason)",

@@ -27,6 +27,15 @@ enum RunningScript {
     private static let limit = 1 << 16
 
     init(executable: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess, _ moment: Moment) {
+        var read: [UInt8]?
+        self.init(executable: executable, process, files, moment, arguments: &read)
+    }
+
+    /// The same; `read` becomes the arguments, at least their first 512 bytes, if they had to be read.
+    init(
+        executable: [UInt8], _ process: borrowing ProcessDirectory, _ files: FileAccess, _ moment: Moment,
+        arguments read: inout [UInt8]?
+    ) {
         // A kernel thread.
         guard !executable.isEmpty else {
             self = .read(nil, .known)
@@ -45,10 +54,11 @@ enum RunningScript {
             let original = isKnown
                 ? executable : InterpreterCopies.host.original(of: executable, process, files)
         else {
-            self = Self.ownInterpreter(process, files)
+            self = Self.ownInterpreter(process, files, &read)
             return
         }
         let bytes = process.argumentBytes(limit: Self.limit)
+        read = bytes
         guard !bytes.isEmpty else {
             self = .tooLate
             return
@@ -134,10 +144,12 @@ enum RunningScript {
     /// An interpreter that is not known as one, and whose first argument is a `#!` file that names this very executable
     /// and hands it nothing else: so it runs what its first argument names.
     private static func ownInterpreter(
-        _ process: borrowing ProcessDirectory, _ files: FileAccess
+        _ process: borrowing ProcessDirectory, _ files: FileAccess, _ read: inout [UInt8]?
     ) -> RunningScript {
         let none = RunningScript.read(nil, .known)
-        let arguments = process.arguments(limit: 4096)
+        let bytes = process.argumentBytes(limit: 4096)
+        read = bytes
+        let arguments = ProcessDirectory.splitArguments(bytes)
         guard arguments.count > 1, let first = arguments[1].first, first != UInt8(ascii: "-"),
             let file = process.file(named: arguments[1], uncached: files.lookUp),
             file.status.mode & S_IFMT == S_IFREG, file.status.mode & 0o111 != 0,

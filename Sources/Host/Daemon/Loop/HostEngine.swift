@@ -15,6 +15,9 @@ protocol HostEngine: Engine, ~Copyable {
     var workerNumbers: [Int32] { get }
     /// Whether changes of state of sockets are reported; where they are not, scans find connections.
     var hasTransitions: Bool { get }
+    /// Whether the ends of connections are reported with the bytes that went over; where they are not, scans find those of the
+    /// long ones.
+    var hasNotices: Bool { get }
     /// Watches what is mounted now; returns sentences about what went wrong.
     mutating func mountsChanged() -> [String]
     /// When filesystems that were set aside are tried again, `CLOCK_MONOTONIC`, nanoseconds; `nil` if there are none.
@@ -44,6 +47,7 @@ extension HostEngine where Self: ~Copyable {
     var mountRetryTime: UInt64? { nil }
     mutating func processorsChanged() {}
     var hasTransitions: Bool { true }
+    var hasNotices: Bool { true }
     mutating func mountsChanged() -> [String] { [] }
     mutating func mountTableUnchanged(at wall: UInt64) {}
     var sourceRetryTime: UInt64? { nil }

@@ -48,7 +48,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     /// What clients want forgotten, and those that wait until it is gone from the store.
     var forgetting = Forgetting()
     var scanNumber: UInt64 = 0
-    /// The last scan for connections, where changes of state are not reported; `CLOCK_MONOTONIC`, nanoseconds.
+    /// The last scan for connections, where changes of state or their ends are not reported; `CLOCK_MONOTONIC`, nanoseconds.
     var lastOpenScan: UInt64 = 0
 
     /// Runs until a signal ends it.
@@ -180,7 +180,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
         session.engine.recorder?.flush()
         mustDrain = false
         take(cycle)
-        scanWithoutTransitions()
+        scanConnections()
         advanceDump(for: took)
         serveForgets()
         takeStoreOutcomes()
@@ -208,12 +208,18 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     }
 
     /// Without changes of state a connection is attributed by a scan that meets it alive: one a second while
-    /// things happen, none while the host is idle.
-    private mutating func scanWithoutTransitions() {
+    /// things happen, none while the host is idle. Without notices of the ends a scan finds what went over those that last.
+    private mutating func scanConnections() {
         let now = session.cutoff.monotonic
-        guard !session.engine.hasTransitions, isReady, pace.isBusy, now > lastOpenScan + 1_000_000_000,
-            !session.isScanInProgress
-        else { return }
+        let pause: UInt64
+        if !session.engine.hasTransitions {
+            pause = 1_000_000_000
+        } else if !session.engine.hasNotices {
+            pause = 10_000_000_000
+        } else {
+            return
+        }
+        guard isReady, pace.isBusy, now > lastOpenScan + pause, !session.isScanInProgress else { return }
         lastOpenScan = now
         scan(ScanRequest(.open, .look))
     }

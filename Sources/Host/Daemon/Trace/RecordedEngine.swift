@@ -235,6 +235,7 @@ struct RecordedEngine: ~Copyable, Engine {
             let network: UInt64 = try payload.integer()
             let datagram = try payload.string()
             closures += UInt64(decoder.addClosures(datagram.span.bytes, network: network, to: &batch))
+        case .notices: batch.noticesSince = try payload.integer()
         default: break
         }
     }

@@ -129,6 +129,8 @@ final class TraceRecorder {
         }
     }
 
+    func notices(since time: UInt64) { add(.notices) { $0.put(time) } }
+
     func image(_ facts: ImageFacts) {
         add(.image) { payload in
             payload.put(facts.pid)

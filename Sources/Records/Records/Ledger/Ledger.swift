@@ -153,6 +153,13 @@ public struct Ledger: ~Copyable {
         markChanged(position)
     }
 
+    /// Says of a connection's record that not all bytes that went over were counted.
+    public mutating func noteLowerBound(at position: Int) {
+        guard !records[position].isLowerBound else { return }
+        records[position].isLowerBound = true
+        markChanged(position)
+    }
+
     /// Puts in a record read back from a store, marked clean; joined with an existing one of the same key.
     public mutating func restore(_ record: Record, traffic: Traffic = Traffic(), fold: Fold? = nil) {
         let hash = hash(record.key)
@@ -165,6 +172,7 @@ public struct Ledger: ~Copyable {
             records[position].access.formUnion(record.access)
             records[position].evidence = max(records[position].evidence, record.evidence)
             if let place = connection(position) { connections[place].traffic.add(traffic) }
+            if record.isLowerBound { records[position].isLowerBound = true }
             if let fold { join(fold, position) }
             markChanged(position)
             return

@@ -62,6 +62,13 @@ public struct Record: Sendable {
         set { set(2, newValue) }
     }
 
+    /// connect, accept: whether more bytes went over than `Traffic` says, since some were not counted.
+    @inline(__always)
+    public var isLowerBound: Bool {
+        get { flags & 4 != 0 }
+        set { set(4, newValue) }
+    }
+
     @inline(__always)
     private mutating func set(_ bit: UInt8, _ value: Bool) { flags = value ? flags | bit : flags & ~bit }
 }

@@ -88,6 +88,8 @@ extension DumpReader {
         record.access = fields.access
         record.kind = fields.kind
         record.change = fields.change
+        record.isLowerBound =
+            fields.isLowerBound && (fields.relation == .connect || fields.relation == .accept)
         return record
     }
 }
@@ -112,6 +114,7 @@ struct DependencyFields {
     var last: UInt64 = 0
     var sent: UInt64 = 0
     var received: UInt64 = 0
+    var isLowerBound = false
     var change: UInt32 = 0
     var fold: Fold?
 
@@ -138,6 +141,7 @@ struct DependencyFields {
         case .last: last = try parser.time(key)
         case .sent: sent = try parser.unsigned()
         case .received: received = try parser.unsigned()
+        case .lowerBound: isLowerBound = try parser.boolean()
         // A ledger counts no further.
         case .change: change = UInt32(clamping: try parser.unsigned())
         case .folded: fold = try parser.fold()

@@ -28,6 +28,7 @@ extension DumpReader {
             else { return false }
             fields.sent = sent
             fields.received = received
+            fields.isLowerBound = line.take(",\"lower_bound\":true")
         }
         guard let seen = plainEnd(&line) else { return false }
         fields.change = seen.change

@@ -6,6 +6,7 @@ enum LineKey: String, CaseIterable {
     case source, cause, from, to, lost, resynchronised
     case called
     case folded, paths, names, change
+    case lowerBound = "lower_bound"
     case pathRaw = "path_raw"
     case nameRaw = "name_raw"
     case namesRaw = "names_raw"

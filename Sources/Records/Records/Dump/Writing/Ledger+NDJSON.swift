@@ -89,6 +89,7 @@ extension Ledger {
             lines.out.append(decimal: traffic.sent)
             lines.out.append(",\"received\":")
             lines.out.append(decimal: traffic.received)
+            if record.isLowerBound { lines.out.append(",\"lower_bound\":true") }
         }
         lines.out.append(",\"change\":")
         lines.out.append(decimal: UInt64(record.change))
