@@ -23,6 +23,7 @@ enum Folder: String {
     case plan = "Plan"
     case move = "Move"
     case serve = "Serve"
+    case fleet = "Fleet"
     case programs = "Programs"
 }
 
@@ -66,6 +67,7 @@ let package = Package(
         .executable(name: "retinue", targets: ["retinue"]),
         .executable(name: "retinue-agent", targets: ["retinue-agent"]),
         .executable(name: "retinue-server", targets: ["retinue-server"]),
+        .executable(name: "retinue-fleet", targets: ["retinue-fleet"]),
         .library(name: "Fanotify", targets: ["Fanotify"]),
         .library(name: "ProcConnector", targets: ["ProcConnector"]),
         .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
@@ -102,6 +104,9 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", path: "CModules/COpenSSL", pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"])]),
+
+        .systemLibrary(
+            name: "CPq", path: "CModules/CPq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
@@ -186,6 +191,19 @@ let package = Package(
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
             ]),
         program("retinue-server", ["RetinueServer"]),
+        library(.fleet, "PostgreSQL", ["CPq"]),
+        library(
+            .fleet, "FleetStore",
+            ["PostgreSQL", "Records", "MoveGroup", "PackageFiles", "SystemCalls"]),
+        library(
+            .programs, "RetinueFleet",
+            [
+                "FleetStore", "PostgreSQL", "RetinueCommands", "MoveGroup", "Records", "RecordStore",
+                "Control",
+                "SystemCalls",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        program("retinue-fleet", ["RetinueFleet"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
@@ -239,6 +257,12 @@ let package = Package(
                 "RetinueServer", "RetinueCommands", "HTTPService", "Records", "MoveGroup", "SystemCalls",
                 "TestSupport", "retinue-server", "retinue",
                 .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        test(
+            "FleetTests",
+            [
+                "RetinueFleet", "FleetStore", "PostgreSQL", "RetinueCommands", "MoveGroup", "Records",
+                "SystemCalls", "TestSupport", "retinue-fleet",
             ]),
         test(
             "DaemonTests",
