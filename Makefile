@@ -2,7 +2,7 @@
 
 SWIFT ?= swift
 # Debian's names; what is there already is not asked for again.
-RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev pkg-config gcc libc6-dev
+RUN_PACKAGES = libmnl-dev libnl-3-dev libsqlite3-dev libssl-dev libpq-dev pkg-config gcc libc6-dev
 TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl python3 bash dash iproute2 util-linux \
 	e2fsprogs btrfs-progs xfsprogs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
@@ -28,6 +28,9 @@ KERNELS ?= bookworm
 GUEST_TEST ?= all
 STATE_DIR ?= /var/lib/retinue
 ARGS ?=
+# What `test-fleet` simulates.
+FLEET_HOSTS ?= 1000
+FLEET_RECORDS ?= 10000000
 # The folder with the programs that are installed and packaged; of others than the release build's nothing is built.
 PRODUCTS ?= $(CURDIR)/.build/release
 STRIP ?= -s
@@ -35,7 +38,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
 
-.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve lint bench bench-quick install packages-run packages-serve packages-test packages-bench \
+.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve test-fleet lint bench bench-quick install packages-run packages-serve packages-test packages-bench \
 	packages-guests packages-move packages-reliability packages-plans packages-packages clean
 
 ## Say what can be made.
@@ -52,7 +55,7 @@ run: build
 build: packages-run
 	mkdir -p .build/link-first
 	ln -sf "$$(gcc -print-file-name=libstdc++.a)" .build/link-first/libstdc++.a
-	for product in retinued retinue retinue-agent retinue-server; do \
+	for product in retinued retinue retinue-agent retinue-server retinue-fleet; do \
 		RETINUE_LINK_FIRST=$(CURDIR)/.build/link-first \
 			$(SWIFT) build -c release --static-swift-stdlib --product $$product || exit 1; done
 
@@ -101,6 +104,10 @@ test-serve: packages-serve build
 	Tests/Serve/schemathesis
 	Tests/Serve/browser
 
+## Measure a fleet's store on a server of its own: what it takes in, and a group. FLEET_HOSTS and FLEET_RECORDS say how much.
+test-fleet: packages-test build
+	Tests/Fleet/measure $(FLEET_HOSTS) $(FLEET_RECORDS)
+
 ## Hold the sources against .swift-format.
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
@@ -122,6 +129,7 @@ install-files:
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue $(DESTDIR)/usr/bin/retinue
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-agent $(DESTDIR)/usr/sbin/retinue-agent
 	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-server $(DESTDIR)/usr/libexec/retinue/retinue-server
+	install -D $(STRIP) -m 755 $(PRODUCTS)/retinue-fleet $(DESTDIR)/usr/libexec/retinue/retinue-fleet
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man1 docs/man/*.1
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man5 docs/man/*.5
 	install -D -m 644 -t $(DESTDIR)/usr/share/man/man8 docs/man/*.8
@@ -132,7 +140,7 @@ install-files:
 	install -D -m 644 -t $(DESTDIR)/usr/lib/systemd/system packaging/*.service
 	install -D -m 644 packaging/retinue.sysusers $(DESTDIR)/usr/lib/sysusers.d/retinue.conf
 	install -D -m 644 packaging/retinue.tmpfiles $(DESTDIR)/usr/lib/tmpfiles.d/retinue.conf
-	install -D -m 644 -t $(DESTDIR)/etc/retinue packaging/retinued.conf packaging/agent.conf packaging/serve.conf
+	install -D -m 644 -t $(DESTDIR)/etc/retinue packaging/retinued.conf packaging/agent.conf packaging/serve.conf packaging/ship.conf
 
 ## Make Debian packages of the release build, in .build/deb. PRODUCTS=FOLDER takes programs that are built already.
 deb: packages-deb $(if $(filter $(CURDIR)/.build/release,$(PRODUCTS)),build)

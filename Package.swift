@@ -23,6 +23,7 @@ enum Folder: String {
     case plan = "Plan"
     case move = "Move"
     case serve = "Serve"
+    case fleet = "Fleet"
     case programs = "Programs"
 }
 
@@ -105,6 +106,7 @@ let package = Package(
         .executable(name: "retinued", targets: ["retinued"]),
         .executable(name: "retinue", targets: ["retinue"]),
         .executable(name: "retinue-agent", targets: ["retinue-agent"]),
+        .executable(name: "retinue-fleet", targets: ["retinue-fleet"]),
         .library(name: "Fanotify", targets: ["Fanotify"]),
         .library(name: "ProcConnector", targets: ["ProcConnector"]),
         .library(name: "SocketDiagnostics", targets: ["SocketDiagnostics"]),
@@ -149,6 +151,9 @@ let package = Package(
         .systemLibrary(
             name: "COpenSSL", path: "CModules/COpenSSL", pkgConfig: "openssl",
             providers: [.apt(["libssl-dev"])]),
+
+        .systemLibrary(
+            name: "CPq", path: "CModules/CPq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
 
         // Ground that every kernel interface stands on.
         library(.ground, "SystemCalls", ["CLinux"]),
@@ -226,6 +231,19 @@ let package = Package(
             ]),
         program("retinue", ["RetinueCommands"]),
         library(.serve, "Map", ["MoveGroup", "Records", "Text", "Net"]),
+        library(.fleet, "PostgreSQL", ["CPq"]),
+        library(
+            .fleet, "FleetStore",
+            ["PostgreSQL", "Records", "MoveGroup", "PackageFiles", "SystemCalls"]),
+        library(
+            .programs, "RetinueFleet",
+            [
+                "FleetStore", "PostgreSQL", "RetinueCommands", "MoveGroup", "Records", "RecordStore",
+                "Control",
+                "SystemCalls",
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            ]),
+        program("retinue-fleet", ["RetinueFleet"]),
 
         // Tests: a folder a target; those that need root and the real kernel apart.
         .target(
@@ -273,6 +291,12 @@ let package = Package(
                 "SystemCalls", "TestSupport", "retinue",
             ]),
         test("MapTests", ["Map", "MoveGroup", "Records", "Net", "TestSupport"]),
+        test(
+            "FleetTests",
+            [
+                "RetinueFleet", "FleetStore", "PostgreSQL", "RetinueCommands", "MoveGroup", "Records",
+                "SystemCalls", "TestSupport", "retinue-fleet",
+            ]),
         test(
             "DaemonTests",
             [

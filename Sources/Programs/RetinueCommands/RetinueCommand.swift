@@ -22,6 +22,7 @@ struct RetinueCommand: ParsableCommand {
               retinue index list.csv                its groups at once
               retinue advise nginx --from web.ndjson  chroot, container or machine?
               retinue serve --from *.ndjson         the same by HTTP, and metrics
+              retinue ship --to postgresql://db/fleet   send records to a fleet's store
 
             Exit status: 0 success; 1 a negative answer (not ready, nothing matches, something \
             needed is missing, two differ) or bad input; 2 a file that is not what it should be; 3 the daemon \
@@ -31,7 +32,8 @@ struct RetinueCommand: ParsableCommand {
         subcommands: [
             ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
-            MoveCommand.self, ServeCommand.self, ModelContextCommand.self,
+            MoveCommand.self, ServeCommand.self, ModelContextCommand.self, ShipCommand.self,
+            FleetCommand.self,
             PolicyCommand.self, ListCommand.self, IndexCommand.self, DiffCommand.self,
         ])
 }
@@ -43,6 +45,7 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     // A reader that leaves (`retinue dump | head`) is noticed by EPIPE wherever something is written.
     signal(SIGPIPE, SIG_IGN)
     do {
+        try FleetAccess.runElsewhere(arguments)
         try CommandName.check(arguments)
         var command = try RetinueCommand.parseAsRoot(TimeWindow.joined(arguments))
         try command.run()

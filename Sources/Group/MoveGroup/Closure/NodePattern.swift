@@ -147,6 +147,16 @@ public struct NodePattern: Sendable {
     /// What to compare names with that nearly match.
     var nameForComparison: [UInt8] { path }
 
+    /// Whether some part of it stands for more than one text.
+    var hasWildcards: Bool { isGlob }
+
+    /// Whether it may be the name of a workload, and that name.
+    var isWorkloadPossible: Bool { !isObject && executable == nil && !whole.isEmpty }
+    var wholeName: [UInt8] { whole }
+
+    /// Whether an address or an IPC object is meant.
+    package var isAddressOrObject: Bool { isObject }
+
     /// The one path that is meant, and the host if one is named; `nil` if it may mean anything else.
     var exactPath: (host: String?, path: [UInt8])? {
         isGlob || !isWholePath || isObject || !isPlain || isUnknown ? nil : (host, path)
@@ -169,7 +179,7 @@ public struct NodePattern: Sendable {
     }
 
     /// `web` of `docker-web.scope`.
-    private static func container(_ group: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
+    static func container(_ group: ArraySlice<UInt8>) -> ArraySlice<UInt8>? {
         let suffix = Array(".scope".utf8)
         guard group.count > suffix.count, group.suffix(suffix.count).elementsEqual(suffix) else { return nil }
         for word in ["docker-", "libpod-", "nerdctl-", "cri-containerd-"] where group.starts(with: word.utf8)

@@ -207,12 +207,16 @@ extension GraphBuilder {
                 script: ledger.texts.array(program.script), workload: ledger.texts.array(program.workload))
             let number = intern(.program(name), on: host)
             numbers.append(number)
-            for alias in ledger.names(of: ProgramID(rawValue: UInt32(index)))
-            where called[number]?.contains(alias) != true {
-                called[number, default: []].append(alias)
-            }
+            noteNames(ledger.names(of: ProgramID(rawValue: UInt32(index))), of: number)
         }
         return numbers
+    }
+
+    /// Takes in names under which a program is executed.
+    mutating func noteNames(_ names: [[UInt8]], of number: UInt32) {
+        for name in names where called[number]?.contains(name) != true {
+            called[number, default: []].append(name)
+        }
     }
 
     private mutating func add(

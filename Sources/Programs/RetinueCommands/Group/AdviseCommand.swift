@@ -70,7 +70,7 @@ struct AdviseCommand: ParsableCommand {
         }
         if let file = plan.file { return try advise(on: PlanFile.read(at: file)) }
         guard let program else { return }
-        let group = try options.group(of: program, in: try options.graph(), hasReasons: false)
+        let group = try options.group(of: program, in: try options.graph(of: program), hasReasons: false)
         let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
         try roots.check(against: group.graph.hosts)
         let advice = group.isolationAdvice()

@@ -73,11 +73,38 @@ struct GroupOptions: ParsableArguments {
         }
     }
 
+    /// Joins what the group of a program can reach: all of the inputs, or of a fleet's store what is looked up.
+    func graph(of program: String) throws -> DependencyGraph {
+        guard let location = from.first(where: FleetAccess.isLocation) else { return try graph() }
+        guard from.count == 1 else {
+            throw Failure("a fleet's store is the only input, if it is one", status: ExitStatus.badInput)
+        }
+        guard !symmetric, !NodePattern(program).isAddressOrObject else {
+            throw Failure(
+                "of a fleet's store neither --symmetric groups nor those of an address can be had: use dumps",
+                status: ExitStatus.badInput)
+        }
+        guard let read = FleetAccess.read else {
+            preconditionFailure("retinue-fleet runs where a store is named")
+        }
+        do {
+            return try read(
+                location, program, try closure(hasReasons: true),
+                SocketPairing(clockSkew: UInt64(clockSkew * 1e9)), window.span
+            ) { try NodeChoice($0).start(for: program) }
+        } catch let failure as Failure {
+            throw failure
+        } catch {
+            throw Failure("\(error)", status: ExitStatus.badInput)
+        }
+    }
+
     /// Joins the inputs, or, where a single list allows it, just what is connected with a node: the same for a group
     /// that begins there.
     ///
     /// - Parameter name: of the node, as it was typed.
     func graph(around name: String, usesIndex: Bool) throws -> DependencyGraph {
+        if from.contains(where: FleetAccess.isLocation) { return try graph(of: name) }
         // Of a line that is left out, and of a row outside of the window, only reading all of them knows.
         if from.count == 1, !lenient, window.span == nil {
             do {
@@ -91,6 +118,11 @@ struct GroupOptions: ParsableArguments {
     }
 
     private func join() throws -> DependencyGraph {
+        guard !from.contains(where: FleetAccess.isLocation) else {
+            throw Failure(
+                "this command reads all records; of a fleet's store only group, why, plan, transfer and advise can",
+                status: ExitStatus.badInput)
+        }
         var builder = GraphBuilder()
         builder.window = window.span
         if from.isEmpty {

@@ -91,7 +91,7 @@ struct TransferCommand: ParsableCommand {
     func run() throws {
         if let file = plan.file { return try transfer(PlanFile.read(at: file)) }
         guard let program else { return }
-        let graph = try options.graph()
+        let graph = try options.graph(of: program)
         let group = try options.group(of: program, in: graph, hasReasons: false)
         let sizes = try FileSizeReader(graph, roots.roots)
         var planning = TransferPlan.Options()

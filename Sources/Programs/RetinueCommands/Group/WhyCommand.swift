@@ -38,7 +38,7 @@ struct WhyCommand: ParsableCommand {
     @OptionGroup var options: GroupOptions
 
     func run() throws {
-        let graph = try options.graph()
+        let graph = try options.graph(of: program)
         let group = try options.group(of: program, in: graph, hasReasons: true)
         let question = WhyQuestion(program: program, member: member)
         let asked = try question.asked(group)

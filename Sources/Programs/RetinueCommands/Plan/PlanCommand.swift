@@ -77,7 +77,7 @@ struct MakePlanCommand: ParsableCommand {
     }
 
     func run() throws {
-        let group = try options.group(of: program, in: try options.graph(), hasReasons: true)
+        let group = try options.group(of: program, in: try options.graph(of: program), hasReasons: true)
         let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
         try roots.check(against: group.graph.hosts)
         let hosts = group.observedHosts(quiet: UInt64(quiet * 1e9)).map { observed in

@@ -1,6 +1,4 @@
 import ArgumentParser
-import Glibc
-import SystemCalls
 
 /// `retinue serve`, which another program does: those who only ask on the command line have no server in memory.
 struct ServeCommand: ParsableCommand {
@@ -19,7 +17,7 @@ struct ServeCommand: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "What retinue-server takes.")
     var words: [String] = []
 
-    func run() throws { try ServerProgram.run(words, for: "retinue serve") }
+    func run() throws { try OtherProgram.server.run(words, for: "retinue serve") }
 }
 
 /// `retinue mcp`, which the same program does.
@@ -36,37 +34,5 @@ struct ModelContextCommand: ParsableCommand {
     @Argument(parsing: .captureForPassthrough, help: "What retinue-server takes.")
     var words: [String] = []
 
-    func run() throws { try ServerProgram.run(["mcp"] + words, for: "retinue mcp") }
-}
-
-/// retinue-server, which this program becomes.
-private enum ServerProgram {
-    /// The program that is run.
-    private static let program = "retinue-server"
-
-    static func run(_ words: [String], for command: String) throws(Failure) {
-        let path = try find(for: command)
-        var arguments: [UnsafeMutablePointer<CChar>?] = ([program] + words).map { strdup($0) }
-        arguments.append(nil)
-        // The server is reported EPIPE as everybody is who starts new.
-        signal(SIGPIPE, SIG_DFL)
-        execv(path, arguments)
-        let code = errno
-        for argument in arguments { free(argument) }
-        throw Failure("cannot run \(path): \(SystemError.text(of: code))")
-    }
-
-    /// Beside this program, where a build lays it, or where a package does.
-    private static func find(for command: String) throws(Failure) -> String {
-        var buffer = [CChar](repeating: 0, count: Int(PATH_MAX))
-        let length = readlink("/proc/self/exe", &buffer, buffer.count)
-        let own = String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
-        let folder = own.split(separator: "/").dropLast().map { "/" + $0 }.joined()
-        let places = ["\(folder)/\(program)", "\(folder)/../libexec/retinue/\(program)"]
-        guard let place = places.first(where: { access($0, X_OK) == 0 }) else {
-            throw Failure(
-                "\(command) needs \(program), which is not installed: the package \(program) has it")
-        }
-        return place
-    }
+    func run() throws { try OtherProgram.server.run(["mcp"] + words, for: "retinue mcp") }
 }

@@ -35,7 +35,17 @@ struct TimeWindow: ParsableArguments {
     @Option(help: ArgumentHelp("Only what was seen at this time or before.", valueName: "time"))
     var until: Moment?
 
+    @Option(
+        name: .customLong("as-of"),
+        help: ArgumentHelp(
+            "Only what was there at this time: seen before it or then, and then or after it.",
+            valueName: "time"))
+    var asOf: Moment?
+
     func validate() throws {
+        if asOf != nil, since != nil || until != nil {
+            throw ValidationError("--as-of is a time of its own: give no --since or --until")
+        }
         if let since, let until, since.time > until.time {
             throw ValidationError("--since is later than --until")
         }
@@ -43,6 +53,7 @@ struct TimeWindow: ParsableArguments {
 
     /// The span, its ends included; `nil` if none was given.
     var span: ClosedRange<UInt64>? {
+        if let asOf { return asOf.time...asOf.time }
         if since == nil, until == nil { return nil }
         return (since?.time ?? 0)...(until?.time ?? .max)
     }
@@ -53,7 +64,7 @@ struct TimeWindow: ParsableArguments {
         var words: [String] = []
         var isEnded = false
         for word in arguments {
-            if let last = words.last, !isEnded, last == "--since" || last == "--until" {
+            if let last = words.last, !isEnded, ["--since", "--until", "--as-of"].contains(last) {
                 words[words.count - 1] = last + "=" + word
             } else {
                 words.append(word)
@@ -65,7 +76,10 @@ struct TimeWindow: ParsableArguments {
 
     /// `since 2026-11-21T02:00:00.000Z until …`
     var text: String {
-        [since.map { "since \(Timestamp.text($0.time))" }, until.map { "until \(Timestamp.text($0.time))" }]
-            .compactMap { $0 }.joined(separator: " ")
+        [
+            asOf.map { "as of \(Timestamp.text($0.time))" }, since.map { "since \(Timestamp.text($0.time))" },
+            until.map { "until \(Timestamp.text($0.time))" },
+        ]
+        .compactMap { $0 }.joined(separator: " ")
     }
 }

@@ -27,6 +27,9 @@ public struct SHA256: Sendable {
             words = [halves[0].high, halves[0].low, halves[1].high, halves[1].low]
         }
 
+        /// The first 64 bits, as a number that databases have as well.
+        package var firstWord: Int64 { Int64(bitPattern: words[0]) }
+
         /// Whether all bits are equal.
         public static func == (left: Self, right: Self) -> Bool {
             (0..<4).allSatisfy { left.words[$0] == right.words[$0] }

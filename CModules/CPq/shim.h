@@ -1,0 +1,2 @@
+// libpq as it is; nothing is added.
+#include <libpq-fe.h>

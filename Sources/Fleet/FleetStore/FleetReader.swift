@@ -1,0 +1,318 @@
+import MoveGroup
+import PostgreSQL
+import Records
+
+/// Computes what a move group needs from the fleet's store: looks up what stands at the program, closes over it, looks up
+/// what stands at the new members, one query a step for all hosts, until nothing new is asked for. So the cost grows with the
+/// group, and the answer is that of all records.
+public final class FleetReader {
+    private let connection: PostgreSQLConnection
+    private var hosts: [Int64: Host] = [:]
+    private var numbers: [String: Int64] = [:]
+    private var owners: [NetworkAddress: [Int64]] = [:]
+    private var programs: [Int64: [Int64: (name: ProgramName, aliases: Set<[UInt8]>)]] = [:]
+    private var asked: Set<Question> = []
+    /// How many records were looked up, and in how many queries.
+    public private(set) var records = 0
+    /// Queries for records.
+    public private(set) var steps = 0
+
+    private struct Host {
+        var header: DumpHeader
+        var line: [UInt8]
+        var gaps: [UInt8]
+        var first: UInt64
+        var lines: [[UInt8]] = []
+        var known: Set<RowName> = []
+    }
+
+    private struct RowName: Hashable {
+        var subject: Int64
+        var identity: Int64
+    }
+
+    /// A column and a key to look up in it.
+    private struct Question: Hashable {
+        enum Column: Int, CaseIterable { case subject, executed, object, writers, far, anyObject, anyFar }
+        var column: Column
+        /// 0: any host.
+        var host: Int64
+        var key: Int64
+    }
+
+    /// Reads what hosts there are.
+    public init(_ connection: PostgreSQLConnection) throws(PostgreSQLError) {
+        self.connection = connection
+        try FleetSchema(connection).check()
+        // A look-up is always cheaper by an index than by reading a table; a server that has not these settings decides alone.
+        for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
+            try? connection.execute("SET \(setting) = off")
+        }
+        // All look-ups see one moment.
+        try connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        let rows = try connection.query("SELECT host, header, gaps, first_seen FROM retinue.host ORDER BY id")
+        for row in 0..<rows.count {
+            let (line, gaps) = (rows.bytes(row, 1), rows.bytes(row, 2))
+            let header: DumpHeader
+            do { header = try DumpContents(ndjson: line + [0x0a] + gaps).header } catch {
+                throw .unexpected("the header of a host: \(error)")
+            }
+            let host = try rows.number(row, 0)
+            hosts[host] = Host(
+                header: header, line: line, gaps: gaps, first: UInt64(clamping: try rows.number(row, 3)))
+            numbers[header.hostID] = host
+            for address in header.addresses { owners[address, default: []].append(host) }
+        }
+    }
+
+    /// The graph of all that a group can reach.
+    ///
+    /// - Parameters:
+    ///   - name: of the program, as it was typed.
+    ///   - window: as in `GraphBuilder`.
+    ///   - choose: finds the program in a graph that has all programs that may be meant.
+    public func graph(
+        around name: String, _ options: ClosureOptions, _ pairing: SocketPairing,
+        window: ClosedRange<UInt64>?,
+        choose: (DependencyGraph) throws -> [NodeID]
+    ) throws -> DependencyGraph {
+        try findCandidates(NodePattern(name))
+        var graph = try join(pairing, window)
+        while true {
+            let group = graph.moveGroup(of: try choose(graph), options)
+            var questions = Set(group.lookUps.flatMap { self.questions(for: $0) })
+            try addSocketQuestions(of: group, to: &questions)
+            questions.subtract(asked)
+            // What a folded record stands for may be folded itself.
+            if try ask(questions) == 0 { return graph }
+            graph = try join(pairing, window)
+        }
+    }
+
+    /// Learns of the programs that a name may mean, or, where it means none, looks up the file of that path.
+    private func findCandidates(_ pattern: NodePattern) throws(PostgreSQLError) {
+        let columns = """
+            SELECT p.host, p.subject, p.executable, p.script, p.workload, w.alias FROM retinue.word w
+            JOIN retinue.program p ON p.host = w.host AND p.subject = w.subject
+            """
+        guard let words = pattern.exactWords else {
+            return try learn(try connection.query(columns), pattern)
+        }
+        try learn(
+            try connection.query(
+                columns + " WHERE w.word = ANY($1::bigint[])",
+                [ArrayText.numbers(words.map { StoreKey.word($0) })]), pattern)
+        guard programs.isEmpty else { return }
+        _ = try ask(
+            Set(words.map { Question(column: .anyObject, host: 0, key: StoreKey.file($0)) }))
+    }
+
+    private func learn(_ rows: borrowing PostgreSQLRows, _ pattern: NodePattern) throws(PostgreSQLError) {
+        for row in 0..<rows.count {
+            let name = ProgramName(
+                executable: rows.bytes(row, 2), script: rows.bytes(row, 3), workload: rows.bytes(row, 4))
+            let (host, subject) = (try rows.number(row, 0), try rows.number(row, 1))
+            var program = programs[host]?[subject] ?? (name, [])
+            if !rows.isNull(row, 5) { program.aliases.insert(rows.bytes(row, 5)) }
+            programs[host, default: [:]][subject] = program
+        }
+    }
+
+    /// Joins what was looked up.
+    private func join(_ pairing: SocketPairing, _ window: ClosedRange<UInt64>?) throws -> DependencyGraph {
+        var builder = GraphBuilder()
+        builder.window = window
+        for (number, host) in hosts.sorted(by: { $0.value.header.hostID < $1.value.header.hostID }) {
+            let gaps =
+                host.gaps.isEmpty ? [] : try DumpContents(ndjson: host.line + [0x0a] + host.gaps).ledger.gaps
+            builder.add(host.header, observedFrom: host.first, gaps: gaps)
+            for program in (programs[number] ?? [:]).values {
+                builder.add(
+                    program.name, called: program.aliases.sorted { $0.lexicographicallyPrecedes($1) },
+                    onHost: host.header.hostID)
+            }
+            if host.lines.isEmpty { continue }
+            builder.add(try contents(of: host), from: "the fleet's store")
+        }
+        return builder.finish(pairing)
+    }
+
+    private func contents(of host: Host) throws -> DumpContents {
+        var reader = DumpReader()
+        try reader.feed(host.line + [0x0a])
+        for line in host.lines { try reader.feed(line + [0x0a]) }
+        return try reader.finish()
+    }
+
+    private func questions(for lookUp: LookUp) -> [Question] {
+        switch lookUp {
+        case .program(let id, let name):
+            guard let host = numbers[id] else { return [] }
+            let key = StoreKey.program(name)
+            return [Question.Column.subject, .object, .far].map { Question(column: $0, host: host, key: key) }
+        case .executed(let id, let name):
+            guard let host = numbers[id] else { return [] }
+            return [Question(column: .executed, host: host, key: StoreKey.program(name))]
+        case .writers(let id, let path): return questions(onFile: path, .writers, id)
+        case .users(let id, let path): return questions(onFile: path, .object, id)
+        case .sharers(let id, let mechanism, let name):
+            guard let host = numbers[id] else { return [] }
+            return [
+                Question(column: .object, host: host, key: StoreKey.channel(mechanism.rawValue, name))
+            ]
+        }
+    }
+
+    /// A file is used by name, and by whoever has a folded record of a folder above it.
+    private func questions(onFile path: [UInt8], _ column: Question.Column, _ id: String) -> [Question] {
+        guard let host = numbers[id] else { return [] }
+        let trimmed = FoldedFolder.trimmed(path)
+        var questions = [Question(column: column, host: host, key: StoreKey.file(path))]
+        for folder in FoldedFolder.folders(above: trimmed) + [trimmed] {
+            questions.append(Question(column: .object, host: host, key: StoreKey.fold(folder)))
+        }
+        return questions
+    }
+
+    /// Adds what may be at the other end of the members' sockets, and below the folders that they have folded records of.
+    private func addSocketQuestions(of group: MoveGroup, to questions: inout Set<Question>) throws {
+        var members: [Int64: [ProgramName: Bool]] = [:]
+        for member in group.members {
+            guard case .program(let name) = group.graph[member],
+                let host = numbers[group.graph[group.graph.host(member)].id]
+            else { continue }
+            members[host, default: [:]][name] = group.isStop(member)
+        }
+        for (number, names) in members {
+            guard let host = hosts[number], !host.lines.isEmpty else { continue }
+            let contents = try contents(of: host)
+            /// Of each program whether nothing is followed beyond it; `nil` for those that are no members.
+            let stops = contents.ledger.programs.map { program in
+                names[
+                    ProgramName(
+                        executable: contents.ledger.texts.array(program.executable),
+                        script: contents.ledger.texts.array(program.script),
+                        workload: contents.ledger.texts.array(program.workload))]
+            }
+            for record in contents.ledger.records {
+                let stop = stops[Int(record.key.program.rawValue)]
+                if record.isFolded, record.key.relation == .file {
+                    let folder = FoldedFolder.trimmed(
+                        contents.ledger.texts.array(TextID(rawValue: record.key.object)))
+                    // What lies below a folder is found by the innermost that was folded.
+                    if stop != nil || isBelowAsked(folder, number) {
+                        questions.insert(
+                            Question(column: .far, host: number, key: StoreKey.below(folder)))
+                    }
+                } else if stop == false, record.key.peer == .unknown {
+                    add(record, of: contents.ledger, number, host, to: &questions)
+                }
+            }
+        }
+    }
+
+    private func isBelowAsked(_ folder: [UInt8], _ host: Int64) -> Bool {
+        FoldedFolder.folders(above: folder).contains {
+            asked.contains(Question(column: .far, host: host, key: StoreKey.below($0)))
+        }
+    }
+
+    private func add(
+        _ record: Record, of ledger: borrowing Ledger, _ number: Int64, _ host: Host,
+        to questions: inout Set<Question>
+    ) {
+        let key = record.key
+        func endpoint(_ place: UInt32) -> Endpoint { ledger.endpoints[Int(place)] }
+        switch key.relation {
+        case .connect:
+            let remote = endpoint(key.object)
+            let service = StoreKey.service(key.detail, remote.port)
+            for other in hosts(of: remote.address, seenFrom: number) {
+                questions.insert(Question(column: .object, host: other, key: service))
+            }
+        case .accept, .listen:
+            let local = endpoint(key.object)
+            let destination = StoreKey.destination(key.detail, local.port)
+            questions.insert(
+                Question(column: .object, host: number, key: StoreKey.service(key.detail, local.port)))
+            questions.insert(Question(column: .object, host: number, key: destination))
+            if key.relation == .accept {
+                for other in hosts(of: endpoint(key.remote).address, seenFrom: number) {
+                    questions.insert(Question(column: .object, host: other, key: destination))
+                }
+            }
+            for address in host.header.addresses {
+                let target = Endpoint(address, port: local.port)
+                questions.insert(
+                    Question(column: .anyFar, host: 0, key: StoreKey.target(key.detail, target)))
+            }
+        case .file, .spawn, .ipc: break
+        }
+    }
+
+    /// The hosts that an address may mean, the one that uses it among them.
+    private func hosts(of address: NetworkAddress, seenFrom host: Int64) -> Set<Int64> {
+        Set(owners[address] ?? []).union([host])
+    }
+
+    /// Looks up, in one query.
+    ///
+    /// - Returns: how many questions there were.
+    private func ask(_ questions: Set<Question>) throws(PostgreSQLError) -> Int {
+        guard !questions.isEmpty else { return 0 }
+        steps += 1
+        asked.formUnion(questions)
+        var parts: [String] = []
+        var parameters: [String] = []
+        var subjects: [(host: Int64, key: Int64)] = []
+        for column in Question.Column.allCases {
+            let here = questions.filter { $0.column == column }
+            if here.isEmpty { continue }
+            let place = parameters.count
+            var condition: String
+            switch column {
+            case .subject:
+                condition = "r.host = k.host AND r.subject = k.key"
+                subjects = here.map { ($0.host, $0.key) }
+            case .executed:
+                condition =
+                    "r.host = k.host AND r.subject = k.key AND r.relation = 0 AND r.access & \(Access.executed.rawValue) <> 0"
+            case .object: condition = "r.host = k.host AND r.object = k.key"
+            case .writers:
+                condition =
+                    "r.host = k.host AND r.object = k.key AND r.access & \(Access.written.rawValue) <> 0"
+            case .far: condition = "r.host = k.host AND r.far = k.key"
+            case .anyObject: condition = "r.object = k.key"
+            case .anyFar: condition = "r.far = k.key"
+            }
+            parameters.append(ArrayText.numbers(here.map(\.host)))
+            parameters.append(ArrayText.numbers(here.map(\.key)))
+            parts.append(
+                """
+                SELECT r.host, r.subject, r.identity, r.line
+                FROM unnest($\(place + 1)::bigint[], $\(place + 2)::bigint[]) AS k(host, key)
+                JOIN retinue.record r ON \(condition)
+                """)
+        }
+        let rows = try connection.query(parts.joined(separator: " UNION ALL "), parameters)
+        for row in 0..<rows.count {
+            let host = try rows.number(row, 0)
+            let name = RowName(subject: try rows.number(row, 1), identity: try rows.number(row, 2))
+            guard hosts[host]?.known.insert(name).inserted == true else { continue }
+            hosts[host]?.lines.append(rows.bytes(row, 3))
+            records += 1
+        }
+        try readProcesses(of: subjects)
+        return questions.count
+    }
+
+    private func readProcesses(of programs: [(host: Int64, key: Int64)]) throws(PostgreSQLError) {
+        guard !programs.isEmpty else { return }
+        let rows = try connection.query(
+            """
+            SELECT p.host, p.line FROM unnest($1::bigint[], $2::bigint[]) AS k(host, key)
+            JOIN retinue.process p ON p.host = k.host AND p.subject = k.key
+            """, [ArrayText.numbers(programs.map(\.host)), ArrayText.numbers(programs.map(\.key))])
+        for row in 0..<rows.count { hosts[try rows.number(row, 0)]?.lines.append(rows.bytes(row, 1)) }
+    }
+}

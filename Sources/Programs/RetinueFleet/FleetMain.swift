@@ -1,0 +1,73 @@
+import ArgumentParser
+import FleetStore
+import Glibc
+import MoveGroup
+import PostgreSQL
+import RetinueCommands
+import SystemCalls
+
+/// Runs `retinue ship`, `retinue fleet`, or any other command of retinue with a fleet's store as its input, with the words
+/// of a command line, without the program's name; its exit status.
+public func runFleet(_ arguments: [String]) -> Int32 {
+    signal(SIGPIPE, SIG_IGN)
+    switch arguments.first {
+    case "ship": return run(ShipRecordsCommand.self, arguments.dropFirst())
+    case "fleet": return run(FleetStoreCommand.self, arguments.dropFirst())
+    default:
+        FleetAccess.read = { location, program, options, pairing, window, choose in
+            let begin = Clock.monotonic()
+            let reader = try FleetReader(try PostgreSQLConnection(location))
+            let graph = try reader.graph(around: program, options, pairing, window: window, choose: choose)
+            if arguments.contains("--stats") {
+                say(
+                    "\(reader.records) records looked up in \(reader.steps) queries, "
+                        + "\((Clock.monotonic() - begin) / 1_000_000) ms")
+            }
+            return graph
+        }
+        return runRetinue(arguments)
+    }
+}
+
+private func run<Command: ParsableCommand>(_ type: Command.Type, _ words: ArraySlice<String>) -> Int32 {
+    do {
+        var command = try Command.parseAsRoot(Array(words))
+        try command.run()
+        return 0
+    } catch let error as PostgreSQLError {
+        say("retinue: \(error)")
+        return 1
+    } catch let error as ShipmentError {
+        say("retinue ship: \(error)")
+        return 1
+    } catch let error as ShipFailure {
+        say("retinue ship: \(error.message)")
+        return 1
+    } catch {
+        let text = Command.fullMessage(for: error)
+        guard Command.exitCode(for: error) == .success else {
+            say(text)
+            return 1
+        }
+        print(text)
+        return 0
+    }
+}
+
+/// Writes a line to standard error.
+func say(_ text: String) {
+    let line = Array((text + "\n").utf8)
+    _ = write(2, line, line.count)
+}
+
+/// Which server.
+struct StoreOptions: ParsableArguments {
+    @Option(
+        name: .customLong("to"),
+        help: ArgumentHelp(
+            "The store, as libpq takes it; TLS with sslmode=verify-full, sslrootcert, sslcert and sslkey.",
+            valueName: "postgresql://..."))
+    var location: String
+
+    func connect() throws(PostgreSQLError) -> PostgreSQLConnection { try PostgreSQLConnection(location) }
+}

@@ -1,0 +1,309 @@
+import ArgumentParser
+import Control
+import FleetStore
+import Glibc
+import PostgreSQL
+import RecordStore
+import Records
+import SystemCalls
+
+/// Why nothing was sent, other than by the server.
+struct ShipFailure: Error {
+    let message: String
+}
+
+struct ShipRecordsCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "retinue ship", abstract: "Send this host's changed records to a fleet's store.",
+        usage: "retinue ship --to <postgresql://...> [<file> ...] [<options>]",
+        discussion: """
+            Asks the daemon for its records every --interval seconds and sends what has changed, in one transaction. What \
+            the server does not take stays with the daemon, and goes with the next. Of files, which are dumps or stores, \
+            each is sent once. Needs membership in the group retinue, and no other privilege.
+
+            Exit status: 0 all was sent (--once, files); 1 something was not.
+            """)
+
+    @Argument(help: "Dumps and stores to be sent in place of the daemon's records.", completion: .file())
+    var files: [String] = []
+
+    @OptionGroup var store: StoreOptions
+
+    @Option(
+        help: ArgumentHelp("Ask the daemon that listens on this socket.", valueName: "path"),
+        completion: .file())
+    var socket: String?
+
+    @Option(help: ArgumentHelp("Seconds from one sending to the next.", valueName: "seconds"))
+    var interval = 30.0
+
+    @Option(
+        name: .customLong("state-dir"),
+        help: ArgumentHelp(
+            "Remember there what was sent last; $STATE_DIRECTORY otherwise.", valueName: "dir"),
+        completion: .directory)
+    var stateFolder: String?
+
+    @Flag(help: "Send once, and end.")
+    var once = false
+
+    @Flag(
+        name: .customLong("take-over"),
+        help: "Go on where another sender of this host's records was; only with --once or files.")
+    var takeOver = false
+
+    func validate() throws {
+        guard interval >= 1, interval <= 86_400 else {
+            throw ValidationError("--interval is a number of seconds from 1 to 86400")
+        }
+        guard !takeOver || once || !files.isEmpty else {
+            throw ValidationError("--take-over is for --once and files")
+        }
+    }
+
+    func run() throws {
+        let states = SenderStates(
+            folder: stateFolder ?? getenv("STATE_DIRECTORY").map { String(cString: $0) }
+                ?? "/var/lib/retinue-ship")
+        guard files.isEmpty else {
+            let connection = try connect()
+            for file in files { try send(try ShippedDump.of(file: file), over: connection, states) }
+            return
+        }
+        if once { return try send(try ShippedDump.of(socket: socket), over: try connect(), states) }
+        try repeatedly(states)
+    }
+
+    /// Sends until it is ended, which may be at any time: the server has a dump whole or not at all.
+    private func repeatedly(_ states: SenderStates) throws -> Never {
+        var connection: PostgreSQLConnection?
+        var said = ""
+        var pause = 1.0
+        while true {
+            do {
+                if connection == nil { connection = try connect() }
+                if let connection { try send(try ShippedDump.of(socket: socket), over: connection, states) }
+                if !said.isEmpty { say("retinue ship: sends again") }
+                (said, pause) = ("", interval)
+            } catch {
+                connection = nil
+                let sentence = (error as? ShipFailure)?.message ?? "\(error)"
+                if sentence != said { say("retinue ship: \(sentence); nothing is lost, it is tried again") }
+                said = sentence
+                pause = min(pause * 2, max(interval, 60))
+            }
+            usleep(UInt32(pause * 1e6))
+        }
+    }
+
+    private func connect() throws(PostgreSQLError) -> PostgreSQLConnection {
+        let connection = try store.connect()
+        try FleetSchema(connection).check()
+        return connection
+    }
+
+    private func send(
+        _ shipped: consuming ShippedDump, over connection: PostgreSQLConnection, _ states: SenderStates
+    ) throws {
+        let host = shipped.dump.header.hostID
+        let sender = try states.begin(host: host)
+        let outcome = try Shipment(connection, sender, takesOver: takeOver).send(
+            shipped.dump, forgotten: shipped.forgotten, now: Clock.wall())
+        try states.end(host: host, sender)
+        let removed = outcome.removed == 0 ? "" : ", \(outcome.removed) removed"
+        if once || !files.isEmpty {
+            print("\(host): \(outcome.records) records sent\(outcome.isWhole ? " (all)" : "")\(removed)")
+        }
+        // A minute is more than what any two clocks that are kept differ by.
+        if abs(outcome.ahead) > 60 {
+            say(
+                "retinue ship: this host's clock is \(Int(abs(outcome.ahead))) s "
+                    + (outcome.ahead > 0 ? "ahead of" : "behind") + " that of the fleet's store")
+        }
+        if let future = outcome.future {
+            say(
+                "retinue ship: a record of \(host) is of \(Timestamp.text(future)), later than its dump: "
+                    + "the host's clock was set back")
+        }
+    }
+}
+
+/// A dump to be sent.
+struct ShippedDump: ~Copyable {
+    let dump: DumpContents
+    /// A digest of its tombstones; `nil` if it has none.
+    let forgotten: Int64?
+
+    private init(dump: consuming DumpContents, forgotten: Int64?) {
+        self.dump = dump
+        self.forgotten = forgotten
+    }
+
+    /// Asks the daemon.
+    static func of(socket: String?) throws -> ShippedDump {
+        var last: ControlError?
+        for path in socket.map({ [$0] }) ?? [
+            ControlPath.runtime, ControlPath.inside(stateFolder: ControlPath.stateFolder),
+        ] {
+            let reply: ControlReply
+            do throws(ControlError) {
+                reply = try ControlClient.request(path, .dump, timeoutMilliseconds: 60_000)
+            } catch {
+                last = error
+                continue
+            }
+            switch consume reply {
+            case .dump(let file): return try reading(file, "the daemon's dump")
+            default: preconditionFailure("a client gives what was asked for")
+            }
+        }
+        throw ShipFailure(message: last?.description ?? "no daemon")
+    }
+
+    /// Reads a dump or a store.
+    static func of(file path: String) throws -> ShippedDump {
+        let magic: [UInt8]
+        do throws(SystemError) {
+            magic = try FileDescriptor.open(path, O_RDONLY).readOnce(limit: 16)
+        } catch { throw ShipFailure(message: "\(path): \(error)") }
+        if magic.starts(with: "SQLite format 3".utf8) {
+            do {
+                return ShippedDump(dump: try RecordStore.read(path), forgotten: nil)
+            } catch { throw ShipFailure(message: "\(path): \(error)") }
+        }
+        let file: FileDescriptor
+        do throws(SystemError) {
+            file = try FileDescriptor.open(path, O_RDONLY)
+        } catch { throw ShipFailure(message: "\(path): \(error)") }
+        return try reading(file, path)
+    }
+
+    private static func reading(_ file: borrowing FileDescriptor, _ name: String) throws -> ShippedDump {
+        var reader = DumpReader()
+        var tombstones = TombstoneDigest()
+        let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
+        defer { piece.deallocate() }
+        do {
+            while let count = try file.read(into: piece), count > 0 {
+                let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
+                try reader.feed(bytes)
+                tombstones.feed(bytes)
+            }
+            return ShippedDump(dump: try reader.finish(), forgotten: tombstones.value)
+        } catch { throw ShipFailure(message: "\(name): \(error)") }
+    }
+}
+
+/// What tells one list of tombstones from another: their lines, which a reader of dumps checks and drops.
+struct TombstoneDigest {
+    private static let start = Array("{\"type\":\"tombstone\"".utf8)
+    private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+    private var count = 0
+    /// Bytes of the line so far, as far as they are those that a tombstone begins with; -1: it is none.
+    private var matched = 0
+
+    mutating func feed(_ bytes: UnsafeRawBufferPointer) {
+        var rest = bytes[...]
+        while !rest.isEmpty {
+            let end = rest.firstIndex(of: 0x0a)
+            let line = rest[..<(end ?? rest.endIndex)]
+            take(UnsafeRawBufferPointer(rebasing: line))
+            if end != nil { matched = 0 }
+            rest = rest[(end.map { $0 + 1 } ?? rest.endIndex)...]
+        }
+    }
+
+    private mutating func take(_ part: UnsafeRawBufferPointer) {
+        for byte in part {
+            if matched < 0 { return }
+            if matched < Self.start.count {
+                guard byte == Self.start[matched] else {
+                    matched = -1
+                    return
+                }
+                matched += 1
+                if matched == Self.start.count { count += 1 }
+            } else {
+                // FNV-1a: it tells apart what one daemon wrote at two times.
+                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
+            }
+        }
+    }
+
+    var value: Int64? { count == 0 ? nil : Int64(bitPattern: hash ^ UInt64(count)) }
+}
+
+/// Remembers, for each host, as whom its records are sent and which batch went last.
+struct SenderStates {
+    let folder: String
+
+    /// The sender of a host's next batch; on disk before anything is sent, so that after a fault it knows its own batch again.
+    func begin(host: String) throws(ShipFailure) -> Sender {
+        var sender = try read(host) ?? Sender(id: Self.random(), batch: "", pending: "")
+        // An answer that was lost: the one that was on its way may have arrived.
+        if sender.batch != sender.pending, !sender.pending.isEmpty {
+            sender.batch += (sender.batch.isEmpty ? "" : " ") + sender.pending
+        }
+        // The first is the one that was answered last; of the others any may have arrived.
+        let tried = sender.batch.split(separator: " ")
+        sender.batch = (tried.prefix(1) + tried.dropFirst().suffix(63)).joined(separator: " ")
+        sender.pending = Self.random()
+        try write(sender, host)
+        return sender
+    }
+
+    /// The batch arrived.
+    func end(host: String, _ sender: Sender) throws(ShipFailure) {
+        try write(Sender(id: sender.id, batch: sender.pending, pending: sender.pending), host)
+    }
+
+    private static func random() -> String {
+        String(UInt64.random(in: 0...UInt64.max), radix: 16)
+            + String(UInt64.random(in: 0...UInt64.max), radix: 16)
+    }
+
+    private func path(_ host: String) -> String {
+        folder + "/"
+            + host.utf8.map { byte in
+                byte < 128 && Character(Unicode.Scalar(byte)).isLetter
+                    || Character(Unicode.Scalar(byte)).isNumber
+                    ? String(Unicode.Scalar(byte)) : "_" + String(byte, radix: 16)
+            }.joined() + ".sender"
+    }
+
+    private func read(_ host: String) throws(ShipFailure) -> Sender? {
+        do throws(SystemError) {
+            let bytes = try FileDescriptor.open(path(host), O_RDONLY).readAll(limit: 1 << 16)
+            let lines = String(decoding: bytes, as: UTF8.self).split(
+                separator: "\n", omittingEmptySubsequences: false
+            ).map { String($0) }
+            // A file that a full disk cut short was never renamed; anything else is somebody's own work.
+            guard lines.count == 4, !lines[0].isEmpty else {
+                throw SystemError("read", code: EINVAL)
+            }
+            return Sender(id: lines[0], batch: lines[1], pending: lines[2])
+        } catch {
+            if error.code == ENOENT { return nil }
+            throw ShipFailure(message: "\(path(host)): \(error)")
+        }
+    }
+
+    private func write(_ sender: Sender, _ host: String) throws(ShipFailure) {
+        let (path, aside) = (path(host), path(host) + ".new")
+        let text = Array("\(sender.id)\n\(sender.batch)\n\(sender.pending)\n".utf8)
+        do throws(SystemError) {
+            _ = mkdir(folder, 0o700)
+            let file = try FileDescriptor.open(aside, O_WRONLY | O_CREAT | O_TRUNC, mode: 0o600)
+            var failure: SystemError?
+            text.withUnsafeBytes { bytes in
+                do throws(SystemError) { try file.writeAll(bytes) } catch { failure = error }
+            }
+            if let failure { throw failure }
+            let number = file.number
+            _ = try systemCall("fsync") { fsync(number) }
+            _ = try systemCall("rename") { rename(aside, path) }
+        } catch {
+            throw ShipFailure(message: "the state cannot be kept in \(folder): \(error)")
+        }
+    }
+}

@@ -1,0 +1,4 @@
+import Glibc
+import RetinueFleet
+
+exit(runFleet(Array(CommandLine.arguments.dropFirst())))

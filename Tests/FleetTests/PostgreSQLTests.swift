@@ -1,0 +1,237 @@
+import Foundation
+import MoveGroup
+import PostgreSQL
+import Records
+import RetinueFleet
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import FleetStore
+
+/// The fleet's store against a real server.
+@Suite("Fleet store", .serialized, .enabled(if: TestServer.binaries != nil, "a PostgreSQL server"))
+final class FleetStoreTests {
+    /// One for all: to make one takes seconds.
+    nonisolated(unsafe) private static var shared: TestServer?
+    private let server: TestServer
+
+    init() throws {
+        if let shared = Self.shared {
+            server = shared
+        } else {
+            server = try TestServer()
+            Self.shared = server
+            _ = try FleetSchema(try server.connect()).migrate(partitions: 4)
+            // What a test's process leaves open at its end.
+            atexit { FleetStoreTests.end() }
+        }
+        try clear()
+    }
+
+    private static func end() { shared = nil }
+
+    private func clear() throws {
+        try server.connect().execute(
+            "TRUNCATE retinue.host, retinue.record, retinue.program, retinue.word, retinue.process, retinue.sender"
+        )
+    }
+
+    @discardableResult
+    private func send(
+        _ bytes: [UInt8], _ role: String = "owner",
+        as sender: Sender = Sender(id: "s", batch: "b", pending: "b"),
+        forgotten: Int64? = nil, takesOver: Bool = false
+    ) throws -> Shipment.Outcome {
+        try Shipment(try server.connect(role), sender, takesOver: takesOver).send(
+            try DumpContents(ndjson: bytes), forgotten: forgotten, now: Clock.wall())
+    }
+
+    private func count(_ table: String, _ role: String = "owner") throws -> Int64 {
+        try server.connect(role).query("SELECT count(*) FROM retinue.\(table)").number(0, 0)
+    }
+
+    /// What a group is, by names: members with their reasons, boundary, warnings.
+    private static func answer(_ group: MoveGroup) -> String {
+        var text: [UInt8] = []
+        GroupReport(group).writeJSON { (piece: UnsafeRawBufferPointer) in text += piece }
+        return String(decoding: text, as: UTF8.self)
+    }
+
+    /// RETINUE_FLEET_SEEDS asks for more of them than there is time for in every run.
+    private var seeds: UInt64 {
+        ProcessInfo.processInfo.environment["RETINUE_FLEET_SEEDS"].flatMap { UInt64($0) } ?? 40
+    }
+
+    @Test func answerIsThatOfDumps() throws {
+        var options = ClosureOptions()
+        options.prefersEvidence = true
+        for seed in UInt64(0)..<seeds {
+            try clear()
+            var fleet = RandomFleet(seed: seed)
+            let dumps = fleet.dumps()
+            var builder = GraphBuilder()
+            for dump in dumps {
+                builder.add(try DumpContents(ndjson: dump), from: "the fleet's store")
+                try send(dump)
+            }
+            let whole = builder.finish()
+            for program in RandomFleet.programs {
+                let pattern = NodePattern("host1:\(program)")
+                guard case .found(let start) = whole.select(pattern), whole.kind(start[0]) == .program else {
+                    continue
+                }
+                let reader = try FleetReader(try server.connect())
+                let graph = try reader.graph(around: pattern.text, options, SocketPairing(), window: nil) {
+                    graph in
+                    guard case .found(let start) = graph.select(pattern) else {
+                        throw Failure("\(program) is not found")
+                    }
+                    return start
+                }
+                guard case .found(let own) = graph.select(pattern) else { throw Failure("\(program)") }
+                let (expected, found) = (
+                    Self.answer(whole.moveGroup(of: start, options)),
+                    Self.answer(graph.moveGroup(of: own, options))
+                )
+                guard expected == found else {
+                    let lines = (expected.split(separator: "\n"), found.split(separator: "\n"))
+                    Issue.record(
+                        "seed \(seed) \(program)\nmissing \(lines.0.filter { !lines.1.contains($0) })\nextra \(lines.1.filter { !lines.0.contains($0) })\n\(dumps.map { String(decoding: $0, as: UTF8.self) }.joined())"
+                    )
+                    return
+                }
+            }
+        }
+    }
+
+    @Test func sendsWhatChangedAndNothingTwice() throws {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+        func note(_ path: String) {
+            ledger.note(
+                .file(program, path: ledger.texts.intern(path)), access: .opened, kind: .regular,
+                evidence: .exact,
+                time: 1_000_000_000, count: 1)
+        }
+        note("/f")
+        note("/g")
+        let first = RandomFleet.bytes(of: ledger, host: 1, change: UInt64(ledger.change))
+        #expect(try send(first).ignoringClock == .init(records: 2, isWhole: true))
+        #expect(try send(first).records == 0)
+        ledger.beginChange()
+        note("/h")
+        let second = RandomFleet.bytes(
+            of: ledger, host: 1, time: 901_000_000_000, change: UInt64(ledger.change))
+        #expect(try send(second).records == 1)
+        #expect(try count("record") == 3)
+        // What is older than the store's is left out; a daemon that started anew sends everything, and nothing is there twice.
+        #expect(throws: ShipmentError.older(host: "H1")) { try self.send(first) }
+        let third = RandomFleet.bytes(
+            of: ledger, host: 1, time: 902_000_000_000, started: 901_500_000_000,
+            change: UInt64(ledger.change))
+        #expect(try send(third).records == 3)
+        #expect(try count("record") == 3)
+        // What was forgotten goes.
+        _ = ledger.forget([0])
+        let fourth = RandomFleet.bytes(
+            of: ledger, host: 1, time: 903_000_000_000, started: 901_500_000_000,
+            change: UInt64(ledger.change))
+        #expect(try send(fourth, forgotten: 5).removed == 1)
+        #expect(try count("record") == 2)
+    }
+
+    @Test func oneHostCannotWriteTheRowsOfAnother() throws {
+        let owner = try server.connect()
+        try? owner.execute("CREATE ROLE ship_1 LOGIN; CREATE ROLE ship_2 LOGIN; CREATE ROLE map LOGIN")
+        let schema = FleetSchema(owner)
+        try schema.allow(sender: "ship_1", host: "H1")
+        try schema.allow(sender: "ship_2", host: "H2")
+        try schema.allow(reader: "map")
+        var fleet = RandomFleet(seed: 4)
+        let dumps = fleet.dumps()
+        try send(dumps[0], "ship_1")
+        try send(dumps[1], "ship_2")
+        let (all, own) = (try count("record"), try count("record", "ship_1"))
+        #expect(own > 0 && own < all)
+        #expect(try count("record", "map") == all)
+        // As the other host.
+        #expect {
+            try self.send(dumps[1], "ship_1")
+        } throws: { error in
+            if case ShipmentError.server(.refused("42501", _)) = error { true } else { false }
+        }
+        let one = try server.connect("ship_1")
+        let other = StoreKey.host("H2")
+        for table in ["host", "record", "program", "word", "process"] {
+            #expect(try one.query("DELETE FROM retinue.\(table) WHERE host = \(other)").changed == 0)
+        }
+        #expect(
+            try one.query("UPDATE retinue.record SET line = ''::bytea WHERE host = \(other)").changed == 0)
+        // Nor by moving one's own rows.
+        #expect(throws: PostgreSQLError.self) { try one.execute("UPDATE retinue.record SET host = \(other)") }
+        #expect(throws: PostgreSQLError.self) {
+            try one.execute("INSERT INTO retinue.sender VALUES ('ship_1', \(other), 'H2')")
+        }
+        #expect(throws: PostgreSQLError.self) {
+            try self.server.connect("map").execute("DELETE FROM retinue.record")
+        }
+        #expect(try count("record") == all)
+    }
+
+    @Test func twoHostsWithOneMachineIDAreNoticed() throws {
+        var fleet = RandomFleet(seed: 5)
+        let dump = fleet.dumps()[0]
+        try send(dump, as: Sender(id: "one", batch: "", pending: "1"))
+        // The other machine; a copy of the first with its state.
+        for other in [
+            Sender(id: "two", batch: "", pending: "9"), Sender(id: "one", batch: "0", pending: "9"),
+        ] {
+            #expect(throws: ShipmentError.otherSender(host: "H1")) { try self.send(dump, as: other) }
+        }
+        // The answer to 1 was lost: it may have arrived, and goes on.
+        try send(dump, as: Sender(id: "one", batch: "0 1", pending: "2"))
+        try send(dump, as: Sender(id: "two", batch: "", pending: "9"), takesOver: true)
+    }
+
+    @Test func schemaIsMadeOnceAndAnotherVersionIsRefused() throws {
+        let owner = try server.connect()
+        #expect(try FleetSchema(owner).migrate(partitions: 4) == [])
+        try owner.execute("INSERT INTO retinue.migration (version) VALUES (99)")
+        defer { try? owner.execute("DELETE FROM retinue.migration WHERE version = 99") }
+        #expect(throws: PostgreSQLError.self) { try FleetSchema(owner).check() }
+        #expect(throws: PostgreSQLError.self) { try FleetReader(owner) }
+    }
+
+    @Test func recordsThatWereNotSeenForLongGo() throws {
+        var fleet = RandomFleet(seed: 6)
+        try send(fleet.dumps()[0])
+        #expect(try FleetSchema(try server.connect()).expire(before: 99_000_000_000) == 0)
+        #expect(try FleetSchema(try server.connect()).expire(before: 200_000_000_000) > 0)
+        #expect(try count("record") == 0)
+    }
+
+    @Test func recordsOfTheFutureAndClocksApartAreReported() throws {
+        var ledger = Ledger()
+        ledger.note(
+            .file(
+                ledger.intern(Program(executable: ledger.texts.intern("/a"))), path: ledger.texts.intern("/f")
+            ),
+            access: .opened, kind: .regular, evidence: .exact, time: 4_000_000_000_000, count: 1)
+        let bytes = RandomFleet.bytes(of: ledger, host: 1)
+        let outcome = try Shipment(try server.connect(), Sender(id: "s", batch: "", pending: "b")).send(
+            try DumpContents(ndjson: bytes), forgotten: nil, now: Clock.wall() + 3_600_000_000_000)
+        #expect(outcome.future == 4_000_000_000_000)
+        #expect(outcome.ahead > 3500 && outcome.ahead < 3700)
+        #expect(try count("record") == 1)
+    }
+}
+
+extension Shipment.Outcome {
+    /// Without what differs from run to run.
+    fileprivate var ignoringClock: Self {
+        var outcome = self
+        outcome.ahead = 0
+        return outcome
+    }
+}

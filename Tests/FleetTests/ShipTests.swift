@@ -1,0 +1,198 @@
+import Foundation
+import PostgreSQL
+import Records
+import SystemCalls
+import TestSupport
+import Testing
+
+@testable import FleetStore
+
+/// `retinue ship` and `--from postgresql://` as their users run them, without privileges, and the faults that they meet.
+@Suite("Ship", .serialized, .enabled(if: TestServer.binaries != nil, "a PostgreSQL server"))
+struct ShipTests {
+    private func fleet(_ words: [String], in server: TestServer) throws -> Child {
+        try Child(TestServer.asUser + [try Products.path("retinue-fleet")] + words, folder: server.folder)
+    }
+
+    private func ship(_ files: [String], in server: TestServer, to location: String? = nil) throws -> Child {
+        try fleet(
+            ["ship", "--to", location ?? server.location("owner"), "--state-dir", "\(server.folder)/state"]
+                + files,
+            in: server)
+    }
+
+    private func count(_ server: TestServer) throws -> Int64 {
+        try server.connect().query("SELECT count(*) FROM retinue.record").number(0, 0)
+    }
+
+    private func prepared(_ settings: [String] = []) throws -> TestServer {
+        let server = try TestServer(settings)
+        _ = try FleetSchema(try server.connect()).migrate(partitions: 2)
+        return server
+    }
+
+    /// A dump of a host that has many records.
+    private func large(_ number: Int, records: Int) -> [UInt8] {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+        for file in 0..<records {
+            ledger.note(
+                .file(program, path: ledger.texts.intern("/srv/a/folder/with/a/long/name/\(file)")),
+                access: .opened,
+                kind: .regular, evidence: .exact, time: 1_000_000_000, count: 1)
+        }
+        return RandomFleet.bytes(of: ledger, host: number)
+    }
+
+    @Test func commandsAnswerAsFromDumps() throws {
+        let server = try prepared()
+        var random = RandomFleet(seed: 21)
+        var files: [String] = []
+        for (number, dump) in random.dumps().enumerated() {
+            files.append("\(server.folder)/\(number).ndjson")
+            try write(String(decoding: dump, as: UTF8.self), to: files[number])
+        }
+        try ship(files, in: server).succeed()
+        let from = server.location("owner")
+        let program = String(
+            decoding: try text(
+                "SELECT executable FROM retinue.program WHERE host = (SELECT host FROM retinue.host WHERE id = 'H1') AND executable LIKE '/_' AND workload = ''::bytea ORDER BY 1 LIMIT 1",
+                server), as: UTF8.self)
+        for words in [
+            ["group", "host1:\(program)@", "--format", "csv"],
+            ["group", "host1:\(program)@", "--as-of", "1970-01-01T00:02:00Z", "--format", "csv"],
+        ] {
+            let dumps = try fleet(words + ["--from"] + files, in: server)
+            let store = try fleet(words + ["--from", from], in: server)
+            try #expect(store.wait() == dumps.wait())
+            #expect(store.outputText == dumps.outputText, "\(store.errorText)")
+        }
+        // What cannot be answered by look-ups is said.
+        let all = try fleet(["group", program, "--symmetric", "--from", from], in: server)
+        try #expect(all.wait() == .exited(2))
+        #expect(all.errorText.contains("--symmetric"))
+    }
+
+    private func text(_ statement: String, _ server: TestServer) throws -> [UInt8] {
+        try server.connect().query(statement).bytes(0, 0)
+    }
+
+    @Test func aServerThatIsDownOrCrashesLosesNothing() throws {
+        let server = try prepared()
+        let file = "\(server.folder)/dump.ndjson"
+        try write(String(decoding: large(1, records: 2_000), as: UTF8.self), to: file)
+        server.stop()
+        let down = try ship([file], in: server)
+        try #expect(down.wait() == .exited(1))
+        #expect(down.errorText.contains("cannot be reached"))
+        try server.start()
+        try ship([file], in: server).succeed()
+        // It crashes while a batch waits for the host's row.
+        let holder = try server.connect()
+        try holder.execute("BEGIN; SELECT 1 FROM retinue.host FOR UPDATE")
+        try write(String(decoding: large(1, records: 3_000), as: UTF8.self), to: file)
+        let caught = try ship([file], in: server)
+        let watcher = try server.connect()
+        let isWaiting: Bool? = eventually {
+            let waiting = try? watcher.query("SELECT count(*) FROM pg_locks WHERE NOT granted").number(0, 0)
+            return waiting ?? 0 > 0 ? true : nil
+        }
+        #expect(isWaiting == true)
+        server.crash()
+        try #expect(caught.wait() == .exited(1))
+        try server.start()
+        #expect(try count(server) == 2_000)
+        try ship([file], in: server).succeed()
+        #expect(try count(server) == 3_000)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "root, to mount a small filesystem"))
+    func aFullDiskIsReportedAndLosesNothing() throws {
+        let server = try prepared()
+        let small = "\(server.folder)/small"
+        try makeFolder(small)
+        try run(["mount", "-t", "tmpfs", "-o", "size=1m,mode=0700,uid=65534,gid=65534", "tmpfs", small])
+        defer { _ = try? run(["umount", "-l", small]) }
+        let owner = try server.connect()
+        try owner.execute("CREATE TABLESPACE small LOCATION '\(small)'")
+        for number in 0..<2 { try owner.execute("ALTER TABLE retinue.record_\(number) SET TABLESPACE small") }
+        let file = "\(server.folder)/dump.ndjson"
+        try write(String(decoding: large(1, records: 8_000), as: UTF8.self), to: file)
+        let full = try ship([file], in: server)
+        try #expect(full.wait() == .exited(1))
+        #expect(full.errorText.contains("disk of the fleet's store is full"), "\(full.errorText)")
+        #expect(try count(server) == 0)
+        try run(["mount", "-o", "remount,size=64m", small])
+        try ship([file], in: server).succeed()
+        #expect(try count(server) == 8_000)
+        for number in 0..<2 {
+            try owner.execute("ALTER TABLE retinue.record_\(number) SET TABLESPACE pg_default")
+        }
+        try owner.execute("DROP TABLESPACE small")
+    }
+
+    @Test func certificatesOfBothEndsAreChecked() throws {
+        let keys = try makeTemporaryFolder()
+        defer { try? FileManager.default.removeItem(atPath: keys) }
+        try run(["chmod", "755", keys])
+        func certificate(_ name: String, _ subject: String, of authority: String?) throws {
+            let new = [
+                "openssl", "req", "-new", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+            ]
+            let end = [
+                "-subj", "/CN=\(subject)", "-addext", "subjectAltName=IP:127.0.0.1", "-keyout",
+                "\(keys)/\(name).key",
+            ]
+            if let authority {
+                try run(new + end + ["-out", "\(keys)/\(name).csr"])
+                try run([
+                    "openssl", "x509", "-req", "-in", "\(keys)/\(name).csr", "-CA",
+                    "\(keys)/\(authority).crt", "-CAkey",
+                    "\(keys)/\(authority).key", "-CAcreateserial", "-copy_extensions", "copy", "-days", "2",
+                    "-out",
+                    "\(keys)/\(name).crt",
+                ])
+            } else {
+                try run(new + ["-x509", "-days", "2"] + end + ["-out", "\(keys)/\(name).crt"])
+            }
+        }
+        try certificate("ca", "authority", of: nil)
+        try certificate("other", "another authority", of: nil)
+        try certificate("server", "server", of: "ca")
+        try certificate("owner", "owner", of: "ca")
+        try certificate("foreign", "owner", of: "other")
+        try write("local all all trust\nhostssl all all 127.0.0.1/32 cert\n", to: "\(keys)/hba")
+        if geteuid() == 0 {
+            for name in ["server", "owner", "foreign"] {
+                try run(["chown", "nobody", "\(keys)/\(name).key"])
+            }
+        }
+        let port = Int.random(in: 20_000...32_000)
+        let server = try prepared([
+            "ssl=on", "ssl_cert_file=\(keys)/server.crt", "ssl_key_file=\(keys)/server.key",
+            "ssl_ca_file=\(keys)/ca.crt", "hba_file=\(keys)/hba", "listen_addresses=127.0.0.1",
+            "port=\(port)",
+        ])
+        let file = "\(server.folder)/dump.ndjson"
+        try write(String(decoding: large(1, records: 3), as: UTF8.self), to: file)
+        func attempt(_ root: String, _ own: String) throws -> Child {
+            let child = try ship(
+                [file], in: server,
+                to:
+                    "postgresql://owner@127.0.0.1:\(port)/fleet?sslmode=verify-full&sslrootcert=\(keys)/\(root).crt"
+                    + "&sslcert=\(keys)/\(own).crt&sslkey=\(keys)/\(own).key")
+            try child.wait()
+            return child
+        }
+        for (root, own) in [("other", "owner"), ("ca", "foreign")] {
+            let refused = try attempt(root, own)
+            #expect(refused.endingIfOver() == .exited(1))
+            #expect(
+                refused.errorText.contains("cannot be reached") && refused.errorText.contains("SSL"),
+                "\(refused.errorText)")
+        }
+        #expect(try count(server) == 0)
+        #expect(try attempt("ca", "owner").endingIfOver() == .exited(0))
+        #expect(try count(server) == 3)
+    }
+}
