@@ -48,8 +48,9 @@ final class TestServer {
     }
 
     func start() throws {
+        // Tests beside this one hold thousands of descriptors, which a child begins with.
         server = try Child(
-            Self.asUser + [
+            ["prlimit", "--nofile=65536"] + Self.asUser + [
                 "\(Self.binaries ?? "")/postgres", "-D", "\(folder)/data", "-k", "\(folder)/socket", "-c",
                 "fsync=off",
             ] + (["listen_addresses="] + extra).flatMap { ["-c", $0] })

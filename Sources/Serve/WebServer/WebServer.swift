@@ -83,10 +83,12 @@ public final class WebServer: Sendable {
             name = nil
             address = .hostname("\(host)", port: Int(port))
         }
-        // The name of a socket gets its mode at once: its owner and its group may connect.
-        let mask = umask(0o777)
-        umask(mask | 0o117)
-        defer { umask(mask) }
+        // Who may write to a socket's name may connect. Until it has its mode the umask keeps others from it; that is changed,
+        // which all threads share, where it would not.
+        let mask = Self.ownMask()
+        let isChanged = name != nil && mask & 0o002 == 0
+        if isChanged { umask(mask | 0o117) }
+        defer { if isChanged { umask(mask) } }
         let listens = group.any().makePromise(of: HTTPPlace.self)
         let application = Self.application(
             address, group, router: Self.router(routes, lanes, refusal), limits: limits, identity: identity
@@ -116,7 +118,19 @@ public final class WebServer: Sendable {
         } catch {
             throw HTTPListenError(description: "cannot listen at \(place): \(error)")
         }
+        if case .unix(let path) = place, chmod(path, 0o660 & ~mask) != 0 {
+            throw HTTPListenError(description: "cannot listen at \(place): \(SystemError("chmod"))")
+        }
         name?.listens()
+    }
+
+    /// The process's, which nothing but the kernel's table shows without changing it (Linux 4.7).
+    private static func ownMask() -> mode_t {
+        let status = (try? FileDescriptor.open("/proc/self/status", O_RDONLY).readAll(limit: 1 << 16)) ?? []
+        let line = String(decoding: status, as: UTF8.self).split(separator: "\n").first {
+            $0.hasPrefix("Umask:")
+        }
+        return line.flatMap { mode_t($0.dropFirst(6).filter(\.isNumber), radix: 8) } ?? 0
     }
 
     /// Ends it: what is under way is cut off.
