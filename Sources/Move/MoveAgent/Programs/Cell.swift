@@ -120,7 +120,8 @@ struct Cell {
         return state.isWaiting && Self.lives(state)
     }
 
-    /// Has the processes of a machine stopped, and what they wrote written to the cell's root; other cells' are seen from here.
+    /// Has the processes of a machine stopped, and what they wrote written to the root. Nothing is done for other cells: their
+    /// processes are seen from here.
     ///
     /// - Throws: that it does not come to it in a minute.
     func rest() throws(MoveError) {
