@@ -59,12 +59,15 @@ enum Tombstones {
         guard let type = line.firstRange(of: type), let change = line.ranges(of: change).last else {
             return line
         }
-        let relation = line.firstRange(of: Array("\"relation\":\"file\"".utf8))
+        let isFile = line.firstRange(of: Array("\"relation\":\"file\"".utf8)) != nil
         let time = "\"1970-01-01T00:00:00Z\""
-        return line[..<type.lowerBound] + Array("\"type\":\"dependency\"".utf8)
-            + line[type.upperBound..<change.lowerBound]
-            + Array((relation == nil ? "" : ",\"kind\":\"regular\",\"access\":\"r\"").utf8)
-            + Array(",\"evidence\":\"exact\",\"count\":1,\"first\":\(time),\"last\":\(time)".utf8)
-            + line[change.lowerBound...]
+        var text = isFile ? ",\"kind\":\"regular\",\"access\":\"r\"" : ""
+        text += ",\"evidence\":\"exact\",\"count\":1,\"first\":\(time),\"last\":\(time)"
+        var dependency = Array(line[..<type.lowerBound])
+        dependency += Array("\"type\":\"dependency\"".utf8)
+        dependency += line[type.upperBound..<change.lowerBound]
+        dependency += Array(text.utf8)
+        dependency += line[change.lowerBound...]
+        return dependency
     }
 }
