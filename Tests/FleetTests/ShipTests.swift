@@ -56,7 +56,11 @@ struct ShipTests {
         let from = server.location("owner")
         let program = String(
             decoding: try text(
-                "SELECT executable FROM retinue.program WHERE host = (SELECT host FROM retinue.host WHERE id = 'H1') AND executable LIKE '/_' AND workload = ''::bytea ORDER BY 1 LIMIT 1",
+                """
+                SELECT p.executable FROM retinue.program p WHERE p.workload = ''::bytea AND p.executable LIKE '/_'
+                AND p.host = (SELECT h.host FROM retinue.host h WHERE h.id = 'H1') ORDER BY (
+                  SELECT count(*) FROM retinue.record r WHERE r.host = p.host AND r.subject = p.subject) DESC, 1 LIMIT 1
+                """,
                 server), as: UTF8.self)
         let group = try fleet(
             ["group", "host1:\(program)@", "--format", "csv", "--from"] + files, in: server)
@@ -68,7 +72,7 @@ struct ShipTests {
             ["group", "host1:\(program)@", "--as-of", "1970-01-01T00:02:00Z", "--format", "csv"],
             ["why", "host1:\(program)@", "\(member[0]):\(member[2])"],
             ["why", "host1:\(program)@", "host2:/no/member"],
-            ["plan", "host1:\(program)@", "--json"],
+            ["plan", "host1:\(program)@"],
             ["transfer", "host1:\(program)@", "--json"],
             ["advise", "host1:\(program)@", "--json"],
             [
@@ -83,7 +87,8 @@ struct ShipTests {
             #expect(
                 withoutInputs(store.outputText, files, from) == withoutInputs(dumps.outputText, files, from),
                 "\(words): \(store.errorText)")
-            #expect(!dumps.outputText.isEmpty || dumps.endingIfOver() != .exited(0), "\(words)")
+            // No difference has no line.
+            #expect(!dumps.outputText.isEmpty || words[0] == "diff", "\(words)")
         }
         // What cannot be answered by look-ups is said.
         let all = try fleet(["group", program, "--symmetric", "--from", from], in: server)
@@ -94,7 +99,7 @@ struct ShipTests {
     /// A text without the names of what it was computed from, nor when.
     private func withoutInputs(_ text: String, _ files: [String], _ store: String) -> [Substring] {
         text.split(separator: "\n").filter { line in
-            !line.contains(store) && !files.contains { line.contains($0) } && !line.contains("\"created\"")
+            !line.contains(store) && !files.contains { line.contains($0) } && !line.hasPrefix("made:")
         }
     }
 
