@@ -75,7 +75,8 @@ struct DiffCommand: ParsableCommand {
             throw ValidationError("--group reads what --from names, twice: give files or a store")
         }
         guard group == nil || options.window.span == nil else {
-            throw ValidationError("--group has the two times for its own: give no --since, --until or --as-of")
+            throw ValidationError(
+                "--group has the two times for its own: give no --since, --until or --as-of")
         }
     }
 
