@@ -97,7 +97,10 @@ public final class WebServer: Sendable {
             }
             listens.succeed(chosen)
         }
-        let task = Task {
+        // On the loop itself: whatever else of the process waits on the threads that tasks share is none of its clients' business.
+        let executor = LoopExecutor(group.any())
+        let task = Task(executorPreference: executor) {
+            defer { withExtendedLifetime(executor) {} }
             do {
                 try await application.run()
                 listens.fail(ChannelError.eof)
@@ -122,7 +125,7 @@ public final class WebServer: Sendable {
         guard let task = running.withLock({ $0 }) else { return }
         task.cancel()
         // The loop goes once nobody has anything to do on it.
-        Task { [group, lanes] in
+        Task.detached { [group, lanes] in
             await task.value
             try? await group.shutdownGracefully()
             for lane in lanes.values { lane.stop() }

@@ -37,7 +37,8 @@ extension TextTree {
         names.trim()
         nodes.trim()
         recent = [UInt32](repeating: 0, count: recent.count)
-        recentAbove = []
+        // As large as it was: what is taken again at once has not become free.
+        recentAbove = [UInt32](repeating: 0, count: recentAbove.count)
         enterAll()
         return numbers
     }
