@@ -295,7 +295,7 @@ let package = Package(
             "FleetTests",
             [
                 "RetinueFleet", "FleetStore", "PostgreSQL", "RetinueCommands", "MoveGroup", "Records",
-                "SystemCalls", "TestSupport", "retinue-fleet",
+                "SystemCalls", "TestSupport", "retinue-fleet", "retinued",
             ]),
         test(
             "DaemonTests",

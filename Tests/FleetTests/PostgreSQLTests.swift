@@ -41,10 +41,12 @@ final class FleetStoreTests {
     private func send(
         _ bytes: [UInt8], _ role: String = "owner",
         as sender: Sender = Sender(id: "s", batch: "b", pending: "b"),
-        forgotten: Int64? = nil, takesOver: Bool = false
+        takesOver: Bool = false
     ) throws -> Shipment.Outcome {
-        try Shipment(try server.connect(role), sender, takesOver: takesOver).send(
-            try DumpContents(ndjson: bytes), forgotten: forgotten, now: Clock.wall())
+        var tombstones = TombstoneLines()
+        bytes.withUnsafeBytes { tombstones.feed($0) }
+        return try Shipment(try server.connect(role), sender, takesOver: takesOver).send(
+            try DumpContents(ndjson: bytes), tombstones: tombstones.finish(), now: Clock.wall())
     }
 
     private func count(_ table: String, _ role: String = "owner") throws -> Int64 {
@@ -137,8 +139,57 @@ final class FleetStoreTests {
         let fourth = RandomFleet.bytes(
             of: ledger, host: 1, time: 903_000_000_000, started: 901_500_000_000,
             change: UInt64(ledger.change))
-        #expect(try send(fourth, forgotten: 5).removed == 1)
+        #expect(try send(fourth).removed == 1)
         #expect(try count("record") == 2)
+    }
+
+    /// A ledger whose program has records of files.
+    private static func ledger(_ files: [String]) -> Ledger {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))
+        for path in files {
+            ledger.note(
+                .file(program, path: ledger.texts.intern(path)), access: .opened, kind: .regular,
+                evidence: .exact, time: 1_000_000_000, count: 1)
+        }
+        return ledger
+    }
+
+    @Test func whatAHostHadBeforeItLostItsStoreStays() throws {
+        let before = Self.ledger(["/f", "/g", "/h"])
+        try send(RandomFleet.bytes(of: before, host: 1, change: UInt64(before.change)))
+        // The daemon begins with nothing, and forgets a record that it has now and one that it had then.
+        var after = Self.ledger(["/g", "/i", "/h"])
+        func bytes(_ seconds: UInt64, tombstonesAfter: UInt64 = 0) -> [UInt8] {
+            RandomFleet.bytes(
+                of: after, host: 1, time: seconds * 1_000_000_000, started: 901_000_000_000,
+                change: UInt64(after.change), tombstonesAfter: tombstonesAfter)
+        }
+        #expect(try send(bytes(902)).removed == 0)
+        #expect(try count("record") == 4)
+        after.beginChange()
+        _ = after.forget([0])
+        #expect(try send(bytes(903)).removed == 1)
+        #expect(try count("record") == 3)
+        // Nor does it go where the daemon has no tombstones any more and everything is compared; what went from the present
+        // store then does.
+        after.beginChange()
+        _ = after.forget([0])
+        after.dropTombstones()
+        #expect(try send(bytes(904, tombstonesAfter: UInt64(after.change))).removed == 1)
+        #expect(try count("record") == 2)
+    }
+
+    @Test func whatWasForgottenWhileTheDaemonStartedAnewGoes() throws {
+        var ledger = Self.ledger(["/f", "/g"])
+        try send(RandomFleet.bytes(of: ledger, host: 1, change: UInt64(ledger.change)))
+        ledger.beginChange()
+        _ = ledger.forget([0])
+        let bytes = RandomFleet.bytes(
+            of: ledger, host: 1, time: 903_000_000_000, started: 901_000_000_000,
+            change: UInt64(ledger.change))
+        #expect(try send(bytes).removed == 1)
+        #expect(try count("record") == 1)
     }
 
     @Test func oneHostCannotWriteTheRowsOfAnother() throws {
@@ -209,6 +260,13 @@ final class FleetStoreTests {
         #expect(try FleetSchema(try server.connect()).expire(before: 99_000_000_000) == 0)
         #expect(try FleetSchema(try server.connect()).expire(before: 200_000_000_000) > 0)
         #expect(try count("record") == 0)
+        // What runs can be meant by its name, whatever it was seen to do.
+        let running = try count("process")
+        #expect(try count("program") == running)
+        #expect(
+            try server.connect().query(
+                "SELECT count(DISTINCT (host, subject)) FROM retinue.word"
+            ).number(0, 0) == running)
     }
 
     @Test func recordsOfTheFutureAndClocksApartAreReported() throws {
@@ -220,7 +278,7 @@ final class FleetStoreTests {
             access: .opened, kind: .regular, evidence: .exact, time: 4_000_000_000_000, count: 1)
         let bytes = RandomFleet.bytes(of: ledger, host: 1)
         let outcome = try Shipment(try server.connect(), Sender(id: "s", batch: "", pending: "b")).send(
-            try DumpContents(ndjson: bytes), forgotten: nil, now: Clock.wall() + 3_600_000_000_000)
+            try DumpContents(ndjson: bytes), tombstones: [], now: Clock.wall() + 3_600_000_000_000)
         #expect(outcome.future == 4_000_000_000_000)
         #expect(outcome.ahead > 3500 && outcome.ahead < 3700)
         #expect(try count("record") == 1)

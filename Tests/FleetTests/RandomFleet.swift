@@ -46,7 +46,7 @@ struct RandomFleet {
 
     static func bytes(
         of ledger: borrowing Ledger, host number: Int, addresses: [Int] = [], time: UInt64 = 900_000_000_000,
-        started: UInt64 = 5_000_000_000, change: UInt64? = nil
+        started: UInt64 = 5_000_000_000, change: UInt64? = nil, tombstonesAfter: UInt64 = 0
     ) -> [UInt8] {
         var header = DumpHeader()
         header.hostID = "H\(number)"
@@ -54,7 +54,7 @@ struct RandomFleet {
         header.time = time
         header.started = started
         header.addresses = addresses.compactMap { NetworkAddress("10.0.0.\($0)") }
-        header.changes = change.map { DumpHeader.Changes(current: $0, tombstonesAfter: 0) }
+        header.changes = change.map { DumpHeader.Changes(current: $0, tombstonesAfter: tombstonesAfter) }
         var bytes: [UInt8] = []
         ledger.writeNDJSON(header: header) { (piece: UnsafeRawBufferPointer) in bytes += piece }
         return bytes

@@ -56,21 +56,52 @@ struct ShipTests {
         let from = server.location("owner")
         let program = String(
             decoding: try text(
-                "SELECT executable FROM retinue.program WHERE host = (SELECT host FROM retinue.host WHERE id = 'H1') AND executable LIKE '/_' AND workload = ''::bytea ORDER BY 1 LIMIT 1",
+                """
+                SELECT p.executable FROM retinue.program p WHERE p.workload = ''::bytea AND p.executable LIKE '/_'
+                AND p.host = (SELECT h.host FROM retinue.host h WHERE h.id = 'H1') ORDER BY (
+                  SELECT count(*) FROM retinue.record r WHERE r.host = p.host AND r.subject = p.subject) DESC, 1 LIMIT 1
+                """,
                 server), as: UTF8.self)
+        let group = try fleet(
+            ["group", "host1:\(program)@", "--format", "csv", "--from"] + files, in: server)
+        try group.succeed()
+        // The last one is the farthest; a file of host 1 says what is to be moved from it.
+        let member = try #require(group.outputText.split(separator: "\n").last).split(separator: ",")
         for words in [
             ["group", "host1:\(program)@", "--format", "csv"],
             ["group", "host1:\(program)@", "--as-of", "1970-01-01T00:02:00Z", "--format", "csv"],
+            ["why", "host1:\(program)@", "\(member[0]):\(member[2])"],
+            ["why", "host1:\(program)@", "host2:/no/member"],
+            ["plan", "host1:\(program)@"],
+            ["transfer", "host1:\(program)@", "--json"],
+            ["advise", "host1:\(program)@", "--json"],
+            [
+                "diff", "1970-01-01T00:01:50Z", "1970-01-01T00:02:10Z", "--group", "host1:\(program)@",
+                "--json",
+            ],
+            ["diff", "1970-01-01T00:02:00Z", "1970-01-01T00:02:00Z", "--group", "host1:\(program)@"],
         ] {
             let dumps = try fleet(words + ["--from"] + files, in: server)
             let store = try fleet(words + ["--from", from], in: server)
-            try #expect(store.wait() == dumps.wait())
-            #expect(store.outputText == dumps.outputText, "\(store.errorText)")
+            try #expect(store.wait() == dumps.wait(), "\(words)")
+            #expect(
+                withoutInputs(store.outputText, files, from) == withoutInputs(dumps.outputText, files, from),
+                "\(words): \(store.errorText)")
+            // No difference has no line, and what is not there is an error.
+            let isAnswer = words[0] != "diff" && words.last != "host2:/no/member"
+            #expect(!isAnswer || !dumps.outputText.isEmpty, "\(words)")
         }
         // What cannot be answered by look-ups is said.
         let all = try fleet(["group", program, "--symmetric", "--from", from], in: server)
         try #expect(all.wait() == .exited(2))
         #expect(all.errorText.contains("--symmetric"))
+    }
+
+    /// A text without the names of what it was computed from, nor when.
+    private func withoutInputs(_ text: String, _ files: [String], _ store: String) -> [Substring] {
+        text.split(separator: "\n").filter { line in
+            !line.contains(store) && !files.contains { line.contains($0) } && !line.hasPrefix("made:")
+        }
     }
 
     private func text(_ statement: String, _ server: TestServer) throws -> [UInt8] {
@@ -194,5 +225,62 @@ struct ShipTests {
         #expect(try count(server) == 0)
         #expect(try attempt("ca", "owner").endingIfOver() == .exited(0))
         #expect(try count(server) == 3)
+    }
+
+    @Test(.enabled(if: geteuid() == 0, "root, to run the daemon"))
+    func theLoopSendsWhatTheDaemonSeesWithoutPrivileges() throws {
+        let server = try prepared()
+        // The group of the socket, which only the daemon's own view of the machine has.
+        let (groups, number) = ("\(server.folder)/group", 64_901)
+        try write("root:x:0:\nretinue:x:\(number):\n", to: groups)
+        let daemon = try DaemonUnderTest(
+            stateFolder: "\(server.folder)/daemon",
+            prefix: [
+                "unshare", "--mount", "sh", "-c", "mount --bind \"$0\" /etc/group && exec \"$@\"", groups,
+            ])
+        let socket = daemon.stateFolder + ".sock"
+        func loop(groups: [String]) throws -> Child {
+            try Child(
+                ["setpriv", "--reuid=nobody", "--regid=nogroup"] + groups + [
+                    try Products.path("retinue-fleet"), "ship", "--to", server.location("owner"),
+                    "--state-dir",
+                    "\(server.folder)/state", "--socket", socket, "--interval", "1",
+                ])
+        }
+        func isKnown(_ program: String) -> Bool? {
+            let rows = try? server.connect().query(
+                "SELECT count(*) FROM retinue.program WHERE executable = convert_to($1, 'UTF8')", [program])
+            guard let rows, let count = try? rows.number(0, 0) else { return nil }
+            return count == 1 ? true : nil
+        }
+        func executed(_ name: String) throws -> String {
+            let path = "\(server.folder)/\(name)"
+            try FileManager.default.copyItem(atPath: "/bin/true", toPath: path)
+            try run([path])
+            return path
+        }
+        // Who is not in the group gets nothing.
+        let other = try loop(groups: ["--clear-groups"])
+        let isRefused: Bool? = eventually { other.errorText.contains("it is tried again") ? true : nil }
+        #expect(isRefused == true, "\(other.errorText)")
+        other.kill()
+        #expect(try count(server) == 0)
+
+        let ship = try loop(groups: ["--groups=\(number)"])
+        defer { ship.kill() }
+        let first = try executed("first")
+        #expect(eventually(within: 30, every: 0.2) { isKnown(first) } == true, "\(ship.errorText)")
+        // What happens while the server is down stays with the daemon.
+        server.crash()
+        let second = try executed("second")
+        let isSaid: Bool? = eventually(within: 30) {
+            ship.errorText.contains("cannot be reached") ? true : nil
+        }
+        #expect(isSaid == true, "\(ship.errorText)")
+        try server.start()
+        #expect(eventually(within: 30, every: 0.2) { isKnown(second) } == true, "\(ship.errorText)")
+        #expect(ship.errorText.contains("sends again"))
+        #expect(ship.endingIfOver() == nil)
+        try daemon.stop()
     }
 }

@@ -12,6 +12,12 @@ public final class FleetReader {
     private var owners: [NetworkAddress: [Int64]] = [:]
     private var programs: [Int64: [Int64: (name: ProgramName, aliases: Set<[UInt8]>)]] = [:]
     private var asked: Set<Question> = []
+    /// Programs whose processes are to be read, at the end, since no group depends on them.
+    private var subjects: [(host: Int64, key: Int64)] = []
+    /// Hosts that have lines which are not in the graph yet.
+    private var fresh: Set<Int64> = []
+    /// Hosts of which sockets or folders may lead on that did not.
+    private var touched: Set<Int64> = []
     /// How many records were looked up, and in how many queries.
     public private(set) var records = 0
     /// Queries for records.
@@ -22,8 +28,36 @@ public final class FleetReader {
         var line: [UInt8]
         var gaps: [UInt8]
         var first: UInt64
+        /// What was looked up and is not in the graph yet.
         var lines: [[UInt8]] = []
         var known: Set<RowName> = []
+        /// Its number among the graph's inputs.
+        var source: UInt16?
+        var uses: [ProgramName: Uses] = [:]
+        /// Folders that programs have folded records of, as long as what lies below them was not asked for.
+        var folds: [[UInt8]: Set<ProgramName>] = [:]
+    }
+
+    /// Of one program what may lead to others by sockets.
+    private struct Uses {
+        /// The most that it was as a member.
+        var role = Role.none
+        /// Those of which the other end was not asked for.
+        var sockets: [SocketUse] = []
+    }
+
+    private enum Role: Int, Comparable {
+        case none, stop, member
+        static func < (left: Role, right: Role) -> Bool { left.rawValue < right.rawValue }
+    }
+
+    private struct SocketUse {
+        var relation: Relation
+        var transport: UInt8
+        /// Its own port, or, of a connection that it made, where that leads.
+        var end: Endpoint
+        /// Of a connection that it took, where from.
+        var remote: NetworkAddress
     }
 
     private struct RowName: Hashable {
@@ -33,7 +67,9 @@ public final class FleetReader {
 
     /// A column and a key to look up in it.
     private struct Question: Hashable {
-        enum Column: Int, CaseIterable { case subject, executed, object, writers, far, anyObject, anyFar }
+        enum Column: Int, CaseIterable, Hashable {
+            case subject, executed, object, writers, far, anyObject, anyFar
+        }
         var column: Column
         /// 0: any host.
         var host: Int64
@@ -48,6 +84,8 @@ public final class FleetReader {
         for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
             try? connection.execute("SET \(setting) = off")
         }
+        // Whatever is looked up, there is one good plan.
+        try? connection.execute("SET plan_cache_mode = force_generic_plan")
         // All look-ups see one moment.
         try connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         let rows = try connection.query("SELECT host, header, gaps, first_seen FROM retinue.host ORDER BY id")
@@ -77,16 +115,25 @@ public final class FleetReader {
         choose: (DependencyGraph) throws -> [NodeID]
     ) throws -> DependencyGraph {
         try findCandidates(NodePattern(name))
-        var graph = try join(pairing, window)
+        var builder = GraphBuilder()
+        builder.window = window
+        try begin(&builder)
+        var memo = LookUpMemo()
         while true {
-            let group = graph.moveGroup(of: try choose(graph), options)
-            var questions = Set(group.lookUps.flatMap { self.questions(for: $0) })
-            try addSocketQuestions(of: group, to: &questions)
+            let graph = builder.graph(pairing)
+            var questions: Set<Question> = []
+            for lookUp in graph.moveGroup(of: try choose(graph), options).lookUps(beyond: &memo) {
+                questions.formUnion(self.questions(for: lookUp))
+            }
+            addOtherEnds(to: &questions)
             questions.subtract(asked)
             // What a folded record stands for may be folded itself.
-            if try ask(questions) == 0 { return graph }
-            graph = try join(pairing, window)
+            if try ask(questions) == 0 { break }
+            try addFresh(to: &builder)
         }
+        try readProcesses()
+        try addFresh(to: &builder)
+        return builder.finish(pairing)
     }
 
     /// Learns of the programs that a name may mean, or, where it means none, looks up the file of that path.
@@ -118,10 +165,8 @@ public final class FleetReader {
         }
     }
 
-    /// Joins what was looked up.
-    private func join(_ pairing: SocketPairing, _ window: ClosedRange<UInt64>?) throws -> DependencyGraph {
-        var builder = GraphBuilder()
-        builder.window = window
+    /// Begins the graph with the hosts, and what was looked up of the program.
+    private func begin(_ builder: inout GraphBuilder) throws {
         for (number, host) in hosts.sorted(by: { $0.value.header.hostID < $1.value.header.hostID }) {
             let gaps =
                 host.gaps.isEmpty ? [] : try DumpContents(ndjson: host.line + [0x0a] + host.gaps).ledger.gaps
@@ -131,27 +176,65 @@ public final class FleetReader {
                     program.name, called: program.aliases.sorted { $0.lexicographicallyPrecedes($1) },
                     onHost: host.header.hostID)
             }
-            if host.lines.isEmpty { continue }
-            builder.add(try contents(of: host), from: "the fleet's store")
         }
-        return builder.finish(pairing)
+        try addFresh(to: &builder)
     }
 
-    private func contents(of host: Host) throws -> DumpContents {
-        var reader = DumpReader()
-        try reader.feed(host.line + [0x0a])
-        for line in host.lines { try reader.feed(line + [0x0a]) }
-        return try reader.finish()
+    /// Adds to the graph what was looked up since, each line once.
+    private func addFresh(to builder: inout GraphBuilder) throws {
+        for number in fresh.sorted() {
+            guard var host = hosts.removeValue(forKey: number) else { continue }
+            var reader = DumpReader()
+            try reader.feed(host.line + [0x0a])
+            for line in host.lines { try reader.feed(line + [0x0a]) }
+            host.lines = []
+            let contents = try reader.finish()
+            let source = host.source ?? builder.begin("the fleet's store")
+            host.source = source
+            builder.add(contents, of: source)
+            Self.note(contents.ledger, in: &host)
+            hosts[number] = host
+        }
+        touched.formUnion(fresh)
+        fresh = []
+    }
+
+    /// Notes what may lead on from the programs of new records.
+    private static func note(_ ledger: borrowing Ledger, in host: inout Host) {
+        let names = ledger.programs.map { program in
+            ProgramName(
+                executable: ledger.texts.array(program.executable),
+                script: ledger.texts.array(program.script), workload: ledger.texts.array(program.workload))
+        }
+        for record in ledger.records {
+            let (key, name) = (record.key, names[Int(record.key.program.rawValue)])
+            func endpoint(_ place: UInt32) -> Endpoint { ledger.endpoints[Int(place)] }
+            switch key.relation {
+            case .file where record.isFolded:
+                let folder = FoldedFolder.trimmed(ledger.texts.array(TextID(rawValue: key.object)))
+                host.folds[folder, default: []].insert(name)
+            case .connect, .accept, .listen:
+                guard key.peer == .unknown else { continue }
+                host.uses[name, default: Uses()].sockets.append(
+                    SocketUse(
+                        relation: key.relation, transport: key.detail, end: endpoint(key.object),
+                        remote: key.relation == .accept
+                            ? endpoint(key.remote).address : NetworkAddress(high: 0, low: 0)))
+            case .file, .spawn, .ipc: break
+            }
+        }
     }
 
     private func questions(for lookUp: LookUp) -> [Question] {
         switch lookUp {
         case .program(let id, let name):
             guard let host = numbers[id] else { return [] }
+            note(name, host, .member)
             let key = StoreKey.program(name)
             return [Question.Column.subject, .object, .far].map { Question(column: $0, host: host, key: key) }
         case .executed(let id, let name):
             guard let host = numbers[id] else { return [] }
+            note(name, host, .stop)
             return [Question(column: .executed, host: host, key: StoreKey.program(name))]
         case .writers(let id, let path): return questions(onFile: path, .writers, id)
         case .users(let id, let path): return questions(onFile: path, .object, id)
@@ -174,41 +257,34 @@ public final class FleetReader {
         return questions
     }
 
+    private func note(_ program: ProgramName, _ host: Int64, _ role: Role) {
+        if hosts[host]?.uses[program]?.role ?? .none >= role { return }
+        hosts[host]?.uses[program, default: Uses()].role = role
+        touched.insert(host)
+    }
+
     /// Adds what may be at the other end of the members' sockets, and below the folders that they have folded records of.
-    private func addSocketQuestions(of group: MoveGroup, to questions: inout Set<Question>) throws {
-        var members: [Int64: [ProgramName: Bool]] = [:]
-        for member in group.members {
-            guard case .program(let name) = group.graph[member],
-                let host = numbers[group.graph[group.graph.host(member)].id]
-            else { continue }
-            members[host, default: [:]][name] = group.isStop(member)
-        }
-        for (number, names) in members {
-            guard let host = hosts[number], !host.lines.isEmpty else { continue }
-            let contents = try contents(of: host)
-            /// Of each program whether nothing is followed beyond it; `nil` for those that are no members.
-            let stops = contents.ledger.programs.map { program in
-                names[
-                    ProgramName(
-                        executable: contents.ledger.texts.array(program.executable),
-                        script: contents.ledger.texts.array(program.script),
-                        workload: contents.ledger.texts.array(program.workload))]
+    private func addOtherEnds(to questions: inout Set<Question>) {
+        var again: Set<Int64> = []
+        for number in touched.sorted() {
+            guard var host = hosts.removeValue(forKey: number) else { continue }
+            for (name, uses) in host.uses where uses.role == .member && !uses.sockets.isEmpty {
+                for use in uses.sockets { add(use, number, host.header.addresses, to: &questions) }
+                host.uses[name]?.sockets = []
             }
-            for record in contents.ledger.records {
-                let stop = stops[Int(record.key.program.rawValue)]
-                if record.isFolded, record.key.relation == .file {
-                    let folder = FoldedFolder.trimmed(
-                        contents.ledger.texts.array(TextID(rawValue: record.key.object)))
-                    // What lies below a folder is found by the innermost that was folded.
-                    if stop != nil || isBelowAsked(folder, number) {
-                        questions.insert(
-                            Question(column: .far, host: number, key: StoreKey.below(folder)))
-                    }
-                } else if stop == false, record.key.peer == .unknown {
-                    add(record, of: contents.ledger, number, host, to: &questions)
-                }
+            // What lies below a folder is found by the innermost that was folded.
+            for (folder, programs) in host.folds
+            where programs.contains(where: { host.uses[$0]?.role ?? .none > .none })
+                || isBelowAsked(folder, number)
+            {
+                questions.insert(Question(column: .far, host: number, key: StoreKey.below(folder)))
+                host.folds[folder] = nil
+                // One that lies below this one is known to when this was asked.
+                again.insert(number)
             }
+            hosts[number] = host
         }
+        touched = again
     }
 
     private func isBelowAsked(_ folder: [UInt8], _ host: Int64) -> Bool {
@@ -218,33 +294,29 @@ public final class FleetReader {
     }
 
     private func add(
-        _ record: Record, of ledger: borrowing Ledger, _ number: Int64, _ host: Host,
-        to questions: inout Set<Question>
+        _ use: SocketUse, _ number: Int64, _ addresses: [NetworkAddress], to questions: inout Set<Question>
     ) {
-        let key = record.key
-        func endpoint(_ place: UInt32) -> Endpoint { ledger.endpoints[Int(place)] }
-        switch key.relation {
+        switch use.relation {
         case .connect:
-            let remote = endpoint(key.object)
-            let service = StoreKey.service(key.detail, remote.port)
-            for other in hosts(of: remote.address, seenFrom: number) {
+            let service = StoreKey.service(use.transport, use.end.port)
+            for other in hosts(of: use.end.address, seenFrom: number) {
                 questions.insert(Question(column: .object, host: other, key: service))
             }
         case .accept, .listen:
-            let local = endpoint(key.object)
-            let destination = StoreKey.destination(key.detail, local.port)
+            let destination = StoreKey.destination(use.transport, use.end.port)
             questions.insert(
-                Question(column: .object, host: number, key: StoreKey.service(key.detail, local.port)))
+                Question(
+                    column: .object, host: number, key: StoreKey.service(use.transport, use.end.port)))
             questions.insert(Question(column: .object, host: number, key: destination))
-            if key.relation == .accept {
-                for other in hosts(of: endpoint(key.remote).address, seenFrom: number) {
+            if use.relation == .accept {
+                for other in hosts(of: use.remote, seenFrom: number) {
                     questions.insert(Question(column: .object, host: other, key: destination))
                 }
             }
-            for address in host.header.addresses {
-                let target = Endpoint(address, port: local.port)
+            for address in addresses {
+                let target = Endpoint(address, port: use.end.port)
                 questions.insert(
-                    Question(column: .anyFar, host: 0, key: StoreKey.target(key.detail, target)))
+                    Question(column: .anyFar, host: 0, key: StoreKey.target(use.transport, target)))
             }
         case .file, .spawn, .ipc: break
         }
@@ -264,7 +336,6 @@ public final class FleetReader {
         asked.formUnion(questions)
         var parts: [String] = []
         var parameters: [String] = []
-        var subjects: [(host: Int64, key: Int64)] = []
         for column in Question.Column.allCases {
             let here = questions.filter { $0.column == column }
             if here.isEmpty { continue }
@@ -273,7 +344,7 @@ public final class FleetReader {
             switch column {
             case .subject:
                 condition = "r.host = k.host AND r.subject = k.key"
-                subjects = here.map { ($0.host, $0.key) }
+                subjects += here.map { ($0.host, $0.key) }
             case .executed:
                 condition =
                     "r.host = k.host AND r.subject = k.key AND r.relation = 0 AND r.access & \(Access.executed.rawValue) <> 0"
@@ -294,25 +365,29 @@ public final class FleetReader {
                 JOIN retinue.record r ON \(condition)
                 """)
         }
-        let rows = try connection.query(parts.joined(separator: " UNION ALL "), parameters)
+        let rows = try connection.queryAgain(parts.joined(separator: " UNION ALL "), parameters)
         for row in 0..<rows.count {
             let host = try rows.number(row, 0)
             let name = RowName(subject: try rows.number(row, 1), identity: try rows.number(row, 2))
             guard hosts[host]?.known.insert(name).inserted == true else { continue }
             hosts[host]?.lines.append(rows.bytes(row, 3))
+            fresh.insert(host)
             records += 1
         }
-        try readProcesses(of: subjects)
         return questions.count
     }
 
-    private func readProcesses(of programs: [(host: Int64, key: Int64)]) throws(PostgreSQLError) {
-        guard !programs.isEmpty else { return }
+    private func readProcesses() throws(PostgreSQLError) {
+        guard !subjects.isEmpty else { return }
         let rows = try connection.query(
             """
             SELECT p.host, p.line FROM unnest($1::bigint[], $2::bigint[]) AS k(host, key)
             JOIN retinue.process p ON p.host = k.host AND p.subject = k.key
-            """, [ArrayText.numbers(programs.map(\.host)), ArrayText.numbers(programs.map(\.key))])
-        for row in 0..<rows.count { hosts[try rows.number(row, 0)]?.lines.append(rows.bytes(row, 1)) }
+            """, [ArrayText.numbers(subjects.map(\.host)), ArrayText.numbers(subjects.map(\.key))])
+        for row in 0..<rows.count {
+            let host = try rows.number(row, 0)
+            hosts[host]?.lines.append(rows.bytes(row, 1))
+            fresh.insert(host)
+        }
     }
 }

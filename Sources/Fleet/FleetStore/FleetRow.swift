@@ -45,6 +45,7 @@ struct FleetRows {
         let records = dump.ledger.records.count
         let processes = dump.ledger.processes
         let keys = Self.programs(of: dump.ledger)
+        let subjects = keys.map(\.key)
         let folds = Self.folds(of: dump.ledger)
         var mentioned: Set<Int> = []
         for position in 0..<records {
@@ -59,7 +60,7 @@ struct FleetRows {
             mentioned.insert(Int(key.program.rawValue))
             if key.peer != .unknown { mentioned.insert(Int(key.peer.rawValue)) }
             if key.relation == .spawn { mentioned.insert(Int(key.object)) }
-            rows.append(Self.row(record, below, keys.map(\.key), dump.ledger, lines[1 + position]))
+            rows.append(Self.row(record, below, subjects, dump.ledger, lines[1 + position]))
         }
         for (number, process) in processes.enumerated() {
             let name = ProgramName(

@@ -7,7 +7,7 @@ import PostgreSQL
 /// tables, row-level security. Partitions are PostgreSQL's (YugabyteDB's, Aurora's); elsewhere there are 0 of them.
 public struct FleetSchema {
     /// The version that this program reads and writes.
-    public static let version: Int64 = 1
+    public static let version: Int64 = 2
 
     private let connection: PostgreSQLConnection
 
@@ -58,7 +58,11 @@ public struct FleetSchema {
         return made
     }
 
-    private static let steps: [@Sendable (Int) -> [String]] = [{ first($0) }]
+    private static let steps: [@Sendable (Int) -> [String]] = [
+        { first($0) },
+        // What was forgotten is known by the tombstones' own names.
+        { _ in ["ALTER TABLE retinue.host DROP COLUMN forgotten"] },
+    ]
 
     private static func first(_ partitions: Int) -> [String] {
         let divided = partitions > 0 ? " PARTITION BY HASH (host)" : ""
@@ -153,7 +157,7 @@ public struct FleetSchema {
         }
     }
 
-    /// Removes records that were last seen before a time, and programs that no record names as theirs.
+    /// Removes records that were last seen before a time, and the programs that no record names any more, with their words.
     ///
     /// - Parameter time: nanoseconds since 1970.
     /// - Returns: how many records went.
@@ -163,6 +167,18 @@ public struct FleetSchema {
             count = try connection.query(
                 "DELETE FROM retinue.record WHERE last_seen < $1::bigint", [String(Int64(clamping: time))]
             ).changed
+            // A program that no record names, and that does not run, is nothing that a name could mean. Of a spawn the child
+            // is the object.
+            try connection.execute(
+                """
+                DELETE FROM retinue.program p WHERE NOT EXISTS (
+                  SELECT 1 FROM retinue.record r WHERE r.host = p.host AND r.subject = p.subject)
+                AND NOT EXISTS (SELECT 1 FROM retinue.record r WHERE r.host = p.host AND r.object = p.subject)
+                AND NOT EXISTS (SELECT 1 FROM retinue.record r WHERE r.host = p.host AND r.far = p.subject)
+                AND NOT EXISTS (SELECT 1 FROM retinue.process r WHERE r.host = p.host AND r.subject = p.subject);
+                DELETE FROM retinue.word w WHERE NOT EXISTS (
+                  SELECT 1 FROM retinue.program p WHERE p.host = w.host AND p.subject = w.subject)
+                """)
         }
         return count
     }

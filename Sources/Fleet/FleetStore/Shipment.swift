@@ -76,10 +76,10 @@ public struct Shipment {
     /// Sends a dump.
     ///
     /// - Parameters:
-    ///   - forgotten: a digest of the dump's tombstones; `nil` if it has none.
+    ///   - tombstones: the lines of the dump's tombstones.
     ///   - now: the time, to be compared with the server's; nanoseconds since 1970.
     public func send(
-        _ dump: borrowing DumpContents, forgotten: Int64?, now: UInt64
+        _ dump: borrowing DumpContents, tombstones: [[UInt8]], now: UInt64
     ) throws(ShipmentError) -> Outcome {
         do throws(PostgreSQLError) {
             try connection.execute(Self.staging)
@@ -87,7 +87,7 @@ public struct Shipment {
         } catch { throw .server(error) }
         let outcome: Outcome
         do throws(ShipmentError) {
-            outcome = try sendInTransaction(dump, forgotten, now)
+            outcome = try sendInTransaction(dump, tombstones, now)
         } catch {
             try? connection.execute("ROLLBACK")
             throw error
@@ -110,11 +110,10 @@ public struct Shipment {
         var change: Int64
         var started: Int64
         var time: Int64
-        var forgotten: Int64
     }
 
     private func sendInTransaction(
-        _ dump: borrowing DumpContents, _ forgotten: Int64?, _ now: UInt64
+        _ dump: borrowing DumpContents, _ tombstones: [[UInt8]], _ now: UInt64
     ) throws(ShipmentError) -> Outcome {
         let header = dump.header
         let host = String(StoreKey.host(header.hostID))
@@ -129,6 +128,8 @@ public struct Shipment {
             cursor = UInt32(clamping: known.change)
         }
         let rows = FleetRows(dump, changedAfter: cursor)
+        // Before what came again since is written.
+        let gone = known == nil ? [] : try Self.rows(gone: tombstones, header, after: cursor)
         outcome.isWhole = cursor == nil
         outcome.records = rows.rows.count
         outcome.future = dump.ledger.records.lazy.map(\.last).filter { $0 > header.time &+ 60_000_000_000 }
@@ -136,29 +137,66 @@ public struct Shipment {
         do throws(PostgreSQLError) {
             let clock = try connection.query("SELECT (extract(epoch FROM now()) * 1000)::bigint")
             outcome.ahead = Double(Int64(clamping: now / 1_000_000) - (try clock.number(0, 0))) / 1000
+            outcome.removed = try remove(gone, host)
             try write(rows, host)
-            var isMissing = false
             if let known, let changes = header.changes {
-                isMissing =
-                    (forgotten != nil && forgotten != known.forgotten)
-                    || changes.tombstonesAfter > UInt64(max(known.change, 0)) && outcome.isWhole == false
+                // Of some that went there is no tombstone any more.
+                let isUnknown =
+                    changes.tombstonesAfter > UInt64(max(known.change, 0))
+                    && changes.current >= UInt64(max(known.change, 0))
+                if isUnknown {
+                    outcome.removed += try removeMissing(dump, host)
+                } else if outcome.isWhole {
+                    try keepFormer(host)
+                }
             }
-            if isMissing { outcome.removed = try removeMissing(dump, host) }
-            try writeHost(rows, host, forgotten ?? known?.forgotten ?? 0)
+            try writeHost(rows, host)
         } catch { throw .server(error) }
         return outcome
+    }
+
+    /// The rows of what tombstones name.
+    private static func rows(
+        gone tombstones: [[UInt8]], _ header: DumpHeader, after change: UInt32?
+    ) throws(ShipmentError) -> [FleetRow] {
+        guard !tombstones.isEmpty else { return [] }
+        do throws(DumpError) {
+            return FleetRows(try Tombstones.asDump(tombstones, header), changedAfter: change).rows
+        } catch { throw .server(.unexpected("a tombstone of the dump: \(error)")) }
+    }
+
+    /// Removes what was forgotten, or folded into another record.
+    private func remove(_ gone: [FleetRow], _ host: String) throws(PostgreSQLError) -> Int {
+        guard !gone.isEmpty else { return 0 }
+        return try connection.query(
+            """
+            DELETE FROM retinue.record r USING unnest($2::bigint[], $3::bigint[]) AS k(subject, identity)
+            WHERE r.host = $1::bigint AND r.subject = k.subject AND r.identity = k.identity
+            """, [host, ArrayText.numbers(gone.map(\.subject)), ArrayText.numbers(gone.map(\.identity))]
+        ).changed
+    }
+
+    /// Marks what the daemon does not have and does not say to have forgotten: it lost its store. That is history, and no later
+    /// dump removes it.
+    private func keepFormer(_ host: String) throws(PostgreSQLError) {
+        try connection.execute("ANALYZE retinue_staging")
+        try connection.query(
+            """
+            UPDATE retinue.record r SET change = 0 WHERE r.host = $1::bigint AND r.change <> 0 AND NOT EXISTS (
+              SELECT 1 FROM retinue_staging s WHERE s.subject = r.subject AND s.identity = r.identity)
+            """, [host])
     }
 
     private func known(_ host: String, _ id: String) throws(ShipmentError) -> Known? {
         do throws(PostgreSQLError) {
             let rows = try connection.query(
                 """
-                SELECT change, started, last_seen, forgotten, sender, batch, id FROM retinue.host
+                SELECT change, started, last_seen, sender, batch, id FROM retinue.host
                 WHERE host = $1::bigint FOR UPDATE
                 """, [host])
             guard rows.count == 1 else { return nil }
-            guard rows.text(0, 6) == id else { throw .unexpected("two hosts share the number \(host)") }
-            let (other, batch) = (rows.text(0, 4), rows.text(0, 5))
+            guard rows.text(0, 5) == id else { throw .unexpected("two hosts share the number \(host)") }
+            let (other, batch) = (rows.text(0, 3), rows.text(0, 4))
             let isOurs =
                 other == sender.id
                 && (batch == sender.pending || sender.batch.split(separator: " ").contains { $0 == batch })
@@ -166,7 +204,7 @@ public struct Shipment {
             return Known(
                 // What another sender had counts for nothing.
                 change: isOurs ? try rows.number(0, 0) : 0, started: try rows.number(0, 1),
-                time: isOurs ? try rows.number(0, 2) : 0, forgotten: try rows.number(0, 3))
+                time: isOurs ? try rows.number(0, 2) : 0)
         } catch {
             if case .refused(Self.foreign, _) = error { throw .otherSender(host: id) }
             throw .server(error)
@@ -264,7 +302,7 @@ public struct Shipment {
             """, [host, keys, ArrayText.bytes(processes.map { Array($0.value) })])
     }
 
-    /// Removes what the daemon does not have any more: it was forgotten, or folded into another record.
+    /// Removes what the daemon does not have any more, but for what it had before it lost its store.
     private func removeMissing(_ dump: borrowing DumpContents, _ host: String) throws(PostgreSQLError) -> Int
     {
         let all = FleetRows(dump, changedAfter: nil)
@@ -279,36 +317,30 @@ public struct Shipment {
         try connection.execute("ANALYZE retinue_present")
         return try connection.query(
             """
-            DELETE FROM retinue.record r WHERE r.host = $1::bigint AND NOT EXISTS (
+            DELETE FROM retinue.record r WHERE r.host = $1::bigint AND r.change <> 0 AND NOT EXISTS (
               SELECT 1 FROM retinue_present p WHERE p.subject = r.subject AND p.identity = r.identity)
             """, [host]
         ).changed
     }
 
-    private func writeHost(
-        _ rows: FleetRows, _ host: String, _ forgotten: Int64
-    ) throws(PostgreSQLError) {
+    private func writeHost(_ rows: FleetRows, _ host: String) throws(PostgreSQLError) {
         var header = rows.header
         // Neither is true of the records that a reader looks up.
         header.changes = nil
         header.contents = nil
         try connection.query(
             """
-            INSERT INTO retinue.host
-              (host, id, header, gaps, first_seen, last_seen, started, change, forgotten, sender, batch)
-            VALUES ($1::bigint, $2, $3::bytea, $4::bytea, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $9::bigint,
-              $10, $11)
+            INSERT INTO retinue.host (host, id, header, gaps, first_seen, last_seen, started, change, sender, batch)
+            VALUES ($1::bigint, $2, $3::bytea, $4::bytea, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $9, $10)
             ON CONFLICT (host) DO UPDATE SET header = excluded.header, gaps = excluded.gaps,
               first_seen = least(retinue.host.first_seen, excluded.first_seen), last_seen = excluded.last_seen,
-              started = excluded.started, change = excluded.change, forgotten = excluded.forgotten,
-              sender = excluded.sender, batch = excluded.batch
+              started = excluded.started, change = excluded.change, sender = excluded.sender, batch = excluded.batch
             """,
             [
                 host, header.hostID, ArrayText.hexadecimal(header.line), ArrayText.hexadecimal(rows.gaps),
                 String(Int64(clamping: rows.first)), String(Int64(clamping: header.time)),
                 String(Int64(clamping: header.started)),
-                String(Int64(clamping: rows.header.changes?.current ?? 0)), String(forgotten), sender.id,
-                sender.pending,
+                String(Int64(clamping: rows.header.changes?.current ?? 0)), sender.id, sender.pending,
             ])
     }
 }

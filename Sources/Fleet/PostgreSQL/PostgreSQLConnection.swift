@@ -7,6 +7,8 @@ import Glibc
 /// (https://www.postgresql.org/docs/current/libpq-connect.html). For one thread at a time.
 public final class PostgreSQLConnection {
     private let connection: OpaquePointer
+    /// The names of statements that the server has planned.
+    private var prepared: [String: String] = [:]
 
     /// Connects (the C function is `PQconnectdb`).
     ///
@@ -27,7 +29,7 @@ public final class PostgreSQLConnection {
 
     /// Runs statements without parameters, of which no rows are wanted.
     public func execute(_ statements: String) throws(PostgreSQLError) {
-        _ = try check(PQexec(connection, statements))
+        PQclear(try check(PQexec(connection, statements)))
     }
 
     /// Runs one statement (`PQexecParams`); the rows come in the binary form.
@@ -37,12 +39,38 @@ public final class PostgreSQLConnection {
     public func query(_ statement: String, _ parameters: [String?] = []) throws(PostgreSQLError)
         -> PostgreSQLRows
     {
+        try query(statement, parameters, name: nil)
+    }
+
+    /// Runs one statement that will come again: the server plans it once (`PQprepare`, `PQexecPrepared`).
+    public func queryAgain(_ statement: String, _ parameters: [String?] = []) throws(PostgreSQLError)
+        -> PostgreSQLRows
+    {
+        let name: String
+        if let known = prepared[statement] {
+            name = known
+        } else {
+            name = "retinue\(prepared.count)"
+            PQclear(try check(PQprepare(connection, name, statement, 0, nil)))
+            prepared[statement] = name
+        }
+        return try query(statement, parameters, name: name)
+    }
+
+    private func query(
+        _ statement: String, _ parameters: [String?], name: String?
+    ) throws(PostgreSQLError) -> PostgreSQLRows {
         var values = parameters.map { $0.map { strdup($0) } ?? nil }
         defer { for value in values { free(value) } }
         let result = values.withUnsafeMutableBufferPointer { values in
             values.withMemoryRebound(to: UnsafePointer<CChar>?.self) { values in
-                PQexecParams(
-                    connection, statement, Int32(values.count), nil, values.baseAddress, nil, nil, 1)
+                if let name {
+                    PQexecPrepared(
+                        connection, name, Int32(values.count), values.baseAddress, nil, nil, 1)
+                } else {
+                    PQexecParams(
+                        connection, statement, Int32(values.count), nil, values.baseAddress, nil, nil, 1)
+                }
             }
         }
         return PostgreSQLRows(try check(result))
@@ -56,7 +84,7 @@ public final class PostgreSQLConnection {
     ) throws(PostgreSQLError) {
         guard let begun = PQexec(connection, statement) else { throw .unreachable(Self.message(connection)) }
         guard PQresultStatus(begun) == PGRES_COPY_IN else {
-            _ = try check(begun)
+            PQclear(try check(begun))
             throw .unexpected("no COPY begins")
         }
         PQclear(begun)
@@ -73,11 +101,11 @@ public final class PostgreSQLConnection {
         } catch {
             _ = PQputCopyEnd(connection, "given up")
             // The server's own reason is the better one.
-            if let result = PQgetResult(connection) { _ = try check(result) }
+            if let result = PQgetResult(connection) { PQclear(try check(result)) }
             throw error
         }
         guard PQputCopyEnd(connection, nil) == 1 else { throw Self.failure(of: connection) }
-        while let result = PQgetResult(connection) { _ = try check(result) }
+        while let result = PQgetResult(connection) { PQclear(try check(result)) }
     }
 
     /// Runs statements as one transaction.

@@ -108,7 +108,7 @@ struct ShipRecordsCommand: ParsableCommand {
         let host = shipped.dump.header.hostID
         let sender = try states.begin(host: host)
         let outcome = try Shipment(connection, sender, takesOver: takeOver).send(
-            shipped.dump, forgotten: shipped.forgotten, now: Clock.wall())
+            shipped.dump, tombstones: shipped.tombstones, now: Clock.wall())
         try states.end(host: host, sender)
         let removed = outcome.removed == 0 ? "" : ", \(outcome.removed) removed"
         if once || !files.isEmpty {
@@ -131,12 +131,12 @@ struct ShipRecordsCommand: ParsableCommand {
 /// A dump to be sent.
 struct ShippedDump: ~Copyable {
     let dump: DumpContents
-    /// A digest of its tombstones; `nil` if it has none.
-    let forgotten: Int64?
+    /// The lines of its tombstones.
+    let tombstones: [[UInt8]]
 
-    private init(dump: consuming DumpContents, forgotten: Int64?) {
+    private init(dump: consuming DumpContents, tombstones: [[UInt8]]) {
         self.dump = dump
-        self.forgotten = forgotten
+        self.tombstones = tombstones
     }
 
     /// Asks the daemon.
@@ -168,7 +168,7 @@ struct ShippedDump: ~Copyable {
         } catch { throw ShipFailure(message: "\(path): \(error)") }
         if magic.starts(with: "SQLite format 3".utf8) {
             do {
-                return ShippedDump(dump: try RecordStore.read(path), forgotten: nil)
+                return ShippedDump(dump: try RecordStore.read(path), tombstones: [])
             } catch { throw ShipFailure(message: "\(path): \(error)") }
         }
         let file: FileDescriptor
@@ -180,7 +180,7 @@ struct ShippedDump: ~Copyable {
 
     private static func reading(_ file: borrowing FileDescriptor, _ name: String) throws -> ShippedDump {
         var reader = DumpReader()
-        var tombstones = TombstoneDigest()
+        var tombstones = TombstoneLines()
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { piece.deallocate() }
         do {
@@ -189,48 +189,9 @@ struct ShippedDump: ~Copyable {
                 try reader.feed(bytes)
                 tombstones.feed(bytes)
             }
-            return ShippedDump(dump: try reader.finish(), forgotten: tombstones.value)
+            return ShippedDump(dump: try reader.finish(), tombstones: tombstones.finish())
         } catch { throw ShipFailure(message: "\(name): \(error)") }
     }
-}
-
-/// What tells one list of tombstones from another: their lines, which a reader of dumps checks and drops.
-struct TombstoneDigest {
-    private static let start = Array("{\"type\":\"tombstone\"".utf8)
-    private var hash: UInt64 = 0xcbf2_9ce4_8422_2325
-    private var count = 0
-    /// Bytes of the line so far, as far as they are those that a tombstone begins with; -1: it is none.
-    private var matched = 0
-
-    mutating func feed(_ bytes: UnsafeRawBufferPointer) {
-        var rest = bytes[...]
-        while !rest.isEmpty {
-            let end = rest.firstIndex(of: 0x0a)
-            let line = rest[..<(end ?? rest.endIndex)]
-            take(UnsafeRawBufferPointer(rebasing: line))
-            if end != nil { matched = 0 }
-            rest = rest[(end.map { $0 + 1 } ?? rest.endIndex)...]
-        }
-    }
-
-    private mutating func take(_ part: UnsafeRawBufferPointer) {
-        for byte in part {
-            if matched < 0 { return }
-            if matched < Self.start.count {
-                guard byte == Self.start[matched] else {
-                    matched = -1
-                    return
-                }
-                matched += 1
-                if matched == Self.start.count { count += 1 }
-            } else {
-                // FNV-1a: it tells apart what one daemon wrote at two times.
-                hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3
-            }
-        }
-    }
-
-    var value: Int64? { count == 0 ? nil : Int64(bitPattern: hash ^ UInt64(count)) }
 }
 
 /// Remembers, for each host, as whom its records are sent and which batch went last.

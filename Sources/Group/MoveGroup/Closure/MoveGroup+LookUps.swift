@@ -2,7 +2,7 @@ import Records
 
 /// What has to be known so that a group can be computed without reading all records: what stands at its members.
 ///
-/// Whoever has the records in a store of which only some are in the graph looks up what a group asks for, joins anew,
+/// Whoever has the records in a store of which only some are in the graph looks up what a group asks for, adds it to the graph,
 /// and is done when nothing is asked for that was not looked up: then the group is that of all records.
 package enum LookUp: Hashable, Sendable {
     /// All dependencies of a program, and those on it.
@@ -17,22 +17,46 @@ package enum LookUp: Hashable, Sendable {
     case sharers(host: String, Mechanism, name: [UInt8])
 }
 
+/// What groups of graphs of one builder asked for already, so that each asks once.
+package struct LookUpMemo {
+    /// Twice the number of a node, and 1 where more of it is asked for.
+    fileprivate var known: Set<UInt64> = []
+
+    package init() {}
+
+    fileprivate mutating func isNew(_ node: NodeID, isMore: Bool) -> Bool {
+        known.insert(UInt64(node.rawValue) << 1 | (isMore ? 1 : 0)).inserted
+    }
+}
+
 extension MoveGroup {
-    /// What stands at the members.
-    package var lookUps: [LookUp] {
+    /// What stands at the members, without what was asked for before.
+    package func lookUps(beyond memo: inout LookUpMemo) -> [LookUp] {
         members.compactMap { member in
-            let host = graph[graph.host(member)].id
-            switch graph[member] {
-            case .program(let name):
-                return isStop(member) ? .executed(host: host, name) : .program(host: host, name)
-            case .file(let path):
+            switch graph.kind(member) {
+            case .program:
+                let isStop = isStop(member)
+                guard memo.isNew(member, isMore: !isStop), case .program(let name) = graph[member] else {
+                    return nil
+                }
+                let host = graph[graph.host(member)].id
+                return isStop ? .executed(host: host, name) : .program(host: host, name)
+            case .file:
                 let isBound = states[Int(member.rawValue)] & (MemberState.bound | MemberState.late) != 0
                 // Where a group begins nothing led. Who writes a file below a folder that was folded may use it by name, too.
-                return isBound || ways[Int(member.rawValue)] == 0 || hasFoldedWriter(member)
-                    ? .users(host: host, path: path) : .writers(host: host, path: path)
-            case .channel(let mechanism, let name):
-                if isStop(member) || Node.isNameless(mechanism, name) { return nil }
-                return .sharers(host: host, mechanism, name: name)
+                let isMore = isBound || ways[Int(member.rawValue)] == 0 || hasFoldedWriter(member)
+                guard memo.isNew(member, isMore: isMore), case .file(let path) = graph[member] else {
+                    return nil
+                }
+                let host = graph[graph.host(member)].id
+                return isMore ? .users(host: host, path: path) : .writers(host: host, path: path)
+            case .channel:
+                if isStop(member) { return nil }
+                guard memo.isNew(member, isMore: false),
+                    case .channel(let mechanism, let name) = graph[member],
+                    !Node.isNameless(mechanism, name)
+                else { return nil }
+                return .sharers(host: graph[graph.host(member)].id, mechanism, name: name)
             case .endpoint, .entry: return nil
             }
         }

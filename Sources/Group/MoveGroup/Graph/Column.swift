@@ -24,6 +24,19 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
         isOfZeroes = true
     }
 
+    /// A column with the same values.
+    borrowing func copied() -> Column {
+        var copy = Column()
+        copy.append(contentsOf: self)
+        return copy
+    }
+
+    private mutating func append(contentsOf other: borrowing Column) {
+        guard let values = other.base, other.count > 0 else { return }
+        spare(other.count).initialize(from: values, count: other.count)
+        took(other.count)
+    }
+
     deinit {
         if isOfZeroes {
             LargeMemory.release(zeroes: base, capacity * MemoryLayout<Element>.stride)

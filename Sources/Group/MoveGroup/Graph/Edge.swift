@@ -118,6 +118,16 @@ struct EdgeTable: ~Copyable {
 
     init() {}
 
+    /// A table with the same edges.
+    borrowing func copied() -> EdgeTable {
+        var copy = EdgeTable()
+        copy.from = from.copied()
+        copy.to = to.copied()
+        copy.marks = marks.copied()
+        copy.details = details.copied()
+        return copy
+    }
+
     var count: Int { from.count }
 
     var footprint: Int { from.footprint + to.footprint + marks.footprint + details.footprint }

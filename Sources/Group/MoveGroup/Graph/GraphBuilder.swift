@@ -55,7 +55,7 @@ public struct GraphBuilder: ~Copyable {
     public var rows: Int { edges.count + sockets.count }
 
     /// Begins an input.
-    mutating func begin(_ name: String) -> UInt16 {
+    package mutating func begin(_ name: String) -> UInt16 {
         precondition(sources.count < Int(UInt16.max), "more than 65,535 inputs")
         sources.append(GraphInput(name: name))
         return UInt16(sources.count - 1)
@@ -127,6 +127,26 @@ public struct GraphBuilder: ~Copyable {
         nodes.intern(NodeTag.make(.file, host), path)
     }
 
+    /// The graph of what was added so far, for whoever adds more after having looked at it.
+    ///
+    /// Copying is a matter of memory only: nothing is read or looked up again. A program, file or channel has the same number
+    /// in all graphs of one builder.
+    package borrowing func graph(_ pairing: SocketPairing) -> DependencyGraph {
+        var copy = GraphBuilder()
+        copy.nodes = nodes.copied()
+        copy.edges = edges.copied()
+        copy.sockets = sockets
+        copy.hosts = hosts
+        copy.hostAddresses = hostAddresses
+        copy.sources = sources
+        copy.hasEntries = hasEntries
+        copy.hasNameless = hasNameless
+        copy.folded = folded
+        copy.called = called
+        copy.processes = processes
+        return copy.finish(pairing)
+    }
+
     /// Ends the joining: pairs sockets, and makes the graph.
     public consuming func finish(_ pairing: SocketPairing = SocketPairing()) -> DependencyGraph {
         hostGaps = []
@@ -159,6 +179,12 @@ extension GraphBuilder {
     ///   - skipped: lines that could not be read and were left out.
     public mutating func add(_ dump: borrowing DumpContents, from name: String, skipped: Int = 0) {
         let source = begin(name)
+        add(dump, of: source)
+        sources[Int(source)].skipped = skipped
+    }
+
+    /// Adds more of an input.
+    package mutating func add(_ dump: borrowing DumpContents, of source: UInt16) {
         let host = host(id: dump.header.hostID)
         let records = dump.ledger.records
         // A clock that was set back can lead to any order.
@@ -180,8 +206,7 @@ extension GraphBuilder {
             // Once some thousand have shown how long the names are.
             if start == 128 * FileNodes.places { nodes.reserve(nodes: nodes.count + records.count - start) }
         }
-        sources[Int(source)].rows = records.count
-        sources[Int(source)].skipped = skipped
+        sources[Int(source)].rows += records.count
     }
 
     /// Of several dumps of a host the latest says what a program runs with.

@@ -46,6 +46,26 @@ struct NodeTable: ~Copyable {
         seed = UInt64.random(in: .min ... .max)
     }
 
+    private init(copying other: borrowing NodeTable) {
+        capacity = other.capacity
+        arena = Self.grown(nil, from: 0, to: capacity)
+        memcpy(arena, other.arena, other.free.lowerBound * 4)
+        free = other.free
+        places = other.places.copied()
+        lateShift = other.lateShift
+        mask = other.mask
+        slots = Self.emptySlots(mask + 1)
+        memcpy(slots, other.slots, (mask + 1) * 16)
+        filled = other.filled
+        seed = other.seed
+    }
+
+    /// A table with the same nodes under the same numbers; of one that two threads never added to.
+    borrowing func copied() -> NodeTable {
+        precondition(late.count == 0 && free.upperBound == capacity, "a table that two threads add to")
+        return NodeTable(copying: self)
+    }
+
     deinit {
         Glibc.free(arena)
         LargeMemory.release(zeroes: slots, (mask + 1) * 16)

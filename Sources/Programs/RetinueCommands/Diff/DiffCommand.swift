@@ -1,4 +1,5 @@
 import ArgumentParser
+import MoveGroup
 import MovePlan
 import Records
 import Text
@@ -7,7 +8,10 @@ struct DiffCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "diff",
         abstract: "Say what two dumps, groups, lists or plans differ in.",
-        usage: "retinue diff <a> <b> [<options>]",
+        usage: """
+            retinue diff <a> <b> [<options>]
+            retinue diff <time> <time> --group <program> --from <file> ... [<options>]
+            """,
         discussion: """
             A line for each difference, which names its record: + only B has it, - only A has it, ~ both have it, and \
             what is said of it has changed. Behind it stands why it is there: of a dependency its evidence, count and \
@@ -19,10 +23,14 @@ struct DiffCommand: ParsableCommand {
             differ in nothing else is said, unless --counts takes them in. Of a dump its dependencies, gaps and host are \
             compared.
 
+            With --group, A and B are times, and the group of PROGRAM as it was at the one is compared with that at the \
+            other: what grew, and why. The records come from --from, a fleet's store above all.
+
             Examples:
               retinue diff monday.ndjson friday.ndjson
               retinue dump | retinue diff monday.ndjson -
               retinue group nginx --json > now.json; retinue diff before.json now.json
+              retinue diff 30d 0s --group web1:nginx --from postgresql:///fleet
 
             Exit status: 0 no difference; 1 there are some (or a wrong command line); 2 an input is not what it should \
             be, or the two are of different kinds.
@@ -43,6 +51,15 @@ struct DiffCommand: ParsableCommand {
     @Flag(help: "Let counts, times, bytes and reasons make a difference, too.")
     var counts = false
 
+    @Option(
+        help: ArgumentHelp(
+            "Compare the group that this program had at two times, which <a> and <b> are.",
+            valueName: "program"),
+        completion: RecordCompletion.program)
+    var group: String?
+
+    @OptionGroup var options: GroupOptions
+
     @OptionGroup var format: FormatOptions<Format>
 
     @OptionGroup var colour: ColourOptions
@@ -50,6 +67,16 @@ struct DiffCommand: ParsableCommand {
     func validate() throws {
         guard former != "-" || latter != "-" else {
             throw ValidationError("standard input can be read only once")
+        }
+        guard group != nil || options.from.isEmpty else {
+            throw ValidationError("--from is for --group PROGRAM")
+        }
+        guard group == nil || (!options.from.isEmpty && !options.from.contains("-")) else {
+            throw ValidationError("--group reads what --from names, twice: give files or a store")
+        }
+        guard group == nil || options.window.span == nil else {
+            throw ValidationError(
+                "--group has the two times for its own: give no --since, --until or --as-of")
         }
     }
 
@@ -70,6 +97,12 @@ struct DiffCommand: ParsableCommand {
 
     private func report() throws -> DiffReport {
         do {
+            if let group {
+                let old = try members(of: group, at: former)
+                return DiffReport(
+                    Differences(from: old, to: try members(of: group, at: latter), withMeasures: counts),
+                    .group)
+            }
             let (one, other) = (try DiffInput(reading: former), try DiffInput(reading: latter))
             switch (one, other) {
             case (.plan(let old), .plan(let new)):
@@ -85,6 +118,24 @@ struct DiffCommand: ParsableCommand {
             // 1 would be an answer.
             throw Failure(failure.message, details: failure.details, status: ExitStatus.badInput)
         }
+    }
+}
+
+extension DiffCommand {
+    /// The group of a program as it was at a time, as facts.
+    private func members(of program: String, at time: String) throws -> [Fact] {
+        guard let moment = Moment(argument: time) else {
+            throw Failure(
+                "\(time.printable) is no time: 2026-11-21T02:00:00Z, 2026-11-21 or 30d",
+                status: ExitStatus.badInput)
+        }
+        var options = options
+        options.window.asOf = moment
+        let graph = try options.graph(of: program)
+        let group = try options.group(of: program, in: graph, hasReasons: true)
+        var json: [UInt8] = []
+        GroupReport(group).writeJSON { (piece: UnsafeRawBufferPointer) in json += piece }
+        return try GroupFacts.facts(parsing: json, name: "the group at \(time)")
     }
 }
 
