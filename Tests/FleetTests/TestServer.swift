@@ -48,12 +48,12 @@ final class TestServer {
     }
 
     func start() throws {
-        // Tests beside this one hold thousands of descriptors, which a child begins with; the hard limit takes a
-        // privilege to raise that not every root has.
+        // A server in a test beside this one may hold thousands of descriptors that a child begins with, and PostgreSQL
+        // takes those off what it may open. The hard limit takes a privilege to raise that not every root has.
         server = try Child(
             ["sh", "-c", "ulimit -Sn \"$(ulimit -Hn)\" && exec \"$@\"", "sh"] + Self.asUser + [
                 "\(Self.binaries ?? "")/postgres", "-D", "\(folder)/data", "-k", "\(folder)/socket", "-c",
-                "fsync=off",
+                "fsync=off", "-c", "max_files_per_process=16384",
             ] + (["listen_addresses="] + extra).flatMap { ["-c", $0] })
         let place = location("owner", database: "postgres")
         guard eventually(within: 30, { try? PostgreSQLConnection(place) }) != nil else {

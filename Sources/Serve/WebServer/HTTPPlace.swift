@@ -73,7 +73,7 @@ final class SocketName: Sendable {
         guard occupant.isSocket else {
             throw HTTPListenError(description: "\(path) exists and is not a socket; move it away")
         }
-        guard !isAnswered(name.place) else {
+        guard try !isAnswered(name.place, path) else {
             throw HTTPListenError(description: "another server answers on \(path)")
         }
         name.place.remove(occupant)
@@ -91,11 +91,15 @@ final class SocketName: Sendable {
         }
     }
 
-    private static func isAnswered(_ place: borrowing SocketPlace) -> Bool {
-        let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0)
-        guard number >= 0 else { return true }
+    private static func isAnswered(_ place: borrowing SocketPlace, _ path: String) throws(HTTPListenError)
+        -> Bool
+    {
+        let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
+        guard number >= 0 else {
+            throw HTTPListenError(description: "cannot listen at \(path): \(String(cString: strerror(errno)))")
+        }
         let probe = FileDescriptor(owning: number)
-        return place.withAddress { connect(probe.number, $0, $1) } == 0 || errno != ECONNREFUSED
+        return place.withAddress { connect(probe.number, $0, $1) == 0 || errno != ECONNREFUSED }
     }
 
     /// Notes that the server has the name now.
