@@ -96,7 +96,8 @@ final class SocketName: Sendable {
     {
         let number = socket(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
         guard number >= 0 else {
-            throw HTTPListenError(description: "cannot listen at \(path): \(String(cString: strerror(errno)))")
+            throw HTTPListenError(
+                description: "cannot listen at \(path): \(String(cString: strerror(errno)))")
         }
         let probe = FileDescriptor(owning: number)
         return place.withAddress { connect(probe.number, $0, $1) == 0 || errno != ECONNREFUSED }

@@ -96,7 +96,9 @@ extension KernelTests {
             #expect(written.count == Self.count, "\(ofVolume.map(\.short)) \(dump.header.sources)")
             #expect(ofVolume.count == Self.count)
             let others = written.filter { $0.evidence != "exact" || $0.count != 1 || $0.access != "rw" }
-            #expect(others.isEmpty, "\(others.map { "\($0.short) \($0.evidence) \($0.count) \($0.access ?? "")" })")
+            #expect(
+                others.isEmpty,
+                "\(others.map { "\($0.short) \($0.evidence) \($0.count) \($0.access ?? "")" })")
             #expect(written.allSatisfy { $0.mountNamespace == stage.group.workload })
             #expect(records.allSatisfy { $0.exactPath?.hasPrefix("/data/") != true }, "none is the host's")
             container.kill()
