@@ -8,7 +8,10 @@ public enum WireError: Error, Equatable, Sendable {
 
 extension RawSpan {
     /// An integer in the machine's byte order at any offset, aligned or not.
+    ///
+    /// Always inlined: left to the compiler, its calls were a tenth of the instructions of a connection.
     @inlinable
+    @inline(__always)
     public func integer<Value: FixedWidthInteger & BitwiseCopyable>(
         at offset: Int, as type: Value.Type = Value.self
     ) throws(WireError) -> Value {

@@ -66,7 +66,7 @@ public struct ProcessEvent: Hashable, Sendable {
         var event = ProcessEvent(
             .exec, pid: 0, time: try bytes.integer(at: 44), processor: try bytes.integer(at: 40),
             sequence: try bytes.integer(at: 24))
-        func field(_ position: Int) throws(WireError) -> Int32 {
+        @inline(__always) func field(_ position: Int) throws(WireError) -> Int32 {
             guard 52 + position * 4 + 4 <= end else { throw .truncated(offset: 52 + position * 4) }
             return try bytes.integer(at: 52 + position * 4)
         }

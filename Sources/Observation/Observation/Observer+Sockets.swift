@@ -27,6 +27,7 @@ extension Observer {
 
     /// Ends the connections of which no notice comes, in the order of their ends: the daemon has given the notices up, since
     /// connections are many and short. What went over them beyond what scans have found is not known.
+    @inline(never)
     private mutating func endUnnoticed() {
         // A notice that waits its turn may be that of any; it waits for these.
         guard heldTransitions.isEmpty else { return }
@@ -46,6 +47,7 @@ extension Observer {
     }
 
     /// Says that more went over a connection than was counted: in its record, once it has one.
+    @inline(never)
     private mutating func noteLowerBound(_ connection: inout SocketTable.Connection) {
         connection.isLowerBound = true
         if let position = connection.position { ledger.noteLowerBound(at: position) }
