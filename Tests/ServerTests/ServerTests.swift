@@ -347,6 +347,15 @@ struct ServerTests {
         }
     }
 
+    @Test func whatIsQuotedCannotSteerTheTerminal() throws {
+        let child = try Child([
+            try Products.path("retinue-server"), "--from", "/nonexistent/a\u{1b}[31m",
+        ])
+        try #expect(child.wait() == .exited(2))
+        #expect(child.errorText.contains("/nonexistent/a\\x1b[31m"))
+        #expect(!child.errorText.contains("\u{1b}"))
+    }
+
     /// A thousand clients that send a byte and no more, twice as many as have a place: others are answered meanwhile, in
     /// bounded memory.
     @Test func aThousandSlowClients() throws {

@@ -144,7 +144,9 @@ public final class PostgreSQLConnection {
 
     private static func line(_ text: UnsafePointer<CChar>?) -> String {
         guard let text else { return "" }
-        return String(cString: text).split(separator: "\n").joined(separator: "; ")
+        // Hints stand on lines of their own, behind a tab.
+        return String(cString: text).split(separator: "\n").map { String($0.drop(while: \.isWhitespace)) }
+            .joined(separator: "; ")
     }
 }
 

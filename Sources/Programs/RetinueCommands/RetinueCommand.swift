@@ -59,7 +59,7 @@ public func runRetinue(_ arguments: [String]) -> Int32 {
     } catch let status as ExitCode {
         return status.rawValue
     } catch {
-        let status = report(error)
+        let status = report(error, of: RetinueCommand.self)
         if status != ExitStatus.success, let hint = CommandName.hint(arguments) { Diagnostics.say(hint) }
         return status
     }
@@ -116,22 +116,6 @@ private enum CommandName {
         for name in names { near.offer(Array(name.utf8), name) }
         return near.values
     }
-}
-
-/// Says what ArgumentParser has to say: help and version on stdout, a mistake on stderr.
-private func report(_ error: any Error) -> Int32 {
-    let text = RetinueCommand.fullMessage(for: error)
-    if RetinueCommand.exitCode(for: error) == .success {
-        do {
-            try Output.standard.write(text + "\n")
-            return ExitStatus.success
-        } catch {
-            return error is ReaderGone ? ExitStatus.success : ExitStatus.negative
-        }
-    }
-    // Its own status for a wrong command line is 64; here everything that is wrong is 1.
-    Diagnostics.write(text + "\n")
-    return ExitStatus.negative
 }
 
 /// What the exit status of `retinue` means. Stable: scripts rely on it.

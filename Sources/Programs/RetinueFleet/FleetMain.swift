@@ -44,20 +44,8 @@ private func run<Command: ParsableCommand>(_ type: Command.Type, _ words: ArrayS
         say("retinue ship: \(error.message)")
         return 1
     } catch {
-        let text = Command.fullMessage(for: error)
-        guard Command.exitCode(for: error) == .success else {
-            say(text)
-            return 1
-        }
-        print(text)
-        return 0
+        return report(error, of: Command.self)
     }
-}
-
-/// Writes a line to standard error.
-func say(_ text: String) {
-    let line = Array((text + "\n").utf8)
-    _ = write(2, line, line.count)
 }
 
 /// Which server.

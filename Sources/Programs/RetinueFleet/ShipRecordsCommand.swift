@@ -1,3 +1,4 @@
+import RetinueCommands
 import ArgumentParser
 import Control
 import FleetStore

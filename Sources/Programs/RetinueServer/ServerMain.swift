@@ -22,20 +22,8 @@ private func run<Command: ParsableCommand>(
     do {
         return serve(try Command.parse(Array(words)))
     } catch {
-        let text = Command.fullMessage(for: error)
-        guard Command.exitCode(for: error) == .success else {
-            say(text)
-            return 1
-        }
-        print(text)
-        return 0
+        return report(error, of: Command.self)
     }
-}
-
-/// Writes a line to standard error.
-func say(_ text: String) {
-    let line = Array((text + "\n").utf8)
-    _ = write(2, line, line.count)
 }
 
 struct ServerCommand: ParsableCommand {

@@ -275,21 +275,7 @@ struct MapPicture {
         if isPinned[arrow.from] || isPinned[arrow.to] {
             return directPath(boxes[arrow.from], boxes[arrow.to])
         }
-        let route = layout.routes[number]
-        var path = ""
-        for (place, piece) in route.pieces.enumerated() {
-            if place == 0 {
-                path = "M" + point(piece.0)
-            } else {
-                let (from, to) = (route.pieces[place - 1].1, piece.0)
-                let half = route.isLoop ? 28 : (to.x - from.x) / 2
-                path +=
-                    "C\(text(from.x + half)) \(text(from.y)) "
-                    + "\(text(to.x + (route.isLoop ? half : -half))) \(text(to.y)) \(point(to))"
-            }
-            if piece.0 != piece.1 { path += "L" + point(piece.1) }
-        }
-        return path
+        return layout.routes[number].path
     }
 
     /// From the side of a box to the side of another, wherever the two stand.
@@ -316,7 +302,6 @@ struct MapPicture {
         }
     }
 
-    private func point(_ point: PictureLayout.Point) -> String { "\(text(point.x)) \(text(point.y))" }
     private func text(_ place: Double) -> String { "\(whole(place))" }
     /// A place in whole pixels: the same on every machine.
     private func whole(_ place: Double) -> Int { Int(place.rounded()) }

@@ -112,29 +112,16 @@ struct SVGPicture {
     }
 
     private mutating func arrow(_ number: Int) {
-        let (arrow, route) = (picture.arrows[number], layout.routes[number])
-        var path = ""
-        for (place, piece) in route.pieces.enumerated() {
-            if place == 0 {
-                path = "M" + point(piece.0)
-            } else {
-                let (from, to) = (route.pieces[place - 1].1, piece.0)
-                let half = route.isLoop ? 28 : (to.x - from.x) / 2
-                let controls = [
-                    PictureLayout.Point(x: from.x + half, y: from.y),
-                    PictureLayout.Point(x: to.x + (route.isLoop ? half : -half), y: to.y),
-                ]
-                path += "C" + (controls + [to]).map(point).joined(separator: " ")
-            }
-            if piece.0 != piece.1 { path += "L" + point(piece.1) }
-        }
+        let arrow = picture.arrows[number]
         var style = "arrow"
         if arrow.access?.contains(.written) == true { style += " write" }
         if arrow.isInferred { style += " inferred" }
         if arrow.isDim { style += " faint" }
         let ends = "\(picture.boxes[arrow.from].tip) → \(picture.boxes[arrow.to].tip)"
         let tip = arrow.words.isEmpty ? ends : "\(ends): \(arrow.words)"
-        lines.append("<path class=\"\(style)\" d=\"\(path)\"><title>\(Self.escaped(tip))</title></path>")
+        lines.append(
+            "<path class=\"\(style)\" d=\"\(layout.routes[number].path)\"><title>\(Self.escaped(tip))</title></path>"
+        )
     }
 
     private mutating func words(_ number: Int) {
@@ -251,8 +238,6 @@ struct SVGPicture {
             "<text\(style.map { " class=\"\($0)\"" } ?? "") x=\"\(whole(x))\" y=\"\(whole(y))\""
                 + (isCentred ? " text-anchor=\"middle\"" : "") + ">\(Self.escaped(text))</text>")
     }
-
-    private func point(_ point: PictureLayout.Point) -> String { "\(whole(point.x)) \(whole(point.y))" }
 
     /// A text of XML. What XML cannot have is not in it: it is fit to be shown.
     private static func escaped(_ text: String) -> String {
