@@ -40,6 +40,10 @@ struct Cell {
         var enabled: [String] = []
         /// Filesystems of other machines that the programs find at their places.
         var shared: [SharedStorage] = []
+        /// Whether its programs are restored from images, and not started.
+        var isLive = false
+        /// The address of the connections that come with them.
+        var liveAddress: String?
 
         var value: JSONValue {
             .object([
@@ -52,6 +56,7 @@ struct Cell {
                 .init("units", .array(units.map { .string($0) })),
                 .init("enabled", .array(enabled.map { .string($0) })),
                 .init("shared", .array(shared.map(\.value))),
+                .init("live", .boolean(isLive)), .init("address", liveAddress.map { .string($0) } ?? .null),
             ])
         }
 
@@ -75,6 +80,8 @@ struct Cell {
             ports = value["ports"]?.array?.compactMap { ServicePort($0) } ?? []
             units = value["units"]?.array?.compactMap(\.string) ?? []
             enabled = value["enabled"]?.array?.compactMap(\.string) ?? []
+            isLive = value["live"] == .boolean(true)
+            liveAddress = value["address"]?.string
             shared = value["shared"]?.array?.compactMap { SharedStorage($0) } ?? []
         }
     }

@@ -63,7 +63,16 @@ public enum CellInit {
         }
         var children: [Child] = []
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
-        for (index, run) in state.runs.enumerated() {
+        if state.isLive {
+            do throws(MoveError) {
+                let pid = try restore(cell)
+                children.append((pid, state.runs[0]))
+            } catch {
+                say("\(error)")
+                return 1
+            }
+        }
+        for (index, run) in state.runs.enumerated() where !state.isLive {
             do throws(MoveError) {
                 let pid =
                     state.isolation.isBundled

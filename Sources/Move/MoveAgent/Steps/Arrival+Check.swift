@@ -33,6 +33,9 @@ extension Arrival {
             problems += machine.problems
             notes += machine.notes
         }
+        if request["live"] == .boolean(true), let obstacle = LiveTrial.obstacle() {
+            problems.append(obstacle)
+        }
         for unit in (request["units"]?.array ?? []).compactMap(\.string)
         where SystemdUnits.isName(unit) && SystemdUnits.isBooted && SystemdUnits.run([unit]) {
             problems.append("the unit \(unit) runs here already")

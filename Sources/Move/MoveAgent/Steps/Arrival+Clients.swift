@@ -35,6 +35,7 @@ extension Arrival {
 
     func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
         if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
+        try endLive(cell.state.liveAddress.flatMap { ServiceAddress($0) })
         try redirection.end()
         enableUnits()
         var state = cell.state
@@ -69,6 +70,12 @@ extension Arrival {
             return nil
         }
         var interface = try address.interface()
+        // There it is for connections that were restored before clients are let in. A whole net there would lead all of it astray.
+        if interface == "lo", let alone = cell.state.liveAddress.flatMap({ ServiceAddress($0) }) {
+            interface = nil
+            // Its net cannot be found while it is this host's own.
+            if addressInterface == nil { try alone.remove(from: "lo") }
+        }
         if interface == nil, let known = addressInterface, if_nametoindex(known) > 0 { interface = known }
         if interface == nil { interface = try address.interfaceOfNetwork() }
         guard let interface else {

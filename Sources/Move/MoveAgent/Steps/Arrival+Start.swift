@@ -41,6 +41,14 @@ extension Arrival {
         (state.isolation, state.runs, state.isOn, state.isCutOff) = (isolation, runs, false, isCutOff)
         (state.units, state.enabled) = ([], [])
         state.shared = try sharedHere(request)
+        state.isLive = request["live"] == .boolean(true)
+        // Alone, without a route to the others of its net.
+        state.liveAddress =
+            !state.isLive
+            ? nil
+            : request["address"]?.string?.split(separator: "/").first.map {
+                $0 + ($0.contains(":") ? "/128" : "/32")
+            }
         if isolation == .host {
             guard !isCutOff else { throw MoveError("a copy is not tried at the host itself") }
             (state.units, state.enabled) = try units(request)
@@ -51,7 +59,9 @@ extension Arrival {
         var first = waiting
         waiting = nil
         // It has laid its mounts by now.
-        if isCutOff || state.network != nil || first?.isolation != isolation || !state.shared.isEmpty {
+        if isCutOff || state.network != nil || first?.isolation != isolation || !state.shared.isEmpty
+            || state.isLive
+        {
             first = nil
         }
         if first == nil { cell.state = state }
@@ -63,6 +73,7 @@ extension Arrival {
             }
         }
         try journal.write(.start, .begun)
+        if state.isLive { try beginLive(state.liveAddress.flatMap { ServiceAddress($0) }) }
         if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
         if let first { try cell.begin(state, by: first) } else { try cell.begin() }
         try journal.write(.start, .done)
@@ -75,7 +86,8 @@ extension Arrival {
                 throw MoveError("it ended at once\(words.isEmpty ? "" : ": \(words)")")
             }
             let missing = cell.missing(ports)
-            if missing.isEmpty { break }
+            // Somebody listens before the last of it is restored.
+            if missing.isEmpty, !state.isLive || isRestored { break }
             guard Clock.monotonic() < limit else {
                 let words = cell.lastWords
                 try undo()
@@ -84,6 +96,12 @@ extension Arrival {
                         + (words.isEmpty ? "" : ": \(words)"))
             }
             usleep(1_000)
+        }
+        if state.isLive {
+            // After a restart of this host they are started.
+            var now = cell.state
+            now.isLive = false
+            cell.state = now
         }
         return .object([
             .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),

@@ -30,6 +30,8 @@ final class Arrival: @unchecked Sendable {
     /// The network of its own that was asked for; `nil` for the host's.
     let network: CellNetwork.Wish?
     var receiver: FileReceiver?
+    /// While images are brought: what receives files.
+    var filesReceiver: FileReceiver?
     /// Whose number is another one here.
     var owners = OwnerMap()
     /// Where the programs are to run.
@@ -234,6 +236,7 @@ final class Arrival: @unchecked Sendable {
                         defer { deadline = Clock.monotonic() + lease * 1_000_000_000 }
                         let begin = Timeline.begin()
                         defer { Timeline.end(begin, "answer \(verb)") }
+                        if verb == "images" { try beginImages(channel) }
                         return try answer(verb, request)
                     }
                 } catch { reply = .object([.init("error", .string(error.description))]) }
@@ -318,6 +321,8 @@ final class Arrival: @unchecked Sendable {
             throw MoveError("\(name) lives here already")
         }
         switch verb {
+        case "images": break
+        case "images-end": endImages()
         case "state": return .object([.init("state", .string(state))])
         case "check": return try check(request, bytes: number("bytes") ?? 0)
         case "furnish": try furnish(request)
@@ -423,7 +428,10 @@ final class Arrival: @unchecked Sendable {
         } else if Fetching.isPending(cell) {
             Fetching.abandon(cell)
         }
-        if journal.stands(.start) { try journal.write(.start, .undone) }
+        if journal.stands(.start) {
+            try endLive(cell.state.liveAddress.flatMap { ServiceAddress($0) })
+            try journal.write(.start, .undone)
+        }
         try takeBack()
         // Before the line by which an agent that is started again knows that there is something to be undone.
         try tunnel.end()

@@ -72,6 +72,7 @@ extension Departure {
                 "\(runs.count == 1 ? "1 program is" : "\(runs.count) programs are") started, of \(count) processes"
             )
         } catch { problems.append(error.description) }
+        problems += liveProblems()
         for tool in ["nft", "ip"] where !Tool.exists(tool) {
             problems.append("\(tool)(8) is not installed here")
         }
@@ -98,7 +99,7 @@ extension Departure {
                 .init("bytes", .integer(Int128(bytes))),
                 .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
-                .init("start_first", .boolean(order.startsFirst)),
+                .init("start_first", .boolean(order.startsFirst)), .init("live", .boolean(order.isLive)),
                 .init(
                     "units",
                     .array(order.isolation == .host ? origin.plannedUnits.map { .string($0) } : [])),

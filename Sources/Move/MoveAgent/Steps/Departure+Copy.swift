@@ -53,6 +53,7 @@ extension Departure {
     }
 
     func thaw() {
+        if order.isLive { thawLive() }
         for process in origin.processes() { Members.signal(process, SIGCONT) }
         origin.cell?.resume()
     }

@@ -9,6 +9,7 @@ import Transfer
 extension Departure {
     func handOver(_ report: Report) throws(MoveError) {
         let link = try connected()
+        try claimLive(report)
         var interface: String?
         let address = order.serviceAddress.flatMap { ServiceAddress($0) }
         if let address { interface = try address.interface() }
@@ -69,6 +70,7 @@ extension Departure {
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
         do throws(MoveError) {
+            try endLive()
             try finishHandover()
             try beginRedirection()
             if order.handover == nil { try endHold() }
@@ -84,6 +86,7 @@ extension Departure {
 
     /// Asks the destination what it did, when the answer to `admit` did not come.
     func resolve(_ report: Report) throws(MoveError) {
+        keepLive()
         // An agent that died right after the line was written has not come to this.
         try leaveAddress()
         let said: String

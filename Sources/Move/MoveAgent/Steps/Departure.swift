@@ -230,6 +230,7 @@ final class Departure: @unchecked Sendable {
                 try refuseProblems(report)
                 try bring(report)
             }
+            try refuseLive()
             let runs = try origin.runs(recipes)
             try beforeStop(report)
             do throws(MoveError) { try cut(runs, report) } catch {
@@ -263,9 +264,13 @@ final class Departure: @unchecked Sendable {
         try journal.write(.hold, .done)
         openFiles = order.startsFirst ? origin.openFiles() : []
         RequestsUnderWay.wait(order.ports, in: processOfNetwork)
-        try journal.write(.stop, .begun, .array(runs.map(\.value)))
-        try origin.end(runs, within: 60)
-        try journal.write(.stop, .done)
+        if order.isLive {
+            try freezeLive()
+        } else {
+            try journal.write(.stop, .begun, .array(runs.map(\.value)))
+            try origin.end(runs, within: 60)
+            try journal.write(.stop, .done)
+        }
         phase("stopped", begin, report)
         try journal.write(.finalCopy, .begun)
         let round = try sendRound(isFinal: true)
@@ -276,6 +281,10 @@ final class Departure: @unchecked Sendable {
         try journal.write(.finalCopy, .done)
         try beginServing()
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
+        if order.isLive {
+            let bytes = try sendImages()
+            phase("images", begin, report, [.init("bytes", .integer(Int128(bytes)))])
+        }
         let link = try connected()
         try journal.write(.start, .begun)
         try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
@@ -302,6 +311,8 @@ final class Departure: @unchecked Sendable {
                         ? SystemdUnits.enabled(origin.plannedUnits).map { .string($0) } : [])),
             .init("replace", .boolean(order.replaces)),
             .init("shared", .array(origin.shared.map(\.value))),
+            .init("live", .boolean(order.isLive && !isCutOff)),
+            .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
         ]
     }

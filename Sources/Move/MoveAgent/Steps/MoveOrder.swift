@@ -56,6 +56,8 @@ public struct MoveOrder: Sendable {
     public var exactVersions = false
     /// Whether the programs are started before large files are there, which are fetched when they are touched.
     public var startsFirst = false
+    /// Whether the running processes are moved, by criu(8).
+    public var isLive = false
 
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
@@ -83,6 +85,7 @@ public struct MoveOrder: Sendable {
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
+            .init("live", .boolean(isLive)),
             .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
             .init("exact_versions", .boolean(exactVersions)),
         ])
@@ -199,6 +202,11 @@ public struct MoveOrder: Sendable {
             throw MoveError(
                 "a server is handed over without --start-first, --tunnel and --own-network: its files and network are what it declares"
             )
+        }
+        isLive = value["live"] == .boolean(true)
+        guard !isLive || isolation == .chroot && handover == nil && !startsFirst && start == nil else {
+            throw MoveError(
+                "--live is for --isolation chroot, without --start-first, --start and a hand-over")
         }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }

@@ -93,6 +93,9 @@ struct MoveOptions: ParsableArguments {
     )
     var startFirst = false
 
+    @Flag(help: "Move the running processes with their connections (CRIU 4.2 at both hosts).")
+    var live = false
+
     @Flag(
         help: "With --isolation host: files there that differ give way, and come back with a rollback.")
     var replace = false
@@ -189,6 +192,7 @@ struct MoveOptions: ParsableArguments {
             .init("rounds", .integer(Int128(rounds))), .init("order", order.map(JSONValue.string) ?? .null),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
+            .init("live", .boolean(live)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("replace", .boolean(replace)), .init("install_packages", .boolean(installPackages)),
             .init("exact_versions", .boolean(exactVersions)),

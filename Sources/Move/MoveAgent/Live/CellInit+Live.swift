@@ -1,0 +1,55 @@
+import CLinux
+import Glibc
+import Records
+import SystemCalls
+
+/// Programs that are restored, and not started.
+extension CellInit {
+    /// A file that is made when all is restored.
+    static func restored(_ cell: Cell) -> String { cell.folder + "/restored" }
+
+    /// Restores what the images have; the first process's pid, which is what it was.
+    static func restore(_ cell: Cell) throws(MoveError) -> pid_t {
+        let criu = try Criu()
+        let place = cell.root + "/.retinue-restore"
+        for name in ["", "/criu", "/images"] { mkdir(place + name, 0o700) }
+        for (source, name) in [(criu.tree, "/criu"), (cell.folder + "/images", "/images")] {
+            guard mount(source, place + name, nil, clinux_MS_BIND, nil) == 0 else {
+                throw MoveError("mount \(place)\(name): \(SystemError.text(of: errno))")
+            }
+        }
+        // The programs were let out of these.
+        defer {
+            for name in ["/criu", "/images"] {
+                umount2(place + name, Int32(MNT_DETACH))
+                rmdir(place + name)
+            }
+            rmdir(place)
+        }
+        // Above the numbers of the programs, which are those that they had: criu must not have one of them.
+        if let file = try? FileDescriptor.open(cell.root + "/proc/sys/kernel/ns_last_pid", O_WRONLY) {
+            var text = Array("30000".utf8)
+            write(file.number, &text, text.count)
+        }
+        let images = "/.retinue-restore/images"
+        let outcome = try Tool.run(
+            criu.words(
+                below: "/.retinue-restore/criu",
+                [
+                    "restore", "-D", images, "-d", "--tcp-established", "--file-locks", "-o",
+                    images + "/restore.log",
+                    "-v2", "--pidfile", images + "/pid",
+                ]), seconds: 120
+        ) { $0.root = cell.root }
+        let bytes = (try? FileDescriptor.open(cell.folder + "/images/pid", O_RDONLY))?.bytes ?? []
+        guard outcome.status == 0, let pid = pid_t(String(decoding: bytes, as: UTF8.self)) else {
+            throw MoveError(
+                "criu cannot restore: \(Criu.errors(cell.folder + "/images/restore.log")) \(outcome.output.prefix(300))"
+            )
+        }
+        let mark = open(restored(cell), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard mark >= 0 else { throw MoveError("\(restored(cell)): \(SystemError.text(of: errno))") }
+        close(mark)
+        return pid
+    }
+}

@@ -1,0 +1,163 @@
+import CLinux
+import Glibc
+import Procfs
+import Records
+import SystemCalls
+import Transfer
+
+/// criu(8) with a tree that it has written down and keeps stopped, until it is decided where that lives.
+///
+/// Its post-dump script asks for the decision: until it has ended, nothing of the tree runs, and its connections are as they were.
+/// It outlives the agent, which finds it again.
+struct LiveDump {
+    let folder: String
+    var images: String { folder + "/images" }
+    private var decision: String { folder + "/decision" }
+    private var reached: String { folder + "/reached" }
+
+    private var script: String { folder + "/script" }
+    /// A folder that is made once: by the agent that gives the service up, or by the keeper that does not wait for it any longer.
+    private var claimed: String { folder + "/claim" }
+    private var noted: String { folder + "/pids" }
+
+    /// Seconds after `within` that an agent has to undo it itself.
+    private static let grace: UInt64 = 5
+
+    /// Lays out what `begin` needs.
+    ///
+    /// - Parameters:
+    ///   - within: seconds after which the tree goes on by itself, if nothing was decided and the service not given up.
+    ///   - table: of nftables, which goes then.
+    func prepare(within: UInt64, table: String) throws(MoveError) {
+        for path in [folder, images] {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+                throw MoveError("\(path): \(SystemError.text(of: errno))")
+            }
+        }
+        for path in [decision, reached, noted, folder + "/criu.json", script] { unlink(path) }
+        rmdir(claimed)
+        try clear()
+        let file = open(script, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o700)
+        guard file >= 0 else { throw MoveError("\(script): \(SystemError.text(of: errno))") }
+        let text = Array(keeper(seconds: within + Self.grace, table: table).utf8)
+        let count = write(file, text, text.count)
+        close(file)
+        guard count == text.count else { throw MoveError("\(script): \(SystemError.text(of: errno))") }
+    }
+
+    /// The post-dump script.
+    private func keeper(seconds: UInt64, table: String) -> String {
+        """
+        #!/bin/sh
+        [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
+        PATH=/usr/sbin:/usr/bin:/sbin:/bin
+        read now rest < /proc/uptime
+        limit=$((${now%.*} + \(seconds)))
+        : > '\(reached)'
+        while [ ! -s '\(decision)' ]; do
+            sleep 0.005
+            read now rest < /proc/uptime
+            [ "${now%.*}" -gt "$limit" ] && [ ! -d '\(claimed)' ] && mkdir '\(claimed)' || continue
+            nft delete table inet '\(table)'
+            [ -s '\(noted)' ] && read pids < '\(noted)' && kill -CONT $pids
+            exit 1
+        done
+        read answer < '\(decision)'
+        exit "$answer"
+
+        """
+    }
+
+    /// Whether the service may be given up: the tree has not gone on by itself, and never will.
+    func claim() -> Bool { mkdir(claimed, 0o700) == 0 }
+
+    /// Which processes were stopped by SIGSTOP too: the keeper wakes them where it lets the tree go on.
+    func note(_ pids: [Int32]) throws(MoveError) {
+        let text = Array((pids.map(String.init).joined(separator: " ") + "\n").utf8)
+        let file = open(noted, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        guard file >= 0 else { throw MoveError("\(noted): \(SystemError.text(of: errno))") }
+        defer { close(file) }
+        guard write(file, text, text.count) == text.count else {
+            throw MoveError("\(noted): \(SystemError.text(of: errno))")
+        }
+    }
+
+    /// Writes a tree down; when this returns it is stopped.
+    func begin(_ leader: Int32, seconds: UInt64) throws(MoveError) {
+        let criu = try Criu()
+        var launch = Launch(
+            criu.words(
+                below: criu.tree,
+                [
+                    "dump", "-t", "\(leader)", "-D", images, "-o", folder + "/dump.log", "-v2",
+                    "--tcp-established",
+                    "--file-locks", "--network-lock", "skip", "--action-script", script,
+                ]))
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        defer { close(null) }
+        (launch.input, launch.output) = (null, null)
+        let pid = try launch.start()
+        let start = ProcessDirectory(pid)?.status()?.startTicks ?? 0
+        try SafeFile.write(
+            .object([.init("pid", .integer(Int128(pid))), .init("start", .integer(Int128(start)))]),
+            to: folder + "/criu.json")
+        let limit = Clock.monotonic() + seconds * 1_000_000_000
+        while access(reached, F_OK) != 0 {
+            guard lives else {
+                waitpid(pid, nil, WNOHANG)
+                throw MoveError("criu cannot write the programs down: \(Criu.errors(folder + "/dump.log"))")
+            }
+            guard Clock.monotonic() < limit else { throw MoveError("criu is not done in \(seconds) s") }
+            usleep(1_000)
+        }
+    }
+
+    /// Whether criu, and the script with it, still waits for a decision.
+    var lives: Bool {
+        guard let known = SafeFile.read(folder + "/criu.json"),
+            let pid = known["pid"]?.integer.flatMap({ Int32(exactly: $0) }),
+            let start = known["start"]?.integer.flatMap({ UInt64(exactly: $0) })
+        else { return false }
+        return Members.lives(.init(pid: pid, parent: 0, start: start, program: 0))
+    }
+
+    /// Says whether the tree ends here, since it lives elsewhere, or goes on; when this returns criu has done so.
+    func decide(ends: Bool) {
+        guard access(folder, F_OK) == 0 else { return }
+        let aside = decision + ".new"
+        let file = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
+        var text = Array((ends ? "0\n" : "1\n").utf8)
+        if file >= 0 {
+            write(file, &text, text.count)
+            close(file)
+        }
+        rename(aside, decision)
+        let limit = Clock.monotonic() + 60_000_000_000
+        while lives, Clock.monotonic() < limit { usleep(1_000) }
+        try? clear()
+    }
+
+    /// Images have all of the programs' memory: they do not stay.
+    private func clear() throws(MoveError) {
+        var inside: RootFolder
+        do throws(SystemError) { inside = try RootFolder(images) } catch { return }
+        for path in inside.paths() { unlink(images + String(decoding: path, as: UTF8.self)) }
+    }
+
+    /// Paths below `images`, and the bytes that they have.
+    func files() throws(MoveError) -> (paths: [[UInt8]], bytes: UInt64) {
+        var inside: RootFolder
+        do throws(SystemError) { inside = try RootFolder(images) } catch {
+            throw MoveError("\(images): \(error)")
+        }
+        let paths = inside.paths().sorted(by: { $0.lexicographicallyPrecedes($1) })
+        var bytes: UInt64 = 0
+        for path in paths {
+            var status = stat()
+            if lstat(images + String(decoding: path, as: UTF8.self), &status) == 0 {
+                bytes += UInt64(status.st_blocks) * 512
+            }
+        }
+        return (paths, bytes)
+    }
+}
