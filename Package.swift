@@ -195,6 +195,7 @@ let package = Package(
                 "SystemCalls", "CLinux", "Procfs", "Text", "Records", "ProcessReading", "MoveGroup",
                 "PackageFiles", "HostPackages", "LanguagePackages",
             ]),
+        library(.plan, "Placement", ["Records"]),
         library(.host, "Control", ["SystemCalls", "CLinux"]),
         library(
             .host, "Daemon",
@@ -222,7 +223,7 @@ let package = Package(
             .programs, "RetinueCommands",
             [
                 "Text", "Records", "RecordStore", "MoveGroup", "SeedForm", "PackageFiles", "HostPackages",
-                "MovePlan",
+                "MovePlan", "Placement",
                 "KernelProbe",
                 "Control",
                 "SystemCalls", "CLinux",
@@ -260,6 +261,7 @@ let package = Package(
         test("ProcfsTests", ["Procfs", "TestSupport", "SystemCalls", "CLinux"]),
         test("RecordsTests", ["Records", "TestSupport"]),
         test("ProcessReadingTests", ["ProcessReading", "Procfs", "Records", "TestSupport"]),
+        test("PlacementTests", ["Placement", "Records", "TestSupport"]),
         test("MovePlanTests", ["MovePlan", "Procfs", "Records", "TestSupport"]),
         test("RecordStoreTests", ["RecordStore", "Records", "TestSupport"]),
         test("EventTraceTests", ["EventTrace", "Wire", "TestSupport"]),

@@ -80,6 +80,9 @@ class Group:
 class Host:
     """One host: `address` on the laboratory's switch."""
 
+    #: Whether it sees its own processes alone.
+    OWN_PROCESSES = False
+
     def __init__(self, lab, name, number):
         self.lab, self.name, self.number = lab, name, number
         self.address = f"10.77.0.{number}"
@@ -98,13 +101,16 @@ class Host:
             mount -t proc proc proc && mount --rbind /sys sys && mount --rbind /dev dev &&
             mount -t tmpfs tmpfs run && mount -t tmpfs tmpfs tmp && chmod 1777 tmp &&
             mkdir -p {self.folder}/root/mnt/old && pivot_root . mnt/old && cd / && umount -l /mnt/old && hostname {name} &&
-            echo ready && exec sleep 1000000
+            echo ready && trap "" CHLD && exec sleep 1000000
         """
-        self.keeper = subprocess.Popen(["unshare", "--mount", "--net", "--uts", "--ipc", "sh", "-c", script], stdin=subprocess.DEVNULL,
-                                       stdout=subprocess.PIPE, env=PATH, text=True, start_new_session=True)
+        apart = ["--pid", "--fork", "--kill-child"] if self.OWN_PROCESSES else []
+        self.keeper = subprocess.Popen(["unshare", "--mount", "--net", "--uts", "--ipc", *apart, "sh", "-c", script],
+                                       stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, env=PATH, text=True, start_new_session=True)
         if self.keeper.stdout.readline() != "ready\n":
             raise Failure(f"no root for {name}")
         self.pid = self.keeper.pid
+        if apart:
+            self.pid = int(pathlib.Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text())
         run("ip", "link", "add", f"{lab.prefix}{number}", "type", "veth", "peer", "name", "eth0", "netns", str(self.pid))
         run("ip", "link", "set", f"{lab.prefix}{number}", "netns", str(lab.keeper.pid))
         lab.command("ip", "link", "set", f"{lab.prefix}{number}", "master", "switch", "up")
@@ -114,6 +120,8 @@ class Host:
 
     def words(self, *words, group=True):
         enter = ["nsenter", f"--target={self.pid}", "--mount", "--net", "--uts", "--ipc", "--root", "--wd"]
+        if self.OWN_PROCESSES:
+            enter.insert(2, "--pid")
         if not group:
             return [*enter, *map(str, words)]
         return ["sh", "-c", f'echo $$ > {self.group.folder}/cgroup.procs && exec "$@"', "sh", *enter, *map(str, words)]
@@ -217,7 +225,7 @@ class Host:
 class Lab:
     """Hosts on one switch."""
 
-    def __init__(self, *names, size="2g"):
+    def __init__(self, *names, size="2g", kind=Host):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="retinue-move-", dir="/var/tmp"))
         run("mount", "-t", "tmpfs", "-o", f"size={size},mode=755", "tmpfs", self.folder)
         self.prefix = f"m{os.getpid() % 100000}x"
@@ -230,7 +238,7 @@ class Lab:
             self.command("ip", "link", "set", "switch", "up")
             self.command("ip", "addr", "add", "10.77.0.254/24", "dev", "switch")
             for number, name in enumerate(names, 1):
-                host = Host(self, name, number)
+                host = kind(self, name, number)
                 self.hosts.append(host)
                 setattr(self, name, host)
             self.certify()

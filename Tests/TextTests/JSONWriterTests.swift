@@ -38,6 +38,26 @@ import Text
                 + #""i":[[],false,null,0],"j":"k","t":"1970-01-01T00:00:00.000Z","p":"7"}"#)
     }
 
+    @Test(arguments: [
+        "0", "-1", "-9223372036854775809", "18446744073709551616", "1.5", "0.1", "-2.5", "1e+60", "1e-07",
+        "2.0",
+        "[1,[0.25,{\"a\":-3}]]",
+    ])
+    func aTreeOfNumbersIsWrittenAsItWasRead(text: String) throws {
+        let value = try JSONValue(parsing: text)
+        var out = JSONWriter()
+        out.value(value)
+        #expect(String(decoding: out.bytes, as: UTF8.self) == text)
+    }
+
+    @Test func jsonHasNoInfinity() {
+        for number in [Double.infinity, -.infinity, .nan] {
+            var out = JSONWriter()
+            out.value(.array([.double(number)]))
+            #expect(String(decoding: out.bytes, as: UTF8.self) == "[null]")
+        }
+    }
+
     @Test func linesStandBehindCommas() {
         let text = object { out in
             out.member("a", number: UInt64.max)

@@ -126,6 +126,20 @@ package struct JSONWriter {
         bytes.append(UInt8(ascii: "\""))
     }
 
+    /// Writes a whole number of whatever size and sign.
+    package mutating func value(integer number: Int128) {
+        guard number < 0 || number > Int128(UInt64.max) else { return value(number: number) }
+        beforeValue()
+        bytes += String(number).utf8
+    }
+
+    /// Writes a number with a fraction or an exponent, so that what reads it finds the same; JSON has no infinity: `null`.
+    package mutating func value(decimal number: Double) {
+        guard number.isFinite else { return null() }
+        beforeValue()
+        bytes += "\(number)".utf8
+    }
+
     /// Writes bytes that should be UTF-8 as a string.
     ///
     /// - Returns: whether they are, so that nothing is lost.

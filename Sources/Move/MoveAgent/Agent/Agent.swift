@@ -332,6 +332,7 @@ final class Agent: @unchecked Sendable {
                 .init("followings", .array(followings.sorted { $0.key < $1.key }.map(\.value.value))),
             ])
         }
+        if verb == "load" { return try load(request) }
         let departure = try addressed(request)
         switch verb {
         case "check":
@@ -374,6 +375,27 @@ final class Agent: @unchecked Sendable {
         default: throw MoveError("no request `\(verb)`")
         }
         return departure.value
+    }
+
+    /// Measures what this host has to do, and the programs of moves that may begin here.
+    private func load(_ request: JSONValue) throws(MoveError) -> JSONValue {
+        guard let asked = request["milliseconds"]?.integer, (100...60_000).contains(asked) else {
+            throw MoveError("load is measured for 100 to 60000 milliseconds")
+        }
+        var programs: [HostLoad.Programs] = []
+        for value in request["orders"]?.array ?? [] {
+            let order = try MoveOrder(value)
+            programs.append(.init(name: order.name, processes: processes(of: order)))
+        }
+        return try HostLoad.measure(of: programs, seconds: Double(asked) / 1000, host: identity.name)
+    }
+
+    /// The processes of a move's programs, if this is where they live: they came here, or never went away.
+    private func processes(of order: MoveOrder) -> [Members.Process] {
+        let (departure, arrival) = known.withLock { ($0.departures[order.name], $0.arrivals[order.name]) }
+        if let arrival, arrival.isHome { return Origin(order: order, cell: arrival.cell).processes() }
+        guard departure?.state != "moved", order.isOfHost(named: identity.name) else { return [] }
+        return Origin(order: order, cell: nil).processes()
     }
 
     /// Has the agent of another host do what a command asks for here.

@@ -23,6 +23,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var patience: UInt64 = 120
     /// What virtual machines get here.
     var machine = Machine.Settings()
+    /// The placement policy by which SIGUSR2 empties this host.
+    public var placement = "/etc/retinue/placement.yaml"
     /// For tests of crashes: the line of a journal at which it ends.
     public var fault: String?
     /// Whether it logs how long each part of a move takes.
@@ -79,6 +81,7 @@ public struct AgentConfiguration: Equatable, Sendable {
                 }
                 patience = seconds
             case "--timeline": keepsTimeline = true
+            case "--placement": placement = try value()
             case "--machine-memory":
                 guard let memory = Int(try value()), (64...(1 << 24)).contains(memory) else {
                     throw MoveError("--machine-memory is from 64 to 16777216 MiB")

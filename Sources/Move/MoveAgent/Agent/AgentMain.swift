@@ -12,11 +12,11 @@ public enum AgentMain {
         usage: retinue-agent [run] [--listen ADDRESS[:PORT]] [--accept HOST]... [--obey HOST]...
                              [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
                              [--recipes DIR]... [--fetch-patience SECONDS] [--timeline]
-                             [--machine-memory MIB] [--machine-kernel FILE]
+                             [--machine-memory MIB] [--machine-kernel FILE] [--placement FILE]
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 
-        run          the daemon, in the foreground; ready when it says so
+        run          the daemon, in the foreground; ready when it says so; SIGUSR2 has it empty this host
         authority    makes a certificate authority of your own in a folder
         certificate  makes a host's key and certificate, and puts the authority's certificate beside them
 
@@ -81,6 +81,8 @@ public enum AgentMain {
         guard geteuid() == 0 else { throw MoveError("programs are moved as root") }
         Fault.place = configuration.fault
         Timeline.isKept = configuration.keepsTimeline
+        // Before there is another thread, which would take the signal.
+        let evacuation = Evacuation(configuration)
         let agent = try Agent(configuration)
         var listener: Listener?
         if !configuration.listen.isEmpty {
@@ -96,6 +98,7 @@ public enum AgentMain {
                     agent.watch()
                 }
             }
+            try DetachedThread.start { evacuation.serve() }
             if let listener {
                 try DetachedThread.start {
                     while true {

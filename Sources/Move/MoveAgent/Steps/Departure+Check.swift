@@ -127,11 +127,8 @@ extension Departure {
 
     /// Why the plan is not one of this host as it is.
     private func strange() -> [String] {
-        let own = [MachineID.read(), MachineID.hostName(), identity.name]
-        // A daemon of a network namespace appends its name to the machine's.
-        let names = [order.plan.id, order.plan.name].filter { !$0.isEmpty }
-        guard names.contains(where: { name in own.contains { name == $0 || name.hasPrefix($0 + "/") } })
-        else {
+        guard order.isOfHost(named: identity.name) else {
+            let names = [order.plan.id, order.plan.name].filter { !$0.isEmpty }
             return [
                 "the plan is of \(Printable.text(names.last?.utf8 ?? "".utf8)), and this is \(identity.name)"
             ]

@@ -1,5 +1,6 @@
 public import MovePlan
 public import Records
+import SystemCalls
 
 /// What a person ordered: which plan, where to, and how.
 public struct MoveOrder: Sendable {
@@ -214,6 +215,15 @@ public struct MoveOrder: Sendable {
     /// Where clients go.
     var reconnection: Reconnection {
         Reconnection(of: plan, name: name, old: oldAddresses, new: address)
+    }
+
+    /// Whether the plan is of this host, which has a name by its certificate.
+    func isOfHost(named name: String) -> Bool {
+        let own = [MachineID.read(), MachineID.hostName(), name]
+        // A daemon of a network namespace appends its name to the machine's.
+        return [plan.id, plan.name].contains { text in
+            !text.isEmpty && own.contains { text == $0 || text.hasPrefix($0 + "/") }
+        }
     }
 
     /// What of a network of its own is asked for; `nil` for the host's.

@@ -40,13 +40,19 @@ struct AgentClient: ~Copyable {
     ///
     /// - Parameter report: called with what the agent reports meanwhile.
     mutating func ask(_ request: JSONValue, _ report: (JSONValue) -> Void) throws(Failure) -> JSONValue {
+        try send(request)
+        return try answer(report)
+    }
+
+    /// Asks; the answer is to be waited for.
+    func send(_ request: JSONValue) throws(Failure) {
         var out = JSONWriter()
         out.value(request)
         let bytes = out.bytes + [UInt8(ascii: "\n")]
         var offset = 0
         while offset < bytes.count {
             let count = bytes.withUnsafeBytes {
-                send(socket.number, $0.baseAddress! + offset, bytes.count - offset, Int32(MSG_NOSIGNAL))
+                Glibc.send(socket.number, $0.baseAddress! + offset, bytes.count - offset, Int32(MSG_NOSIGNAL))
             }
             if count < 0 && errno == EINTR { continue }
             guard count > 0 else {
@@ -54,6 +60,12 @@ struct AgentClient: ~Copyable {
             }
             offset += count
         }
+    }
+
+    /// Waits for the answer to what was asked.
+    ///
+    /// - Parameter report: called with what the agent reports meanwhile.
+    mutating func answer(_ report: (JSONValue) -> Void) throws(Failure) -> JSONValue {
         while true {
             let line = try line()
             guard let value = try? JSONValue(parsing: line) else {

@@ -3,7 +3,7 @@ import Glibc
 import SystemCalls
 import Text
 
-/// A program that is started with its input empty and its output in a file, in a process group of its own.
+/// A program that is started with its input empty, or in a file, and its output in a file, in a process group of its own.
 ///
 /// It has no signal blocked or ignored, and goes with its value: what it has started in its group as well.
 final class ChildProcess {
@@ -16,16 +16,21 @@ final class ChildProcess {
     /// - Parameters:
     ///   - output: a file that both of its outputs are appended to.
     ///   - data: where its standard output goes instead.
+    ///   - input: what it reads; nothing unless it is named.
     ///   - signals: what ends waiting for it.
     init(
-        _ command: [[UInt8]], output: String, data: Int32? = nil, signals: HeldSignals
+        _ command: [[UInt8]], output: String, data: Int32? = nil, input: Int32? = nil, signals: HeldSignals
     ) throws(Failure) {
         self.signals = signals
         _ = Self.adoptsOrphans
         var actions = posix_spawn_file_actions_t()
         posix_spawn_file_actions_init(&actions)
         defer { posix_spawn_file_actions_destroy(&actions) }
-        posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        if let input {
+            posix_spawn_file_actions_adddup2(&actions, input, 0)
+        } else {
+            posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0)
+        }
         posix_spawn_file_actions_addopen(&actions, 2, output, O_WRONLY | O_CREAT | O_APPEND, 0o600)
         // A descriptor onto itself loses its flag to be closed (posix_spawn_file_actions_adddup2(3)).
         posix_spawn_file_actions_adddup2(&actions, data ?? 2, 1)

@@ -6,8 +6,8 @@ extension JSONWriter {
         switch value {
         case .null: null()
         case .boolean(let flag): self.value(flag: flag)
-        case .integer(let number): self.value(number: number)
-        case .double(let number): self.value { $0 += Array("\(number)".utf8) }
+        case .integer(let number): self.value(integer: number)
+        case .double(let number): self.value(decimal: number)
         case .string(let text): self.value(text: text)
         case .array(let elements):
             beginArray()
