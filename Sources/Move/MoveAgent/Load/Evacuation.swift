@@ -1,6 +1,5 @@
-import CLinux
 import Glibc
-import Records
+import Procfs
 import SystemCalls
 
 /// Empties this host when SIGUSR2 comes, as `retinue move evacuate` does, which it starts.

@@ -32,10 +32,10 @@ struct Members {
             // One with another root is a container's.
             guard let status = directory.status(), Self.root(of: pid) == root else { continue }
             let workload = directory.controlGroup() ?? []
-            let arguments = directory.arguments()
+            let (arguments, folder) = (directory.arguments(), directory.workingDirectory())
             for (index, program) in plan.programs.enumerated()
             where !program.isStop
-                && program.isRun(by: executable, arguments, in: workload, among: plan.programs)
+                && program.isRun(by: executable, arguments, in: workload, at: folder, among: plan.programs)
             {
                 processes.append(
                     Process(

@@ -28,9 +28,11 @@ struct RunningProcesses {
             let arguments = directory.arguments()
             let workload = directory.controlGroup()
             for program in programs {
-                guard program.isRun(by: executable, arguments, in: workload ?? [], among: programs) else {
-                    continue
-                }
+                guard
+                    program.isRun(
+                        by: executable, arguments, in: workload ?? [], at: directory.workingDirectory(),
+                        among: programs)
+                else { continue }
                 note(directory, of: program)
                 guard found[program.key] == nil else { continue }
                 var comm = HostTree("/").contents(Array("/proc/\(pid)/comm".utf8)) ?? []

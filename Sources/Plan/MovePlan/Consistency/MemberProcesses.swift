@@ -53,9 +53,12 @@ extension HostPlan {
                 status.state != UInt8(ascii: "Z")
             else { continue }
             let workload = directory.controlGroup() ?? []
-            let arguments = directory.arguments()
+            let (arguments, folder) = (directory.arguments(), directory.workingDirectory())
             guard
-                members.contains(where: { $0.isRun(by: executable, arguments, in: workload, among: members) })
+                members.contains(where: {
+                    $0.isRun(
+                        by: executable, arguments, in: workload, at: folder, among: members)
+                })
             else { continue }
             found[workload, default: []].insert(MemberProcess(pid: pid, start: status.startTicks))
         }
@@ -66,9 +69,12 @@ extension HostPlan {
 extension PlannedProgram {
     /// Whether a process runs this program.
     ///
-    /// - Parameter others: all programs that may be meant, this one among them.
+    /// - Parameters:
+    ///   - folder: its working directory, where that is known.
+    ///   - others: all programs that may be meant, this one among them.
     public func isRun(
-        by executable: [UInt8], _ arguments: [[UInt8]], in workload: [UInt8], among others: [PlannedProgram]
+        by executable: [UInt8], _ arguments: [[UInt8]], in workload: [UInt8], at folder: [UInt8]? = nil,
+        among others: [PlannedProgram]
     ) -> Bool {
         // Another one of the same executable may be anybody's.
         guard self.executable == executable, self.workload.isEmpty || self.workload == workload else {
@@ -80,6 +86,29 @@ extension PlannedProgram {
             !self.workload.isEmpty
             && others.count { ($0.executable, $0.workload) == (executable, self.workload) } == 1
         let name = script.lastName
-        return script.isEmpty || isOnly || arguments.contains { $0.lastName == name }
+        return script.isEmpty || isOnly
+            || arguments.contains { $0.lastName == name && isNotAnother($0, at: folder) }
+    }
+
+    /// Whether an argument that has the script's last name is not the path of another file: two programs may have scripts of
+    /// one name in two folders. What leads nowhere from here may have been the script when the process began.
+    private func isNotAnother(_ argument: [UInt8], at folder: [UInt8]?) -> Bool {
+        let slash = UInt8(ascii: "/")
+        guard script.first == slash, argument != script else { return true }
+        guard argument.first == slash || folder != nil else { return true }
+        let path = argument.first == slash ? argument : (folder ?? []) + [slash] + argument
+        guard let found = Self.resolved(path) else { return true }
+        return found == script || found == Self.resolved(script)
+    }
+
+    /// Without symbolic links; `nil` if nothing is there (realpath(3)).
+    private static func resolved(_ path: [UInt8]) -> [UInt8]? {
+        (path + [0]).withUnsafeBufferPointer { path in
+            path.withMemoryRebound(to: CChar.self) { path in
+                guard let found = realpath(path.baseAddress, nil) else { return nil }
+                defer { free(found) }
+                return (0..<strlen(found)).map { UInt8(bitPattern: found[$0]) }
+            }
+        }
     }
 }
