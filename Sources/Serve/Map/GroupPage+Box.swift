@@ -217,6 +217,7 @@ extension GroupPage {
         let arrows = drawing.arrows.filter { $0.from == number || $0.to == number }
         guard !arrows.isEmpty else { return }
         out.element("h3", [:], Quantity.counted(arrows.count, "arrow"))
+        let selecting = state.selecting
         out.begin("ul", ["class": "arrows"])
         for arrow in arrows.prefix(100) {
             out.begin("li")
@@ -225,10 +226,7 @@ extension GroupPage {
             out.element(
                 "a",
                 [
-                    "href": state.with { state in
-                        state.selected = other.key
-                        state.destination = nil
-                    }.address + "#panel"
+                    "href": selecting.address(other.key) + "#panel"
                 ], other.tip)
             let words = arrow.access.map { PictureText.label($0) } ?? arrow.labels.joined(separator: ", ")
             out.text(
