@@ -65,7 +65,8 @@ struct ModelContextTests {
             #expect(try ask(server, #"{"jsonrpc":"2.0","id":-1,"method":"ping"}"#)["id"] == .integer(-1))
             let tools = try ask(server, #"{"jsonrpc":"2.0","id":2,"method":"tools/list"}"#)["result"]?[
                 "tools"]?.array
-            #expect(tools?.compactMap { $0["name"]?.string } == ["programs", "group", "why"])
+            #expect(
+                tools?.compactMap { $0["name"]?.string } == ["programs", "group", "why", "plan", "simulate"])
         }
     }
 

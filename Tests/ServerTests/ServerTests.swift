@@ -129,6 +129,31 @@ struct ServerTests {
         }
     }
 
+    /// The plan too, but for when it was made; as `retinue plan` makes it of hosts whose files are not here.
+    @Test func thePlanIsThatOfTheCommandLine() throws {
+        try inFolder { folder in
+            let server = try Running(folder, "--from", "web.ndjson", "db.ndjson")
+            for (query, words) in [
+                ("", []), ("&exclude=db", ["--exclude", "db"]),
+                ("&quiet=0&require=exact", ["--quiet", "0", "--require", "exact"]),
+            ] {
+                let child = try Child(
+                    [try Products.path("retinue"), "plan", "shop", "--format", "json"] + words
+                        + ["--from", "web.ndjson", "db.ndjson"], folder: folder)
+                guard case .exited(0) = try child.wait(within: 60) else {
+                    throw TestSupport.Failure(child.errorText)
+                }
+                let answer = try server.get("/api/v1/plan?program=shop" + query)
+                #expect(answer.status == 200)
+                func withoutTime(_ text: String) -> String {
+                    text.replacing(#/"made":"[^"]*"/#, with: "")
+                }
+                #expect(withoutTime(answer.text) == withoutTime(child.outputText))
+                #expect(answer.text != withoutTime(answer.text))
+            }
+        }
+    }
+
     @Test func searchAndWhatHasNoAnswer() throws {
         try inFolder { folder in
             let server = try Running(folder, "--from", "web.ndjson", "db.ndjson")
@@ -164,7 +189,7 @@ struct ServerTests {
             let document = try JSONValue(parsing: try server.get("/api/v1/openapi.json").body)
             #expect(document["openapi"]?.string == "3.1.0")
             let paths = try #require(document["paths"]?.members).map(\.key)
-            #expect(paths.count == 5)
+            #expect(paths.count == 7)
             for path in paths {
                 #expect(try server.get(path + "?program=shop&member=db&unknown=1").status == 400, "\(path)")
             }

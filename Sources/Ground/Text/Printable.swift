@@ -6,8 +6,13 @@
 package enum Printable {
     /// The same text with everything escaped that could steer a terminal, and what is not UTF-8.
     package static func text(_ bytes: some Sequence<UInt8>) -> String {
+        let bytes = Array(bytes)
+        // Most names are plain, and what the characters of others are takes time to find out.
+        if bytes.allSatisfy({ (0x20...0x7e).contains($0) && $0 != UInt8(ascii: "\\") }) {
+            return String(decoding: bytes, as: UTF8.self)
+        }
         var text = ""
-        append(Array(bytes), to: &text)
+        append(bytes, to: &text)
         return text
     }
 

@@ -28,6 +28,7 @@ struct APIProblem: Error {
             case .unknown: (404, "the name means nothing")
             case .ambiguous: (409, "the name means several")
             case .noMember: (404, "it does not move with the program")
+            case .nothingToPlan: (404, "there is nothing to move")
             case .unavailable: (503, "the records cannot be read")
             }
         self.init(status: status, title: title, detail: error.message, choices: error.choices)
@@ -134,6 +135,8 @@ struct API {
             case "/api/v1/programs": return try programs(query)
             case "/api/v1/group": return try group(query)
             case "/api/v1/why": return try why(query)
+            case "/api/v1/plan": return try plan(query)
+            case "/api/v1/simulate": return try simulate(query)
             default:
                 throw APIProblem(
                     status: 404, title: "nothing is here", detail: "/api/v1/openapi.json says what there is")
@@ -234,6 +237,42 @@ struct API {
         }
     }
 
+    private func plan(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> WebAnswer {
+        let parameters = try Parameters(
+            query, single: ["program", "quiet", "require"], repeated: Parameters.ofVariations)
+        let program = try parameters.required("program")
+        let quiet = try parameters.number("quiet", in: 0...999_999_999, otherwise: Int(ServedGraph.quiet))
+        let require = parameters.text("require")
+        guard require == nil || require == "exact" else { throw .parameter("require is exact") }
+        let snapshot = try snapshot()
+        let report = try report(program, parameters.variation(), snapshot)
+        let plan: ServedPlan
+        do throws(AnswerError) {
+            plan = try snapshot.graph.plan(
+                report, of: program, quiet: Double(quiet), isExact: require != nil)
+        } catch { throw APIProblem(error) }
+        return try Self.bounded(plan.json)
+    }
+
+    private func simulate(_ query: [(name: [UInt8], value: [UInt8])]) throws(APIProblem) -> WebAnswer {
+        let parameters = try Parameters(
+            query, single: ["program", "to", "scope", "limit"], repeated: Parameters.ofVariations)
+        let program = try parameters.required("program")
+        let host = try parameters.required("to")
+        let limit = try parameters.number("limit", in: 1...Simulation.most, otherwise: Simulation.some)
+        guard let scope = Simulation.Scope(rawValue: parameters.text("scope") ?? "program") else {
+            throw .parameter("scope is program or group")
+        }
+        let snapshot = try snapshot()
+        do throws(AnswerError) {
+            let simulation = try Simulation(snapshot, program, to: host, scope, parameters.variation())
+            var out = JSONWriter()
+            out.object { simulation.write(limit: limit, to: &$0) }
+            out.endDocument()
+            return Self.json(out.bytes)
+        } catch { throw APIProblem(error) }
+    }
+
     private func report(
         _ program: String, _ variation: ServedGraph.Variation, _ snapshot: Snapshot
     ) throws(APIProblem) -> GroupReport {
@@ -248,14 +287,21 @@ struct API {
     ) throws(APIProblem) -> WebAnswer {
         var bytes: [UInt8] = []
         try write { piece throws(APIProblem) in
-            guard bytes.count + piece.count <= longestAnswer else {
-                throw APIProblem(
-                    status: 422, title: "the answer is too long",
-                    detail:
-                        "it has more than \(longestAnswer >> 20) MiB: ask retinue group on the command line")
-            }
+            guard bytes.count + piece.count <= longestAnswer else { throw tooLong }
             bytes.append(contentsOf: piece)
         }
         return json(bytes)
+    }
+
+    /// What was written at once, if it is within the bound.
+    private static func bounded(_ bytes: [UInt8]) throws(APIProblem) -> WebAnswer {
+        guard bytes.count <= longestAnswer else { throw tooLong }
+        return json(bytes)
+    }
+
+    private static var tooLong: APIProblem {
+        APIProblem(
+            status: 422, title: "the answer is too long",
+            detail: "it has more than \(longestAnswer >> 20) MiB: ask retinue on the command line")
     }
 }

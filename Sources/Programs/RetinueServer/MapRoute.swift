@@ -45,8 +45,8 @@ private struct ShownRecords: MapRecords {
 
     func name(_ node: NodeID) -> String { snapshot.graph.name(node) }
 
-    /// Records have none, and the files of most hosts are not here.
-    func size(of file: NodeID) -> UInt64? { nil }
+    /// Records have none: only where a host's files are here.
+    func size(of file: NodeID) -> UInt64? { snapshot.graph.size(of: file) }
 }
 
 extension MapProblem {

@@ -30,6 +30,8 @@ struct Service: Sendable {
             WebRoute("/metrics") { [self] _ in metrics.response() },
             WebRoute("/api/v1/group", lane: .long, answer: answer),
             WebRoute("/api/v1/why", lane: .long, answer: answer),
+            WebRoute("/api/v1/plan", lane: .long, answer: answer),
+            WebRoute("/api/v1/simulate", lane: .long, answer: answer),
             WebRoute("/api/**", answer: answer),
             WebRoute("/map", lane: .long, answer: map),
             WebRoute("/map/**", answer: map),

@@ -149,8 +149,11 @@ extension GroupPage {
         }
         answer(
             MoveQuestion(
-                members, to: HostID(rawValue: UInt32(number ?? graph.hosts.count)), in: group,
-                group.report.dependencies + drawing.boundary.crossings.compactMap(\.dependency)), &out)
+                members,
+                to: number.map { HostID(rawValue: UInt32($0)) } ?? MoveQuestion.unobservedHost(in: graph),
+                in: group.report,
+                group.report.dependencies + drawing.boundary.crossings.compactMap(\.dependency)
+            ) { group.size(of: $0) }, &out)
     }
 
     private func answer(_ question: MoveQuestion, _ out: inout Markup) {
@@ -166,6 +169,7 @@ extension GroupPage {
                 ? "none"
                 : "\(question.reconnects.count), over which \(Quantity.bytes(question.bytes)) went")
         if question.local > 0 { out.text("; \(question.local) more become local") }
+        if question.inside > 0 { out.text("; \(question.inside) of what moves become local too") }
         out.begin("ul")
         for connection in question.reconnects.prefix(20) {
             let place = connection.via.map { " at \(Printable.text(graph[$0].shownText))" } ?? ""
@@ -213,6 +217,7 @@ extension GroupPage {
         let arrows = drawing.arrows.filter { $0.from == number || $0.to == number }
         guard !arrows.isEmpty else { return }
         out.element("h3", [:], Quantity.counted(arrows.count, "arrow"))
+        let selecting = state.selecting
         out.begin("ul", ["class": "arrows"])
         for arrow in arrows.prefix(100) {
             out.begin("li")
@@ -221,10 +226,7 @@ extension GroupPage {
             out.element(
                 "a",
                 [
-                    "href": state.with { state in
-                        state.selected = other.key
-                        state.destination = nil
-                    }.address + "#panel"
+                    "href": selecting.address(other.key) + "#panel"
                 ], other.tip)
             let words = arrow.access.map { PictureText.label($0) } ?? arrow.labels.joined(separator: ", ")
             out.text(

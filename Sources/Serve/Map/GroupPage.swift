@@ -260,10 +260,10 @@ struct GroupPage {
         out.begin("details", ["class": "list"])
         out.element("summary", [:], "As a list: \(Quantity.counted(drawing.boxes.count, "box", "boxes"))")
         out.begin("ul")
+        let selecting = state.selecting
         for box in drawing.boxes.prefix(1000) {
             out.begin("li")
-            out.element(
-                "a", ["href": state.with { $0.selected = box.key }.address + "#panel"], box.tip)
+            out.element("a", ["href": selecting.address(box.key) + "#panel"], box.tip)
             let marks = [
                 box.isStart ? "start" : "", box.isFound ? "found" : "",
                 box.isChanged && state.since != nil ? "new" : "", box.isBound ? "bound" : "",

@@ -5,6 +5,7 @@ import Records
 struct MapPicture {
     private let drawing: MapDrawing
     private let state: MapState
+    private let selecting: MapState.Selecting
     private let layout: PictureLayout
     private var boxes: [PictureLayout.Rectangle]
     private let isPinned: [Bool]
@@ -24,6 +25,7 @@ struct MapPicture {
     init(_ drawing: MapDrawing, _ state: MapState, steps: [(from: Int, to: Int)]) {
         self.drawing = drawing
         self.state = state
+        selecting = state.selecting
         chain = Set(steps.flatMap { [$0.from, $0.to] })
         let pairs = Set(steps.flatMap { [[$0.from, $0.to], [$0.to, $0.from]] })
         isOnWay = drawing.arrows.map { pairs.contains([$0.from, $0.to]) }
@@ -172,10 +174,8 @@ struct MapPicture {
         out.begin(
             "a",
             [
-                "href": state.with { state in
-                    state.selected = box.key
-                    state.destination = nil
-                }.address + "#panel", "aria-label": box.tip, "aria-current": isSelected ? "true" : nil,
+                "href": selecting.address(box.key) + "#panel", "aria-label": box.tip,
+                "aria-current": isSelected ? "true" : nil,
             ])
         out.element("title", [:], box.tip + (box.isChanged && state.since != nil ? " (new)" : ""))
         outline(box.shape, place, &out)

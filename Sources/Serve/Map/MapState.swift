@@ -161,6 +161,24 @@ package struct MapState: Equatable, Sendable {
         "?" + items.map { "\($0.name)=\(QueryText.encoded($0.value))" }.joined(separator: "&")
     }
 
+    /// The addresses of the same with a box selected, and no destination asked about: of hundreds of boxes of a page, which
+    /// differ in the end alone.
+    struct Selecting {
+        private let begin: String
+
+        fileprivate init(_ state: MapState) {
+            let address = state.with { state in
+                state.selected = nil
+                state.destination = nil
+            }.address
+            begin = address == "?" ? address : address + "&"
+        }
+
+        func address(_ key: String) -> String { begin + "sel=" + QueryText.encoded(key) }
+    }
+
+    var selecting: Selecting { Selecting(self) }
+
     /// The same with something else.
     func with(_ change: (inout MapState) -> Void) -> MapState {
         var state = self

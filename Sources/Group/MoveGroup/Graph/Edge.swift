@@ -81,6 +81,8 @@ public struct EdgeDetail: Sendable, BitwiseCopyable {
     /// The input that reported it; equal dependencies of one input add up, those of two are the same.
     public var source: UInt16 = 0
     var kindBits: UInt8 = 0
+    /// The change number of the record, by the daemon of the host of the edge's first end; 0 if not known.
+    public var change: UInt32 = 0
 
     /// The node of the endpoint or of the channel over which two programs meet.
     public var via: NodeID? {
@@ -96,6 +98,30 @@ public struct EdgeDetail: Sendable, BitwiseCopyable {
 
     /// Nothing known.
     public init() {}
+}
+
+/// A detail as it is kept: without what few inputs have, which stands in a column of its own.
+private struct KeptDetail: BitwiseCopyable {
+    private let count, first, last, sent, received: UInt64
+    private let viaPlusOne: UInt32
+    private let source: UInt16
+    private let kindBits: UInt8
+
+    @inline(__always)
+    init(_ detail: EdgeDetail) {
+        (count, first, last) = (detail.count, detail.first, detail.last)
+        (sent, received) = (detail.sent, detail.received)
+        (viaPlusOne, source, kindBits) = (detail.viaPlusOne, detail.source, detail.kindBits)
+    }
+
+    @inline(__always)
+    var detail: EdgeDetail {
+        var detail = EdgeDetail()
+        (detail.count, detail.first, detail.last) = (count, first, last)
+        (detail.sent, detail.received) = (sent, received)
+        (detail.viaPlusOne, detail.source, detail.kindBits) = (viaPlusOne, source, kindBits)
+        return detail
+    }
 }
 
 /// A dependency between two nodes, from the program that has it to its object.
@@ -114,7 +140,9 @@ struct EdgeTable: ~Copyable {
     private(set) var to = Column<UInt32>()
     private(set) var marks = Column<EdgeMark>()
     /// Empty, or as long as the others.
-    private var details = Column<EdgeDetail>()
+    private var details = Column<KeptDetail>()
+    /// Change numbers: of daemons' dumps and stores, not of lists. As long as the others, or shorter: those behind have none.
+    private var changes = Column<UInt32>()
 
     init() {}
 
@@ -125,12 +153,15 @@ struct EdgeTable: ~Copyable {
         copy.to = to.copied()
         copy.marks = marks.copied()
         copy.details = details.copied()
+        copy.changes = changes.copied()
         return copy
     }
 
     var count: Int { from.count }
 
-    var footprint: Int { from.footprint + to.footprint + marks.footprint + details.footprint }
+    var footprint: Int {
+        from.footprint + to.footprint + marks.footprint + details.footprint + changes.footprint
+    }
 
     /// Half of the numbers that 32 bits have, since each edge stands twice in the adjacency.
     static let limit = Int(UInt32.max / 2)
@@ -148,17 +179,23 @@ struct EdgeTable: ~Copyable {
         self.from.append(from)
         self.to.append(to)
         marks.append(mark)
-        if details.count > 0 { details.append(EdgeDetail()) }
+        if details.count > 0 { details.append(Self.none) }
     }
+
+    private static var none: KeptDetail { KeptDetail(EdgeDetail()) }
 
     mutating func append(_ from: UInt32, _ to: UInt32, _ mark: EdgeMark, _ detail: EdgeDetail) {
         // What came before without details has none.
-        if details.count < count { details.append(repeating: EdgeDetail(), count: count - details.count) }
+        if details.count < count { details.append(repeating: Self.none, count: count - details.count) }
+        if detail.change != 0 {
+            changes.append(repeating: 0, count: count - changes.count)
+            changes.append(detail.change)
+        }
         precondition(count < Self.limit, "2 thousand million dependencies")
         self.from.append(from)
         self.to.append(to)
         marks.append(mark)
-        details.append(detail)
+        details.append(KeptDetail(detail))
     }
 
     /// Adds edges of equal mark, whose ends are written afterwards, through what `ends` lends.
@@ -170,7 +207,7 @@ struct EdgeTable: ~Copyable {
         from.took(more)
         _ = to.spare(more)
         to.took(more)
-        if details.count > 0 { details.append(repeating: EdgeDetail(), count: more) }
+        if details.count > 0 { details.append(repeating: Self.none, count: more) }
     }
 
     /// Both ends of all edges from one on.
@@ -204,7 +241,11 @@ struct EdgeTable: ~Copyable {
     }
 
     func detail(_ edge: EdgeID) -> EdgeDetail {
-        details.count == 0 ? EdgeDetail() : details[Int(edge.rawValue)]
+        let row = Int(edge.rawValue)
+        guard details.count > 0 else { return EdgeDetail() }
+        var detail = details[row].detail
+        if row < changes.count { detail.change = changes[row] }
+        return detail
     }
 
     mutating func shrink() {
@@ -212,6 +253,7 @@ struct EdgeTable: ~Copyable {
         to.shrink()
         marks.shrink()
         details.shrink()
+        changes.shrink()
     }
 }
 

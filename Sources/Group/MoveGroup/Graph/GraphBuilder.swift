@@ -261,6 +261,7 @@ extension GraphBuilder {
         detail.sent = traffic.sent
         detail.received = traffic.received
         detail.source = source
+        detail.change = record.change
         func endpoint(_ number: UInt32) -> Endpoint { ledger.endpoints[Int(number)] }
         switch key.relation {
         case .file where record.isFolded:

@@ -203,6 +203,7 @@ struct GroupDocument {
         }
         if dependency.link == .file { out.member("access", word: dependency.access.letters) }
         if let evidence = dependency.evidence { out.member("evidence", word: evidence.word) }
+        if dependency.change != 0 { out.member("change", number: UInt64(dependency.change)) }
         if dependency.count != 0 { out.member("count", number: dependency.count) }
         if dependency.first != 0 { out.member("first", time: dependency.first) }
         if dependency.last != 0 { out.member("last", time: dependency.last) }

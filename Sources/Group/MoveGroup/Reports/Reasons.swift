@@ -75,6 +75,8 @@ package struct Dependency {
     package var last: UInt64 = 0
     package var sent: UInt64 = 0
     package var received: UInt64 = 0
+    /// The latest change number of its records, which the host of `from` keeps; 0 if no input states it.
+    package var change: UInt32 = 0
 
     /// Merges edges of the same ends, link and meeting place.
     ///
@@ -94,6 +96,7 @@ package struct Dependency {
             if detail.kind.rawValue < kind.rawValue { kind = detail.kind }
             if detail.first != 0 { first = first == 0 ? detail.first : min(first, detail.first) }
             last = max(last, detail.last)
+            change = max(change, detail.change)
             if edges.count == 1 {
                 (count, sent, received) = (detail.count, detail.sent, detail.received)
             } else {
@@ -354,6 +357,22 @@ extension GroupReport {
     public func reasonLines(of nodes: [NodeID]) -> [String] {
         let (reasons, text) = (Reasons(self), ReasonText(self))
         return nodes.map { group.contains($0) ? Self.line(of: $0, reasons, text) : "" }
+    }
+
+    /// Of each of some members where the record of its reason is; `nil` for where the group begins, and for what is no member.
+    package func reasonRecords(of nodes: [NodeID]) -> [RecordReference?] {
+        let reasons = Reasons(self)
+        return nodes.map { node in
+            guard group.contains(node), let reason = reasons[node] else { return nil }
+            return RecordReference(reason.dependency, in: graph)
+        }
+    }
+
+    /// Where the records of a member's chain are, one for each step.
+    package func reasonChainRecords(of node: NodeID) -> [RecordReference] {
+        guard group.contains(node) else { return [] }
+        let reasons = Reasons(self)
+        return group.chain(to: node).map { RecordReference(reasons.reason($0).dependency, in: graph) }
     }
 
     private static func line(of node: NodeID, _ reasons: Reasons, _ text: ReasonText) -> String {

@@ -195,10 +195,13 @@ struct FileSizeReader {
     /// A folder for each host; `nil` where its files cannot be looked at.
     private let folders: [String?]
 
-    /// - Parameter roots: where the files of hosts are mounted; this host's are at /.
+    /// - Parameter given: where the files of hosts are mounted; this host's are at /.
     init(_ graph: DependencyGraph, _ given: [HostRoot] = []) throws(Failure) {
+        try self.init(graph, HostRoots(given: given, machineID: MachineID.read()))
+    }
+
+    init(_ graph: DependencyGraph, _ roots: HostRoots) throws(Failure) {
         self.graph = graph
-        let roots = HostRoots(given: given, machineID: MachineID.read())
         try roots.check(against: graph.hosts)
         // A path begins with a slash of its own.
         folders = graph.hosts.map { host in roots.root(of: host).map { $0 == "/" ? "" : $0 } }

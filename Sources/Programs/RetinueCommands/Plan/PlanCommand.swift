@@ -54,7 +54,7 @@ struct MakePlanCommand: ParsableCommand {
     @Option(
         help:
             "Leave out what no record has: with `exact` only what records say, and how much that leaves out.")
-    var require: Requirement?
+    var require: PlanRequirement?
 
     @Flag(
         help: ArgumentHelp(
@@ -70,8 +70,6 @@ struct MakePlanCommand: ParsableCommand {
         completion: .file())
     var output = "-"
 
-    enum Requirement: String, CaseIterable, ExpressibleByArgument { case exact }
-
     func validate() throws {
         guard quiet >= 0, quiet < 1e9 else { throw ValidationError("--quiet is a number of seconds") }
     }
@@ -80,31 +78,24 @@ struct MakePlanCommand: ParsableCommand {
         let group = try options.group(of: program, in: try options.graph(of: program), hasReasons: true)
         let roots = HostRoots(given: roots.roots, machineID: MachineID.read())
         try roots.check(against: group.graph.hosts)
-        let hosts = group.observedHosts(quiet: UInt64(quiet * 1e9)).map { observed in
-            let host = group.graph.hosts.first { $0.id == observed.plan.id }
-            var plan = PlanBuilder.plan(
-                observed, root: host.flatMap { roots.root(of: $0) },
-                fetchesLanguagePackages: languagePackages)
-            if require != nil { plan.dropLikely() }
-            return plan
-        }
-        guard !hosts.isEmpty else {
-            throw Failure("the group has no program or file on any host: there is nothing to plan")
-        }
-        let plan = Plan(program: program, made: Clock.wall(), hosts: hosts)
+        let plan = try Plan(
+            of: group, program: program, roots, quiet: quiet, require: require,
+            fetchesLanguagePackages: languagePackages)
         try OutputFile.write(to: output) { output in
             switch form.choice {
             case .yaml: try output.write(PlanFile.yaml(plan))
             case .json: try output.write(PlanFile.json(plan))
             }
         }
-        for host in hosts {
+        for host in plan.hosts {
             for sentence in host.unknown {
                 Diagnostics.say("\((host.name.isEmpty ? host.id : host.name).printable): \(sentence)")
             }
         }
     }
 }
+
+extension PlanRequirement: ExpressibleByArgument {}
 
 struct CheckPlanCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

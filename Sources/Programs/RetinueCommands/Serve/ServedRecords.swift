@@ -13,6 +13,8 @@ package struct AnswerError: Error, Equatable, Sendable {
         case ambiguous
         /// What is asked about does not move with the program.
         case noMember
+        /// The group has nothing that a plan could be of.
+        case nothingToPlan
         /// No records can be had now.
         case unavailable
     }
@@ -38,6 +40,13 @@ package struct AnswerError: Error, Equatable, Sendable {
 package struct ServedRecords: ParsableArguments, Sendable {
     @OptionGroup var options: GroupOptions
 
+    @Option(
+        name: .customLong("root"),
+        help: ArgumentHelp(
+            "Look at a host's files for plans and sizes, where they are mounted; without it at none, this host's neither.",
+            valueName: "host=folder"))
+    var roots: [HostRoot] = []
+
     package init() {}
 
     /// Whether they are those of this host's daemon, of which there is a status.
@@ -46,7 +55,10 @@ package struct ServedRecords: ParsableArguments, Sendable {
     /// Reads and joins them.
     package func read() throws(AnswerError) -> ServedGraph {
         do {
-            return ServedGraph(try options.graph(), try options.closure(hasReasons: true))
+            // Who asks may see less than this process: it looks at files only where that was said.
+            return try ServedGraph(
+                try options.graph(), try options.closure(hasReasons: true),
+                HostRoots(given: roots, machineID: nil))
         } catch let failure as Failure {
             throw AnswerError(failure, .unavailable)
         } catch {
@@ -90,11 +102,18 @@ package struct ServedRecords: ParsableArguments, Sendable {
 package final class ServedGraph: @unchecked Sendable {
     package let graph: DependencyGraph
     private let closure: ClosureOptions
+    private let sizes: FileSizeReader
+    let roots: HostRoots
 
-    init(_ graph: DependencyGraph, _ closure: ClosureOptions) {
+    init(_ graph: DependencyGraph, _ closure: ClosureOptions, _ roots: HostRoots) throws(Failure) {
         self.graph = graph
         self.closure = closure
+        self.roots = roots
+        sizes = try FileSizeReader(graph, roots)
     }
+
+    /// Bytes of a file as it is now; `nil` if it cannot be looked at.
+    package func size(of file: NodeID) -> UInt64? { sizes.size(of: file) }
 
     /// What a question adds to the server's own options. Not `--symmetric`, by which the records are joined otherwise.
     package struct Variation: Equatable, Sendable {

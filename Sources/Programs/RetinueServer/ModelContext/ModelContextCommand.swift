@@ -10,8 +10,8 @@ struct ModelContextCommand: ParsableCommand {
         abstract: "Answer a language model's questions about move groups, on standard input and output.",
         usage: "retinue mcp [--from <file> ...] [<options>]",
         discussion: """
-            A server of the Model Context Protocol (2025-06-18, stdio) that a client starts. Its tools are programs, group \
-            and why; each answer has the evidence behind it and the known gaps. It changes nothing.
+            A server of the Model Context Protocol (2025-06-18, stdio) that a client starts. Its tools are programs, \
+            group, why, plan and simulate; each answer has the records behind it and the known gaps. It changes nothing.
 
             Examples:
               retinue mcp                       of this host's daemon
