@@ -400,28 +400,27 @@ public final class FleetReader {
     }
 
     /// Looks up in foreign tables. A join with what is asked for would take a round trip for each key, or fetch all rows;
-    /// conditions on columns are sent along, and each server finds its own rows by its indexes.
+    /// conditions on columns are sent along, all in one scan of each server, which finds its rows by its indexes.
     private func lookUpThere(_ questions: Set<Question>) throws(PostgreSQLError) -> PostgreSQLRows {
-        var parts: [String] = []
+        var conditions: [String] = []
         for column in Question.Column.allCases {
-            let here = questions.filter { $0.column == column }
-            if here.isEmpty { continue }
-            parts.append(
-                "SELECT r.host, r.subject, r.identity, r.line FROM retinue.record r WHERE ("
-                    + Self.condition("r", column.name, here.map { ($0.host, $0.key) }, column.isOfAnyHost)
-                    + ")" + column.restriction)
+            let here = questions.filter { $0.column == column }.map { ($0.host, $0.key) }
+            conditions += Self.conditions("r", column, here)
         }
-        return try connection.query(parts.joined(separator: " UNION ALL "))
+        return try connection.query(
+            "SELECT r.host, r.subject, r.identity, r.line FROM retinue.record r WHERE "
+                + conditions.joined(separator: " OR "))
     }
 
-    /// A condition that rows meet that are asked for.
-    private static func condition(
-        _ table: String, _ column: String, _ asked: [(host: Int64, key: Int64)], _ isOfAnyHost: Bool
-    ) -> String {
+    /// Conditions one of which each row meets that is asked for; one for each host, by which only its server is asked.
+    private static func conditions(
+        _ table: String, _ column: Question.Column, _ asked: [(host: Int64, key: Int64)]
+    ) -> [String] {
         Dictionary(grouping: asked, by: \.host).map { host, asked in
-            let keys = "\(table).\(column) = ANY('\(ArrayText.numbers(asked.map(\.key)))'::bigint[])"
-            return isOfAnyHost ? keys : "\(table).host = \(host) AND \(keys)"
-        }.joined(separator: " OR ")
+            let keys = "\(table).\(column.name) = ANY('\(ArrayText.numbers(asked.map(\.key)))'::bigint[])"
+            let place = column.isOfAnyHost ? "" : "\(table).host = \(host) AND "
+            return "(\(place)\(keys)\(column.restriction))"
+        }
     }
 
     private func readProcesses() throws(PostgreSQLError) {
@@ -430,7 +429,7 @@ public final class FleetReader {
         if isDivided {
             rows = try connection.query(
                 "SELECT p.host, p.line FROM retinue.process p WHERE "
-                    + Self.condition("p", "subject", subjects, false))
+                    + Self.conditions("p", .subject, subjects).joined(separator: " OR "))
         } else {
             rows = try connection.query(
                 """
