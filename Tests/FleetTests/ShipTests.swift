@@ -162,6 +162,39 @@ struct ShipTests {
         try owner.execute("DROP TABLESPACE small")
     }
 
+    @Test func aSecondHostWithOneMachineIDIsRefusedAndARecordOfTheFutureReported() throws {
+        let server = try prepared()
+        let file = "\(server.folder)/dump.ndjson"
+        try write(String(decoding: large(1, records: 3), as: UTF8.self), to: file)
+        try ship([file], in: server).succeed()
+        // The other host has a state of its own, and other records.
+        var ledger = Ledger()
+        ledger.note(
+            .file(
+                ledger.intern(Program(executable: ledger.texts.intern("/other"))),
+                path: ledger.texts.intern("/f")),
+            access: .opened, kind: .regular, evidence: .exact, time: 4_000_000_000_000, count: 1)
+        let other = "\(server.folder)/other.ndjson"
+        try write(
+            String(decoding: RandomFleet.bytes(of: ledger, host: 1, time: 901_000_000_000), as: UTF8.self),
+            to: other)
+        func second(_ words: [String]) throws -> Child {
+            try fleet(
+                ["ship", "--to", server.location("owner"), "--state-dir", "\(server.folder)/state/other"]
+                    + words + [other], in: server)
+        }
+        let refused = try second([])
+        try #expect(refused.wait() == .exited(1))
+        #expect(refused.errorText.contains("two hosts have one machine id"), "\(refused.errorText)")
+        #expect(try count(server) == 3)
+        let taken = try second(["--take-over"])
+        try taken.succeed()
+        #expect(
+            taken.errorText.contains("a record of H1 is of 1970-01-01T01:06:40"), "\(taken.errorText)")
+        // Now it is the first that is refused.
+        try #expect(ship([file], in: server).wait() == .exited(1))
+    }
+
     @Test func certificatesOfBothEndsAreChecked() throws {
         let keys = try makeTemporaryFolder()
         defer { try? FileManager.default.removeItem(atPath: keys) }

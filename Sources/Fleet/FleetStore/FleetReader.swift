@@ -69,12 +69,34 @@ public final class FleetReader {
     private struct Question: Hashable {
         enum Column: Int, CaseIterable, Hashable {
             case subject, executed, object, writers, far, anyObject, anyFar
+
+            var name: String {
+                switch self {
+                case .subject, .executed: "subject"
+                case .object, .writers, .anyObject: "object"
+                case .far, .anyFar: "far"
+                }
+            }
+
+            var isOfAnyHost: Bool { self == .anyObject || self == .anyFar }
+
+            var restriction: String {
+                switch self {
+                case .executed:
+                    " AND r.relation = \(Relation.file.rawValue) AND r.access & \(Access.executed.rawValue) <> 0"
+                case .writers: " AND r.access & \(Access.written.rawValue) <> 0"
+                case .subject, .object, .far, .anyObject, .anyFar: ""
+                }
+            }
         }
         var column: Column
         /// 0: any host.
         var host: Int64
         var key: Int64
     }
+
+    /// Whether the tables are those of several servers (`FleetShards`).
+    private let isDivided: Bool
 
     /// Reads what hosts there are.
     public init(_ connection: PostgreSQLConnection) throws(PostgreSQLError) {
@@ -86,6 +108,16 @@ public final class FleetReader {
         }
         // Whatever is looked up, there is one good plan.
         try? connection.execute("SET plan_cache_mode = force_generic_plan")
+        // Where not even that is known, nothing is divided in this way.
+        let foreign = try? connection.query(
+            """
+            SELECT count(*)::bigint FROM pg_catalog.pg_class c JOIN pg_catalog.pg_inherits i ON i.inhrelid = c.oid
+            WHERE i.inhparent = 'retinue.record'::regclass AND c.relkind = 'f'
+            """
+        ).number(0, 0)
+        isDivided = (foreign ?? 0) > 0
+        // A join of two tables is done where both are.
+        if isDivided { try connection.execute("SET enable_partitionwise_join = on") }
         // All look-ups see one moment.
         try connection.execute("BEGIN TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         let rows = try connection.query("SELECT host, header, gaps, first_seen FROM retinue.host ORDER BY id")
@@ -334,38 +366,9 @@ public final class FleetReader {
         guard !questions.isEmpty else { return 0 }
         steps += 1
         asked.formUnion(questions)
-        var parts: [String] = []
-        var parameters: [String] = []
-        for column in Question.Column.allCases {
-            let here = questions.filter { $0.column == column }
-            if here.isEmpty { continue }
-            let place = parameters.count
-            var condition: String
-            switch column {
-            case .subject:
-                condition = "r.host = k.host AND r.subject = k.key"
-                subjects += here.map { ($0.host, $0.key) }
-            case .executed:
-                condition =
-                    "r.host = k.host AND r.subject = k.key AND r.relation = 0 AND r.access & \(Access.executed.rawValue) <> 0"
-            case .object: condition = "r.host = k.host AND r.object = k.key"
-            case .writers:
-                condition =
-                    "r.host = k.host AND r.object = k.key AND r.access & \(Access.written.rawValue) <> 0"
-            case .far: condition = "r.host = k.host AND r.far = k.key"
-            case .anyObject: condition = "r.object = k.key"
-            case .anyFar: condition = "r.far = k.key"
-            }
-            parameters.append(ArrayText.numbers(here.map(\.host)))
-            parameters.append(ArrayText.numbers(here.map(\.key)))
-            parts.append(
-                """
-                SELECT r.host, r.subject, r.identity, r.line
-                FROM unnest($\(place + 1)::bigint[], $\(place + 2)::bigint[]) AS k(host, key)
-                JOIN retinue.record r ON \(condition)
-                """)
-        }
-        let rows = try connection.queryAgain(parts.joined(separator: " UNION ALL "), parameters)
+        subjects += questions.filter { $0.column == .subject }.map { ($0.host, $0.key) }
+        let rows: PostgreSQLRows
+        if isDivided { rows = try lookUpThere(questions) } else { rows = try lookUp(questions) }
         for row in 0..<rows.count {
             let host = try rows.number(row, 0)
             let name = RowName(subject: try rows.number(row, 1), identity: try rows.number(row, 2))
@@ -377,13 +380,63 @@ public final class FleetReader {
         return questions.count
     }
 
+    private func lookUp(_ questions: Set<Question>) throws(PostgreSQLError) -> PostgreSQLRows {
+        var parts: [String] = []
+        var parameters: [String] = []
+        for column in Question.Column.allCases {
+            let here = questions.filter { $0.column == column }
+            if here.isEmpty { continue }
+            let place = parameters.count
+            parameters.append(ArrayText.numbers(here.map(\.host)))
+            parameters.append(ArrayText.numbers(here.map(\.key)))
+            parts.append(
+                """
+                SELECT r.host, r.subject, r.identity, r.line
+                FROM unnest($\(place + 1)::bigint[], $\(place + 2)::bigint[]) AS k(host, key)
+                JOIN retinue.record r ON r.\(column.name) = k.key\(column.restriction)
+                """ + (column.isOfAnyHost ? "" : " AND r.host = k.host"))
+        }
+        return try connection.queryAgain(parts.joined(separator: " UNION ALL "), parameters)
+    }
+
+    /// Looks up in foreign tables. A join with what is asked for would take a round trip for each key, or fetch all rows;
+    /// conditions on columns are sent along, all in one scan of each server, which finds its rows by its indexes.
+    private func lookUpThere(_ questions: Set<Question>) throws(PostgreSQLError) -> PostgreSQLRows {
+        var conditions: [String] = []
+        for column in Question.Column.allCases {
+            let here = questions.filter { $0.column == column }.map { ($0.host, $0.key) }
+            conditions += Self.conditions("r", column, here)
+        }
+        return try connection.query(
+            "SELECT r.host, r.subject, r.identity, r.line FROM retinue.record r WHERE "
+                + conditions.joined(separator: " OR "))
+    }
+
+    /// Conditions one of which each row meets that is asked for; one for each host, by which only its server is asked.
+    private static func conditions(
+        _ table: String, _ column: Question.Column, _ asked: [(host: Int64, key: Int64)]
+    ) -> [String] {
+        Dictionary(grouping: asked, by: \.host).map { host, asked in
+            let keys = "\(table).\(column.name) = ANY('\(ArrayText.numbers(asked.map(\.key)))'::bigint[])"
+            let place = column.isOfAnyHost ? "" : "\(table).host = \(host) AND "
+            return "(\(place)\(keys)\(column.restriction))"
+        }
+    }
+
     private func readProcesses() throws(PostgreSQLError) {
         guard !subjects.isEmpty else { return }
-        let rows = try connection.query(
-            """
-            SELECT p.host, p.line FROM unnest($1::bigint[], $2::bigint[]) AS k(host, key)
-            JOIN retinue.process p ON p.host = k.host AND p.subject = k.key
-            """, [ArrayText.numbers(subjects.map(\.host)), ArrayText.numbers(subjects.map(\.key))])
+        let rows: PostgreSQLRows
+        if isDivided {
+            rows = try connection.query(
+                "SELECT p.host, p.line FROM retinue.process p WHERE "
+                    + Self.conditions("p", .subject, subjects).joined(separator: " OR "))
+        } else {
+            rows = try connection.query(
+                """
+                SELECT p.host, p.line FROM unnest($1::bigint[], $2::bigint[]) AS k(host, key)
+                JOIN retinue.process p ON p.host = k.host AND p.subject = k.key
+                """, [ArrayText.numbers(subjects.map(\.host)), ArrayText.numbers(subjects.map(\.key))])
+        }
         for row in 0..<rows.count {
             let host = try rows.number(row, 0)
             hosts[host]?.lines.append(rows.bytes(row, 1))

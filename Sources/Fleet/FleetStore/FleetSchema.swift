@@ -9,6 +9,9 @@ public struct FleetSchema {
     /// The version that this program reads and writes.
     public static let version: Int64 = 2
 
+    /// The tables of which each row is a host's.
+    static let ownTables = ["host", "record", "program", "word", "process"]
+
     private let connection: PostgreSQLConnection
 
     /// Looks at a server's schema.
@@ -112,7 +115,7 @@ public struct FleetSchema {
               role text NOT NULL, host bigint NOT NULL, id text NOT NULL, PRIMARY KEY (role, host))
             """,
         ]
-            + ["host", "record", "program", "word", "process"].flatMap { table in
+            + ownTables.flatMap { table in
                 [
                     "ALTER TABLE retinue.\(table) ENABLE ROW LEVEL SECURITY",
                     """
@@ -146,7 +149,7 @@ public struct FleetSchema {
         try connection.transaction { () throws(PostgreSQLError) in
             try connection.execute("GRANT USAGE ON SCHEMA retinue TO \(name)")
             try connection.execute("GRANT SELECT ON retinue.migration TO \(name)")
-            for table in ["host", "record", "program", "word", "process", "sender"] {
+            for table in Self.ownTables + ["sender"] {
                 try connection.execute("GRANT SELECT ON retinue.\(table) TO \(name)")
                 if table == "sender" { continue }
                 let policy = Self.quoted("reader_" + role)
@@ -183,7 +186,7 @@ public struct FleetSchema {
         return count
     }
 
-    private static func quoted(_ name: String) -> String {
+    static func quoted(_ name: String) -> String {
         "\"" + name.replacing("\"", with: "\"\"") + "\""
     }
 }

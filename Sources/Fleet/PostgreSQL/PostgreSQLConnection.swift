@@ -27,6 +27,27 @@ public final class PostgreSQLConnection {
 
     deinit { PQfinish(connection) }
 
+    /// What a connection string says, by libpq's names (`PQconninfoParse`).
+    public static func options(
+        of conninfo: String
+    ) throws(PostgreSQLError) -> [(name: String, value: String)] {
+        var message: UnsafeMutablePointer<CChar>?
+        guard let all = PQconninfoParse(conninfo, &message) else {
+            defer { PQfreemem(message) }
+            throw .unreachable(line(message))
+        }
+        defer { PQconninfoFree(all) }
+        var options: [(name: String, value: String)] = []
+        var place = all
+        while let name = place.pointee.keyword {
+            if let value = place.pointee.val {
+                options.append((String(cString: name), String(cString: value)))
+            }
+            place += 1
+        }
+        return options
+    }
+
     /// Runs statements without parameters, of which no rows are wanted.
     public func execute(_ statements: String) throws(PostgreSQLError) {
         PQclear(try check(PQexec(connection, statements)))

@@ -48,14 +48,33 @@ private func run<Command: ParsableCommand>(_ type: Command.Type, _ words: ArrayS
     }
 }
 
-/// Which server.
+/// Which server, or which servers.
 struct StoreOptions: ParsableArguments {
     @Option(
         name: .customLong("to"),
         help: ArgumentHelp(
-            "The store, as libpq takes it; TLS with sslmode=verify-full, sslrootcert, sslcert and sslkey.",
+            "The store, as libpq takes it; TLS with sslmode=verify-full, sslrootcert, sslcert and sslkey. "
+                + "Given several times, in one order everywhere: each server has a part of the hosts.",
             valueName: "postgresql://..."))
-    var location: String
+    var locations: [String] = []
 
-    func connect() throws(PostgreSQLError) -> PostgreSQLConnection { try PostgreSQLConnection(location) }
+    func validate() throws {
+        guard (1...FleetShards.limit).contains(locations.count) else {
+            throw ValidationError("--to is given once, or for each of at most \(FleetShards.limit) servers")
+        }
+    }
+
+    var shards: FleetShards { FleetShards(count: locations.count) }
+
+    /// Each of the servers.
+    func connections() throws(PostgreSQLError) -> [PostgreSQLConnection] {
+        var connections: [PostgreSQLConnection] = []
+        for location in locations { connections.append(try PostgreSQLConnection(location)) }
+        return connections
+    }
+
+    /// The server that has a host's rows.
+    func connect(host: String) throws(PostgreSQLError) -> PostgreSQLConnection {
+        try PostgreSQLConnection(locations[shards.number(ofHost: host)])
+    }
 }

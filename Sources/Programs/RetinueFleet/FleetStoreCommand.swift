@@ -6,7 +6,7 @@ import SystemCalls
 struct FleetStoreCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "retinue fleet", abstract: "Make and look after a fleet's store.",
-        subcommands: [Migrate.self, Allow.self, Expire.self, Simulate.self])
+        subcommands: [Migrate.self, Allow.self, Join.self, Expire.self, Simulate.self])
 
     struct Migrate: ParsableCommand {
         static let configuration = CommandConfiguration(
@@ -24,11 +24,14 @@ struct FleetStoreCommand: ParsableCommand {
         }
 
         func run() throws {
-            let made = try FleetSchema(try store.connect()).migrate(partitions: partitions)
-            print(
-                made.isEmpty
-                    ? "version \(FleetSchema.version) is there already"
-                    : made.map { "version \($0) made" }.joined(separator: "\n"))
+            for (number, connection) in try store.connections().enumerated() {
+                let made = try FleetSchema(connection).migrate(partitions: partitions)
+                if store.locations.count > 1 { try store.shards.bind(connection, number: number) }
+                print(
+                    made.isEmpty
+                        ? "version \(FleetSchema.version) is there already"
+                        : made.map { "version \($0) made" }.joined(separator: "\n"))
+            }
         }
     }
 
@@ -54,10 +57,50 @@ struct FleetStoreCommand: ParsableCommand {
         }
 
         func run() throws {
-            let schema = FleetSchema(try store.connect())
+            if let sender, let host {
+                try checked(try store.connect(host: host)).allow(sender: sender, host: host)
+            }
+            guard let reader else { return }
+            for connection in try store.connections() { try checked(connection).allow(reader: reader) }
+        }
+
+        private func checked(_ connection: PostgreSQLConnection) throws(PostgreSQLError) -> FleetSchema {
+            let schema = FleetSchema(connection)
             try schema.check()
-            if let sender, let host { try schema.allow(sender: sender, host: host) }
-            if let reader { try schema.allow(reader: reader) }
+            return schema
+        }
+    }
+
+    struct Join: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Have a database read the tables of several servers; as its superuser.",
+            discussion: """
+                The database has no tables of Retinue's, and is given some of which each server's are partitions, as foreign \
+                tables (postgres_fdw). Commands read it as they read a single store; each host writes to its own server.
+                """)
+
+        @OptionGroup var store: StoreOptions
+
+        @Option(
+            help: ArgumentHelp(
+                "A server, as the database reaches it, and a role that reads there; for each, in the order of the others' --to.",
+                valueName: "postgresql://..."))
+        var server: [String]
+
+        @Option(help: ArgumentHelp("Let this role read through the database.", valueName: "role"))
+        var reader: [String] = []
+
+        func validate() throws {
+            guard store.locations.count == 1, (1...FleetShards.limit).contains(server.count) else {
+                throw ValidationError(
+                    "--to is given once, --server for each of at most \(FleetShards.limit) servers")
+            }
+        }
+
+        func run() throws {
+            for location in server { try FleetSchema(try PostgreSQLConnection(location)).check() }
+            try FleetShards(count: server.count).join(
+                try PostgreSQLConnection(store.locations[0]), servers: server, readers: reader)
         }
     }
 
@@ -79,7 +122,10 @@ struct FleetStoreCommand: ParsableCommand {
 
         func run() throws {
             let span = UInt64(days) * 86_400_000_000_000
-            let count = try FleetSchema(try store.connect()).expire(before: Clock.wall() - span)
+            var count = 0
+            for connection in try store.connections() {
+                count += try FleetSchema(connection).expire(before: Clock.wall() - span)
+            }
             print("\(count) records removed")
         }
     }

@@ -66,28 +66,32 @@ struct ShipRecordsCommand: ParsableCommand {
         let states = SenderStates(
             folder: stateFolder ?? getenv("STATE_DIRECTORY").map { String(cString: $0) }
                 ?? "/var/lib/retinue-ship")
+        var servers = StoreConnections(store)
         guard files.isEmpty else {
-            let connection = try connect()
-            for file in files { try send(try ShippedDump.of(file: file), over: connection, states) }
+            for file in files { _ = try send(try ShippedDump.of(file: file), over: &servers, states) }
             return
         }
-        if once { return try send(try ShippedDump.of(socket: socket), over: try connect(), states) }
-        try repeatedly(states)
+        guard once else { try repeatedly(states) }
+        if store.locations.count == 1 { _ = try servers.connection(host: "") }
+        _ = try send(try ShippedDump.of(socket: socket), over: &servers, states)
     }
 
     /// Sends until it is ended, which may be at any time: the server has a dump whole or not at all.
     private func repeatedly(_ states: SenderStates) throws -> Never {
-        var connection: PostgreSQLConnection?
+        var servers = StoreConnections(store)
+        // Which of several servers has this host's rows, its first dump says.
+        var host = store.locations.count == 1 ? "" : nil
         var said = ""
         var pause = 1.0
         while true {
             do {
-                if connection == nil { connection = try connect() }
-                if let connection { try send(try ShippedDump.of(socket: socket), over: connection, states) }
+                // The daemon is asked for no dump that has nowhere to go.
+                if let host { _ = try servers.connection(host: host) }
+                host = try send(try ShippedDump.of(socket: socket), over: &servers, states)
                 if !said.isEmpty { say("retinue ship: sends again") }
                 (said, pause) = ("", interval)
             } catch {
-                connection = nil
+                servers = StoreConnections(store)
                 let sentence = (error as? ShipFailure)?.message ?? "\(error)"
                 if sentence != said { say("retinue ship: \(sentence); nothing is lost, it is tried again") }
                 said = sentence
@@ -97,16 +101,12 @@ struct ShipRecordsCommand: ParsableCommand {
         }
     }
 
-    private func connect() throws(PostgreSQLError) -> PostgreSQLConnection {
-        let connection = try store.connect()
-        try FleetSchema(connection).check()
-        return connection
-    }
-
+    /// - Returns: whose dump it was.
     private func send(
-        _ shipped: consuming ShippedDump, over connection: PostgreSQLConnection, _ states: SenderStates
-    ) throws {
+        _ shipped: consuming ShippedDump, over servers: inout StoreConnections, _ states: SenderStates
+    ) throws -> String {
         let host = shipped.dump.header.hostID
+        let connection = try servers.connection(host: host)
         let sender = try states.begin(host: host)
         let outcome = try Shipment(connection, sender, takesOver: takeOver).send(
             shipped.dump, tombstones: shipped.tombstones, now: Clock.wall())
@@ -126,6 +126,25 @@ struct ShipRecordsCommand: ParsableCommand {
                 "retinue ship: a record of \(host) is of \(Timestamp.text(future)), later than its dump: "
                     + "the host's clock was set back")
         }
+        return host
+    }
+}
+
+/// The connections to the servers of a store, made when they are needed and kept.
+private struct StoreConnections {
+    private let store: StoreOptions
+    private var made: [Int: PostgreSQLConnection] = [:]
+
+    init(_ store: StoreOptions) { self.store = store }
+
+    /// That to the server of a host, whose tables have this program's version.
+    mutating func connection(host: String) throws(PostgreSQLError) -> PostgreSQLConnection {
+        let number = store.shards.number(ofHost: host)
+        if let known = made[number] { return known }
+        let connection = try store.connect(host: host)
+        try FleetSchema(connection).check()
+        made[number] = connection
+        return connection
     }
 }
 

@@ -55,8 +55,8 @@ extension FleetStoreCommand {
 
         func run() throws {
             let base = try ShippedDump.of(file: file)
-            let connection = try store.connect()
-            try FleetSchema(connection).check()
+            let connections = try store.connections()
+            for connection in connections { try FleetSchema(connection).check() }
             let simulation = Simulation(seed: seed, hosts: hosts, chain: chain)
             for round in 0..<(churn > 0 ? 2 : 1) {
                 var sent = 0
@@ -67,7 +67,8 @@ extension FleetStoreCommand {
                         of: host, from: base.dump, records: records / hosts, renewed: round == 0 ? 0 : churn)
                     let made = Clock.monotonic()
                     let outcome = try Shipment(
-                        connection, Sender(id: "simulation", batch: "", pending: "simulated"),
+                        connections[store.shards.number(ofHost: dump.header.hostID)],
+                        Sender(id: "simulation", batch: "", pending: "simulated"),
                         takesOver: round == 0
                     ).send(dump, tombstones: [], now: Clock.wall())
                     sent += outcome.records
