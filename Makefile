@@ -7,7 +7,7 @@ TEST_PACKAGES = $(RUN_PACKAGES) strace make git nginx-light postgresql curl pyth
 	e2fsprogs btrfs-progs xfsprogs squashfs-tools mount mawk coreutils findutils sed grep procps perl nodejs busybox-static \
 	python3-setproctitle python3-psycopg2 redis-tools dbus-daemon dbus-bin runc skopeo umoci nftables bsdutils \
 	rpm ruby python3-pip python3-setuptools python3-wheel python3-venv openssl \
-	rpcbind rpcsvc-proto libtirpc-dev prometheus
+	rpcbind rpcsvc-proto libtirpc-dev prometheus tmux
 SERVE_PACKAGES = $(TEST_PACKAGES) chromium chromium-driver
 PACKAGES_PACKAGES = $(TEST_PACKAGES) npm
 BENCH_PACKAGES = $(TEST_PACKAGES) binutils valgrind sqlite3 python3-venv g++ libsimdjson-dev

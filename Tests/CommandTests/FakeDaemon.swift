@@ -9,6 +9,10 @@ final class FakeDaemon: @unchecked Sendable {
     private let status: [UInt8]
     /// `nil`: answers with an error.
     private let dump: [UInt8]?
+    /// What has changed, for whoever asks after a number; `nil`: answers with an error.
+    let changes = Mutex<[UInt8]?>(nil)
+    /// The numbers that changes were asked after.
+    let asked = Mutex<[UInt32]>([])
     /// What it was asked to forget.
     let forgotten = Mutex<[(filter: ForgetFilter, isDryRun: Bool)]>([])
     private let isStopped = Atomic<Bool>(false)
@@ -44,6 +48,13 @@ final class FakeDaemon: @unchecked Sendable {
             case .status: try? connection.reply(status: status)
             case .dump where dump != nil: try? connection.reply(dump: file(dump!))
             case .dump: try? connection.reply(error: "the disk is full\u{1b}[31m")
+            case .changes(let after, _):
+                asked.withLock { $0.append(after) }
+                if let lines = changes.withLock({ $0 }) {
+                    try? connection.reply(changes: lines)
+                } else {
+                    try? connection.reply(error: "the disk is full\u{1b}[31m")
+                }
             case .forget(let filter, let isDryRun):
                 forgotten.withLock { $0.append((filter, isDryRun)) }
                 try? connection.reply(forgotten: [

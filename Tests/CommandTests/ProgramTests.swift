@@ -18,7 +18,7 @@ struct ProgramTests {
 
     @Test func versionAndHelp() throws {
         #expect(try retinue("--version") == Outcome(status: 0, output: "retinue 0.1.0\n", errors: ""))
-        let names = ["probe", "status", "dump", "records", "list", "advise", "forget"]
+        let names = ["probe", "status", "dump", "records", "watch", "top", "list", "advise", "forget"]
         let commands = names.map { [$0, "--help"] }
         for command in [[], ["--help"]] + commands {
             let outcome = try retinue(command)
@@ -36,7 +36,9 @@ struct ProgramTests {
             ["status", "--socket", "/a", "--state-dir", "/b"], ["records", "--relation", "friend"],
             ["records", "--limit", "0"], ["records", "--from", "/nonexistent"], ["dump", "--format", "xml"],
             ["records", "--from", "/dev/null", "--socket", "/a"], ["status", "--socket", ""],
-            ["forget"], ["forget", "--older-than", "90"],
+            ["forget"], ["forget", "--older-than", "90"], ["watch", "--interval", "0"],
+            ["top", "--sort", "size"],
+            ["watch", "--after", "-1"], ["watch", "--scan-interval", "0.5"], ["top", "--window", "0"],
         ])
     func badInputIsASentenceAndStatusOne(arguments: [String]) throws {
         let outcome = try retinue(arguments)
@@ -45,7 +47,7 @@ struct ProgramTests {
         #expect(outcome.errors.hasPrefix("Error: ") || outcome.errors.hasPrefix("retinue: "))
     }
 
-    @Test(arguments: ["status", "dump", "records", "forget x"])
+    @Test(arguments: ["status", "dump", "records", "forget x", "watch", "watch --once", "top --once"])
     func noDaemonIsStatusThree(command: String) throws {
         try withTemporaryFolder { folder in
             let words = command.split(separator: " ").map(String.init)

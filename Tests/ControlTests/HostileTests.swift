@@ -41,11 +41,11 @@ struct HostileTests {
             case .tooLong: "retinue-control/2 error\na request is at most 16384 bytes long, not 16385"
             case .farTooLong: "retinue-control/2 error\na request is at most 16384 bytes long, not 99991"
             case .unknownField, .twice, .badAge, .emptyField, .notText:
-                "retinue-control/2 error\na forget request with a field that is not understood"
+                "retinue-control/2 error\na request with a field that is not understood"
             case .everything:
                 "retinue-control/2 error\nforget needs a program, a path, a workload or an age: it never forgets everything"
             default:
-                "retinue-control/2 error\nan unknown request; retinued \(retinueVersion) knows status, dump, forget"
+                "retinue-control/2 error\nan unknown request; retinued \(retinueVersion) knows status, dump, changes, forget"
             }
         }
     }

@@ -8,7 +8,7 @@ import Testing
 @Suite("Who may ask for what")
 struct PeerTests {
     @Test func whatNeedsRoot() {
-        #expect(ControlVerb.allCases.filter { !$0.needsRoot } == [.status, .dump])
+        #expect(ControlVerb.allCases.filter { !$0.needsRoot } == [.status, .dump, .changes])
     }
 
     /// One user takes only some places, all of them together leave those of root.

@@ -87,6 +87,7 @@ final class TestDaemon: Sendable {
                 } else {
                     try client.connection.reply(error: "the disk is full")
                 }
+            case .changes(let after, _): try client.connection.reply(changes: Array("after \(after)".utf8))
             case .forget(let filter, let isDryRun):
                 try client.connection.reply(forgotten: [
                     ForgottenCount(relation: "file", records: filter.age ?? 0),

@@ -103,7 +103,7 @@ final class ScriptedDaemon: Sendable {
         var stored = try StoredRecords.open(folder.database, host: host.id)
         let handlers = try ControlHandlers(named: options.socket, stateFolder: folder.path)
         var ledger = stored.takeLedger()
-        ledger.skipChanges(1024)
+        ledger.beginRun(numbering: .random(in: 1 ... .max))
         let progress = StoreProgress(ledger)
         let observer = Observer(ledger: ledger, surroundings: SilentSurroundings(), ownPid: 4242)
         let writer = try StoreWriter(stored.takeStore(), path: folder.database, host: host.id)

@@ -19,7 +19,7 @@ package enum Privilege {
     /// The programs that the tests run, by the package of Debian that has them where the names differ.
     package static let programs = [
         "strace", "ip", "git", "make", "gcc", "nginx", "curl", "python3", "bash", "dash", "setpriv",
-        "mkfs.ext4", "mkfs.btrfs", "mksquashfs", "psql",
+        "mkfs.ext4", "mkfs.btrfs", "mksquashfs", "psql", "tmux",
     ]
 
     /// What holds here and now.

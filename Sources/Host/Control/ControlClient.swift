@@ -75,6 +75,9 @@ public enum ControlClient {
             case .dump:
                 guard let descriptor else { throw .badReply(path: path, "a dump without its file") }
                 return .dump(descriptor)
+            case .changes:
+                guard let descriptor else { return .changes(text) }
+                return .dump(descriptor)
             case .forget:
                 guard let counts = Self.counts(text) else {
                     throw .badReply(path: path, "a number of forgotten records that is none")

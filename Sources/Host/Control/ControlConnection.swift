@@ -70,15 +70,26 @@ public struct ControlConnection: ~Copyable {
     /// - Parameter json: UTF-8 JSON text of any length; what no datagram holds goes as a file in memory that nobody
     ///   can change (memfd_create(2), since Linux 3.17).
     public borrowing func reply(status json: [UInt8]) throws(ControlError) {
-        if ControlMessage.success.count + json.count <= ControlMessage.limit {
-            return try send(ControlMessage.success + json)
+        try reply(json, "the status")
+    }
+
+    /// Answers a request for what has changed.
+    ///
+    /// - Parameter lines: as for a status.
+    public borrowing func reply(changes lines: [UInt8]) throws(ControlError) {
+        try reply(lines, "what has changed")
+    }
+
+    private borrowing func reply(_ text: [UInt8], _ name: String) throws(ControlError) {
+        if ControlMessage.success.count + text.count <= ControlMessage.limit {
+            return try send(ControlMessage.success + text)
         }
         var sealed: FileDescriptor?
         do throws(SystemError) {
-            sealed = try Self.sealedFile(json)
+            sealed = try Self.sealedFile(text)
         } catch {
-            try? reply(error: "the status cannot be sent: \(error)")
-            throw .system(error, path: "the status")
+            try? reply(error: "\(name) cannot be sent: \(error)")
+            throw .system(error, path: name)
         }
         guard let sealed else { return }
         try reply(file: sealed)
@@ -87,7 +98,7 @@ public struct ControlConnection: ~Copyable {
     private static func sealedFile(_ bytes: [UInt8]) throws(SystemError) -> FileDescriptor {
         let file = FileDescriptor(
             owning: try systemCall("memfd_create") {
-                memfd_create("retinue-status", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING))
+                memfd_create("retinue-answer", UInt32(MFD_CLOEXEC) | UInt32(MFD_ALLOW_SEALING))
             })
         var failure: SystemError?
         bytes.withUnsafeBytes { bytes in

@@ -6,6 +6,11 @@ public enum ControlRequest: Equatable, Sendable {
     case status
     /// Every record, as a file of NDJSON lines.
     case dump
+    /// The records that have a greater change number than `after`, as NDJSON lines of any length.
+    ///
+    /// With `looks` what only a scan finds is looked for first, and all that was completed before is in the answer, as in
+    /// a dump; without it the answer has what was taken in so far, and costs only what has changed.
+    case changes(after: UInt32, looks: Bool)
     /// Remove records for good; or, in a dry run, report how many would go.
     case forget(ForgetFilter, isDryRun: Bool = false)
 
@@ -14,6 +19,7 @@ public enum ControlRequest: Equatable, Sendable {
         switch self {
         case .status: .status
         case .dump: .dump
+        case .changes: .changes
         case .forget: .forget
         }
     }
@@ -25,9 +31,10 @@ public enum ControlRequest: Equatable, Sendable {
 /// | --- | --- | --- |
 /// | `status` | yes | yes |
 /// | `dump` | yes | yes, to read |
+/// | `changes` | yes | yes, to read |
 /// | `forget` | yes | no |
 public enum ControlVerb: String, Sendable, CaseIterable {
-    case status, dump, forget
+    case status, dump, changes, forget
 
     /// Whether only root and the daemon's user may say it.
     public var needsRoot: Bool { self == .forget }
@@ -78,6 +85,8 @@ public enum ControlReply: ~Copyable {
     case status([UInt8])
     /// A complete file without a name, open for reading at its start.
     case dump(FileDescriptor)
+    /// What has changed, where a datagram holds it; else it comes as a file, as a dump.
+    case changes([UInt8])
     /// How many records were forgotten, or would be, by the word of their relation.
     case forgotten([ForgottenCount])
 }
@@ -85,9 +94,10 @@ public enum ControlReply: ~Copyable {
 /// The datagrams of protocol 2.
 ///
 /// A request is `retinue-control/2 VERB`, then for `forget` fields `KEY=VALUE` with a NUL byte before each (`program`,
-/// `path`, `workload`, `age` in nanoseconds, `dry-run=yes` where nothing shall go). An answer is a line, `retinue-control/2 ok` or `retinue-control/2 error`,
-/// then a sentence (error), JSON text (status) or `RELATION=NUMBER` for each relation (forget). What may be long comes as a descriptor, of a file
-/// that the client reads at its leisure: every dump, and a status that no datagram holds. So an answer is one call
+/// `path`, `workload`, `age` in nanoseconds, `dry-run=yes` where nothing shall go), and for `changes` `after=NUMBER` and, where a
+/// scan shall go before, `look=yes`. An answer is a line, `retinue-control/2 ok` or `retinue-control/2 error`,
+/// then a sentence (error), JSON text (status), lines (changes) or `RELATION=NUMBER` for each relation (forget). What may be long comes as a descriptor, of a file
+/// that the client reads at its leisure: every dump, and a status or changes that no datagram holds. So an answer is one call
 /// that never waits, however large it is and however slow the client.
 ///
 /// The number is the protocol's version. It changes when an older end would misunderstand, and each end names the
@@ -125,7 +135,7 @@ public enum ControlMessage {
         case otherVersion(Int)
         /// A verb that is not known, or no request at all.
         case unknown
-        /// A field of `forget` that is not known, is named twice or holds nothing that it can.
+        /// A field that is not known, is named twice or holds nothing that it can.
         case badField
         /// A `forget` of everything.
         case nothingNamed
@@ -142,7 +152,7 @@ public enum ControlMessage {
             case .unknown:
                 "an unknown request; retinued \(retinueVersion) knows "
                     + ControlVerb.allCases.map(\.rawValue).joined(separator: ", ")
-            case .badField: "a forget request with a field that is not understood"
+            case .badField: "a request with a field that is not understood"
             case .nothingNamed:
                 "forget needs a program, a path, a workload or an age: it never forgets everything"
             }
@@ -159,6 +169,10 @@ public enum ControlMessage {
             if let age = filter.age { text += "\0age=\(age)" }
             if isDryRun { text += "\0dry-run=yes" }
         }
+        if case .changes(let after, let looks) = request {
+            text += "\0after=\(after)"
+            if looks { text += "\0look=yes" }
+        }
         return Array(text.utf8)
     }
 
@@ -174,6 +188,13 @@ public enum ControlMessage {
         switch verb {
         case .status where fields.isEmpty: return .status
         case .dump where fields.isEmpty: return .dump
+        case .changes:
+            let looks = fields.last?.elementsEqual("look=yes".utf8) ?? false
+            let start = "after="
+            guard fields.count == (looks ? 2 : 1), let field = fields.first, field.starts(with: start.utf8),
+                let after = UInt32(String(decoding: field.dropFirst(start.utf8.count), as: UTF8.self))
+            else { throw .badField }
+            return .changes(after: after, looks: looks)
         case .forget:
             var fields = Array(fields)
             let dryRun = fields.firstIndex { $0.elementsEqual("dry-run=yes".utf8) }

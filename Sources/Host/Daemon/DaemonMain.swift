@@ -85,8 +85,7 @@ public enum DaemonMain {
         }
         var stored = opened
         var ledger = stored.takeLedger()
-        // A dump may have shown numbers that the store had no time to take.
-        ledger.skipChanges(1024)
+        ledger.beginRun(numbering: .random(in: 1 ... .max))
         let progress = StoreProgress(ledger)
         let surroundingsOfHost = LiveSurroundings(
             roots: roots, network: network, calls: calls)

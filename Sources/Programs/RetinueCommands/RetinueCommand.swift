@@ -16,6 +16,7 @@ struct RetinueCommand: ParsableCommand {
               retinue status                        ready? anything lost?
               retinue records nginx                 what nginx depends on
               retinue records --path '/etc/ssl/**'  who uses these files
+              retinue top                           the same for all programs, live
               retinue dump > host.ndjson            everything
               retinue diff old.ndjson new.ndjson    what has changed
               retinue list web.csv db.csv           the list of the published method
@@ -30,7 +31,8 @@ struct RetinueCommand: ParsableCommand {
             """,
         version: "retinue \(retinueVersion)",
         subcommands: [
-            ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, ForgetCommand.self,
+            ProbeCommand.self, StatusCommand.self, DumpCommand.self, RecordsCommand.self, WatchCommand.self,
+            TopCommand.self, ForgetCommand.self,
             GroupCommand.self, WhyCommand.self, TransferCommand.self, AdviseCommand.self, PlanCommand.self,
             MoveCommand.self, ServeCommand.self, ModelContextCommand.self, ShipCommand.self,
             FleetCommand.self,

@@ -49,6 +49,7 @@ public struct StoreSlice: Sendable {
     var tombstones: [Tombstone] = []
     let tombstonesAfter: UInt32
     let change: UInt32
+    let numbering: UInt32
     let generation: UInt32
     var part: Part
     /// The header's line, for those who read the file instead of a dump.
@@ -104,6 +105,7 @@ public struct StoreSlice: Sendable {
         tombstonesAfter =
             reached.tombstones == ledger.tombstones.count ? ledger.tombstonesAfter : ledger.change
         change = ledger.change
+        numbering = ledger.numbering
         generation = ledger.generation
         self.part = part
         after = stored
@@ -273,6 +275,7 @@ extension WriteStatements {
         try stage(slice.gaps, over: slice.gapsBefore)
         for (index, tombstone) in slice.tombstones.enumerated() { try stage(tombstone, index) }
         try stage("change", slice.change)
+        if slice.numbering != 0 { try stage("numbering", slice.numbering) }
         try stage("tombstones_after", slice.tombstonesAfter)
         guard let header = slice.header else { return }
         try bind(self.header, 1, header[...])

@@ -130,6 +130,7 @@ enum StoredLedger {
         ledger.restore(
             tombstones, after: try number(connection, "tombstones_after"),
             change: try number(connection, "change"))
+        ledger.restore(numbering: try number(connection, "numbering"))
     }
 
     /// A number of `meta`; 0 where nothing was ever written.

@@ -124,6 +124,12 @@ struct ControlHandlers: ~Copyable {
         end(number)
     }
 
+    /// Answers with lines of what has changed and lets the client go.
+    mutating func answer(_ number: Int32, changes: [UInt8]) {
+        try? connections[number]?.connection.reply(changes: changes)
+        end(number)
+    }
+
     /// Answers with a file and lets the client go.
     mutating func answer(_ number: Int32, dump: borrowing FileDescriptor) {
         try? connections[number]?.connection.reply(dump: dump)

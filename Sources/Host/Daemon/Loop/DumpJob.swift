@@ -32,6 +32,8 @@ struct DumpJob {
     let time: UInt64
     /// The client that waits for it; `nil` for a dump into the folder of dumps.
     let client: Int32?
+    /// Only what changed at a greater number is written, and nothing is described; `nil` for a whole dump.
+    let changesAfter: UInt32?
     var stage: Stage
     var file: DumpFile?
     /// Whether every line was handed to the thread.
@@ -41,9 +43,10 @@ struct DumpJob {
     /// What programs run with; `nil` where that is not asked for.
     var described: ProcessDescriber.Outcome?
 
-    init(time: UInt64, client: Int32?, scan: UInt64) {
-        self.time = time
-        self.client = client
+    init(_ request: DumpRequest, scan: UInt64) {
+        time = request.time
+        client = request.client
+        changesAfter = request.changesAfter
         stage = .scanning(number: scan)
     }
 
@@ -54,6 +57,18 @@ struct DumpJob {
         isHandedOver = false
         isInMemory = true
     }
+}
+
+/// A dump that was asked for.
+struct DumpRequest {
+    /// When, nanoseconds since 1970.
+    var time: UInt64
+    /// Who waits for it; `nil` for a dump into the folder of dumps.
+    var client: Int32?
+    /// `nil` for a whole dump.
+    var changesAfter: UInt32?
+    /// Whether a scan goes before.
+    var looks = true
 }
 
 /// A dump's file, open for writing and reading.

@@ -9,7 +9,28 @@ import SystemCalls
 extension Watcher where Source: ~Copyable, Wait: ~Copyable {
     /// Begins a dump for a client or, without one, into the folder of dumps. One is made at a time.
     mutating func askForDump(client: Int32?) {
-        waitingDumps.append((waiting.wall, client))
+        waitingDumps.append(DumpRequest(time: waiting.wall, client: client))
+        beginDump()
+    }
+
+    /// Answers with what has changed. What is not much is written at once: neither a dump that is being made nor a scan is
+    /// waited for, and no event is drained before its time.
+    mutating func askForChanges(after number: UInt32, looks: Bool, client: Int32) {
+        guard looks else {
+            let current = session.observer.ledger.seal()
+            var progress = DumpProgress(
+                changesOf: &session.observer.ledger, after: number, header: header(waiting.wall, current),
+                chunk: 1 << 16)
+            guard progress.lineCount > DumpJob.slice else {
+                var lines: [UInt8] = []
+                _ = session.observer.ledger.advance(&progress, most: .max) { lines += $0 }
+                return handlers.answer(client, changes: lines)
+            }
+            waitingDumps.append(
+                DumpRequest(time: waiting.wall, client: client, changesAfter: number, looks: false))
+            return beginDump()
+        }
+        waitingDumps.append(DumpRequest(time: waiting.wall, client: client, changesAfter: number))
         beginDump()
     }
 
@@ -17,10 +38,15 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         guard job == nil, !waitingDumps.isEmpty else { return }
         serveForgets()
         let request = waitingDumps.removeFirst()
+        guard request.looks else {
+            job = DumpJob(request, scan: 0)
+            beginWriting()
+            return keepBusy()
+        }
         drainAll()
         scanNumber += 1
         scan(ScanRequest(.open, .look, limit: DumpJob.scanLimit, number: scanNumber))
-        job = DumpJob(time: request.time, client: request.client, scan: scanNumber)
+        job = DumpJob(request, scan: scanNumber)
         keepBusy()
     }
 
@@ -61,7 +87,7 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
 
     /// Asks what the programs of the dump run with, unless that is not wanted or a process keeps the thread waiting.
     private mutating func describeProcesses() {
-        guard let job, configuration.processes else { return beginWriting() }
+        guard let job, configuration.processes, job.changesAfter == nil else { return beginWriting() }
         session.settleConnections(before: job.time)
         let programs = session.observer.livingPrograms()
         // What was asked for in vain before.
@@ -80,7 +106,8 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         let written = waiting.wall
         session.updateBlindSpots(written)
         session.settleConnections(before: job.time)
-        if let recorder = session.engine.recorder {
+        // A recording makes dumps again, and no changes.
+        if let recorder = session.engine.recorder, job.changesAfter == nil {
             recorder.sources(
                 session.engine.sources, degraded: session.engine.degraded, session.engine.blindSpots)
             recorder.dump(asked: job.time, written: written, addresses: network.addresses())
@@ -92,13 +119,17 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
             endDump(error)
             return
         }
-        var header = header(job.time)
-        if let described = job.described { header.noteUndescribed(described.missing) }
-        session.observer.ledger.processes = job.described?.processes ?? []
-        dumpProgress = DumpProgress(of: session.observer.ledger, header: header, chunk: 1 << 20)
-        session.observer.ledger.processes = []
         // What changes from now on is later than what the header says.
-        session.observer.ledger.beginChange()
+        var header = header(job.time, session.observer.ledger.seal())
+        if let number = job.changesAfter {
+            dumpProgress = DumpProgress(
+                changesOf: &session.observer.ledger, after: number, header: header, chunk: 1 << 20)
+        } else {
+            if let described = job.described { header.noteUndescribed(described.missing) }
+            session.observer.ledger.processes = job.described?.processes ?? []
+            dumpProgress = DumpProgress(of: session.observer.ledger, header: header, chunk: 1 << 20)
+            session.observer.ledger.processes = []
+        }
         session.observer.mustKeepNumbers = true
         self.job?.stage = .writing
         writeSlice()
@@ -184,13 +215,14 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         switch handlers.request(from: number) {
         case .status: handlers.answer(number, status: status())
         case .dump: askForDump(client: number)
+        case .changes(let after, let looks): askForChanges(after: after, looks: looks, client: number)
         case .forget(let filter, let isDryRun): askToForget(filter, isDryRun: isDryRun, client: number)
         case nil: break
         }
     }
 
-    /// The first line of a dump.
-    func header(_ time: UInt64) -> DumpHeader {
+    /// The first line of a dump that has what changed up to a number; without one, up to now.
+    func header(_ time: UInt64, _ current: UInt32? = nil) -> DumpHeader {
         var header = DumpHeader()
         header.time = time
         header.hostID = host.id
@@ -203,8 +235,10 @@ extension Watcher where Source: ~Copyable, Wait: ~Copyable {
         header.started = started
         header.sources = session.sources
         header.changes = DumpHeader.Changes(
-            current: UInt64(session.observer.ledger.change),
-            tombstonesAfter: UInt64(session.observer.ledger.tombstonesAfter))
+            current: UInt64(current ?? session.observer.ledger.change),
+            tombstonesAfter: UInt64(session.observer.ledger.tombstonesAfter),
+            numbering: UInt64(session.observer.ledger.numbering),
+            runAfter: UInt64(session.observer.ledger.runAfter))
         return header
     }
 

@@ -44,7 +44,7 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
     /// The dump on its way, and those that were asked for since.
     var job: DumpJob?
     var dumpProgress: DumpProgress?
-    var waitingDumps: [(time: UInt64, client: Int32?)] = []
+    var waitingDumps: [DumpRequest] = []
     /// What clients want forgotten, and those that wait until it is gone from the store.
     var forgetting = Forgetting()
     var scanNumber: UInt64 = 0

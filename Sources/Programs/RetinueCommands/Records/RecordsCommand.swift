@@ -252,7 +252,8 @@ extension Ledger {
         return selection
     }
 
-    private borrowing func translate(_ key: RecordKey, into other: inout Ledger) -> RecordKey {
+    /// The same dependency in another ledger's numbers.
+    borrowing func translate(_ key: RecordKey, into other: inout Ledger) -> RecordKey {
         let program = translate(key.program, into: &other)
         let peer = translate(key.peer, into: &other)
         switch key.relation {
@@ -275,7 +276,7 @@ extension Ledger {
         }
     }
 
-    private borrowing func translate(_ number: ProgramID, into other: inout Ledger) -> ProgramID {
+    borrowing func translate(_ number: ProgramID, into other: inout Ledger) -> ProgramID {
         if number == .unknown { return .unknown }
         let program = self[number]
         return other.intern(

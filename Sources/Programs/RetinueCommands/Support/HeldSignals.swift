@@ -27,15 +27,19 @@ final class HeldSignals {
     init() {
         sigemptyset(&awaited)
         sigaddset(&awaited, SIGCHLD)
-        for number in [SIGINT, SIGTERM, SIGHUP] {
-            var action = sigaction()
-            // A signal that is blocked is kept even where it is ignored.
-            if sigaction(number, nil, &action) == 0, !Self.isIgnored(action) { sigaddset(&awaited, number) }
-        }
+        for number in Self.ending { sigaddset(&awaited, number) }
         pthread_sigmask(SIG_BLOCK, &awaited, &before)
     }
 
     deinit { pthread_sigmask(SIG_SETMASK, &before, nil) }
+
+    /// Those that end the program. A signal that is blocked is kept even where it is ignored, and such a one is not among them.
+    static var ending: [Int32] {
+        [SIGINT, SIGTERM, SIGHUP].filter { number in
+            var action = sigaction()
+            return sigaction(number, nil, &action) == 0 && !isIgnored(action)
+        }
+    }
 
     private static func isIgnored(_ action: sigaction) -> Bool {
         unsafeBitCast(action.__sigaction_handler.sa_handler, to: Int.self) == 1

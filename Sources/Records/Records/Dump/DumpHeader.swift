@@ -87,11 +87,19 @@ public struct DumpHeader: Sendable {
         public var current: UInt64
         /// Of what went at a later change, every tombstone is there.
         public var tombstonesAfter: UInt64
+        /// What distinguishes these numbers from those of other records; `nil` where the writer has nothing to do so.
+        public var numbering: UInt64?
+        /// Whatever changed in this run of the daemon has a greater number.
+        public var runAfter: UInt64?
 
         /// Makes the numbers.
-        public init(current: UInt64, tombstonesAfter: UInt64) {
+        public init(
+            current: UInt64, tombstonesAfter: UInt64, numbering: UInt64? = nil, runAfter: UInt64? = nil
+        ) {
             self.current = current
             self.tombstonesAfter = tombstonesAfter
+            self.numbering = numbering
+            self.runAfter = runAfter
         }
     }
 

@@ -70,6 +70,7 @@ extension Ledger {
     /// The same, leaving numbers out: some may have been shown that no store has.
     public mutating func skipChanges(_ count: UInt32) {
         change = change > .max - count ? .max : change + count
+        followed.isNumberUsed = false
     }
 
     /// Takes over what a store says of changes and of what is gone.
@@ -106,6 +107,7 @@ extension Ledger {
         for place in tombstones.indices {
             tombstones[place].key.renumber(textNumbers, programNumbers, endpointNumbers)
         }
+        followed.restart(after: change - 1)
         enterAll()
         generation &+= 1
         markAllDirty()

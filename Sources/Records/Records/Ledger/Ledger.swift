@@ -14,7 +14,7 @@ public struct Ledger: ~Copyable {
     /// Records in the order in which they were first seen.
     public internal(set) var records: [Record] = []
     /// Gaps in the order in which they happened.
-    public var gaps: [Gap] = []
+    public var gaps: [Gap] = [] { didSet { noteGapsChanged() } }
     /// What programs run with, as far as somebody has read it for a dump.
     public var processes: [ProcessDescription] = []
     /// Positions of records whose `isDirty` is set: in the order in which they became so, so that of the new
@@ -22,6 +22,13 @@ public struct Ledger: ~Copyable {
     public internal(set) var dirty: [UInt32] = []
     /// The number that records which change now get. It never falls.
     public internal(set) var change: UInt32 = 1
+    /// Which records changed of late, for those who follow the changes.
+    var followed = FollowedChanges()
+    /// What distinguishes these change numbers from those of other records, such as the ones that a lost store had; 0 until
+    /// a daemon has chosen it.
+    public internal(set) var numbering: UInt32 = 0
+    /// Whatever changed in this run of the daemon has a greater change number; 0 where no run was begun.
+    public internal(set) var runAfter: UInt32 = 0
     /// Records that were forgotten or folded of late, the oldest first.
     public internal(set) var tombstones: [Tombstone] = []
     /// Of what went at a later change than this, every tombstone is there.
@@ -153,6 +160,11 @@ public struct Ledger: ~Copyable {
         markChanged(position)
     }
 
+    /// Puts this in place of what was counted.
+    mutating func set(_ traffic: Traffic, at position: Int) {
+        if let place = connection(position) { connections[place].traffic = traffic }
+    }
+
     /// Says of a connection's record that not all bytes that went over were counted.
     public mutating func noteLowerBound(at position: Int) {
         guard !records[position].isLowerBound else { return }
@@ -239,7 +251,10 @@ public struct Ledger: ~Copyable {
         let position = records.count
         records.makeRoom(for: 1)
         records.append(record)
-        if record.change == 0 { records[position].change = change }
+        if record.change == 0 {
+            records[position].change = change
+            followed.note(position, change)
+        }
         index.insert(UInt32(position + 1), hash, at: place)
         if index.isFull {
             let (records, hash) = (records, self.hash)
@@ -253,7 +268,10 @@ public struct Ledger: ~Copyable {
 
     @inline(__always)
     mutating func markChanged(_ position: Int) {
-        records[position].change = change
+        if records[position].change != change {
+            records[position].change = change
+            followed.note(position, change)
+        }
         if records[position].isDirty { return }
         records[position].isDirty = true
         dirty.append(UInt32(position))

@@ -81,6 +81,8 @@ extension DumpHeader {
             switch key {
             case "current": changes.current = try parser.unsigned()
             case "tombstones_after": changes.tombstonesAfter = try parser.unsigned()
+            case "numbering": changes.numbering = try parser.unsigned()
+            case "run_after": changes.runAfter = try parser.unsigned()
             default: try parser.skip()
             }
         }

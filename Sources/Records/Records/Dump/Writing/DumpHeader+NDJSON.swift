@@ -42,6 +42,14 @@ extension DumpHeader {
             out.append(decimal: changes.current)
             out.append(",\"tombstones_after\":")
             out.append(decimal: changes.tombstonesAfter)
+            if let numbering = changes.numbering {
+                out.append(",\"numbering\":")
+                out.append(decimal: numbering)
+            }
+            if let after = changes.runAfter {
+                out.append(",\"run_after\":")
+                out.append(decimal: after)
+            }
             out.append("}")
         }
         if let contents {

@@ -3,8 +3,10 @@
 public struct DumpProgress: ~Copyable {
     var lines: DumpLines
     let header: DumpHeader
-    /// Records that there were when it was begun.
+    /// Records that there were when it was begun, or how many of them are meant.
     let recordCount: Int
+    /// Positions of those that are meant; `nil` for all.
+    let positions: [UInt32]?
     /// Gaps as they were when it was begun.
     let gaps: [Gap]
     /// Likewise.
@@ -23,17 +25,45 @@ public struct DumpProgress: ~Copyable {
     ///   - header: the first line; its host is named on every dependency. Its `contents` is set here.
     ///   - chunk: bytes after which the next full line is handed over.
     public init(of ledger: borrowing Ledger, header: DumpHeader, chunk: Int = 256 << 10) {
+        self.init(
+            header, chunk: chunk, positions: nil, records: ledger.records.count, gaps: ledger.gaps,
+            processes: ledger.processes, tombstones: ledger.tombstones)
+    }
+
+    /// Begins a dump of what has changed: records, gaps and tombstones of a greater change number than `change`.
+    ///
+    /// - Parameters:
+    ///   - header: likewise; its `changes` says up to which number.
+    ///   - change: 0 for everything.
+    public init(
+        changesOf ledger: inout Ledger, after change: UInt32, header: DumpHeader, chunk: Int = 256 << 10
+    ) {
+        let positions = ledger.changed(after: change)
+        self.init(
+            header, chunk: chunk, positions: positions, records: positions.count,
+            gaps: ledger.gapsChanged(after: change) ? ledger.gaps : [], processes: [],
+            tombstones: ledger.tombstones.filter { $0.change > change })
+    }
+
+    private init(
+        _ header: DumpHeader, chunk: Int, positions: [UInt32]?, records: Int, gaps: [Gap],
+        processes: [ProcessDescription], tombstones: [Tombstone]
+    ) {
         lines = DumpLines(host: header.hostID, chunk: chunk)
-        recordCount = ledger.records.count
-        gaps = ledger.gaps
-        processes = ledger.processes
-        tombstones = ledger.tombstones
+        recordCount = records
+        self.positions = positions
+        self.gaps = gaps
+        self.processes = processes
+        self.tombstones = tombstones
         var header = header
         header.contents = DumpHeader.Contents(
-            dependencies: UInt64(ledger.records.count), gaps: UInt64(ledger.gaps.count),
-            processes: UInt64(ledger.processes.count), tombstones: UInt64(ledger.tombstones.count))
+            dependencies: UInt64(records), gaps: UInt64(gaps.count), processes: UInt64(processes.count),
+            tombstones: UInt64(tombstones.count))
         self.header = header
     }
+
+    /// How many lines there are behind the header.
+    public var lineCount: Int { recordCount + gaps.count + processes.count + tombstones.count }
 }
 
 /// A dump's lines as they are put together, with what one line has in common with those before it.

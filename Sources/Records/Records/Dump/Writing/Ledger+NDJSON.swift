@@ -14,6 +14,22 @@ extension Ledger {
         while try !advance(&progress, most: .max, to: sink) {}
     }
 
+    /// Writes the lines of some records, and no header.
+    ///
+    /// - Parameters:
+    ///   - positions: of the records, in the order of the lines.
+    ///   - host: the id that every line names.
+    package borrowing func writeLines<Failure: Error>(
+        of positions: [Int], host: String, to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) {
+        var lines = DumpLines(host: host, chunk: 256 << 10)
+        for position in positions {
+            append(records[position], at: position, to: &lines)
+            try lines.endLine(sink)
+        }
+        try lines.flush(sink)
+    }
+
     /// Writes a piece of a dump that was begun: about so many lines. Records and gaps that came after the
     /// beginning are not in it; of a record that has changed since, the line has what is known now.
     ///
@@ -32,7 +48,8 @@ extension Ledger {
             progress.position.addingReportingOverflow(most).overflow
                 ? progress.recordCount : progress.position + most)
         while progress.position < end {
-            append(records[progress.position], at: progress.position, to: &progress.lines)
+            let position = progress.positions.map { Int($0[progress.position]) } ?? progress.position
+            append(records[position], at: position, to: &progress.lines)
             progress.position += 1
             try progress.lines.endLine(sink)
         }
@@ -215,7 +232,8 @@ extension Fold {
 }
 
 extension Gap {
-    func appendLine(to out: inout [UInt8]) {
+    /// Its line in a dump, without the end.
+    package func appendLine(to out: inout [UInt8]) {
         out.append("{\"type\":\"gap\",\"source\":")
         JSONText.append(source, to: &out)
         out.append(",\"cause\":")

@@ -1,5 +1,3 @@
-import Records
-
 /// The lines of a dump's tombstones, which a reader of dumps checks and drops.
 package struct TombstoneLines {
     private static let start = Array("{\"type\":\"tombstone\"".utf8)
@@ -38,12 +36,12 @@ package struct TombstoneLines {
 }
 
 /// Tombstones as what they were: a reader of dumps makes no records of them.
-enum Tombstones {
+package enum Tombstones {
     private static let type = Array("\"type\":\"tombstone\"".utf8)
     private static let change = Array(",\"change\":".utf8)
 
     /// A dump of what went. Only what makes each record that record is true of it.
-    static func asDump(
+    package static func asDump(
         _ tombstones: [[UInt8]], _ header: DumpHeader
     ) throws(DumpError) -> DumpContents {
         var header = header
