@@ -24,6 +24,31 @@ extension Origin {
         }
     }
 
+    /// Files of the host that whoever is started would make anew, or not need: with numbers of processes, locks, what is open.
+    func liveFiles() -> [[UInt8]] {
+        guard isAtHost else { return [] }
+        var found = plan.entries.filter { $0.treatment == .makeAnew && $0.kind != .folder }.map(\.path)
+        for process in liveProcesses() {
+            guard let directory = ProcessDirectory(process.pid) else { continue }
+            found += directory.memoryAreas().map(\.path)
+            directory.descriptors { _, target in found.append(target) }
+        }
+        // The kernel's, and what a cell has of its own.
+        let own = ["/dev/", "/proc/", "/sys/"].map { Array($0.utf8) }
+        return Set(found).compactMap { path in
+            guard path.first == UInt8(ascii: "/"), !path.contains(0),
+                let real = realpath(path.map { CChar(bitPattern: $0) } + [0], nil)
+            else { return nil }
+            defer { free(real) }
+            var status = stat()
+            guard lstat(real, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+            let place = Array(UnsafeBufferPointer(start: real, count: strlen(real))).map {
+                UInt8(bitPattern: $0)
+            }
+            return own.contains { place.starts(with: $0) } ? nil : place
+        }
+    }
+
     /// Paths below `SharedMemoryFiles.folder` that they have open or mapped, folders before what lies in them.
     func sharedMemory() -> [[UInt8]] {
         let beginning = prefix + Array("\(SharedMemoryFiles.folder)/".utf8)
