@@ -1,4 +1,5 @@
 import Glibc
+import MovePlan
 import Procfs
 import Records
 import SystemCalls
