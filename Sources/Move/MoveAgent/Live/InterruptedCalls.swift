@@ -40,17 +40,17 @@ enum InterruptedCalls {
         case sendmsg = 46
         case recvmsg = 47
         case semop = 65
-        case rt_sigtimedwait = 128
+        case rtSigtimedwait = 128
         case futex = 202
-        case io_getevents = 208
+        case ioGetevents = 208
         case semtimedop = 220
-        case clock_nanosleep = 230
-        case epoll_wait = 232
-        case epoll_pwait = 281
+        case clockNanosleep = 230
+        case epollWait = 232
+        case epollPwait = 281
         case accept4 = 288
         case recvmmsg = 299
-        case io_pgetevents = 333
-        case epoll_pwait2 = 441
+        case ioPgetevents = 333
+        case epollPwait2 = 441
     }
 
     /// The image of a thread in which its call is made again; `nil` where it stays as it is.
@@ -68,7 +68,7 @@ enum InterruptedCalls {
         now[Register.ip] = counter - 2
         switch call {
         case .nanosleep: if let left = now[Register.si], left != 0 { now[Register.di] = left }
-        case .clock_nanosleep:
+        case .clockNanosleep:
             if now[Register.si] == 0, let left = now[Register.r10], left != 0 { now[Register.dx] = left }
         default: break
         }
