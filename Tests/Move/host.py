@@ -15,7 +15,7 @@ from software import Redis
 
 # What a move may have changed; elsewhere this machine's own work shows.
 FOLDERS = ["/etc", "/srv", "/run", "/media", "/usr/local", "/usr/lib/systemd", "/var/lib"]
-NOT_LOOKED_AT = ["/var/lib/retinue-agent", "/var/lib/retinue", "/var/lib/apt", "/var/lib/dpkg"]
+NOT_LOOKED_AT = ["/var/lib/retinue-agent", "/var/lib/retinue", "/var/lib/retinue-observer", "/var/lib/apt", "/var/lib/dpkg"]
 UNIT = """[Unit]
 Description=Counts
 [Service]

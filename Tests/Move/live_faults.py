@@ -87,7 +87,7 @@ class Scene:
     def end(self):
         self.client.kill()
         self.client.wait()
-        self.streamer.end_processes()
+        self.streamer.end()
 
 
 def scene(checks, act):

@@ -27,7 +27,7 @@ class Observer:
     def __enter__(self):
         host, log = self.host, self.host.folder / "retinued.log"
         words = [word for word in host.words(PRODUCTS / "retinued", "--netns", f"/proc/{host.pid}/ns/net", "--cgroup", host.group.name,
-                                             "--host-name", host.name, *self.options, "--state-dir", "/var/lib/retinue",
+                                             "--host-name", host.name, *self.options, "--state-dir", "/var/lib/retinue-observer",
                                              "--socket", "/run/retinued.sock", group=False) if word != "--net"]
         with open(log, "wb") as output:
             self.daemon = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=output, stderr=output, env=PATH,

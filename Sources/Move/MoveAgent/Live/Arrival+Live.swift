@@ -1,23 +1,25 @@
 import Glibc
+import Procfs
+import Records
 import SystemCalls
 import Transfer
 import Transport
 
 /// A move of running processes, at the destination.
 extension Arrival {
-    private var images: String { cell.folder + "/images" }
     private var packetLock: LiveLock { LiveLock(name: name, ports: ports) }
 
-    /// What is brought next are images.
-    func beginImages(_ channel: StreamChannel) throws(MoveError) {
+    /// What is brought next is a part of the programs' memory.
+    func beginImages(_ channel: StreamChannel, _ part: LivePart) throws(MoveError) {
         try Criu().needVersion()
-        guard mkdir(images, 0o700) == 0 || errno == EEXIST else {
-            throw MoveError("\(images): \(SystemError.text(of: errno))")
+        let place = part.folder(of: cell)
+        guard mkdir(place, 0o700) == 0 || errno == EEXIST else {
+            throw MoveError("\(place): \(SystemError.text(of: errno))")
         }
         filesReceiver = receiver
         do throws(SystemError) {
-            receiver = try FileReceiver(over: channel, root: images, own: nil)
-        } catch { throw MoveError("\(images): \(error)") }
+            receiver = try FileReceiver(over: channel, root: place, own: nil)
+        } catch { throw MoveError("\(place): \(error)") }
     }
 
     func endImages() {
@@ -35,14 +37,35 @@ extension Arrival {
         if let address { try address.add(to: "lo") }
     }
 
+    private var hasImages: Bool { access(LivePart.images.folder(of: cell), F_OK) == 0 }
+
+    /// Ends what was started. Of what was restored no packet leaves this host, and no connection stays behind that would be in the
+    /// way of the next attempt: they close in repair mode. Nothing is asked to end that goes on elsewhere.
+    func endCell() {
+        guard hasImages else { return cell.end(within: 10) }
+        let first = cell.state.pid
+        if first > 0, let space = ProcessDirectory(first)?.namespace("pid") {
+            for pid in ProcessList.pids() where ProcessDirectory(pid)?.namespace("pid") == space {
+                TCPRepair.each(of: pid, isIn: false) { socket in TCPRepair.begin(socket) }
+            }
+        }
+        cell.end(within: 0)
+    }
+
     /// Nothing is kept from their connections any more.
     func endLive(_ address: ServiceAddress?) throws(MoveError) {
-        guard access(images, F_OK) == 0 else { return }
+        guard hasImages else { return }
         try packetLock.remove()
         if let address { try? address.remove(from: "lo") }
-        var inside: RootFolder
-        do throws(SystemError) { inside = try RootFolder(images) } catch { return }
-        for path in inside.paths() { unlink(images + String(decoding: path, as: UTF8.self)) }
-        rmdir(images)
+        for part in LivePart.allCases.reversed() {
+            let place = part.folder(of: cell)
+            var inside: RootFolder
+            do throws(SystemError) { inside = try RootFolder(place) } catch { continue }
+            for path in inside.paths().reversed() {
+                let name = place + String(decoding: path, as: UTF8.self)
+                if unlink(name) != 0 { rmdir(name) }
+            }
+            rmdir(place)
+        }
     }
 }

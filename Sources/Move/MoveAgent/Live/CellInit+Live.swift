@@ -26,10 +26,12 @@ extension CellInit {
             }
             rmdir(place)
         }
-        // Above the numbers of the programs, which are those that they had: criu must not have one of them.
+        try SharedMemoryFiles.lay(cell)
+        // The programs have the numbers that they had: criu must not have one of them.
+        let free = try NamespaceNumber.free(
+            beside: NamespaceNumber.inImages(LivePart.images.folder(of: cell)))
         if let file = try? FileDescriptor.open(cell.root + "/proc/sys/kernel/ns_last_pid", O_WRONLY) {
-            var text = Array("30000".utf8)
-            write(file.number, &text, text.count)
+            try? file.writeAll(Array("\(free - 1)".utf8))
         }
         let images = "/.retinue-restore/images"
         let outcome = try Tool.run(

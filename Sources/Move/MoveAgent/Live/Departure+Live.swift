@@ -17,12 +17,9 @@ extension Departure {
     /// Why the programs cannot go on alive, before anybody is held.
     func liveProblems() -> [String] {
         guard order.isLive else { return [] }
-        guard origin.cell == nil else {
-            return ["programs that an earlier move has brought here do not go on alive yet: leave --live out"]
-        }
         var problems: [String] = []
         if let obstacle = LiveTrial.obstacle() { problems.append(obstacle) }
-        let trees = Members(of: order.plan).leaders.count
+        let trees = origin.liveLeaders().count
         if trees != 1 {
             problems.append(
                 trees == 0
@@ -54,24 +51,31 @@ extension Departure {
     func freezeLive() throws(MoveError) {
         try journal.write(.freeze, .begun)
         let dump = dump
-        try dump.prepare(within: order.within, table: packetLock().table)
+        let cell = origin.cell.map { LiveCell(cell: $0) }
+        try dump.prepare(within: order.within, table: packetLock().table, in: cell)
         // The keeper removes it earlier; this is for when that is killed as well.
         try packetLock(order.within + 60).load()
-        guard let leader = Members(of: order.plan).leaders.first else { throw MoveError("no program runs") }
-        try dump.begin(leader.pid, seconds: min(order.within, 120))
+        guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
+        try dump.begin(
+            leader.pid, in: cell, hasObjects: SystemVObjects.areThere(for: leader.pid),
+            seconds: min(order.within, 120))
         // Whoever kills criu does not wake them; the images do not have it.
-        let processes = origin.processes()
-        try dump.note(processes.map(\.pid))
+        let processes = origin.liveProcesses()
+        try dump.note(processes.map { NamespaceNumber.of($0.pid) })
         for process in processes { Members.signal(process, SIGSTOP) }
+        let calls = try InterruptedCalls.renew(in: dump.images)
+        Diagnostics.say(
+            "\(order.name): \(processes.count) processes are written down, \(calls) calls are made again")
         try journal.write(.freeze, .done)
     }
 
     /// The inverse; a tree that was not stopped goes on as well.
     func thawLive() {
         dump.decide(ends: false)
-        let processes = origin.processes()
+        let processes = origin.liveProcesses()
         for process in processes {
-            Self.endRepair(process.pid)
+            // A criu that was killed has left them so.
+            TCPRepair.each(of: process.pid, isIn: true) { OpenConnection.thaw($0) }
             Members.signal(process, SIGCONT)
         }
         do throws(MoveError) { try packetLock().remove() } catch {
@@ -79,39 +83,29 @@ extension Departure {
         }
     }
 
-    /// A criu that was killed has left connections in repair mode, in which nothing is sent (pidfd_getfd(2), Linux 5.6).
-    private static func endRepair(_ pid: Int32) {
-        let handle = Int32(truncatingIfNeeded: clinux_pidfd_open(pid))
-        guard handle >= 0 else { return }
-        defer { close(handle) }
-        ProcessDirectory(pid)?.descriptors { number, target in
-            guard target.starts(with: "socket:".utf8) else { return }
-            let copy = Int32(truncatingIfNeeded: clinux_pidfd_getfd(handle, number))
-            guard copy >= 0 else { return }
-            defer { close(copy) }
-            var isInRepair: Int32 = 0
-            var size = socklen_t(4)
-            guard getsockopt(copy, Int32(IPPROTO_TCP), TCP_REPAIR, &isInRepair, &size) == 0, isInRepair == 1
-            else { return }
-            OpenConnection.thaw(copy)
-        }
-    }
-
-    /// Brings the images.
+    /// Brings the images, and the shared memory that has names.
     ///
     /// - Returns: their bytes.
     func sendImages() throws(MoveError) -> UInt64 {
-        let (paths, bytes) = try dump.files()
+        let (paths, bytes) = try LiveDump.files(below: dump.images)
+        try send(paths, below: dump.images, as: .images)
+        guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
+        let shared = origin.sharedMemory()
+        let place = "/proc/\(leader.pid)/root\(SharedMemoryFiles.folder)"
+        try send(shared, below: place, as: .memory)
+        return bytes + LiveDump.size(of: shared, below: place)
+    }
+
+    private func send(_ paths: [[UInt8]], below root: String, as kind: LivePart) throws(MoveError) {
         let link = try connected()
-        try link.ask("images")
-        let sender = FileSender(over: link.channel, root: dump.images, progress: progress)
+        try link.ask("images", [.init("part", .string(kind.rawValue))])
+        let sender = FileSender(over: link.channel, root: root, progress: progress)
         do throws(TransferError) { _ = try sender.send(paths, isMirror: true, syncsLater: true) } catch {
             self.link = nil
             self.sender = nil
             throw MoveError(error)
         }
         try link.ask("images-end")
-        return bytes
     }
 
     /// Before the service is given up: from here on the keeper does not let the tree go on by itself.
@@ -131,12 +125,14 @@ extension Departure {
     func endLive() throws(MoveError) {
         guard order.isLive, journal.stands(.freeze), journal.state(.stop) != .done else { return }
         try journal.write(.stop, .begun)
-        let processes = origin.processes()
+        let processes = origin.liveProcesses()
         dump.decide(ends: true)
         for process in processes { Members.signal(process, SIGKILL) }
         // Their connections are closed with them, and say so where they are not in repair mode any more.
         let limit = Clock.monotonic() + 10_000_000_000
         while processes.contains(where: Members.lives), Clock.monotonic() < limit { usleep(1_000) }
+        // Its first process has none any more.
+        origin.cell?.end(within: 10)
         try packetLock().remove()
         try journal.write(.stop, .done)
     }

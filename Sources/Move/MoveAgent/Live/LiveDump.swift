@@ -16,6 +16,7 @@ struct LiveDump {
     private var reached: String { folder + "/reached" }
 
     private var script: String { folder + "/script" }
+    private var keeper: String { folder + "/keeper" }
     /// A folder that is made once: by the agent that gives the service up, or by the keeper that does not wait for it any longer.
     private var claimed: String { folder + "/claim" }
     private var noted: String { folder + "/pids" }
@@ -28,28 +29,36 @@ struct LiveDump {
     /// - Parameters:
     ///   - within: seconds after which the tree goes on by itself, if nothing was decided and the service not given up.
     ///   - table: of nftables, which goes then.
-    func prepare(within: UInt64, table: String) throws(MoveError) {
+    ///   - cell: where the tree runs, in which there may be no shell; `nil` for the host itself.
+    func prepare(within: UInt64, table: String, in cell: LiveCell?) throws(MoveError) {
         for path in [folder, images] {
             guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
                 throw MoveError("\(path): \(SystemError.text(of: errno))")
             }
         }
-        for path in [decision, reached, noted, folder + "/criu.json", script] { unlink(path) }
+        for path in [decision, reached, noted, folder + "/criu.json", script, keeper] { unlink(path) }
         rmdir(claimed)
         try clear()
-        let file = open(script, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o700)
-        guard file >= 0 else { throw MoveError("\(script): \(SystemError.text(of: errno))") }
-        let text = Array(keeper(seconds: within + Self.grace, table: table).utf8)
-        let count = write(file, text, text.count)
-        close(file)
-        guard count == text.count else { throw MoveError("\(script): \(SystemError.text(of: errno))") }
+        try write(keeperText(seconds: within + Self.grace, table: table), to: keeper, mode: 0o700)
+        let shell = try cell?.shell() ?? ("#!/bin/sh\n", "exec /bin/sh")
+        try write(
+            """
+            \(shell.0)[ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
+            \(shell.1) '\(keeper)'
+
+            """, to: script, mode: 0o700)
     }
 
-    /// The post-dump script.
-    private func keeper(seconds: UInt64, table: String) -> String {
+    private func write(_ text: String, to path: String, mode: mode_t) throws(MoveError) {
+        do throws(SystemError) {
+            try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW, mode: mode)
+                .writeAll(Array(text.utf8))
+        } catch { throw MoveError("\(path): \(error)") }
+    }
+
+    /// What the post-dump script becomes.
+    private func keeperText(seconds: UInt64, table: String) -> String {
         """
-        #!/bin/sh
-        [ "$CRTOOLS_SCRIPT_ACTION" = post-dump ] || exit 0
         PATH=/usr/sbin:/usr/bin:/sbin:/bin
         read now rest < /proc/uptime
         limit=$((${now%.*} + \(seconds)))
@@ -71,28 +80,36 @@ struct LiveDump {
     /// Whether the service may be given up: the tree has not gone on by itself, and never will.
     func claim() -> Bool { mkdir(claimed, 0o700) == 0 }
 
-    /// Which processes were stopped by SIGSTOP too: the keeper wakes them where it lets the tree go on.
+    /// Which processes were stopped by SIGSTOP too, by the numbers that they have themselves: the keeper wakes them where it lets the
+    /// tree go on.
     func note(_ pids: [Int32]) throws(MoveError) {
-        let text = Array((pids.map(String.init).joined(separator: " ") + "\n").utf8)
-        let file = open(noted, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        guard file >= 0 else { throw MoveError("\(noted): \(SystemError.text(of: errno))") }
-        defer { close(file) }
-        guard write(file, text, text.count) == text.count else {
-            throw MoveError("\(noted): \(SystemError.text(of: errno))")
-        }
+        try write(pids.map(String.init).joined(separator: " ") + "\n", to: noted, mode: 0o600)
     }
 
     /// Writes a tree down; when this returns it is stopped.
-    func begin(_ leader: Int32, seconds: UInt64) throws(MoveError) {
+    ///
+    /// - Parameter hasObjects: whether the tree's System V objects, which are its namespace's, come with it.
+    func begin(_ leader: Int32, in cell: LiveCell?, hasObjects: Bool, seconds: UInt64) throws(MoveError) {
         let criu = try Criu()
-        var launch = Launch(
+        func words(_ tree: String, _ place: String, _ number: Int32) -> [String] {
             criu.words(
-                below: criu.tree,
+                below: tree,
                 [
-                    "dump", "-t", "\(leader)", "-D", images, "-o", folder + "/dump.log", "-v2",
-                    "--tcp-established",
-                    "--file-locks", "--network-lock", "skip", "--action-script", script,
-                ]))
+                    "dump", "-t", "\(number)", "-D", place + "/images", "-o", place + "/dump.log", "-v2",
+                    "--tcp-established", "--file-locks", "--network-lock", "skip", "--action-script",
+                    place + "/script",
+                ])
+        }
+        var launch: Launch
+        if let cell {
+            launch = try cell.launch(
+                words(LiveCell.criu, LiveCell.folder, NamespaceNumber.of(leader)), criu, folder)
+        } else {
+            launch = Launch(words(criu.tree, folder, leader))
+        }
+        defer { cell?.leave() }
+        // What is in another namespace than criu is written down whole.
+        if hasObjects { launch.unshared = Int32(clinux_CLONE_NEWIPC) }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         defer { close(null) }
         (launch.input, launch.output) = (null, null)
@@ -125,11 +142,8 @@ struct LiveDump {
     func decide(ends: Bool) {
         guard access(folder, F_OK) == 0 else { return }
         let aside = decision + ".new"
-        let file = open(aside, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o600)
-        var text = Array((ends ? "0\n" : "1\n").utf8)
-        if file >= 0 {
-            write(file, &text, text.count)
-            close(file)
+        do throws(MoveError) { try write(ends ? "0\n" : "1\n", to: aside, mode: 0o600) } catch {
+            Diagnostics.say("\(error)")
         }
         rename(aside, decision)
         let limit = Clock.monotonic() + 60_000_000_000
@@ -144,20 +158,21 @@ struct LiveDump {
         for path in inside.paths() { unlink(images + String(decoding: path, as: UTF8.self)) }
     }
 
-    /// Paths below `images`, and the bytes that they have.
-    func files() throws(MoveError) -> (paths: [[UInt8]], bytes: UInt64) {
+    /// Paths below a folder, and the bytes that they have.
+    static func files(below root: String) throws(MoveError) -> (paths: [[UInt8]], bytes: UInt64) {
         var inside: RootFolder
-        do throws(SystemError) { inside = try RootFolder(images) } catch {
-            throw MoveError("\(images): \(error)")
+        do throws(SystemError) { inside = try RootFolder(root) } catch {
+            throw MoveError("\(root): \(error)")
         }
         let paths = inside.paths().sorted(by: { $0.lexicographicallyPrecedes($1) })
-        var bytes: UInt64 = 0
-        for path in paths {
+        return (paths, size(of: paths, below: root))
+    }
+
+    static func size(of paths: [[UInt8]], below root: String) -> UInt64 {
+        paths.reduce(0) { bytes, path in
             var status = stat()
-            if lstat(images + String(decoding: path, as: UTF8.self), &status) == 0 {
-                bytes += UInt64(status.st_blocks) * 512
-            }
+            guard lstat(root + String(decoding: path, as: UTF8.self), &status) == 0 else { return bytes }
+            return bytes + UInt64(status.st_blocks) * 512
         }
-        return (paths, bytes)
     }
 }

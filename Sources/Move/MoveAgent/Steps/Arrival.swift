@@ -236,7 +236,12 @@ final class Arrival: @unchecked Sendable {
                         defer { deadline = Clock.monotonic() + lease * 1_000_000_000 }
                         let begin = Timeline.begin()
                         defer { Timeline.end(begin, "answer \(verb)") }
-                        if verb == "images" { try beginImages(channel) }
+                        if verb == "images" {
+                            guard let part = request["part"]?.string.flatMap(LivePart.init) else {
+                                throw MoveError("no part of the programs' memory")
+                            }
+                            try beginImages(channel, part)
+                        }
                         return try answer(verb, request)
                     }
                 } catch { reply = .object([.init("error", .string(error.description))]) }
@@ -416,7 +421,7 @@ final class Arrival: @unchecked Sendable {
         }
         if journal.stands(.start) {
             try server.end()
-            cell.end(within: 10)
+            endCell()
         }
         // A machine that has no programs yet, or one of which nothing but its network is left.
         if cell.state.isWaiting { cell.end(within: 1) }

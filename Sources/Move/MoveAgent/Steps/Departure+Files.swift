@@ -33,12 +33,14 @@ extension Departure {
         return (contents?.paths ?? []) + declared(beside: contents?.paths ?? [])
     }
 
-    /// Files that a server declares and the plan does not have, each behind the folders above it.
+    /// Files that a server declares, or that programs have that go on alive, and the plan does not bring, each behind the folders
+    /// above it.
     func declared(beside known: [[UInt8]]) -> [[UInt8]] {
-        guard let data = order.handover?.data, !data.isEmpty else { return [] }
+        let data =
+            (order.handover?.data ?? []).map { Array($0.utf8) } + (order.isLive ? origin.liveFiles() : [])
         var seen = Set(known)
         var more: [[UInt8]] = []
-        for path in data.map({ Array($0.utf8) }) {
+        for path in data {
             for (index, byte) in path.enumerated().dropFirst() where byte == UInt8(ascii: "/") {
                 if seen.insert(Array(path[..<index])).inserted { more.append(Array(path[..<index])) }
             }
@@ -89,7 +91,8 @@ extension Departure {
 
     func pathsSent() throws(MoveError) -> [[UInt8]] {
         let paths = try pathsToBring()
-        let omitted = try pathsOmitted()
+        // What is omitted is what programs do not need that are started.
+        let omitted = order.isLive ? [] : try pathsOmitted()
         return omitted.isEmpty ? paths : paths.filter { !omitted.contains($0) }
     }
 

@@ -205,9 +205,8 @@ public struct MoveOrder: Sendable {
             )
         }
         isLive = value["live"] == .boolean(true)
-        guard !isLive || isolation == .chroot && handover == nil && !startsFirst && start == nil else {
-            throw MoveError(
-                "--live is for --isolation chroot, without --start-first, --start and a hand-over")
+        guard !isLive || isolation == .chroot && handover == nil && !startsFirst else {
+            throw MoveError("--live is for --isolation chroot, without --start-first and a hand-over")
         }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }

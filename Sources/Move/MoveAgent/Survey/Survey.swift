@@ -97,6 +97,8 @@ extension Departure {
         if let cell = origin.cell {
             // Those of a cell are named from outside of its root, and are all of one program but for what they execute.
             let prefix = Array(cell.root.utf8)
+            // What has started them is the agent's.
+            members.removeAll { $0.pid == cell.state.pid }
             for index in members.indices {
                 guard let directory = ProcessDirectory(members[index].pid), let path = directory.executable()
                 else { continue }
