@@ -38,6 +38,7 @@ public enum AgentMain {
                     throw MoveError("a cell's first process is started by the agent")
                 }
                 return CellInit.run(arguments[1], waiting: isolation)
+            case .some(let word) where word.hasPrefix("context-"): return try ContextMain.run(arguments)
             case "live-trial" where arguments.count == 1: return try LiveTrial.run()
             case "keep" where arguments.count == 3: return try keep(arguments[1], arguments[2])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))

@@ -24,6 +24,6 @@ struct MoveCommand: ParsableCommand {
             HandoverMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
             ResumeMoveCommand.self, AbortMoveCommand.self,
-            ReconnectMoveCommand.self,
+            ReconnectMoveCommand.self, SaveMoveCommand.self, RestoreMoveCommand.self,
         ])
 }
