@@ -29,6 +29,7 @@ public enum AgentMain {
     /// - Returns: the exit status.
     public static func run(_ arguments: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        if ContextKeeper.isScript { return ContextKeeper.run() }
         do throws(MoveError) {
             switch arguments.first {
             case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])

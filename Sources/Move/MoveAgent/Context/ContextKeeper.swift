@@ -4,16 +4,27 @@ import SystemCalls
 
 /// What keeps a tree stopped that criu(8) has written down, until its file is whole: criu's post-dump script.
 ///
-/// It is this program, and speaks to the one that saves over a socket beside the images: a byte ends the tree, and a connection that is
+/// It is this program, executed by criu in its folder of images, and speaks to the one that saves over a socket beside the images: a byte ends the tree, and a connection that is
 /// closed, whatever became of who saves, lets it go on. There is no time limit, and nothing that is left waiting.
 enum ContextKeeper {
     private static let socketName = "keeper"
     private static let ends: UInt8 = 1
 
-    /// What criu is given for its script. It runs it by a shell, in its folder of images.
-    static var script: String {
-        get throws(MoveError) { "exec '\(try Self.ownPath().replacing("'", with: "'\\''"))' context-keeper" }
+    /// Lays what criu executes as its script, without a shell and without words: this program by a name of its own.
+    ///
+    /// - Returns: its path.
+    static func layScript(in folder: String) throws(MoveError) -> String {
+        let path = folder + "/" + scriptName
+        guard symlink(try ownPath(), path) == 0 else {
+            throw MoveError("\(path): \(SystemError.text(of: errno))")
+        }
+        return path
     }
+
+    private static let scriptName = "context-keeper"
+
+    /// Whether this program was executed as that script.
+    static var isScript: Bool { CommandLine.arguments.first?.hasSuffix("/" + scriptName) == true }
 
     /// Where this program lies: /proc/self is another one in another pid namespace.
     static func ownPath() throws(MoveError) -> String {

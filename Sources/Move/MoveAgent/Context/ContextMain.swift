@@ -11,7 +11,6 @@ enum ContextMain {
         switch arguments[0] {
         case "context-save": return try save(rest)
         case "context-restore" where rest.count == 1: return try ContextRestore(rest[0]).run()
-        case "context-keeper" where rest.isEmpty: return ContextKeeper.run()
         case "context-inside" where !rest.isEmpty: return try ContextSave.runInside(rest)
         case "context-first" where rest.count == 2:
             guard let number = Int32(rest[1]) else { throw MoveError("it is started by a restore") }
@@ -33,6 +32,10 @@ enum ContextMain {
             case "--close-connections": save.closesConnections = true
             case "--lossy": save.isLossy = true
             case "--json": isJSON = true
+            case _ where word.hasPrefix("--die-at="): Fault.place = "\(word.dropFirst(9))#1"
+            case _ where word.hasPrefix("--stop-at="):
+                Fault.place = "\(word.dropFirst(10))#1"
+                Fault.signal = SIGSTOP
             default: throw MoveError("no option `\(word)`")
             }
         }

@@ -53,9 +53,10 @@ struct ContextSave {
         do throws(SystemError) {
             target = try FileDescriptor.open(folder + "/context", O_RDWR | O_CREAT | O_EXCL, mode: 0o600)
         } catch { throw MoveError("\(file): \(error)") }
+        let script = try ContextKeeper.layScript(in: folder)
         var link = try ContextKeeper.Link(in: images)
         let begin = Clock.monotonic()
-        let child = try dump(criu, subject, images)
+        let child = try dump(criu, subject, images, script: script)
         let end = EndOfProcess(child)
         guard link.isReached(before: end, until: begin + Self.patience * 1_000_000_000) else {
             kill(child, SIGTERM)
@@ -76,6 +77,7 @@ struct ContextSave {
             if !isDecided { _ = link.decide(isEnd: false) }
             finish()
         }
+        Fault.pass("reached")
         subject.lookAgain()
         var header = subject.header()
         header.closesConnections = closesConnections
@@ -85,12 +87,14 @@ struct ContextSave {
             finish()
         }
         header = try ContextImages.write(header, from: images, to: target)
+        Fault.pass("written")
         try Self.refuseInterrupts()
         guard clinux_renameat2(AT_FDCWD, folder + "/context", AT_FDCWD, file, clinux_RENAME_NOREPLACE) == 0 else {
             throw MoveError("\(file): \(SystemError.text(of: errno))")
         }
         try Self.sync(Self.parent(file))
         let placed = Clock.monotonic()
+        Fault.pass("placed")
         if !leavesRunning {
             isDecided = true
             let isAsked = link.decide(isEnd: true)
@@ -131,12 +135,14 @@ struct ContextSave {
 
     // MARK: criu
 
-    private func dump(_ criu: Criu, _ subject: ContextSubject, _ images: String) throws(MoveError) -> pid_t {
+    private func dump(
+        _ criu: Criu, _ subject: ContextSubject, _ images: String, script: String
+    ) throws(MoveError) -> pid_t {
         var words = criu.words(
             below: criu.tree,
             [
                 "dump", "-t", "\(subject.ownPid)", "-D", images, "-o", images + "/dump.log", "-v2", "--file-locks",
-                "--network-lock", "skip", "--action-script", try ContextKeeper.script,
+                "--network-lock", "skip", "--action-script", script,
             ])
         if subject.isOfForeignSession { words.append("--shell-job") }
         if closesConnections { words.append("--tcp-close") }
