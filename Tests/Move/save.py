@@ -167,7 +167,7 @@ def same_host(checks, scene, host):
     checks(process.wait(10) == -signal.SIGUSR1 and contiguous(numbers(host)), "a signal that ends it ends what was executed", process.returncode)
     host.write(NUMBERS, "".join(f"{number}\n" for number in range(before)))
     process = scene.execute(host)
-    until(lambda: pids(host), 10)
+    until(lambda: pids(host) and not left(host), 10)
     process.kill()
     checks(until(lambda: not pids(host), 10), "it ends with what was executed, if that is killed", process.wait(10))
     forget(host)
@@ -335,7 +335,7 @@ def rolled_back(checks, scene, host):
     os.kill(saver.pid, signal.SIGCONT)
     errors = saver.communicate(timeout=30)[1]
     checks(saver.returncode == 1 and "interrupted" in errors and goes_on(host) and not host.path(FILE).exists() and not left(host),
-           "interrupted (SIGINT): it goes on, and nothing is left", errors.strip())
+           "interrupted (SIGINT): it goes on, and nothing is left", f"{errors.strip()} {left(host)}")
     process.kill()
     process.wait()
     forget(host)
@@ -361,7 +361,8 @@ def changed(checks, scene, alpha, beta):
         host.run("chmod", "700", FILE)
         process = scene.execute(host)
         errors = process.communicate(timeout=30)[1].decode()
-        checks(process.returncode == 1 and expected in errors and not pids(host) and not left(host), f"not started: {what}", errors.strip()[-300:])
+        checks(process.returncode == 1 and expected in errors and not pids(host) and not left(host), f"not started: {what}",
+               f"{errors.strip()[-300:]} {pids(host)} {left(host)}")
 
     def flipped(place):
         return whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1:]

@@ -13,7 +13,8 @@ struct ContextTests {
 
     private static func header() -> ContextHeader {
         var header = ContextHeader(
-            executable: Array("/usr/bin/a".utf8), arguments: [Array("a".utf8), [0xff, 0x20]], made: 1_764_000_000_123,
+            executable: Array("/usr/bin/a".utf8), arguments: [Array("a".utf8), [0xff, 0x20]],
+            made: 1_764_000_000_123,
             host: "alpha", pids: [4711, 4712])
         header.isOfForeignSession = true
         header.attachments = [.init(descriptor: 1, key: "pipe:[22787046]")]
@@ -72,7 +73,8 @@ struct ContextTests {
         try withTemporaryFolder { folder in
             func extract(_ bytes: [UInt8], _ name: String) throws {
                 mkdir("\(folder)/\(name)", 0o700)
-                let source = try FileDescriptor.open("\(folder)/file", O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
+                let source = try FileDescriptor.open(
+                    "\(folder)/file", O_RDWR | O_CREAT | O_TRUNC, mode: 0o600)
                 try source.writeAll(bytes)
                 try ContextImages.extract(places, from: source, to: "\(folder)/\(name)")
             }
@@ -92,14 +94,22 @@ struct ContextTests {
     @Test func anotherVersionOrMachineIsNamed() {
         let header = Self.header()
         func reason(_ bytes: [UInt8]) -> String {
-            do throws(MoveError) { _ = try Self.read(bytes + Self.contents.joined()) } catch { return error.description }
+            do throws(MoveError) { _ = try Self.read(bytes + Self.contents.joined()) } catch {
+                return error.description
+            }
             return ""
         }
         #expect(reason(header.bytes(version: 2)).contains("the version 2, and this retinue reads 1"))
         let other: UInt16 = ContextHeader.machine == 62 ? 183 : 62
-        #expect(reason(header.bytes(machine: other)).contains("it was saved on \(other == 62 ? "x86-64" : "aarch64")"))
-        #expect(reason(Array("#!/bin/sh\necho a program of another kind, long enough for a header\n".utf8)).contains("no context file"))
-        #expect(reason(header.bytes(stub: "#!\(String(repeating: "a", count: 300))\n")).contains("no context file"))
+        #expect(
+            reason(header.bytes(machine: other)).contains(
+                "it was saved on \(other == 62 ? "x86-64" : "aarch64")"))
+        #expect(
+            reason(Array("#!/bin/sh\necho a program of another kind, long enough for a header\n".utf8))
+                .contains("no context file"))
+        #expect(
+            reason(header.bytes(stub: "#!\(String(repeating: "a", count: 300))\n")).contains(
+                "no context file"))
     }
 
     /// Whoever can write a file can write its checksum as well: what is in it is not trusted for that.
@@ -111,20 +121,28 @@ struct ContextTests {
             let first = Array(ContextHeader.stub.utf8)
             let size = withUnsafeBytes(of: UInt32(json.count).bigEndian) { Array($0) }
             let known = ContextHeader.mark + [0, 1, 0, UInt8(ContextHeader.machine)] + size
-            _ = try Self.read(first + known + StreamDigest.of(first, known, json) + json + Self.contents.joined())
+            _ = try Self.read(
+                first + known + StreamDigest.of(first, known, json) + json + Self.contents.joined())
         }
         try read { _ in }
-        func image(_ name: String, _ bytes: Int128, _ digest: String = String(repeating: "0", count: 64)) -> JSONValue {
-            .object([.init("name", .string(name)), .init("bytes", .integer(bytes)), .init("sha256", .string(digest))])
+        func image(_ name: String, _ bytes: Int128, _ digest: String = String(repeating: "0", count: 64))
+            -> JSONValue
+        {
+            .object([
+                .init("name", .string(name)), .init("bytes", .integer(bytes)),
+                .init("sha256", .string(digest)),
+            ])
         }
         let hostile: [(String, JSONValue)] = [
-            ("images", .array([image("../../etc/passwd.img", 309)])), ("images", .array([image("/a.img", 309)])),
+            ("images", .array([image("../../etc/passwd.img", 309)])),
+            ("images", .array([image("/a.img", 309)])),
             ("images", .array([image("a", 309)])), ("images", .array([image("header.json", 309)])),
             ("images", .array([image("a.img", 200), image("a.img", 109)])),
             ("images", .array([image("a.img", -1)])), ("images", .array([image("a.img", 1 << 64)])),
             ("images", .array([image("a.img", (1 << 64) - 1), image("b.img", 310)])),
             ("images", .array([image("a.img", 309, "00")])), ("images", .array([image("a\n.img", 309)])),
-            ("images", .null), ("pids", .array([])), ("pids", .array([.integer(1)])), ("pids", .array([.integer(-7)])),
+            ("images", .null), ("pids", .array([])), ("pids", .array([.integer(1)])),
+            ("pids", .array([.integer(-7)])),
             ("pids", .array([.integer(1 << 40)])),
             ("files", .array([.object([.init("path", .string("a")), .init("size", .null)])])),
             ("files", .array([.object([.init("path", .string("/a\0b")), .init("size", .null)])])),
@@ -137,12 +155,15 @@ struct ContextTests {
                 "attachments",
                 .array([.object([.init("descriptor", .integer(7)), .init("key", .string("pipe:[1]"))])])
             ),
-            ("foreign_session", .null), ("closes_connections", .string("no")), ("executable", .null), ("made_ms", .integer(-1)),
+            ("foreign_session", .null), ("closes_connections", .string("no")), ("executable", .null),
+            ("made_ms", .integer(-1)),
         ]
         for (key, value) in hostile {
             #expect(throws: MoveError.self, "\(key): \(value)") {
                 try read { members in
-                    for index in members.indices where members[index].key == key { members[index].value = value }
+                    for index in members.indices where members[index].key == key {
+                        members[index].value = value
+                    }
                 }
             }
         }

@@ -16,7 +16,9 @@ public final class StreamDigest {
     deinit { EVP_MD_CTX_free(context) }
 
     /// Takes the next bytes.
-    public func add(_ bytes: UnsafeRawBufferPointer) { EVP_DigestUpdate(context, bytes.baseAddress, bytes.count) }
+    public func add(_ bytes: UnsafeRawBufferPointer) {
+        EVP_DigestUpdate(context, bytes.baseAddress, bytes.count)
+    }
 
     /// The digest of all that came; nothing can come after.
     public func finish() -> [UInt8] {

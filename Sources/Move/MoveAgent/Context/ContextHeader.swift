@@ -67,7 +67,9 @@ struct ContextHeader: Equatable {
     /// All bytes up to the images.
     ///
     /// - Parameter stub: the first line, with its end.
-    func bytes(stub: String = Self.stub, version: UInt16 = Self.version, machine: UInt16 = Self.machine) -> [UInt8] {
+    func bytes(stub: String = Self.stub, version: UInt16 = Self.version, machine: UInt16 = Self.machine)
+        -> [UInt8]
+    {
         let first = Array(stub.utf8)
         let json = AgentLink.bytes(value)
         let known = Self.mark + Self.big(version) + Self.big(machine) + Self.big(UInt32(json.count))
@@ -80,7 +82,8 @@ struct ContextHeader: Equatable {
 
     var value: JSONValue {
         .object([
-            .init("executable", Self.value(executable)), .init("arguments", .array(arguments.map(Self.value))),
+            .init("executable", Self.value(executable)),
+            .init("arguments", .array(arguments.map(Self.value))),
             .init("made_ms", .integer(Int128(made))), .init("host", .string(host)),
             .init("pids", .array(pids.map { .integer(Int128($0)) })),
             .init("foreign_session", .boolean(isOfForeignSession)),
@@ -90,7 +93,8 @@ struct ContextHeader: Equatable {
                 .array(
                     attachments.map {
                         .object([
-                            .init("descriptor", .integer(Int128($0.descriptor))), .init("key", .string($0.key)),
+                            .init("descriptor", .integer(Int128($0.descriptor))),
+                            .init("key", .string($0.key)),
                         ])
                     })),
             .init(
@@ -140,7 +144,10 @@ struct ContextHeader: Equatable {
         let start = try read(0, mostStub + prefixSize)
         guard start.starts(with: "#!".utf8),
             let end = start.prefix(mostStub).firstIndex(of: UInt8(ascii: "\n"))
-        else { throw MoveError(start.count < 2 + prefixSize ? "it is cut, or no context file" : "it is no context file") }
+        else {
+            throw MoveError(
+                start.count < 2 + prefixSize ? "it is cut, or no context file" : "it is no context file")
+        }
         let rest = start[(end + 1)...]
         guard rest.prefix(mark.count).elementsEqual(mark.prefix(rest.count)) else {
             throw MoveError("it is no context file")
@@ -162,7 +169,9 @@ struct ContextHeader: Equatable {
         }
         let length = Int(number(12, 4))
         let before = UInt64(end + 1 + prefixSize)
-        guard length <= mostJSON else { throw MoveError("its header was changed: \(length) bytes are too many") }
+        guard length <= mostJSON else {
+            throw MoveError("its header was changed: \(length) bytes are too many")
+        }
         let json = try read(before, length)
         guard json.count == length else { throw MoveError("it is cut: \(size) bytes are there") }
         guard
@@ -180,7 +189,9 @@ struct ContextHeader: Equatable {
             offset = next
         }
         guard size >= offset else { throw MoveError("it is cut: of \(offset) bytes \(size) are there") }
-        guard size == offset else { throw MoveError("it was changed: it has \(size - offset) bytes too many") }
+        guard size == offset else {
+            throw MoveError("it was changed: it has \(size - offset) bytes too many")
+        }
         return (header, places)
     }
 

@@ -9,12 +9,16 @@ enum ContextImages {
     /// Which images a folder has, as the header lists them, but for their digests, which are known when all is read.
     static func found(in folder: String) throws(MoveError) -> [ContextHeader.Image] {
         var inside: RootFolder
-        do throws(SystemError) { inside = try RootFolder(folder) } catch { throw MoveError("\(folder): \(error)") }
+        do throws(SystemError) { inside = try RootFolder(folder) } catch {
+            throw MoveError("\(folder): \(error)")
+        }
         var images: [ContextHeader.Image] = []
         for path in inside.paths().sorted(by: { $0.lexicographicallyPrecedes($1) }) {
             let name = String(decoding: path.dropFirst(), as: UTF8.self)
             guard name.hasSuffix(".img") else { continue }
-            guard ContextHeader.isName(name) else { throw MoveError("criu has written an image of another kind: \(name)") }
+            guard ContextHeader.isName(name) else {
+                throw MoveError("criu has written an image of another kind: \(name)")
+            }
             var status = stat()
             guard lstat("\(folder)/\(name)", &status) == 0 else {
                 throw MoveError("\(folder)/\(name): \(SystemError.text(of: errno))")

@@ -11,7 +11,9 @@ enum ContextMain {
         switch arguments[0] {
         case "context-save": return try save(rest)
         case "context-restore" where rest.count == 1: return try ContextRestore(rest[0]).run()
-        case "context-inside" where !rest.isEmpty: return try ContextSave.runInside(rest)
+        case "context-inside" where rest.count > 1:
+            guard let mounts = Int32(rest[0]) else { throw MoveError("it is started by a save") }
+            return try ContextSave.runInside(Array(rest.dropFirst()), mounts: mounts)
         case "context-first" where rest.count == 2:
             guard let number = Int32(rest[1]) else { throw MoveError("it is started by a restore") }
             return try ContextFirst.run(rest[0], number)

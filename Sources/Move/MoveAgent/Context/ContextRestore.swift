@@ -65,7 +65,8 @@ struct ContextRestore: ~Copyable {
             }
             guard let size = file.size else { return nil }
             guard status.st_mode & S_IFMT == S_IFREG else { return "\(path): it is no regular file here" }
-            return UInt64(status.st_size) == size ? nil : "\(path): \(status.st_size) bytes here, \(size) when it was saved"
+            return UInt64(status.st_size) == size
+                ? nil : "\(path): \(status.st_size) bytes here, \(size) when it was saved"
         }
     }
 
@@ -77,7 +78,8 @@ struct ContextRestore: ~Copyable {
         let more = problems.count - Self.mostNamed
         throw MoveError(
             "\(name): files that the process needs are not here as they were: "
-                + problems.prefix(Self.mostNamed).joined(separator: "; ") + (more > 0 ? "; and \(more) more" : "")
+                + problems.prefix(Self.mostNamed).joined(separator: "; ")
+                + (more > 0 ? "; and \(more) more" : "")
                 + ". Bring them; nothing was started")
     }
 
@@ -90,14 +92,11 @@ struct ContextRestore: ~Copyable {
         guard geteuid() == 0 else { throw MoveError("processes are restored as root") }
         try Criu().needVersion()
         try needFiles()
-        var template = Array("/var/tmp/retinue-context-XXXXXX".utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw MoveError("a folder in /var/tmp: \(SystemError.text(of: errno))")
-        }
-        let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        let aside = try ContextFolder(in: "/var/tmp", "retinue-context-")
+        let folder = aside.path
         var isLaid = true
         func clear() {
-            if isLaid { ContextSave.remove(folder) }
+            if isLaid { aside.remove() }
             isLaid = false
         }
         defer { clear() }
@@ -143,7 +142,8 @@ struct ContextRestore: ~Copyable {
             while waitpid(child, &status, 0) < 0, errno == EINTR {}
             // It has said why itself.
             if status & 0x7f == 0, status != 0 { return 1 }
-            throw MoveError("\(name): the first process of its pid namespace was killed, and all others there with it")
+            throw MoveError(
+                "\(name): the first process of its pid namespace was killed, and all others there with it")
         }
         return Self.end(as: ended)
     }
@@ -179,7 +179,8 @@ struct ContextSignals: ~Copyable {
 
     init() throws(MoveError) {
         do throws(SystemError) {
-            descriptor = try SignalDescriptor((1...64).filter { !Self.own.contains($0) && $0 != 32 && $0 != 33 })
+            descriptor = try SignalDescriptor(
+                (1...64).filter { !Self.own.contains($0) && $0 != 32 && $0 != 33 })
         } catch { throw MoveError("\(error)") }
     }
 

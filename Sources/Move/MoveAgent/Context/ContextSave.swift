@@ -31,6 +31,7 @@ struct ContextSave {
 
     /// Seconds that criu has to write the tree down.
     private static let patience: UInt64 = 600
+    private static let said = "said"
 
     /// - Parameter report: called with what would be lost.
     func run(_ report: (String) -> Void) throws(MoveError) -> Outcome {
@@ -44,8 +45,9 @@ struct ContextSave {
         try criu.needVersion()
         var subject = try ContextSubject(pid)
         try refuse(subject, report)
-        let folder = try Self.aside(file)
-        defer { Self.remove(folder) }
+        let aside = try ContextFolder(in: Self.parent(file), ".retinue-context-")
+        defer { aside.remove() }
+        let folder = aside.path
         let images = folder + "/images"
         guard mkdir(images, 0o700) == 0 else { throw MoveError("\(images): \(SystemError.text(of: errno))") }
         // Before anything stops: whether there is room for the file is seen by its writing alone.
@@ -89,7 +91,8 @@ struct ContextSave {
         header = try ContextImages.write(header, from: images, to: target)
         Fault.pass("written")
         try Self.refuseInterrupts()
-        guard clinux_renameat2(AT_FDCWD, folder + "/context", AT_FDCWD, file, clinux_RENAME_NOREPLACE) == 0 else {
+        guard clinux_renameat2(AT_FDCWD, folder + "/context", AT_FDCWD, file, clinux_RENAME_NOREPLACE) == 0
+        else {
             throw MoveError("\(file): \(SystemError.text(of: errno))")
         }
         try Self.sync(Self.parent(file))
@@ -103,7 +106,9 @@ struct ContextSave {
             guard isAsked, status == 0 else {
                 unlink(file)
                 try? Self.sync(Self.parent(file))
-                throw MoveError("criu ended before it has ended process \(pid), which goes on: \(Criu.errors(images + "/dump.log"))")
+                throw MoveError(
+                    "criu ended before it has ended process \(pid), which goes on: \(Criu.errors(images + "/dump.log"))"
+                )
             }
         }
         return Outcome(
@@ -127,7 +132,11 @@ struct ContextSave {
 
     /// Why criu has not written the tree down, which goes on.
     private func refusal(_ images: String) -> MoveError {
-        let said = Criu.errors(images + "/dump.log")
+        var said = Criu.errors(images + "/dump.log")
+        if said.isEmpty {
+            let bytes = (try? FileDescriptor.open(images + "/" + Self.said, O_RDONLY))?.bytes ?? []
+            said = Printable.text(Array(bytes.suffix(300)))
+        }
         return MoveError(
             "criu cannot save process \(pid), which goes on: \(said.isEmpty ? "it has ended without a word" : said)"
                 + ContextCure.text(for: said))
@@ -141,32 +150,46 @@ struct ContextSave {
         var words = criu.words(
             below: criu.tree,
             [
-                "dump", "-t", "\(subject.ownPid)", "-D", images, "-o", images + "/dump.log", "-v2", "--file-locks",
+                "dump", "-t", "\(subject.ownPid)", "-D", images, "-o", images + "/dump.log", "-v2",
+                "--file-locks",
                 "--network-lock", "skip", "--action-script", script,
             ])
         if subject.isOfForeignSession { words.append("--shell-job") }
         if closesConnections { words.append("--tcp-close") }
-        // Of a namespace of its own criu has to be as well, which is so for what it starts alone.
-        if subject.isApart { words = [try ContextKeeper.ownPath(), "context-inside"] + words }
         var launch = Launch(words)
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
         defer { close(null) }
-        (launch.input, launch.output) = (null, null)
+        // What it says before it has its log, and what cannot be started.
+        let said = open(images + "/" + Self.said, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0o600)
+        defer { if said >= 0 { close(said) } }
+        (launch.input, launch.output) = (null, said >= 0 ? said : null)
         let directory = ProcessDirectory(pid)
         // As criu sees it, none of them is a namespace of the process's own.
         let spaces = (["net"] + (subject.isApart ? ["pid", "mnt"] : [])).map { name in
             directory?.openNamespace(name)?.release() ?? -1
         }
         defer { for space in spaces where space >= 0 { close(space) } }
+        if subject.isApart {
+            // Who joins a pid namespace is not in it, but what it starts is. That one joins the mounts as well: in this one's, /proc
+            // does not know it.
+            _ = fcntl(spaces[2], F_SETFD, 0)
+            launch.arguments =
+                ["/proc/self/exe", "context-inside", "\(spaces[2])"].map { Array($0.utf8) } + launch.arguments
+            launch.file = launch.arguments[0]
+            launch.processes = spaces[1]
+        }
         launch.network = spaces[0]
-        if subject.isApart { (launch.processes, launch.mounts) = (spaces[1], spaces[2]) }
         return try launch.start()
     }
 
     /// Runs a program as a child, which is in the pid namespace that this process has joined (setns(2)), and ends as that does.
-    static func runInside(_ words: [String]) throws(MoveError) -> Int32 {
+    ///
+    /// - Parameter mounts: a descriptor of its mount namespace.
+    static func runInside(_ words: [String], mounts: Int32) throws(MoveError) -> Int32 {
         var launch = Launch(words)
         launch.diesWithParent = true
+        launch.mounts = mounts
+        _ = fcntl(mounts, F_SETFD, FD_CLOEXEC)
         let child = try launch.start()
         var status: Int32 = 0
         while waitpid(child, &status, 0) < 0, errno == EINTR {}
@@ -205,15 +228,6 @@ struct ContextSave {
         return String(cString: folder) + "/" + file
     }
 
-    /// A folder of this process's own beside a file, on the same filesystem.
-    private static func aside(_ file: String) throws(MoveError) -> String {
-        var template = Array((parent(file) + "/.retinue-context-XXXXXX").utf8CString)
-        guard mkdtemp(&template) != nil else {
-            throw MoveError("a folder beside \(file): \(SystemError.text(of: errno))")
-        }
-        return String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
-    }
-
     private static func parent(_ file: String) -> String {
         let slash = file.lastIndex(of: "/")!
         return slash == file.startIndex ? "/" : String(file[..<slash])
@@ -226,15 +240,6 @@ struct ContextSave {
             _ = try systemCall("fsync") { fsync(number) }
         } catch { throw MoveError("\(folder): \(error)") }
     }
-
-    static func remove(_ folder: String) {
-        guard let inside = try? RootFolder(folder) else { return }
-        for path in inside.paths().sorted(by: { $0.count > $1.count }) {
-            let path = folder + String(decoding: path, as: UTF8.self)
-            if unlink(path) != 0 { rmdir(path) }
-        }
-        rmdir(folder)
-    }
 }
 
 /// What can be done about something that criu(8) says.
@@ -244,7 +249,8 @@ enum ContextCure {
         ("bad size", "bring the file as it was when the process was saved"),
         ("bad build-id", "install the version of the program or library that was saved"),
         ("Can't open file", "bring the files that the process has open"),
-        ("ptmx", "start the program without a terminal"), ("tty", "start the program without a terminal (setsid(1))"),
+        ("ptmx", "start the program without a terminal"),
+        ("tty", "start the program without a terminal (setsid(1))"),
         ("Can't bind", "something here has its address or port: end that first"),
         ("cpu", "restore it on a host whose processor has all features of the one where it was saved"),
         ("external socket", "end its connections to other programs by Unix sockets"),

@@ -26,13 +26,15 @@ struct ContextSubject {
         guard !status.isKernelThread else { throw MoveError("process \(pid) is a thread of the kernel") }
         guard status.state != UInt8(ascii: "Z") else { throw MoveError("process \(pid) has ended") }
         guard pid != getpid(), pid != getppid() else {
-            throw MoveError("process \(pid) runs this command: a process cannot be saved by what it waits for")
+            throw MoveError(
+                "process \(pid) runs this command: a process cannot be saved by what it waits for")
         }
         let numbers = Self.numbers(pid)
         guard let own = numbers.last else { throw MoveError("process \(pid) cannot be read") }
         ownPid = own
         guard own != 1 else {
-            throw MoveError("process \(pid) is the first of its pid namespace: save the one that it has started")
+            throw MoveError(
+                "process \(pid) is the first of its pid namespace: save the one that it has started")
         }
         guard let there = directory.namespace("pid"), let here = ProcessDirectory(getpid())?.namespace("pid"),
             let root = Self.root(pid), root == Self.root(getpid())
@@ -48,7 +50,8 @@ struct ContextSubject {
 
     /// What each of a process's pid namespaces calls it, the outermost that is seen first (`NSpid`, proc_pid_status(5), Linux 4.1).
     private static func numbers(_ pid: Int32) -> [Int32] {
-        guard let file = try? FileDescriptor.open("/proc/\(pid)/status", O_RDONLY), let bytes = file.bytes else {
+        guard let file = try? FileDescriptor.open("/proc/\(pid)/status", O_RDONLY), let bytes = file.bytes
+        else {
             return []
         }
         let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: "NSpid:".utf8) }
@@ -92,7 +95,9 @@ struct ContextSubject {
         let attached = Set(attachments().map { Obstacle.Place.descriptor($0.descriptor) }.map(Self.key))
         var (refused, lost): ([String], [String]) = ([], survey.remarks)
         for obstacle in survey.verdicts.flatMap(\.obstacles) where obstacle.rulesOut == .live {
-            if obstacle.kind == "pipe", attached.contains(Self.key(obstacle.place)), obstacle.pid == pid { continue }
+            if obstacle.kind == "pipe", attached.contains(Self.key(obstacle.place)), obstacle.pid == pid {
+                continue
+            }
             if closesConnections, ["connection", "local-connection"].contains(obstacle.kind) { continue }
             let text =
                 "process \(obstacle.pid): \(obstacle.kind), \(obstacle.what)\(obstacle.peer.map { " (\($0))" } ?? ""): "
@@ -133,7 +138,11 @@ struct ContextSubject {
         var found: [(Int32, UInt64)] = []
         ProcessDirectory(pid)?.descriptors { number, target in
             guard case .pipe(let inode) = DescriptorKind(target) else { return }
-            if number <= 2 { found.append((number, inode)) } else { inside[inode, default: []].insert(number) }
+            if number <= 2 {
+                found.append((number, inode))
+            } else {
+                inside[inode, default: []].insert(number)
+            }
         }
         return found.filter { inside[$0.1] == nil }.sorted { $0.0 < $1.0 }.map {
             .init(descriptor: $0.0, key: "pipe:[\($0.1)]")
@@ -158,7 +167,9 @@ struct ContextSubject {
             for area in directory.memoryAreas() where area.inode != 0 { add(area.path) }
             if let folder = directory.workingDirectory() { add(folder) }
         }
-        return sizes.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map { .init(path: $0.key, size: $0.value) }
+        return sizes.sorted { $0.key.lexicographicallyPrecedes($1.key) }.map {
+            .init(path: $0.key, size: $0.value)
+        }
     }
 
     private static func isOfKernel(_ path: [UInt8]) -> Bool {

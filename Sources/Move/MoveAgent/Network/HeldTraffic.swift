@@ -99,7 +99,8 @@ final class HeldTraffic: Sendable {
             return $0.connections.take(where: isWanted) + $0.datagrams.take(where: isWanted)
         }
         // A client of this host that came by the address that has left has no address any more.
-        return .array(packets.filter { $0.interface != lo }.map { .string(Hexadecimal.text($0.packet.bytes)) })
+        return .array(
+            packets.filter { $0.interface != lo }.map { .string(Hexadecimal.text($0.packet.bytes)) })
     }
 
     /// Adds what was stored at another host, for an address that is at an interface here: whatever is none that opens a flow to a
@@ -109,7 +110,10 @@ final class HeldTraffic: Sendable {
         let bytes = address.bytes
         stored.withLock { stored in
             for value in (packets?.array ?? []).prefix(2048) {
-                guard let packet = value.string.flatMap({ Hexadecimal.bytes($0, limit: 65_535) }).flatMap({ HeldPacket($0) }),
+                guard
+                    let packet = value.string.flatMap({ Hexadecimal.bytes($0, limit: 65_535) }).flatMap({
+                        HeldPacket($0)
+                    }),
                     packet.flow.destination == bytes,
                     ports.contains(ServicePort(isTCP: packet.flow.isTCP, number: packet.flow.port))
                 else { continue }

@@ -5,7 +5,8 @@ import Glibc
 struct SaveMoveCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "save",
-        abstract: "Save a process, and all that it has started, as one file that goes on where it is executed.",
+        abstract:
+            "Save a process, and all that it has started, as one file that goes on where it is executed.",
         discussion: """
             The processes end here when the file is whole and on the disk; where anything fails before, they go on, and there \
             is no file. The file holds all of their memory: it is for root alone. It is executed by root, here or on another \
