@@ -332,6 +332,8 @@ final class Agent: @unchecked Sendable {
                 .init("followings", .array(followings.sorted { $0.key < $1.key }.map(\.value.value))),
             ])
         }
+        if verb == "movable" { return MovableList.value() }
+        if verb == "process" { return try obey(try ProcessOrder.request(request, as: identity.name), report) }
         let departure = try addressed(request)
         switch verb {
         case "check":

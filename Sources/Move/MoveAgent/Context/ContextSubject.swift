@@ -67,7 +67,7 @@ struct ContextSubject {
     }
 
     /// A process and all that it has started, and so on.
-    private static func tree(_ top: Int32) -> [Int32] {
+    static func tree(_ top: Int32) -> [Int32] {
         var children: [Int32: [Int32]] = [:]
         for pid in ProcessList.pids() {
             guard let parent = ProcessDirectory(pid)?.status()?.parent else { continue }

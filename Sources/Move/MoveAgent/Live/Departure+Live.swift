@@ -22,7 +22,7 @@ extension Departure {
         }
         var problems: [String] = []
         if let obstacle = LiveTrial.obstacle() { problems.append(obstacle) }
-        let trees = Members(of: order.plan).leaders.count
+        let trees = order.members.leaders.count
         if trees != 1 {
             problems.append(
                 trees == 0
@@ -57,7 +57,7 @@ extension Departure {
         try dump.prepare(within: order.within, table: packetLock().table)
         // The keeper removes it earlier; this is for when that is killed as well.
         try packetLock(order.within + 60).load()
-        guard let leader = Members(of: order.plan).leaders.first else { throw MoveError("no program runs") }
+        guard let leader = order.members.leaders.first else { throw MoveError("no program runs") }
         try dump.begin(leader.pid, seconds: min(order.within, 120))
         // Whoever kills criu does not wake them; the images do not have it.
         let processes = origin.processes()

@@ -24,6 +24,7 @@ struct MoveCommand: ParsableCommand {
             HandoverMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
             ResumeMoveCommand.self, AbortMoveCommand.self,
-            ReconnectMoveCommand.self, SaveMoveCommand.self, RestoreMoveCommand.self,
+            ReconnectMoveCommand.self, ProcessMoveCommand.self, ListMoveCommand.self, SaveMoveCommand.self,
+            RestoreMoveCommand.self,
         ])
 }
