@@ -64,7 +64,8 @@ class Scene:
         for process in self.started:
             if process.poll() is None:
                 process.kill()
-            process.communicate()
+            with contextlib.suppress(ValueError):
+                process.communicate()
         for host in self.lab.hosts:
             for pid in pids(host):
                 with contextlib.suppress(ProcessLookupError):
@@ -432,3 +433,137 @@ def measure(checks, scene, host, name, size, rounds):
                f"and the file on the disk {text(writes)}")
     checks.say(f"      executed, until the next number (nsenter, env, exec and all): {text(restores)}")
     checks.say(f"      {total} bytes, of which {control} are no images: a line, 48 bytes, and JSON")
+
+
+def process(checks):
+    """One process that nobody has planned moves to the other host; one asks for itself; the agent lists them."""
+    with Lab("alpha", "beta") as lab:
+        scene = Scene(lab)
+        try:
+            for host, other in ((lab.alpha, "beta"), (lab.beta, "alpha")):
+                host.start_agent("--accept", other)
+            one_process(checks, scene, lab.alpha, lab.beta)
+            itself(checks, scene, lab.alpha, lab.beta)
+        finally:
+            scene.end()
+
+
+def to(host):
+    return f"--to={host.name}={host.address}"
+
+
+def listed(host, *words):
+    done = host.move("list", "--json", *words)
+    if done.returncode:
+        raise Failure(said(done))
+    return {row["pid"]: row for row in json.loads(done.stdout)["processes"]}
+
+
+def cell_numbers(host, name):
+    return numbers(host, f"/var/lib/retinue-agent/cells/{name}/root{NUMBERS}")
+
+
+def in_cell(host):
+    """Of the counting program in a cell of a host."""
+    found = []
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            with contextlib.suppress(OSError):
+                if (os.readlink(f"/proc/{entry}/exe").endswith(PROGRAM) and "/cells/" in os.readlink(f"/proc/{entry}/root")
+                        and os.readlink(f"/proc/{entry}/ns/net") == os.readlink(f"/proc/{host.pid}/ns/net") and state(entry) != "Z"):
+                    found.append(int(entry))
+    return found
+
+
+def one_process(checks, scene, alpha, beta):
+    for number in ("", "2"):
+        scene.start(alpha, "setsid", PROGRAM, NUMBERS + number)
+    both = until(lambda: len(pids(alpha)) == 2 and sorted(pids(alpha)), 5)
+    pid = next(one for one in both if b"numbers2" not in pathlib.Path(f"/proc/{one}/cmdline").read_bytes())
+    other = next(one for one in both if one != pid)
+    rows = listed(alpha)
+    checks(pid in rows and rows[pid]["movable"] and rows[pid]["arguments"] == [PROGRAM, NUMBERS] and other in rows, "the agent lists it, as movable",
+           rows.get(pid))
+    alpha.run("taskset", "-p", "-c", "0", str(other))
+    row = listed(alpha)[other]
+    checks(not row["movable"] and row["reasons"][0]["kind"] == "affinity", "and one that would lose something, with the reason", row["reasons"][0]["what"])
+    done = alpha.move("pid", str(pid), to(beta), "--check")
+    checks(done.returncode == 0 and goes_on(alpha), "check: nothing stands in the way", said(done) if done.returncode else "")
+    done = alpha.move("pid", str(other), to(beta), "--yes")
+    checks(done.returncode == 1 and "affinity" in done.stderr and other in pids(alpha), "one that would lose something is refused, and goes on",
+           done.stderr.strip()[-200:])
+    done = alpha.move("pid", str(pid), to(beta), "--yes")
+    name = f"counted-{pid}"
+    if not checks(done.returncode == 0 and pids(alpha) == [other], "it moves, and the other process of the same program stays", said(done)):
+        checks.say(alpha.agent_log() + beta.agent_log())
+        return
+    first = cell_numbers(beta, name)
+    grows = until(lambda: len(cell_numbers(beta, name)) > len(first) + 5, 10)
+    found = cell_numbers(beta, name)
+    checks(grows and contiguous(found) and found[:len(numbers(alpha))] == numbers(alpha), "it goes on there with the number that comes next",
+           f"{len(numbers(alpha))} here, {len(found)} there")
+    there = in_cell(beta)
+    checks(len(there) == 1 and own_pid(there[0]) == pid, "under the pid that it had", there)
+    beta.kill_agent()
+    beta.start_agent()
+    count = len(cell_numbers(beta, name))
+    checks(until(lambda: len(cell_numbers(beta, name)) > count, 5), "and does so when the agent there is started anew")
+    os.kill(other, signal.SIGKILL)
+    for one in in_cell(beta):
+        os.kill(one, signal.SIGKILL)
+
+
+SELF = """
+import json, socket, sys, time
+numbers = open(sys.argv[1], "a")
+number = 0
+def count(times):
+    global number
+    for _ in range(times):
+        numbers.write(f"{number}\\n"); numbers.flush(); number += 1; time.sleep(0.005)
+count(20)
+agent = socket.socket(socket.AF_UNIX)
+agent.connect("/run/agent.sock")
+agent.sendall(json.dumps(json.loads(sys.argv[2])).encode() + b"\\n")
+answer = agent.makefile().readline()
+agent.close()
+open(sys.argv[1] + ".answer", "w").write(answer)
+count(100000)
+"""
+
+
+def itself(checks, scene, alpha, beta):
+    def ask(request):
+        forget(alpha)
+        process = scene.start(alpha, "setsid", os.path.realpath("/usr/bin/python3"), "-c", SELF, NUMBERS, json.dumps({"verb": "self", **request}))
+        answer = until(lambda: alpha.path(NUMBERS + ".answer").exists() and alpha.path(NUMBERS + ".answer").read_text(), 20)
+        alpha.path(NUMBERS + ".answer").unlink(missing_ok=True)
+        return process, json.loads(answer or "{}")
+
+    process, answer = ask({"save": FILE})
+    saved = until(lambda: alpha.path(FILE).exists() and process.poll() is not None, 30)
+    before = len(numbers(alpha))
+    again = scene.execute(alpha)
+    grows = until(lambda: len(numbers(alpha)) > before + 5, 10)
+    checks(saved and answer.get("done") and grows and contiguous(numbers(alpha)), "a process has itself saved by the agent, and goes on when that is executed",
+           f"{answer}, {before}, {len(numbers(alpha))}")
+    again.kill()
+    errors = again.communicate()[1].decode()
+    if not grows:
+        checks.say(alpha.agent_log() + errors)
+    process, answer = ask({"order": {"host": "beta"}})
+    checks("error" in answer and goes_on(alpha), "one that asks for what cannot be is told so, and goes on", answer)
+    process.kill()
+    process, answer = ask({"order": {"host": "beta", "at": "10.77.0.99", "port": 7420}})
+    stays = until(lambda: "asked for itself, and stays" in alpha.agent_log(), 40)
+    checks(stays and goes_on(alpha), "nor does it end where the other host does not answer", alpha.agent_log()[-200:])
+    process.kill()
+    process, answer = ask({"order": {"host": "beta", "at": beta.address, "port": 7420}})
+    name = answer.get("answer", {}).get("name", "")
+    moved = until(lambda: process.poll() is not None, 60)
+    there = beta.path(f"/var/lib/retinue-agent/cells/{name}/root{NUMBERS}")
+    count = len(numbers(alpha))
+    grows = until(lambda: there.exists() and len(cell_numbers(beta, name)) > count + 5, 15)
+    checks(moved and grows and contiguous(cell_numbers(beta, name)), "a process has itself moved, and goes on there", f"{answer}, {count}")
+    if not (moved and grows):
+        checks.say(alpha.agent_log() + beta.agent_log())

@@ -10,6 +10,8 @@ import Transport
 final class Agent: @unchecked Sendable {
     private let configuration: AgentConfiguration
     let identity: TLSIdentity
+    /// What other agents know this host by.
+    var name: String { identity.name }
     private let recipes: [Recipe]
     private let known = Mutex(Known())
 

@@ -104,7 +104,7 @@ enum CommandSocket {
         _ request: JSONValue, _ connection: Connection, _ agent: Agent
     ) throws(MoveError) {
         guard let pid = connection.peer else { throw MoveError("no process is at the other end") }
-        let asked = try OwnRequest(request, of: pid, as: agent.identity.name)
+        let asked = try OwnRequest(request, of: pid, as: agent.name)
         connection.say(.object([.init("done", .boolean(true)), .init("answer", asked.answer)]))
         guard connection.isClosed(within: closing) else {
             return Diagnostics.say("process \(pid) asked for itself, and stays: it has not closed its socket")
@@ -143,7 +143,7 @@ enum CommandSocket {
             while Clock.monotonic() < limit {
                 var waiting = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
                 _ = poll(&waiting, 1, 200)
-                if waiting.revents != 0, recv(socket.number, &byte, 1, Int32(MSG_DONTWAIT.rawValue)) == 0 {
+                if waiting.revents != 0, recv(socket.number, &byte, 1, Int32(MSG_DONTWAIT)) == 0 {
                     return true
                 }
             }

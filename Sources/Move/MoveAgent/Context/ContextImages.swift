@@ -52,8 +52,9 @@ enum ContextImages {
         return digest.finish()
     }
 
-    /// Writes the whole of a context file: the images first, since the header has their digests.
-    static func write(_ header: ContextHeader, from folder: String, to target: borrowing FileDescriptor)
+    /// Writes the whole of a context file, and closes it, since what is open for writing cannot be executed: the images first, since the
+    /// header has their digests.
+    static func write(_ header: ContextHeader, from folder: String, to target: consuming FileDescriptor)
         throws(MoveError) -> ContextHeader
     {
         var header = header

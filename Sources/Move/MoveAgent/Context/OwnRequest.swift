@@ -27,6 +27,7 @@ struct OwnRequest {
         ])
         // Without a move's name it would not be known afterwards what became of it.
         self.request = try ProcessOrder.request(asked, as: host)
+        _ = try MoveOrder(self.request["order"] ?? .null)
     }
 
     /// What it is answered: what the move is called.

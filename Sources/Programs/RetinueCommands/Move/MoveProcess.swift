@@ -1,5 +1,6 @@
 import ArgumentParser
 import Glibc
+import MovePlan
 import Records
 
 /// Moves one process that nobody has planned.
