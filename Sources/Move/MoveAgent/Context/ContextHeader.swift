@@ -205,24 +205,23 @@ struct ContextHeader: Equatable {
 
     /// Of JSON; `nil` for what no retinue has written.
     init?(_ value: JSONValue) {
-        func number<Number: FixedWidthInteger>(_ value: JSONValue?) -> Number? {
-            value?.integer.flatMap { Number(exactly: $0) }
-        }
+        func size(_ value: JSONValue?) -> UInt64? { value?.integer.flatMap { UInt64(exactly: $0) } }
+        func number(_ value: JSONValue?) -> Int32? { value?.integer.flatMap { Int32(exactly: $0) } }
         func all<Element>(_ key: String, _ read: (JSONValue) -> Element?) -> [Element]? {
             guard let values = value[key]?.array else { return nil }
             let found = values.compactMap(read)
             return found.count == values.count ? found : nil
         }
         guard let executable = value["executable"].flatMap(Self.bytes),
-            let arguments = all("arguments", Self.bytes), let made: UInt64 = number(value["made_ms"]),
+            let arguments = all("arguments", Self.bytes), let made = size(value["made_ms"]),
             let host = value["host"]?.string,
-            let pids = all("pids", { number($0) as Int32? }), !pids.isEmpty, pids.allSatisfy({ $0 > 1 }),
+            let pids = all("pids", { number($0) }), !pids.isEmpty, pids.allSatisfy({ $0 > 1 }),
             case .boolean(let isOfForeignSession)? = value["foreign_session"],
             case .boolean(let closesConnections)? = value["closes_connections"],
             let attachments = all(
                 "attachments",
                 { value -> Attachment? in
-                    guard let descriptor: Int32 = number(value["descriptor"]), (0...2).contains(descriptor),
+                    guard let descriptor = number(value["descriptor"]), (0...2).contains(descriptor),
                         let key = value["key"]?.string, Self.isKey(key)
                     else { return nil }
                     return Attachment(descriptor: descriptor, key: key)
@@ -234,14 +233,14 @@ struct ContextHeader: Equatable {
                         !path.contains(0)
                     else { return nil }
                     if value["size"] == .null { return File(path: path, size: nil) }
-                    guard let size: UInt64 = number(value["size"]) else { return nil }
+                    guard let size = size(value["size"]) else { return nil }
                     return File(path: path, size: size)
                 }),
             let images = all(
                 "images",
                 { value -> Image? in
                     guard let name = value["name"]?.string, Self.isName(name),
-                        let bytes: UInt64 = number(value["bytes"]),
+                        let bytes = size(value["bytes"]),
                         let digest = value["sha256"]?.string.flatMap({ Hexadecimal.bytes($0) }),
                         digest.count == StreamDigest.size
                     else { return nil }
