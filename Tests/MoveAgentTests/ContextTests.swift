@@ -174,6 +174,16 @@ struct ContextTests {
         }
     }
 
+    @Test func answersAreAsTheSchemaSays() throws {
+        let saved = ContextMain.answer(
+            ContextSave.Outcome(bytes: 2, controlBytes: 1, duration: 5, kept: 2, processes: 1),
+            of: ContextSave(pid: 7, file: "/a", leavesRunning: true))
+        let schemas = [("move-list", MovableList.value()), ("move-save", saved)]
+        for (name, answer) in schemas {
+            #expect(try JSONSchema.answer(name).validate(answer) == [], "\(name)")
+        }
+    }
+
     @Test func noiseIsRefused() {
         hostileInputs(from: [Self.file()], count: 4_000, seed: 12) { _ = try? Self.read($0) }
         let first = Array(ContextHeader.stub.utf8)

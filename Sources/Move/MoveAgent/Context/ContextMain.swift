@@ -43,15 +43,7 @@ enum ContextMain {
         }
         let outcome = try save.run { Diagnostics.say($0) }
         if isJSON {
-            let value = JSONValue.object([
-                .init("schema", .string("retinue-context/1")), .init("file", .string(arguments[1])),
-                .init("pid", .integer(Int128(pid))), .init("processes", .integer(Int128(outcome.processes))),
-                .init("bytes", .integer(Int128(outcome.bytes))),
-                .init("control_bytes", .integer(Int128(outcome.controlBytes))),
-                .init("dump_ns", .integer(Int128(outcome.duration - outcome.kept))),
-                .init("write_ns", .integer(Int128(outcome.kept))),
-                .init("left_running", .boolean(save.leavesRunning)),
-            ])
+            let value = answer(outcome, of: save)
             print(String(decoding: AgentLink.bytes(value), as: UTF8.self))
         } else {
             print(
@@ -59,5 +51,18 @@ enum ContextMain {
                     + (save.leavesRunning ? "goes on here as well" : "ended here"))
         }
         return 0
+    }
+
+    /// As docs/answers.schema.json has it.
+    static func answer(_ outcome: ContextSave.Outcome, of save: ContextSave) -> JSONValue {
+        .object([
+            .init("schema", .string("retinue-context/1")), .init("file", .string(save.file)),
+            .init("pid", .integer(Int128(save.pid))), .init("processes", .integer(Int128(outcome.processes))),
+            .init("bytes", .integer(Int128(outcome.bytes))),
+            .init("control_bytes", .integer(Int128(outcome.controlBytes))),
+            .init("dump_ns", .integer(Int128(outcome.duration - outcome.kept))),
+            .init("write_ns", .integer(Int128(outcome.kept))),
+            .init("left_running", .boolean(save.leavesRunning)),
+        ])
     }
 }
