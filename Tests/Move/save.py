@@ -129,6 +129,7 @@ def save(checks):
         try:
             same_host(checks, scene, lab.alpha)
             output(checks, scene, lab.alpha)
+            tree(checks, scene, lab.alpha)
             two_of_it(checks, scene, lab.alpha)
             other_host(checks, scene, lab.alpha, lab.beta)
             refused(checks, scene, lab.alpha)
@@ -189,6 +190,26 @@ def output(checks, scene, host):
     rest = [int(line) for line in again.communicate(timeout=10)[0].split()]
     checks(contiguous(first + rest) and len(rest) > 5 and again.returncode == 7, "what it writes to a pipe comes to who executes the file",
            f"{len(first)} and {len(rest)} numbers, {again.returncode}")
+    forget(host)
+
+
+def tree(checks, scene, host):
+    """Three processes: a pipe between two of them stays theirs, one that leads outside is whoever executes the file's."""
+    process = scene.start(host, "sh", "-c", f"{PROGRAM} - 5000 | cat; exit 5", output=subprocess.PIPE)
+    until(lambda: pids(host), 5)
+    time.sleep(0.2)
+    done = scene.save(host, process.pid, "--json")
+    first = [int(line) for line in process.communicate(timeout=10)[0].split()]
+    checks(done.returncode == 0 and json.loads(done.stdout)["processes"] == 3 and not pids(host), "a process is saved with what it has started", said(done))
+    again = scene.execute(host, output=subprocess.PIPE)
+    restored = until(lambda: pids(host), 10)
+    time.sleep(0.3)
+    for pid in restored or []:
+        os.kill(pid, signal.SIGTERM)
+    rest, errors = again.communicate(timeout=20)
+    rest = [int(line) for line in rest.split()]
+    checks(contiguous(first + rest) and len(rest) > 5 and again.returncode == 5, "and all of it goes on, its pipe between two of them too",
+           f"{len(first)} and {len(rest)} numbers, {again.returncode} {errors.decode()[-300:]}")
     forget(host)
 
 
@@ -292,6 +313,8 @@ def refused(checks, scene, host):
         line = again.stdout.readline()
     checks(done.returncode == 0 and line.strip() in (b"BrokenPipeError", b"ConnectionResetError", b"OSError"),
            "which --close-connections saves, and the process sees closed", f"{line.decode().strip()} {done.stderr[-300:]}")
+    # One that is killed before it is done leaves its images for a while.
+    until(lambda: not left(host), 10)
     again.kill()
     again.communicate()
     forget(host)

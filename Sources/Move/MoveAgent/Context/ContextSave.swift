@@ -44,6 +44,7 @@ struct ContextSave {
         let criu = try Criu()
         try criu.needVersion()
         var subject = try ContextSubject(pid)
+        let start = ProcessDirectory(pid)?.status()?.startTicks ?? 0
         try refuse(subject, report)
         let aside = try ContextFolder(in: Self.parent(file), ".retinue-context-")
         defer { aside.remove() }
@@ -100,10 +101,12 @@ struct ContextSave {
         Fault.pass("placed")
         if !leavesRunning {
             isDecided = true
+            let processes = Members(below: .init(pid: pid, start: start)).processes
             let isAsked = link.decide(isEnd: true)
             finish()
-            // A criu that was killed has let them go on: two would run if the file were executed.
-            guard isAsked, status == 0 else {
+            // A criu that was killed has let them go on: two would run if the file were executed. That of a namespace of its own is
+            // killed by the kernel with the namespace's first process, which ends with the last of them.
+            guard isAsked, status == 0 || subject.isApart && Self.areGone(processes) else {
                 unlink(file)
                 try? Self.sync(Self.parent(file))
                 throw MoveError(
@@ -115,6 +118,16 @@ struct ContextSave {
             bytes: header.images.reduce(UInt64(header.bytes().count)) { $0 + $1.bytes },
             controlBytes: header.bytes().count, duration: placed - begin, kept: placed - stopped,
             processes: header.pids.count)
+    }
+
+    /// Whether all of some processes end in a few seconds.
+    private static func areGone(_ processes: [Members.Process]) -> Bool {
+        let limit = Clock.monotonic() + 5_000_000_000
+        while processes.contains(where: Members.lives) {
+            guard Clock.monotonic() < limit else { return false }
+            usleep(2_000)
+        }
+        return true
     }
 
     private func refuse(_ subject: ContextSubject, _ report: (String) -> Void) throws(MoveError) {

@@ -92,10 +92,12 @@ struct ContextSubject {
         var program = PlannedProgram(executable: ProcessDirectory(pid)?.executable() ?? [])
         program.reason = "named"
         let survey = Survey(of: Self.parented(members), programs: [program])
-        let attached = Set(attachments().map { Obstacle.Place.descriptor($0.descriptor) }.map(Self.key))
+        let attached = attachedPlaces()
         var (refused, lost): ([String], [String]) = ([], survey.remarks)
         for obstacle in survey.verdicts.flatMap(\.obstacles) where obstacle.rulesOut == .live {
-            if obstacle.kind == "pipe", attached.contains(Self.key(obstacle.place)), obstacle.pid == pid {
+            if case .descriptor(let number) = obstacle.place, obstacle.kind == "pipe",
+                attached.contains([obstacle.pid, number])
+            {
                 continue
             }
             if closesConnections, ["connection", "local-connection"].contains(obstacle.kind) { continue }
@@ -105,11 +107,6 @@ struct ContextSubject {
             if obstacle.effect == .refused { refused.append(text) } else { lost.append(text) }
         }
         return (refused, lost)
-    }
-
-    private static func key(_ place: Obstacle.Place) -> Int32? {
-        if case .descriptor(let number) = place { return number }
-        return nil
     }
 
     private static func cure(_ obstacle: Obstacle) -> String {
@@ -134,19 +131,38 @@ struct ContextSubject {
 
     /// Pipes to outside of the tree by which the first process reads and writes: whoever restores it has others there.
     func attachments() -> [ContextHeader.Attachment] {
-        var inside: [UInt64: Set<Int32>] = [:]
-        var found: [(Int32, UInt64)] = []
-        ProcessDirectory(pid)?.descriptors { number, target in
-            guard case .pipe(let inode) = DescriptorKind(target) else { return }
-            if number <= 2 {
-                found.append((number, inode))
-            } else {
-                inside[inode, default: []].insert(number)
+        // A pipe of which the tree has both ends stays what it is.
+        var ends: [UInt64: Set<Int32>] = [:]
+        var own: [(number: Int32, inode: UInt64)] = []
+        for holder in pids {
+            guard let directory = ProcessDirectory(holder) else { continue }
+            var pipes: [(number: Int32, inode: UInt64)] = []
+            directory.descriptors { number, target in
+                if case .pipe(let inode) = DescriptorKind(target) { pipes.append((number, inode)) }
+            }
+            for pipe in pipes {
+                let flags = directory.descriptorInformation(pipe.number)?.flags ?? O_RDWR
+                ends[pipe.inode, default: []].insert(flags & O_ACCMODE)
+            }
+            if holder == pid { own = pipes.filter { $0.number <= 2 } }
+        }
+        return own.filter { ends[$0.inode]?.count == 1 && ends[$0.inode] != [O_RDWR] }
+            .sorted { $0.number < $1.number }
+            .map { .init(descriptor: $0.number, key: Self.key($0.inode)) }
+    }
+
+    private static func key(_ inode: UInt64) -> String { "pipe:[\(inode)]" }
+
+    /// Which descriptors of which processes are of those pipes.
+    private func attachedPlaces() -> Set<[Int32]> {
+        let keys = Set(attachments().map { Array($0.key.utf8) })
+        var places: Set<[Int32]> = []
+        for holder in pids {
+            ProcessDirectory(holder)?.descriptors { number, target in
+                if keys.contains(target) { places.insert([holder, number]) }
             }
         }
-        return found.filter { inside[$0.1] == nil }.sorted { $0.0 < $1.0 }.map {
-            .init(descriptor: $0.0, key: "pipe:[\($0.1)]")
-        }
+        return places
     }
 
     /// Files of this host that the processes have open, mapped, or for their folder; each once, by path.
