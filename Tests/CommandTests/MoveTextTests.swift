@@ -31,4 +31,20 @@ struct MoveTextTests {
 
                 """)
     }
+
+    @Test func processesThatCanMove() throws {
+        let answer = try JSONValue(
+            parsing: """
+                {"schema":"retinue-movable/1","processes":[
+                 {"pid":7,"processes":1,"arguments":["/bin/a","b\\u001b"],"movable":true,"restored":false,"reasons":[]},
+                 {"pid":8,"processes":1,"arguments":["/bin/c"],"movable":false,"restored":true,"reasons":[]},
+                 {"pid":9,"processes":2,"arguments":["/bin/d"],"movable":false,"restored":false,"reasons":[
+                  {"what":"a ring","cure":"use threads"}]}]}
+                """)
+        let some = "7\tmove, save\t/bin/a b\\x1b\n8\tsave\t/bin/c\n"
+        #expect(MoveText.movable(answer, all: false) == some)
+        #expect(MoveText.movable(answer, all: true) == some + "9\tno\t/bin/d\n\t\ta ring; use threads\n")
+        let none = "no process of this host could be moved alive\n"
+        #expect(MoveText.movable(.object([.init("processes", .array([]))]), all: true) == none)
+    }
 }

@@ -83,7 +83,7 @@ struct HeldTrafficTests {
             "4500003c1c46400040060a0e0a4d00fe0a4d0064"
             + "9c4023280000000100000000a002faf0"
         let captured = try #require(
-            HeldTraffic.bytes(text + "00000000" + "0204" + "05b40402080a0000000100000000" + "01030307"))
+            Hexadecimal.bytes(text + "00000000" + "0204" + "05b40402080a0000000100000000" + "01030307"))
         var packet = try #require(HeldPacket(captured))
         packet.completeChecksum()
         // What a receiver computes over it, its own place included, is 0 (RFC 1071).
@@ -138,11 +138,11 @@ struct HeldTrafficTests {
     }
 
     @Test(arguments: ["0", "0g", "AB", "é0", "00 0"])
-    func noHexadecimalDigits(text: String) { #expect(HeldTraffic.bytes(text) == nil) }
+    func noHexadecimalDigits(text: String) { #expect(Hexadecimal.bytes(text) == nil) }
 
     @Test func hexadecimalDigits() {
         let bytes = (0...255).map { UInt8($0) }
-        #expect(HeldTraffic.bytes(HeldTraffic.text(bytes)) == bytes)
+        #expect(Hexadecimal.bytes(Hexadecimal.text(bytes)) == bytes)
     }
 
     /// The kernel's filter, on a socket that needs no privilege: it shows what `HeldPacket` reads, to held ports alone.

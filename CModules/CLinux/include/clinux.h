@@ -95,6 +95,9 @@ static inline int clinux_fcntl(int fd, int command, int argument) {
     return fcntl(fd, command, argument);
 }
 static inline int clinux_adopt_orphans(void) { return prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0); }
+
+// Takes back that this process is killed when its parent ends (PR_SET_PDEATHSIG of prctl(2)).
+static inline int clinux_outlive_parent(void) { return prctl(PR_SET_PDEATHSIG, 0, 0, 0, 0); }
 static inline int clinux_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 static inline int clinux_open_tree(int dirfd, const char *path, unsigned int flags) {
     return (int)syscall(SYS_open_tree, dirfd, path, flags);

@@ -10,6 +10,8 @@ import Transport
 final class Agent: @unchecked Sendable {
     private let configuration: AgentConfiguration
     let identity: TLSIdentity
+    /// What other agents know this host by.
+    var name: String { identity.name }
     private let recipes: [Recipe]
     private let known = Mutex(Known())
 
@@ -333,6 +335,8 @@ final class Agent: @unchecked Sendable {
             ])
         }
         if verb == "load" { return try load(request) }
+        if verb == "movable" { return MovableList.value() }
+        if verb == "process" { return try obey(try ProcessOrder.request(request, as: identity.name), report) }
         let departure = try addressed(request)
         switch verb {
         case "check":

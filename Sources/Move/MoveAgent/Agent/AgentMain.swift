@@ -29,6 +29,7 @@ public enum AgentMain {
     /// - Returns: the exit status.
     public static func run(_ arguments: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
+        if ContextKeeper.isScript { return ContextKeeper.run() }
         do throws(MoveError) {
             switch arguments.first {
             case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])
@@ -38,6 +39,7 @@ public enum AgentMain {
                     throw MoveError("a cell's first process is started by the agent")
                 }
                 return CellInit.run(arguments[1], waiting: isolation)
+            case .some(let word) where word.hasPrefix("context-"): return try ContextMain.run(arguments)
             case "live-trial" where arguments.count == 1: return try LiveTrial.run()
             case "keep" where arguments.count == 3: return try keep(arguments[1], arguments[2])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))

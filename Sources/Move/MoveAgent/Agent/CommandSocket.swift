@@ -85,6 +85,9 @@ enum CommandSocket {
                 guard let request = try? JSONValue(parsing: line) else {
                     throw MoveError("a request is a line of JSON")
                 }
+                if request["verb"]?.string == "self" {
+                    return try serveItself(request, connection, agent)
+                }
                 last = .object([
                     .init("done", .boolean(true)),
                     .init("answer", try agent.obey(request) { connection.say($0) }),
@@ -92,6 +95,21 @@ enum CommandSocket {
             } catch { last = .object([.init("error", .string(error.description))]) }
             connection.say(last)
         }
+    }
+
+    /// Seconds that a process has to close its socket.
+    private static let closing = 10
+
+    private static func serveItself(
+        _ request: JSONValue, _ connection: Connection, _ agent: Agent
+    ) throws(MoveError) {
+        guard let pid = connection.peer else { throw MoveError("no process is at the other end") }
+        let asked = try OwnRequest(request, of: pid, as: agent.name)
+        connection.say(.object([.init("done", .boolean(true)), .init("answer", asked.answer)]))
+        guard connection.isClosed(within: closing) else {
+            return Diagnostics.say("process \(pid) asked for itself, and stays: it has not closed its socket")
+        }
+        asked.run(agent)
     }
 
     /// One connection; what is said on one that was closed is lost, and the work goes on.
@@ -107,6 +125,29 @@ enum CommandSocket {
             var size = socklen_t(MemoryLayout<ucred>.size)
             return getsockopt(socket.number, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0
                 && (peer.uid == 0 || peer.uid == geteuid())
+        }
+
+        /// The process that has connected, as this one sees it; `nil` where it does not.
+        var peer: Int32? {
+            var peer = ucred()
+            var size = socklen_t(MemoryLayout<ucred>.size)
+            let isKnown =
+                getsockopt(socket.number, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && peer.pid > 0
+            return isKnown ? peer.pid : nil
+        }
+
+        /// Whether the other end closes in so many seconds; what it still says is not read as a request.
+        func isClosed(within seconds: Int) -> Bool {
+            let limit = Clock.monotonic() + UInt64(seconds) * 1_000_000_000
+            var byte: UInt8 = 0
+            while Clock.monotonic() < limit {
+                var waiting = pollfd(fd: socket.number, events: Int16(POLLIN), revents: 0)
+                _ = poll(&waiting, 1, 200)
+                if waiting.revents != 0, recv(socket.number, &byte, 1, Int32(MSG_DONTWAIT)) == 0 {
+                    return true
+                }
+            }
+            return false
         }
 
         func line(limit: Int) -> [UInt8]? {

@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import MovePlan
 import Procfs
@@ -9,7 +10,7 @@ import Transfer
 extension Origin {
     /// Those that no other one of them has started.
     func liveLeaders() -> [Members.Process] {
-        guard let cell else { return Members(of: order.plan).leaders }
+        guard let cell else { return order.members.leaders }
         let first = cell.state.pid
         return processes().filter { $0.parent == first && $0.pid != first && Members.lives($0) }
     }

@@ -99,7 +99,8 @@ final class HeldTraffic: Sendable {
             return $0.connections.take(where: isWanted) + $0.datagrams.take(where: isWanted)
         }
         // A client of this host that came by the address that has left has no address any more.
-        return .array(packets.filter { $0.interface != lo }.map { .string(Self.text($0.packet.bytes)) })
+        return .array(
+            packets.filter { $0.interface != lo }.map { .string(Hexadecimal.text($0.packet.bytes)) })
     }
 
     /// Adds what was stored at another host, for an address that is at an interface here: whatever is none that opens a flow to a
@@ -109,7 +110,10 @@ final class HeldTraffic: Sendable {
         let bytes = address.bytes
         stored.withLock { stored in
             for value in (packets?.array ?? []).prefix(2048) {
-                guard let packet = value.string.flatMap({ Self.bytes($0) }).flatMap({ HeldPacket($0) }),
+                guard
+                    let packet = value.string.flatMap({ Hexadecimal.bytes($0, limit: 65_535) }).flatMap({
+                        HeldPacket($0)
+                    }),
                     packet.flow.destination == bytes,
                     ports.contains(ServicePort(isTCP: packet.flow.isTCP, number: packet.flow.port))
                 else { continue }
@@ -120,32 +124,5 @@ final class HeldTraffic: Sendable {
                 }
             }
         }
-    }
-
-    /// Bytes as hexadecimal digits.
-    static func text(_ bytes: [UInt8]) -> String {
-        let digits = Array("0123456789abcdef".utf8)
-        return String(
-            decoding: bytes.flatMap { [digits[Int($0 >> 4)], digits[Int($0 & 15)]] }, as: UTF8.self)
-    }
-
-    /// The other way; `nil` for what is none.
-    static func bytes(_ text: String) -> [UInt8]? {
-        let digits = Array(text.utf8)
-        guard digits.count.isMultiple(of: 2), digits.count <= 2 * 65_535 else { return nil }
-        func value(_ digit: UInt8) -> UInt8? {
-            switch digit {
-            case 48...57: digit - 48
-            case 97...102: digit - 87
-            default: nil
-            }
-        }
-        var bytes: [UInt8] = []
-        bytes.reserveCapacity(digits.count / 2)
-        for place in stride(from: 0, to: digits.count, by: 2) {
-            guard let high = value(digits[place]), let low = value(digits[place + 1]) else { return nil }
-            bytes.append(high << 4 | low)
-        }
-        return bytes
     }
 }

@@ -6,7 +6,7 @@ import SystemCalls
 /// pidfd_open(2), Linux 5.3), not by looking again and again. Clients are held meanwhile.
 final class EndOfProcess {
     /// -1 where there is none, such as for a process that is gone.
-    private let descriptor: Int32
+    let descriptor: Int32
 
     /// Of a process that is known to be the one that is meant: its start is compared after this was made.
     init(_ pid: Int32) { descriptor = clinux_pidfd_open(pid) }

@@ -46,6 +46,16 @@ struct Members {
         }
     }
 
+    /// One process and all that it has started; none where that one has ended.
+    init(below top: ProcessIdentity) {
+        let first = Process(pid: top.pid, parent: 0, start: top.start, program: 0)
+        guard Self.lives(first) else { return }
+        processes = ContextSubject.tree(top.pid).compactMap { pid in
+            guard let status = ProcessDirectory(pid)?.status() else { return nil }
+            return Process(pid: pid, parent: status.parent, start: status.startTicks, program: 0)
+        }
+    }
+
     /// Which folder a process has for its root.
     private static func root(of pid: Int32) -> [UInt64]? {
         var status = stat()

@@ -54,7 +54,7 @@ struct Origin {
 
     /// All processes, to be waited for and looked at.
     func processes() -> [Members.Process] {
-        guard let cell else { return Members(of: order.plan).processes }
+        guard let cell else { return order.members.processes }
         let units = cell.state.units
         if !units.isEmpty { return processes(of: units) }
         guard cell.isRunning, let space = ProcessDirectory(cell.state.pid)?.namespace("pid") else {
@@ -97,7 +97,7 @@ struct Origin {
     func runs(_ recipes: [Recipe]) throws(MoveError) -> [ProgramRun] {
         if let cell { return cell.state.runs }
         var found: [ProgramRun] = []
-        for process in Members(of: order.plan).leaders {
+        for process in order.members.leaders {
             guard var run = ProgramRun(of: process.pid) else { continue }
             let name = String(
                 decoding: run.executable.suffix(while: { $0 != UInt8(ascii: "/") }), as: UTF8.self)
@@ -162,7 +162,7 @@ struct Origin {
             cell.end(within: seconds)
             return
         }
-        let members = Members(of: order.plan)
+        let members = order.members
         let ends = members.processes.map { EndOfProcess($0.pid) }
         if !units.isEmpty {
             try SystemdUnits.stop(units, within: seconds)
@@ -203,7 +203,7 @@ struct Origin {
         }
         // Those that still run, or run again, are not started twice.
         let running = Set(
-            Members(of: order.plan).leaders.compactMap { ProcessDirectory($0.pid)?.executable() })
+            order.members.leaders.compactMap { ProcessDirectory($0.pid)?.executable() })
         for run in runs where !running.contains(run.executable) {
             // What a shell starts is another executable's process by now.
             if order.start != nil, !running.isEmpty { continue }

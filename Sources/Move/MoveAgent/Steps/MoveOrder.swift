@@ -59,6 +59,8 @@ public struct MoveOrder: Sendable {
     public var startsFirst = false
     /// Whether the running processes are moved, by criu(8).
     public var isLive = false
+    /// The one process that moves, with all that it has started; `nil` where all that run the plan's programs do.
+    var process: ProcessIdentity?
 
     /// Whether a text can be a move's name.
     public static func isName(_ text: String) -> Bool {
@@ -86,7 +88,7 @@ public struct MoveOrder: Sendable {
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
-            .init("live", .boolean(isLive)),
+            .init("live", .boolean(isLive)), .init("process", process?.value ?? .null),
             .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
             .init("exact_versions", .boolean(exactVersions)),
         ])
@@ -205,6 +207,11 @@ public struct MoveOrder: Sendable {
             )
         }
         isLive = value["live"] == .boolean(true)
+        if let process = value["process"], process != .null {
+            guard let identity = ProcessIdentity(process) else { throw MoveError("no process") }
+            guard isLive else { throw MoveError("one process moves alive") }
+            self.process = identity
+        }
         guard !isLive || isolation == .chroot && handover == nil && !startsFirst else {
             throw MoveError("--live is for --isolation chroot, without --start-first and a hand-over")
         }

@@ -26,5 +26,7 @@ struct MoveCommand: ParsableCommand {
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
             ResumeMoveCommand.self, AbortMoveCommand.self,
             ReconnectMoveCommand.self, AutoMoveCommand.self, EvacuateMoveCommand.self, SchedulerCommand.self,
+            ReconnectMoveCommand.self, ProcessMoveCommand.self, ListMoveCommand.self, SaveMoveCommand.self,
+            RestoreMoveCommand.self,
         ])
 }

@@ -95,6 +95,25 @@ enum MoveText {
         return omitted == 0 ? text : text + "    and \(omitted) more\n"
     }
 
+    /// A line for each process that could be moved; of all, the others with a line for each reason.
+    static func movable(_ answer: JSONValue, all: Bool) -> String {
+        var text = ""
+        for process in answer["processes"]?.array ?? [] {
+            let isRestored = process["restored"] == .boolean(true)
+            let reasons = process["reasons"]?.array ?? []
+            let isMovable = process["movable"] == .boolean(true)
+            guard all || isMovable || isRestored && reasons.isEmpty else { continue }
+            let words = (process["arguments"]?.array ?? []).compactMap { $0.string?.printableOnce }
+            let can = isMovable ? "move, save" : reasons.isEmpty ? "save" : "no"
+            text += "\(process["pid"]?.integer ?? 0)\t\(can)\t\(words.joined(separator: " ").prefix(120))\n"
+            for reason in reasons where all {
+                text +=
+                    "\t\t\(reason["what"]?.string?.printableOnce ?? ""); \(reason["cure"]?.string?.printableOnce ?? "")\n"
+            }
+        }
+        return text.isEmpty ? "no process of this host could be moved alive\n" : text
+    }
+
     private static func line(_ move: JSONValue, _ direction: String) -> String {
         func word(_ key: String) -> String { (move[key]?.string ?? "").printable }
         var text = "\(word("name")) \(direction) \(word(direction)): \(word("state"))"

@@ -7,6 +7,7 @@ struct OtherProgram {
     let program: String
 
     static let server = OtherProgram(program: "retinue-server")
+    static let agent = OtherProgram(program: "retinue-agent")
     static let fleet = OtherProgram(program: "retinue-fleet")
 
     func run(_ words: [String], for command: String) throws(Failure) {
@@ -27,7 +28,9 @@ struct OtherProgram {
         let length = readlink("/proc/self/exe", &buffer, buffer.count)
         let own = String(decoding: buffer.prefix(max(length, 0)).map { UInt8(bitPattern: $0) }, as: UTF8.self)
         let folder = own.split(separator: "/").dropLast().map { "/" + $0 }.joined()
-        let places = ["\(folder)/\(program)", "\(folder)/../libexec/retinue/\(program)"]
+        let places = [
+            "\(folder)/\(program)", "\(folder)/../libexec/retinue/\(program)", "\(folder)/../sbin/\(program)",
+        ]
         guard let place = places.first(where: { access($0, X_OK) == 0 }) else {
             throw Failure(
                 "\(command) needs \(program), which is not installed: the package \(program) has it")
