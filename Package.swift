@@ -288,8 +288,8 @@ let package = Package(
         test(
             "CommandTests",
             [
-                "RetinueCommands", "Records", "RecordStore", "MoveGroup", "MovePlan", "KernelProbe",
-                "Control",
+                "RetinueCommands", "Records", "RecordStore", "MoveGroup", "MovePlan", "Placement",
+                "KernelProbe", "Control",
                 "SystemCalls", "TestSupport", "retinue",
             ]),
         test("MapTests", ["Map", "MoveGroup", "Records", "Net", "TestSupport"]),
