@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import signal
 import time
 
 from lab import HERE, Failure, Host, Lab, until
@@ -85,7 +86,7 @@ class Jobs:
             {"host": f"{host.name}={host.address}", "processors": SHARE} for host in (self.alpha, self.beta)], "moves": moves, **policy}
         for host in (self.alpha, self.beta):
             host.write("/root/placement.json", json.dumps(self.policy))
-        self.alpha.start_agent("--accept", "beta", "--obey", "beta")
+        self.alpha.start_agent("--accept", "beta", "--obey", "beta", "--placement", "/root/placement.json")
         self.beta.start_agent("--accept", "alpha", "--obey", "alpha")
         for name in self.names:
             self.alpha.spawn(PYTHON, f"/srv/{name}/job.py", f"/srv/{name}", str(work))
@@ -255,3 +256,12 @@ def evacuate(checks):
         checks(code == 0 and text == "the host is empty\n", "an empty host is empty", "" if code == 0 else text + errors)
         code, text, errors = jobs.ask(jobs.alpha, "evacuate", "--host", "beta")
         checks(code == 0 and set(jobs.places().values()) == {"alpha"}, "they come back when beta is emptied, by a command at alpha", "" if code == 0 else text + errors)
+        agent = int(pathlib.Path(f"/proc/{jobs.alpha.agent.pid}/task/{jobs.alpha.agent.pid}/children").read_text())
+        os.kill(agent, signal.SIGUSR2)
+        checks(bool(until(lambda: "this host is empty" in jobs.alpha.agent_log(), 60)), "SIGUSR2 empties it as well", jobs.alpha.agent_log()[-300:])
+        checks(set(jobs.places().values()) == {"beta"}, "all are at beta")
+        jobs.alpha.write("/root/placement.json", "schema: nothing")
+        os.kill(agent, signal.SIGUSR2)
+        checks(bool(until(lambda: "this host is not empty: exit status 2" in jobs.alpha.agent_log(), 60)),
+               "a policy that is none is reported", jobs.alpha.agent_log()[-300:])
+        checks(jobs.alpha.agent_lives(), "and the agent goes on")
