@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// An IPv4 address and a port, as sockets take it.
