@@ -18,7 +18,7 @@ struct PlacementPolicyTests {
         do {
             _ = try read(text)
             return ""
-        } catch let failure as Failure {
+        } catch let failure as RetinueCommands.Failure {
             return failure.status == ExitStatus.badInput ? failure.message : "another status"
         } catch { return "\(error)" }
     }
@@ -94,7 +94,7 @@ struct PlacementPolicyTests {
             out.value(made)
             #expect(try JSONValue(parsing: out.bytes)["downtime"] == .double(0.25))
             for wrong in ["[--nothing]", "[--to, c]", "[--name, two]", "[--rounds, '99']"] {
-                #expect(throws: Failure.self) { try order(wrong) }
+                #expect(throws: RetinueCommands.Failure.self) { try order(wrong) }
             }
         }
     }
@@ -123,7 +123,7 @@ struct SchedulerProgramTests {
         do {
             _ = try answer(script, patience: patience)
             return ""
-        } catch let failure as Failure {
+        } catch let failure as RetinueCommands.Failure {
             return ([failure.message] + failure.details).joined(separator: "\n")
         } catch { return "\(error)" }
     }
@@ -150,7 +150,7 @@ struct SchedulerProgramTests {
     }
 
     @Test func aProgramThatIsNotThereIsNamed() {
-        #expect(throws: Failure.self) {
+        #expect(throws: RetinueCommands.Failure.self) {
             try SchedulerProgram(["/no/such/program"], patience: 5)
                 .answer(to: question, signals: HeldSignals())
         }
