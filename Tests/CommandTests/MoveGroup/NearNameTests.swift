@@ -82,7 +82,7 @@ struct NearNameTests {
                 try folder.retinue("grop", "nginx")
                     == .init(
                         status: 1, output: "",
-                        errors: "retinue: there is no command \"grop\"; the nearest are:\n  group\n"))
+                        errors: "retinue: there is no command \"grop\"; the nearest are:\n  group\n  top\n"))
             let far = try folder.retinue("somethingelse")
             #expect(
                 far.status == 1
@@ -97,7 +97,10 @@ struct NearNameTests {
     @Test func commandsOfCommandsHaveNearOnes() throws {
         try CommandFolder.with { folder throws in
             for (words, errors) in [
-                (["help", "grop"], "retinue: there is no command \"grop\"; the nearest are:\n  group\n"),
+                (
+                    ["help", "grop"],
+                    "retinue: there is no command \"grop\"; the nearest are:\n  group\n  top\n"
+                ),
                 (
                     ["help", "plan", "chek"],
                     "retinue: there is no command \"plan chek\"; the nearest are:\n  plan check\n"
