@@ -104,9 +104,10 @@ struct PlacementPolicyTests {
     }
 }
 
+/// Each in a process of its own: who starts a scheduler holds signals back and adopts orphans, which is no matter for a command.
 @Suite("Schedulers as programs")
 struct SchedulerProgramTests {
-    private var question: PlacementQuestion {
+    private static var question: PlacementQuestion {
         var question = PlacementQuestion()
         question.hosts = ["a", "b"].map { PlacementQuestion.Host($0) }
         question.moves = [PlacementQuestion.Move("one", at: "a")]
@@ -114,45 +115,50 @@ struct SchedulerProgramTests {
         return question
     }
 
-    private func answer(_ script: String, patience: Int = 20) throws -> PlacementAnswer {
-        try SchedulerProgram(["sh", "-c", script], patience: patience)
-            .answer(to: question, signals: HeldSignals())
+    private static func answer(_ words: [String], patience: Int = 20) throws -> PlacementAnswer {
+        try SchedulerProgram(words, patience: patience).answer(to: question, signals: HeldSignals())
     }
 
-    private func refusal(_ script: String, patience: Int = 20) -> String {
+    private static func refusal(_ script: String, patience: Int = 20) -> String {
         do {
-            _ = try answer(script, patience: patience)
+            _ = try answer(["sh", "-c", script], patience: patience)
             return ""
         } catch let failure as RetinueCommands.Failure {
             return ([failure.message] + failure.details).joined(separator: "\n")
         } catch { return "\(error)" }
     }
 
-    private let good =
+    private static let good =
         #"{"schema":"retinue-placement-answer/1","placements":[{"move":"one","to":"b","reason":"r"}]}"#
 
-    @Test func itGetsTheQuestionAndItsAnswerIsTaken() throws {
-        // It answers only if it has read all of what it was asked.
-        let script = "grep -q 'retinue-placement-question/1.*\"move\":\"one\"' && echo '\(good)'"
-        #expect(try answer(script).placements == [.init("one", to: "b", because: "r")])
+    @Test func itGetsTheQuestionAndItsAnswerIsTaken() async {
+        await #expect(processExitsWith: .success) {
+            // It answers only if it has read all of what it was asked.
+            let script = "grep -q 'retinue-placement-question/1.*\"move\":\"one\"' && echo '\(Self.good)'"
+            let answer = try Self.answer(["sh", "-c", script])
+            #expect(answer.placements == [.init("one", to: "b", because: "r")])
+        }
     }
 
-    @Test func whatIsNoAnswerMovesNothing() {
-        #expect(refusal("echo why >&2; exit 3").contains("ended with 3"))
-        #expect(refusal("echo why >&2; exit 3").contains("why"))
-        #expect(refusal("echo '{'").contains("no JSON"))
-        #expect(refusal("true").contains("no JSON"))
-        #expect(refusal("echo '\(good)'; exit 1").contains("ended with 1"))
-        #expect(refusal("kill -9 $$").contains("ended with 137"))
-        #expect(refusal("echo '\(good)' | sed 's/one/two/'").contains("no move of the policy"))
-        #expect(refusal("exec sleep 60", patience: 1).contains("has not answered within 1 s"))
-        #expect(refusal("head -c 17000000 /dev/zero").contains("more than 16 MiB"))
+    @Test func whatIsNoAnswerMovesNothing() async {
+        await #expect(processExitsWith: .success) {
+            #expect(Self.refusal("echo why >&2; exit 3").contains("ended with 3"))
+            #expect(Self.refusal("echo why >&2; exit 3").contains("why"))
+            #expect(Self.refusal("echo '{'").contains("no JSON"))
+            #expect(Self.refusal("true").contains("no JSON"))
+            #expect(Self.refusal("echo '\(Self.good)'; exit 1").contains("ended with 1"))
+            #expect(Self.refusal("kill -9 $$").contains("ended with 137"))
+            #expect(Self.refusal("echo '\(Self.good)' | sed 's/one/two/'").contains("no move of the policy"))
+            #expect(Self.refusal("exec sleep 60", patience: 1).contains("has not answered within 1 s"))
+            #expect(Self.refusal("head -c 17000000 /dev/zero").contains("more than 16 MiB"))
+        }
     }
 
-    @Test func aProgramThatIsNotThereIsNamed() {
-        #expect(throws: RetinueCommands.Failure.self) {
-            try SchedulerProgram(["/no/such/program"], patience: 5)
-                .answer(to: question, signals: HeldSignals())
+    @Test func aProgramThatIsNotThereIsNamed() async {
+        await #expect(processExitsWith: .success) {
+            #expect(throws: RetinueCommands.Failure.self) {
+                try Self.answer(["/no/such/program"], patience: 5)
+            }
         }
     }
 }
