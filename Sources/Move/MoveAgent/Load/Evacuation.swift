@@ -1,6 +1,5 @@
 import CLinux
 import Glibc
-import Procfs
 import SystemCalls
 
 /// Empties this host when SIGUSR2 comes, as `retinue move evacuate` does, which it starts.
@@ -49,7 +48,7 @@ struct Evacuation: Sendable {
 
     /// Beside the agent, where a build lays it, or where a package does.
     private static func program() -> String? {
-        let own = SymbolicLink.read("/proc/self/exe").map { String(decoding: $0, as: UTF8.self) } ?? ""
+        let own = (try? ContextKeeper.ownPath()) ?? ""
         let folder = own.split(separator: "/").dropLast().map { "/" + $0 }.joined()
         return access("\(folder)/retinue", X_OK) == 0 ? "\(folder)/retinue" : Tool.path("retinue")
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import MovePlan
 import Records
 import SystemCalls
 
@@ -94,5 +95,15 @@ struct AgentClient: ~Copyable {
             }
             waiting += buffer[..<count]
         }
+    }
+}
+
+extension HostPlace {
+    /// As an agent is asked to pass a request on.
+    var value: JSONValue {
+        .object([
+            .init("host", .string(host)), .init("address", .string(address)),
+            .init("port", .integer(Int128(port))),
+        ])
     }
 }

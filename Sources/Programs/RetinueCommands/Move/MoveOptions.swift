@@ -116,9 +116,7 @@ struct MoveOptions: ParsableArguments {
     var throttle = 0
 
     func validate() throws {
-        guard (5...86400).contains(within) else {
-            throw ValidationError("--within is from 5 to 86400 seconds")
-        }
+        try Self.check(within: within)
         guard downtime > 0, downtime < 86400 else {
             throw ValidationError("--downtime is a number of seconds")
         }
@@ -130,6 +128,13 @@ struct MoveOptions: ParsableArguments {
             throw ValidationError("--publish is for --own-network, and for --isolation machine")
         }
         guard throttle >= 0 else { throw ValidationError("--throttle is a number of bytes a second") }
+    }
+
+    /// Holds the option `--within` against what an agent takes.
+    static func check(within seconds: Int) throws {
+        guard (5...86400).contains(seconds) else {
+            throw ValidationError("--within is from 5 to 86400 seconds")
+        }
     }
 
     /// A move that the agent is asked for.

@@ -52,9 +52,7 @@ struct ProcessMoveCommand: AgentCommand {
 
     func validate() throws {
         guard pid > 0 else { throw ValidationError("a pid is from 1") }
-        guard (5...86400).contains(within) else {
-            throw ValidationError("--within is from 5 to 86400 seconds")
-        }
+        try MoveOptions.check(within: within)
     }
 
     func request() throws -> [JSONValue.Member] {
@@ -74,11 +72,7 @@ struct ProcessMoveCommand: AgentCommand {
     func run() throws {
         let request = try request()
         if !check, !yes {
-            guard isatty(0) == 1 else {
-                throw Failure("say --yes: the process is stopped here", status: ExitStatus.badInput)
-            }
-            Diagnostics.write("Move process \(pid) to \(to.printable)? [y/N] ")
-            guard let answer = readLine(), answer == "y" || answer == "yes" else { throw ExitCode(1) }
+            try Consent.ask("Move process \(pid) to \(to.printable)?", else: "the process is stopped here")
         }
         let answer = try Self.ask(agent, request)
         try MoveAnswers.write([answer], agent)

@@ -70,13 +70,7 @@ extension MoveStepCommand {
         for part in parts {
             var request: [JSONValue.Member] = [.init("order", try adapted(part.order))] + extra
             if let source = part.source {
-                request.append(
-                    .init(
-                        "at",
-                        .object([
-                            .init("host", .string(source.host)), .init("address", .string(source.address)),
-                            .init("port", .integer(Int128(source.port))),
-                        ])))
+                request.append(.init("at", source.value))
             }
             do {
                 answers.append(try Self.ask(agent, request, title: parts.count > 1 ? part.title : ""))

@@ -88,14 +88,11 @@ struct RunMoveCommand: MoveStepCommand {
 
     func confirm(_ parts: [MoveOptions.Part]) throws {
         if yes { return }
-        guard isatty(0) == 1 else {
-            throw Failure(
-                "say --yes: the programs are stopped here and started there", status: ExitStatus.badInput)
-        }
         for part in parts {
             let (name, to) = (part.order["name"]?.string ?? "", part.order["host"]?.string ?? "")
-            Diagnostics.write("Move \(name.printable) to \(to.printable)? [y/N] ")
-            guard let answer = readLine(), answer == "y" || answer == "yes" else { throw ExitCode(1) }
+            try Consent.ask(
+                "Move \(name.printable) to \(to.printable)?",
+                else: "the programs are stopped here and started there")
         }
     }
 }

@@ -7,13 +7,15 @@ enum MoveAnswers {
         guard options.isJSON else {
             return try Output.standard.write(answers.map(MoveText.answer).joined())
         }
+        try write(
+            json: answers.count == 1
+                ? answers[0]
+                : .object([.init("schema", .string("retinue-moves/1")), .init("moves", .array(answers))]))
+    }
+
+    static func write(json value: JSONValue) throws {
         var out = JSONWriter()
-        if answers.count == 1 {
-            out.value(answers[0])
-        } else {
-            out.value(
-                .object([.init("schema", .string("retinue-moves/1")), .init("moves", .array(answers))]))
-        }
+        out.value(value)
         out.endDocument()
         try Output.standard.write(out.bytes)
     }

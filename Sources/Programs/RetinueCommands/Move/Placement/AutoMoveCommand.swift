@@ -19,8 +19,7 @@ struct PlacementOptions: ParsableArguments {
     /// What talked to what, of records that are named.
     func edges(_ policy: PlacementPolicy) throws -> [PlacementQuestion.Edge] {
         guard !from.isEmpty else { return [] }
-        var options = GroupOptions()
-        options = try GroupOptions.parse(["--from"] + from)
+        let options = try GroupOptions.parse(["--from"] + from)
         let parts = try policy.moves.map { move in
             let plan = try PlanFile.read(at: move.plan)
             return (name: move.name, plan: plan.hosts[try plan.position(ofHost: move.host)])
@@ -55,15 +54,8 @@ struct AutoMoveCommand: ParsableCommand {
         let policy = try PlacementPolicy.read(at: placement.policy)
         var survey = try PlacementSurvey(policy, agent: agent.agent)
         survey.take(try placement.edges(policy))
-        if question { return try write(survey.question.value) }
-        let signals = HeldSignals()
-        let answer: PlacementAnswer
-        do {
-            answer = try SchedulerProgram(policy.scheduler, patience: policy.patience)
-                .answer(to: survey.question, signals: signals)
-        } catch let interrupted as HeldSignals.Interrupted {
-            interrupted.die()
-        }
+        if question { return try MoveAnswers.write(json: survey.question.value) }
+        let answer = try SchedulerProgram.ask(policy, survey.question)
         for remark in survey.remarks { Diagnostics.say(remark) }
         let moves = PlacementMoves(policy: policy, question: survey.question, agent: agent)
         let outcomes =
@@ -71,14 +63,11 @@ struct AutoMoveCommand: ParsableCommand {
             ? moves.run(answer.placements)
             : answer.placements.map { .init(placement: $0, from: moves.host(of: $0.move)) }
         let text = PlacementText(question: survey.question, outcomes: outcomes, isDone: go)
-        if agent.isJSON { try write(text.value) } else { try Output.standard.write(text.text) }
+        if agent.isJSON {
+            try MoveAnswers.write(json: text.value)
+        } else {
+            try Output.standard.write(text.text)
+        }
         if outcomes.contains(where: { $0.failure != nil }) { throw ExitCode(ExitStatus.negative) }
-    }
-
-    private func write(_ value: JSONValue) throws {
-        var out = JSONWriter()
-        out.value(value)
-        out.endDocument()
-        try Output.standard.write(out.bytes)
     }
 }

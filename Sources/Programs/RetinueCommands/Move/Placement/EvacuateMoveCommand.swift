@@ -44,14 +44,7 @@ struct EvacuateMoveCommand: ParsableCommand {
         // Others are not what was asked for.
         var question = survey.question
         question.limit = 0
-        let signals = HeldSignals()
-        let answer: PlacementAnswer
-        do {
-            answer = try SchedulerProgram(policy.scheduler, patience: policy.patience)
-                .answer(to: question, signals: signals)
-        } catch let interrupted as HeldSignals.Interrupted {
-            interrupted.die()
-        }
+        let answer = try SchedulerProgram.ask(policy, question)
         for remark in survey.remarks { Diagnostics.say(remark) }
         let moves = PlacementMoves(policy: policy, question: question, agent: agent)
         let outcomes =
@@ -103,10 +96,8 @@ struct EvacuateMoveCommand: ParsableCommand {
     private func write(_ text: PlacementText, _ stayed: [String]) throws {
         if agent.isJSON {
             guard case .object(let members) = text.value else { return }
-            var out = JSONWriter()
-            out.value(.object(members + [.init("stayed", .array(stayed.map { .string($0) }))]))
-            out.endDocument()
-            return try Output.standard.write(out.bytes)
+            return try MoveAnswers.write(
+                json: .object(members + [.init("stayed", .array(stayed.map { .string($0) }))]))
         }
         var lines = text.outcomes.isEmpty ? "" : text.text
         lines += stayed.map { $0 + "\n" }.joined()

@@ -161,13 +161,3 @@ struct PlacementPolicy {
         return try options.parts()[0].order
     }
 }
-
-extension HostPlace {
-    /// As an agent is asked to pass a request on.
-    var value: JSONValue {
-        .object([
-            .init("host", .string(host)), .init("address", .string(address)),
-            .init("port", .integer(Int128(port))),
-        ])
-    }
-}

@@ -27,10 +27,7 @@ struct SchedulerCommand: ParsableCommand {
         } catch {
             throw Failure("standard input: \(error)", status: ExitStatus.badInput)
         }
-        var out = JSONWriter()
-        out.value(name.answer(to: question).value)
-        out.endDocument()
-        try Output.standard.write(out.bytes)
+        try MoveAnswers.write(json: name.answer(to: question).value)
     }
 }
 

@@ -23,6 +23,16 @@ struct SchedulerProgram {
         self.words = ["/proc/\(getpid())/exe", "move", "scheduler", words[0]]
     }
 
+    /// Asks the scheduler of a policy; a signal ends the command, and the scheduler with it.
+    static func ask(_ policy: PlacementPolicy, _ question: PlacementQuestion) throws -> PlacementAnswer {
+        do {
+            return try SchedulerProgram(policy.scheduler, patience: policy.patience)
+                .answer(to: question, signals: HeldSignals())
+        } catch let interrupted as HeldSignals.Interrupted {
+            interrupted.die()
+        }
+    }
+
     /// The answer to a question, held against it.
     func answer(to question: PlacementQuestion, signals: HeldSignals) throws -> PlacementAnswer {
         let input = try Self.file()
