@@ -69,6 +69,12 @@ struct PlacementPolicyTests {
         #expect(refusal(text).contains(words), "\(refusal(text))")
     }
 
+    @Test(arguments: ["/no/such/policy", "/"])
+    func oneThatIsNotThereIsBadInput(path: String) {
+        let failure = #expect(throws: RetinueCommands.Failure.self) { try PlacementPolicy.read(at: path) }
+        #expect(failure?.status == ExitStatus.badInput)
+    }
+
     @Test func optionsAreThoseOfAMove() throws {
         try withTemporaryFolder { folder in
             let plan = """

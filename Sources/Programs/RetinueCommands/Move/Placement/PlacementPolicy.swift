@@ -43,12 +43,22 @@ struct PlacementPolicy {
 
     /// Reads a file; `-` is standard input.
     static func read(at path: String) throws -> PlacementPolicy {
-        let file = try InputFile(path: path)
-        var bytes: [UInt8] = []
-        try file.forEachPiece { bytes += $0 }
+        let (bytes, name) = try contents(of: path)
         let folder =
             path.hasPrefix("/") || path.contains("/") ? String(path[..<path.lastIndex(of: "/")!]) : "."
-        return try PlacementPolicy(YAMLTree.read(bytes, name: file.name), in: folder, name: file.name)
+        return try PlacementPolicy(YAMLTree.read(bytes, name: name), in: folder, name: name)
+    }
+
+    /// One that is not there is bad input: 1 would say that something stayed, or was not moved.
+    private static func contents(of path: String) throws -> (bytes: [UInt8], name: String) {
+        do {
+            let file = try InputFile(path: path)
+            var bytes: [UInt8] = []
+            try file.forEachPiece { bytes += $0 }
+            return (bytes, file.name)
+        } catch let failure as Failure {
+            throw Failure(failure.message, details: failure.details, status: ExitStatus.badInput)
+        }
     }
 
     init(_ value: JSONValue, in folder: String, name: String) throws {
