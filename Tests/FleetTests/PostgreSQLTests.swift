@@ -107,6 +107,34 @@ final class FleetStoreTests {
         }
     }
 
+    /// A sender keeps its connection for months, and no autovacuum reaches what it stages.
+    @Test func stagingKeepsNothing() throws {
+        let connection = try server.connect()
+        let dump = RandomFleet.bytes(of: Self.ledger((0..<500).map { "/f\($0)" }), host: 1)
+        var sizes: [Int64] = []
+        for _ in 0..<6 {
+            let outcome = try Shipment(connection, Sender(id: "s", batch: "b", pending: "b")).send(
+                try DumpContents(ndjson: dump), tombstones: [], now: Clock.wall())
+            #expect(outcome.records == 500)
+            sizes.append(try connection.query("SELECT pg_relation_size('retinue_staging')").number(0, 0))
+        }
+        #expect(sizes[0] > 0 && Set(sizes).count == 1, "\(sizes)")
+    }
+
+    /// Words go with a program's first record; what it is called may be known later.
+    @Test func wordsAreSentOnceAndNamesWhenTheyAreKnown() throws {
+        func send(_ files: Int, called name: String?) throws -> Int64 {
+            var ledger = Self.ledger((0..<files).map { "/f\($0)" })
+            if let name { ledger.note(name: Array(name.utf8), of: ledger.records[0].key.program) }
+            try self.send(RandomFleet.bytes(of: ledger, host: 1))
+            return try count("word")
+        }
+        let first = try send(1, called: nil)
+        #expect(try send(2, called: nil) == first)
+        #expect(try send(3, called: "worker") == first + 1)
+        #expect(try send(4, called: "worker") == first + 1)
+    }
+
     @Test func sendsWhatChangedAndNothingTwice() throws {
         var ledger = Ledger()
         let program = ledger.intern(Program(executable: ledger.texts.intern("/a")))

@@ -106,6 +106,8 @@ public final class FleetReader {
         for setting in ["enable_seqscan", "enable_hashjoin", "enable_mergejoin", "jit"] {
             try? connection.execute("SET \(setting) = off")
         }
+        // Nor is it ever worth the milliseconds that other processes of the server take to begin.
+        try? connection.execute("SET max_parallel_workers_per_gather = 0")
         // Whatever is looked up, there is one good plan.
         try? connection.execute("SET plan_cache_mode = force_generic_plan")
         // Where not even that is known, nothing is divided in this way.

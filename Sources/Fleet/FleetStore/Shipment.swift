@@ -96,13 +96,15 @@ public struct Shipment {
         return outcome
     }
 
+    /// Deleted rows would stay in the tables of a connection that is kept: no autovacuum reaches temporary ones, and each
+    /// batch would read past all former ones.
     private static let staging = """
         CREATE TEMPORARY TABLE IF NOT EXISTS retinue_staging (
           subject bigint NOT NULL, identity bigint NOT NULL, relation smallint NOT NULL, access smallint NOT NULL,
           object bigint NOT NULL, far bigint, first_seen bigint NOT NULL, last_seen bigint NOT NULL,
           change bigint NOT NULL, line bytea NOT NULL);
         CREATE TEMPORARY TABLE IF NOT EXISTS retinue_present (subject bigint NOT NULL, identity bigint NOT NULL);
-        DELETE FROM retinue_staging; DELETE FROM retinue_present
+        TRUNCATE retinue_staging, retinue_present
         """
 
     /// What the server has of the host.
@@ -250,12 +252,12 @@ public struct Shipment {
         // In one order, so that no two senders wait for each other.
         let programs = rows.programs.sorted { $0.key < $1.key }
         guard !programs.isEmpty else { return }
-        try connection.query(
+        let written = try connection.query(
             """
             INSERT INTO retinue.program (host, subject, executable, script, workload)
             SELECT $1::bigint, k.subject, k.executable, k.script, k.workload
             FROM unnest($2::bigint[], $3::bytea[], $4::bytea[], $5::bytea[])
-              AS k(subject, executable, script, workload) ON CONFLICT DO NOTHING
+              AS k(subject, executable, script, workload) ON CONFLICT DO NOTHING RETURNING subject
             """,
             [
                 host, ArrayText.numbers(programs.map(\.key)),
@@ -263,12 +265,16 @@ public struct Shipment {
                 ArrayText.bytes(programs.map(\.value.name.script)),
                 ArrayText.bytes(programs.map(\.value.name.workload)),
             ])
+        var isNew: Set<Int64> = []
+        for row in 0..<written.count { isNew.insert(try written.number(row, 0)) }
         var words: [(word: Int64, program: Int64, alias: [UInt8]?)] = []
-        for (key, program) in programs {
+        // A program's words were written with it, and never change; what it is called may be known since.
+        for (key, program) in programs where isNew.contains(key) || !program.aliases.isEmpty {
             for word in program.name.words(called: program.aliases) {
                 words.append((StoreKey.word(word), key, program.aliases.contains(word) ? word : nil))
             }
         }
+        guard !words.isEmpty else { return }
         words.sort { ($0.word, $0.program) < ($1.word, $1.program) }
         try connection.query(
             """
