@@ -41,12 +41,13 @@ final class FleetStoreTests {
     private func send(
         _ bytes: [UInt8], _ role: String = "owner",
         as sender: Sender = Sender(id: "s", batch: "b", pending: "b"),
-        takesOver: Bool = false
+        takesOver: Bool = false, partialAfter: UInt32? = nil
     ) throws -> Shipment.Outcome {
         var tombstones = TombstoneLines()
         bytes.withUnsafeBytes { tombstones.feed($0) }
         return try Shipment(try server.connect(role), sender, takesOver: takesOver).send(
-            try DumpContents(ndjson: bytes), tombstones: tombstones.finish(), now: Clock.wall())
+            try DumpContents(ndjson: bytes), tombstones: tombstones.finish(), partialAfter: partialAfter,
+            now: Clock.wall())
     }
 
     private func count(_ table: String, _ role: String = "owner") throws -> Int64 {
@@ -168,6 +169,117 @@ final class FleetStoreTests {
             of: ledger, host: 1, time: 903_000_000_000, started: 901_500_000_000,
             change: UInt64(ledger.change))
         #expect(try send(fourth).removed == 1)
+        #expect(try count("record") == 2)
+    }
+
+    /// All that the store has of records and, if wanted, of the rest.
+    private func contents(ofRecordsAlone: Bool) throws -> [String] {
+        let rows = try server.connect().query(
+            """
+            SELECT r.subject || ' ' || r.identity || ' ' || r.relation || ' ' || r.access || ' ' || r.object || ' '
+              || coalesce(r.far, 0) || ' ' || r.first_seen || ' ' || r.last_seen || ' ' || r.change || ' '
+              || encode(r.line, 'escape') FROM retinue.record r
+            """
+                + (ofRecordsAlone
+                    ? " ORDER BY 1"
+                    : """
+                     UNION ALL SELECT encode(h.header, 'escape') || encode(h.gaps, 'escape') || h.first_seen || ' ' || h.change
+                      FROM retinue.host h
+                    UNION ALL SELECT 'program ' || p.subject FROM retinue.program p
+                    UNION ALL SELECT 'word ' || w.word || ' ' || w.subject FROM retinue.word w ORDER BY 1
+                    """))
+        return (0..<rows.count).map { rows.text($0, 0) }
+    }
+
+    @Test func whatChangedLeavesWhatWholeDumpsLeave() throws {
+        var (parts, wholes) = (0, 0)
+        for seed in UInt64(0)..<seeds / 2 {
+            /// The states of the store after each round: by parts where that is enough, by whole dumps, or as whole dumps
+            /// leave an empty store, which has nothing of what was before a daemon started anew.
+            func states(byParts: Bool = false, anew: Bool = false, records: Bool = false) throws -> [[String]]
+            {
+                try clear()
+                var random = RandomFleet(seed: seed)
+                var generator = SeededGenerator(seed: seed)
+                var ledger = Ledger()
+                var states: [[String]] = []
+                var seen: UInt32?
+                for round in UInt64(0)..<8 {
+                    for _ in 0..<Int.random(in: 0...6, using: &generator) { random.note(&ledger, 3) }
+                    if Int.random(in: 0..<3, using: &generator) == 0, !ledger.records.isEmpty {
+                        _ = ledger.forget([Int.random(in: 0..<ledger.records.count, using: &generator)])
+                    }
+                    if Int.random(in: 0..<3, using: &generator) == 0 {
+                        ledger.gaps.append(
+                            Gap(
+                                source: "fanotify", cause: "queue overflow", from: 1_000_000_000,
+                                to: 2_000_000_000 + round, lost: 3, resynchronised: 0))
+                    }
+                    // Seldom, a daemon that started anew.
+                    let started = seed % 5 == 0 && round > 4 ? UInt64(6_000_000_000) : 5_000_000_000
+                    let header = RandomFleet.header(
+                        host: 1, addresses: [1], time: (900 + round) * 1_000_000_000, started: started,
+                        changes: .init(current: UInt64(ledger.seal()), tombstonesAfter: 0))
+                    var isSent = false
+                    if byParts, let seen {
+                        let part = RandomFleet.bytes(changesOf: &ledger, after: seen, header: header)
+                        do {
+                            try send(part, partialAfter: seen)
+                            isSent = true
+                            parts += 1
+                        } catch ShipmentError.needsWhole { wholes += 1 }
+                    }
+                    if !isSent {
+                        if anew { try clear() }
+                        try send(RandomFleet.bytes(changesOf: &ledger, after: 0, header: header))
+                    }
+                    seen = UInt32(header.changes?.current ?? 0)
+                    states.append(try contents(ofRecordsAlone: records))
+                }
+                return states
+            }
+            var pairs = [(try states(), try states(byParts: true))]
+            if seed % 5 != 0 {
+                pairs.append((try states(anew: true, records: true), try states(records: true)))
+            }
+            for (expected, found) in pairs where expected != found {
+                let round = expected.indices.first { expected[$0] != found[$0] } ?? 0
+                Issue.record(
+                    "seed \(seed) round \(round)\nmissing \(expected[round].filter { !found[round].contains($0) })\nextra \(found[round].filter { !expected[round].contains($0) })"
+                )
+                return
+            }
+        }
+        #expect(
+            parts > wholes && wholes > 0, "\(parts) parts, \(wholes) of which a whole dump was wanted")
+    }
+
+    @Test func aPartIsRefusedWhereTheServerMayLackMore() throws {
+        var ledger = Self.ledger(["/f", "/g"])
+        func header(_ seconds: UInt64, started: UInt64 = 5, tombstonesAfter: UInt64 = 0) -> DumpHeader {
+            RandomFleet.header(
+                host: 1, time: seconds * 1_000_000_000, started: started * 1_000_000_000,
+                changes: .init(current: UInt64(ledger.seal()), tombstonesAfter: tombstonesAfter))
+        }
+        func refused(_ header: DumpHeader, after number: UInt32) -> Bool {
+            do {
+                try send(
+                    RandomFleet.bytes(changesOf: &ledger, after: number, header: header),
+                    partialAfter: number)
+                return false
+            } catch { return error as? ShipmentError == .needsWhole(host: "H1") }
+        }
+        // It has nothing of the host.
+        #expect(refused(header(900), after: 0))
+        let first = header(900)
+        try send(RandomFleet.bytes(changesOf: &ledger, after: 0, header: first))
+        let seen = UInt32(first.changes?.current ?? 0)
+        // It lacks what lies between.
+        #expect(refused(header(901), after: seen + 1))
+        // The daemon started anew, or forgot what it has forgotten.
+        #expect(refused(header(901, started: 6), after: seen))
+        #expect(refused(header(901, tombstonesAfter: UInt64(seen) + 1), after: seen))
+        #expect(!refused(header(901), after: seen))
         #expect(try count("record") == 2)
     }
 

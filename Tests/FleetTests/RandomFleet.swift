@@ -48,16 +48,36 @@ struct RandomFleet {
         of ledger: borrowing Ledger, host number: Int, addresses: [Int] = [], time: UInt64 = 900_000_000_000,
         started: UInt64 = 5_000_000_000, change: UInt64? = nil, tombstonesAfter: UInt64 = 0
     ) -> [UInt8] {
+        let header = header(
+            host: number, addresses: addresses, time: time, started: started,
+            changes: change.map { DumpHeader.Changes(current: $0, tombstonesAfter: tombstonesAfter) })
+        var bytes: [UInt8] = []
+        ledger.writeNDJSON(header: header) { (piece: UnsafeRawBufferPointer) in bytes += piece }
+        return bytes
+    }
+
+    /// What a daemon answers that is asked for what changed.
+    static func bytes(
+        changesOf ledger: inout Ledger, after number: UInt32, header: DumpHeader
+    ) -> [UInt8] {
+        var progress = DumpProgress(changesOf: &ledger, after: number, header: header)
+        var bytes: [UInt8] = []
+        while !ledger.advance(&progress, most: 1000, to: { bytes += $0 }) {}
+        return bytes
+    }
+
+    static func header(
+        host number: Int, addresses: [Int] = [], time: UInt64, started: UInt64,
+        changes: DumpHeader.Changes?
+    ) -> DumpHeader {
         var header = DumpHeader()
         header.hostID = "H\(number)"
         header.hostName = "host\(number)"
         header.time = time
         header.started = started
         header.addresses = addresses.compactMap { NetworkAddress("10.0.0.\($0)") }
-        header.changes = change.map { DumpHeader.Changes(current: $0, tombstonesAfter: tombstonesAfter) }
-        var bytes: [UInt8] = []
-        ledger.writeNDJSON(header: header) { (piece: UnsafeRawBufferPointer) in bytes += piece }
-        return bytes
+        header.changes = changes
+        return header
     }
 
     private mutating func program(_ ledger: inout Ledger) -> ProgramID {
@@ -74,7 +94,7 @@ struct RandomFleet {
         return NetworkAddress(text)!
     }
 
-    private mutating func note(_ ledger: inout Ledger, _ hosts: Int) {
+    mutating func note(_ ledger: inout Ledger, _ hosts: Int) {
         let owner = program(&ledger)
         let peer = chance(4) ? program(&ledger) : .unknown
         let port: UInt16 = chance(3) ? 53 : 80

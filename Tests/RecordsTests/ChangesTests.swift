@@ -130,6 +130,44 @@ import Testing
         #expect(paths == ["/srv/3", "/srv/9"])
     }
 
+    /// Whatever relation a tombstone is of, what went is known by it.
+    @Test func tombstonesOfEveryRelationAreWhatWent() throws {
+        var ledger = Ledger()
+        let program = ledger.intern(Program(executable: ledger.texts.intern("/bin/a")))
+        let peer = ledger.intern(Program(executable: ledger.texts.intern("/bin/\"relation\":\"connect\"")))
+        let end = ledger.intern(Endpoint(NetworkAddress(Array("10.0.0.1".utf8))!, port: 5))
+        let keys: [RecordKey] = [
+            .file(program, path: ledger.texts.intern("/srv/\"change\":1,")), .spawn(program, child: peer),
+            .connect(program, .tcp, remote: end, peer: .unknown),
+            .connect(program, .udp, remote: end, peer: peer),
+            .accept(program, .tcp, local: end, remote: end, peer: peer), .listen(program, .tcp, local: end),
+            .ipc(program, .pipe, name: ledger.texts.intern("7"), peer: peer),
+        ]
+        for key in keys { ledger.note(key, access: .opened, evidence: .exact, time: 1_000_000_000) }
+        var before: [UInt8] = []
+        ledger.writeNDJSON(header: DumpHeader()) { before += $0 }
+        _ = ledger.forget(Array(keys.indices))
+        var header = DumpHeader()
+        header.changes = .init(current: UInt64(ledger.seal()), tombstonesAfter: 0)
+        var bytes: [UInt8] = []
+        ledger.writeNDJSON(header: header) { bytes += $0 }
+        var lines = TombstoneLines()
+        bytes.withUnsafeBytes { lines.feed($0) }
+        let found = try Tombstones.asDump(lines.finish(), header)
+        let names = { (ledger: borrowing Ledger) in
+            ledger.records.map { record in
+                "\(record.key.relation) \(record.key.detail) "
+                    + [record.key.program, record.key.peer].map { program in
+                        program == .unknown
+                            ? ""
+                            : String(decoding: ledger.texts.array(ledger[program].executable), as: UTF8.self)
+                    }.joined(separator: " ")
+            }
+        }
+        #expect(names(found.ledger) == names(try DumpContents(ndjson: before).ledger))
+        #expect(found.ledger.records.count == keys.count)
+    }
+
     /// What a later line says stands in place of what was known, where `restore` would add them up.
     @Test func aLaterLineReplacesAnEarlier() {
         var ledger = Ledger()

@@ -32,9 +32,15 @@ struct FleetRows {
 
     /// Takes a dump apart.
     ///
-    /// - Parameter changedAfter: only records that changed later are taken; `nil` for all of them. Those below a folder
-    ///   that was folded since are taken as well, as they are found by it from now on.
-    init(_ dump: borrowing DumpContents, changedAfter: UInt32?) {
+    /// - Parameters:
+    ///   - changedAfter: only records that changed later are taken; `nil` for all of them. Those below a folder that was
+    ///     folded since are taken as well, as they are found by it from now on.
+    ///   - folds: folders that the server has folded records of, for a dump that has only what changed.
+    ///   - goneFolds: folders of which folded records went; what lies below them is taken as well, as it is found otherwise now.
+    init(
+        _ dump: borrowing DumpContents, changedAfter: UInt32?, folds known: Set<[UInt8]> = [],
+        goneFolds: Set<[UInt8]> = []
+    ) {
         header = dump.header
         host = StoreKey.host(header.hostID)
         first = dump.ledger.records.reduce(dump.header.time) { min($0, $1.first) }
@@ -46,14 +52,16 @@ struct FleetRows {
         let processes = dump.ledger.processes
         let keys = Self.programs(of: dump.ledger)
         let subjects = keys.map(\.key)
-        let folds = Self.folds(of: dump.ledger)
+        var folds = Self.folds(of: dump.ledger)
+        for folder in known { folds[folder] = 0 }
         var mentioned: Set<Int> = []
         for position in 0..<records {
             let record = dump.ledger.records[position]
             let key = record.key
             let below = Self.folder(above: record, folds, dump.ledger)
             if let changedAfter, record.change <= changedAfter,
-                below.map({ folds[$0] ?? 0 <= changedAfter }) ?? true
+                below.map({ folds[$0] ?? 0 <= changedAfter }) ?? true,
+                goneFolds.isEmpty || !Self.lies(record, below: goneFolds, dump.ledger)
             {
                 continue
             }
@@ -92,11 +100,38 @@ struct FleetRows {
         return programs
     }
 
+    /// The paths of files, each without a slash at its end.
+    static func paths(of ledger: borrowing Ledger) -> [[UInt8]] {
+        ledger.records.lazy.filter { $0.key.relation == .file }.map { Self.path(of: $0, ledger) }
+    }
+
+    /// The folders that a dump has folded records of, and those that its files lie in.
+    static func folders(of ledger: borrowing Ledger) -> (folded: Set<[UInt8]>, above: Set<[UInt8]>) {
+        var above: Set<[UInt8]> = []
+        for path in paths(of: ledger) {
+            above.insert(path)
+            above.formUnion(FoldedFolder.folders(above: path))
+        }
+        return (Set(folds(of: ledger).keys), above)
+    }
+
+    private static func path(of record: Record, _ ledger: borrowing Ledger) -> [UInt8] {
+        FoldedFolder.trimmed(ledger.texts.array(TextID(rawValue: record.key.object)))
+    }
+
+    private static func lies(
+        _ record: Record, below folders: Set<[UInt8]>, _ ledger: borrowing Ledger
+    ) -> Bool {
+        guard record.key.relation == .file else { return false }
+        let path = path(of: record, ledger)
+        return folders.contains(path) || FoldedFolder.folders(above: path).contains { folders.contains($0) }
+    }
+
     /// Folders with folded records, and when the latest of these changed.
     private static func folds(of ledger: borrowing Ledger) -> [[UInt8]: UInt32] {
         var folds: [[UInt8]: UInt32] = [:]
         for record in ledger.records where record.isFolded && record.key.relation == .file {
-            let folder = FoldedFolder.trimmed(ledger.texts.array(TextID(rawValue: record.key.object)))
+            let folder = path(of: record, ledger)
             folds[folder] = max(folds[folder] ?? 0, record.change)
         }
         return folds
@@ -107,7 +142,7 @@ struct FleetRows {
         above record: Record, _ folds: [[UInt8]: UInt32], _ ledger: borrowing Ledger
     ) -> [UInt8]? {
         guard !folds.isEmpty, record.key.relation == .file else { return nil }
-        let path = FoldedFolder.trimmed(ledger.texts.array(TextID(rawValue: record.key.object)))
+        let path = path(of: record, ledger)
         if !record.isFolded, folds[path] != nil { return path }
         return FoldedFolder.folders(above: path).last { folds[$0] != nil }
     }

@@ -25,6 +25,8 @@ public enum ShipmentError: Error, Equatable, Sendable, CustomStringConvertible {
     case otherSender(host: String)
     /// The server has a later state of the host.
     case older(host: String)
+    /// What changed is not enough for the server to have everything: a whole dump is to be sent.
+    case needsWhole(host: String)
 
     /// A sentence for a person, without a full stop.
     public var description: String {
@@ -36,6 +38,8 @@ public enum ShipmentError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "--take-over"
         case .older(let host):
             "the fleet's store has records of host \(host) of a later time; they are left as they are"
+        case .needsWhole(let host):
+            "the fleet's store lacks more of host \(host) than what has changed; it takes a whole dump"
         }
     }
 }
@@ -77,9 +81,11 @@ public struct Shipment {
     ///
     /// - Parameters:
     ///   - tombstones: the lines of the dump's tombstones.
+    ///   - partialAfter: the change number after which the dump has everything, and before which nothing; `nil` of a whole
+    ///     one. A part has no processes, and its gaps only if they changed.
     ///   - now: the time, to be compared with the server's; nanoseconds since 1970.
     public func send(
-        _ dump: borrowing DumpContents, tombstones: [[UInt8]], now: UInt64
+        _ dump: borrowing DumpContents, tombstones: [[UInt8]], partialAfter: UInt32? = nil, now: UInt64
     ) throws(ShipmentError) -> Outcome {
         do throws(PostgreSQLError) {
             try connection.execute(Self.staging)
@@ -87,7 +93,7 @@ public struct Shipment {
         } catch { throw .server(error) }
         let outcome: Outcome
         do throws(ShipmentError) {
-            outcome = try sendInTransaction(dump, tombstones, now)
+            outcome = try sendInTransaction(dump, tombstones, partialAfter, now)
         } catch {
             try? connection.execute("ROLLBACK")
             throw error
@@ -115,7 +121,7 @@ public struct Shipment {
     }
 
     private func sendInTransaction(
-        _ dump: borrowing DumpContents, _ tombstones: [[UInt8]], _ now: UInt64
+        _ dump: borrowing DumpContents, _ tombstones: [[UInt8]], _ partialAfter: UInt32?, _ now: UInt64
     ) throws(ShipmentError) -> Outcome {
         let header = dump.header
         let host = String(StoreKey.host(header.hostID))
@@ -129,53 +135,114 @@ public struct Shipment {
         {
             cursor = UInt32(clamping: known.change)
         }
-        let rows = FleetRows(dump, changedAfter: cursor)
+        // Of some that went there is no tombstone any more.
+        let lacksTombstones =
+            known.map { known in
+                let seen = UInt64(max(known.change, 0))
+                return header.changes.map { $0.tombstonesAfter > seen && $0.current >= seen } ?? false
+            } ?? false
+        if lacksTombstones { cursor = nil }
+        if let partialAfter {
+            guard let cursor, partialAfter <= cursor else { throw .needsWhole(host: header.hostID) }
+        }
         // Before what came again since is written.
-        let gone = known == nil ? [] : try Self.rows(gone: tombstones, header, after: cursor)
+        let gone = known == nil ? Gone() : try Gone(tombstones, header, after: cursor)
+        let folds: Set<[UInt8]>
+        do throws(PostgreSQLError) {
+            let clock = try connection.query("SELECT (extract(epoch FROM now()) * 1000)::bigint")
+            outcome.ahead = Double(Int64(clamping: now / 1_000_000) - (try clock.number(0, 0))) / 1000
+            (outcome.removed, folds) = try remove(gone, host)
+        } catch { throw .server(error) }
+        let rows: FleetRows
+        if partialAfter != nil {
+            rows = FleetRows(
+                dump, changedAfter: cursor, folds: try knownFolds(dump.ledger, without: folds, header, host))
+        } else {
+            rows = FleetRows(dump, changedAfter: cursor, goneFolds: folds)
+        }
         outcome.isWhole = cursor == nil
         outcome.records = rows.rows.count
         outcome.future = dump.ledger.records.lazy.map(\.last).filter { $0 > header.time &+ 60_000_000_000 }
             .min()
         do throws(PostgreSQLError) {
-            let clock = try connection.query("SELECT (extract(epoch FROM now()) * 1000)::bigint")
-            outcome.ahead = Double(Int64(clamping: now / 1_000_000) - (try clock.number(0, 0))) / 1000
-            outcome.removed = try remove(gone, host)
             try write(rows, host)
-            if let known, let changes = header.changes {
-                // Of some that went there is no tombstone any more.
-                let isUnknown =
-                    changes.tombstonesAfter > UInt64(max(known.change, 0))
-                    && changes.current >= UInt64(max(known.change, 0))
-                if isUnknown {
-                    outcome.removed += try removeMissing(dump, host)
-                } else if outcome.isWhole {
-                    try keepFormer(host)
-                }
+            if partialAfter == nil { try writeProcesses(rows, host) }
+            if lacksTombstones {
+                outcome.removed += try removeMissing(dump, host)
+            } else if known != nil, header.changes != nil, outcome.isWhole {
+                try keepFormer(host)
             }
-            try writeHost(rows, host)
+            try writeHost(rows, host, keepsGaps: partialAfter != nil && rows.gaps.isEmpty)
         } catch { throw .server(error) }
         return outcome
     }
 
-    /// The rows of what tombstones name.
-    private static func rows(
-        gone tombstones: [[UInt8]], _ header: DumpHeader, after change: UInt32?
-    ) throws(ShipmentError) -> [FleetRow] {
-        guard !tombstones.isEmpty else { return [] }
-        do throws(DumpError) {
-            return FleetRows(try Tombstones.asDump(tombstones, header), changedAfter: change).rows
-        } catch { throw .server(.unexpected("a tombstone of the dump: \(error)")) }
+    /// Those folders around the files of a part that the server has folded records of.
+    ///
+    /// By the innermost such folder a file is found. So where one comes or goes, all that lies below it is to be sent, which
+    /// only a whole dump has.
+    private func knownFolds(
+        _ ledger: borrowing Ledger, without gone: Set<[UInt8]>, _ header: DumpHeader, _ host: String
+    ) throws(ShipmentError) -> Set<[UInt8]> {
+        let folders = FleetRows.folders(of: ledger)
+        let expected = folders.folded.union(gone)
+        var names: [Int64: [UInt8]] = [:]
+        for folder in expected.union(folders.above) { names[StoreKey.fold(folder)] = folder }
+        guard !names.isEmpty else { return [] }
+        var known: Set<[UInt8]> = []
+        do throws(PostgreSQLError) {
+            let rows = try connection.query(
+                """
+                SELECT DISTINCT r.object FROM unnest($2::bigint[]) AS k(key)
+                JOIN retinue.record r ON r.host = $1::bigint AND r.object = k.key
+                """, [host, ArrayText.numbers(names.keys)])
+            for row in 0..<rows.count {
+                if let folder = names[try rows.number(row, 0)] { known.insert(folder) }
+            }
+        } catch { throw .server(error) }
+        guard expected.isSubset(of: known) else { throw .needsWhole(host: header.hostID) }
+        return known
+    }
+
+    /// What tombstones name.
+    private struct Gone {
+        var rows: [FleetRow] = []
+        /// Its paths, by the key of a folded record of each.
+        var folders: [Int64: [UInt8]] = [:]
+
+        init() {}
+
+        init(_ tombstones: [[UInt8]], _ header: DumpHeader, after change: UInt32?) throws(ShipmentError) {
+            guard !tombstones.isEmpty else { return }
+            do throws(DumpError) {
+                let dump = try Tombstones.asDump(tombstones, header)
+                rows = FleetRows(dump, changedAfter: change).rows
+                for path in FleetRows.paths(of: dump.ledger) { folders[StoreKey.fold(path)] = path }
+            } catch { throw .server(.unexpected("a tombstone of the dump: \(error)")) }
+        }
     }
 
     /// Removes what was forgotten, or folded into another record.
-    private func remove(_ gone: [FleetRow], _ host: String) throws(PostgreSQLError) -> Int {
-        guard !gone.isEmpty else { return 0 }
-        return try connection.query(
+    ///
+    /// - Returns: how many, and of which folders folded records are among them.
+    private func remove(
+        _ gone: Gone, _ host: String
+    ) throws(PostgreSQLError) -> (count: Int, folds: Set<[UInt8]>) {
+        guard !gone.rows.isEmpty else { return (0, []) }
+        let removed = try connection.query(
             """
             DELETE FROM retinue.record r USING unnest($2::bigint[], $3::bigint[]) AS k(subject, identity)
-            WHERE r.host = $1::bigint AND r.subject = k.subject AND r.identity = k.identity
-            """, [host, ArrayText.numbers(gone.map(\.subject)), ArrayText.numbers(gone.map(\.identity))]
-        ).changed
+            WHERE r.host = $1::bigint AND r.subject = k.subject AND r.identity = k.identity RETURNING r.object
+            """,
+            [
+                host, ArrayText.numbers(gone.rows.map(\.subject)),
+                ArrayText.numbers(gone.rows.map(\.identity)),
+            ])
+        var folds: Set<[UInt8]> = []
+        for row in 0..<removed.count {
+            if let folder = gone.folders[try removed.number(row, 0)] { folds.insert(folder) }
+        }
+        return (removed.count, folds)
     }
 
     /// Marks what the daemon does not have and does not say to have forgotten: it lost its store. That is history, and no later
@@ -245,7 +312,6 @@ public struct Shipment {
               line = excluded.line
             """, [host])
         try writePrograms(rows, host)
-        try writeProcesses(rows, host)
     }
 
     private func writePrograms(_ rows: FleetRows, _ host: String) throws(PostgreSQLError) {
@@ -329,7 +395,9 @@ public struct Shipment {
         ).changed
     }
 
-    private func writeHost(_ rows: FleetRows, _ host: String) throws(PostgreSQLError) {
+    private func writeHost(
+        _ rows: FleetRows, _ host: String, keepsGaps: Bool
+    ) throws(PostgreSQLError) {
         var header = rows.header
         // Neither is true of the records that a reader looks up.
         header.changes = nil
@@ -338,7 +406,8 @@ public struct Shipment {
             """
             INSERT INTO retinue.host (host, id, header, gaps, first_seen, last_seen, started, change, sender, batch)
             VALUES ($1::bigint, $2, $3::bytea, $4::bytea, $5::bigint, $6::bigint, $7::bigint, $8::bigint, $9, $10)
-            ON CONFLICT (host) DO UPDATE SET header = excluded.header, gaps = excluded.gaps,
+            ON CONFLICT (host) DO UPDATE SET header = excluded.header,
+              gaps = CASE WHEN $11::boolean THEN retinue.host.gaps ELSE excluded.gaps END,
               first_seen = least(retinue.host.first_seen, excluded.first_seen), last_seen = excluded.last_seen,
               started = excluded.started, change = excluded.change, sender = excluded.sender, batch = excluded.batch
             """,
@@ -347,6 +416,7 @@ public struct Shipment {
                 String(Int64(clamping: rows.first)), String(Int64(clamping: header.time)),
                 String(Int64(clamping: header.started)),
                 String(Int64(clamping: rows.header.changes?.current ?? 0)), sender.id, sender.pending,
+                String(keepsGaps),
             ])
     }
 }

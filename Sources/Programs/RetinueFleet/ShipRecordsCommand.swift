@@ -18,8 +18,9 @@ struct ShipRecordsCommand: ParsableCommand {
         commandName: "retinue ship", abstract: "Send this host's changed records to a fleet's store.",
         usage: "retinue ship --to <postgresql://...> [<file> ...] [<options>]",
         discussion: """
-            Asks the daemon for its records every --interval seconds and sends what has changed, in one transaction. What \
-            the server does not take stays with the daemon, and goes with the next. Of files, which are dumps or stores, \
+            Asks the daemon every --interval seconds for what has changed and sends that, in one transaction; for all its \
+            records, and what runs with which processes, at first, every --whole-interval seconds, and whenever the \
+            server may lack more. What the server does not take stays with the daemon, and goes with the next. Of files, which are dumps or stores, \
             each is sent once. Needs membership in the group retinue, and no other privilege.
 
             Exit status: 0 all was sent (--once, files); 1 something was not.
@@ -39,6 +40,13 @@ struct ShipRecordsCommand: ParsableCommand {
     var interval = 30.0
 
     @Option(
+        name: .customLong("whole-interval"),
+        help: ArgumentHelp(
+            "Seconds after which the daemon is asked for all of its records again; only these say what programs run with.",
+            valueName: "seconds"))
+    var wholeInterval = 600.0
+
+    @Option(
         name: .customLong("state-dir"),
         help: ArgumentHelp(
             "Remember there what was sent last; $STATE_DIRECTORY otherwise.", valueName: "dir"),
@@ -56,6 +64,9 @@ struct ShipRecordsCommand: ParsableCommand {
     func validate() throws {
         guard interval >= 1, interval <= 86_400 else {
             throw ValidationError("--interval is a number of seconds from 1 to 86400")
+        }
+        guard wholeInterval >= 0, wholeInterval <= 86_400 else {
+            throw ValidationError("--whole-interval is a number of seconds from 0 to 86400")
         }
         guard !takeOver || once || !files.isEmpty else {
             throw ValidationError("--take-over is for --once and files")
@@ -83,15 +94,29 @@ struct ShipRecordsCommand: ParsableCommand {
         var host = store.locations.count == 1 ? "" : nil
         var said = ""
         var pause = 1.0
+        // What the server has, as far as is known here, and when a whole dump is due.
+        var change: UInt32?
+        var due: UInt64 = 0
         while true {
             do {
                 // The daemon is asked for no dump that has nowhere to go.
                 if let host { _ = try servers.connection(host: host) }
-                host = try send(try ShippedDump.of(socket: socket), over: &servers, states)
+                let begun = Clock.monotonic()
+                let part =
+                    begun < due ? try change.flatMap { try sendChanges(after: $0, &servers, states) } : nil
+                if let part {
+                    change = part
+                } else {
+                    let shipped = try ShippedDump.of(socket: socket)
+                    change = shipped.change
+                    host = try send(shipped, over: &servers, states)
+                    due = begun + UInt64(wholeInterval * 1e9)
+                }
                 if !said.isEmpty { say("retinue ship: sends again") }
                 (said, pause) = ("", interval)
             } catch {
                 servers = StoreConnections(store)
+                change = nil
                 let sentence = (error as? ShipFailure)?.message ?? "\(error)"
                 if sentence != said { say("retinue ship: \(sentence); nothing is lost, it is tried again") }
                 said = sentence
@@ -99,6 +124,20 @@ struct ShipRecordsCommand: ParsableCommand {
             }
             usleep(UInt32(pause * 1e6))
         }
+    }
+
+    /// Sends what the daemon has with a greater change number.
+    ///
+    /// - Returns: up to which number the server has everything now; `nil` where that takes a whole dump.
+    private func sendChanges(
+        after number: UInt32, _ servers: inout StoreConnections, _ states: SenderStates
+    ) throws -> UInt32? {
+        let shipped: ShippedDump
+        // A daemon that does not know the request, or is another one by now, may have a dump.
+        do { shipped = try ShippedDump.of(socket: socket, after: number) } catch is ShipFailure { return nil }
+        let change = shipped.change
+        do { _ = try send(shipped, over: &servers, states) } catch ShipmentError.needsWhole { return nil }
+        return change
     }
 
     /// - Returns: whose dump it was.
@@ -109,7 +148,8 @@ struct ShipRecordsCommand: ParsableCommand {
         let connection = try servers.connection(host: host)
         let sender = try states.begin(host: host)
         let outcome = try Shipment(connection, sender, takesOver: takeOver).send(
-            shipped.dump, tombstones: shipped.tombstones, now: Clock.wall())
+            shipped.dump, tombstones: shipped.tombstones, partialAfter: shipped.partialAfter,
+            now: Clock.wall())
         try states.end(host: host, sender)
         let removed = outcome.removed == 0 ? "" : ", \(outcome.removed) removed"
         if once || !files.isEmpty {
@@ -153,6 +193,11 @@ struct ShippedDump: ~Copyable {
     let dump: DumpContents
     /// The lines of its tombstones.
     let tombstones: [[UInt8]]
+    /// Of one that has only what changed, after which change number.
+    private(set) var partialAfter: UInt32?
+
+    /// Up to which change number it has everything; `nil` if its writer keeps none.
+    var change: UInt32? { dump.header.changes.map { UInt32(clamping: $0.current) } }
 
     private init(dump: consuming DumpContents, tombstones: [[UInt8]]) {
         self.dump = dump
@@ -160,22 +205,29 @@ struct ShippedDump: ~Copyable {
     }
 
     /// Asks the daemon.
-    static func of(socket: String?) throws -> ShippedDump {
+    ///
+    /// - Parameter number: only for what changed after it.
+    static func of(socket: String?, after number: UInt32? = nil) throws -> ShippedDump {
+        let request = number.map { ControlRequest.changes(after: $0, looks: true) } ?? .dump
         var last: ControlError?
         for path in socket.map({ [$0] }) ?? [
             ControlPath.runtime, ControlPath.inside(stateFolder: ControlPath.stateFolder),
         ] {
             let reply: ControlReply
             do throws(ControlError) {
-                reply = try ControlClient.request(path, .dump, timeoutMilliseconds: 60_000)
+                reply = try ControlClient.request(path, request, timeoutMilliseconds: 60_000)
             } catch {
                 last = error
                 continue
             }
+            var shipped: ShippedDump
             switch consume reply {
-            case .dump(let file): return try reading(file, "the daemon's dump")
+            case .dump(let file): shipped = try reading(file, "the daemon's dump")
+            case .changes(let lines): shipped = try parsing(lines, "the daemon's changes")
             default: preconditionFailure("a client gives what was asked for")
             }
+            shipped.partialAfter = number
+            return shipped
         }
         throw ShipFailure(message: last?.description ?? "no daemon")
     }
@@ -196,6 +248,16 @@ struct ShippedDump: ~Copyable {
             file = try FileDescriptor.open(path, O_RDONLY)
         } catch { throw ShipFailure(message: "\(path): \(error)") }
         return try reading(file, path)
+    }
+
+    private static func parsing(_ bytes: [UInt8], _ name: String) throws -> ShippedDump {
+        var reader = DumpReader()
+        var tombstones = TombstoneLines()
+        do {
+            try reader.feed(bytes)
+            bytes.withUnsafeBytes { tombstones.feed($0) }
+            return ShippedDump(dump: try reader.finish(), tombstones: tombstones.finish())
+        } catch { throw ShipFailure(message: "\(name): \(error)") }
     }
 
     private static func reading(_ file: borrowing FileDescriptor, _ name: String) throws -> ShippedDump {

@@ -57,9 +57,12 @@ package enum Tombstones {
         guard let type = line.firstRange(of: type), let change = line.ranges(of: change).last else {
             return line
         }
-        let isFile = line.firstRange(of: Array("\"relation\":\"file\"".utf8)) != nil
+        func isRelation(_ name: String) -> Bool {
+            line.firstRange(of: Array("\"relation\":\"\(name)\"".utf8)) != nil
+        }
         let time = "\"1970-01-01T00:00:00Z\""
-        var text = isFile ? ",\"kind\":\"regular\",\"access\":\"r\"" : ""
+        var text = isRelation("file") ? ",\"kind\":\"regular\",\"access\":\"r\"" : ""
+        if isRelation("connect") || isRelation("accept") { text += ",\"sent\":0,\"received\":0" }
         text += ",\"evidence\":\"exact\",\"count\":1,\"first\":\(time),\"last\":\(time)"
         var dependency = Array(line[..<type.lowerBound])
         dependency += Array("\"type\":\"dependency\"".utf8)
