@@ -254,6 +254,35 @@ final class FleetStoreTests {
             parts > wholes && wholes > 0, "\(parts) parts, \(wholes) of which a whole dump was wanted")
     }
 
+    /// A file is found by the innermost folder with a folded record; where that goes, by the next one.
+    @Test(arguments: [false, true]) func whatLiesBelowAForgottenFoldIsFoundByTheNext(byParts: Bool) throws {
+        var ledger = Self.ledger(["/srv/x/y/file", "/srv", "/srv/x/y"])
+        for position in [1, 2] { ledger.fold(at: position) }
+        func far() throws -> Int64 {
+            let key = StoreKey.file(Array("/srv/x/y/file".utf8))
+            return try server.connect().query("SELECT far FROM retinue.record WHERE object = \(key)").number(
+                0, 0)
+        }
+        func header(_ seconds: UInt64) -> DumpHeader {
+            RandomFleet.header(
+                host: 1, time: seconds * 1_000_000_000, started: 5_000_000_000,
+                changes: .init(current: UInt64(ledger.seal()), tombstonesAfter: 0))
+        }
+        let first = header(900)
+        try send(RandomFleet.bytes(changesOf: &ledger, after: 0, header: first))
+        #expect(try far() == StoreKey.below(Array("/srv/x/y".utf8)))
+        _ = ledger.forget([2])
+        let second = header(901)
+        let seen = UInt32(first.changes?.current ?? 0)
+        if byParts {
+            let part = RandomFleet.bytes(changesOf: &ledger, after: seen, header: second)
+            #expect(throws: ShipmentError.needsWhole(host: "H1")) { try self.send(part, partialAfter: seen) }
+        }
+        let outcome = try send(RandomFleet.bytes(changesOf: &ledger, after: 0, header: second))
+        #expect(outcome.removed == 1 && outcome.records == 1 && !outcome.isWhole)
+        #expect(try far() == StoreKey.below(Array("/srv".utf8)))
+    }
+
     @Test func aPartIsRefusedWhereTheServerMayLackMore() throws {
         var ledger = Self.ledger(["/f", "/g"])
         func header(_ seconds: UInt64, started: UInt64 = 5, tombstonesAfter: UInt64 = 0) -> DumpHeader {

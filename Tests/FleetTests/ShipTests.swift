@@ -315,6 +315,33 @@ struct ShipTests {
         // The rows are there before it writes so.
         let sendsAgain: Bool? = eventually { ship.errorText.contains("sends again") ? true : nil }
         #expect(sendsAgain == true, "\(ship.errorText)")
+        // Three more times it asks, and reads less than one dump has: only what has changed.
+        func asked() -> Int64? {
+            try? server.connect().query("SELECT last_seen FROM retinue.host").number(0, 0)
+        }
+        func read() throws -> Int {
+            let lines = try String(contentsOfFile: "/proc/\(ship.pid)/io", encoding: .utf8)
+                .split(separator: "\n")
+            return try #require(
+                lines.first { $0.hasPrefix("rchar: ") }.flatMap { Int($0.dropFirst("rchar: ".count)) })
+        }
+        func askedAgain() {
+            let before = asked()
+            let isLater: Bool? = eventually(within: 30, every: 0.05) { asked() != before ? true : nil }
+            #expect(isLater == true, "\(ship.errorText)")
+        }
+        let files = "\(server.folder)/files"
+        for folder in [files] + (0..<60).map({ "\(files)/\($0)" }) { try makeFolder(folder) }
+        for number in 0..<3_000 { try write("", to: "\(files)/\(number / 50)/\(number)") }
+        try run(["sh", "-c", "for f in \(files)/*/*; do : < $f; done"])
+        _ = try daemon.dump()
+        let dump = try bytes(ofFile: daemon.latest).count
+        // What was read now has come by then.
+        for _ in 0..<2 { askedAgain() }
+        let before = try read()
+        for _ in 0..<3 { askedAgain() }
+        let readBytes = try read() - before
+        #expect(readBytes > 0 && readBytes < dump, "\(readBytes) bytes, of a dump of \(dump)")
         #expect(ship.endingIfOver() == nil)
         try daemon.stop()
     }
