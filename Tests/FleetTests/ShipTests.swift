@@ -162,6 +162,39 @@ struct ShipTests {
         try owner.execute("DROP TABLESPACE small")
     }
 
+    /// A server whose write-ahead log finds no room ends at once, and does not start again before there is some.
+    @Test(.enabled(if: geteuid() == 0, "root, to mount a small filesystem"))
+    func aServerThatEndsForAFullDiskOfItsLogLosesNothing() throws {
+        let server = try prepared()
+        let file = "\(server.folder)/dump.ndjson"
+        try write(String(decoding: large(1, records: 1_000), as: UTF8.self), to: file)
+        try ship([file], in: server).succeed()
+        server.stop()
+        let (log, small) = ("\(server.folder)/data/pg_wal", "\(server.folder)/wal")
+        try makeFolder(small)
+        // Room for two segments and a half.
+        try run(["mount", "-t", "tmpfs", "-o", "size=40m,mode=0700,uid=65534,gid=65534", "tmpfs", small])
+        defer {
+            server.stop()
+            _ = try? run(["umount", "-l", small])
+        }
+        try run(["sh", "-c", "cp -a \(log)/. \(small) && rm -r \(log) && ln -s \(small) \(log)"])
+        try server.start()
+        // Nothing is left beside the segments that are there.
+        try run(["sh", "-c", "dd if=/dev/zero of=\(small)/filler bs=64k 2>/dev/null; true"])
+        try write(String(decoding: large(1, records: 30_000), as: UTF8.self), to: file)
+        let full = try ship([file], in: server)
+        try #expect(full.wait() == .exited(1))
+        #expect(full.errorText.contains("cannot be reached"), "\(full.errorText)")
+        server.crash()
+        try run(["rm", "\(small)/filler"])
+        try run(["mount", "-o", "remount,size=400m", small])
+        try server.start()
+        #expect(try count(server) == 1_000)
+        try ship([file], in: server).succeed()
+        #expect(try count(server) == 30_000)
+    }
+
     @Test func aSecondHostWithOneMachineIDIsRefusedAndARecordOfTheFutureReported() throws {
         let server = try prepared()
         let file = "\(server.folder)/dump.ndjson"
