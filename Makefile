@@ -70,7 +70,7 @@ test: packages-test build
 		Tests/tell-failures $(SWIFT) test --skip-build --no-parallel --filter KernelTests
 
 ## Boot stock kernels under qemu, in software, and hold the daemon against its promises in them. Some quarter of an hour a kernel.
-test-guests: packages-guests build
+test-guests: packages-guests deb
 	@for kernel in $(KERNELS); do Tests/Guests/run $$kernel $(GUEST_TEST) || failed=1; done; [ -z "$$failed" ]
 
 ## Boot each of several stock kernels and hold what it must show against the daemon. Some two minutes a kernel.

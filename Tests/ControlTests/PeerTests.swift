@@ -40,6 +40,23 @@ struct PeerTests {
         #expect(again == 1)
     }
 
+    /// Without CAP_CHOWN, as its unit has it run, the daemon can give its socket to a group only that it is of itself.
+    @Test(.privileged) func theSocketGoesToAGroupOfTheDaemons() async {
+        await #expect(processExitsWith: .success) {
+            let folder = TestFolder()
+            guard chmod(folder.path, 0o777) == 0 else { exit(2) }
+            for isMember in [false, true] {
+                var groups: [gid_t] = isMember ? [65_533] : []
+                guard seteuid(0) == 0, setgroups(groups.count, &groups) == 0, seteuid(65_534) == 0 else {
+                    exit(3)
+                }
+                let found = try socketOfGroup(folder.socket)
+                guard found.isGiven == isMember, found.isRefused != isMember else { exit(6) }
+            }
+            guard seteuid(0) == 0 else { exit(3) }
+        }
+    }
+
     /// A member of the group may connect and ask for the status and dumps, to read; others may not connect at all.
     @Test(.privileged) func membersOfTheGroup() throws {
         let folder = TestFolder()
@@ -129,4 +146,12 @@ struct PeerTests {
         try child.wait()
         #expect(child.outputText == "listening\nasked: b''\n")
     }
+}
+
+/// Makes a socket for a group, and looks at it.
+private func socketOfGroup(_ path: String) throws -> (isGiven: Bool, isRefused: Bool) {
+    let server = try ControlServer(path: path, group: 65_533)
+    var status = stat()
+    guard lstat(path, &status) == 0 else { throw SystemError("lstat") }
+    return (status.st_gid == 65_533 && status.st_mode & 0o777 == 0o660, server.groupRefusal != nil)
 }

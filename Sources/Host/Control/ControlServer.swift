@@ -13,6 +13,8 @@ public struct ControlServer: ~Copyable {
     private let own: SocketPlace.Occupant?
     /// The group whose members are served too; `nil` for none.
     private let group: UInt32?
+    /// Why members of that group cannot connect all the same.
+    public private(set) var groupRefusal: SystemError?
     private let isServed: @Sendable (ControlPeer) -> Bool
     private let spare = SpareDescriptor()
 
@@ -46,7 +48,7 @@ public struct ControlServer: ~Copyable {
             if let own { place.remove(own) }
             throw .system(error, path: path)
         }
-        if let group, let own { place.give(own, to: group) }
+        if let group, let own { groupRefusal = place.give(own, to: group) }
         lock?.end()
         self.place = place
         self.socket = socket

@@ -69,17 +69,24 @@ package struct SocketPlace: ~Copyable {
 
     /// Lets a group connect to what was bound, if the name still belongs to it; the folder decides who else could
     /// have put something there.
-    borrowing func give(_ expected: Occupant, to group: UInt32) {
-        guard occupant() == expected,
-            let file = try? folder.openRelative(name, O_PATH | O_NOFOLLOW)
-        else { return }
-        var status = stat()
-        guard fstat(file.number, &status) == 0, status.st_ino == expected.inode,
-            status.st_dev == expected.device,
-            fchownat(file.number, "", uid_t.max, group, AT_EMPTY_PATH) == 0
-        else { return }
-        // fchmod refuses a descriptor of this kind; its name under /proc is the same file.
-        chmod("/proc/self/fd/\(file.number)", 0o660)
+    ///
+    /// - Returns: why it may not: whoever is not of the group needs CAP_CHOWN to give a file to it (chown(2)).
+    borrowing func give(_ expected: Occupant, to group: UInt32) -> SystemError? {
+        guard occupant() == expected else { return SystemError("fstatat", code: ESTALE) }
+        do throws(SystemError) {
+            let file = try folder.openRelative(name, O_PATH | O_NOFOLLOW)
+            let number = file.number
+            var status = stat()
+            _ = try systemCall("fstat") { fstat(number, &status) }
+            guard status.st_ino == expected.inode, status.st_dev == expected.device else {
+                return SystemError("fstat", code: ESTALE)
+            }
+            _ = try systemCall("fchownat") { fchownat(number, "", uid_t.max, group, AT_EMPTY_PATH) }
+            // fchmod refuses a descriptor of this kind; its name under /proc is the same file.
+            _ = try systemCall("chmod") { chmod("/proc/self/fd/\(number)", 0o660) }
+            _ = consume file
+            return nil
+        } catch { return error }
     }
 
     /// Keeps other daemons from taking this place while its owner checks whether it is free.

@@ -29,13 +29,23 @@ struct ControlHandlers: ~Copyable {
     init(named: String?, stateFolder: String, group: UInt32? = ControlPeer.groupNumber()) throws(StartError) {
         do throws(ControlError) {
             own = try ControlServer(path: ControlPath.inside(stateFolder: stateFolder))
-            if let named { runtime = try ControlServer(path: named, group: group) }
+            if let named { try serve(named, group) }
         } catch { throw StartError(error.description) }
         guard named == nil else { return }
         do throws(ControlError) {
             Self.makeRuntimeFolder()
-            runtime = try ControlServer(path: ControlPath.runtime, group: group)
+            try serve(ControlPath.runtime, group)
         } catch { remarks.append(error.description) }
+    }
+
+    private mutating func serve(_ path: String, _ group: UInt32?) throws(ControlError) {
+        let server = try ControlServer(path: path, group: group)
+        if let refusal = server.groupRefusal {
+            remarks.append(
+                "members of the group \(ControlPeer.group) cannot ask: \(path) cannot be given to it: \(refusal)"
+            )
+        }
+        runtime = consume server
     }
 
     private static func makeRuntimeFolder() {

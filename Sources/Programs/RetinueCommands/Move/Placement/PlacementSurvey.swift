@@ -8,7 +8,7 @@ struct PlacementSurvey {
     /// What is left out of it, and why.
     private(set) var remarks: [String] = []
 
-    /// Measures all hosts at the same time.
+    /// Measures all hosts at the same time. Of one that does not answer nothing is known, and nothing goes there.
     ///
     /// - Parameter leaving: the host that is to be empty.
     init(_ policy: PlacementPolicy, leaving: String? = nil, agent: String) throws {
@@ -16,6 +16,7 @@ struct PlacementSurvey {
         question.gain = policy.gain
         let orders = JSONValue.array(
             try policy.moves.map { try policy.order($0, to: $0.hosts.first ?? policy.hosts[0].place.host) })
+        // One that is not there is known only by its answer: all of them are asked by the agent of this host.
         let waiting = try policy.hosts.map { host in
             try AgentQuestion(
                 .object([
@@ -25,7 +26,11 @@ struct PlacementSurvey {
         }
         var places: [String: [(host: String, measured: JSONValue)]] = [:]
         for (host, asked) in zip(policy.hosts, waiting) {
-            let answer = try asked.answer()
+            let answer: JSONValue
+            do { answer = try asked.answer() } catch let failure as Failure where host.place.host != leaving {
+                remarks.append("\(failure.message): nothing goes there")
+                continue
+            }
             var known = try Self.read { () throws(PlacementFlaw) in try PlacementQuestion.Host(answer) }
             known.name = host.place.host
             if let processors = host.processors { known.processors = processors }
@@ -38,6 +43,9 @@ struct PlacementSurvey {
                 places[measured["move"]?.string ?? "", default: []].append((known.name, measured))
             }
         }
+        if question.hosts.isEmpty {
+            throw Failure("no host of the policy answers", status: ExitStatus.unreachable)
+        }
         if let leaving, !question.hosts.contains(where: { $0.name == leaving }) {
             throw Failure("the policy has no host \(leaving.printable)", status: ExitStatus.badInput)
         }
@@ -46,13 +54,13 @@ struct PlacementSurvey {
             guard found.count == 1 else {
                 remarks.append(
                     found.isEmpty
-                        ? "\(move.name.printable) runs at none of the hosts: it is left alone"
+                        ? "\(move.name.printable) runs at none of the hosts that answered: it is left alone"
                         : "\(move.name.printable) runs at \(found.map(\.host).joined(separator: " and ")): it is left alone"
                 )
                 continue
             }
             var known = PlacementQuestion.Move(move.name, at: found[0].host)
-            known.may = move.hosts
+            known.may = move.hosts.filter { host in question.hosts.contains { $0.name == host } }
             try Self.read { () throws(PlacementFlaw) in try known.measure(found[0].measured) }
             question.moves.append(known)
         }
