@@ -2,6 +2,8 @@
 
 At a move each connection is one of its own that is never opened again: what is lost shows."""
 
+import contextlib
+import os
 import re
 import signal
 import subprocess
@@ -236,6 +238,16 @@ class LivePostgreSQL(LiveHosts):
     def is_ours(self, words):
         return words[0] == self.program.encode() or words[0].startswith(b"postgres: ")
 
+    def has_lock_file(self):
+        """Whether `postmaster.pid` is in its folder, with its number."""
+        for _, pid in self.found():
+            with contextlib.suppress(OSError):
+                if os.readlink(f"/proc/{pid}/exe").endswith(self.program) and open(f"/proc/{pid}/cmdline", "rb").read().startswith(b"/"):
+                    number = next(line.split()[-1] for line in open(f"/proc/{pid}/status") if line.startswith("NSpid:"))
+                    with open(f"/proc/{pid}/cwd/postmaster.pid") as file:
+                        return file.readline().strip() == number
+        return False
+
 
 def live_postgresql(checks, quick=False):
     """PostgreSQL under pgbench with four connections: no transaction fails, and what was answered is there, once."""
@@ -254,6 +266,7 @@ def live_postgresql(checks, quick=False):
                 before = ask_bank(made)[0]
                 if not made.moved(checks, number):
                     break
+                checks(made.has_lock_file(), f"move {number}: the postmaster has its lock file, without which it ends itself within a minute")
                 checks(until(lambda: ask_bank(made)[0] > before + 20, 60, 0.3), f"move {number}: transactions go on")
                 if bench.poll() is not None:
                     break

@@ -47,6 +47,35 @@ struct ContentsTests {
         }
     }
 
+    /// What programs make when they start is not made anew by those that go on: it comes with them, in trees as well.
+    @Test func whatRunningProcessesHaveMade() throws {
+        try withTemporaryFolder { root in
+            for folder in ["/srv", "/srv/app", "/srv/app/held.lock", "/run", "/dev", "/dev/shm"] {
+                mkdir(root + folder, 0o755)
+            }
+            for file in [
+                "/srv/app/a", "/srv/app/postmaster.pid", "/srv/app/held.lock/owner", "/srv/app/mine.pid",
+                "/run/app.pid", "/run/other.pid", "/dev/shm/app",
+            ] {
+                try write("1", to: root + file)
+            }
+            symlink("4711", root + "/srv/app/link.lock")
+            mkfifo(root + "/srv/app/pipe.lock", 0o600)
+            let plan = plan([
+                ("/srv/app", .tree, .finalCopy), ("/srv/app/mine.pid", .file, .leave),
+                ("/run/app.pid", .file, .makeAnew), ("/run", .folder, .makeAnew),
+                ("/dev/shm/app", .file, .makeAnew),
+            ])
+            #expect(paths(plan, root) == ["/srv/app", "/srv/app/a"])
+            let live = PlanContents(plan, root: root, isLive: true).paths()
+            #expect(
+                live.map { String(decoding: $0, as: UTF8.self) } == [
+                    "/run/app.pid", "/srv/app", "/srv/app/a", "/srv/app/held.lock",
+                    "/srv/app/held.lock/owner", "/srv/app/link.lock", "/srv/app/postmaster.pid",
+                ])
+        }
+    }
+
     @Test func holesInTrees() {
         let lines = [
             "1 0 8:1 / / rw - ext4 /dev/sda1 rw", "2 1 8:2 / /srv/app/disk rw - xfs /dev/sdb1 rw",

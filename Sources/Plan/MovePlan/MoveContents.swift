@@ -12,6 +12,7 @@ public struct MoveContents {
     public private(set) var remarks: [String] = []
     private let plan: HostPlan
     private let root: String
+    private let isLive: Bool
     /// What does not change while programs run: what packages have, and what every system has; in order.
     private var fixed: [[UInt8]] = []
 
@@ -34,13 +35,15 @@ public struct MoveContents {
 
     /// For a root of its own: packages, what the plan copies, and what every system has.
     ///
-    /// - Parameter root: where the host's files lie on this machine.
-    public init(ofRootFor plan: HostPlan, root: String) {
+    /// - Parameters:
+    ///   - root: where the host's files lie on this machine.
+    ///   - isLive: whether the running processes come too, with the files that they have made since they started.
+    public init(ofRootFor plan: HostPlan, root: String, isLive: Bool = false) {
         let contents = TrialContents(plan, root: root)
         let tree = HostTree(root)
-        (self.plan, self.root) = (plan, root)
+        (self.plan, self.root, self.isLive) = (plan, root, isLive)
         remarks = contents.remarks
-        let own = Set(PlanContents(plan, root: root).paths())
+        let own = Set(PlanContents(plan, root: root, isLive: isLive).paths())
         fixed = Self.straight(contents.paths.filter { !own.contains($0) }, tree)
         renew()
         let brought = Set(paths)
@@ -63,7 +66,7 @@ public struct MoveContents {
     /// For a host that has the packages: what the plan copies.
     public init(ofFilesFor plan: HostPlan, root: String) {
         let tree = HostTree(root)
-        (self.plan, self.root) = (plan, root)
+        (self.plan, self.root, isLive) = (plan, root, false)
         // Those of languages are nobody's but the program's own.
         fixed = Self.straight(PlanContents(plan, root: root).pathsOfPackages(), tree)
         renew()
@@ -79,7 +82,8 @@ public struct MoveContents {
     /// Looks again for what the plan copies: programs make files, and remove them.
     public mutating func renew() {
         // While the programs are stopped, too: what was in order before is not sorted again.
-        paths = PathOrder.merged(fixed, Self.straight(PlanContents(plan, root: root).paths(), HostTree(root)))
+        let copied = PlanContents(plan, root: root, isLive: isLive).paths()
+        paths = PathOrder.merged(fixed, Self.straight(copied, HostTree(root)))
     }
 
     /// Paths by way of no link: a folder that is a link here would be made a folder there.

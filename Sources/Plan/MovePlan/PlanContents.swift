@@ -4,10 +4,15 @@ import Glibc
 public struct PlanContents {
     private let plan: HostPlan
     private let tree: HostTree
+    private let isLive: Bool
 
-    /// - Parameter root: where the host's files lie on this machine.
-    public init(_ plan: HostPlan, root: String) {
+    /// - Parameters:
+    ///   - root: where the host's files lie on this machine.
+    ///   - isLive: whether the running processes come too. They do not make anew what programs make when they start
+    ///     (`postmaster.pid`, locks), and may look whether it is there: it is copied as well.
+    public init(_ plan: HostPlan, root: String, isLive: Bool = false) {
         self.plan = plan
+        self.isLive = isLive
         tree = HostTree(root)
     }
 
@@ -17,12 +22,16 @@ public struct PlanContents {
     public func paths(_ treatment: Treatment? = nil) -> [[UInt8]] {
         let others = Dictionary(
             plan.entries.filter {
-                $0.treatment == .makeAnew || $0.treatment == .leave || $0.treatment == .package
+                $0.treatment == .leave || $0.treatment == .package
+                    || $0.treatment == .makeAnew && !isRuntimeFile($0.path)
             }
             .map { ($0.path, $0) }
         ) { first, _ in first }
         var found: Set<[UInt8]> = []
-        for entry in plan.entries where entry.treatment == .preCopy || entry.treatment == .finalCopy {
+        for entry in plan.entries
+        where entry.treatment == .preCopy || entry.treatment == .finalCopy
+            || entry.treatment == .makeAnew && entry.kind != .folder && isRuntimeFile(entry.path)
+        {
             guard treatment == nil || entry.treatment == treatment, tree.status(entry.path) != nil else {
                 continue
             }
@@ -61,6 +70,13 @@ public struct PlanContents {
         return UInt64(max(status.st_size, 0))
     }
 
+    /// Whether a file that programs make anew comes with them. Sockets and pipes are made by what restores the processes, and
+    /// shared memory is a part of theirs.
+    private func isRuntimeFile(_ path: [UInt8]) -> Bool {
+        guard isLive, !path.starts(with: "/dev/".utf8), let status = tree.status(path) else { return false }
+        return [S_IFREG, S_IFDIR, S_IFLNK].contains(status.st_mode & S_IFMT)
+    }
+
     private func addContents(
         of folder: [UInt8], except others: [[UInt8]: PlannedEntry], to found: inout Set<[UInt8]>
     ) {
@@ -70,8 +86,10 @@ public struct PlanContents {
             for name in tree.names(in: next) {
                 let path = next + [UInt8(ascii: "/")] + name
                 // What a rule keeps here is kept wherever a program has made it since.
-                guard others[path] == nil, StayBehind.rule(for: path) == nil, let status = tree.status(path)
-                else { continue }
+                guard others[path] == nil, let status = tree.status(path) else { continue }
+                if let rule = StayBehind.rule(for: path) {
+                    guard rule.treatment == .makeAnew, isRuntimeFile(path) else { continue }
+                }
                 switch status.st_mode & S_IFMT {
                 case S_IFSOCK: continue
                 case S_IFDIR where status.st_dev == top.st_dev: waiting.append(path)

@@ -26,10 +26,10 @@ extension Origin {
         }
     }
 
-    /// Files of the host that whoever is started would make anew, or not need: with numbers of processes, locks, what is open.
+    /// Files of the host that whoever is started would not need: what is open or mapped.
     func liveFiles() -> [[UInt8]] {
         guard isAtHost else { return [] }
-        var found = plan.entries.filter { $0.treatment == .makeAnew && $0.kind != .folder }.map(\.path)
+        var found: [[UInt8]] = []
         for process in liveProcesses() {
             guard let directory = ProcessDirectory(process.pid) else { continue }
             found += directory.memoryAreas().map(\.path)

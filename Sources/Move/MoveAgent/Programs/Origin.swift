@@ -33,7 +33,7 @@ struct Origin {
     /// By the plan; `nil` for a cell's root, of which everything is brought.
     func contents() -> MoveContents? {
         if order.isolation == .host { return MoveContents(ofFilesFor: plan, root: root) }
-        return isAtHost ? MoveContents(ofRootFor: plan, root: "/") : nil
+        return isAtHost ? MoveContents(ofRootFor: plan, root: "/", isLive: order.isLive) : nil
     }
 
     /// Everything in a cell's root, sorted.
