@@ -74,7 +74,7 @@ struct ImageMessage {
         return bytes
     }
 
-    /// The number of a field.
+    /// The number of a field; what is no number is not replaced by one.
     subscript(number: UInt64) -> UInt64? {
         get {
             guard case .number(let value)? = fields.last(where: { $0.number == number })?.value else {
@@ -83,7 +83,9 @@ struct ImageMessage {
             return value
         }
         set {
-            guard let newValue, let index = fields.lastIndex(where: { $0.number == number }) else { return }
+            guard let newValue, let index = fields.lastIndex(where: { $0.number == number }),
+                case .number = fields[index].value
+            else { return }
             fields[index].value = .number(newValue)
         }
     }
@@ -104,7 +106,8 @@ struct ImageMessage {
     }
 
     mutating func replace(_ number: UInt64, with message: ImageMessage) {
-        guard let index = fields.lastIndex(where: { $0.number == number }) else { return }
+        guard let index = fields.lastIndex(where: { $0.number == number }), case .bytes = fields[index].value
+        else { return }
         fields[index].value = .bytes(message.bytes[...])
     }
 }
