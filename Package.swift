@@ -125,6 +125,7 @@ let package = Package(
         .library(name: "Daemon", targets: ["Daemon"]),
         .library(name: "SunRPC", targets: ["SunRPC"]),
         .library(name: "Map", targets: ["Map"]),
+        .library(name: "MoveAgent", targets: ["MoveAgent"]),
     ] + (server.isEmpty ? [] : [.executable(name: "retinue-server", targets: ["retinue-server"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),

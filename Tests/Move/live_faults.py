@@ -6,7 +6,7 @@ import time
 
 from faults import lines
 from lab import Lab, until
-from live import Streamer, criu_tree, seen
+from live import Streamer, criu_tree, lay_criu, seen
 from services import PYTHON
 
 WITHIN = 6
@@ -22,7 +22,9 @@ if what == "old" and "--version" in sys.argv:
     sys.exit(0)
 started = subprocess.Popen([os.path.dirname(sys.argv[0]) + "/loader", *sys.argv[1:]])
 if what == "killed" and "--pidfile" in sys.argv:
-    time.sleep(0.05)
+    # In the middle: it has made the first process, and has not ended.
+    while started.poll() is None and not open(f"/proc/{{started.pid}}/task/{{started.pid}}/children").read():
+        time.sleep(0.0005)
     started.kill()
 status = started.wait()
 if what == "broken" and "restore" in sys.argv:
@@ -48,7 +50,7 @@ def lay(host, what):
 
 def lay_back(host):
     host.run("rm", "-rf", "/opt/criu")
-    host.run("ln", "-s", criu_tree(), "/opt/criu")
+    lay_criu(host)
 
 
 class Scene:
@@ -195,7 +197,7 @@ def live_criu(checks):
 def is_dump(host, pid):
     try:
         words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
-        return b"dump" in words and words[3:4] == [b"/opt/criu/usr/sbin/criu"] and host.owns(pid)
+        return b"dump" in words and b"/opt/criu/usr/sbin/criu" in words and host.owns(pid)
     except OSError:
         return False
 

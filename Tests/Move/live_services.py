@@ -84,20 +84,33 @@ class Clients:
         self.process.communicate()
 
 
-def to_and_fro(checks, made, clients, times, connections):
-    """So many moves under some connections; what was asked."""
-    try:
-        until(lambda: clients.asked()[1] > 5, 20, 0.2)
-        for number in range(1, times + 1):
-            before = clients.asked()[1]
-            if not made.moved(checks, number):
-                break
-            checks(until(lambda: clients.asked()[1] > before + 5, 60, 0.2), f"move {number}: each of {connections} connections goes on")
-        total, lost, wrong, gap, said = clients.end()
-        checks(lost == wrong == 0 and total > 0, f"{made.name}: none of {connections} connections is lost in {times} moves, no answer is wrong",
-               f"{total} answers, {lost} lost, {wrong} wrong, the longest gap {gap:.2f} s {said if lost or wrong else ''}")
-    finally:
-        clients.kill()
+CONNECTIONS = 20
+
+
+def under_connections(checks, service, kind, quick):
+    """Twenty moves of a service to and fro under connections that ask it in its way; in short two."""
+    times = 2 if quick else 20
+    with Lab("alpha", "beta") as lab:
+        made = service(lab)
+        clients = None
+        try:
+            clients = Clients(lab, made.port, kind, CONNECTIONS)
+            until(lambda: clients.asked()[1] > 5, 20, 0.2)
+            for number in range(1, times + 1):
+                before = clients.asked()[1]
+                if not made.moved(checks, number):
+                    break
+                checks(until(lambda: clients.asked()[1] > before + 5, 60, 0.2), f"move {number}: each of {CONNECTIONS} connections goes on")
+            total, lost, wrong, gap, said = clients.end()
+            checks(lost == wrong == 0 and total > 0,
+                   f"{made.name}: none of {CONNECTIONS} connections is lost in {times} moves, no answer is wrong",
+                   f"{total} answers, {lost} lost, {wrong} wrong, the longest gap {gap:.2f} s {said if lost or wrong else ''}")
+            found = len(list(made.found()))
+            checks(found == made.processes, f"{made.name}: all of its processes are there", found)
+        finally:
+            if clients:
+                clients.kill()
+            made.end()
 
 
 class Sharers(LiveHosts):
@@ -160,6 +173,7 @@ class LiveRedis(LiveHosts):
     name = "redis"
     program = "/usr/bin/redis-server"
     port = 6379
+    processes = 1
     options = ("--start", "exec /usr/bin/redis-server /etc/redis/bank.conf", "--isolation", "chroot")
 
     def __init__(self, lab):
@@ -179,19 +193,15 @@ class LiveRedis(LiveHosts):
 
 def live_redis(checks, quick=False):
     """Redis with an append-only file under 20 connections."""
-    with Lab("alpha", "beta") as lab:
-        made = LiveRedis(lab)
-        try:
-            times = 2 if quick else 20
-            to_and_fro(checks, made, Clients(lab, made.port, "redis", 20), times, 20)
-        finally:
-            made.end()
+    under_connections(checks, LiveRedis, "redis", quick)
 
 
 class LiveNginx(LiveHosts):
     name = "nginx"
     program = "/usr/sbin/nginx"
     port = 8080
+    # The master and its workers.
+    processes = 4
     options = ("--start", "exec /usr/sbin/nginx -c /etc/nginx/shop.conf -g 'daemon off;'", "--isolation", "chroot")
 
     def __init__(self, lab):
@@ -214,15 +224,7 @@ class LiveNginx(LiveHosts):
 
 def live_nginx(checks, quick=False):
     """nginx with three workers under 20 connections."""
-    with Lab("alpha", "beta") as lab:
-        made = LiveNginx(lab)
-        try:
-            times = 2 if quick else 20
-            processes = len(list(made.found()))
-            to_and_fro(checks, made, Clients(lab, made.port, "http", 20), times, 20)
-            checks(len(list(made.found())) == processes == 4, "the master and its three workers are there", processes)
-        finally:
-            made.end()
+    under_connections(checks, LiveNginx, "http", quick)
 
 
 class LivePostgreSQL(LiveHosts):

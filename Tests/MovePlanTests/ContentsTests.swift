@@ -50,12 +50,14 @@ struct ContentsTests {
     /// What programs make when they start is not made anew by those that go on: it comes with them, in trees as well.
     @Test func whatRunningProcessesHaveMade() throws {
         try withTemporaryFolder { root in
-            for folder in ["/srv", "/srv/app", "/srv/app/held.lock", "/run", "/dev", "/dev/shm"] {
+            for folder in [
+                "/srv", "/srv/app", "/srv/app/held.lock", "/run", "/dev", "/dev/shm", "/etc", "/etc/ssh",
+            ] {
                 mkdir(root + folder, 0o755)
             }
             for file in [
                 "/srv/app/a", "/srv/app/postmaster.pid", "/srv/app/held.lock/owner", "/srv/app/mine.pid",
-                "/run/app.pid", "/run/other.pid", "/dev/shm/app",
+                "/run/app.pid", "/run/other.pid", "/dev/shm/app", "/etc/ssh/ssh_host_key", "/etc/ssh/more",
             ] {
                 try write("1", to: root + file)
             }
@@ -64,14 +66,16 @@ struct ContentsTests {
             let plan = plan([
                 ("/srv/app", .tree, .finalCopy), ("/srv/app/mine.pid", .file, .leave),
                 ("/run/app.pid", .file, .makeAnew), ("/run", .folder, .makeAnew),
-                ("/dev/shm/app", .file, .makeAnew),
+                ("/dev/shm/app", .file, .makeAnew), ("/etc/ssh", .tree, .preCopy),
             ])
-            #expect(paths(plan, root) == ["/srv/app", "/srv/app/a"])
+            // What a rule keeps at its host stays there either way.
+            #expect(paths(plan, root) == ["/etc/ssh", "/etc/ssh/more", "/srv/app", "/srv/app/a"])
             let live = PlanContents(plan, root: root, isLive: true).paths()
             #expect(
                 live.map { String(decoding: $0, as: UTF8.self) } == [
-                    "/run/app.pid", "/srv/app", "/srv/app/a", "/srv/app/held.lock",
-                    "/srv/app/held.lock/owner", "/srv/app/link.lock", "/srv/app/postmaster.pid",
+                    "/etc/ssh", "/etc/ssh/more", "/run/app.pid", "/srv/app", "/srv/app/a",
+                    "/srv/app/held.lock", "/srv/app/held.lock/owner", "/srv/app/link.lock",
+                    "/srv/app/postmaster.pid",
                 ])
         }
     }

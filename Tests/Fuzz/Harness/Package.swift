@@ -21,7 +21,7 @@ let package = Package(
                 product("TracepointRing"), product("Procfs"), product("Records"), product("MoveGroup"),
                 product("Observation"), product("EventTrace"), product("RecordStore"), product("Control"),
                 product("Daemon"), product("MovePlan"), product("RPMPackages"), product("LanguagePackages"),
-                product("SunRPC"), product("Map"),
+                product("SunRPC"), product("Map"), product("MoveAgent"),
             ],
             path: "Sources/Fuzz", swiftSettings: strict)
     ]
