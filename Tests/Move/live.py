@@ -13,7 +13,7 @@ from services import PYTHON, SERVICE_ADDRESS, plan
 
 CLIENT = """
 import socket, sys, time, select
-c = socket.create_connection((sys.argv[1], 9000), 5)
+c = socket.create_connection((sys.argv[1], int(sys.argv[2])), 5)
 c.settimeout(20)
 text, last, gap, wrong, expected = b"", time.monotonic(), 0, 0, 0
 print("connected", flush=True)
@@ -153,8 +153,8 @@ class Streamer(LiveHosts):
     def is_ours(self, words):
         return words[1:2] == [b"/srv/streamer/streamer.py"]
 
-    def client(self):
-        process = self.lab.client(PYTHON, "-u", "-c", CLIENT, SERVICE_ADDRESS, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+    def client(self, port=9000):
+        process = self.lab.client(PYTHON, "-u", "-c", CLIENT, SERVICE_ADDRESS, port, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
                                   stderr=subprocess.PIPE, text=True)
         if process.stdout.readline() != "connected\n":
             raise Failure("no connection to the streamer")

@@ -56,9 +56,10 @@ def lay_back(host):
 class Scene:
     """A streamer with a client, which is at exactly one place afterwards."""
 
-    def __init__(self, checks, lab):
+    def __init__(self, checks, lab, options=()):
         self.checks, self.lab = checks, lab
         self.streamer = Streamer(lab)
+        self.streamer.options = options
         self.alpha, self.beta = lab.alpha, lab.beta
         self.client = self.streamer.client()
         time.sleep(0.3)
@@ -92,9 +93,9 @@ class Scene:
         self.streamer.end()
 
 
-def scene(checks, act):
+def scene(checks, act, options=()):
     with Lab("alpha", "beta") as lab:
-        made = Scene(checks, lab)
+        made = Scene(checks, lab, options)
         try:
             act(made)
         finally:
@@ -202,8 +203,8 @@ def is_dump(host, pid):
         return False
 
 
-def live_faults(checks, chosen=None):
-    """kill -9 of either agent at each line of the journal of a live move."""
+def live_faults(checks, chosen=None, options=(), behind=None):
+    """kill -9 of either agent at each line of the journal of a live move with some options; `behind` is called with where it lives then."""
     counted = {}
     wanted = [(name, line) for name, line in lines() if line.split(":")[0] in STEPS]
     for name, line in chosen or wanted:
@@ -221,5 +222,7 @@ def live_faults(checks, chosen=None):
             place = made.place()
             counted[place] = counted.get(place, 0) + 1
             checks(until(lambda: not made.tables(), 15), f"{name} killed at {line}: no packets are dropped any more", made.tables())
-        scene(checks, act)
+            if behind:
+                behind(made, place)
+        scene(checks, act, options)
     checks.say(f"      {sum(counted.values())} places at which an agent was killed; where it lived then: {counted}")

@@ -45,6 +45,14 @@ struct ImageMessageTests {
         #expect(changed.content(2).first.map { Array($0) } == Array("abc".utf8))
     }
 
+    /// What is read is what would be replaced.
+    @Test(arguments: [[0x12, 2, 8, 7, 0x12, 1, 8], [0x12, 2, 8, 7, 0x10, 4]] as [[UInt8]])
+    func theLastFieldIsNoMessage(bytes: [UInt8]) throws {
+        let message = try #require(ImageMessage(bytes[...]))
+        #expect(message.message(2) == nil)
+        #expect(message.messages(2).count == 1)
+    }
+
     @Test func numbersOfAllLengths() throws {
         for shift in 0..<64 {
             for number in [UInt64(1) << UInt64(shift), (UInt64(1) << UInt64(shift)) - 1] {

@@ -31,10 +31,18 @@ extension Arrival {
     var isRestored: Bool { access(CellInit.restored(cell), F_OK) == 0 }
 
     /// Before the programs are restored: their address has to be here for their connections, and nothing may answer from it.
-    func beginLive(_ address: ServiceAddress?) throws(MoveError) {
+    func beginLive() throws(MoveError) {
         unlink(CellInit.restored(cell))
         try packetLock.load()
-        if let address { try address.add(to: "lo") }
+        if let kept { try kept.take() } else { try liveAddress?.add(to: "lo") }
+    }
+
+    private var liveAddress: ServiceAddress? { cell.state.liveAddress.flatMap { ServiceAddress($0) } }
+
+    /// The address that another host keeps for what is here; `nil` where none does.
+    var kept: KeptAddress? {
+        let state = cell.state
+        return state.addressStays ? state.liveAddress.flatMap { KeptAddress($0, name: name) } : nil
     }
 
     private var hasImages: Bool { access(LivePart.images.folder(of: cell), F_OK) == 0 }
@@ -53,10 +61,10 @@ extension Arrival {
     }
 
     /// Nothing is kept from their connections any more.
-    func endLive(_ address: ServiceAddress?) throws(MoveError) {
+    func endLive(leavesAddress: Bool) throws(MoveError) {
         guard hasImages else { return }
         try packetLock.remove()
-        if let address { try? address.remove(from: "lo") }
+        if leavesAddress { if let kept { try? kept.leave() } else { try? liveAddress?.remove(from: "lo") } }
         for part in LivePart.allCases.reversed() {
             let place = part.folder(of: cell)
             var inside: RootFolder

@@ -90,8 +90,11 @@ struct ImageMessage {
         }
     }
 
-    /// The message of a field.
-    func message(_ number: UInt64) -> ImageMessage? { messages(number).last }
+    /// The message of a field: of the last one, which `replace` replaces; `nil` where that is none.
+    func message(_ number: UInt64) -> ImageMessage? {
+        guard case .bytes(let value)? = fields.last(where: { $0.number == number })?.value else { return nil }
+        return ImageMessage(value)
+    }
 
     /// Of a field that may be there several times.
     func messages(_ number: UInt64) -> [ImageMessage] {

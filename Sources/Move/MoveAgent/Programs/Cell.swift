@@ -44,6 +44,8 @@ struct Cell {
         var isLive = false
         /// The address of the connections that come with them.
         var liveAddress: String?
+        /// Whether another host keeps it, and hands on what comes there.
+        var addressStays = false
 
         var value: JSONValue {
             .object([
@@ -57,6 +59,7 @@ struct Cell {
                 .init("enabled", .array(enabled.map { .string($0) })),
                 .init("shared", .array(shared.map(\.value))),
                 .init("live", .boolean(isLive)), .init("address", liveAddress.map { .string($0) } ?? .null),
+                .init("address_stays", .boolean(addressStays)),
             ])
         }
 
@@ -82,6 +85,7 @@ struct Cell {
             enabled = value["enabled"]?.array?.compactMap(\.string) ?? []
             isLive = value["live"] == .boolean(true)
             liveAddress = value["address"]?.string
+            addressStays = value["address_stays"] == .boolean(true)
             shared = value["shared"]?.array?.compactMap { SharedStorage($0) } ?? []
         }
     }

@@ -45,7 +45,22 @@ extension Arrival {
                 "files cannot be fetched when they are touched (Linux 6.14, on ext4, xfs or btrfs): \(obstacle)"
             )
         }
-        if let text = request["address"]?.string, let address = ServiceAddress(text) {
+        if request["address_stays"] == .boolean(true) {
+            guard let kept = request["address"]?.string.flatMap({ KeptAddress($0, name: name) }) else {
+                throw MoveError("no address that stays")
+            }
+            if request["address_is_kept"] == .boolean(true) {
+                if try kept.address.interface() != nil {
+                    problems.append("\(kept.address.address) is an address of this host already")
+                } else if try kept.address.interfaceOfNetwork() == nil {
+                    problems.append("no interface of this host lies in the network of \(kept.address.text)")
+                }
+            } else if try kept.interface() == nil {
+                problems.append(
+                    "\(kept.address.address) stays at neither host: move to the one that keeps it, or without --address-stays"
+                )
+            }
+        } else if let text = request["address"]?.string, let address = ServiceAddress(text) {
             if try address.interface() != nil {
                 problems.append("\(address.address) is an address of this host already")
             }

@@ -35,7 +35,10 @@ extension Arrival {
 
     func finishAdmission(_ packets: JSONValue? = nil) throws(MoveError) {
         if let taken = try takeAddress() { traffic?.add(packets, to: taken.address, at: taken.interface) }
-        try endLive(cell.state.liveAddress.flatMap { ServiceAddress($0) })
+        if let kept, let interface = addressInterface {
+            traffic?.add(packets, to: kept.address, at: interface)
+        }
+        try endLive(leavesAddress: kept == nil)
         try redirection.end()
         enableUnits()
         var state = cell.state

@@ -49,6 +49,13 @@ extension Arrival {
             : request["address"]?.string?.split(separator: "/").first.map {
                 $0 + ($0.contains(":") ? "/128" : "/32")
             }
+        state.addressStays = state.isLive && request["address_stays"] == .boolean(true)
+        if state.addressStays, let text = request["address"]?.string, let address = ServiceAddress(text),
+            try address.interface() != nil
+        {
+            // This is the host that keeps it.
+            (state.liveAddress, state.addressStays) = (nil, false)
+        }
         if isolation == .host {
             guard !isCutOff else { throw MoveError("a copy is not tried at the host itself") }
             (state.units, state.enabled) = try units(request)
@@ -73,7 +80,7 @@ extension Arrival {
             }
         }
         try journal.write(.start, .begun)
-        if state.isLive { try beginLive(state.liveAddress.flatMap { ServiceAddress($0) }) }
+        if state.isLive { try beginLive() }
         if let fetching, !fetching.isSealed { try fetching.seal(fetchFirst) }
         if let first { try cell.begin(state, by: first) } else { try cell.begin() }
         try journal.write(.start, .done)

@@ -162,6 +162,7 @@ final class Arrival: @unchecked Sendable {
                     try cell.begin()
                     // It is gone after a reboot.
                     try takeAddress()
+                    try kept?.take()
                 }
             } else if journal.stands(.start) || journal.stands(.place) || journal.stands(.holdThere)
                 || Fetching.isPending(cell)
@@ -399,7 +400,12 @@ final class Arrival: @unchecked Sendable {
             guard isHome else { throw MoveError("\(name) was not let in here") }
             defer { traffic = nil }
             defer { try? removeHold() }
-            if let address = journal.detail(.admit)?.string.flatMap({ ServiceAddress($0) }), let traffic,
+            if let kept, let interface = addressInterface, let traffic {
+                try traffic.release { () throws(MoveError) in
+                    traffic.add(request["packets"], to: kept.address, at: interface)
+                }
+            } else if let address = journal.detail(.admit)?.string.flatMap({ ServiceAddress($0) }),
+                let traffic,
                 let interface = try address.interface()
             {
                 try traffic.release { () throws(MoveError) in
@@ -434,7 +440,7 @@ final class Arrival: @unchecked Sendable {
             Fetching.abandon(cell)
         }
         if journal.stands(.start) {
-            try endLive(cell.state.liveAddress.flatMap { ServiceAddress($0) })
+            try endLive(leavesAddress: true)
             try journal.write(.start, .undone)
         }
         try takeBack()
@@ -458,6 +464,11 @@ final class Arrival: @unchecked Sendable {
         guard isGone else { return }
         try server.end()
         try tunnel.end()
+        if let kept {
+            try kept.leave()
+            state.addressStays = false
+            cell.state = state
+        }
         if journal.stands(.admit) { try journal.write(.admit, .undone) }
         try leaveHost()
         if journal.stands(.start) { try journal.write(.start, .undone) }

@@ -80,6 +80,11 @@ extension Departure {
         {
             problems.append("\(address.address) is no address of this host")
         }
+        var isKeptHere = false
+        if let kept = order.keptAddress {
+            isKeptHere = try kept.interface() != nil
+            if isKeptHere, let obstacle = try kept.obstacle(to: order.address) { problems.append(obstacle) }
+        }
         // A connection that nothing depends on may have died of a cut link meanwhile, which shows only when it is used.
         if sender == nil {
             link?.close()
@@ -99,6 +104,8 @@ extension Departure {
                 .init("bytes", .integer(Int128(bytes))),
                 .init("isolation", .string(order.isolation.rawValue)),
                 .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+                .init("address_stays", .boolean(order.addressStays)),
+                .init("address_is_kept", .boolean(isKeptHere)),
                 .init("start_first", .boolean(order.startsFirst)), .init("live", .boolean(order.isLive)),
                 .init(
                     "units",

@@ -11,7 +11,7 @@ extension Departure {
         let link = try connected()
         try claimLive(report)
         var interface: String?
-        let address = order.serviceAddress.flatMap { ServiceAddress($0) }
+        let address = order.movingAddress.flatMap { ServiceAddress($0) }
         if let address { interface = try address.interface() }
         try journal.write(.release, .begun, interface.map { .string($0) } ?? .null)
         do throws(MoveError) {
@@ -29,7 +29,7 @@ extension Departure {
     /// Which address moves, and what was sent to it meanwhile.
     func admission() -> [JSONValue.Member] {
         [
-            .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+            .init("address", order.movingAddress.map { .string($0) } ?? .null),
             .init("packets", storedForAddress()),
         ]
     }
@@ -70,9 +70,11 @@ extension Departure {
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
         do throws(MoveError) {
+            // Before its connections are not known here any more: what still came for them would be answered with a reset.
+            if order.addressStays { try beginRedirection() }
             try endLive()
             try finishHandover()
-            try beginRedirection()
+            if !order.addressStays { try beginRedirection() }
             if order.handover == nil { try endHold() }
         } catch { Diagnostics.say("\(order.name): \(error)") }
         if journal.stands(.hold) { try journal.write(.hold, .undone) }

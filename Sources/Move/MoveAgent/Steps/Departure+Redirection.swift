@@ -15,7 +15,13 @@ extension Departure {
 
     /// What sends clients to where the service went, as far as that was ordered. Done again it changes nothing.
     func beginRedirection() throws(MoveError) {
-        guard order.forwards, state == "moved" else { return }
+        guard order.forwards || order.addressStays, state == "moved" else { return }
+        if let kept = order.keptAddress {
+            if journal.state(.forward) != .done { try journal.write(.forward, .begun, .boolean(true)) }
+            try kept.forward(order.ports, to: order.address)
+            if journal.state(.forward) != .done { try journal.write(.forward, .done) }
+            return
+        }
         // What a run that did not come to its end has found is how the host was.
         var was = forward.isForwarding
         if journal.stands(.forward), case .boolean(let before)? = journal.detail(.forward) { was = before }
@@ -26,7 +32,8 @@ extension Departure {
 
     /// Lets it rest, until it begins again.
     func suspendRedirection() throws(MoveError) {
-        if journal.stands(.forward) { try forward.suspend() }
+        // What comes to an address that stays is the connections' of the running processes: here it would be answered with a reset.
+        if journal.stands(.forward), !order.addressStays { try forward.suspend() }
     }
 
     /// The service is here again: what sends its clients elsewhere is undone.
@@ -35,6 +42,7 @@ extension Departure {
         // Clients' hosts may not answer, and nobody waits for them: `watch` asks again.
         if journal.stands(.reconnect) { try? DetachedThread.start { [self] in watchClients() } }
         guard journal.stands(.forward) else { return }
+        try KeptAddress.endForwarding(name: order.name)
         // Not known is as it is: another move may have begun to forward since.
         let was = journal.detail(.forward) != .boolean(false)
         try forward.end(wasForwarding: was)

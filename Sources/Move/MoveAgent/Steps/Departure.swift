@@ -312,6 +312,7 @@ final class Departure: @unchecked Sendable {
             .init("replace", .boolean(order.replaces)),
             .init("shared", .array(origin.shared.map(\.value))),
             .init("live", .boolean(order.isLive && !isCutOff)),
+            .init("address_stays", .boolean(order.addressStays)),
             .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
         ]

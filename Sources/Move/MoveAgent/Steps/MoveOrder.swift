@@ -34,6 +34,14 @@ public struct MoveOrder: Sendable {
     public var check: String?
     /// `10.0.0.5/24`, which moves with the service.
     public var serviceAddress: String?
+    /// Whether that stays where it is, which hands the service's packets on.
+    public var addressStays = false
+    /// The address that moves; `nil` where none does.
+    var movingAddress: String? { addressStays ? nil : serviceAddress }
+    /// The address that stays; `nil` where none does.
+    var keptAddress: KeptAddress? {
+        addressStays ? serviceAddress.flatMap { KeptAddress($0, name: name) } : nil
+    }
     /// Whether what still comes to the source is passed on.
     public var forwards = false
     /// Hosts whose programs are clients, and are sent to the destination's address.
@@ -82,7 +90,7 @@ public struct MoveOrder: Sendable {
             .init("within", .integer(Int128(within))),
             .init("downtime", .double(downtime)), .init("rounds", .integer(Int128(rounds))),
             .init("order", text(copyOrder?.rawValue)), .init("check", text(check)),
-            .init("address", text(serviceAddress)),
+            .init("address", text(serviceAddress)), .init("address_stays", .boolean(addressStays)),
             .init("forward", .boolean(forwards)), .init("clients", .array(clients.map(\.value))),
             .init("old_addresses", .array(oldAddresses.map { .string($0) })), .init("start", text(start)),
             .init("throttle", .integer(Int128(throttle))),
@@ -214,6 +222,15 @@ public struct MoveOrder: Sendable {
         }
         guard !isLive || isolation == .chroot && handover == nil && !startsFirst else {
             throw MoveError("--live is for --isolation chroot, without --start-first and a hand-over")
+        }
+        addressStays = value["address_stays"] == .boolean(true)
+        guard !addressStays || isLive && keptAddress != nil else {
+            throw MoveError("--address-stays is for --live and an IPv4 --address")
+        }
+        guard !addressStays || !forwards && clients.isEmpty else {
+            throw MoveError(
+                "with --address-stays clients go on by the address that they have: leave --forward and --client out"
+            )
         }
         throttle = value["throttle"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0
     }

@@ -67,6 +67,12 @@ struct MoveOptions: ParsableArguments {
     @Option(help: ArgumentHelp("An address that moves with the service.", valueName: "address/prefix"))
     var address: String?
 
+    @Flag(
+        help:
+            "With --live: --address stays at its host, which hands the service's packets on to the destination (IPv4, one network)."
+    )
+    var addressStays = false
+
     @Flag(help: "Pass on what still comes to the source (destination NAT).")
     var forward = false
 
@@ -197,7 +203,7 @@ struct MoveOptions: ParsableArguments {
             .init("rounds", .integer(Int128(rounds))), .init("order", order.map(JSONValue.string) ?? .null),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
-            .init("live", .boolean(live)),
+            .init("live", .boolean(live)), .init("address_stays", .boolean(addressStays)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("replace", .boolean(replace)), .init("install_packages", .boolean(installPackages)),
             .init("exact_versions", .boolean(exactVersions)),
