@@ -71,6 +71,17 @@ def live_address(checks):
             mac = json.loads(alpha.run("ip", "-j", "link", "show", "eth0"))[0]["address"]
             client, other = scene.client(), scene.client(9001)
             time.sleep(0.5)
+            with open(alpha.path("/etc/hosts"), "a") as file:
+                file.write(f"{beta.address} beta\n")
+            way = [f"{beta.address}/32", "via", beta.address, "dev", "eth0"]
+            for what, to, word in (("by its name alone", "beta", "IPv4 address"), ("behind another host", f"beta={beta.address}", "not in a network")):
+                if "=" in to:
+                    alpha.run("ip", "route", "add", *way)
+                done = alpha.move("check", "/root/plan.json", "--to", to, "--name", "streamer", "--address", f"{SERVICE_ADDRESS}/24", "--live",
+                                  *scene.options)
+                checks(done.returncode != 0 and word in done.stdout + done.stderr, f"a destination {what} is refused",
+                       (done.stdout + done.stderr)[-400:])
+            alpha.run("ip", "route", "del", *way)
             if not scene.moved(checks, 1):
                 return
             checks(has_address(alpha) == ["eth0"] and has_address(beta) == ["lo"], "the address stays, and is there for its programs alone",

@@ -40,8 +40,9 @@ struct KeptAddress {
             """)
     }
 
-    /// Why it cannot hand packets on to a host; `nil` where it can.
-    func obstacle(to host: String) throws(MoveError) -> String? {
+    /// Why it cannot hand packets on to a host; `nil` where it can, or where another host keeps it.
+    func obstacle(_ ports: [ServicePort], to host: String) throws(MoveError) -> String? {
+        guard let interface = try interface() else { return nil }
         guard let there = ServiceAddress(host + "/32"), there.bytes.count == 4 else {
             return "--address-stays needs the destination's IPv4 address: --to HOST=ADDRESS"
         }
@@ -49,6 +50,11 @@ struct KeptAddress {
             return
                 "--address-stays: \(host) is not in a network of this host, and what lies between would send packets back"
         }
+        do throws(MoveError) {
+            // Not loaded: a kernel without it says so.
+            try NftTable.load(
+                text(ports, to: host, of: interface, by: route.interface), isTrial: true)
+        } catch { return "--address-stays: this host cannot hand packets on: \(error)" }
         return nil
     }
 

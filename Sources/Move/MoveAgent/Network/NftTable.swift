@@ -14,7 +14,8 @@ struct NftTable {
 
     func remove() throws(MoveError) { try Self.load(removal) }
 
-    static func load(_ text: String) throws(MoveError) {
-        try Tool.need(["nft", "-f", "-"], input: text, seconds: 10)
+    /// - Parameter isTrial: whether the kernel is asked only if it would take it.
+    static func load(_ text: String, isTrial: Bool = false) throws(MoveError) {
+        try Tool.need(["nft"] + (isTrial ? ["-c"] : []) + ["-f", "-"], input: text, seconds: 10)
     }
 }

@@ -83,7 +83,7 @@ extension Departure {
         var isKeptHere = false
         if let kept = order.keptAddress {
             isKeptHere = try kept.interface() != nil
-            if isKeptHere, let obstacle = try kept.obstacle(to: order.address) { problems.append(obstacle) }
+            if let obstacle = try kept.obstacle(order.ports, to: order.address) { problems.append(obstacle) }
         }
         // A connection that nothing depends on may have died of a cut link meanwhile, which shows only when it is used.
         if sender == nil {

@@ -71,7 +71,12 @@ extension Departure {
     func tidy() throws(MoveError) {
         do throws(MoveError) {
             // Before its connections are not known here any more: what still came for them would be answered with a reset.
-            if order.addressStays { try beginRedirection() }
+            // Where that fails they are lost, and the programs here end all the same.
+            if order.addressStays {
+                do throws(MoveError) { try beginRedirection() } catch {
+                    Diagnostics.say("\(order.name): \(error)")
+                }
+            }
             try endLive()
             try finishHandover()
             if !order.addressStays { try beginRedirection() }
