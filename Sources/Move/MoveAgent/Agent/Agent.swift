@@ -18,6 +18,8 @@ final class Agent: @unchecked Sendable {
     private struct Known {
         var departures: [String: Departure] = [:]
         var arrivals: [String: Arrival] = [:]
+        /// Programs of this host that run at others as well.
+        var spreads: [String: Spread] = [:]
         /// Servers of other hosts in whose place a stand-in is here.
         var followings: [String: Following] = [:]
         /// Connections that arrivals are served on: a new one of the same source takes the place of one that was cut.
@@ -35,6 +37,7 @@ final class Agent: @unchecked Sendable {
     }
     private var redirection: Redirection { Redirection(folder: configuration.stateFolder + "/redirections") }
     private var followingsFolder: String { configuration.stateFolder + "/stand-ins" }
+    private var spreadsFolder: String { configuration.stateFolder + "/spreads" }
     private var departuresFolder: String { configuration.stateFolder + "/departures" }
 
     init(_ configuration: AgentConfiguration) throws(MoveError) {
@@ -43,7 +46,7 @@ final class Agent: @unchecked Sendable {
             throw MoveError("\(error)")
         }
         recipes = try Recipe.all(in: configuration.recipes)
-        for folder in [configuration.stateFolder, departuresFolder] {
+        for folder in [configuration.stateFolder, departuresFolder, spreadsFolder] {
             guard mkdir(folder, 0o700) == 0 || errno == EEXIST else {
                 throw MoveError("\(folder): \(SystemError.text(of: errno))")
             }
@@ -72,6 +75,18 @@ final class Agent: @unchecked Sendable {
             // Whether the other host answers must not keep this one from serving.
             try? DetachedThread.start { departure.recover() }
         }
+        for name in Self.names(in: spreadsFolder) {
+            guard let order = try Spread.left(in: "\(spreadsFolder)/\(name)") else { continue }
+            let spread = try spread(order)
+            known.withLock { $0.spreads[name] = spread }
+            spread.recover()
+        }
+    }
+
+    private func spread(_ order: SpreadOrder) throws(MoveError) -> Spread {
+        try Spread(
+            order, folder: "\(spreadsFolder)/\(order.name)", redirection: redirection, identity: identity,
+            recipes: recipes)
     }
 
     private func departure(_ order: MoveOrder) throws(MoveError) -> Departure {
@@ -86,6 +101,7 @@ final class Agent: @unchecked Sendable {
         let (departures, arrivals) = known.withLock {
             (Array($0.departures.values), Array($0.arrivals.values))
         }
+        for spread in known.withLock({ Array($0.spreads.values) }) { spread.watch() }
         for departure in departures { departure.watch() }
         for arrival in arrivals { arrival.watch() }
     }
@@ -261,18 +277,26 @@ final class Agent: @unchecked Sendable {
             }
             network = wish
         }
+        let isReplica = open["replica"] == .boolean(true)
         let before = known.withLock { $0.arrivals[name] }
+        if let before, before.isReplica != isReplica, before.isHome || before.cell.isRunning {
+            throw TransferError.refused(
+                "\(name) runs here already, \(isReplica ? "and not as a replica" : "as a replica of \(before.source)")"
+            )
+        }
         if let before, before.source != peer, before.isHome || before.cell.isRunning {
             throw TransferError.refused("\(name) runs here already, and came from \(before.source)")
         }
         let arrival: Arrival
         // A source to which the answer did not come asks again, whatever it asks of one that was let in.
-        if let before, before.isHome || before.ports == ports && before.network == network,
-            before.source == peer
+        if let before,
+            before.isHome || before.ports == ports && before.network == network,
+            before.isReplica == isReplica, before.source == peer
         {
             arrival = before
         } else {
-            arrival = try Arrival(name, from: peer, places: places, ports: ports, network: network)
+            arrival = try Arrival(
+                name, from: peer, places: places, ports: ports, network: network, isReplica: isReplica)
         }
         guard let owners = OwnerMap(open["owners"] ?? .object([])) else {
             throw TransferError.refused("no pairs of accounts")
@@ -326,16 +350,18 @@ final class Agent: @unchecked Sendable {
         if let place = request["at"], place != .null { return try passOn(request, place, report) }
         if verb == "status" {
             let (departures, arrivals) = known.withLock { ($0.departures, $0.arrivals) }
-            let followings = known.withLock { $0.followings }
+            let (followings, spreads) = known.withLock { ($0.followings, $0.spreads) }
             return .object([
                 .init("schema", .string("retinue-move-status/1")), .init("host", .string(identity.name)),
                 .init("departures", .array(departures.sorted { $0.key < $1.key }.map(\.value.value))),
                 .init("arrivals", .array(arrivals.sorted { $0.key < $1.key }.map(\.value.value))),
                 .init("followings", .array(followings.sorted { $0.key < $1.key }.map(\.value.value))),
+                .init("spreads", .array(spreads.sorted { $0.key < $1.key }.map(\.value.value))),
             ])
         }
         if verb == "load" { return try load(request) }
         if verb == "movable" { return MovableList.value() }
+        if verb == "spread" || verb == "drain" { return try spread(request, report) }
         if verb == "process" { return try obey(try ProcessOrder.request(request, as: identity.name), report) }
         let departure = try addressed(request)
         switch verb {
@@ -379,6 +405,47 @@ final class Agent: @unchecked Sendable {
         default: throw MoveError("no request `\(verb)`")
         }
         return departure.value
+    }
+
+    /// Has programs of this host run at others as well, or no more.
+    private func spread(
+        _ request: JSONValue, _ report: @escaping (JSONValue) -> Void
+    ) throws(MoveError) -> JSONValue {
+        if request["verb"]?.string == "drain" {
+            let name = request["name"]?.string ?? ""
+            guard let spread = known.withLock({ $0.spreads[name] }) else {
+                throw MoveError("nothing called `\(name)` is spread from this host: retinue move status")
+            }
+            try spread.drain(report)
+            return spread.value
+        }
+        let order = try SpreadOrder(request)
+        let (before, departure, arrival) = known.withLock {
+            ($0.spreads[order.name], $0.departures[order.name], $0.arrivals[order.name])
+        }
+        guard arrival?.isHome != true, departure?.state ?? "open" == "open" else {
+            throw MoveError(
+                "\(order.name) moved, or is being moved: what runs at the host itself, where it was started, is spread"
+            )
+        }
+        let spread: Spread
+        // What was begun goes on as it was ordered.
+        if let before, before.state != "open" || before.order == order {
+            spread = before
+        } else {
+            spread = try self.spread(order)
+            known.withLock { $0.spreads[order.name] = spread }
+        }
+        if request["check"] == .boolean(true) {
+            let (problems, notes) = try spread.check(report)
+            return .object([
+                .init("schema", .string("retinue-move-check/1")), .init("name", .string(order.name)),
+                .init("problems", .array(problems.map { .string($0) })),
+                .init("notes", .array(notes.map { .string($0) })), .init("spread", spread.value),
+            ])
+        }
+        try spread.begin(report)
+        return spread.value
     }
 
     /// Measures what this host has to do, and the programs of moves that may begin here.
@@ -425,6 +492,16 @@ final class Agent: @unchecked Sendable {
     private func addressed(_ request: JSONValue) throws(MoveError) -> Departure {
         if let value = request["order"], value != .null {
             let order = try MoveOrder(value)
+            if let spread = known.withLock({ $0.spreads[order.name] }), spread.state != "open" {
+                throw MoveError(
+                    "\(order.name) is \(spread.state): retinue move spread PLAN --drain brings it back to one host"
+                )
+            }
+            if let arrival = known.withLock({ $0.arrivals[order.name] }), arrival.isReplica, arrival.isHome {
+                throw MoveError(
+                    "\(order.name) is a replica here of what lives at \(arrival.source): drain it there first"
+                )
+            }
             if let before = known.withLock({ $0.departures[order.name] }) {
                 // What was begun is ended as it was ordered.
                 guard before.state == "open" || before.state == "moved" else { return before }

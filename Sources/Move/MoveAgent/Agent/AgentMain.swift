@@ -50,6 +50,7 @@ public enum AgentMain {
             case "steps":
                 for step in MoveStep.allCases
                 where step.isOfHandover == arguments.contains("--handover")
+                    && step.isOfSpread == arguments.contains("--spread")
                     && (!step.isOfHost || arguments.contains("--host"))
                 {
                     for state in [StepState.begun, .done] {

@@ -19,7 +19,8 @@ enum PacketForwarding {
         guard access(mark, F_OK) == 0 else { return }
         let tables = try Tool.run(["nft", "list", "tables"], seconds: 10)
         guard tables.status == 0, !tables.output.contains(" retinue_to_"),
-            !tables.output.contains(" retinue_net_"), !tables.output.contains(" retinue_via_")
+            !tables.output.contains(" retinue_net_"), !tables.output.contains(" retinue_via_"),
+            !tables.output.contains(" " + Balancer.prefix)
         else { return }
         try write("0", to: path)
         unlink(mark)

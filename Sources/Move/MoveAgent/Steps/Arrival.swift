@@ -29,6 +29,8 @@ final class Arrival: @unchecked Sendable {
     let ports: [ServicePort]
     /// The network of its own that was asked for; `nil` for the host's.
     let network: CellNetwork.Wish?
+    /// Whether what is here is one of several, and not where the service lives.
+    let isReplica: Bool
     var receiver: FileReceiver?
     /// While images are brought: what receives files.
     var filesReceiver: FileReceiver?
@@ -72,8 +74,9 @@ final class Arrival: @unchecked Sendable {
     /// Opens what is known of a move, or begins it.
     init(
         _ name: String, from source: String, places: Places, ports: [ServicePort],
-        network: CellNetwork.Wish? = nil
+        network: CellNetwork.Wish? = nil, isReplica: Bool = false
     ) throws(MoveError) {
+        self.isReplica = isReplica
         self.network = network
         self.name = name
         self.source = source
@@ -93,7 +96,7 @@ final class Arrival: @unchecked Sendable {
         try SafeFile.write(
             .object([
                 .init("source", .string(source)), .init("ports", .array(ports.map(\.value))),
-                .init("network", network?.value ?? .null),
+                .init("network", network?.value ?? .null), .init("replica", .boolean(isReplica)),
             ]),
             to: folder + "/arrival.json")
     }
@@ -108,7 +111,8 @@ final class Arrival: @unchecked Sendable {
         let ports = known["ports"]?.array?.compactMap { ServicePort($0) } ?? []
         return try Arrival(
             name, from: source, places: places, ports: ports,
-            network: known["network"].flatMap(CellNetwork.Wish.init))
+            network: known["network"].flatMap(CellNetwork.Wish.init),
+            isReplica: known["replica"] == .boolean(true))
     }
 
     private func locked<Result>(_ body: () throws(MoveError) -> Result) throws(MoveError) -> Result {
@@ -318,7 +322,9 @@ final class Arrival: @unchecked Sendable {
     }
 
     /// What a source may ask once it was answered that clients are let in, or was not.
-    private static let questionsAtHome: Set = ["accounts", "state", "admit", "deliver", "undo"]
+    private static let questionsAtHome: Set = [
+        "accounts", "state", "admit", "deliver", "undo", "connections", "retire",
+    ]
 
     private func answer(_ verb: String, _ request: JSONValue) throws(MoveError) -> JSONValue {
         func number(_ key: String) -> UInt64? { request[key]?.integer.flatMap { UInt64(exactly: $0) } }
@@ -415,6 +421,9 @@ final class Arrival: @unchecked Sendable {
         case "undo":
             try undo()
             try uninstall()
+        case "connections":
+            return .object([.init("connections", .integer(Int128(try connections())))])
+        case "retire": try retire()
         default: throw MoveError("no request `\(verb)`")
         }
         return .object([.init("state", .string(state))])

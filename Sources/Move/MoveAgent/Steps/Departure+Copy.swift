@@ -22,13 +22,7 @@ extension Departure {
             try beforeStop(report)
             do throws(MoveError) {
                 let begin = Clock.monotonic()
-                try journal.write(.freeze, .begun)
-                try freeze()
-                let round = try sendRound(isFinal: true)
-                thaw()
-                try journal.write(.freeze, .undone)
-                phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
-                try furnish()
+                try bringAtRest(begin, report)
                 let link = try connected()
                 try journal.write(.start, .begun)
                 try link.ask("start", startMembers(runs, isCutOff: true))
@@ -45,6 +39,17 @@ extension Departure {
                 throw reason
             }
         }
+    }
+
+    /// Brings the rest as it is in one moment, in which the programs rest.
+    func bringAtRest(_ begin: UInt64, _ report: Report) throws(MoveError) {
+        try journal.write(.freeze, .begun)
+        try freeze()
+        let round = try sendRound(isFinal: true)
+        thaw()
+        try journal.write(.freeze, .undone)
+        phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
+        try furnish()
     }
 
     func freeze() throws(MoveError) {

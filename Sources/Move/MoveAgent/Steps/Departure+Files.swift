@@ -18,6 +18,7 @@ extension Departure {
                 .init("name", .string(order.name)), .init("ports", .array(order.ports.map(\.value))),
                 .init("network", order.network?.value ?? .null), .init("owners", owners.value),
                 .init("isolation", .string(order.isolation.rawValue)),
+                .init("replica", .boolean(order.isReplica)),
             ])
         if order.isolation == .host {
             try askAccounts(made)

@@ -57,11 +57,19 @@ public enum MoveStep: String, CaseIterable, Sendable {
     case reconnect
     /// Source: files are removed (`commit --remove`).
     case remove
+    /// Spread, source: replicas are made. Inverse: they are ended and removed.
+    case replicate
+    /// Spread, source: connections are distributed. Inverse: new ones come to the source alone, as before.
+    case balance
+    /// Spread, source: it is undone, whatever of it was done; undone itself when nothing of it is left.
+    case drain
 
     /// Whether it is one of a hand-over alone.
     public var isOfHandover: Bool { [.standIn, .refuse, .deregister, .announce, .retire].contains(self) }
     /// Whether it is one of a move to the host itself alone.
     public var isOfHost: Bool { [.install, .place, .enable].contains(self) }
+    /// Whether it is one of a spread alone.
+    public var isOfSpread: Bool { [.replicate, .balance, .drain].contains(self) }
     /// Where it is done.
     public var isAtDestination: Bool {
         [.install, .holdThere, .place, .start, .verify, .enable, .admit].contains(self)

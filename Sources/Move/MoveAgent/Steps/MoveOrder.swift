@@ -67,6 +67,8 @@ public struct MoveOrder: Sendable {
     public var startsFirst = false
     /// Whether the running processes are moved, by criu(8).
     public var isLive = false
+    /// Whether what is started there is one of several, beside the source that goes on.
+    var isReplica = false
     /// The one process that moves, with all that it has started; `nil` where all that run the plan's programs do.
     var process: ProcessIdentity?
 
@@ -97,6 +99,7 @@ public struct MoveOrder: Sendable {
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
             .init("live", .boolean(isLive)), .init("process", process?.value ?? .null),
+            .init("replica", .boolean(isReplica)),
             .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
             .init("exact_versions", .boolean(exactVersions)),
         ])
@@ -215,6 +218,7 @@ public struct MoveOrder: Sendable {
             )
         }
         isLive = value["live"] == .boolean(true)
+        isReplica = value["replica"] == .boolean(true)
         if let process = value["process"], process != .null {
             guard let identity = ProcessIdentity(process) else { throw MoveError("no process") }
             guard isLive else { throw MoveError("one process moves alive") }

@@ -70,20 +70,24 @@ struct HandoverObstacles {
         return obstacles
     }
 
-    /// Files that are open for writing, or mapped so, and are not declared.
     private func written(_ process: SurveyedProcess, _ directory: borrowing ProcessDirectory) -> [Obstacle] {
-        var obstacles: [Obstacle] = []
+        writtenFiles(process, directory).map { place, path in
+            let name = Printable.text(path)
+            return Obstacle(
+                rulesOut: .handover, effect: .lost, pid: process.pid, place: place, kind: "written-file",
+                what: "it writes \(name)", peer: nil,
+                cure: "declare it (retinue move handover --data \(name)), or use cold")
+        }
+    }
+
+    /// Files that are open for writing, or mapped so, and are not declared.
+    func writtenFiles(
+        _ process: SurveyedProcess, _ directory: borrowing ProcessDirectory
+    ) -> [(place: Obstacle.Place, path: [UInt8])] {
         func inside(_ path: [UInt8]) -> [UInt8] {
             path.starts(with: prefix) ? Array(path.dropFirst(prefix.count)) : path
         }
-        func add(_ place: Obstacle.Place, _ path: [UInt8]) {
-            let name = Printable.text(path)
-            obstacles.append(
-                Obstacle(
-                    rulesOut: .handover, effect: .lost, pid: process.pid, place: place, kind: "written-file",
-                    what: "it writes \(name)", peer: nil,
-                    cure: "declare it (retinue move handover --data \(name)), or use cold"))
-        }
+        var found: [(place: Obstacle.Place, path: [UInt8])] = []
         var seen: Set<[UInt8]> = []
         let mounts = Set(directory.mounts().map { UInt64($0.id) })
         for descriptor in process.descriptors {
@@ -95,7 +99,7 @@ struct HandoverObstacles {
                 !DescriptorObstacles.isQueue(process.pid, descriptor.number, status, mounts),
                 seen.insert(path).inserted
             else { continue }
-            add(.descriptor(descriptor.number), path)
+            found.append((.descriptor(descriptor.number), path))
         }
         for file in MappedFile.parse(directory.maps(), sharedWritable: true)
         where file.isSharedWritable {
@@ -103,9 +107,9 @@ struct HandoverObstacles {
             guard !path.starts(with: "/dev/shm/".utf8), !isDeclared(path), seen.insert(path).inserted else {
                 continue
             }
-            add(.memory, path)
+            found.append((.memory, path))
         }
-        return obstacles
+        return found
     }
 
     /// `O_PATH` of open(2).

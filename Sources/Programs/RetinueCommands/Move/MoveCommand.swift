@@ -15,6 +15,7 @@ struct MoveCommand: ParsableCommand {
               retinue move rehearse plan.yaml --to db2=10.0.0.12 --confirm 'pg_isready -h 127.0.0.1'
               retinue move run plan.yaml --to db2=10.0.0.12 --address 10.0.0.5/24 --confirm 'pg_isready -h 127.0.0.1'
               retinue move status
+              retinue move spread plan.yaml --over web2=10.0.0.12,web3=10.0.0.13
               retinue move auto --policy placement.yaml
 
             Exit status: 0 done; 1 it was not, and the source serves; 2 bad input; 3 the agent cannot be reached.
@@ -22,7 +23,7 @@ struct MoveCommand: ParsableCommand {
         subcommands: [
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
-            HandoverMoveCommand.self,
+            HandoverMoveCommand.self, SpreadMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
             ResumeMoveCommand.self, AbortMoveCommand.self,
             ReconnectMoveCommand.self, AutoMoveCommand.self, EvacuateMoveCommand.self, SchedulerCommand.self,

@@ -60,15 +60,20 @@ enum MoveText {
                 $0.string.map { "  \($0.printableOnce)\n" }
             }
             let said = problems.compactMap { $0.string.map { "  stands in the way: \($0.printableOnce)\n" } }
-            return (problems.isEmpty ? "it can be moved\n" : "it cannot be moved\n")
+            let done = answer["spread"] == nil ? "moved" : "spread"
+            return (problems.isEmpty ? "it can be \(done)\n" : "it cannot be \(done)\n")
                 + (said + notes + (answer["programs"]?.array ?? []).map(verdict)).joined()
         }
         if answer["departures"] != nil {
             var text = ""
             for move in answer["departures"]?.array ?? [] { text += line(move, "to") }
             for move in answer["arrivals"]?.array ?? [] { text += line(move, "from") }
+            for one in answer["spreads"]?.array ?? [] where one["state"]?.string != "open" {
+                text += spread(one)
+            }
             return text.isEmpty ? "no move has begun or ended at this host\n" : text
         }
+        if answer["members"] != nil { return spread(answer) }
         return line(answer, "to")
     }
 
@@ -114,6 +119,21 @@ enum MoveText {
             }
         }
         return text.isEmpty ? "no process of this host could be moved alive\n" : text
+    }
+
+    /// What is spread, and how its members are.
+    private static func spread(_ spread: JSONValue) -> String {
+        func word(_ value: JSONValue, _ key: String) -> String { (value[key]?.string ?? "").printable }
+        let state = word(spread, "state")
+        let members = (spread["members"]?.array ?? []).map {
+            let own = word($0, "state")
+            return word($0, "name") + (own == state ? "" : " (\(own))")
+        }
+        let activity = word(spread, "activity")
+        let isOver = state == "open"
+        return "\(word(spread, "name")): \(isOver ? "at the source alone" : state)"
+            + (isOver ? "" : " over \(members.joined(separator: ", "))")
+            + (activity.isEmpty ? "\n" : ", \(activity)\n")
     }
 
     private static func line(_ move: JSONValue, _ direction: String) -> String {

@@ -1,0 +1,101 @@
+import Glibc
+import SystemCalls
+
+/// Distributes new TCP connections over members: destination NAT by nftables, which sees a connection's first packet alone.
+///
+/// Connections that are there when it begins, or when its members change, stay where they are. Members see this host's address in
+/// place of the client's, so that answers come back by it. This host's own programs go on with the source.
+struct Balancer: Equatable {
+    /// What passes connections on.
+    enum Kind: String, CaseIterable {
+        case nft, haproxy
+    }
+
+    struct Member: Equatable {
+        var name: String
+        /// `nil` for this host's own programs.
+        var address: String?
+    }
+
+    let name: String
+    let ports: [UInt16]
+    /// To which clients connect; `nil` for any of this host's.
+    let address: String?
+    let isIPv6: Bool
+    /// By the client's address and port, so that the same goes to the same; else in turn.
+    let isStatic: Bool
+    let members: [Member]
+    /// Where haproxy listens for each port, if it is what distributes.
+    var redirected: [UInt16: UInt16] = [:]
+
+    /// `AF_INET`, `AF_INET6`; `nil` for what is no address.
+    static func family(_ text: String) -> Int32? {
+        var (four, six) = (in_addr(), in6_addr())
+        if inet_pton(AF_INET, text, &four) == 1 { return AF_INET }
+        return inet_pton(AF_INET6, text, &six) == 1 ? AF_INET6 : nil
+    }
+
+    /// A word that `PacketForwarding` knows.
+    static let prefix = "retinue_spread_"
+
+    var table: String { Self.prefix + Hold.word(name) }
+
+    private var family: String { isIPv6 ? "ip6" : "ip" }
+
+    /// What nft(8) reads: the table made anew, in one transaction.
+    var text: String {
+        var chains = ""
+        for (index, member) in members.enumerated() {
+            let verdict = member.address.map { "dnat \(family) to \(isIPv6 ? "[\($0)]" : $0)" } ?? "accept"
+            chains += "  chain member_\(index) {\n    counter \(verdict)\n  }\n"
+        }
+        let list = ports.map(String.init).joined(separator: ", ")
+        let to = address.map { "\(family) daddr \($0)" } ?? "fib daddr type local"
+        // The first packet alone: connections of before the table was there are new to conntrack, and must stay.
+        let new =
+            "iifname != \"lo\" meta nfproto ipv\(isIPv6 ? 6 : 4) \(to) tcp dport"
+        let first = "tcp flags & (fin | syn | rst | ack) == syn"
+        var rules = ""
+        if !redirected.isEmpty {
+            for port in ports {
+                guard let own = redirected[port] else { continue }
+                rules += "    \(new) \(port) \(first) redirect to :\(own)\n"
+            }
+        } else if !members.isEmpty {
+            let choice = isStatic ? "jhash \(family) saddr . tcp sport" : "numgen inc"
+            let map = members.indices.map { "\($0) : goto member_\($0)" }.joined(separator: ", ")
+            rules =
+                "    \(new) { \(list) } \(first) \(choice) mod \(members.count)\(isStatic ? " seed 1" : "") vmap { \(map) }\n"
+        }
+        return NftTable(name: table).anew(
+            """
+            \(chains)  chain prerouting {
+                type nat hook prerouting priority dstnat; policy accept;
+            \(rules)  }
+              chain postrouting {
+                type nat hook postrouting priority srcnat; policy accept;
+                oifname != "lo" tcp dport { \(list) } ct status dnat masquerade
+              }
+
+            """)
+    }
+
+    /// Whether the host passes IPv6 on.
+    private static let switchPath = "/proc/sys/net/ipv6/conf/all/forwarding"
+
+    /// Begins, or goes on with other members; done again it changes nothing.
+    func load() throws(MoveError) {
+        try NftTable.load(text)
+        guard isIPv6 else { return try PacketForwarding.need() }
+        guard (try? FileDescriptor.open(Self.switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1") else {
+            // Switched on, an interface no longer takes its routes from router advertisements: that is the administrator's to decide.
+            throw MoveError("this host does not pass IPv6 packets on: sysctl net.ipv6.conf.all.forwarding=1")
+        }
+    }
+
+    /// Ends it; that it is not there is no error.
+    func end() throws(MoveError) {
+        try NftTable(name: table).remove()
+        try PacketForwarding.release()
+    }
+}

@@ -1,0 +1,301 @@
+"""Programs at several hosts at a time, behind one address."""
+
+import contextlib
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+import auto
+from lab import HERE, PATH, Failure, Lab, run, until
+from services import PYTHON, LineClient, plan
+
+PORT = 8080
+CHECK = f"timeout 5 bash -c 'exec 3<>/dev/tcp/127.0.0.1/{PORT} && printf \"GET / HTTP/1.0\\r\\n\\r\\n\" >&3 && grep -q 200 <&3'"
+# What is not of the group: it has a Unix socket and shared memory of the server's, until it is killed.
+OTHER = """import mmap, os, socket, sys, time
+memory = mmap.mmap(os.open("/dev/shm/board", os.O_RDWR), 4096)
+peer = socket.socket(socket.AF_UNIX)
+peer.connect("/run/web.sock")
+print("ready", flush=True)
+time.sleep(1000)
+"""
+SHARING = """import mmap, os, socket, sys
+sys.argv = ["x", "%d", "1"]
+board = os.open("/dev/shm/board", os.O_RDWR | os.O_CREAT, 0o600)
+os.ftruncate(board, 4096)
+memory = mmap.mmap(board, 4096)
+os.close(board)
+listener = socket.socket(socket.AF_UNIX)
+listener.bind("/run/web.sock")
+listener.listen()
+accepted = []
+import threading
+threading.Thread(target=lambda: [accepted.append(listener.accept()) for _ in range(9)], daemon=True).start()
+import time
+time.sleep(1000)
+""" % PORT
+
+
+class Site:
+    """The server at the first host, and its plan at it."""
+
+    folder = "/srv/web"
+
+    def __init__(self, lab, workers=3, log=False):
+        self.lab, self.source, self.others = lab, lab.hosts[0], lab.hosts[1:]
+        self.source.write(f"{self.folder}/server.py", (HERE / "spread_server.py").read_bytes())
+        self.source.write(f"{self.folder}/data/old", "x" * 1000)
+        words = [PYTHON, f"{self.folder}/server.py", str(PORT), str(workers)]
+        self.source.spawn(*words, *([f"{self.folder}/data/log"] if log else []))
+        made = plan(self.source, {"executable": PYTHON, "script": f"{self.folder}/server.py"},
+                    packages=["python3.11-minimal", "libpython3.11-stdlib"], entries=[self.folder], ports=[PORT])
+        made["hosts"][0]["entries"][0]["treatment"] = "pre-copy"
+        self.plan = made
+        self.save()
+        self.source.start_agent()
+        for host in self.others:
+            host.start_agent("--accept", self.source.name)
+        if not until(lambda: self.get(self.source), 20):
+            raise Failure("the server does not answer")
+
+    def save(self):
+        self.source.write("/root/plan.json", json.dumps(self.plan))
+
+    def over(self, hosts=None):
+        return ",".join(f"{host.name}={host.address}" for host in (self.others if hosts is None else hosts))
+
+    def spread(self, *words, hosts=None):
+        return self.source.move("spread", "/root/plan.json", "--name", "web", "--over", self.over(hosts), "--within", "30", *words)
+
+    def drain(self, *words):
+        return self.source.move("spread", "/root/plan.json", "--name", "web", "--drain", *words)
+
+    def state(self):
+        found = [one for one in self.source.status().get("spreads", []) if one["name"] == "web"]
+        return found[0]["state"] if found else "none"
+
+    def members(self):
+        found = [one for one in self.source.status()["spreads"] if one["name"] == "web"]
+        return {member["name"]: member["state"] for member in found[0]["members"]}
+
+    def get(self, host):
+        """(host's name, number of the request) of the server at a host, asked from there."""
+        done = host.ask(PYTHON, "-c", "import urllib.request, sys; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())",
+                        f"http://127.0.0.1:{PORT}/n")
+        words = done.stdout.split()
+        return (words[0], int(words[2])) if done.returncode == 0 and len(words) == 4 else None
+
+    def left(self):
+        """What a spread has left that is drained: tables, processes, copies, and whether the source passes packets on."""
+        found = [line for host in self.lab.hosts for line in host.run("nft", "list", "tables").splitlines()]
+        for host in self.lab.hosts:
+            for entry in os.listdir("/proc"):
+                with contextlib.suppress(OSError):
+                    if entry.isdigit() and b"spreads/web" in pathlib.Path(f"/proc/{entry}/cmdline").read_bytes() and host.owns(entry):
+                        found.append(f"{host.name}: process {entry}")
+        for host in self.others:
+            if self.get(host):
+                found.append(f"{host.name} serves")
+            cell = host.path("/var/lib/retinue-agent/cells/web")
+            found += [f"{host.name}: {path.name}" for path in (cell / "root").glob("*")]
+        if self.source.path("/proc/sys/net/ipv4/ip_forward").read_text().strip() != "0":
+            found.append("ip_forward")
+        return found
+
+
+def spread(checks):
+    """Refused, spread, one killed, agents killed, drained, under readers that never pause."""
+    with Lab("alpha", "beta", "gamma") as lab:
+        site = Site(lab, log=True)
+        alpha, beta, gamma = lab.hosts
+        # What all would write, by name.
+        done = site.spread("--check")
+        checks(done.returncode == 1 and "writes /srv/web/data/log" in done.stdout and "--own" in done.stdout,
+               "a file that all would write is refused by name, with the cure", done.stdout.splitlines()[1:2])
+        site.plan["hosts"][0]["entries"].append({**site.plan["hosts"][0]["entries"][0], "path": "/srv/web/data", "treatment": "final-copy"})
+        site.save()
+        done = site.spread("--yes")
+        checks(done.returncode == 1 and "the plan has the programs write /srv/web/data" in done.stderr and site.state() == "open",
+               "so is one that the plan has as written", done.stderr[:200])
+        checks(site.left() == [], "and nothing was done", site.left())
+        done = site.spread("--own", "/srv/web/data", "--check")
+        checks(done.returncode == 0 and "in turn" in done.stdout and "each replica has its own" in done.stdout,
+               "what each may write for itself is not; what would be done is reported, and what is not seen across",
+               [line.strip() for line in done.stdout.splitlines() if "shared memory" in line])
+        checks(site.left() == [], "and nothing was done", site.left())
+        refused_sharers(checks, site)
+
+        client = LineClient(lab, "spread_client.py", alpha.address, PORT, 8)
+        try:
+            run_spread(checks, site, client)
+        finally:
+            client.end()
+
+
+def refused_sharers(checks, site):
+    """A Unix socket and shared memory that somebody else has as well."""
+    alpha = site.source
+    alpha.write("/srv/sharing/sharing.py", SHARING)
+    alpha.write("/srv/other/other.py", OTHER)
+    alpha.spawn(PYTHON, "/srv/sharing/sharing.py")
+    made = json.loads(json.dumps(site.plan))
+    made["hosts"][0]["programs"][0]["script"] = "/srv/sharing/sharing.py"
+    made["hosts"][0]["entries"] = [{**made["hosts"][0]["entries"][0], "path": "/srv/sharing"}]
+    alpha.write("/root/sharing.json", json.dumps(made))
+    until(lambda: alpha.path("/run/web.sock").exists(), 10)
+    other = subprocess.Popen(alpha.words(PYTHON, "/srv/other/other.py", group=False), stdout=subprocess.PIPE, stdin=subprocess.DEVNULL,
+                             text=True, env=PATH)
+    other.stdout.readline()
+    words = ["/root/sharing.json", "--name", "sharing", "--over", site.over(), "--check"]
+    done = alpha.move("spread", *words)
+    other.kill()
+    other.wait()
+    checks(done.returncode == 1 and "/run/web.sock" in done.stdout and "/dev/shm/board" in done.stdout,
+           "a Unix socket and shared memory that others use are refused by name",
+           [line.strip()[:120] for line in done.stdout.splitlines() if "stands in the way" in line])
+    done = alpha.move("spread", *words)
+    checks("/run/web.sock" not in done.stdout and "/dev/shm/board" not in done.stdout, "and not when nobody else does", done.stdout[:300])
+    for pid in alpha.group.members():
+        with contextlib.suppress(OSError):
+            if b"/srv/sharing/sharing.py" in pathlib.Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, signal.SIGKILL)
+
+
+def run_spread(checks, site, client):
+    alpha, beta, gamma = site.lab.hosts
+    own = ["--own", "/srv/web/data", "--confirm", CHECK]
+    time.sleep(1)
+    mark = client.ask("mark")
+    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha"}, "before, the source answers all", mark)
+    done = site.spread(*own, "--yes")
+    if not checks(done.returncode == 0, "it is spread", done.stderr.strip().splitlines()[-1:]):
+        checks.say(done.stderr + alpha.agent_log() + beta.agent_log())
+        return
+    mark = client.ask("mark")
+    checks(mark["lost"] == mark["twice"] == 0 and mark["answers"] == mark["requests"], "while it is being spread each request is answered once", mark)
+    time.sleep(2)
+    mark = client.ask("mark")
+    shares = mark["hosts"]
+    checks(mark["lost"] == mark["twice"] == 0 and set(shares) == {"alpha", "beta", "gamma"}, "each member gets requests", shares)
+    checks(max(shares.values()) - min(shares.values()) <= 2 + 0.02 * mark["requests"], "and as many", shares)
+    checks(site.members() == {"source": "up", "beta": "up", "gamma": "up"}, "status names the members", site.members())
+    done = alpha.move("run", "/root/plan.json", "--to", f"beta={beta.address}", "--name", "web", "--yes")
+    checks(done.returncode == 1 and "--drain" in done.stderr, "what is spread does not move", done.stderr.strip())
+
+    gamma.kill_agent()
+    gamma.end_cells()
+    checks(bool(until(lambda: site.members()["gamma"] == "down", 10)), "a member that was killed is taken out by the check", site.members())
+    mark = client.ask("mark")
+    checks.say(f"      lost between its end and that: {mark['lost']} of {mark['requests']} requests")
+    # A client that takes a port again by which it was refused is led as before, as long as conntrack knows that (10 s).
+    time.sleep(11)
+    mark = client.ask("mark")
+    checks.say(f"      and within 11 s of that, from ports by which it was refused: {mark['lost']} of {mark['requests']}")
+    time.sleep(1)
+    mark = client.ask("mark")
+    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "beta"}, "and the others answer all", mark)
+    alpha.kill_agent()
+    time.sleep(0.5)
+    mark = client.ask("mark")
+    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "beta"}, "without the source's agent they go on", mark)
+    gamma.start_agent()
+    alpha.start_agent()
+    checks(bool(until(lambda: site.state() == "spread" and site.members()["gamma"] == "up", 15)), "with its agent a member is started again, and taken in",
+           site.members())
+    client.ask("mark")
+    time.sleep(1)
+    mark = client.ask("mark")
+    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "beta", "gamma"}, "all answer again", mark)
+
+    done = site.drain()
+    checks(done.returncode == 0, "drained", done.stderr.strip().splitlines()[-1:])
+    mark = client.ask("mark")
+    checks(mark["lost"] == mark["twice"] == 0 and mark["answers"] == mark["requests"], "while it is drained each request is answered once", mark)
+    time.sleep(0.5)
+    mark = client.ask("mark")
+    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha"}, "then the source answers all", mark)
+    checks(site.left() == [], "no table, no process and no copy is left", site.left())
+    checks(site.state() == "open", "status", site.state())
+
+    # Another balancer, and without the source.
+    for words, names in ((["--balancer", "haproxy"], {"alpha", "beta", "gamma"}), (["--without-source"], {"beta", "gamma"}),
+                         (["--static"], {"alpha", "beta", "gamma"})):
+        what = " ".join(words)
+        done = site.spread(*own, *words, "--yes")
+        if not checks(done.returncode == 0, f"{what}: spread", done.stderr.strip().splitlines()[-1:]):
+            continue
+        before = client.ask("mark")
+        time.sleep(1)
+        mark = client.ask("mark")
+        checks(before["lost"] == mark["lost"] == 0 and set(mark["hosts"]) == names, f"{what}: each member answers, none is lost", (before, mark["hosts"]))
+        if "haproxy" in words:
+            alpha.kill_agent()
+            alpha.start_agent()
+            mark = client.ask("mark")
+            checks(mark["lost"] == 0 and site.state() == "spread", f"{what}: the source's agent killed and started", mark)
+        done = site.drain()
+        mark = client.ask("mark")
+        checks(done.returncode == 0 and mark["lost"] == mark["twice"] == 0, f"{what}: drained, none is lost", (done.stderr[-200:] if done.returncode else mark))
+        checks(site.left() == [], f"{what}: nothing is left", site.left())
+
+
+def faulty(checks):
+    """kill -9 of the source's agent at each line of a spread: it is spread, or nothing of it is left; no request is lost."""
+    with Lab("alpha", "beta", "gamma") as lab:
+        site = Site(lab)
+        alpha, beta, gamma = lab.hosts
+        client = LineClient(lab, "spread_client.py", alpha.address, PORT, 4)
+        lines = ["replicate:begun", "precopy:done", "freeze:begun", "start:begun", "start:done", "admit:begun", "admit:done", "replicate:done",
+                 "balance:begun", "balance:done", "drain:begun", "start:undone", "balance:undone", "replicate:undone", "drain:undone"]
+        try:
+            for line in lines:
+                is_drain = line.startswith("drain") or line.endswith("undone")
+                if is_drain and site.state() != "spread":
+                    site.spread("--yes")
+                alpha.kill_agent()
+                options = list(alpha.options)
+                alpha.start_agent(*options, "--die-at", line)
+                done = site.drain() if is_drain else site.spread("--yes")
+                died = until(lambda: not alpha.agent_lives(), 5)
+                checks(bool(died) and done.returncode != 0, f"the agent dies at {line}", done.stderr.strip()[-80:])
+                alpha.options = options
+                alpha.start_agent()
+                state = until(lambda: site.state() if site.state() in ("open", "spread") else None, 30, 0.2)
+                mark = client.ask("mark")
+                checks(mark["lost"] == mark["twice"] == 0, f"{line}: no request is lost", mark)
+                if line == "balance:done":
+                    checks(state == "spread", f"{line}: it is spread", state)
+                    time.sleep(0.5)
+                    mark = client.ask("mark")
+                    checks(len(mark["hosts"]) == 3, f"{line}: over all", mark)
+                    done = site.drain()
+                    checks(done.returncode == 0, f"{line}: drained", done.stderr)
+                else:
+                    checks(state == "open", f"{line}: it is at the source alone", state)
+                checks(site.left() == [], f"{line}: nothing is left", site.left())
+            # The other hosts' agents.
+            for line in ("start:done", "admit:begun"):
+                beta.kill_agent()
+                options = list(beta.options)
+                beta.start_agent(*options, "--die-at", line)
+                done = site.spread("--yes")
+                until(lambda: not beta.agent_lives(), 5)
+                beta.options = options
+                beta.start_agent()
+                state = until(lambda: site.state() == "open", 40, 0.5)
+                mark = client.ask("mark")
+                checks(done.returncode != 0 and state and mark["lost"] == 0 and site.left() == [], f"beta's agent dies at {line}: undone, nothing is left, none lost",
+                       (done.stderr.strip()[-160:], site.state(), site.left(), mark))
+            # A member that nobody reaches is ended when it is reached again.
+            site.spread("--yes")
+            beta.kill_agent()
+            done = site.drain()
+            checks(done.returncode == 1 and "is ended when the agent there answers" in done.stderr and site.state() == "draining",
+                   "a host whose agent does not answer is named", done.stderr.strip()[-160:])
+            beta.start_agent()
+            checks(bool(until(lambda: site.state() == "open", 30, 0.5)) and site.left() == [], "and drained when it answers", (site.state(), site.left()))
+        finally:
+            client.end()
