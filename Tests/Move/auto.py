@@ -18,7 +18,7 @@ WORK = 6
 class Quota:
     """A control group that leaves what is in it a share of one processor."""
 
-    def __init__(self, name):
+    def __init__(self, name, share):
         with open("/proc/self/mounts") as lines:
             mounts = [line.split(" ")[1:4] for line in lines]
         old = [place for place, kind, options in mounts if kind == "cgroup" and "cpu" in options.split(",")]
@@ -28,9 +28,9 @@ class Quota:
         period = 20000
         if old:
             (self.folder / "cpu.cfs_period_us").write_text(str(period))
-            (self.folder / "cpu.cfs_quota_us").write_text(str(int(period * SHARE)))
+            (self.folder / "cpu.cfs_quota_us").write_text(str(int(period * share)))
         else:
-            (self.folder / "cpu.max").write_text(f"{int(period * SHARE)} {period}")
+            (self.folder / "cpu.max").write_text(f"{int(period * share)} {period}")
 
     def end(self):
         def removed():
@@ -52,8 +52,10 @@ class OwnHost(Host):
 class SmallHost(OwnHost):
     """One with a share of a processor for all of them."""
 
+    SHARE = SHARE
+
     def __init__(self, lab, name, number):
-        self.quota = Quota(name)
+        self.quota = Quota(name, self.SHARE)
         super().__init__(lab, name, number)
 
     def words(self, *words, group=True):

@@ -1,4 +1,4 @@
-"""Readers that never pause: `spread_client.py ADDRESS PORT THREADS`.
+"""Readers that go on: `spread_client.py ADDRESS PORT THREADS`.
 
 Each request by a connection of its own, with a number of its own, which its answer has to have. Lines on standard input: `mark` has all rest for a
 moment and prints what was seen since the last one, as a line of JSON."""
@@ -9,6 +9,7 @@ import json
 import socket
 import sys
 import threading
+import time
 
 address = (sys.argv[1], int(sys.argv[2]))
 numbers = itertools.count()
@@ -40,6 +41,8 @@ def read():
         number = next(numbers)
         with lock:
             seen["requests"] += 1
+        # The ports of one client come to an end.
+        time.sleep(0.004)
         try:
             answer = ask(number)
             with lock:

@@ -15,6 +15,8 @@ struct Balancer: Equatable {
         var name: String
         /// `nil` for this host's own programs.
         var address: String?
+        /// From 1, the same whoever else is a member; 0 for this host's own programs.
+        var number: UInt32
     }
 
     let name: String
@@ -46,8 +48,10 @@ struct Balancer: Equatable {
     var text: String {
         var chains = ""
         for (index, member) in members.enumerated() {
-            let verdict = member.address.map { "dnat \(family) to \(isIPv6 ? "[\($0)]" : $0)" } ?? "accept"
-            chains += "  chain member_\(index) {\n    counter \(verdict)\n  }\n"
+            let verdict =
+                member.address.map { "dnat \(family) to \(isIPv6 ? "[\($0)]" : $0)" } ?? "accept"
+            chains +=
+                "  chain member_\(index) {\n    counter ct mark set \(mark(of: member)) \(verdict)\n  }\n"
         }
         let list = ports.map(String.init).joined(separator: ", ")
         let to = address.map { "\(family) daddr \($0)" } ?? "fib daddr type local"
@@ -59,7 +63,7 @@ struct Balancer: Equatable {
         if !redirected.isEmpty {
             for port in ports {
                 guard let own = redirected[port] else { continue }
-                rules += "    \(new) \(port) \(first) redirect to :\(own)\n"
+                rules += "    \(new) \(port) \(first) ct mark set \(mark(of: Self.own)) redirect to :\(own)\n"
             }
         } else if !members.isEmpty {
             let choice = isStatic ? "jhash \(family) saddr . tcp sport" : "numgen inc"
@@ -80,6 +84,22 @@ struct Balancer: Equatable {
             """)
     }
 
+    /// What its connections are marked with in conntrack: `R`, 16 bits of the name, the member.
+    private func mark(of member: Member) -> UInt32 {
+        let hash = name.utf8.reduce(UInt32(5381)) { $0 &* 33 &+ UInt32($1) } & 0xffff
+        return 0x52 << 24 | hash << 8 | member.number
+    }
+
+    /// This host's own programs.
+    static let own = Member(name: "source", address: nil, number: 0)
+
+    /// Forgets what was on its way to a member that does not answer: the same client's port would be led there again.
+    ///
+    /// - Parameter isGone: whether nobody has the connections either that it had.
+    func forget(_ member: Member, isGone: Bool) throws(MoveError) {
+        try TrackedConnections.forget(mark: mark(of: member), mask: .max, unanswered: !isGone)
+    }
+
     /// Whether the host passes IPv6 on.
     private static let switchPath = "/proc/sys/net/ipv6/conf/all/forwarding"
 
@@ -96,6 +116,8 @@ struct Balancer: Equatable {
     /// Ends it; that it is not there is no error.
     func end() throws(MoveError) {
         try NftTable(name: table).remove()
+        // Behind the rules, which would mark more of them.
+        try TrackedConnections.forget(mark: mark(of: Self.own), mask: 0xffff_ff00, unanswered: false)
         try PacketForwarding.release()
     }
 }

@@ -326,11 +326,12 @@ final class Spread: @unchecked Sendable {
         let port = order.balancedPorts[0]
         let own = order.address ?? (order.hosts[0].address.contains(":") ? "::1" : "127.0.0.1")
         let addresses = [order.hasSource ? own : nil] + order.hosts.map { Optional($0.address) }
-        let answers = addresses.map { address in address.map { isUp($0, port) } ?? true }
+        let answers = addresses.map { address in address.map { ask($0, port) } ?? .up }
         rules.withLock { rules in
             guard rules.isOn else { return }
             var isChanged = false
             for (index, answer) in answers.enumerated() {
+                let answer = answer == .up
                 rules.against[index] = answer == rules.up[index] ? 0 : rules.against[index] + 1
                 guard rules.against[index] >= Self.turns else { continue }
                 (rules.up[index], rules.against[index], isChanged) = (answer, 0, true)
@@ -339,22 +340,33 @@ final class Spread: @unchecked Sendable {
                 )
             }
             guard isChanged else { return }
-            do throws(MoveError) { try balancer(rules).load() } catch {
-                Diagnostics.say("\(order.name): \(error)")
-            }
+            do throws(MoveError) {
+                try balancer(rules).load()
+                let all = order.balancer({ _ in true }, sourceIsUp: true)
+                for member in all.members where member.number > 0 && !rules.up[Int(member.number)] {
+                    try all.forget(member, isGone: answers[Int(member.number)] == .refused)
+                }
+            } catch { Diagnostics.say("\(order.name): \(error)") }
         }
     }
 
+    private enum Answer { case up, silent, refused }
+
     /// Whether a member answers.
-    private func isUp(_ address: String, _ port: UInt16) -> Bool {
+    private func ask(_ address: String, _ port: UInt16) -> Answer {
         guard let probe = order.probe else {
-            return (try? Sockets.connect(to: address, port: port, seconds: 1)) != nil
+            do throws(TLSError) {
+                _ = try Sockets.connect(to: address, port: port, seconds: 1)
+                return .up
+            } catch {
+                return error.description.hasSuffix(SystemError.text(of: ECONNREFUSED)) ? .refused : .silent
+            }
         }
         let words = [
             "sh", "-c",
             "RETINUE_HOST=\(address) RETINUE_PORT=\(port)\nexport RETINUE_HOST RETINUE_PORT\n\(probe)",
         ]
-        return (try? Tool.run(words, seconds: 5))?.status == 0
+        return (try? Tool.run(words, seconds: 5))?.status == 0 ? .up : .silent
     }
 
     // MARK: After a crash, and from time to time

@@ -108,8 +108,10 @@ struct SpreadOrder: Equatable {
 
     /// The balancer with those members that take connections.
     func balancer(_ isUp: (ClientHost) -> Bool, sourceIsUp: Bool) -> Balancer {
-        var members = hosts.filter(isUp).map { Balancer.Member(name: $0.name, address: $0.address) }
-        if hasSource, sourceIsUp { members.insert(.init(name: "source", address: nil), at: 0) }
+        var members = hosts.indices.filter { isUp(hosts[$0]) }.map {
+            Balancer.Member(name: hosts[$0].name, address: hosts[$0].address, number: UInt32($0) + 1)
+        }
+        if hasSource, sourceIsUp { members.insert(Balancer.own, at: 0) }
         return Balancer(
             name: name, ports: balancedPorts, address: address, isIPv6: hosts[0].address.contains(":"),
             isStatic: isStatic, members: members)
