@@ -156,7 +156,7 @@ private struct RandomList {
 }
 
 /// Lends a file without a name.
-private func withFile(_ bytes: [UInt8], _ body: (Int32) throws -> Void) throws {
+func withFile(_ bytes: [UInt8], _ body: (Int32) throws -> Void) throws {
     var path = Array("/tmp/retinue-list-XXXXXX".utf8CString)
     let descriptor = mkstemp(&path)
     try #require(descriptor >= 0)

@@ -85,6 +85,9 @@ extension NodeTable {
         }
     }
 
+    /// Whether two threads added to it last.
+    var isOfHalves: Bool { lateShift != 0 }
+
     /// Prepares the table for two threads; they take turns with plain adding until `endHalves`.
     mutating func beginHalves() {
         // The second one's share of what `reserve` made room for.

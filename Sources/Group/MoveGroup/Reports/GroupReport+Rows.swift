@@ -10,7 +10,8 @@ extension GroupReport {
     ///     the member that it came by, evidence, count, first, last.
     ///   - withHeader: whether a line with the columns' names comes first.
     ///   - chunk: bytes after which the next full line is handed over.
-    ///   - sink: takes a piece, which is valid only during the call; its error ends the writing.
+    ///   - sink: takes a piece, which is valid only during the call; its error ends the writing. It may be called on
+    ///     another thread, never by two at a time.
     public func writeCSV<Failure: Error>(
         explain: Bool = false, withHeader: Bool = true, chunk: Int = 256 << 10,
         to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
@@ -27,15 +28,66 @@ extension GroupReport {
             }
             try rows.endRow(sink)
         }
+        if !explain, MemberOrder.many.lowerBound <= order.nodes.count, ThreadPair.isWorthwhile {
+            try rows.flush(sink)
+            if try writeOnTwoThreads(chunk: chunk, to: sink) { return }
+        }
         let reasons = explain ? Reasons(self) : nil
+        try put(0..<order.nodes.count, reasons, &rows) { rows throws(Failure) in try rows.endRow(sink) }
+        try rows.flush(sink)
+    }
+
+    /// Writes the members' rows on two threads: while one hands over, the other makes rows. Says whether there were two;
+    /// if not, nothing was written.
+    ///
+    /// - Parameter chunk: about so many bytes are handed over at a time.
+    func writeOnTwoThreads<Failure: Error>(
+        chunk: Int, to sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
+    ) throws(Failure) -> Bool {
+        // As long as most rows are.
+        let piece = max(chunk / 32, 1)
+        let count = order.nodes.count
+        var failure: Failure?
+        let isDone = ThreadPair.run { half, pair in
+            var rows = RowBuffer(chunk: chunk)
+            var start = half * piece
+            while start < count {
+                put(start..<min(start + piece, count), nil, &rows) { $0.endLine() }
+                // What either does in its turn, the failure included, the other sees in its own.
+                let goesOn = pair.inTurn(half) {
+                    guard failure == nil else { return false }
+                    do throws(Failure) {
+                        try rows.flush(sink)
+                    } catch {
+                        failure = error
+                    }
+                    return failure == nil
+                }
+                if !goesOn { break }
+                start += 2 * piece
+            }
+        }
+        if let failure { throw failure }
+        return isDone
+    }
+
+    /// Puts the rows of some members, by their positions in the order of outputs, and calls `ended` behind each.
+    @inline(__always)
+    private func put<Failure: Error>(
+        _ positions: Range<Int>, _ reasons: Reasons?, _ rows: inout RowBuffer,
+        _ ended: (inout RowBuffer) throws(Failure) -> Void
+    ) throws(Failure) {
         var explanation: [UInt8] = []
-        for part in order.parts {
+        var number = order.part(at: positions.lowerBound)
+        while number < order.parts.count, order.parts[number].range.lowerBound < positions.upperBound {
+            let part = order.parts[number]
+            let range = part.range.clamped(to: positions)
             let start = start(of: part)
-            var touched = part.range.lowerBound
-            for position in part.range {
+            var touched = range.lowerBound
+            for position in range {
                 let node = NodeID(rawValue: order.nodes[position])
                 if position == touched {
-                    let (next, bits) = order.touch(from: position, to: part.range.upperBound)
+                    let (next, bits) = order.touch(from: position, to: range.upperBound)
                     touched = next
                     rows.reserve(1)
                     rows.scribble(bits)
@@ -55,10 +107,10 @@ extension GroupReport {
                         rows.put($0)
                     }
                 }
-                try rows.endRow(sink)
+                try ended(&rows)
             }
+            number += 1
         }
-        try rows.flush(sink)
     }
 
     /// Host and kind, the same for all of a part.
@@ -344,12 +396,16 @@ struct RowBuffer: ~Copyable {
         bytes.contains { $0 == 0x2c || $0 == 0x22 || $0 == 0x0a || $0 == 0x0d }
     }
 
-    /// Ends a row; there must be room for a byte.
+    /// Ends a row without handing over; there must be room for a byte.
+    @inline(__always)
+    mutating func endLine() { put(UInt8(ascii: "\n")) }
+
+    /// Ends a row, and hands over if that is enough; there must be room for a byte.
     @inline(__always)
     mutating func endRow<Failure: Error>(
         _ sink: (UnsafeRawBufferPointer) throws(Failure) -> Void
     ) throws(Failure) {
-        put(UInt8(ascii: "\n"))
+        endLine()
         if used >= chunk { try flush(sink) }
     }
 

@@ -21,15 +21,13 @@ final class MemberOrder {
 
     /// For so many members two threads sort: it is not worth starting one for less, and for more the memory
     /// that each needs (48 bytes a member of a part) counts more than time.
-    private static let many = 50_000..<20_000_000
+    static let many = 50_000..<20_000_000
 
     init(_ group: MoveGroup) {
         graph = group.graph
         hosts = HostOrder(group.graph.hosts)
         nodes = .allocate(capacity: group.members.count)
-        let members = Self.membersByPlace(group)
-        for node in members { noteMadeText(node) }
-        place(members)
+        place(group)
         if Self.many.contains(members.count), parts.count > 1, ThreadPair.isWorthwhile {
             // Large parts in turn to one and the other, each with memory of its own.
             let turns = parts.indices.sorted { parts[$0].range.count > parts[$1].range.count }
@@ -50,7 +48,7 @@ final class MemberOrder {
     /// Sorts some of the parts.
     private func sort(_ numbers: [Int]) {
         let capacity = numbers.map { parts[$0].range.count }.max() ?? 0
-        let sorter = TextSorter(capacity: capacity)
+        var sorter = TextSorter()
         let texts = UnsafeMutableBufferPointer<SortedText>.allocate(capacity: max(capacity, 1))
         defer { texts.deallocate() }
         for number in numbers {
@@ -65,18 +63,60 @@ final class MemberOrder {
         }
     }
 
-    /// The members in the order in which their texts lie in memory, if they are a good part of the graph: to
-    /// read memory from end to end is many times faster than to jump about in it.
-    private static func membersByPlace(_ group: MoveGroup) -> [NodeID] {
-        guard group.members.count > group.graph.nodeCount / 8 else { return group.members }
-        var members: [NodeID] = []
-        members.reserveCapacity(group.members.count)
+    /// Calls `body` with each member, in the order of their numbers if they are a good part of the graph: so do their
+    /// texts lie in memory, and to read memory from end to end is many times faster than to jump about in it.
+    @inline(__always)
+    private static func forEachByNumber(_ group: MoveGroup, _ body: (UInt32) -> Void) {
+        guard isLarge(group) else {
+            for node in group.members { body(node.rawValue) }
+            return
+        }
         group.states.withUnsafeBufferPointer { states in
+            for node in states.indices where states[node] != 0 { body(UInt32(node)) }
+        }
+    }
+
+    private static func isLarge(_ group: MoveGroup) -> Bool {
+        group.members.count > group.graph.nodeCount / 8
+    }
+
+    /// The same in the order in which inputs named them: what an input had in order is in order.
+    @inline(__always)
+    private static func forEachAsNamed(_ group: MoveGroup, _ body: (UInt32) -> Void) {
+        // Two threads that read a list number the nodes of neighbouring pieces out of turn; its rows are in order.
+        guard isLarge(group), group.graph.nodes.isOfHalves else { return forEachByNumber(group, body) }
+        group.states.withUnsafeBufferPointer { states in
+            let seen = forEachByRow(states, group.graph.edges, body)
+            defer { seen.deallocate() }
             for node in states.indices where states[node] != 0 {
-                members.append(NodeID(rawValue: UInt32(node)))
+                if seen[node >> 6] >> UInt64(node & 63) & 1 == 0 { body(UInt32(node)) }
             }
         }
-        return members
+    }
+
+    /// The same with those members alone that edges have; returns a bit for each node, set for those, to be deallocated.
+    @inline(__always)
+    private static func forEachByRow(
+        _ states: UnsafeBufferPointer<UInt8>, _ edges: borrowing EdgeTable, _ body: (UInt32) -> Void
+    ) -> UnsafeMutableBufferPointer<UInt64> {
+        let seen = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: states.count / 64 + 1)
+        seen.initialize(repeating: 0)
+        @inline(__always)
+        func take(_ node: UInt32) {
+            let (word, bit) = (Int(node >> 6), UInt64(1) << UInt64(node & 63))
+            guard seen[word] & bit == 0, states[Int(node)] != 0 else { return }
+            seen[word] |= bit
+            body(node)
+        }
+        edges.from.withElements { from in
+            edges.to.withElements { to in
+                for row in from.indices {
+                    take(from[row])
+                    take(to[row])
+                }
+            }
+        }
+        return seen
     }
 
     /// Brings the next few texts into the cache, all at once, instead of waiting for each when its turn comes:
@@ -94,6 +134,16 @@ final class MemberOrder {
 
     var members: [NodeID] { nodes.map { NodeID(rawValue: $0) } }
 
+    /// The part that has a position, or would have the one behind the last.
+    func part(at position: Int) -> Int {
+        var (first, end) = (0, parts.count)
+        while first < end {
+            let middle = (first + end) / 2
+            if parts[middle].range.upperBound <= position { first = middle + 1 } else { end = middle }
+        }
+        return first
+    }
+
     /// Lends the text by which the member at a position is known.
     @inline(__always)
     func withText<Result, Failure: Error>(
@@ -109,16 +159,19 @@ final class MemberOrder {
         Int(ranks[Int(tag >> 3)]) << 3 | Int(tag & 7)
     }
 
-    private func place(_ members: [NodeID]) {
+    private func place(_ group: MoveGroup) {
         let graph = graph
         var next = [Int](repeating: 0, count: hosts.ranks.count << 3 + 1)
         hosts.ranks.withUnsafeBufferPointer { ranks in
             next.withUnsafeMutableBufferPointer { next in
-                for node in members { next[slot(graph.nodes.tag(node.rawValue), ranks) + 1] += 1 }
+                Self.forEachByNumber(group) { node in
+                    next[slot(graph.nodes.tag(node), ranks) + 1] += 1
+                    noteMadeText(NodeID(rawValue: node))
+                }
                 for index in 1..<next.count { next[index] += next[index - 1] }
-                for node in members {
-                    let place = slot(graph.nodes.tag(node.rawValue), ranks)
-                    (nodes.baseAddress.unsafelyUnwrapped + next[place]).initialize(to: node.rawValue)
+                Self.forEachAsNamed(group) { node in
+                    let place = slot(graph.nodes.tag(node), ranks)
+                    (nodes.baseAddress.unsafelyUnwrapped + next[place]).initialize(to: node)
                     next[place] += 1
                 }
             }

@@ -49,15 +49,15 @@ struct SortedText {
 /// Paths share long beginnings, so comparing them whole compares the same bytes again and again. Here each
 /// byte is looked at about once: eight at a time are kept beside the text; large groups are dealt out by the
 /// first byte in which they differ, small ones compared by number; what agrees in all eight takes the next.
+/// A large group that came as a few ascending runs, as it does from most lists that a program wrote, is merged.
 struct TextSorter: ~Copyable {
-    private let scratch: UnsafeMutablePointer<SortedText>
+    /// Made when a group is large.
+    private var scratch: UnsafeMutablePointer<SortedText>?
+    private var capacity = 0
 
-    /// Makes a sorter for groups of no more than `capacity` texts.
-    init(capacity: Int) { scratch = .allocate(capacity: max(capacity, 1)) }
+    deinit { scratch?.deallocate() }
 
-    deinit { scratch.deallocate() }
-
-    func sort(_ texts: UnsafeMutableBufferPointer<SortedText>) {
+    mutating func sort(_ texts: UnsafeMutableBufferPointer<SortedText>) {
         guard let start = texts.baseAddress else { return }
         for index in texts.indices { texts[index].load(0) }
         sort(start, texts.count, 0)
@@ -65,10 +65,12 @@ struct TextSorter: ~Copyable {
 
     private static let few = 16
     private static let many = 256
+    /// Merging so many runs reads each text two times; dealing out a large group does so more often.
+    private static let mostRuns = 4
 
     /// Sorts texts that agree before `depth`. The largest part is taken in turn and not in a deeper call, so
     /// that no input makes the calls nest deeper than the logarithm of the count.
-    private func sort(_ first: UnsafeMutablePointer<SortedText>, _ total: Int, _ depth: Int) {
+    private mutating func sort(_ first: UnsafeMutablePointer<SortedText>, _ total: Int, _ depth: Int) {
         var (start, count, depth) = (first, total, depth)
         while count > 1 {
             var difference: UInt64 = 0
@@ -84,12 +86,62 @@ struct TextSorter: ~Copyable {
                 insert(start, count, depth)
                 return
             } else if count >= Self.many {
+                if mergeRuns(start, count, depth) { return }
                 let shift = UInt64(56 - difference.leadingZeroBitCount / 8 * 8)
                 (start, count) = deal(start, count, depth, shift)
             } else {
                 (start, count) = split(start, count, depth)
             }
         }
+    }
+
+    /// Merges what consists of a few ascending runs; says whether it did, having changed nothing if not.
+    private mutating func mergeRuns(
+        _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int
+    ) -> Bool {
+        withUnsafeTemporaryAllocation(of: Int.self, capacity: Self.mostRuns + 1) { ends in
+            var runs = 0
+            ends[0] = 0
+            for index in 1..<count where start[index].precedes(start[index - 1], depth) {
+                runs += 1
+                if runs == Self.mostRuns { return false }
+                ends[runs] = index
+            }
+            runs += 1
+            ends[runs] = count
+            // Pairs of neighbours, until one is left.
+            while runs > 1 {
+                var kept = 0
+                for run in stride(from: 0, to: runs, by: 2) {
+                    if run + 1 < runs { merge(start, ends[run]..<ends[run + 1], ends[run + 2], depth) }
+                    kept += 1
+                    ends[kept] = ends[min(run + 2, runs)]
+                }
+                runs = kept
+            }
+            return true
+        }
+    }
+
+    /// Merges a run and the one behind it, which goes up to `end`.
+    private mutating func merge(
+        _ start: UnsafeMutablePointer<SortedText>, _ first: Range<Int>, _ end: Int, _ depth: Int
+    ) {
+        let scratch = scratch(for: first.count)
+        scratch.update(from: start + first.lowerBound, count: first.count)
+        var (here, other, place) = (0, first.upperBound, first.lowerBound)
+        while here < first.count, other < end {
+            if start[other].precedes(scratch[here], depth) {
+                start[place] = start[other]
+                other += 1
+            } else {
+                start[place] = scratch[here]
+                here += 1
+            }
+            place += 1
+        }
+        // What is left of the second one is where it belongs.
+        (start + place).update(from: scratch + here, count: first.count - here)
     }
 
     /// Brings those that end within the key to the front, shorter ones first. A text that goes on has zero
@@ -110,13 +162,15 @@ struct TextSorter: ~Copyable {
     }
 
     /// Deals out by a byte of the key, sorts all parts but the largest, and returns that one.
-    private func deal(
+    private mutating func deal(
         _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int, _ shift: UInt64
     ) -> (UnsafeMutablePointer<SortedText>, Int) {
-        withUnsafeTemporaryAllocation(of: Int.self, capacity: 257) { ends in
+        let scratch = scratch(for: count)
+        return withUnsafeTemporaryAllocation(of: Int.self, capacity: 257) { ends in
             ends.initialize(repeating: 0)
             for index in 0..<count { ends[Int(start[index].key >> shift & 0xff) + 1] += 1 }
             for byte in 1...256 { ends[byte] += ends[byte - 1] }
+            // Keeps the order of what agrees, so that runs stay runs.
             for index in 0..<count {
                 let byte = Int(start[index].key >> shift & 0xff)
                 (scratch + ends[byte]).initialize(to: start[index])
@@ -140,8 +194,17 @@ struct TextSorter: ~Copyable {
         }
     }
 
+    /// Room for so many texts, whose contents are lost with the next call.
+    private mutating func scratch(for count: Int) -> UnsafeMutablePointer<SortedText> {
+        if let scratch, capacity >= count { return scratch }
+        scratch?.deallocate()
+        let larger = UnsafeMutablePointer<SortedText>.allocate(capacity: count)
+        (scratch, capacity) = (larger, count)
+        return larger
+    }
+
     /// Splits into smaller, equal and larger keys (Bentley and Sedgewick), sorts two parts, returns the third.
-    private func split(
+    private mutating func split(
         _ start: UnsafeMutablePointer<SortedText>, _ count: Int, _ depth: Int
     ) -> (UnsafeMutablePointer<SortedText>, Int) {
         let (one, two, three) = (start[0].key, start[count / 2].key, start[count - 1].key)

@@ -208,6 +208,8 @@ final class TwoThreads {
 /// That is why it is safe to hand over a body that Swift cannot check.
 final class ThreadPair {
     private let barrier: UnsafeMutablePointer<pthread_barrier_t>
+    /// Whether it is the turn of either.
+    private let turns: UnsafeMutablePointer<sem_t>
 
     /// Whether there is a second processor for the second thread.
     static let isWorthwhile = sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
@@ -215,15 +217,27 @@ final class ThreadPair {
     private init() {
         barrier = .allocate(capacity: 1)
         precondition(pthread_barrier_init(barrier, nil, 2) == 0)
+        turns = .allocate(capacity: 2)
+        for half in 0..<2 { precondition(sem_init(turns + half, 0, half == 0 ? 1 : 0) == 0) }
     }
 
     deinit {
         pthread_barrier_destroy(barrier)
         barrier.deallocate()
+        for half in 0..<2 { sem_destroy(turns + half) }
+        turns.deallocate()
     }
 
     /// Waits for the other thread; what either wrote before, both see after. Both must meet equally often.
     func meet() { pthread_barrier_wait(barrier) }
+
+    /// Waits for this thread's turn, and gives the other one its turn behind `body`; the first is that of 0. What either
+    /// wrote in a turn, the other sees in its next.
+    func inTurn<Result>(_ half: Int, _ body: () -> Result) -> Result {
+        while sem_wait(turns + half) != 0 {}
+        defer { sem_post(turns + (1 - half)) }
+        return body()
+    }
 
     /// Runs a body as 0 on this thread and as 1 on another; if there is no other, says so, having done nothing.
     static func run(_ body: (_ half: Int, _ pair: ThreadPair) -> Void) -> Bool {
