@@ -14,13 +14,14 @@ struct ListCell: ~Copyable {
     struct End {
         /// Of the text first, then of the node.
         var hash: UInt64
-        var text: UnsafeRawPointer
+        /// Where the text begins in the cell's buffer.
+        var offset: UInt32
         var count: UInt32
         /// The host's number in the cell's own table.
         var host: UInt32
-        var row: UInt32
-        /// How many rows; 0 for the second end of one row.
-        var run: UInt32
+        /// Its row, and behind it how many rows; 0 for the second end of one row.
+        var row: UInt16
+        var run: UInt16
     }
 
     /// The ends whose nodes belong to one half of the index.
@@ -28,7 +29,8 @@ struct ListCell: ~Copyable {
         let start: UnsafeMutablePointer<End>
         var count = 0
         var need = NodeTable.Need()
-        /// Many for so many bytes: a cell that has more goes the plain way.
+        /// Many for so many bytes: a cell that has more goes the plain way. Each row has an end of its own, so that
+        /// rows can be counted by 16 bits.
         static let most = ListCell.size / 16
     }
 
@@ -110,12 +112,13 @@ struct ListCell: ~Copyable {
 
     @inline(__always)
     private mutating func append(
-        _ text: HostCache.Field, _ host: UInt32, _ hash: TextHash, run: UInt32
+        _ text: HostCache.Field, _ host: UInt32, _ hash: TextHash, run: UInt16
     ) -> UnsafeMutablePointer<End>? {
         guard let start = text.start else { return nil }
         let value = hash.hash(start, text.count)
         let end = End(
-            hash: value, text: start, count: UInt32(text.count), host: host, row: UInt32(rows), run: run)
+            hash: value, offset: UInt32(bytes.baseAddress.unsafelyUnwrapped.distance(to: start)),
+            count: UInt32(text.count), host: host, row: UInt16(rows), run: run)
         return value.isUpperHalf ? upper.append(end) : lower.append(end)
     }
 
@@ -148,9 +151,12 @@ extension ListCell.Ends {
     /// Puts the ends into their half of the index, and their numbers into the edges; in batches, as
     /// `RowBatch` describes.
     ///
-    /// - Parameter tags: tags of the cell's hosts.
+    /// - Parameters:
+    ///   - text: where the cell's buffer begins.
+    ///   - tags: tags of the cell's hosts.
     func intern(
-        into half: inout NodeHalf, _ tags: UnsafePointer<UInt32>, _ edges: EdgeTable.Ends
+        of text: UnsafeRawPointer, into half: inout NodeHalf, _ tags: UnsafePointer<UInt32>,
+        _ edges: EdgeTable.Ends
     ) -> UInt64 {
         var seen: UInt64 = 0
         var first = 0
@@ -164,11 +170,11 @@ extension ListCell.Ends {
             for place in batch {
                 let end = start[place]
                 let node = half.intern(
-                    tags[Int(end.host)], end.text, Int(end.count), hash: end.hash)
+                    tags[Int(end.host)], text + Int(end.offset), Int(end.count), hash: end.hash)
                 if end.run == 0 {
                     edges.to[Int(end.row)] = node
                 } else {
-                    for row in end.row..<end.row + end.run { edges.from[Int(row)] = node }
+                    for row in Int(end.row)..<Int(end.row) + Int(end.run) { edges.from[row] = node }
                 }
             }
             first = batch.upperBound

@@ -186,9 +186,9 @@ final class TwoThreads {
             guard let edges = number == 0 ? halves[half].edges.0 : halves[half].edges.1 else { continue }
             let cell = cell(number, turn)
             names[number].tags.withElements { tags in
-                guard let tags = tags.baseAddress else { return }
+                guard let tags = tags.baseAddress, let text = cell.pointee.bytes.baseAddress else { return }
                 let ends = half == 0 ? cell.pointee.lower : cell.pointee.upper
-                halves[half].seen = ends.intern(into: &halves[half].index, tags, edges)
+                halves[half].seen = ends.intern(of: text, into: &halves[half].index, tags, edges)
             }
         }
     }
