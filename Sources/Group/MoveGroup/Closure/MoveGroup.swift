@@ -216,8 +216,9 @@ extension MoveGroup {
         _ graph: DependencyGraph, _ options: ClosureOptions, from start: [NodeID]
     ) -> MoveGroup {
         var group = MoveGroup(graph, options, start: start)
-        // Left to grow: a small group of a large graph shall touch little memory.
         var queue: [NodeID] = []
+        // Address space alone: a small group of a large graph touches little of it.
+        queue.reserveCapacity(graph.nodeCount)
         group.states.withUnsafeMutableBufferPointer { states in
             group.ways.withUnsafeMutableBufferPointer { ways in
                 for node in start where states[Int(node.rawValue)] == 0 {

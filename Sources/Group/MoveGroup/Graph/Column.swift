@@ -24,6 +24,21 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
         isOfZeroes = true
     }
 
+    /// Makes a column of so many values, all of which are to be written, in memory that was in use before if it is large
+    /// enough.
+    init(unwritten count: Int, in area: consuming UsedArea) {
+        let bytes = count * MemoryLayout<Element>.stride
+        guard let memory = area.take(bytes) else {
+            self.init(zeroes: count)
+            return
+        }
+        self.init()
+        base = memory.bindMemory(to: Element.self, capacity: count)
+        capacity = count
+        self.count = count
+        isOfZeroes = true
+    }
+
     /// A column with the same values.
     borrowing func copied() -> Column {
         var copy = Column()
@@ -115,6 +130,30 @@ struct Column<Element: BitwiseCopyable>: ~Copyable {
     }
 }
 
+/// A large area that nothing needs any more: what was touched before is touched at no cost, while the kernel has to
+/// clear what is new.
+struct UsedArea: ~Copyable {
+    private let memory: UnsafeMutableRawPointer
+    private let bytes: Int
+    private var isTaken = false
+
+    /// Takes over an area that `LargeMemory.zeroes` made.
+    init(zeroes memory: UnsafeMutableRawPointer, _ bytes: Int) {
+        self.memory = memory
+        self.bytes = bytes
+    }
+
+    deinit { if !isTaken { LargeMemory.release(zeroes: memory, bytes) } }
+
+    /// Hands over so many bytes, to be given back as if they were zeroes, and lets go of the others; `nil` if the area is
+    /// too small, or it is not worth it.
+    mutating func take(_ wanted: Int) -> UnsafeMutableRawPointer? {
+        guard !isTaken, LargeMemory.shorten(memory, from: bytes, to: wanted) else { return nil }
+        isTaken = true
+        return memory
+    }
+}
+
 /// Memory of a graph, which is mostly large.
 enum LargeMemory {
     /// Areas of this size and more come in whole huge pages where the kernel gives them: one fault in place
@@ -167,6 +206,13 @@ enum LargeMemory {
     /// Gives back an area of so many zeroes.
     static func release(zeroes memory: UnsafeMutableRawPointer?, _ bytes: Int) {
         if bytes >= large { munmap(memory, whole(bytes)) } else { free(memory) }
+    }
+
+    /// Gives back all of an area of zeroes but so many bytes; says whether it was large enough, and they are many.
+    fileprivate static func shorten(_ memory: UnsafeMutableRawPointer, from had: Int, to bytes: Int) -> Bool {
+        guard bytes >= large, bytes <= had else { return false }
+        if whole(bytes) < whole(had) { munmap(memory + whole(bytes), whole(had) - whole(bytes)) }
+        return true
     }
 
     private static func whole(_ bytes: Int) -> Int { (bytes + hugePage - 1) / hugePage * hugePage }

@@ -26,9 +26,9 @@ public final class DependencyGraph {
     ) {
         self.called = called
         self.processes = processes
-        nodes.close()
+        let index = nodes.close()
         edges.shrink()
-        adjacency = Adjacency(nodes: nodes.count, edges: edges)
+        adjacency = Adjacency(nodes: nodes.count, edges: edges, in: index)
         self.nodes = nodes
         self.edges = edges
         self.hosts = hosts

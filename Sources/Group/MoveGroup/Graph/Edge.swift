@@ -264,10 +264,12 @@ struct Adjacency: ~Copyable {
     /// Number of the edge times two, plus one where the edge leads to the node.
     private var entries: Column<UInt32>
 
-    init(nodes: Int, edges: borrowing EdgeTable) {
+    /// - Parameter area: what may be used for it.
+    init(nodes: Int, edges: borrowing EdgeTable, in area: consuming UsedArea) {
         // Two places ahead, so that filling leaves every start where it belongs.
         starts = Column(zeroes: nodes + 2)
-        entries = Column(zeroes: edges.count * 2)
+        // Each of them is written below.
+        entries = Column(unwritten: edges.count * 2, in: area)
         starts.withElements { starts in
             edges.from.withElements { for node in $0 { starts[Int(node) + 2] += 1 } }
             edges.to.withElements { for node in $0 { starts[Int(node) + 2] += 1 } }

@@ -89,17 +89,18 @@ struct NodeTable: ~Copyable {
         if words > capacity { growArena(to: words, isFinal: true) }
     }
 
-    /// Gives back the index, which only adding needs.
-    mutating func close() {
-        LargeMemory.release(zeroes: slots, (mask + 1) * 16)
+    /// Gives up the index, which only adding needs; what comes next may use its memory.
+    mutating func close() -> UsedArea {
+        let index = UsedArea(zeroes: slots, (mask + 1) * 16)
         mask = 0
         slots = Self.emptySlots(1)
         places.shrink()
         // What lies between the words of two threads was never touched, and costs nothing.
-        guard free.upperBound == capacity, free.count > capacity / 4 else { return }
+        guard free.upperBound == capacity, free.count > capacity / 4 else { return index }
         arena = Self.grown(arena, from: capacity, to: free.lowerBound)
         capacity = free.lowerBound
         free = capacity..<capacity
+        return index
     }
 
     @inline(__always)
