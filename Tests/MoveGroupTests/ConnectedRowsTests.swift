@@ -36,6 +36,31 @@ struct ConnectedRowsTests {
         #expect(found > 30)
     }
 
+    /// Names that agree in their first and last bytes, of every length that a name may be known by and beyond.
+    @Test func hostsOfLikeNamesAreDistinguished() throws {
+        var hosts: [String] = []
+        for count in 1...20 {
+            hosts.append(String(repeating: "a", count: count))
+            for place in 0..<count {
+                var name = Array(repeating: Character("a"), count: count)
+                name[place] = "b"
+                hosts.append(String(name))
+            }
+        }
+        var list = ""
+        for turn in 0..<20 {
+            for host in hosts { list += "\(host),/start,\(host),/end\(turn)\n" }
+        }
+        try ListFile.with(Array(list.utf8)) { file in
+            for host in hosts {
+                let selection = try #require(file.scan("\(host):/start"))
+                let graph = try file.graph(of: selection)
+                #expect(graph.nodeCount == 21, "\(host)")
+                #expect(selection.bytes < list.utf8.count / 100)
+            }
+        }
+    }
+
     @Test func theLargeGroupIsLeftToReadingEverything() throws {
         var bytes: [UInt8] = []
         for row in 0..<5000 { bytes += "10.0.0.1,/a\(row),10.0.0.1,/a\(row + 1)\n".utf8 }

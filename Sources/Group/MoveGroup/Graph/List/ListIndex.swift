@@ -276,7 +276,8 @@ extension ListIndex {
     /// of everything there is; its checksum is that of the hosts and the blocks' checksums, too.
     struct Head: Sendable {
         static let magic = Array("RETINDEX".utf8)
-        static let version: UInt64 = 1
+        /// 1 had fingerprints of which some could be made equal.
+        static let version: UInt64 = 2
         static let size = 8 + 16 * 8 + 8
 
         var columns: UInt64
