@@ -137,7 +137,15 @@ struct HostCache {
                 start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
                     == otherStart.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
             else { return false }
-            return count == 8 || memcmp(start, otherStart, count - 8) == 0
+            var offset = 0
+            while offset + 8 < count {
+                guard
+                    start.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                        == otherStart.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+                else { return false }
+                offset += 8
+            }
+            return true
         }
 
         @inline(__always)

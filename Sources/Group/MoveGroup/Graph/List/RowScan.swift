@@ -54,6 +54,7 @@ final class RowScan {
         fileprivate(set) var lengths = Column<UInt16>()
         fileprivate var hosts = NodeTable()
         fileprivate var keys = Column<UInt64>()
+        fileprivate var known = KnownHosts()
         fileprivate var times = (first: TimeReader(), last: TimeReader())
         /// Offset of the first row.
         fileprivate(set) var begin = 0
@@ -243,11 +244,14 @@ final class RowScan {
     private static func key(
         of host: HostCache.Field, _ part: UnsafeMutablePointer<Part>, _ keys: NodeKeys
     ) -> UInt64? {
+        if let key = part.pointee.known.key(of: host) { return key }
         let number = Int(part.pointee.hosts.intern(0, host.bytes))
-        if number < part.pointee.keys.count { return part.pointee.keys[number] }
-        guard let key = keys.host(host.bytes) else { return nil }
-        part.pointee.keys.append(key)
-        return key
+        if number == part.pointee.keys.count {
+            guard let key = keys.host(host.bytes) else { return nil }
+            part.pointee.keys.append(key)
+        }
+        part.pointee.known.note(host, part.pointee.keys[number])
+        return part.pointee.keys[number]
     }
 
     /// Offset of the first row that begins at an offset or behind it; `nil` if none does within a row's length.
@@ -260,6 +264,56 @@ final class RowScan {
             descriptor, into: base, min(buffer.count, size - offset + 1), at: offset - 1)
         guard let end = memchr(base, 0x0a, have) else { return nil }
         return offset + UnsafeRawPointer(base).distance(to: UnsafeRawPointer(end))
+    }
+}
+
+/// The keys of hosts that were met last, by names so short that two numbers hold them: most rows name a host of a few.
+private struct KnownHosts: ~Copyable {
+    /// All bytes of a name of 4 to 16, some of them for the second time.
+    private struct Name: Equatable, BitwiseCopyable {
+        let first: UInt64
+        let last: UInt64
+        let count: Int
+
+        @inline(__always)
+        init?(_ field: HostCache.Field) {
+            guard let start = field.start, field.count >= 4, field.count <= 16 else { return nil }
+            count = field.count
+            if count >= 8 {
+                first = start.loadUnaligned(as: UInt64.self)
+                last = start.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
+            } else {
+                first = UInt64(start.loadUnaligned(as: UInt32.self))
+                last = UInt64(start.loadUnaligned(fromByteOffset: count - 4, as: UInt32.self))
+            }
+        }
+
+        @inline(__always)
+        var slot: Int {
+            Int(
+                truncatingIfNeeded: ((first ^ last &* 31) &* 0x9e37_79b9_7f4a_7c15)
+                    >> UInt64(64 - KnownHosts.bits))
+        }
+    }
+
+    private struct Entry: BitwiseCopyable {
+        var name: Name
+        var key: UInt64
+    }
+
+    private static let bits = 8
+    /// Of names of no bytes, which none has, until some are noted.
+    private var entries = Column<Entry>(zeroes: 1 << bits)
+
+    @inline(__always)
+    func key(of host: HostCache.Field) -> UInt64? {
+        guard let name = Name(host) else { return nil }
+        let entry = entries[name.slot]
+        return entry.name == name ? entry.key : nil
+    }
+
+    mutating func note(_ host: HostCache.Field, _ key: UInt64) {
+        if let name = Name(host) { entries[name.slot] = Entry(name: name, key: key) }
     }
 }
 
