@@ -46,13 +46,17 @@ def answered_by(lab):
 
 def live_address_faults(checks):
     """kill -9 of either agent at each line of such a move."""
+    def meanwhile(made, name, line):
+        if (name, line) == ("alpha", "stop:done"):
+            checks(families(made.alpha) == ["netdev"], "what comes is handed on before it could be answered here", families(made.alpha))
+
     def left(made, place):
         wanted = (["lo"], ["netdev"], ["arp"]) if place == "beta" else ([], [], [])
         found = lambda: (has_address(made.beta), families(made.alpha), families(made.beta))
         checks(until(lambda: found() == wanted, 15, 0.2) and has_address(made.alpha) == ["eth0"],
                "the address is handed on where the service has gone, and there alone", found())
 
-    live_faults(checks, options=("--address-stays",), behind=left)
+    live_faults(checks, options=("--address-stays",), dead=meanwhile, behind=left)
 
 
 def live_address(checks):

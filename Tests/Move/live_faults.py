@@ -203,8 +203,10 @@ def is_dump(host, pid):
         return False
 
 
-def live_faults(checks, chosen=None, options=(), behind=None):
-    """kill -9 of either agent at each line of the journal of a live move with some options; `behind` is called with where it lives then."""
+def live_faults(checks, chosen=None, options=(), dead=None, behind=None):
+    """kill -9 of either agent at each line of the journal of a live move with some options.
+
+    `dead` is called with the line at which an agent has ended, `behind` with where the process lives when it is there again."""
     counted = {}
     wanted = [(name, line) for name, line in lines() if line.split(":")[0] in STEPS]
     for name, line in chosen or wanted:
@@ -217,6 +219,8 @@ def live_faults(checks, chosen=None, options=(), behind=None):
             checks(ended, f"{name} ends at {line}")
             host.options = [option for option in host.options if not option.startswith("--die-at")]
             if ended:
+                if dead:
+                    dead(made, name, line)
                 host.start_agent()
             made.holds(f"{name} killed at {line}")
             place = made.place()
