@@ -32,6 +32,40 @@ struct MoveTextTests {
                 """)
     }
 
+    @Test func whatIsSpread() throws {
+        func spread(_ state: String, _ member: String) -> String {
+            """
+            {"name":"web","state":"\(state)","activity":null,"balancer":"nft","static":false,"ports":[80],"members":[
+             {"name":"source","address":null,"state":"\(state == "spread" ? "up" : state)"},
+             {"name":"beta\\u001b","address":"10.0.0.2","state":"\(member)"}]}
+            """
+        }
+        func text(_ json: String) throws -> String { MoveText.answer(try JSONValue(parsing: json)) }
+        #expect(
+            try text(spread("spread", "down")) == "web: spread over source (up), beta\\x1b (down)\n")
+        #expect(try text(spread("draining", "draining")) == "web: draining over source, beta\\x1b\n")
+        #expect(try text(spread("open", "open")) == "web: at the source alone\n")
+        let status = #"{"departures":[],"arrivals":[],"spreads":[\#(spread("open", "open"))]}"#
+        #expect(try text(status) == "no move has begun or ended at this host\n")
+        let check = #"{"problems":["no"],"notes":[],"spread":{}}"#
+        #expect(try text(check) == "it cannot be spread\n  stands in the way: no\n")
+    }
+
+    @Test(arguments: [
+        ["p"], ["p", "--over", "a=10.0.0.2", "--drain"], ["p", "--over", "a", "--own", "b"],
+        ["p", "--over", "a", "--balancer", "x"], ["p", "--over", "a", "--within", "1"],
+    ])
+    func spreadsThatAreNone(words: [String]) {
+        #expect(throws: (any Error).self) { try SpreadMoveCommand.parse(words) }
+    }
+
+    @Test func hostsOfASpread() throws {
+        let places = try SpreadMoveCommand.places("a=10.0.0.2,b=[fd00::3]:99")
+        #expect(places.map(\.host) == ["a", "b"] && places.map(\.port) == [7420, 99])
+        #expect(places.map(\.address) == ["10.0.0.2", "fd00::3"])
+        #expect(throws: (any Error).self) { try SpreadMoveCommand.places("a=10.0.0.2,") }
+    }
+
     @Test func processesThatCanMove() throws {
         let answer = try JSONValue(
             parsing: """

@@ -25,12 +25,17 @@ class Quota:
         new = [place for place, kind, _ in mounts if kind == "cgroup2"]
         self.folder = pathlib.Path((old or new)[0]) / f"retinue-quota-{os.getpid()}-{name}"
         self.folder.mkdir()
+        self.is_old = bool(old)
+        self.limit(share)
+
+    def limit(self, share):
+        """Nothing for as much as there is."""
         period = 20000
-        if old:
+        if self.is_old:
             (self.folder / "cpu.cfs_period_us").write_text(str(period))
-            (self.folder / "cpu.cfs_quota_us").write_text(str(int(period * share)))
+            (self.folder / "cpu.cfs_quota_us").write_text(str(int(period * share) if share else -1))
         else:
-            (self.folder / "cpu.max").write_text(f"{int(period * share)} {period}")
+            (self.folder / "cpu.max").write_text(f"{int(period * share) if share else 'max'} {period}")
 
     def end(self):
         def removed():
