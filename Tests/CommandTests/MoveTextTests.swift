@@ -1,3 +1,4 @@
+import MovePlan
 import Records
 import Testing
 
