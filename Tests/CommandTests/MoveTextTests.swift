@@ -1,3 +1,4 @@
+import ArgumentParser
 import MovePlan
 import Records
 import Testing
