@@ -193,7 +193,7 @@ final class FleetStoreTests {
 
     @Test func whatChangedLeavesWhatWholeDumpsLeave() throws {
         var (parts, wholes) = (0, 0)
-        for seed in UInt64(0)..<seeds / 2 {
+        for seed in UInt64(0)..<seeds / 8 {
             /// The states of the store after each round: by parts where that is enough, by whole dumps, or as whole dumps
             /// leave an empty store, which has nothing of what was before a daemon started anew.
             func states(byParts: Bool = false, anew: Bool = false, records: Bool = false) throws -> [[String]]
