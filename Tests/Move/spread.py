@@ -213,8 +213,14 @@ def run_spread(checks, site, client):
     mark = client.ask("mark")
     checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "beta", "gamma"}, "all answer again", mark)
 
+    client.ask("slow 6")
+    begun = time.monotonic()
     done = site.drain()
+    took = time.monotonic() - begun
     checks(done.returncode == 0, "drained", done.stderr.strip().splitlines()[-1:])
+    slow = client.ask("slowly")
+    checks(len(slow) == 6 and not any(host.startswith("lost") for host in slow) and set(slow) & {"beta", "gamma"},
+           "which waits for answers of replicas that take seconds", f"{slow}, drained in {took:.1f} s")
     mark = client.ask("mark")
     checks(mark["lost"] == mark["twice"] == 0 and mark["answers"] == mark["requests"], "while it is drained each request is answered once", mark)
     time.sleep(0.5)

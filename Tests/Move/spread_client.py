@@ -1,7 +1,8 @@
 """Readers that go on: `spread_client.py ADDRESS PORT THREADS`.
 
 Each request by a connection of its own, with a number of its own, which its answer has to have. Lines on standard input: `mark` has all rest for a
-moment and prints what was seen since the last one, as a line of JSON."""
+moment and prints what was seen since the last one, as a line of JSON; `slow N` begins so many requests whose answers take four
+seconds, beside the others; `slowly` waits for these and prints what became of them."""
 
 import collections
 import itertools
@@ -20,16 +21,16 @@ hosts = collections.Counter()
 answers = set()
 
 
-def ask(number):
+def ask(path):
     with socket.create_connection(address, 10) as connection:
         connection.settimeout(10)
-        connection.sendall(b"GET /n%d HTTP/1.0\r\n\r\n" % number)
+        connection.sendall(f"GET {path} HTTP/1.0\r\n\r\n".encode())
         text = b""
         while piece := connection.recv(4096):
             text += piece
-    host, began, count, path = text.split(b"\r\n\r\n", 1)[1].decode().split()
-    if path != f"/n{number}":
-        raise ValueError(path)
+    host, began, count, asked = text.split(b"\r\n\r\n", 1)[1].decode().split()
+    if asked != path:
+        raise ValueError(asked)
     return host, began, count
 
 
@@ -44,7 +45,7 @@ def read():
         # The ports of one client come to an end.
         time.sleep(0.004)
         try:
-            answer = ask(number)
+            answer = ask(f"/n{number}")
             with lock:
                 seen["answers"] += 1
                 seen["twice"] += answer in answers
@@ -56,6 +57,14 @@ def read():
                 seen[f"lost: {type(error).__name__}"] += 1
 
 
+def read_slowly(number, results):
+    try:
+        results.append(ask(f"/slow/{number}")[0])
+    except (OSError, IndexError, ValueError) as error:
+        results.append(f"lost: {error!r}")
+
+
+slow, results = [], []
 threads = [threading.Thread(target=read, daemon=True) for _ in range(int(sys.argv[3]))]
 for thread in threads:
     thread.start()
@@ -63,6 +72,20 @@ for thread in threads:
     idle.acquire()
 go.set()
 for line in sys.stdin:
+    if line.startswith("slow "):
+        slow = [threading.Thread(target=read_slowly, args=(number, results)) for number in range(int(line.split()[1]))]
+        for thread in slow:
+            thread.start()
+        # The first packets are on their way.
+        time.sleep(1)
+        print("{}", flush=True)
+        continue
+    if line.startswith("slowly"):
+        for thread in slow:
+            thread.join()
+        print(json.dumps(results), flush=True)
+        results.clear()
+        continue
     go.clear()
     for thread in threads:
         idle.acquire()

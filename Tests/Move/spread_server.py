@@ -36,7 +36,9 @@ def body(path):
         for number in range(60_000):
             total = (total * 31 + number) % 1_000_003
         return f"{total:<1465}".encode()
-    if path.startswith("/n"):
+    if path.startswith("/slow/"):
+        time.sleep(4)
+    if path.startswith(("/n", "/slow/")):
         number = count()
         if log:
             log.write(f"{number}\n")
