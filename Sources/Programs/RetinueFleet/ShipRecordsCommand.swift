@@ -223,7 +223,10 @@ struct ShippedDump: ~Copyable {
             var shipped: ShippedDump
             switch consume reply {
             case .dump(let file): shipped = try reading(file, "the daemon's dump")
-            case .changes(let lines): shipped = try parsing(lines, "the daemon's changes")
+            case .changes(let lines):
+                shipped = try parsing("the daemon's changes") { take in
+                    try lines.withUnsafeBytes { try take($0) }
+                }
             default: preconditionFailure("a client gives what was asked for")
             }
             shipped.partialAfter = number
@@ -250,24 +253,24 @@ struct ShippedDump: ~Copyable {
         return try reading(file, path)
     }
 
-    private static func parsing(_ bytes: [UInt8], _ name: String) throws -> ShippedDump {
-        var reader = DumpReader()
-        var tombstones = TombstoneLines()
-        do {
-            try reader.feed(bytes)
-            bytes.withUnsafeBytes { tombstones.feed($0) }
-            return ShippedDump(dump: try reader.finish(), tombstones: tombstones.finish())
-        } catch { throw ShipFailure(message: "\(name): \(error)") }
-    }
-
     private static func reading(_ file: borrowing FileDescriptor, _ name: String) throws -> ShippedDump {
-        var reader = DumpReader()
-        var tombstones = TombstoneLines()
         let piece = UnsafeMutableRawBufferPointer.allocate(byteCount: 1 << 20, alignment: 16)
         defer { piece.deallocate() }
-        do {
+        return try parsing(name) { take in
             while let count = try file.read(into: piece), count > 0 {
-                let bytes = UnsafeRawBufferPointer(rebasing: piece[..<count])
+                try take(UnsafeRawBufferPointer(rebasing: piece[..<count]))
+            }
+        }
+    }
+
+    /// - Parameter feed: hands over the text, in pieces that may end anywhere.
+    private static func parsing(
+        _ name: String, _ feed: ((UnsafeRawBufferPointer) throws -> Void) throws -> Void
+    ) throws -> ShippedDump {
+        var reader = DumpReader()
+        var tombstones = TombstoneLines()
+        do {
+            try feed { bytes in
                 try reader.feed(bytes)
                 tombstones.feed(bytes)
             }

@@ -106,7 +106,7 @@ final class ServerArrival {
             if isRenumbered {
                 // One stand-in for each port of the server.
                 let key = "\(registration.network) \(port)"
-                if ports[key] == nil { ports[key] = try Self.freePort(isTCP: isTCP) }
+                if ports[key] == nil { ports[key] = try FreePort.find(isTCP: isTCP) }
                 port = ports[key]!
             }
             shown.append(
@@ -198,23 +198,6 @@ final class ServerArrival {
             if !programs.contains(other.program) { return other }
         }
         return other
-    }
-
-    /// A port that nothing of this host has.
-    private static func freePort(isTCP: Bool) throws(MoveError) -> UInt16 {
-        let number = socket(
-            AF_INET, Int32((isTCP ? SOCK_STREAM : SOCK_DGRAM).rawValue | SOCK_CLOEXEC.rawValue), 0)
-        guard number >= 0 else { throw MoveError("socket: \(SystemError.text(of: errno))") }
-        defer { close(number) }
-        var raw = InternetAddress(address: 0, port: 0).raw
-        var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-        let done = withUnsafeMutablePointer(to: &raw) {
-            $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                bind(number, $0, size) == 0 && getsockname(number, $0, &size) == 0
-            }
-        }
-        guard done else { throw MoveError("a port: \(SystemError.text(of: errno))") }
-        return InternetAddress(raw).port
     }
 
     // MARK: Its being known here

@@ -111,22 +111,10 @@ struct HAProxy {
         return Members.Process(pid: pid, parent: status.parent, start: status.startTicks, program: 0)
     }
 
-    /// A port that nobody has at this moment.
     private static func freePort(besides taken: [UInt16]) throws(MoveError) -> UInt16 {
         for _ in 0..<16 {
-            let number = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue), 0)
-            guard number >= 0 else { break }
-            defer { close(number) }
-            var address = sockaddr_in()
-            address.sin_family = UInt16(AF_INET)
-            var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-            let isBound = withUnsafeMutablePointer(to: &address) {
-                $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-                    bind(number, $0, size) == 0 && getsockname(number, $0, &size) == 0
-                }
-            }
-            let port = UInt16(bigEndian: address.sin_port)
-            if isBound, !taken.contains(port) { return port }
+            let port = try FreePort.find(isTCP: true)
+            if !taken.contains(port) { return port }
         }
         throw MoveError("no port is free for \(tool)")
     }
