@@ -110,6 +110,8 @@ class Site:
             found += [f"{host.name}: {path.name}" for path in (cell / "root").glob("*")]
         if self.source.path("/proc/sys/net/ipv4/ip_forward").read_text().strip() != "0":
             found.append("ip_forward")
+        if (loose := self.source.ask("cat", "/proc/sys/net/netfilter/nf_conntrack_tcp_loose").stdout.strip()) not in ("", "1"):
+            found.append(f"nf_conntrack_tcp_loose {loose}")
         return found
 
 

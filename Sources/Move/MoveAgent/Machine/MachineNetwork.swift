@@ -41,8 +41,8 @@ enum MachineNetwork {
                 link set \(interface) up
 
                 """, seconds: 10)
-        try PacketForwarding.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
-        try PacketForwarding.write("1", to: "/proc/sys/net/ipv4/ip_forward")
+        try NeededSetting.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
+        try NeededSetting.write("1", to: "/proc/sys/net/ipv4/ip_forward")
         try NftTable.load(text)
     }
 }

@@ -180,8 +180,8 @@ struct CellNetwork: Equatable {
                     route add default via \(gateway)
 
                     """, seconds: 10)
-            try PacketForwarding.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
-            try PacketForwarding.need()
+            try NeededSetting.write("1", to: "/proc/sys/net/ipv4/conf/\(interface)/route_localnet")
+            try NeededSetting.forwarding.need()
             try NftTable.load(text)
         } catch {
             try? end()
@@ -194,7 +194,7 @@ struct CellNetwork: Equatable {
         try NftTable(name: table).remove()
         if if_nametoindex(interface) != 0 { try Tool.need(["ip", "link", "del", interface], seconds: 10) }
         if access(path, F_OK) == 0 { try Tool.need(["ip", "netns", "del", name], seconds: 10) }
-        try PacketForwarding.release()
+        try NeededSetting.forwarding.release()
     }
 
     // MARK: Beside others

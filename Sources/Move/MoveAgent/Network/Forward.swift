@@ -61,9 +61,9 @@ struct Forward {
         guard !ports.isEmpty else { return }
         try NftTable.load(text)
         if isIPv6 {
-            if !isForwarding { try PacketForwarding.write("1", to: switchPath) }
+            if !isForwarding { try NeededSetting.write("1", to: switchPath) }
         } else {
-            try PacketForwarding.need()
+            try NeededSetting.forwarding.need()
         }
     }
 
@@ -76,9 +76,9 @@ struct Forward {
     func end(wasForwarding: Bool) throws(MoveError) {
         try suspend()
         if isIPv6 {
-            if !wasForwarding && !ports.isEmpty { try PacketForwarding.write("0", to: switchPath) }
+            if !wasForwarding && !ports.isEmpty { try NeededSetting.write("0", to: switchPath) }
         } else {
-            try PacketForwarding.release()
+            try NeededSetting.forwarding.release()
         }
     }
 }

@@ -100,7 +100,7 @@ struct Tunnel: Equatable {
                 seconds: 10)
             guard isSource else { return }
             try NftTable.load(text)
-            try PacketForwarding.need()
+            try NeededSetting.forwarding.need()
         } catch {
             try? end()
             throw error
@@ -112,7 +112,7 @@ struct Tunnel: Equatable {
         if if_nametoindex(interface) != 0 { try Tool.need(["ip", "link", "del", interface], seconds: 10) }
         guard isSource else { return }
         try NftTable(name: table).remove()
-        try PacketForwarding.release()
+        try NeededSetting.forwarding.release()
     }
 
     /// By which of its own addresses this host reaches another one.

@@ -37,7 +37,7 @@ struct Balancer: Equatable {
         return inet_pton(AF_INET6, text, &six) == 1 ? AF_INET6 : nil
     }
 
-    /// A word that `PacketForwarding` knows.
+    /// A word that `NeededSetting` knows.
     static let prefix = "retinue_spread_"
 
     var table: String { Self.prefix + Hold.word(name) }
@@ -55,7 +55,7 @@ struct Balancer: Equatable {
         }
         let list = ports.map(String.init).joined(separator: ", ")
         let to = address.map { "\(family) daddr \($0)" } ?? "fib daddr type local"
-        // The first packet alone: connections of before the table was there are new to conntrack, and must stay.
+        // The first packet alone: connections of before the table was there must stay.
         let new =
             "iifname != \"lo\" meta nfproto ipv\(isIPv6 ? 6 : 4) \(to) tcp dport"
         let first = "tcp flags & (fin | syn | rst | ack) == syn"
@@ -65,7 +65,10 @@ struct Balancer: Equatable {
                 guard let own = redirected[port] else { continue }
                 rules += "    \(new) \(port) \(first) ct mark set \(mark(of: Self.own)) redirect to :\(own)\n"
             }
-        } else if !members.isEmpty {
+        } else if members.isEmpty {
+            // Marked all the same: what is open when the table goes would stay in conntrack, its end unseen.
+            rules = "    \(new) { \(list) } \(first) ct mark set \(mark(of: Self.own))\n"
+        } else {
             let choice = isStatic ? "jhash \(family) saddr . tcp sport" : "numgen inc"
             let map = members.indices.map { "\($0) : goto member_\($0)" }.joined(separator: ", ")
             rules =
@@ -105,8 +108,10 @@ struct Balancer: Equatable {
 
     /// Begins, or goes on with other members; done again it changes nothing.
     func load() throws(MoveError) {
+        // Before the table, with which the kernel begins to track connections.
+        try NeededSetting.noPickUp.need()
         try NftTable.load(text)
-        guard isIPv6 else { return try PacketForwarding.need() }
+        guard isIPv6 else { return try NeededSetting.forwarding.need() }
         guard (try? FileDescriptor.open(Self.switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1") else {
             // Switched on, an interface no longer takes its routes from router advertisements: that is the administrator's to decide.
             throw MoveError("this host does not pass IPv6 packets on: sysctl net.ipv6.conf.all.forwarding=1")
@@ -118,6 +123,7 @@ struct Balancer: Equatable {
         try NftTable(name: table).remove()
         // Behind the rules, which would mark more of them.
         try TrackedConnections.forget(mark: mark(of: Self.own), mask: 0xffff_ff00, unanswered: false)
-        try PacketForwarding.release()
+        try NeededSetting.noPickUp.release()
+        try NeededSetting.forwarding.release()
     }
 }
