@@ -280,7 +280,8 @@ let package = Package(
         test(
             "MoveAgentTests",
             [
-                "MoveAgent", "Placeholders", "Transfer", "Transport", "Records", "SystemCalls", "CLinux",
+                "MoveAgent", "Placeholders", "Transfer", "Transport", "Records", "SocketDiagnostics",
+                "SystemCalls", "CLinux",
                 "TestSupport",
             ]),
         test("SunRPCTests", ["SunRPC"]),

@@ -24,7 +24,9 @@ struct NeededSetting {
     func release() throws(MoveError) {
         guard access(mark, F_OK) == 0 else { return }
         let listed = try Tool.run(["nft", "list", "tables"], seconds: 10)
-        guard listed.status == 0, !tables.contains(where: { listed.output.contains(" " + $0) }) else { return }
+        guard listed.status == 0, !tables.contains(where: { listed.output.contains(" " + $0) }) else {
+            return
+        }
         try Self.write(String(other), to: path)
         unlink(mark)
     }
@@ -53,6 +55,7 @@ extension NeededSetting {
     /// One that it picks up in the middle is to it one of this host, whose end it may miss: a client that took the same port
     /// again would be led here for minutes. Untracked, it goes on here all the same.
     static let noPickUp = NeededSetting(
-        path: "/proc/sys/net/netfilter/nf_conntrack_tcp_loose", needed: "0", mark: "/run/retinue-conntrack-was-loose",
+        path: "/proc/sys/net/netfilter/nf_conntrack_tcp_loose", needed: "0",
+        mark: "/run/retinue-conntrack-was-loose",
         tables: [Balancer.prefix])
 }

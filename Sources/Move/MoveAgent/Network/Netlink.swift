@@ -12,6 +12,8 @@ struct NetlinkMessage {
     init(_ kind: UInt16, flags: UInt16 = 0) { (self.kind, self.flags) = (kind, flags | 1) }
 
     static let acknowledged: UInt16 = 4
+    /// `NLM_F_DUMP`.
+    static let dump: UInt16 = 0x300
 
     mutating func append(_ bytes: [UInt8]) { body += bytes }
 
@@ -65,12 +67,14 @@ struct NetlinkAnswer: Equatable {
     }
 
     /// Attributes behind a fixed part of so many bytes; the first of each kind.
-    func attributes(behind length: Int) -> [UInt16: [UInt8]] {
+    func attributes(behind length: Int) -> [UInt16: [UInt8]] { Self.attributes(in: body.dropFirst(length)) }
+
+    /// Attributes that follow each other, as those in another one do; the first of each kind.
+    static func attributes(in bytes: ArraySlice<UInt8>) -> [UInt16: [UInt8]] {
         var found: [UInt16: [UInt8]] = [:]
-        var rest = body.dropFirst(length)
-        while let length = Self.number(rest, 0, UInt16.self).map(Int.init), length >= 4, length <= rest.count
-        {
-            let kind = Self.number(rest, 2, UInt16.self)! & 0x3fff
+        var rest = bytes
+        while let length = number(rest, 0, UInt16.self).map(Int.init), length >= 4, length <= rest.count {
+            let kind = number(rest, 2, UInt16.self)! & 0x3fff
             if found[kind] == nil { found[kind] = Array(rest.dropFirst(4).prefix(length - 4)) }
             rest = rest.dropFirst((length + 3) & ~3)
         }
@@ -87,7 +91,7 @@ struct NetlinkAnswer: Equatable {
 
 /// Questions to this host's kernel, where a process that asks them takes longer than all that it does: clients are held meanwhile.
 enum Netlink {
-    /// Sends bytes, and takes answers in until there are so many, or one of them is an error.
+    /// Sends bytes, and takes answers in until there are so many, a dump ends, or one of them is an error.
     static func ask(_ family: Int32, _ request: [UInt8], answers: Int = 1) throws(SystemError)
         -> [NetlinkAnswer]
     {
@@ -108,7 +112,7 @@ enum Netlink {
             let more = NetlinkAnswer.all(in: Array(answer[..<count]))
             guard !more.isEmpty else { throw SystemError("netlink", code: EPROTO) }
             found += more
-            if more.contains(where: { ($0.error ?? 0) != 0 }) { break }
+            if more.contains(where: { ($0.error ?? 0) != 0 || $0.kind == UInt16(NLMSG_DONE) }) { break }
         }
         return found
     }

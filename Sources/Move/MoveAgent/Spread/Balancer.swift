@@ -87,10 +87,13 @@ struct Balancer: Equatable {
             """)
     }
 
+    /// `R`.
+    private static let markPrefix: UInt8 = 0x52
+
     /// What its connections are marked with in conntrack: `R`, 16 bits of the name, the member.
     private func mark(of member: Member) -> UInt32 {
         let hash = name.utf8.reduce(UInt32(5381)) { $0 &* 33 &+ UInt32($1) } & 0xffff
-        return 0x52 << 24 | hash << 8 | member.number
+        return UInt32(Self.markPrefix) << 24 | hash << 8 | member.number
     }
 
     /// This host's own programs.
@@ -111,6 +114,7 @@ struct Balancer: Equatable {
         // Before the table, with which the kernel begins to track connections.
         try NeededSetting.noPickUp.need()
         try NftTable.load(text)
+        try EndedConnections.forget(ports: ports, markedBy: Self.markPrefix)
         guard isIPv6 else { return try NeededSetting.forwarding.need() }
         guard (try? FileDescriptor.open(Self.switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1") else {
             // Switched on, an interface no longer takes its routes from router advertisements: that is the administrator's to decide.

@@ -4,7 +4,7 @@ import SystemCalls
 /// and a client that takes the same port again would be led by it, to where nobody is any more.
 enum TrackedConnections {
     /// `NETLINK_NETFILTER`.
-    private static let netfilter: Int32 = 12
+    static let netfilter: Int32 = 12
 
     /// Has the kernel forget those with a mark (`IPCTNL_MSG_CT_DELETE`; Linux 5.8 for a choice by status).
     ///
