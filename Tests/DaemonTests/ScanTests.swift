@@ -39,6 +39,32 @@ import Testing
         }
     }
 
+    /// Processes come and go meanwhile, but not this one, nor those that it descends from.
+    @Test func twoThreadsFindWhatOneFinds() throws {
+        try withTemporaryFolder { folder in
+            let file = try FileDescriptor.open(folder + "/held", O_RDWR | O_CREAT, mode: 0o600)
+            func snapshot(isShared: Bool) -> HostSnapshot {
+                var cursor = ScanCursor(scanner(), .full)
+                cursor.readAll(isShared: isShared)
+                return cursor.finish()
+            }
+            let (alone, shared) = (snapshot(isShared: false), snapshot(isShared: true))
+            #expect(alone.isComplete && shared.isComplete)
+            // Own pids are among the highest, the first process's is the lowest: one of each half.
+            for pid: Int32 in [1, getppid(), getpid()] {
+                let one = try #require(alone.processes.first { $0.facts.pid == pid })
+                let other = try #require(shared.processes.first { $0.facts.pid == pid })
+                #expect("\(one.facts)" == "\(other.facts)")
+                #expect(pid != getpid() || other.files.contains { $0.path == Array((folder + "/held").utf8) })
+            }
+            for found in [alone, shared] {
+                let pids: [Int32] = found.processes.map { $0.facts.pid }
+                #expect(pids == pids.sorted() && Set(pids).count == pids.count)
+            }
+            _ = file.number
+        }
+    }
+
     @Test func whatWasLeftOutIsSaid() {
         var cursor = ScanCursor(scanner(), .open)
         _ = cursor.advance(until: 0)

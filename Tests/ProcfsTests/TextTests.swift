@@ -109,6 +109,51 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(found.map(\.path) == [bytes("/dev/shm/shared")])
     }
 
+    /// Line by line, and nothing kept from the one before.
+    private func plainly(_ bytes: [UInt8]) -> [MappedFile] {
+        var files: [MappedFile] = []
+        for line in bytes.split(separator: UInt8(ascii: "\n")) {
+            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
+            guard fields.count == 6, fields[1].count == 4 else { continue }
+            let path = OctalEscapes.decodeNewlines(fields[5].drop { $0 == UInt8(ascii: " ") })
+            guard path.first == UInt8(ascii: "/"), !path.suffix(10).elementsEqual(" (deleted)".utf8) else {
+                continue
+            }
+            let permissions = Array(fields[1])
+            let position = files.firstIndex { $0.path == path } ?? files.count
+            if position == files.count {
+                files.append(MappedFile(path: path, isExecutable: false, isSharedWritable: false))
+            }
+            if permissions[2] == UInt8(ascii: "x") { files[position].isExecutable = true }
+            if permissions[1] == UInt8(ascii: "w"), permissions[3] == UInt8(ascii: "s") {
+                files[position].isSharedWritable = true
+            }
+        }
+        return files
+    }
+
+    @Test func piecesOfAFileInAnyOrder() {
+        let pieces = [
+            "", " ", "  ", "\n", "r-xp", "rw-s", "r--p", "/a", "/b", "/a\\012", " (deleted)", "0", "[heap]",
+        ]
+        let line = { (permissions: String, path: String) in "1-2 \(permissions) 0 0:0 7   \(path)\n" }
+        var random = SystemRandomNumberGenerator()
+        for _ in 0..<2000 {
+            var text = ""
+            for _ in 0..<Int.random(in: 0...12, using: &random) {
+                text +=
+                    Bool.random(using: &random)
+                    ? line(
+                        ["r-xp", "rw-s", "r--p"].randomElement()!,
+                        ["/a", "/b", "/a b", "/a (deleted)"].randomElement()!)
+                    : pieces.randomElement()!
+            }
+            #expect(MappedFile.parse(bytes(text)) == plainly(bytes(text)), "\(text.debugDescription)")
+            let shared = MappedFile.parse(bytes(text), sharedWritable: true).map(\.path)
+            #expect(Set(shared) == Set(plainly(bytes(text)).filter(\.isSharedWritable).map(\.path)))
+        }
+    }
+
     @Test func linesOfEachKind() {
         let text = """
             55a000000000-55a000001000 r--p 00000000 08:01 131                        /usr/bin/cat

@@ -1,3 +1,5 @@
+import Glibc
+
 /// A file that a process has mapped into its memory (/proc/PID/maps).
 public struct MappedFile: Equatable, Sendable {
     /// The path.
@@ -10,38 +12,75 @@ public struct MappedFile: Equatable, Sendable {
     /// Reads `maps`: lines `address perms offset dev inode path`; the path keeps its blanks, a newline
     /// in it shows as `\012`. Anonymous memory, deleted files and `[heap]` and the like are left out.
     ///
+    /// A file is mapped in several pieces, one line after the other: their path is taken apart once.
+    ///
     /// - Parameter sharedWritable: leave out all but shared mappings that may be written, at little cost.
     public static func parse(_ bytes: [UInt8], sharedWritable: Bool = false) -> [MappedFile] {
         var files: [MappedFile] = []
         var positions: [[UInt8]: Int] = [:]
-        for line in bytes.split(separator: UInt8(ascii: "\n")) {
-            if sharedWritable, !isSharedWritable(line) { continue }
-            let fields = line.split(separator: UInt8(ascii: " "), maxSplits: 5)
-            guard fields.count == 6, fields[1].count == 4 else { continue }
-            let text = fields[5].drop { $0 == UInt8(ascii: " ") }
-            guard text.first == UInt8(ascii: "/") else { continue }
-            let path = OctalEscapes.decodeNewlines(text)
-            if path.suffix(10).elementsEqual(" (deleted)".utf8) { continue }
-            let permissions = Array(fields[1])
-            let executable = permissions[2] == UInt8(ascii: "x")
-            let writable = permissions[1] == UInt8(ascii: "w") && permissions[3] == UInt8(ascii: "s")
-            if let position = positions[path] {
-                if executable { files[position].isExecutable = true }
-                if writable { files[position].isSharedWritable = true }
-            } else {
-                positions[path] = files.count
-                files.append(MappedFile(path: path, isExecutable: executable, isSharedWritable: writable))
+        var last: (path: Range<Int>, position: Int)?
+        bytes.withUnsafeBytes { bytes in
+            var start = 0
+            while start < bytes.count {
+                let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
+                defer { start = end + 1 }
+                guard let line = MapsLine(bytes, start..<end), !sharedWritable || line.isSharedWritable else {
+                    continue
+                }
+                let position: Int
+                if let last, isSame(bytes, last.path, line.path) {
+                    position = last.position
+                } else {
+                    let path = OctalEscapes.decodeNewlines(bytes[line.path])
+                    if path.suffix(10).elementsEqual(" (deleted)".utf8) { continue }
+                    position = positions[path] ?? files.count
+                    if position == files.count {
+                        positions[path] = position
+                        files.append(MappedFile(path: path, isExecutable: false, isSharedWritable: false))
+                    }
+                    last = (line.path, position)
+                }
+                if line.isExecutable { files[position].isExecutable = true }
+                if line.isSharedWritable { files[position].isSharedWritable = true }
             }
         }
         return files
     }
 
-    /// Whether a line, `address rw-s …`, is one of a shared mapping that may be written.
-    private static func isSharedWritable(_ line: ArraySlice<UInt8>) -> Bool {
-        guard let blank = line.firstIndex(of: UInt8(ascii: " ")), line.endIndex - blank > 4 else {
-            return false
+    private static func isSame(_ bytes: UnsafeRawBufferPointer, _ one: Range<Int>, _ other: Range<Int>)
+        -> Bool
+    {
+        one.count == other.count
+            && memcmp(bytes.baseAddress! + one.lowerBound, bytes.baseAddress! + other.lowerBound, one.count)
+                == 0
+    }
+}
+
+/// Where a line of /proc/PID/maps has what is asked of it.
+private struct MapsLine {
+    let isExecutable: Bool
+    let isSharedWritable: Bool
+    /// From its slash to the end of the line.
+    let path: Range<Int>
+
+    /// `nil` for what is no line of a file.
+    init?(_ bytes: UnsafeRawBufferPointer, _ line: Range<Int>) {
+        var position = line.lowerBound
+        var permissions = 0..<0
+        for field in 0..<5 {
+            while position < line.upperBound, bytes[position] == UInt8(ascii: " ") { position += 1 }
+            let start = position
+            while position < line.upperBound, bytes[position] != UInt8(ascii: " ") { position += 1 }
+            if field == 1 { permissions = start..<position }
         }
-        return line[blank + 2] == UInt8(ascii: "w") && line[blank + 4] == UInt8(ascii: "s")
+        while position < line.upperBound, bytes[position] == UInt8(ascii: " ") { position += 1 }
+        guard permissions.count == 4, position < line.upperBound, bytes[position] == UInt8(ascii: "/") else {
+            return nil
+        }
+        path = position..<line.upperBound
+        let first = permissions.lowerBound
+        isExecutable = bytes[first + 2] == UInt8(ascii: "x")
+        isSharedWritable = bytes[first + 1] == UInt8(ascii: "w") && bytes[first + 3] == UInt8(ascii: "s")
     }
 }
 

@@ -26,6 +26,14 @@ struct PipeEnds {
         }
     }
 
+    /// Takes in those of processes that come after all of these.
+    mutating func append(_ later: PipeEnds) {
+        writers += later.writers
+        readers += later.readers
+        writing.merge(later.writing) { first, _ in first }
+        reading.merge(later.reading) { first, _ in first }
+    }
+
     /// Without those that have closed their end since: processes are met one after another, and who makes a pipe for others
     /// holds it for a moment.
     ///
@@ -58,7 +66,23 @@ struct DescriptorHolders {
     /// By the file, which two mount namespaces may have at one path.
     private(set) var fifos: [FileIdentity: (path: [UInt8], ends: PipeEnds)] = [:]
     /// What they share by other means; the tables of it are those of the moment in which this was made.
-    var shared = SharedObjects()
+    var shared: SharedObjects
+
+    /// Begins without any; what they share by other means is asked of the tables of `shared`.
+    init(_ shared: SharedObjects = SharedObjects()) { self.shared = shared }
+
+    /// Takes in what was found of processes that come after all of those that this has.
+    mutating func append(_ later: DescriptorHolders) {
+        for (inode, pids) in later.sockets {
+            if sockets[inode] == nil { firstDescriptors[inode] = later.firstDescriptors[inode] }
+            sockets[inode, default: []] += pids
+        }
+        for (pipe, ends) in later.pipes { pipes[pipe, default: PipeEnds()].append(ends) }
+        for (file, fifo) in later.fifos {
+            fifos[file, default: (fifo.path, PipeEnds())].ends.append(fifo.ends)
+        }
+        shared.append(later.shared)
+    }
 
     /// Takes in what the link of a descriptor in /proc/PID/fd says; returns the number of a pipe, of whose end the link says nothing.
     mutating func note(_ target: UnsafeRawBufferPointer, _ number: Int32, _ pid: Int32) -> UInt32? {

@@ -3,6 +3,7 @@ import Glibc
 import Observation
 import Procfs
 import Records
+import Synchronization
 import SystemCalls
 
 /// A scan under way: processes are read in slices, those that matter most first, and sockets at the end.
@@ -14,7 +15,7 @@ struct ScanCursor: ~Copyable {
     private let scanner: Scanner
     private let depth: ScanRequest.Depth
     private var snapshot = HostSnapshot()
-    private var holders = DescriptorHolders()
+    private var holders: DescriptorHolders
     private var mounts: MountKinds
     /// Processes yet to be read, the next one last.
     private var waiting: [Int32]
@@ -27,6 +28,7 @@ struct ScanCursor: ~Copyable {
     init(_ scanner: Scanner, _ depth: ScanRequest.Depth, first: [Int32] = []) {
         self.scanner = scanner
         self.depth = depth
+        holders = DescriptorHolders()
         snapshot.monotonic = Clock.monotonic()
         snapshot.wall = Clock.wall()
         mounts = MountKinds(scanner.roots.table)
@@ -48,6 +50,16 @@ struct ScanCursor: ~Copyable {
         snapshot.network = scanner.network.inode ?? scanner.network.ownInode ?? 0
     }
 
+    /// Begins with some of another one's processes, and nothing of the host besides.
+    private init(_ scanner: Scanner, _ depth: ScanRequest.Depth, _ waiting: [Int32], _ shared: SharedObjects)
+    {
+        self.scanner = scanner
+        self.depth = depth
+        self.waiting = waiting
+        mounts = MountKinds(scanner.roots.table)
+        holders = DescriptorHolders(shared)
+    }
+
     /// How many processes are yet to be read.
     var remaining: Int { waiting.count }
 
@@ -64,6 +76,68 @@ struct ScanCursor: ~Copyable {
             if deadline != .max, Clock.monotonic() >= deadline { break }
         }
         return waiting.isEmpty
+    }
+
+    /// From so many processes on, half of them are read by another thread: a host with ten thousand would wait for a second.
+    static let leastForTwo = 512
+
+    /// Reads all processes.
+    ///
+    /// - Parameter isShared: whether another thread helps; what is found is the same.
+    mutating func readAll(isShared: Bool? = nil) {
+        let isShared =
+            isShared ?? (waiting.count >= Self.leastForTwo && sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1)
+        let half =
+            isShared
+            ? HalfScan(scanner, depth, Array(waiting.prefix(waiting.count / 2)), holders.shared) : nil
+        // Those that come last are read last.
+        if let half { waiting.removeFirst(half.count) }
+        while !advance(until: .max) { continue }
+        guard let found = half?.wait() else { return }
+        snapshot.processes += found.processes
+        for failure in found.failures where !snapshot.failures.contains(failure) {
+            snapshot.failures.append(failure)
+        }
+        holders.append(found.holders)
+    }
+
+    /// Some of a scan's processes, read by a thread of their own.
+    private final class HalfScan: Sendable {
+        struct Found: Sendable {
+            var processes: [ProcessSnapshot]
+            var failures: [ScanFailure]
+            var holders: DescriptorHolders
+        }
+
+        let count: Int
+        private let found = Mutex<Found?>(nil)
+        private let isDone: EventDescriptor
+
+        /// `nil` if there can be no thread.
+        init?(_ scanner: Scanner, _ depth: ScanRequest.Depth, _ pids: [Int32], _ shared: SharedObjects) {
+            count = pids.count
+            guard let isDone = try? EventDescriptor() else { return nil }
+            self.isDone = isDone
+            do throws(SystemError) {
+                try DetachedThread.start { [self] in
+                    var cursor = ScanCursor(scanner, depth, pids, shared)
+                    while !cursor.advance(until: .max) { continue }
+                    let all = Found(
+                        processes: cursor.snapshot.processes, failures: cursor.snapshot.failures,
+                        holders: cursor.holders)
+                    self.found.withLock { $0 = all }
+                    self.isDone.raise()
+                }
+            } catch { return nil }
+        }
+
+        func wait() -> Found? {
+            var waiting = pollfd(fd: isDone.number, events: Int16(POLLIN), revents: 0)
+            while true {
+                if let found = found.withLock({ $0 }) { return found }
+                _ = poll(&waiting, 1, -1)
+            }
+        }
     }
 
     /// Reads the sockets and puts together what was found. Processes that were not read are missing, as the snapshot

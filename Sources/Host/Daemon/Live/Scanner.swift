@@ -23,7 +23,7 @@ struct Scanner {
         roots.others.beginScan()
         var cursor = ScanCursor(self, request.depth, first: request.first)
         if request.limit == 0 {
-            while !cursor.advance(until: .max) { continue }
+            cursor.readAll()
         } else {
             while cursor.urgent > 0, !cursor.advance(until: 0) { continue }
             _ = cursor.advance(until: Clock.monotonic() + request.limit)

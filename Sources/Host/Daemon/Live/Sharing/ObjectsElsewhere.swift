@@ -31,6 +31,18 @@ struct ObjectsElsewhere {
     /// Namespaces whose tables a scan reads: each takes a thread of its own.
     static let mostNamespaces = 64
 
+    /// Takes in what was found of processes that come after all of those that this has.
+    mutating func append(_ later: ObjectsElsewhere) {
+        processes.merge(later.processes) { first, _ in first }
+        for (segment, holding) in later.segments { SharedObjects.add(holding, &segments[segment]) }
+        for (file, holding) in later.memory { SharedObjects.add(holding, &memory[file]) }
+        queues.merge(later.queues) { first, later in
+            var queue = first
+            queue.holding.pids += later.holding.pids
+            return queue
+        }
+    }
+
     mutating func note(_ pid: Int32, in namespace: UInt64) {
         if processes[namespace] == nil { processes[namespace] = pid }
     }

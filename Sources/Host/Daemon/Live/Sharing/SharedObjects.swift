@@ -29,6 +29,14 @@ struct SharedObjects {
         tables = SystemVTables(isKnown: places.namespace != nil)
     }
 
+    /// Takes in what was found of processes that come after all of those that this has.
+    mutating func append(_ later: SharedObjects) {
+        for (id, pids) in later.attached { attached[id, default: []] += pids }
+        for (inode, holding) in later.memory { Self.add(holding, &memory[inode]) }
+        for (inode, holding) in later.queues { Self.add(holding, &queues[inode]) }
+        elsewhere.append(later.elsewhere)
+    }
+
     /// Takes in an open file; says whether it is none that a path leads to (a message queue).
     mutating func note(_ path: [UInt8], _ status: FileStatus, _ pid: Int32) -> Bool {
         guard status.mode & S_IFMT == S_IFREG else { return status.device == places.queueDevice }
@@ -114,6 +122,17 @@ struct SharedObjects {
         var found = holding ?? Holding(name: name)
         if found.name.isEmpty { found.name = name }
         add(pid, &found.pids)
+        holding = found
+    }
+
+    /// Takes in later holders of the same.
+    static func add(_ later: Holding, _ holding: inout Holding?) {
+        guard var found = holding else {
+            holding = later
+            return
+        }
+        if found.name.isEmpty { found.name = later.name }
+        found.pids += later.pids
         holding = found
     }
 
