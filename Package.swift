@@ -314,3 +314,8 @@ let package = Package(
                 + workloads.map { .byName(name: $0) }),
     ] + workloads.map(workload) + server
 )
+
+// Only these tests, where what the others need is not to be built (Tests/sanitize).
+if let names = Context.environment["RETINUE_TESTS"]?.split(separator: " ").map(String.init) {
+    package.targets.removeAll { $0.type == .test && !names.contains($0.name) }
+}
