@@ -6,62 +6,89 @@ import SystemCalls
 ///
 /// What a link of 1 Gbit/s carries in a second one thread hashes in a tenth of that; but a database that is stopped waits for
 /// the comparison of all of it, which is what the threads are for.
-enum BlockReader {
+package enum BlockReader {
     /// Bytes of a piece; a multiple of each block size.
-    static let pieceSize = 4 << 20
+    package static let pieceSize = 4 << 20
 
-    struct Piece: Sendable {
+    /// What was read at once.
+    package struct Piece: Sendable {
         /// The index of its first block.
-        var first: Int
+        package var first: Int
         /// What was read; fewer bytes where the file became shorter.
-        var bytes: [UInt8]
-        var hashes: [BlockHash]
+        package var bytes: [UInt8]
+        /// Of its blocks.
+        package var hashes: [BlockHash]
         /// Whether nothing is there but a hole: then there are no bytes.
-        var isHole = false
-        var failure: SystemError?
+        package var isHole = false
+        /// Why there are fewer bytes.
+        package var failure: SystemError?
     }
 
-    private struct Job: Sendable {
-        var file: Int32
-        var first: Int
-        var size: UInt64
+    /// What is to be read at once: of an open file that stays so.
+    package struct Part: Sendable {
+        package var file: Int32
+        /// The index of its first block.
+        package var first: Int
+        package var start: UInt64
+        package var length: Int
+        /// Bytes of a block.
+        package var block: Int
+        /// What a block of zeros has; `nil` where it is not asked whether the file has a hole there.
+        package var zero: BlockHash?
+
+        package init(
+            file: Int32, first: Int, start: UInt64, length: Int, block: Int, zero: BlockHash? = nil
+        ) {
+            (self.file, self.first, self.start) = (file, first, start)
+            (self.length, self.block, self.zero) = (length, block, zero)
+        }
     }
 
     /// Reads a file of a size from the first byte to the last; the pieces come in order. It ends with the first error.
     static func read(
         _ file: Int32, size: UInt64, _ body: (Piece) throws(TransferError) -> Void
     ) throws(TransferError) {
-        let blocks = pieceSize / BlockTable.blockSize(size)
-        let pieces = (BlockTable.blocks(size) + blocks - 1) / blocks
-        func job(_ index: Int) -> Job { Job(file: file, first: index * blocks, size: size) }
-        guard pieces > 2 else {
-            for index in 0..<pieces { try body(read(job(index))) }
+        let block = BlockTable.blockSize(size)
+        let blocks = pieceSize / block
+        try read(
+            (BlockTable.blocks(size) + blocks - 1) / blocks,
+            { index in
+                let start = UInt64(index) * UInt64(pieceSize)
+                return Part(
+                    file: file, first: index * blocks, start: start,
+                    length: Int(min(UInt64(pieceSize), size - start)), block: block,
+                    zero: BlockTable.zeroHash(size))
+            }, body)
+    }
+
+    /// Reads so many parts; the pieces come in order. It ends with the first error.
+    package static func read<Failure: Error>(
+        _ count: Int, _ part: @escaping @Sendable (Int) -> Part, _ body: (Piece) throws(Failure) -> Void
+    ) throws(Failure) {
+        guard count > 2 else {
+            for index in 0..<count { try body(read(part(index))) }
             return
         }
-        let queue = PieceQueue(count: pieces)
+        let queue = PieceQueue(count: count)
         var threads = 0
-        // The file is this thread's: it stays open until the last one is done with it.
+        // Files are this thread's: they stay open until the last one is done with them.
         defer { queue.end(threads) }
         for _ in 0..<max(2, min(8, Int(sysconf(Int32(_SC_NPROCESSORS_ONLN))))) {
             let started: Void? = try? DetachedThread.start {
-                while let index = queue.next() {
-                    queue.put(read(Job(file: file, first: index * blocks, size: size)), index)
-                }
+                while let index = queue.next() { queue.put(read(part(index)), index) }
                 queue.leave()
             }
             if started != nil { threads += 1 }
         }
-        for index in 0..<pieces { try body(threads > 0 ? queue.take(index) : read(job(index))) }
+        for index in 0..<count { try body(threads > 0 ? queue.take(index) : read(part(index))) }
     }
 
-    private static func read(_ job: Job) -> Piece {
-        let block = BlockTable.blockSize(job.size)
-        let start = UInt64(job.first) * UInt64(block)
-        let length = Int(min(UInt64(pieceSize), job.size - start))
+    private static func read(_ job: Part) -> Piece {
+        let (block, start, length) = (job.block, job.start, job.length)
         var piece = Piece(first: job.first, bytes: [], hashes: [])
-        if length % block == 0, isHole(job.file, start, length) {
+        if let zero = job.zero, length % block == 0, isHole(job.file, start, length) {
             piece.isHole = true
-            piece.hashes = [BlockHash](repeating: BlockTable.zeroHash(job.size), count: length / block)
+            piece.hashes = [BlockHash](repeating: zero, count: length / block)
             return piece
         }
         piece.bytes = [UInt8](unsafeUninitializedCapacity: length) { buffer, count in

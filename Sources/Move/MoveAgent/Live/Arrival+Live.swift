@@ -10,9 +10,20 @@ extension Arrival {
     private var packetLock: LiveLock { LiveLock(name: name, ports: ports) }
 
     /// What is brought next is a part of the programs' memory.
-    func beginImages(_ channel: StreamChannel, _ part: LivePart) throws(MoveError) {
+    ///
+    /// - Parameter bytes: how much of it at most, where that is known.
+    func beginImages(_ channel: StreamChannel, _ part: LivePart, bytes: UInt64) throws(MoveError) {
         try Criu().needVersion()
         let place = part.folder(of: cell)
+        if part == .ahead {
+            guard !journal.stands(.start) else { throw MoveError("\(name) was started here already") }
+            var status = statvfs()
+            if statvfs(cell.folder, &status) == 0 {
+                try MemoryAhead.needRoom(
+                    bytes, at: cell.folder, UInt64(status.f_bavail) * UInt64(status.f_frsize))
+            }
+            memoryChannel = channel
+        }
         guard mkdir(place, 0o700) == 0 || errno == EEXIST else {
             throw MoveError("\(place): \(SystemError.text(of: errno))")
         }
@@ -65,15 +76,26 @@ extension Arrival {
         guard hasImages else { return }
         try packetLock.remove()
         if leavesAddress { if let kept { try? kept.leave() } else { try? liveAddress?.remove(from: "lo") } }
+        removeMemory()
+    }
+
+    /// What was brought of the programs' memory does not stay longer than it is needed.
+    func removeMemory() {
         for part in LivePart.allCases.reversed() {
             let place = part.folder(of: cell)
-            var inside: RootFolder
-            do throws(SystemError) { inside = try RootFolder(place) } catch { continue }
+            guard let inside = try? RootFolder(place) else { continue }
             for path in inside.paths().reversed() {
                 let name = place + String(decoding: path, as: UTF8.self)
                 if unlink(name) != 0 { rmdir(name) }
             }
             rmdir(place)
         }
+    }
+
+    /// A connection over which memory came has ended: its source does not know any more what is here.
+    func forgetMemory(_ channel: StreamChannel) throws(MoveError) {
+        guard memoryChannel === channel else { return }
+        memoryChannel = nil
+        if !journal.stands(.start), !journal.stands(.admit) { removeMemory() }
     }
 }

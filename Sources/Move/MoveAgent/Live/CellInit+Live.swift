@@ -12,15 +12,18 @@ extension CellInit {
     static func restore(_ cell: Cell) throws(MoveError) -> pid_t {
         let criu = try Criu()
         let place = cell.root + "/.retinue-restore"
-        for name in ["", "/criu", "/images"] { mkdir(place + name, 0o700) }
-        for (source, name) in [(criu.tree, "/criu"), (cell.folder + "/images", "/images")] {
+        mkdir(place, 0o700)
+        let parts = [LivePart.images, .ahead].map { ($0.folder(of: cell), "/\($0.rawValue)") }
+        let laid = [(criu.tree, "/criu")] + parts.filter { access($0.0, F_OK) == 0 }
+        for (source, name) in laid {
+            mkdir(place + name, 0o700)
             guard mount(source, place + name, nil, clinux_MS_BIND, nil) == 0 else {
                 throw MoveError("mount \(place)\(name): \(SystemError.text(of: errno))")
             }
         }
         // The programs were let out of these.
         defer {
-            for name in ["/criu", "/images"] {
+            for (_, name) in laid {
                 umount2(place + name, Int32(MNT_DETACH))
                 rmdir(place + name)
             }

@@ -9,7 +9,7 @@ import Transfer
 
 /// A move of running processes (`--live`), at the source.
 extension Departure {
-    private var dump: LiveDump { LiveDump(folder: folder + "/live") }
+    var dump: LiveDump { LiveDump(folder: folder + "/live") }
     private func packetLock(_ within: UInt64? = nil) -> LiveLock {
         LiveLock(name: order.name, ports: order.ports, within: within)
     }
@@ -56,9 +56,22 @@ extension Departure {
         // The keeper removes it earlier; this is for when that is killed as well.
         try packetLock(order.within + 60).load()
         guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
-        try dump.begin(
-            leader.pid, in: cell, hasObjects: SystemVObjects.areThere(for: leader.pid),
-            seconds: min(order.within, 120))
+        let seconds = min(order.within, 120)
+        let hasObjects = SystemVObjects.areThere(for: leader.pid)
+        func begin(_ leavesMemory: Bool) throws(MoveError) {
+            try dump.begin(
+                leader.pid, in: cell, hasObjects: hasObjects, leavesMemory: leavesMemory, seconds: seconds)
+        }
+        if let known = memoryAhead, LiveDump.mayLeave(known.bytes) {
+            do throws(MoveError) { try begin(true) } catch {
+                guard !dump.lives else { throw error }
+                Diagnostics.say("\(order.name): \(error): once more, with all memory in the images")
+                try dump.prepare(within: order.within, table: packetLock().table, in: cell)
+                try begin(false)
+            }
+        } else {
+            try begin(false)
+        }
         // Whoever kills criu does not wake them; the images do not have it.
         let processes = origin.liveProcesses()
         try dump.note(processes.map { NamespaceNumber.of($0.pid) })
@@ -85,27 +98,36 @@ extension Departure {
 
     /// Brings the images, and the shared memory that has names.
     ///
-    /// - Returns: their bytes.
+    /// - Returns: bytes that were sent.
     func sendImages() throws(MoveError) -> UInt64 {
-        let (paths, bytes) = try LiveDump.files(below: dump.images)
-        try send(paths, below: dump.images, as: .images)
+        let (paths, _) = try LiveDump.files(below: dump.images)
+        var sent = try send(paths, below: dump.images, as: .images)
         guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
         let shared = origin.sharedMemory()
         let place = "/proc/\(leader.pid)/root\(SharedMemoryFiles.folder)"
-        try send(shared, below: place, as: .memory)
-        return bytes + LiveDump.size(of: shared, below: place)
+        sent += try send(shared, below: place, as: .memory)
+        return sent
     }
 
-    private func send(_ paths: [[UInt8]], below root: String, as kind: LivePart) throws(MoveError) {
+    private func send(_ paths: [[UInt8]], below root: String, as kind: LivePart) throws(MoveError) -> UInt64 {
         let link = try connected()
         try link.ask("images", [.init("part", .string(kind.rawValue))])
-        let sender = FileSender(over: link.channel, root: root, progress: progress)
-        do throws(TransferError) { _ = try sender.send(paths, isMirror: true, syncsLater: true) } catch {
+        let sent = try round(paths, over: FileSender(over: link.channel, root: root, progress: progress))
+        try link.ask("images-end")
+        return sent
+    }
+
+    /// A round that whoever is called by its failure has to connect anew after.
+    func round(
+        _ paths: [[UInt8]], over sender: FileSender, syncsLater: Bool = true
+    ) throws(MoveError) -> UInt64 {
+        do throws(TransferError) {
+            return try sender.send(paths, isMirror: true, syncsLater: syncsLater).sent
+        } catch {
             self.link = nil
             self.sender = nil
             throw MoveError(error)
         }
-        try link.ask("images-end")
     }
 
     /// Before the service is given up: from here on the keeper does not let the tree go on by itself.
@@ -126,6 +148,7 @@ extension Departure {
         guard order.isLive, journal.stands(.freeze), journal.state(.stop) != .done else { return }
         try journal.write(.stop, .begun)
         let processes = origin.liveProcesses()
+        if dump.leavesMemory { for process in processes { Members.signal(process, SIGKILL) } }
         dump.decide(ends: true)
         for process in processes { Members.signal(process, SIGKILL) }
         // Their connections are closed with them, and say so where they are not in repair mode any more.

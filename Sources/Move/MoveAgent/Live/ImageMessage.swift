@@ -10,6 +10,11 @@ struct ImageMessage {
 
     private(set) var fields: [(number: UInt64, value: Value)] = []
 
+    /// One of numbers.
+    init(_ numbers: KeyValuePairs<UInt64, UInt64>) {
+        fields = numbers.map { ($0.key, .number($0.value)) }
+    }
+
     /// Reads one; `nil` where the bytes are none.
     init?(_ bytes: ArraySlice<UInt8>) {
         var rest = bytes

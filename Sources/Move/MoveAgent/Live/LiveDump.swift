@@ -17,6 +17,10 @@ struct LiveDump {
 
     private var script: String { folder + "/script" }
     private var keeper: String { folder + "/keeper" }
+    /// Memory as it was read while the tree ran.
+    var ahead: String { folder + "/ahead" }
+    /// Whether the tree's memory is not all in the images.
+    private var left: String { folder + "/left" }
     /// A folder that is made once: by the agent that gives the service up, or by the keeper that does not wait for it any longer.
     private var claimed: String { folder + "/claim" }
     private var noted: String { folder + "/pids" }
@@ -31,14 +35,10 @@ struct LiveDump {
     ///   - table: of nftables, which goes then.
     ///   - cell: where the tree runs, in which there may be no shell; `nil` for the host itself.
     func prepare(within: UInt64, table: String, in cell: LiveCell?) throws(MoveError) {
-        for path in [folder, images] {
-            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
-                throw MoveError("\(path): \(SystemError.text(of: errno))")
-            }
-        }
-        for path in [decision, reached, noted, folder + "/criu.json", script, keeper] { unlink(path) }
+        try lay([folder, images])
+        for path in [decision, reached, noted, left, folder + "/criu.json", script, keeper] { unlink(path) }
         rmdir(claimed)
-        try clear()
+        clearImages()
         try write(keeperText(seconds: within + Self.grace, table: table), to: keeper, mode: 0o700)
         let shell = try cell?.shell() ?? ("#!/bin/sh\n", "exec /bin/sh")
         try write(
@@ -47,6 +47,15 @@ struct LiveDump {
             \(shell.1) '\(keeper)'
 
             """, to: script, mode: 0o700)
+    }
+
+    /// Makes folders, unless they are there.
+    func lay(_ folders: [String]) throws(MoveError) {
+        for path in folders {
+            guard mkdir(path, 0o700) == 0 || errno == EEXIST else {
+                throw MoveError("\(path): \(SystemError.text(of: errno))")
+            }
+        }
     }
 
     private func write(_ text: String, to path: String, mode: mode_t) throws(MoveError) {
@@ -86,11 +95,32 @@ struct LiveDump {
         try write(pids.map(String.init).joined(separator: " ") + "\n", to: noted, mode: 0o600)
     }
 
+    /// Descriptors that criu needs beside those by which it keeps pages where they are: two of a pipe, which has 256 pages at least.
+    private static let ownDescriptors: UInt64 = 4096
+
+    /// How many descriptors criu may have.
+    private static var mostDescriptors: UInt64 {
+        var limit = rlimit()
+        getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
+        return UInt64(limit.rlim_max)
+    }
+
+    /// Whether criu may have as many descriptors as it needs to leave so many bytes of memory where they are.
+    static func mayLeave(_ bytes: UInt64) -> Bool {
+        bytes / PageMap.page / 128 + ownDescriptors <= mostDescriptors
+    }
+
     /// Writes a tree down; when this returns it is stopped.
     ///
-    /// - Parameter hasObjects: whether the tree's System V objects, which are its namespace's, come with it.
-    func begin(_ leader: Int32, in cell: LiveCell?, hasObjects: Bool, seconds: UInt64) throws(MoveError) {
+    /// - Parameters:
+    ///   - hasObjects: whether the tree's System V objects, which are its namespace's, come with it.
+    ///   - leavesMemory: whether memory without a file is left where it is, and only named in the images (`--lazy-pages`, which
+    ///     holds it by pipes): it is read there as long as the tree is stopped.
+    func begin(
+        _ leader: Int32, in cell: LiveCell?, hasObjects: Bool, leavesMemory: Bool, seconds: UInt64
+    ) throws(MoveError) {
         let criu = try Criu()
+        if leavesMemory { try write("", to: left, mode: 0o600) } else { unlink(left) }
         func words(_ tree: String, _ place: String, _ number: Int32) -> [String] {
             criu.words(
                 below: tree,
@@ -98,7 +128,9 @@ struct LiveDump {
                     "dump", "-t", "\(number)", "-D", place + "/images", "-o", place + "/dump.log", "-v2",
                     "--tcp-established", "--file-locks", "--network-lock", "skip", "--action-script",
                     place + "/script",
-                ])
+                ]
+                    // Nobody asks criu for pages: it ends at once where it would serve them, since that is no socket.
+                    + (leavesMemory ? ["--lazy-pages", "--ps-socket", "0"] : []))
         }
         var launch: Launch
         if let cell {
@@ -108,6 +140,11 @@ struct LiveDump {
             launch = Launch(words(criu.tree, folder, leader))
         }
         defer { cell?.leave() }
+        if leavesMemory {
+            let most = Self.mostDescriptors
+            launch.limits.append(
+                ProcessLimit(resource: Int32(RLIMIT_NOFILE.rawValue), soft: most, hard: most))
+        }
         // What is in another namespace than criu is written down whole.
         if hasObjects { launch.unshared = Int32(clinux_CLONE_NEWIPC) }
         let null = open("/dev/null", O_RDWR | O_CLOEXEC)
@@ -138,6 +175,9 @@ struct LiveDump {
         return Members.lives(.init(pid: pid, parent: 0, start: start, program: 0))
     }
 
+    /// Whether criu lets the tree go on in the end whatever was decided, so that what is to end has to be ended before.
+    var leavesMemory: Bool { access(left, F_OK) == 0 }
+
     /// Says whether the tree ends here, since it lives elsewhere, or goes on; when this returns criu has done so.
     func decide(ends: Bool) {
         guard access(folder, F_OK) == 0 else { return }
@@ -148,13 +188,17 @@ struct LiveDump {
         rename(aside, decision)
         let limit = Clock.monotonic() + 60_000_000_000
         while lives, Clock.monotonic() < limit { usleep(1_000) }
-        try? clear()
+        clear()
     }
 
     /// Images have all of the programs' memory: they do not stay.
-    private func clear() throws(MoveError) {
-        var inside: RootFolder
-        do throws(SystemError) { inside = try RootFolder(images) } catch { return }
+    func clear() {
+        MemoryAhead.remove(ahead)
+        clearImages()
+    }
+
+    private func clearImages() {
+        guard let inside = try? RootFolder(images) else { return }
         for path in inside.paths() { unlink(images + String(decoding: path, as: UTF8.self)) }
     }
 

@@ -74,6 +74,8 @@ extension Origin {
 
 /// What is brought of the programs' memory.
 enum LivePart: String, CaseIterable {
+    /// Memory as it was while the programs ran: what `images` are the difference from.
+    case ahead
     /// Images of CRIU.
     case images
     /// Files of `SharedMemoryFiles.folder`.

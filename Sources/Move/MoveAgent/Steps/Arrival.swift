@@ -34,6 +34,8 @@ final class Arrival: @unchecked Sendable {
     var receiver: FileReceiver?
     /// While images are brought: what receives files.
     var filesReceiver: FileReceiver?
+    /// Over which memory of running processes came.
+    var memoryChannel: StreamChannel?
     /// Whose number is another one here.
     var owners = OwnerMap()
     /// Where the programs are to run.
@@ -172,6 +174,8 @@ final class Arrival: @unchecked Sendable {
                 || Fetching.isPending(cell)
             {
                 try undo()
+            } else {
+                removeMemory()
             }
             if journal.stands(.install), !journal.stands(.admit) {
                 // What it takes must not keep other services of this host waiting.
@@ -216,6 +220,7 @@ final class Arrival: @unchecked Sendable {
     /// Serves one connection until it ends.
     func serve(_ channel: StreamChannel) throws(TransferError) {
         receiver = nil
+        defer { try? locked { () throws(MoveError) in try forgetMemory(channel) } }
         // What another connection brings may take away what it has laid its mounts on.
         try? locked { () throws(MoveError) in waiting = nil }
         // Placeholders that nobody fills would keep whoever reads them waiting.
@@ -245,7 +250,9 @@ final class Arrival: @unchecked Sendable {
                             guard let part = request["part"]?.string.flatMap(LivePart.init) else {
                                 throw MoveError("no part of the programs' memory")
                             }
-                            try beginImages(channel, part)
+                            try beginImages(
+                                channel, part,
+                                bytes: request["bytes"]?.integer.flatMap { UInt64(exactly: $0) } ?? 0)
                         }
                         return try answer(verb, request)
                     }
@@ -452,6 +459,7 @@ final class Arrival: @unchecked Sendable {
             try endLive(leavesAddress: true)
             try journal.write(.start, .undone)
         }
+        removeMemory()
         try takeBack()
         // Before the line by which an agent that is started again knows that there is something to be undone.
         try tunnel.end()

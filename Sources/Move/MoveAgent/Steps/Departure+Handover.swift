@@ -64,6 +64,7 @@ extension Departure {
         }
         deliver()
         try tidy()
+        if order.isLive { forgetMemory() }
         report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
     }
 
@@ -195,6 +196,7 @@ extension Departure {
         }
         link?.close()
         (link, sender) = (nil, nil)
+        if order.isLive { forgetMemory() }
         report(.object([.init("phase", .string("undone"))]))
     }
 

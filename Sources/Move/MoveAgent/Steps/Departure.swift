@@ -56,6 +56,9 @@ final class Departure: @unchecked Sendable {
     var rate = 60e6
     /// What the destination has made beside the files, over this connection.
     var furnished: JSONValue?
+    /// What the destination has of the memory of processes that run, and over which connection it was brought: with that it goes.
+    var memoryAhead: MemoryAhead?
+    var memoryLink: AgentLink?
     /// Whether a round over this connection has had one of these, too.
     var furnishedIsBrought = false
     /// As they last ran.
@@ -233,7 +236,10 @@ final class Departure: @unchecked Sendable {
             try refuseLive()
             let runs = try origin.runs(recipes)
             try beforeStop(report)
-            do throws(MoveError) { try cut(runs, report) } catch {
+            do throws(MoveError) {
+                try bringMemory(report)
+                try cut(runs, report)
+            } catch {
                 let reason = error
                 try undo(report)
                 throw MoveError("\(reason); the source serves again")
@@ -282,8 +288,16 @@ final class Departure: @unchecked Sendable {
         try beginServing()
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         if order.isLive {
+            if let figures = try compareMemory() {
+                phase(
+                    "compared", begin, report,
+                    [
+                        .init("memory", .integer(Int128(figures.all))),
+                        .init("differs", .integer(Int128(figures.all - figures.known))),
+                    ])
+            }
             let bytes = try sendImages()
-            phase("images", begin, report, [.init("bytes", .integer(Int128(bytes)))])
+            phase("images", begin, report, [.init("sent", .integer(Int128(bytes)))])
         }
         let link = try connected()
         try journal.write(.start, .begun)
@@ -394,6 +408,8 @@ final class Departure: @unchecked Sendable {
                     }
                 } else if state != "open" || journal.stands(.finalCopy) || journal.stands(.install) {
                     try undo(quiet)
+                } else if order.isLive {
+                    dump.clear()
                 }
             }
         } catch { Diagnostics.say("\(order.name): \(error)") }

@@ -67,6 +67,8 @@ public struct MoveOrder: Sendable {
     public var startsFirst = false
     /// Whether the running processes are moved, by criu(8).
     public var isLive = false
+    /// When their memory comes.
+    public var memory = LiveMemory.ahead
     /// Whether what is started there is one of several, beside the source that goes on.
     var isReplica = false
     /// The one process that moves, with all that it has started; `nil` where all that run the plan's programs do.
@@ -98,7 +100,8 @@ public struct MoveOrder: Sendable {
             .init("throttle", .integer(Int128(throttle))),
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
-            .init("live", .boolean(isLive)), .init("process", process?.value ?? .null),
+            .init("live", .boolean(isLive)), .init("memory", .string(memory.rawValue)),
+            .init("process", process?.value ?? .null),
             .init("replica", .boolean(isReplica)),
             .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
             .init("exact_versions", .boolean(exactVersions)),
@@ -218,6 +221,10 @@ public struct MoveOrder: Sendable {
             )
         }
         isLive = value["live"] == .boolean(true)
+        if let text = value["memory"]?.string {
+            guard let memory = LiveMemory(rawValue: text) else { throw MoveError("--memory is ahead or whole") }
+            self.memory = memory
+        }
         isReplica = value["replica"] == .boolean(true)
         if let process = value["process"], process != .null {
             guard let identity = ProcessIdentity(process) else { throw MoveError("no process") }

@@ -33,7 +33,10 @@ enum SafeFile {
 
 extension FileDescriptor {
     /// Writes all of some bytes, at the position that the descriptor has (write(2)).
-    borrowing func writeAll(_ bytes: [UInt8]) throws(SystemError) {
+    borrowing func writeAll(_ bytes: [UInt8]) throws(SystemError) { try writeAll(bytes[...]) }
+
+    /// See `writeAll`.
+    borrowing func writeAll(_ bytes: ArraySlice<UInt8>) throws(SystemError) {
         let number = number
         var offset = 0
         while offset < bytes.count {

@@ -102,6 +102,12 @@ struct MoveOptions: ParsableArguments {
     @Flag(help: "Move the running processes with their connections (CRIU 4.2 at both hosts).")
     var live = false
 
+    @Option(
+        help: ArgumentHelp(
+            "With --live, when memory comes: ahead: while the programs run, and what differs when they are stopped; or whole: when they are stopped.",
+            valueName: "kind"))
+    var memory: String?
+
     @Flag(
         help: "With --isolation host: files there that differ give way, and come back with a rollback.")
     var replace = false
@@ -129,6 +135,10 @@ struct MoveOptions: ParsableArguments {
         guard (0...64).contains(rounds) else { throw ValidationError("--rounds is from 0 to 64") }
         guard order.map(["observed", "path"].contains) != false else {
             throw ValidationError("--order is observed or path")
+        }
+        guard memory == nil || live else { throw ValidationError("--memory is for --live") }
+        guard memory.map(["ahead", "whole"].contains) != false else {
+            throw ValidationError("--memory is ahead or whole")
         }
         guard publish.isEmpty || ownNetwork || isolation == "machine" else {
             throw ValidationError("--publish is for --own-network, and for --isolation machine")
@@ -203,7 +213,8 @@ struct MoveOptions: ParsableArguments {
             .init("rounds", .integer(Int128(rounds))), .init("order", order.map(JSONValue.string) ?? .null),
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
-            .init("live", .boolean(live)), .init("address_stays", .boolean(addressStays)),
+            .init("live", .boolean(live)), .init("memory", memory.map(JSONValue.string) ?? .null),
+            .init("address_stays", .boolean(addressStays)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("replace", .boolean(replace)), .init("install_packages", .boolean(installPackages)),
             .init("exact_versions", .boolean(exactVersions)),

@@ -32,6 +32,12 @@ enum MoveText {
         if let round = number("round"), let sent = number("sent"), let offered = number("offered") {
             return "round \(round): \(Quantity.bytes(sent)) sent, of \(offered) entries"
         }
+        if report["phase"] == nil, let all = number("memory"), let sent = number("sent") {
+            return "memory, as it is used: \(Quantity.bytes(sent)) sent, of \(Quantity.bytes(all))"
+        }
+        if let why = report["memory_why"]?.string {
+            return "memory comes when the programs are stopped: \(why.printable)"
+        }
         if let expected = number("expected_ns") {
             return "the last copy is expected to take no more than \(seconds(expected))"
         }
@@ -43,7 +49,11 @@ enum MoveText {
         }
         if let phase = report["phase"]?.string {
             if let pause = number("pause_ns") { return "\(phase); clients were held for \(seconds(pause))" }
-            let more = number("sent").map { ", \(Quantity.bytes($0)) sent" } ?? ""
+            let more =
+                number("sent").map { ", \(Quantity.bytes($0)) sent" }
+                ?? number("differs").map {
+                    ", \(Quantity.bytes($0)) of \(Quantity.bytes(number("memory") ?? 0)) differ"
+                } ?? ""
             return number("after_ns").map { "\(phase) after \(seconds($0))\(more)" } ?? phase
         }
         if let numbers = report["numbers"]?.array {

@@ -1,0 +1,73 @@
+import Glibc
+import Records
+import SystemCalls
+import Transfer
+
+/// Memory of processes that go on alive, brought while they run.
+extension Departure {
+    /// Brings it in rounds, as files are, until what is changed meanwhile fits into the pause or stops becoming less. What fails here is
+    /// no loss: all of it is brought while they are stopped.
+    ///
+    /// - Throws: that it was cancelled.
+    func bringMemory(_ report: Report) throws(MoveError) {
+        forgetMemory()
+        guard order.isLive, order.memory == .ahead, order.rounds > 0 else { return }
+        do throws(MoveError) {
+            try dump.lay([dump.folder])
+            guard let ahead = try MemoryAhead(of: origin.liveProcesses(), in: dump.ahead) else { return }
+            memoryAhead = ahead
+            let link = try connected()
+            try link.ask(
+                "images",
+                [
+                    .init("part", .string(LivePart.ahead.rawValue)),
+                    .init("bytes", .integer(Int128(ahead.bytes))),
+                ])
+            let sender = FileSender(over: link.channel, root: dump.ahead, progress: progress)
+            var last = UInt64.max
+            for number in 0..<order.rounds {
+                let begin = Clock.monotonic()
+                let changed = try ahead.read(progress)
+                Fault.pass("memory-read")
+                let sent = try round(ahead.paths, over: sender, syncsLater: false)
+                Fault.pass("memory-sent")
+                let seconds = Double(Clock.monotonic() - begin) / 1e9
+                report(
+                    .object([
+                        .init("memory", .integer(Int128(ahead.bytes))), .init("sent", .integer(Int128(sent))),
+                        .init("seconds", .double(seconds)),
+                    ]))
+                if sent > 4 << 20 { rate = Double(sent) / seconds }
+                let throttle = progress.bytesPerSecond
+                let pace = throttle > 0 ? min(rate, Double(throttle)) : rate
+                if number > 0, Double(changed) <= pace * order.downtime / 4 || changed > last / 4 * 3 { break }
+                last = changed
+            }
+            try link.ask("images-end")
+            memoryLink = link
+        } catch {
+            forgetMemory()
+            guard !progress.cancelled else { throw error }
+            Diagnostics.say("\(order.name): memory does not come ahead: \(error)")
+            report(.object([.init("memory_why", .string(error.description))]))
+        }
+    }
+
+    /// Has the images be the difference from what the destination has, which has it as long as the connection is the same.
+    func compareMemory() throws(MoveError) -> MemoryDifference.Figures? {
+        guard dump.leavesMemory || memoryAhead != nil else { return nil }
+        let isThere = link != nil && link === memoryLink
+        let pids = Dictionary(
+            origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) }, uniquingKeysWith: { first, _ in first })
+        let figures = try MemoryDifference(
+            images: dump.images, pids: pids, ahead: isThere ? memoryAhead : nil
+        ).make(parent: "../\(LivePart.ahead.rawValue)")
+        Fault.pass("memory-compared")
+        return figures
+    }
+
+    func forgetMemory() {
+        (memoryAhead, memoryLink) = (nil, nil)
+        MemoryAhead.remove(dump.ahead)
+    }
+}
