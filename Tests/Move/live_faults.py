@@ -20,6 +20,8 @@ what = "{what}"
 if what == "old" and "--version" in sys.argv:
     print("Version: 4.1.1", flush=True)
     sys.exit(0)
+if what == "no-lazy" and "--lazy-pages" in sys.argv:
+    sys.exit(1)
 started = subprocess.Popen([os.path.dirname(sys.argv[0]) + "/loader", *sys.argv[1:]])
 if what == "killed" and "--pidfile" in sys.argv:
     # In the middle: it has made the first process, and has not ended.
@@ -56,9 +58,9 @@ def lay_back(host):
 class Scene:
     """A streamer with a client, which is at exactly one place afterwards."""
 
-    def __init__(self, checks, lab, options=()):
+    def __init__(self, checks, lab, options=(), service=Streamer):
         self.checks, self.lab = checks, lab
-        self.streamer = Streamer(lab)
+        self.streamer = service(lab)
         self.streamer.options = options
         self.alpha, self.beta = lab.alpha, lab.beta
         self.client = self.streamer.client()
@@ -93,9 +95,9 @@ class Scene:
         self.streamer.end()
 
 
-def scene(checks, act, options=()):
+def scene(checks, act, options=(), service=Streamer):
     with Lab("alpha", "beta") as lab:
-        made = Scene(checks, lab, options)
+        made = Scene(checks, lab, options, service)
         try:
             act(made)
         finally:
@@ -203,8 +205,8 @@ def is_dump(host, pid):
         return False
 
 
-def live_faults(checks, chosen=None, options=(), dead=None, behind=None):
-    """kill -9 of either agent at each line of the journal of a live move with some options.
+def live_faults(checks, chosen=None, options=(), dead=None, behind=None, service=Streamer):
+    """kill -9 of either agent at each line of the journal of a live move with some options, or at parts of steps (`PART#NUMBER`).
 
     `dead` is called with the line at which an agent has ended, `behind` with where the process lives when it is there again."""
     counted = {}
@@ -228,5 +230,5 @@ def live_faults(checks, chosen=None, options=(), dead=None, behind=None):
             checks(until(lambda: not made.tables(), 15), f"{name} killed at {line}: no packets are dropped any more", made.tables())
             if behind:
                 behind(made, place)
-        scene(checks, act, options)
+        scene(checks, act, options, service)
     checks.say(f"      {sum(counted.values())} places at which an agent was killed; where it lived then: {counted}")

@@ -5,11 +5,13 @@ import os
 import subprocess
 import time
 
-from lab import Failure, Lab, until
+from lab import PATH, PRODUCTS, Failure, Lab, until
 from live import LiveHosts, build, seen, CLIENT
+import live_faults
 from services import PYTHON, SERVICE_ADDRESS, plan
 
 MIB = 1 << 20
+WAYS = [(), ("--memory", "whole"), ("--memory", "fetched")]
 PROGRAM = "/srv/memory/memory"
 # Of what a client is told: the digest of the memory, pages that have not what was written last, and changes.
 ASK = """
@@ -37,7 +39,10 @@ class Memory(LiveHosts):
         lab.alpha.run("chmod", "755", PROGRAM)
         words = [PROGRAM, 9000, written, changed]
         if kinds:
-            lab.alpha.write("/srv/memory/data", os.urandom(kinds * MIB))
+            # Of the file both hosts have the same, so that none of it is to be sent as a file.
+            data = os.urandom(kinds * MIB)
+            for host in (lab.alpha, lab.beta):
+                host.write("/srv/memory/data", data)
             words += [kinds, "/srv/memory/data"]
         super().__init__(lab, "exec " + " ".join(map(str, words)),
                          plan(lab.alpha, {"executable": PROGRAM}, entries=["/srv/memory"], ports=[9000]))
@@ -112,4 +117,101 @@ def one(checks, written, changed=0, kinds=0, options=(), size="2g", show=True):
 def live_memory_sizes(checks, quick=False):
     """How long each size takes, and where the time goes."""
     for written in (1, 100) if quick else (1, 100, 1024):
-        one(checks, written, size="6g")
+        for options in WAYS:
+            one(checks, written, options=options, size="6g")
+
+
+def live_memory(checks, quick=False):
+    """What of memory is sent: what was written, protected afterwards or not; nothing that was only read or never touched."""
+    size = 20 if quick else 100
+    for options in WAYS:
+        _, over, done = one(checks, size, kinds=size, options=options, size="3g")
+        most = size * 5 / 4
+        checks(most <= over / MIB <= most + 6,
+               f"{size} MiB mapped of a file and read, {size} mapped without a file and read, {size} never touched, {size} written, {size / 4:g} "
+               "written and then protected: only what was written is sent", f"{over / MIB:.1f} MiB over the link")
+    # Some 4,000 pages a second, each with its number.
+    for options in WAYS:
+        one(checks, size, changed=20, options=options, size="3g")
+    with Lab("alpha", "beta", size="3g") as lab:
+        scene = Memory(lab, 40, 1)
+        try:
+            live_faults.lay(scene.alpha, "no-lazy")
+            done = scene.move("run", "--yes")
+            checks(done.returncode == 0 and scene.digest()[1] == 0 and scene.where() == {"beta"},
+                   "a criu that cannot leave memory where it is: the move is done", done.stderr[-600:] if done.returncode else "")
+        finally:
+            scene.end()
+
+
+PARTS = [("alpha", part) for part in ("memory-read#1", "memory-sent#1", "memory-read#2", "memory-sent#2", "memory-compared#1")]
+PARTS += [("beta", "memory-begun#1"), ("beta", "memory-there#1")]
+
+
+def live_memory_faults(checks, chosen=None):
+    """kill -9 of either agent while memory is brought ahead and compared, and at the lines of the journal behind that."""
+    def behind(made, place):
+        wrong, changes = made.streamer.digest()[1:]
+        checks(wrong == 0 and changes > 0, "its memory has each change", f"{wrong} wrong, {changes} changes")
+        left = lambda: [path for host in (made.alpha, made.beta) for path in host.path("/var/lib/retinue-agent").glob("*/*/**/pages-*.img")]
+        checks(until(lambda: not left(), 10), "nothing of the memory is left in files", left())
+
+    lines = [(name, f"{step}:{state}") for step in ("freeze", "start", "admit") for state in ("begun", "done") for name in ("alpha", "beta")
+             if step != "freeze" or name == "alpha"]
+    live_faults.live_faults(checks, chosen or PARTS + lines, behind=behind, service=lambda lab: Memory(lab, 40, 1))
+
+
+def is_fetching(host, pid):
+    try:
+        words = open(f"/proc/{pid}/cmdline", "rb").read().split(b"\0")
+        return b"lazy-pages" in words and host.owns(pid)
+    except OSError:
+        return False
+
+
+def kill_fetching(host):
+    """Kills criu that fills memory at a host; how many those were."""
+    pids = until(lambda: [int(pid) for pid in os.listdir("/proc") if pid.isdigit() and is_fetching(host, pid)], 20) or []
+    for pid in pids:
+        os.kill(pid, 9)
+    return len(pids)
+
+
+FETCHED = ("--memory", "fetched", "--throttle", str(8 * MIB))
+
+
+def live_fetched_faults(checks, chosen=None):
+    """kill -9 of either agent while memory is fetched, and of criu that fills it; the source's agent that stays away."""
+    def behind(made, place):
+        wrong, changes = made.streamer.digest()[1:]
+        checks(wrong == 0 and changes > 0, "its memory has each change", f"{wrong} wrong, {changes} changes")
+
+    lines = [("alpha", "memory-page#1"), ("alpha", "memory-page#9")]
+    lines += [(name, f"{step}:{state}") for step in ("start", "admit") for state in ("begun", "done") for name in ("alpha", "beta")]
+    live_faults.live_faults(checks, chosen or lines, options=FETCHED, behind=behind, service=lambda lab: Memory(lab, 40, 1))
+
+    def before(made):
+        done = made.streamer.move("cutover")
+        checks(done.returncode == 0, "a cut-over", done.stderr[-500:] if done.returncode else "")
+        checks(kill_fetching(made.beta) > 0, "criu is killed while it fills memory")
+        checks(until(lambda: not made.streamer.processes()["beta"], 10), "nothing goes on with memory that is not there", made.streamer.processes())
+        done = made.streamer.move("rollback")
+        made.holds("criu killed before the commit", "alpha")
+        behind(made, "alpha")
+
+    def after(made):
+        moving = subprocess.Popen(made.alpha.words(PRODUCTS / "retinue", "move", "run", "/root/plan.json", "--to", f"beta={made.beta.address}",
+                                  "--name", "memory", "--address", f"{SERVICE_ADDRESS}/24", "--live", *FETCHED, "--yes", "--agent",
+                                  "/run/agent.sock", group=False), env=PATH, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
+                                  stderr=subprocess.DEVNULL)
+        is_moved = until(lambda: [move["state"] for move in made.alpha.status().get("departures", [])] == ["moved"], 60)
+        checks(is_moved and set(made.streamer.processes()["alpha"]) <= set("tT") and len(made.streamer.processes()["alpha"]) == 1,
+               "after the commit what was stopped is kept until all memory is fetched", made.streamer.processes())
+        checks(kill_fetching(made.beta) > 0, "criu is killed while it fills memory")
+        moving.wait(timeout=60)
+        checks(until(lambda: made.streamer.processes() == {"alpha": [], "beta": []}, 30),
+               "nothing goes on with memory that is not there, and nothing goes back", made.streamer.processes())
+        checks("before all of their memory was there" in made.alpha.agent_log(), "the source says so", made.alpha.agent_log()[-300:])
+
+    for act in (before, after):
+        live_faults.scene(checks, act, FETCHED, lambda lab: Memory(lab, 40, 1))

@@ -22,6 +22,9 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     /// Units of a file that are fetched when it is touched, from the destination to the source, and what they are.
     case unitsWanted = 20
     case units = 21
+    /// Pages of stopped processes, from the destination to the source, and what they have.
+    case pagesWanted = 22
+    case pages = 23
 }
 
 /// A message between two agents.

@@ -160,6 +160,12 @@ final class Agent: @unchecked Sendable {
             if first["verb"]?.string == "fetch" {
                 return try fetch(first, channel, stream.peer, number)
             }
+            if first["verb"]?.string == "pages" {
+                guard let arrival = known.withLock({ $0.arrivals[first["name"]?.string ?? ""] }),
+                    arrival.source == stream.peer
+                else { throw TransferError.refused("no such move has come from \(stream.peer)") }
+                return try arrival.fetchMemory(over: channel)
+            }
             Self.waitForEver(number)
             if isFollow {
                 try follow(channel, stream.peer, first).serve(channel)

@@ -31,9 +31,11 @@ extension Arrival {
         do throws(SystemError) {
             receiver = try FileReceiver(over: channel, root: place, own: nil)
         } catch { throw MoveError("\(place): \(error)") }
+        if part == .ahead { Fault.pass("memory-begun") }
     }
 
     func endImages() {
+        Fault.pass("memory-there")
         receiver = filesReceiver
         filesReceiver = nil
     }
@@ -44,6 +46,7 @@ extension Arrival {
     /// Before the programs are restored: their address has to be here for their connections, and nothing may answer from it.
     func beginLive() throws(MoveError) {
         unlink(CellInit.restored(cell))
+        unlink(PageRelay.done(cell))
         try packetLock.load()
         if let kept { try kept.take() } else { try liveAddress?.add(to: "lo") }
     }
@@ -97,5 +100,47 @@ extension Arrival {
         guard memoryChannel === channel else { return }
         memoryChannel = nil
         if !journal.stands(.start), !journal.stands(.admit) { removeMemory() }
+    }
+
+    /// Whether the programs need their source no more: `there`, `missing`, or `ended`.
+    var memoryState: String {
+        guard cell.state.fetchesMemory else { return "there" }
+        if access(PageRelay.done(cell), F_OK) == 0 { return "there" }
+        return cell.isRunning ? "missing" : "ended"
+    }
+
+    /// Where programs have ended before all of their memory was here they begin anew, and need their source no more.
+    func loseMemory() {
+        var state = cell.state
+        guard memoryState == "ended" else { return }
+        Diagnostics.say("\(name): the programs have ended before all of their memory was here: they are started anew")
+        state.fetchesMemory = false
+        cell.state = state
+    }
+
+    /// A connection of the source over which the cell's first process fetches memory, until that has all of it.
+    func fetchMemory(over channel: StreamChannel) throws(TransferError) {
+        guard memoryState != "there" else { throw .refused("\(name) fetches nothing here") }
+        try channel.send(Frame(.reply, AgentLink.bytes(.object([.init("memory", .string(memoryState))]))))
+        try channel.flush()
+        // It is not there before the first process is.
+        let limit = Clock.monotonic() + 8_000_000_000
+        var found = PageRelay.connect(to: cell)
+        while found == nil, Clock.monotonic() < limit {
+            usleep(2_000)
+            found = PageRelay.connect(to: cell)
+        }
+        guard let relay = found else { throw .refused("\(name) fetches nothing here yet") }
+        while let question = PageRelay.read(relay.number, PagesWanted.size) {
+            let wanted = try PagesWanted(question)
+            try channel.send(Frame(.pagesWanted, wanted.question))
+            let frame = try channel.receive()
+            if frame.kind == .failure { throw .refused(String(decoding: frame.payload, as: UTF8.self)) }
+            guard frame.kind == .pages, frame.payload.count > PagesWanted.size,
+                try wanted.length(behind: Array(frame.payload[..<PagesWanted.size]))
+                    == frame.payload.count - PagesWanted.size
+            else { throw .malformed("\(frame.kind) in place of pages") }
+            guard PageRelay.write(relay.number, frame.payload) else { return }
+        }
     }
 }

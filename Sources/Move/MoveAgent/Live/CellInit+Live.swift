@@ -8,8 +8,11 @@ extension CellInit {
     /// A file that is made when all is restored.
     static func restored(_ cell: Cell) -> String { cell.folder + "/restored" }
 
-    /// Restores what the images have; the first process's pid, which is what it was.
-    static func restore(_ cell: Cell) throws(MoveError) -> pid_t {
+    /// Restores what the images have.
+    ///
+    /// - Parameter fetchesMemory: whether pages that the images have not are fetched once it runs.
+    /// - Returns: the first process's pid, which is what it was; and what fetches.
+    static func restore(_ cell: Cell, fetchesMemory: Bool) throws(MoveError) -> (pid_t, PageRelay?) {
         let criu = try Criu()
         let place = cell.root + "/.retinue-restore"
         mkdir(place, 0o700)
@@ -37,6 +40,10 @@ extension CellInit {
             try? file.writeAll(Array("\(free - 1)".utf8))
         }
         let images = "/.retinue-restore/images"
+        var relay: PageRelay?
+        if fetchesMemory {
+            relay = try PageRelay(cell, { criu.words(below: "/.retinue-restore/criu", $0) }, images: images)
+        }
         let outcome = try Tool.run(
             criu.words(
                 below: "/.retinue-restore/criu",
@@ -44,7 +51,7 @@ extension CellInit {
                     "restore", "-D", images, "-d", "--tcp-established", "--file-locks", "-o",
                     images + "/restore.log",
                     "-v2", "--pidfile", images + "/pid",
-                ]), seconds: 120
+                ] + (fetchesMemory ? ["--lazy-pages"] : [])), seconds: 120
         ) { $0.root = cell.root }
         let bytes = (try? FileDescriptor.open(cell.folder + "/images/pid", O_RDONLY))?.bytes ?? []
         guard outcome.status == 0, let pid = pid_t(String(decoding: bytes, as: UTF8.self)) else {
@@ -52,9 +59,10 @@ extension CellInit {
                 "criu cannot restore: \(Criu.errors(cell.folder + "/images/restore.log")) \(outcome.output.prefix(300))"
             )
         }
+        relay?.hold()
         let mark = open(restored(cell), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard mark >= 0 else { throw MoveError("\(restored(cell)): \(SystemError.text(of: errno))") }
         close(mark)
-        return pid
+        return (pid, relay)
     }
 }

@@ -52,6 +52,15 @@ struct Criu {
         }
     }
 
+    /// - Throws: that this kernel has not what processes need whose memory comes once they run (userfaultfd(2), Linux 4.11).
+    func needFetching() throws(MoveError) {
+        let outcome = try Tool.run(words(below: tree, ["check", "--feature", "uffd-noncoop"]), seconds: 10)
+        guard outcome.status == 0 else {
+            throw MoveError(
+                "memory cannot be fetched here (criu check --feature uffd-noncoop): leave --memory fetched out")
+        }
+    }
+
     /// The errors that its log ends with. That it cannot raise its own limit of descriptors it says always, and goes on.
     static func errors(_ log: String) -> String {
         let bytes = (try? FileDescriptor.open(log, O_RDONLY))?.bytes ?? []

@@ -26,6 +26,16 @@ extension Departure {
                     ? "--live: no program of the plan runs"
                     : "--live moves one tree of processes, and the plan's programs are \(trees)")
         }
+        if order.fetchesMemory {
+            let pages = origin.liveProcesses().reduce(UInt64(0)) { sum, process in
+                sum + ((try? WrittenMemory.pages(of: process.pid))?.runs.reduce(0) { $0 + $1.pages } ?? 0)
+            }
+            if !LiveDump.mayLeave(pages * PageMap.page) {
+                problems.append(
+                    "\(pages * PageMap.page) bytes of memory take more descriptors of criu's than the agent may have: raise its RLIMIT_NOFILE, or leave --memory fetched out"
+                )
+            }
+        }
         return problems + Self.words(against: survey(declared: []).verdicts)
     }
 
@@ -62,7 +72,9 @@ extension Departure {
             try dump.begin(
                 leader.pid, in: cell, hasObjects: hasObjects, leavesMemory: leavesMemory, seconds: seconds)
         }
-        if let known = memoryAhead, LiveDump.mayLeave(known.bytes) {
+        if order.fetchesMemory {
+            try begin(true)
+        } else if let known = memoryAhead, LiveDump.mayLeave(known.bytes) {
             do throws(MoveError) { try begin(true) } catch {
                 guard !dump.lives else { throw error }
                 Diagnostics.say("\(order.name): \(error): once more, with all memory in the images")

@@ -1,5 +1,6 @@
 import Glibc
 import Records
+import Synchronization
 import SystemCalls
 import Transfer
 
@@ -55,7 +56,7 @@ extension Departure {
 
     /// Has the images be the difference from what the destination has, which has it as long as the connection is the same.
     func compareMemory() throws(MoveError) -> MemoryDifference.Figures? {
-        guard dump.leavesMemory || memoryAhead != nil else { return nil }
+        guard !order.fetchesMemory, dump.leavesMemory || memoryAhead != nil else { return nil }
         let isThere = link != nil && link === memoryLink
         let pids = Dictionary(
             origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) }, uniquingKeysWith: { first, _ in first })
@@ -69,5 +70,77 @@ extension Departure {
     func forgetMemory() {
         (memoryAhead, memoryLink) = (nil, nil)
         MemoryAhead.remove(dump.ahead)
+    }
+
+    // MARK: Memory that is fetched
+
+    /// Serves pages over a connection of its own until that ends; called again each second as long as they are wanted.
+    func serveMemory() {
+        guard order.fetchesMemory, dump.leavesMemory,
+            status.withLock({ status in
+                defer { status.isServing = true }
+                return !status.isServing
+            })
+        else { return }
+        let started: Void? = try? DetachedThread.start { [self] in
+            do throws(MoveError) { try servePages() } catch {
+                status.withLock { $0.whyNotServing = error.description }
+            }
+            status.withLock { $0.isServing = false }
+        }
+        if started == nil { status.withLock { $0.isServing = false } }
+    }
+
+    private func servePages() throws(MoveError) {
+        let pids = Dictionary(
+            origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) },
+            uniquingKeysWith: { first, _ in first })
+        let server = try PageServer(images: dump.images, pids: pids, progress: progress)
+        let link = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
+        defer { link.close() }
+        try link.ask("pages", [.init("name", .string(order.name))])
+        do throws(TransferError) { try server.serve(link.channel) } catch { throw MoveError(error) }
+    }
+
+    /// Whether the destination has all memory, or has ended what needed it: asked over the connection that there is, or a new one.
+    func isMemoryThere() throws(MoveError) -> Bool {
+        switch try connected().ask("memory")["memory"]?.string {
+        case "missing": return false
+        case "ended":
+            Diagnostics.say("\(order.name): the programs have ended at \(order.host) before all of their memory was there")
+            return true
+        default: return true
+        }
+    }
+
+    /// After clients were let in.
+    ///
+    /// - Throws: that the connection ended meanwhile; it goes on by itself.
+    func waitForMemory(_ report: Report) throws(MoveError) {
+        let begin = Clock.monotonic()
+        while !(try isMemoryThere()) {
+            serveMemory()
+            usleep(50_000)
+        }
+        phase("memory-there", begin, report)
+    }
+
+    /// Each second: what a connection that ended, or an agent that was killed, has left undone.
+    func watchMemory() {
+        guard order.fetchesMemory, dump.leavesMemory, journal.stands(.start), journal.state(.stop) != .done else {
+            return
+        }
+        serveMemory()
+        guard state == "moved", journal.state(.release) == .begun else { return }
+        try? alone("memory") { () throws(MoveError) in
+            do throws(MoveError) {
+                guard try isMemoryThere() else { return }
+                try tidy()
+                forgetMemory()
+            } catch {
+                link = nil
+                throw error
+            }
+        }
     }
 }

@@ -174,13 +174,28 @@ final class MemoryAhead {
         init(runs: [PageMap.Run], hashes: [BlockHash]) { (self.runs, self.hashes) = (runs, hashes) }
 
         /// - Parameter address: not below one that was asked for before.
-        mutating func hash(at address: UInt64) -> BlockHash? {
+        mutating func hash(at address: UInt64) -> BlockHash? { index(of: address).map { hashes[$0] } }
+
+        /// Whether pages in a row have these.
+        mutating func areEqual(_ wanted: [BlockHash], at address: UInt64) -> Bool {
+            guard let index = index(of: address),
+                runs[run].end >= address + UInt64(wanted.count) * PageMap.page
+            else { return false }
+            let size = wanted.count * MemoryLayout<BlockHash>.stride
+            return wanted.withUnsafeBytes { wanted in
+                hashes[index...].withUnsafeBytes {
+                    memcmp($0.baseAddress!, wanted.baseAddress!, size) == 0
+                }
+            }
+        }
+
+        private mutating func index(of address: UInt64) -> Int? {
             while run < runs.count, runs[run].end <= address {
                 first += Int(runs[run].pages)
                 run += 1
             }
             guard run < runs.count, runs[run].start <= address else { return nil }
-            return hashes[first + Int((address - runs[run].start) / PageMap.page)]
+            return first + Int((address - runs[run].start) / PageMap.page)
         }
     }
 

@@ -82,6 +82,14 @@ struct MemoryDifference {
             }
             let mayBe = mayBeKnown[index]
             index += 1
+            let first = UInt64(piece.first) * PageMap.page
+            // Most of it is, and while clients wait one look at many pages is quicker than many.
+            if mayBe, known?.areEqual(piece.hashes, at: first) == true {
+                made.add(first, pages: UInt64(piece.hashes.count), .parent)
+                figures.all += UInt64(piece.bytes.count)
+                figures.known += UInt64(piece.bytes.count)
+                return
+            }
             let size = Int(PageMap.page)
             var begin = 0
             func write(_ end: Int) throws(SystemError) {
@@ -89,7 +97,7 @@ struct MemoryDifference {
                 try target.writeAll(piece.bytes[begin * size..<end * size])
             }
             for (at, hash) in piece.hashes.enumerated() {
-                let address = UInt64(piece.first + at) * PageMap.page
+                let address = first + UInt64(at) * PageMap.page
                 figures.all += PageMap.page
                 if mayBe, known?.hash(at: address) == hash {
                     figures.known += PageMap.page

@@ -42,6 +42,8 @@ struct Cell {
         var shared: [SharedStorage] = []
         /// Whether its programs are restored from images, and not started.
         var isLive = false
+        /// Whether their memory is fetched once they run.
+        var fetchesMemory = false
         /// The address of the connections that come with them.
         var liveAddress: String?
         /// Whether another host keeps it, and hands on what comes there.
@@ -60,6 +62,7 @@ struct Cell {
                 .init("shared", .array(shared.map(\.value))),
                 .init("live", .boolean(isLive)), .init("address", liveAddress.map { .string($0) } ?? .null),
                 .init("address_stays", .boolean(addressStays)),
+                .init("fetches_memory", .boolean(fetchesMemory)),
             ])
         }
 
@@ -86,6 +89,7 @@ struct Cell {
             isLive = value["live"] == .boolean(true)
             liveAddress = value["address"]?.string
             addressStays = value["address_stays"] == .boolean(true)
+            fetchesMemory = value["fetches_memory"] == .boolean(true)
             shared = value["shared"]?.array?.compactMap { SharedStorage($0) } ?? []
         }
     }

@@ -62,11 +62,13 @@ public enum CellInit {
             }
         }
         var children: [Child] = []
+        var relay: PageRelay?
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
         if state.isLive {
             do throws(MoveError) {
-                let pid = try restore(cell)
+                let (pid, made) = try restore(cell, fetchesMemory: state.fetchesMemory)
                 children.append((pid, state.runs[0]))
+                relay = made
             } catch {
                 say("\(error)")
                 return 1
@@ -95,7 +97,17 @@ public enum CellInit {
                 return 0
             }
             // Programs that made themselves daemons have come to this process by now.
-            if !reap(children) {
+            relay?.hold()
+            var fetched: Int32?
+            let areThere = reap(children) { pid, status in if pid == relay?.daemon { fetched = status } }
+            if let status = fetched, let ended = relay {
+                relay = nil
+                guard ended.end(status) else {
+                    say("what fetches the programs' memory has ended too early: they end")
+                    return 1
+                }
+            }
+            if !areThere {
                 if state.isolation.isBundled { ContainerBundle.forget(cell) }
                 return 0
             }
@@ -127,12 +139,17 @@ public enum CellInit {
     }
 
     /// Takes in what has ended, and says of the cell's programs why; false where there are no children any more.
-    private static func reap(_ children: [Child]) -> Bool {
+    ///
+    /// - Parameter body: called with each that has ended, and its status.
+    private static func reap(
+        _ children: [Child], _ body: (_ pid: pid_t, _ status: Int32) -> Void = { _, _ in }
+    ) -> Bool {
         while true {
             var status: Int32 = 0
             let pid = waitpid(-1, &status, WNOHANG)
             if pid == 0 { return true }
             if pid < 0 && errno != EINTR { return errno != ECHILD }
+            if pid > 0 { body(pid, status) }
             guard let child = children.first(where: { $0.pid == pid }), status != 0 else { continue }
             let reason = status & 0x7f == 0 ? "exit status \(status >> 8 & 0xff)" : "signal \(status & 0x7f)"
             say("\(Printable.text(child.run.executable)) has ended: \(reason)")

@@ -36,6 +36,9 @@ extension Arrival {
         if request["live"] == .boolean(true), let obstacle = LiveTrial.obstacle() {
             problems.append(obstacle)
         }
+        if request["fetches_memory"] == .boolean(true) {
+            do throws(MoveError) { try Criu().needFetching() } catch { problems.append("\(error)") }
+        }
         for unit in (request["units"]?.array ?? []).compactMap(\.string)
         where SystemdUnits.isName(unit) && SystemdUnits.isBooted && SystemdUnits.run([unit]) {
             problems.append("the unit \(unit) runs here already")

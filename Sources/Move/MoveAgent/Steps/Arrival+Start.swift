@@ -42,6 +42,7 @@ extension Arrival {
         (state.units, state.enabled) = ([], [])
         state.shared = try sharedHere(request)
         state.isLive = request["live"] == .boolean(true)
+        state.fetchesMemory = state.isLive && request["fetches_memory"] == .boolean(true)
         // Alone, without a route to the others of its net.
         state.liveAddress =
             !state.isLive

@@ -163,6 +163,7 @@ final class Arrival: @unchecked Sendable {
                     fetching?.goAhead()
                 }
                 if cell.state.isOn {
+                    loseMemory()
                     try tunnel.renew()
                     if server.isKnown { try server.recover() }
                     try cell.begin()
@@ -330,7 +331,7 @@ final class Arrival: @unchecked Sendable {
 
     /// What a source may ask once it was answered that clients are let in, or was not.
     private static let questionsAtHome: Set = [
-        "accounts", "state", "admit", "deliver", "undo", "connections", "retire",
+        "accounts", "state", "memory", "admit", "deliver", "undo", "connections", "retire",
     ]
 
     private func answer(_ verb: String, _ request: JSONValue) throws(MoveError) -> JSONValue {
@@ -342,6 +343,7 @@ final class Arrival: @unchecked Sendable {
         switch verb {
         case "images": break
         case "images-end": endImages()
+        case "memory": return .object([.init("memory", .string(memoryState))])
         case "state": return .object([.init("state", .string(state))])
         case "check": return try check(request, bytes: number("bytes") ?? 0)
         case "furnish": try furnish(request)

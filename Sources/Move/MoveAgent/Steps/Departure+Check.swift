@@ -73,6 +73,11 @@ extension Departure {
             )
         } catch { problems.append(error.description) }
         problems += liveProblems()
+        if order.fetchesMemory {
+            notes.append(
+                "--memory fetched: from the commit on, until all memory is at \(order.host), a failure of either host, or a link that is cut for \(PageRelay.patience) s, ends the programs for good; before the commit they go on here"
+            )
+        }
         for tool in ["nft", "ip"] where !Tool.exists(tool) {
             problems.append("\(tool)(8) is not installed here")
         }
@@ -107,6 +112,7 @@ extension Departure {
                 .init("address_stays", .boolean(order.addressStays)),
                 .init("address_is_kept", .boolean(isKeptHere)),
                 .init("start_first", .boolean(order.startsFirst)), .init("live", .boolean(order.isLive)),
+                .init("fetches_memory", .boolean(order.fetchesMemory)),
                 .init(
                     "units",
                     .array(order.isolation == .host ? origin.plannedUnits.map { .string($0) } : [])),

@@ -63,13 +63,25 @@ extension Departure {
             $0.deadline = 0
         }
         deliver()
+        if order.fetchesMemory {
+            report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
+            try waitForMemory(report)
+        }
         try tidy()
         if order.isLive { forgetMemory() }
+        guard !order.fetchesMemory else { return }
         report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
     }
 
     /// What is left to be done here after clients were let in there; each of it may be done again.
     func tidy() throws(MoveError) {
+        // Until then nothing is given up here.
+        if order.fetchesMemory, journal.state(.stop) != .done {
+            guard try isMemoryThere() else {
+                throw MoveError(
+                    "\(order.host) has not fetched all memory yet: the stopped programs stay here until then")
+            }
+        }
         do throws(MoveError) {
             // Before its connections are not known here any more: what still came for them would be answered with a reset.
             // Where that fails they are lost, and the programs here end all the same.

@@ -301,6 +301,7 @@ final class Departure: @unchecked Sendable {
         }
         let link = try connected()
         try journal.write(.start, .begun)
+        serveMemory()
         try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
         try journal.write(.start, .done)
         phase("started", begin, report)
@@ -326,6 +327,7 @@ final class Departure: @unchecked Sendable {
             .init("replace", .boolean(order.replaces)),
             .init("shared", .array(origin.shared.map(\.value))),
             .init("live", .boolean(order.isLive && !isCutOff)),
+            .init("fetches_memory", .boolean(order.fetchesMemory && !isCutOff)),
             .init("address_stays", .boolean(order.addressStays)),
             .init("address", order.serviceAddress.map { .string($0) } ?? .null),
             .init("cut_off", .boolean(isCutOff)), .init("seconds", .integer(Int128(min(order.within, 120)))),
@@ -420,6 +422,7 @@ final class Departure: @unchecked Sendable {
     func watch() {
         watchClients()
         serve()
+        watchMemory()
         let deadline = status.withLock { $0.deadline }
         if !handover.toEnd.isEmpty {
             try? alone("end of stand-ins") { () throws(MoveError) in endStandIns() }

@@ -4,4 +4,6 @@ public enum LiveMemory: String, Sendable {
     case ahead
     /// All of it while they are stopped.
     case whole
+    /// Once they run at the destination: what is touched first, then the rest. Until all of it is there they need both hosts.
+    case fetched
 }

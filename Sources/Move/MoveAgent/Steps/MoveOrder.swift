@@ -69,6 +69,7 @@ public struct MoveOrder: Sendable {
     public var isLive = false
     /// When their memory comes.
     public var memory = LiveMemory.ahead
+    var fetchesMemory: Bool { isLive && memory == .fetched }
     /// Whether what is started there is one of several, beside the source that goes on.
     var isReplica = false
     /// The one process that moves, with all that it has started; `nil` where all that run the plan's programs do.
@@ -222,7 +223,7 @@ public struct MoveOrder: Sendable {
         }
         isLive = value["live"] == .boolean(true)
         if let text = value["memory"]?.string {
-            guard let memory = LiveMemory(rawValue: text) else { throw MoveError("--memory is ahead or whole") }
+            guard let memory = LiveMemory(rawValue: text) else { throw MoveError("--memory is ahead, whole or fetched") }
             self.memory = memory
         }
         isReplica = value["replica"] == .boolean(true)

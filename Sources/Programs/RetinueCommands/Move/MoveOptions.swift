@@ -104,7 +104,7 @@ struct MoveOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "With --live, when memory comes: ahead: while the programs run, and what differs when they are stopped; or whole: when they are stopped.",
+            "With --live, when memory comes: ahead: while the programs run, and what differs when they are stopped; whole: when they are stopped; or fetched: once they run there.",
             valueName: "kind"))
     var memory: String?
 
@@ -137,8 +137,8 @@ struct MoveOptions: ParsableArguments {
             throw ValidationError("--order is observed or path")
         }
         guard memory == nil || live else { throw ValidationError("--memory is for --live") }
-        guard memory.map(["ahead", "whole"].contains) != false else {
-            throw ValidationError("--memory is ahead or whole")
+        guard memory.map(["ahead", "whole", "fetched"].contains) != false else {
+            throw ValidationError("--memory is ahead, whole or fetched")
         }
         guard publish.isEmpty || ownNetwork || isolation == "machine" else {
             throw ValidationError("--publish is for --own-network, and for --isolation machine")
