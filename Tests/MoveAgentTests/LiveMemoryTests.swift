@@ -81,10 +81,14 @@ struct LiveMemoryTests {
 
             """
         #expect(
-            WrittenMemory.areas(Array(maps.utf8)) == [0x500000..<0x503000, 0x600000..<0x601000, 0x800000..<0x801000])
+            WrittenMemory.areas(Array(maps.utf8)) == [
+                0x500000..<0x503000, 0x600000..<0x601000, 0x800000..<0x801000,
+            ])
         // Present or swapped, and no page of a file.
         #expect(WrittenMemory.isWritten(1 << 63) && WrittenMemory.isWritten(1 << 62 | 5))
-        #expect(!WrittenMemory.isWritten(0) && !WrittenMemory.isWritten(1 << 63 | 1 << 61) && !WrittenMemory.isWritten(1 << 61))
+        #expect(
+            !WrittenMemory.isWritten(0) && !WrittenMemory.isWritten(1 << 63 | 1 << 61)
+                && !WrittenMemory.isWritten(1 << 61))
     }
 
     @Test func digestsByTheirAddresses() {
@@ -99,7 +103,8 @@ struct LiveMemoryTests {
         #expect(found == [nil, hash(0), hash(1), nil, nil, hash(2), nil])
         var other = known()
         let asked: [([BlockHash], UInt64)] = [
-            ([hash(0), hash(1), hash(2)], 0x1000), ([hash(0), hash(2)], 0x1000), ([hash(0), hash(1)], 0x1000),
+            ([hash(0), hash(1), hash(2)], 0x1000), ([hash(0), hash(2)], 0x1000),
+            ([hash(0), hash(1)], 0x1000),
             ([hash(1)], 0x2000), ([hash(1)], 0x3000), ([hash(2)], 0x5000),
         ]
         var answers: [Bool] = []
@@ -184,7 +189,9 @@ struct LiveMemoryTests {
         let other = PagesWanted(start: 0x7f_faa0_1000, pages: 15, number: 42)
         #expect(throws: TransferError.self) { try wanted.length(behind: other.head) }
         #expect(throws: TransferError.self) { try wanted.length(behind: wanted.question) }
-        for (at, value) in [(0, 6), (2, 1), (8, 0), (16, 1), (23, 1), (24, 0), (28, 1), (31, 0x80)] as [(Int, UInt8)] {
+        for (at, value) in [(0, 6), (2, 1), (8, 0), (16, 1), (23, 1), (24, 0), (28, 1), (31, 0x80)]
+            as [(Int, UInt8)]
+        {
             var bytes = question
             bytes[at] = value
             #expect(throws: TransferError.self, "byte \(at)") { try PagesWanted(bytes) }
@@ -211,6 +218,8 @@ struct LiveMemoryTests {
             (0x4000, 2, false), (0x5000, 1, true), (0x5000, 2, false), (0x0, 1, false), (0x0, 2, false),
             (0x9000, 1, false),
         ]
-        for (start, pages, isServed) in asked { #expect(map.leaves(start, pages) == isServed, "\(start) \(pages)") }
+        for (start, pages, isServed) in asked {
+            #expect(map.leaves(start, pages) == isServed, "\(start) \(pages)")
+        }
     }
 }

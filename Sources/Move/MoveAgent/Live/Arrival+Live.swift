@@ -113,7 +113,8 @@ extension Arrival {
     func loseMemory() {
         var state = cell.state
         guard memoryState == "ended" else { return }
-        Diagnostics.say("\(name): the programs have ended before all of their memory was here: they are started anew")
+        Diagnostics.say(
+            "\(name): the programs have ended before all of their memory was here: they are started anew")
         state.fetchesMemory = false
         cell.state = state
     }

@@ -57,7 +57,8 @@ struct Criu {
         let outcome = try Tool.run(words(below: tree, ["check", "--feature", "uffd-noncoop"]), seconds: 10)
         guard outcome.status == 0 else {
             throw MoveError(
-                "memory cannot be fetched here (criu check --feature uffd-noncoop): leave --memory fetched out")
+                "memory cannot be fetched here (criu check --feature uffd-noncoop): leave --memory fetched out"
+            )
         }
     }
 

@@ -41,7 +41,9 @@ extension Departure {
                 if sent > 4 << 20 { rate = Double(sent) / seconds }
                 let throttle = progress.bytesPerSecond
                 let pace = throttle > 0 ? min(rate, Double(throttle)) : rate
-                if number > 0, Double(changed) <= pace * order.downtime / 4 || changed > last / 4 * 3 { break }
+                if number > 0, Double(changed) <= pace * order.downtime / 4 || changed > last / 4 * 3 {
+                    break
+                }
                 last = changed
             }
             try link.ask("images-end")
@@ -59,7 +61,8 @@ extension Departure {
         guard !order.fetchesMemory, dump.leavesMemory || memoryAhead != nil else { return nil }
         let isThere = link != nil && link === memoryLink
         let pids = Dictionary(
-            origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) }, uniquingKeysWith: { first, _ in first })
+            origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) },
+            uniquingKeysWith: { first, _ in first })
         let figures = try MemoryDifference(
             images: dump.images, pids: pids, ahead: isThere ? memoryAhead : nil
         ).make(parent: "../\(LivePart.ahead.rawValue)")
@@ -107,7 +110,9 @@ extension Departure {
         switch try connected().ask("memory")["memory"]?.string {
         case "missing": return false
         case "ended":
-            Diagnostics.say("\(order.name): the programs have ended at \(order.host) before all of their memory was there")
+            Diagnostics.say(
+                "\(order.name): the programs have ended at \(order.host) before all of their memory was there"
+            )
             return true
         default: return true
         }
@@ -127,7 +132,8 @@ extension Departure {
 
     /// Each second: what a connection that ended, or an agent that was killed, has left undone.
     func watchMemory() {
-        guard order.fetchesMemory, dump.leavesMemory, journal.stands(.start), journal.state(.stop) != .done else {
+        guard order.fetchesMemory, dump.leavesMemory, journal.stands(.start), journal.state(.stop) != .done
+        else {
             return
         }
         serveMemory()

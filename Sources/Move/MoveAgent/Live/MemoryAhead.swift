@@ -78,7 +78,8 @@ final class MemoryAhead {
     /// Half of what is free stays so: files of the programs come to the same place.
     static func needRoom(_ bytes: UInt64, at place: String, _ free: UInt64) throws(MoveError) {
         guard bytes <= free / 2 else {
-            throw MoveError("\(place) has \(free) bytes free, and \(bytes) of memory would take more than half")
+            throw MoveError(
+                "\(place) has \(free) bytes free, and \(bytes) of memory would take more than half")
         }
     }
 

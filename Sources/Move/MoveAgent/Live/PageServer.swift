@@ -47,7 +47,8 @@ final class PageServer: Sendable {
     }
 
     func pages(_ wanted: PagesWanted) throws(TransferError) -> [UInt8] {
-        guard let pid = pids[wanted.number], let map = maps[wanted.number], map.leaves(wanted.start, wanted.pages)
+        guard let pid = pids[wanted.number], let map = maps[wanted.number],
+            map.leaves(wanted.start, wanted.pages)
         else { throw .refused("no such pages are served") }
         let path = "/proc/\(pid)/mem"
         var bytes: [UInt8]?

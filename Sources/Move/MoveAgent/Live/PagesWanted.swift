@@ -31,12 +31,15 @@ struct PagesWanted: Equatable {
 
     private static func read(_ bytes: [UInt8], _ command: UInt32) throws(TransferError) -> PagesWanted {
         var packet = PacketReader(bytes)
-        guard try packet.integer(UInt32.self) == command else { throw .malformed("another question of criu's") }
+        guard try packet.integer(UInt32.self) == command else {
+            throw .malformed("another question of criu's")
+        }
         _ = try packet.integer(UInt32.self)
         let pages = try packet.integer(UInt64.self)
         let start = try packet.integer(UInt64.self)
         let number = Int32(exactly: try packet.integer(UInt64.self)) ?? 0
-        guard packet.isAtEnd, number > 0, pages > 0, pages < 1 << 40, start % PageMap.page == 0, start < 1 << 56
+        guard packet.isAtEnd, number > 0, pages > 0, pages < 1 << 40, start % PageMap.page == 0,
+            start < 1 << 56
         else { throw .malformed("pages that cannot be") }
         return PagesWanted(start: start, pages: pages, number: number)
     }
@@ -58,7 +61,9 @@ struct PagesWanted: Equatable {
 
     /// How many bytes of pages follow the head of an answer to this; as many as were asked for, since the source says so where it has not.
     func length(behind head: [UInt8]) throws(TransferError) -> Int {
-        guard try Self.read(head, Command.add) == self else { throw .malformed("pages that nobody asked for") }
+        guard try Self.read(head, Command.add) == self else {
+            throw .malformed("pages that nobody asked for")
+        }
         return Int(pages * PageMap.page)
     }
 }

@@ -11,6 +11,7 @@ import Transport
 extension Departure {
     func connected() throws(MoveError) -> AgentLink {
         if let link { return link }
+        let begin = Clock.monotonic()
         let made = try AgentLink(to: order.host, at: order.address, port: order.port, as: identity)
         try made.ask(
             "open",
@@ -24,6 +25,7 @@ extension Departure {
             try askAccounts(made)
         }
         link = made
+        connectTime = Clock.monotonic() - begin
         (furnished, furnishedIsBrought) = (nil, false)
         return made
     }

@@ -64,7 +64,8 @@ extension Departure {
         }
         deliver()
         if order.fetchesMemory {
-            report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
+            report(
+                .object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
             try waitForMemory(report)
         }
         try tidy()

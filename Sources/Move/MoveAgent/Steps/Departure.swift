@@ -59,6 +59,8 @@ final class Departure: @unchecked Sendable {
     /// What the destination has of the memory of processes that run, and over which connection it was brought: with that it goes.
     var memoryAhead: MemoryAhead?
     var memoryLink: AgentLink?
+    /// Nanoseconds that it took to connect, and to be answered that the move is taken.
+    var connectTime: UInt64 = 0
     /// Whether a round over this connection has had one of these, too.
     var furnishedIsBrought = false
     /// As they last ran.
@@ -251,12 +253,24 @@ final class Departure: @unchecked Sendable {
         if let handover = order.handover { return try surrender(runs, handover, report) }
         // There first: nobody notices it before the address is there, and none of it has to be done while clients wait.
         try journal.write(.holdThere, .begun)
-        try connected().ask(
-            "hold",
-            [
-                .init("within", .integer(Int128(order.within))),
-                .init("address", order.serviceAddress.map { .string($0) } ?? .null),
-            ])
+        var parts = StopParts()
+        let there = try connected()
+        parts.add("connect", connectTime)
+        try parts.measure("accepted") { () throws(MoveError) in
+            try there.ask(
+                "hold",
+                [
+                    .init("within", .integer(Int128(order.within))),
+                    .init("address", order.serviceAddress.map { .string($0) } ?? .null),
+                ])
+            return nil
+        }
+        if order.isLive {
+            try parts.measure("round trip") { () throws(MoveError) in
+                try there.ask("state")
+                return nil
+            }
+        }
         try journal.write(.holdThere, .done)
         try beginTunnel()
         try journal.write(.hold, .begun)
@@ -271,7 +285,10 @@ final class Departure: @unchecked Sendable {
         openFiles = order.startsFirst ? origin.openFiles() : []
         RequestsUnderWay.wait(order.ports, in: processOfNetwork)
         if order.isLive {
-            try freezeLive()
+            try parts.measure("written down") { () throws(MoveError) in
+                try freezeLive()
+                return nil
+            }
         } else {
             try journal.write(.stop, .begun, .array(runs.map(\.value)))
             try origin.end(runs, within: 60)
@@ -279,6 +296,7 @@ final class Departure: @unchecked Sendable {
         }
         phase("stopped", begin, report)
         try journal.write(.finalCopy, .begun)
+        let filesBegin = Clock.monotonic()
         let round = try sendRound(isFinal: true)
         guard round.unsettled == 0 else {
             throw MoveError("\(round.unsettled) files are still being written by somebody else")
@@ -288,7 +306,10 @@ final class Departure: @unchecked Sendable {
         try beginServing()
         phase("copied", begin, report, [.init("sent", .integer(Int128(round.sent)))])
         if order.isLive {
+            parts.add("files", Clock.monotonic() - filesBegin, round.sent)
+            let compareBegin = Clock.monotonic()
             if let figures = try compareMemory() {
+                parts.add("compared", Clock.monotonic() - compareBegin, figures.all)
                 phase(
                     "compared", begin, report,
                     [
@@ -296,14 +317,22 @@ final class Departure: @unchecked Sendable {
                         .init("differs", .integer(Int128(figures.all - figures.known))),
                     ])
             }
-            let bytes = try sendImages()
+            var bytes: UInt64 = 0
+            try parts.measure("image") { () throws(MoveError) in
+                bytes = try sendImages()
+                return bytes
+            }
             phase("images", begin, report, [.init("sent", .integer(Int128(bytes)))])
         }
         let link = try connected()
         try journal.write(.start, .begun)
         serveMemory()
-        try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
+        try parts.measure("started") { () throws(MoveError) in
+            try link.ask("start", startMembers(runs, isCutOff: false) + fetchMembers)
+            return nil
+        }
         try journal.write(.start, .done)
+        if order.isLive { report(parts.report) }
         phase("started", begin, report)
     }
 

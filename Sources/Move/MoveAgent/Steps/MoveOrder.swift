@@ -223,7 +223,9 @@ public struct MoveOrder: Sendable {
         }
         isLive = value["live"] == .boolean(true)
         if let text = value["memory"]?.string {
-            guard let memory = LiveMemory(rawValue: text) else { throw MoveError("--memory is ahead, whole or fetched") }
+            guard let memory = LiveMemory(rawValue: text) else {
+                throw MoveError("--memory is ahead, whole or fetched")
+            }
             self.memory = memory
         }
         isReplica = value["replica"] == .boolean(true)

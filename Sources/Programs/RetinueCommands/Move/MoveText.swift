@@ -35,6 +35,18 @@ enum MoveText {
         if report["phase"] == nil, let all = number("memory"), let sent = number("sent") {
             return "memory, as it is used: \(Quantity.bytes(sent)) sent, of \(Quantity.bytes(all))"
         }
+        if let parts = report["parts"]?.array {
+            let words = parts.compactMap { part -> String? in
+                guard let name = part["part"]?.string,
+                    let time = part["ns"]?.integer.flatMap({ UInt64(exactly: $0) })
+                else { return nil }
+                let bytes = part["bytes"]?.integer.flatMap { UInt64(exactly: $0) }
+                let tenths = time / 100_000
+                return "\(name.printable) \(tenths / 10).\(tenths % 10) ms"
+                    + (bytes.map { " (\(Quantity.bytes($0)))" } ?? "")
+            }
+            return "in parts: \(words.joined(separator: ", "))"
+        }
         if let why = report["memory_why"]?.string {
             return "memory comes when the programs are stopped: \(why.printable)"
         }

@@ -20,7 +20,9 @@ enum ImageTarget {
         if let wanted = try? PagesWanted(bytes) {
             require(wanted.pages <= PagesWanted.most, "more pages than an answer has")
             require((try? PagesWanted(wanted.question)) == wanted, "pages that are read as others")
-            require((try? wanted.length(behind: wanted.head)) == Int(wanted.pages * PageMap.page), "no answer to it")
+            require(
+                (try? wanted.length(behind: wanted.head)) == Int(wanted.pages * PageMap.page),
+                "no answer to it")
         }
         guard let again = InterruptedCalls.again(bytes) else { return }
         // Two magic numbers, and the length of all that follows.
