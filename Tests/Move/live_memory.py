@@ -198,7 +198,8 @@ def live_fetched_faults(checks, chosen=None):
 
     def before(made):
         done = made.streamer.move("cutover")
-        checks(done.returncode == 0 and len(made.streamer.processes()["beta"]) == 1, "a cut-over", done.stderr[-500:] or made.streamer.processes())
+        checks(done.returncode == 0 and len(made.streamer.processes()["beta"]) == 1, "a cut-over",
+               made.streamer.processes() if done.returncode == 0 else done.stderr[-500:])
         checks(kill_fetching(made.beta) > 0, "criu is killed while it fills memory")
         checks(until(lambda: not made.streamer.processes()["beta"], 10), "nothing goes on with memory that is not there", made.streamer.processes())
         done = made.streamer.move("rollback")

@@ -57,6 +57,9 @@ extension Departure {
             problems.append(
                 "\(missing) bytes of its files are still being fetched from \(arrival?.source ?? "")")
         }
+        if let arrival, origin.cell != nil, arrival.memoryState == "missing" {
+            problems.append("its memory is still being fetched from \(arrival.source)")
+        }
         // What lives in a cell came by this plan; that of another host or another day is none of what runs here.
         if origin.cell == nil { problems += strange() }
         do throws(MoveError) {
