@@ -139,6 +139,8 @@ def live_memory(checks, quick=False):
     # Some 4,000 pages a second, each with its number.
     for options in WAYS:
         one(checks, size, changed=20, options=options, size="3g")
+    for options in WAYS:
+        to_and_fro(checks, options)
     with Lab("alpha", "beta", size="3g") as lab:
         scene = Memory(lab, 40, 1)
         try:
@@ -146,6 +148,23 @@ def live_memory(checks, quick=False):
             done = scene.move("run", "--yes")
             checks(done.returncode == 0 and scene.digest()[1] == 0 and scene.where() == {"beta"},
                    "a criu that cannot leave memory where it is: the move is done", done.stderr[-600:] if done.returncode else "")
+        finally:
+            scene.end()
+
+
+def to_and_fro(checks, options):
+    """Out of the cell that a move has made, and back into one."""
+    with Lab("alpha", "beta", size="3g") as lab:
+        scene = Memory(lab, 40, 1, options=options)
+        try:
+            client = scene.client()
+            for number in range(1, 4):
+                if not scene.moved(checks, number):
+                    break
+            wrong = scene.digest()[1]
+            state, numbers, gap, wrong_numbers, errors = seen(client)
+            checks(wrong == 0 and state == "open" and wrong_numbers == 0, f"to and fro {' '.join(options)}: each change and each number is there",
+                   f"{wrong} wrong pages, {state}, {numbers} numbers, longest gap {gap:.2f} s {errors}")
         finally:
             scene.end()
 
