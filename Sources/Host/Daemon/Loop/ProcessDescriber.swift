@@ -67,6 +67,9 @@ final class ProcessDescriber: Sendable {
             if let directory = ProcessDirectory(getpid()) {
                 for kind in ProcessDirectory.namespaceKinds { own[kind] = directory.namespace(kind) }
             }
+            // The daemon's is a copy that nobody else is in, where its unit keeps it from changing the host's name
+            // (ProtectHostname=).
+            if let host = ProcessDirectory(1)?.namespace("uts") { own["uts"] = host }
             self.own = own
             let (boot, monotonic, wall) = (Clock.sinceBoot(), Clock.monotonic(), Clock.wall())
             slept = boot > monotonic ? boot - monotonic : 0
