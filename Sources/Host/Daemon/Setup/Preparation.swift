@@ -13,8 +13,8 @@ enum Preparation {
         do throws(TracepointError) {
             if isWanted { try ConnectProbes.prepare() }
         } catch {
-            // Not a reason to observe nothing: the daemon says what it does without.
-            Message.print("no probes: \(error)")
+            // Not a reason to observe nothing: the daemon says what it does without. Many a kernel has none.
+            if error.code != ENOENT { Message.print("no probes: \(error)") }
         }
         try takeOver(options)
     }
