@@ -47,7 +47,8 @@ public struct Options: Sendable {
         Usage: retinued [OPTION]...
         Watch this host from the kernel's side and keep its dependency records.
 
-          --state-dir DIR   keep records and dumps in DIR (default /var/lib/retinue/daemon)
+          --state-dir DIR   keep records and dumps in DIR (default
+                            /var/lib/retinue/daemon)
           --config FILE     read FILE (default /etc/retinue/retinued.conf, if it exists)
           --socket PATH     listen for `retinue` on PATH (default
                             /run/retinue/retinued.sock, if it is free);
