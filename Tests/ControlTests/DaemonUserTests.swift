@@ -56,7 +56,10 @@ struct DaemonUserTests {
         try write("x", to: place.path + "/file")
         #expect(chown(place.path + "/file", 64_091, 64_091) == 0)
         #expect(DaemonUser.number(place.path + "/file") == nil)
-        #expect(DaemonUser.number(try place.folder("nobodys", of: 65_534)) == nil)
+        let nobodys = try place.folder("nobodys", of: 65_534)
+        #expect(DaemonUser.isBelieved(65_534, at: nobodys + "/a", nobodys))
+        #expect(!DaemonUser.isBelieved(65_534, at: given + "/a", nobodys))
+        #expect(!DaemonUser.isBelieved(65_534, at: nobodys + "/below/a", nobodys))
         #expect(DaemonUser.number("\(place.path)/sticky/../given") == nil)
         #expect(DaemonUser.number(String(given.dropFirst())) == nil)
     }

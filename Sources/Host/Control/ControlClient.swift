@@ -135,7 +135,7 @@ public enum ControlClient {
         guard clinux_peer_user(number, &user) == 0 else {
             throw .system(SystemError("getsockopt"), path: place.path)
         }
-        guard user == 0 || user == geteuid() || user == DaemonUser.number(folder) else {
+        guard user == 0 || user == geteuid() || DaemonUser.isBelieved(user, at: place.path, folder) else {
             throw .foreignDaemon(path: place.path, user: user)
         }
         return socket

@@ -30,7 +30,14 @@ enum DaemonUser {
             here = next
             owner = nextOwner
         }
-        return owner == unknown ? nil : owner
+        return owner
+    }
+
+    /// Whether what answers on a socket as a user is the daemon. In a user namespace that does not know the daemon's user
+    /// (`PrivateUsers=`) every such user looks the same: there it is only in the folder itself, where no other can listen.
+    static func isBelieved(_ user: UInt32, at path: String, _ folder: String = folder) -> Bool {
+        guard user == number(folder) else { return false }
+        return user != unknown || path.dropLast(path.split(separator: "/").last?.utf8.count ?? 0) == folder + "/"
     }
 
     /// Whoever alone may write in it.
