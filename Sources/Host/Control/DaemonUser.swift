@@ -37,7 +37,8 @@ enum DaemonUser {
     /// (`PrivateUsers=`) every such user looks the same: there it is only in the folder itself, where no other can listen.
     static func isBelieved(_ user: UInt32, at path: String, _ folder: String = folder) -> Bool {
         guard user == number(folder) else { return false }
-        return user != unknown || path.dropLast(path.split(separator: "/").last?.utf8.count ?? 0) == folder + "/"
+        return user != unknown
+            || path.dropLast(path.split(separator: "/").last?.utf8.count ?? 0) == folder + "/"
     }
 
     /// Whoever alone may write in it.
