@@ -79,19 +79,8 @@ extension Departure {
 
     /// Serves pages over a connection of its own until that ends; called again each second as long as they are wanted.
     func serveMemory() {
-        guard order.fetchesMemory, dump.leavesMemory,
-            status.withLock({ status in
-                defer { status.isServing = true }
-                return !status.isServing
-            })
-        else { return }
-        let started: Void? = try? DetachedThread.start { [self] in
-            do throws(MoveError) { try servePages() } catch {
-                status.withLock { $0.whyNotServing = error.description }
-            }
-            status.withLock { $0.isServing = false }
-        }
-        if started == nil { status.withLock { $0.isServing = false } }
+        guard order.fetchesMemory, dump.leavesMemory else { return }
+        serveAlone { [self] () throws(MoveError) in try servePages() }
     }
 
     private func servePages() throws(MoveError) {

@@ -49,20 +49,25 @@ extension Departure {
 
     /// Connects for what is fetched, unless that is done already; called each second.
     func serve() {
-        guard journal.state(.fetch) == .begun,
-            status.withLock({ status in
-                defer { status.isServing = true }
-                return !status.isServing
-            })
-        else { return }
+        guard journal.state(.fetch) == .begun else { return }
+        serveAlone { [self] () throws(MoveError) in
+            defer { status.withLock { $0.server = nil } }
+            try serveUnits()
+        }
+    }
+
+    /// Serves the destination on a thread, unless that is being done; why it ended is part of the status.
+    func serveAlone(_ serve: @escaping @Sendable () throws(MoveError) -> Void) {
+        let isFirst = status.withLock { status in
+            defer { status.isServing = true }
+            return !status.isServing
+        }
+        guard isFirst else { return }
         let started: Void? = try? DetachedThread.start { [self] in
-            do throws(MoveError) { try serveUnits() } catch {
+            do throws(MoveError) { try serve() } catch {
                 status.withLock { $0.whyNotServing = error.description }
             }
-            status.withLock {
-                $0.isServing = false
-                $0.server = nil
-            }
+            status.withLock { $0.isServing = false }
         }
         if started == nil { status.withLock { $0.isServing = false } }
     }
