@@ -139,9 +139,12 @@ struct SpreadTests {
         #expect(!fixed.contains("accept\n  }\n  chain member_1"))
         let six = try rules(up: ["beta"], hosts: [("beta", "fd00::2")])
         #expect(six.contains("nfproto ipv6") && six.contains("dnat ip6 to [fd00::2]"))
-        // Nobody else: it comes to the source, and what was passed on still is.
+        // Nobody else: it comes to the source, marked to be forgotten when the table goes, and what was passed on still is.
         let none = try rules([.init("source", .boolean(false))], up: [])
-        #expect(!none.contains("dport { 80 } tcp flags") && none.contains("masquerade"))
+        #expect(
+            none.contains(
+                "tcp dport { 80 } tcp flags & (fin | syn | rst | ack) == syn ct mark set 1387954944\n"))
+        #expect(!none.contains("dnat ip") && !none.contains("vmap") && none.contains("masquerade"))
     }
 
     @Test func settingsOfHAProxy() throws {
