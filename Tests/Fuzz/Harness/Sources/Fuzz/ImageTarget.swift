@@ -9,6 +9,21 @@ enum ImageTarget {
             require(ImageMessage(written[...])?.bytes == written, "a message that is read as another one")
             for number in Set(message.fields.map(\.number)) { _ = message.messages(number) }
         }
+        if let map = PageMap(bytes) {
+            require(PageMap(map.bytes) == map, "a map of pages that is read as another one")
+            var end: UInt64 = 0
+            for run in map.runs {
+                require(run.start >= end && run.end > run.start, "pages that are in two runs")
+                end = run.end
+            }
+        }
+        if let wanted = try? PagesWanted(bytes) {
+            require(wanted.pages <= PagesWanted.most, "more pages than an answer has")
+            require((try? PagesWanted(wanted.question)) == wanted, "pages that are read as others")
+            require(
+                (try? wanted.length(behind: wanted.head)) == Int(wanted.pages * PageMap.page),
+                "no answer to it")
+        }
         guard let again = InterruptedCalls.again(bytes) else { return }
         // Two magic numbers, and the length of all that follows.
         require(again.prefix(8) == bytes.prefix(8), "other magic numbers")
