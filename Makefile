@@ -26,7 +26,7 @@ TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
 KERNELS ?= bookworm
 GUEST_TEST ?= all
-STATE_DIR ?= /var/lib/retinue
+STATE_DIR ?= /var/lib/retinue/daemon
 ARGS ?=
 # What `test-fleet` simulates.
 FLEET_HOSTS ?= 1000
@@ -62,7 +62,7 @@ build: packages-run
 ## Pass the tests, those against the real kernel included when run as root.
 ##
 ## The daemon and the command line that the tests start are those of the release build: what users run. As root the
-## privileged tests run a second time, with the daemon under the capabilities and limits of the shipped unit.
+## privileged tests run a second time, with the daemon as a user of its own under the capabilities and limits of the shipped unit.
 test: packages-test build
 	$(SWIFT) build --build-tests
 	RETINUE_PRODUCTS=$(CURDIR)/.build/release Tests/tell-failures $(SWIFT) test --skip-build --no-parallel
@@ -121,7 +121,7 @@ bench: packages-bench build
 bench-quick: packages-bench build
 	bench/run --quick
 
-## Install stripped binaries, man pages, completions, units, the group and sample configuration; below DESTDIR, if it is set.
+## Install stripped binaries, man pages, completions, units, user and group, and sample configuration; below DESTDIR, if it is set.
 install: build install-files
 
 install-files:

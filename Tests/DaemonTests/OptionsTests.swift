@@ -12,7 +12,7 @@ import Testing
     @Test func nothingGiven() throws {
         let options = try Options([])
         #expect(options.action == .run)
-        #expect(options.stateFolder == "/var/lib/retinue")
+        #expect(options.stateFolder == "/var/lib/retinue/daemon")
         #expect(!options.namesStateFolder)
         #expect(options.configuration == nil)
         #expect(options.socket == nil)
@@ -66,6 +66,8 @@ import Testing
         #expect(try Options(["--help"]).action == .help)
         #expect(try Options(["-h"]).action == .help)
         #expect(try Options(["--version"]).action == .version)
+        #expect(try Options(["--prepare"]).action == .prepare)
+        #expect(try Options(["--clear"]).action == .clear)
         #expect(try Options(["--replay", "/t"]).action == .replay("/t"))
         #expect(try Options(["--replay=/t"]).action == .replay("/t"))
     }

@@ -16,15 +16,17 @@ package final class DaemonUnderTest {
     /// - Parameters:
     ///   - configuration: text of a configuration file.
     ///   - arguments: further options.
-    ///   - prefix: what stands before the command and executes it, such as `setpriv`; without one the unit's
-    ///     capabilities and limits, where the tests are to run so (`ShippedUnit`).
+    ///   - prefix: what stands before the command and executes it, such as `setpriv`; without one the daemon runs as by its
+    ///     unit, where the tests are to run so (`ShippedUnit`).
     package init(
         stateFolder: String, configuration: String? = nil, arguments: [String] = [], prefix: [String] = []
     ) throws {
         self.stateFolder = stateFolder
+        let asUnit = prefix.isEmpty && ShippedUnit.isAsked ? try ShippedUnit.prefix() : prefix
+        if asUnit.contains("--reuid=\(ShippedUnit.user)") { try ShippedUnit.give(stateFolder: stateFolder) }
         let start = Clock.monotonic()
         process = try Child(
-            (prefix.isEmpty && ShippedUnit.isAsked ? try ShippedUnit.prefix() : prefix)
+            asUnit
                 + DaemonUnderTest.command(
                     stateFolder: stateFolder, configuration: configuration, arguments: arguments))
         let ready: Bool? = eventually(within: 60, every: 0.001) {

@@ -20,7 +20,7 @@ public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
     case badReply(path: String, String)
     /// Client: the daemon speaks another version of the protocol.
     case otherVersion(path: String, Int)
-    /// Client: somebody answers there who is neither root nor the client's own user.
+    /// Client: somebody answers there who is neither root nor the client's own user, nor the daemon's (`DaemonUser`).
     case foreignDaemon(path: String, user: UInt32)
     /// Server: no request; the peer was sent this sentence.
     case badRequest(String)
@@ -53,7 +53,8 @@ public enum ControlError: Error, Equatable, Sendable, CustomStringConvertible {
                 + "retinue \(retinueVersion) version \(ControlMessage.version); "
                 + "use the retinue that belongs to it, or restart the daemon after an update"
         case .foreignDaemon(let path, let user):
-            "what answers on \(path) runs as user \(user), and not as root or the user who asks: it is not asked"
+            "what answers on \(path) runs as user \(user), and not as root, the user who asks, or the owner of "
+                + "\(DaemonUser.folder): it is not asked"
         case .badRequest(let sentence):
             "a client sent no request: \(sentence)"
         case .disconnected:

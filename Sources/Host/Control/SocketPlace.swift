@@ -81,7 +81,10 @@ package struct SocketPlace: ~Copyable {
             guard status.st_ino == expected.inode, status.st_dev == expected.device else {
                 return SystemError("fstat", code: ESTALE)
             }
-            _ = try systemCall("fchownat") { fchownat(number, "", uid_t.max, group, AT_EMPTY_PATH) }
+            // Where it is the daemon's own group it is the socket's as well, and the unit lets it change owners of nothing.
+            if status.st_gid != group {
+                _ = try systemCall("fchownat") { fchownat(number, "", uid_t.max, group, AT_EMPTY_PATH) }
+            }
             // fchmod refuses a descriptor of this kind; its name under /proc is the same file.
             _ = try systemCall("chmod") { chmod("/proc/self/fd/\(number)", 0o660) }
             _ = consume file

@@ -29,7 +29,10 @@ public enum DaemonMain {
                 case .dump: try Replay.printDump(of: path)
                 case .calls: try Replay.printCalls(of: path, writeCall)
                 }
+            case .prepare: try Preparation.prepare(options)
+            case .clear: try Preparation.clear()
             case .run:
+                if geteuid() == 0 { try Preparation.takeOver(options) }
                 var watcher = try start(options)
                 try watcher.run()
             }

@@ -75,6 +75,15 @@ public struct ConnectProbes: ~Copyable {
                 )
             }
         }
+        /// What is read of its events.
+        var fields: [String] {
+            switch self {
+            case .connected, .joined: ["result"]
+            case .connect, .join, .send: ["size", "name", "rest"]
+            case .closed, .sent: ["there", "here", "distant", "port"]
+            case .sent6: ["first", "last", "distant", "port"]
+            }
+        }
         var filter: String? {
             switch self {
             case .connected, .joined: nil
@@ -145,10 +154,12 @@ public struct ConnectProbes: ~Copyable {
                     throw error
                 }
                 let point = Tracepoint(group: probes.group, name: kind.name, filter: kind.filter)
-                rings.append(
-                    Ring(
-                        kind,
-                        try TracepointRings(point, pages: Self.pages, wakeupWatermark: nil, shape: .plain)))
+                let ring = Ring(
+                    kind, try TracepointRings(point, pages: Self.pages, wakeupWatermark: nil, shape: .plain))
+                // Those that are shared may be of another version, which a daemon that runs still uses.
+                let format = ring.rings.format
+                guard kind.fields.allSatisfy({ (try? format.field($0)) != nil }) else { throw .undefined }
+                rings.append(ring)
             }
         } catch {
             rings.removeAll()
@@ -162,6 +173,21 @@ public struct ConnectProbes: ~Copyable {
         // The events end before their definitions, which the kernel keeps as long as they are used.
         rings.all.removeAll()
     }
+
+    /// Defines the probes for a daemon that runs as another user, and so may use but not define them; as root. They cost
+    /// nothing as long as nobody uses them.
+    public static func prepare() throws(TracepointError) {
+        for kind in Kind.allCases {
+            let (type, rest) = kind.definition
+            do throws(TracepointError) { try KernelProbes.defineShared(type, kind.name, rest) } catch {
+                // A kernel need not have IPv6.
+                if kind != .sent6 { throw error }
+            }
+        }
+    }
+
+    /// Takes away what `prepare` has defined; as root.
+    public static func clear() throws(TracepointError) { try KernelProbes.removeShared() }
 
     /// The numbers to poll.
     public var numbers: [Int32] { rings.all.flatMap { $0.rings.numbers } }
@@ -245,13 +271,7 @@ public struct ConnectProbes: ~Copyable {
     private static func read(_ records: RawSpan, _ ring: Ring, _ events: inout [Event]) throws(WireError) {
         let format = ring.rings.format
         func offset(_ name: String) -> Int { (try? format.field(name)).map { Int($0.offset) } ?? .max / 2 }
-        let fields: [Int] =
-            switch ring.kind {
-            case .connected, .joined: [offset("result")]
-            case .connect, .join, .send: [offset("size"), offset("name"), offset("rest")]
-            case .closed, .sent: ["there", "here", "distant", "port"].map(offset)
-            case .sent6: ["first", "last", "distant", "port"].map(offset)
-            }
+        let fields = ring.kind.fields.map(offset)
         var walk = PerfRecords()
         while let record = try walk.next(in: records) {
             guard case .sample(let sample) = record else { continue }

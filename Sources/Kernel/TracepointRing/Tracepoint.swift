@@ -49,6 +49,8 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
     case system(SystemError)
     /// The kernel's functions have no addresses in `/proc/kallsyms`.
     case noSymbols
+    /// Probes that only root can define are not there, or not as this version needs them.
+    case undefined
 
     /// The `errno` value of the call that failed; `nil` where none did.
     public var code: Int32? {
@@ -56,6 +58,7 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
         case .noTracefs(let error), .missing(let error), .refused(let error), .unmapped(let error),
             .system(let error):
             error.code
+        case .undefined: EACCES
         case .format, .noSymbols: nil
         }
     }
@@ -81,6 +84,9 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
         case .noSymbols:
             return "/proc/kallsyms does not say where the kernel's functions lie: run with CAP_SYSLOG, "
                 + "and with kernel.kptr_restrict below 2"
+        case .undefined:
+            return
+                "only root may define probes of the kernel: retinued --prepare does before a daemon of another user"
         }
     }
 }
@@ -113,6 +119,11 @@ struct TraceFileSystem: ~Copyable {
     /// Opens a file beside the folder of events, such as `kprobe_events`.
     borrowing func open(_ name: String, _ flags: Int32) throws(SystemError) -> FileDescriptor {
         try root.openRelative(name, flags)
+    }
+
+    /// Whether there is an event of this name.
+    borrowing func has(group: String, _ name: String) -> Bool {
+        (try? events.openRelative("\(group)/\(name)/format", O_RDONLY)) != nil
     }
 
     /// Reads the `format` file of a tracepoint.

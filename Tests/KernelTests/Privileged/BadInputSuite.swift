@@ -71,7 +71,7 @@ extension KernelTests {
         @Test func secondDaemon() throws {
             let bench = try Bench()
             let line = try complaint(
-                of: [
+                of: (ShippedUnit.isAsked ? try ShippedUnit.prefix() : []) + [
                     try Products.path("retinued"), "--state-dir", bench.daemon.stateFolder, "--socket",
                     bench.folder + "/other.sock",
                 ])

@@ -7,9 +7,10 @@ extension KernelTests {
     @Suite("control")
     struct ControlSuite {
         private func status(_ daemon: DaemonUnderTest) throws -> (ending: Child.Ending, said: String) {
-            let child = try Child([
-                try Products.path("retinue"), "status", "--socket", daemon.stateFolder + ".sock",
-            ])
+            let child = try Child(
+                ShippedUnit.client + [
+                    try Products.path("retinue"), "status", "--socket", daemon.stateFolder + ".sock",
+                ])
             return (try child.wait(), child.errorText)
         }
 
@@ -57,7 +58,7 @@ extension KernelTests {
                 let open = try descriptors()
                 let free = (0...).first { open[$0] == nil } ?? 0
                 guard free > spare else { return nil }
-                try run(["prlimit", "--pid", pid, "--nofile=\(free):"])
+                try run(ShippedUnit.client + ["prlimit", "--pid", pid, "--nofile=\(free):"])
                 let (ending, said) = try status(bench.daemon)
                 return ending == .exited(0) ? nil : said
             }
@@ -65,7 +66,7 @@ extension KernelTests {
             // The daemon goes on meanwhile, and looks at a mount table that changes.
             let other = try ScratchFilesystem()
             try other.unmount()
-            try run(["prlimit", "--pid", pid, "--nofile=1024:"])
+            try run(ShippedUnit.client + ["prlimit", "--pid", pid, "--nofile=1024:"])
             #expect(try status(bench.daemon).ending == .exited(0), "it serves again")
             try bench.daemon.stop()
         }

@@ -15,7 +15,7 @@ extension KernelTests {
             let pid = bench.daemon.process.pid
             try #require(
                 try Self.policies(pid).contains(2), "no thread of the daemon has SCHED_RR: nothing is tested")
-            try run(["prlimit", "--pid", "\(pid)", "--rttime=200000:2000000"])
+            try run(ShippedUnit.client + ["prlimit", "--pid", "\(pid)", "--rttime=200000:2000000"])
             let folder = try bench.files.folder("storm")
             try run(["cp", "/bin/true", folder + "/bash"])
             let program = """

@@ -100,8 +100,11 @@ extension KernelTests {
         }
 
         private static func refusal(_ stateFolder: String, _ options: [String]) throws -> String {
+            // As whoever has left what is there.
+            let prefix = ShippedUnit.isAsked ? try ShippedUnit.prefix() : []
+            if ShippedUnit.isAsked { try ShippedUnit.give(stateFolder: stateFolder) }
             let child = try Child(
-                try DaemonUnderTest.command(stateFolder: stateFolder, arguments: options))
+                try prefix + DaemonUnderTest.command(stateFolder: stateFolder, arguments: options))
             #expect(try child.wait(within: 30) == .exited(1))
             return child.errorText
         }

@@ -15,7 +15,7 @@ extension KernelTests {
             let group = try ControlGroup()
             let socket = "\(bench.folder)/state/retinued.sock"
             for command in [["status"], ["records"], ["records", "--format", "ndjson"], ["status"]] {
-                try run(group.command([retinue] + command + ["--socket", socket]))
+                try run(group.command(ShippedUnit.client + [retinue] + command + ["--socket", socket]))
             }
             _ = try other.dump()
             try other.stop()

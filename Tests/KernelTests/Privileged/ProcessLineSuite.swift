@@ -122,6 +122,27 @@ extension KernelTests {
             try bench.daemon.stop()
         }
 
+        /// The unit gives the daemon a UTS namespace that nobody else is in (`ProtectHostname=`): what is the host's is of no
+        /// other namespace for that, and what has one of its own is.
+        @Test(.timeLimit(.minutes(1)))
+        func aDaemonWithAHostNameOfItsOwn() throws {
+            let bench = try Bench(
+                prefix: ["unshare", "--uts"] + (ShippedUnit.isAsked ? try ShippedUnit.prefix() : []))
+            for words in [[], ["unshare", "--uts"]] {
+                let group = try ControlGroup()
+                let child = try Child(try group.command(words + ["sleep", "1000"]))
+                let found: JSONValue? = eventually(within: 30, every: 0.5) {
+                    let all = try? lines(try bench.daemon.dump(), group.workload)
+                    return all?.first { $0["program"]?["executable"]?.string?.hasSuffix("/sleep") == true }
+                }
+                let line = try #require(found)
+                #expect((line["namespace"]?["uts"] == nil) == words.isEmpty, "\(line)")
+                child.kill()
+                group.remove()
+            }
+            try bench.daemon.stop()
+        }
+
         @Test(.timeLimit(.minutes(1)))
         func canBeSwitchedOff() throws {
             let bench = try Bench(configuration: "processes = no\n")

@@ -33,7 +33,7 @@ final class ImageReader: Sendable {
     ///
     /// - Parameters:
     ///   - numbers: where the network namespaces of the new images are made known.
-    ///   - isPrompt: whether to ask for the real-time priority (`CAP_SYS_NICE`).
+    ///   - isPrompt: whether to ask for the real-time priority (see `RealTimePriority`).
     ///   - limit: images that are kept until their batch takes them; beyond that the oldest go, counted as lost.
     init(
         files: FileAccess, numbers: NetworkNumbers? = nil, isPrompt: Bool = true, limit: Int = 8192

@@ -61,12 +61,19 @@ final class ProcessDescriber: Sendable {
         /// When the host was booted, nanoseconds since 1970.
         let booted: UInt64
 
+        /// The UTS namespace that the machine started with, by its inode since Linux 3.8 (PROC_UTS_INIT_INO): process 1's,
+        /// where it is kept from being looked at.
+        private static let initialNames: UInt64 = 0xEFFF_FFFE
+
         init(_ job: Job) {
             self.job = job
             var own: [String: UInt64] = [:]
             if let directory = ProcessDirectory(getpid()) {
                 for kind in ProcessDirectory.namespaceKinds { own[kind] = directory.namespace(kind) }
             }
+            // The daemon's is a copy that nobody else is in, where its unit keeps it from changing the host's name
+            // (ProtectHostname=).
+            own["uts"] = ProcessDirectory(1)?.namespace("uts") ?? Self.initialNames
             self.own = own
             let (boot, monotonic, wall) = (Clock.sinceBoot(), Clock.monotonic(), Clock.wall())
             slept = boot > monotonic ? boot - monotonic : 0

@@ -7,6 +7,8 @@ public struct Options: Sendable {
         case run, help, version
         /// Read a recorded stream and print its dump.
         case replay(String)
+        /// As root, what a daemon of another user needs before it starts, and what is to be taken away after it has ended.
+        case prepare, clear
     }
 
     /// What is printed of a recorded stream.
@@ -45,7 +47,8 @@ public struct Options: Sendable {
         Usage: retinued [OPTION]...
         Watch this host from the kernel's side and keep its dependency records.
 
-          --state-dir DIR   keep records and dumps in DIR (default /var/lib/retinue)
+          --state-dir DIR   keep records and dumps in DIR (default
+                            /var/lib/retinue/daemon)
           --config FILE     read FILE (default /etc/retinue/retinued.conf, if it exists)
           --socket PATH     listen for `retinue` on PATH (default
                             /run/retinue/retinued.sock, if it is free);
@@ -62,6 +65,9 @@ public struct Options: Sendable {
                             and exit; needs no privileges
           --format FORMAT   with --replay: `dump`, or `calls` for what processes did as
                             the records that `retinue list` reads (docs/seed-form.md)
+          --prepare         as root, before a daemon of another user: define its probes,
+                            hand over what an earlier version kept, and exit
+          --clear           as root, after it: take the probes away, and exit
           --help            print this text and exit
           --version         print the version and exit
 
@@ -109,6 +115,12 @@ public struct Options: Sendable {
             case "--host-name": hostName = try value(option, inline)
             case "--replay": action = .replay(try value(option, inline))
             case "--format": format = try value(option, inline)
+            case "--prepare":
+                try noValue(option, inline)
+                action = .prepare
+            case "--clear":
+                try noValue(option, inline)
+                action = .clear
             case "--help", "-h":
                 try noValue(option, inline)
                 action = .help

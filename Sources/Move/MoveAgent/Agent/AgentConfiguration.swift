@@ -3,7 +3,9 @@ public struct AgentConfiguration: Equatable, Sendable {
     /// Where it keeps journals and cells.
     public var stateFolder = "/var/lib/retinue/agent"
     /// Where commands of this host reach it.
-    public var socket = "/run/retinue/agent.sock"
+    public var socket = standardSocket
+    /// That place, unless another one is named: a folder that only root can write in. The daemon's user has one of his own.
+    public static let standardSocket = "/run/retinue-agent/agent.sock"
     /// The folder of `authority.pem`, `certificate.pem` and `key.pem`.
     public var certificates = "/etc/retinue/certificates"
     /// The address on which it waits for other agents; empty for none.

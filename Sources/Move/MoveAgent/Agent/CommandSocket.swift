@@ -13,6 +13,10 @@ enum CommandSocket {
     ///
     /// - Parameter ready: called once connections are taken.
     static func serve(_ path: String, _ agent: Agent, ready: () -> Void) throws(MoveError) {
+        // Where no unit has made it.
+        if path == AgentConfiguration.standardSocket, let slash = path.lastIndex(of: "/") {
+            mkdir(String(path[..<slash]), 0o700)
+        }
         let socket = try listen(path)
         ready()
         while true {

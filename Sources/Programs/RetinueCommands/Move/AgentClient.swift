@@ -10,7 +10,7 @@ struct AgentClient: ~Copyable {
     private var waiting: [UInt8] = []
 
     /// Where the agent is reached, unless another place is named.
-    static let standardPath = "/run/retinue/agent.sock"
+    static let standardPath = "/run/retinue-agent/agent.sock"
 
     init(_ path: String) throws(Failure) {
         var address = sockaddr_un()
@@ -33,6 +33,14 @@ struct AgentClient: ~Copyable {
                 "no agent answers on \(path.printable): \(SystemError.text(of: code))",
                 details: ["start it on this host: retinue-agent --listen ADDRESS; see retinue-agent(8)"],
                 status: ExitStatus.unreachable)
+        }
+        // It is told what to move, and what it says is believed: of nobody who could not do either himself.
+        var user: UInt32 = 0
+        guard clinux_peer_user(number, &user) == 0, user == 0 || user == geteuid() else {
+            close(number)
+            throw Failure(
+                "what answers on \(path.printable) runs as user \(user), and not as root or the user who asks: "
+                    + "it is not asked", status: ExitStatus.unreachable)
         }
         socket = FileDescriptor(owning: number)
     }
