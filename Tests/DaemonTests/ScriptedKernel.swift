@@ -1,3 +1,4 @@
+import Fanotify
 import Glibc
 import Observation
 import ProcConnector
@@ -58,6 +59,10 @@ final class KernelScript {
     var noticesFailure: Int32?
     /// Answers to how many file events wait.
     var waitingFailure: Int32?
+    var waitingFileEvents = 0
+    /// How many of these are to be read, and the calls that dropped some.
+    var fileQueueBound: Int?
+    var dropped: [Int] = []
     var filesystems = WatchedFilesystems(byHandle: 1)
     /// Filesystems that the next look at the mount table finds.
     var newFilesystems = 0
@@ -90,7 +95,14 @@ struct ScriptedKernel: ~Copyable, KernelSources {
     }
     func waitingFileEvents() throws(SystemError) -> Int {
         if let code = script.waitingFailure { throw SystemError("ioctl", code: code) }
-        return 0
+        return script.waitingFileEvents
+    }
+    var fileQueueBound: Int? { script.fileQueueBound }
+    mutating func dropFileEvents(
+        _ count: Int, appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> Range<Int>? {
+        script.dropped.append(count)
+        return FanotifyGroup.appendOverflow(to: &bytes)
     }
     mutating func reopenFileEvents() throws(SystemError) { try script.files.reopen(at: script.now) }
     func takeDescriptorEvents() -> DescriptorWatch.Taken? { nil }

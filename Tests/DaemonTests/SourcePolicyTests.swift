@@ -159,6 +159,29 @@ import TracepointRing
         }
     }
 
+    /// Where the kernel does not bound the queue the reader does, and reports it as the kernel would.
+    @Test func aQueueBeyondItsBound() throws {
+        let event = Recording.fileEvent(
+            Recording.open, 100, 1, "x" + String(repeating: "\0", count: 60_000))
+        let script = KernelScript()
+        var live = try ScriptedSources(script)
+        script.fileQueueBound = 20
+        for (waiting, read, dropped) in [(100, 20, [98]), (2, 20, []), (3, 20, [1])] as [(Int, Int, [Int])] {
+            script.files.waiting = [Array(repeatElement(event, count: 18).joined()), event, event]
+            script.waitingFileEvents = waiting
+            script.dropped = []
+            script.now += 1
+            var batch = EventBatch()
+            let drained = live.drain(into: &batch, nil)
+            #expect(batch.files.count == read)
+            #expect(script.dropped == dropped)
+            #expect(
+                drained.losses
+                    == (dropped.isEmpty
+                        ? [] : [Loss(source: SourceName.files, cause: "queue overflow", count: nil)]))
+        }
+    }
+
     // MARK: Rings
 
     /// The kernel's own count and the records tell of the same losses; where the count cannot be read the records do.

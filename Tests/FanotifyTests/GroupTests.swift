@@ -258,6 +258,29 @@ struct GroupTests {
         #expect(buffer == [1])
         #expect(try take(group).map(\.name) == ["a"])
     }
+
+    @Test func dropsWhatComesNextAndSaysSo() throws {
+        let group = try marked()
+        let long = String(repeating: "n", count: 200)
+        for number in 100..<300 { try touch("\(path)/\(number)\(long)") }
+        #expect(try group.waitingEvents() == 200)
+        var buffer: [UInt8] = [1, 2]
+        let range = try #require(try group.drop(1, appendingTo: &buffer))
+        #expect(buffer.count == 26 && range == 2..<26)
+        let found = try events(buffer, from: 2)
+        #expect(found.map(\.mask) == [.overflow] && found.map(\.pid) == [0])
+        #expect(found.map(\.descriptor) == [-1])
+        // A page of such events is dropped and no more, the first of the queue.
+        let rest = try take(group)
+        #expect(rest.count >= 200 - 4096 / 200 && rest.count < 200)
+        #expect(rest.map(\.name) == (300 - rest.count..<300).map { "\($0)\(long)" })
+        #expect(try group.drop(1, appendingTo: &buffer) == nil)
+        for number in 300..<1500 { try touch("\(path)/\(number)\(long)") }
+        #expect(try group.drop(1100, appendingTo: &buffer) != nil)
+        let last = try take(group)
+        #expect(last.count <= 100 && last.count > 100 - 4096 / 200)
+        #expect(last.last?.name == "1499\(long)")
+    }
 }
 
 /// How much waits, found without reading it.

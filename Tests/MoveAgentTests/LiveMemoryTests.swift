@@ -164,7 +164,8 @@ struct LiveMemoryTests {
         for offset in same { #expect(pwrite(marked, mark, mark.count, off_t(offset)) == mark.count) }
         close(marked)
         _ = try ahead.read(progress)
-        let now = try file(pages)
+        let now = Array(try #require(FileManager.default.contents(atPath: "\(folder)/\(pages)")))
+        #expect(now.count == index * 4096)
         #expect(same.allSatisfy { now[$0..<$0 + mark.count] == mark[...] })
         #expect(now[changed..<changed + 4096].allSatisfy { $0 == 250 })
         fill(4, 251)

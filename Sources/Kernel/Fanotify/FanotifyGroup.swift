@@ -16,6 +16,9 @@ public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
     /// Whether an object that cannot be opened comes as an event with the reason (`FAN_REPORT_FD_ERROR`,
     /// Linux 6.13) and does not make the read fail.
     public let reportsOpenErrors: Bool
+    /// How many of the waiting events the reader is to take, and `drop` the others, as the kernel does not bound the queue;
+    /// `nil` where it does, or where nothing is to.
+    public let bound: Int?
 
     /// How events name their object.
     public enum Mode: Sendable {
@@ -37,8 +40,9 @@ public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
     ///     limit, loss arrives as `FAN_Q_OVERFLOW`.
     ///   - reportingOpenErrors: whether to ask for `FAN_REPORT_FD_ERROR`; tests say no, to meet what an older
     ///     kernel does.
+    ///   - bound: of an unlimited queue, see there.
     public init(
-        _ mode: Mode, unlimitedQueue: Bool = true, reportingOpenErrors: Bool = true
+        _ mode: Mode, unlimitedQueue: Bool = true, reportingOpenErrors: Bool = true, bound: Int? = nil
     ) throws(SystemError) {
         var flags = UInt32(FAN_CLOEXEC | FAN_NONBLOCK | FAN_CLASS_NOTIF | FAN_UNLIMITED_MARKS)
         if unlimitedQueue { flags |= UInt32(FAN_UNLIMITED_QUEUE) }
@@ -55,6 +59,7 @@ public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
         }
         descriptor = FileDescriptor(owning: number)
         reportsOpenErrors = reportsErrors
+        self.bound = bound
         // An error behind the first event of a read would be swallowed by the kernel together with its event: where
         // errors do not come as events, events are read one by one.
         let room =
@@ -157,6 +162,46 @@ public struct FanotifyGroup: ~Copyable, @unchecked Sendable {
         return Int(bytes) / MemoryLayout<fanotify_event_metadata>.size
     }
 
+    /// Reads the next events and forgets them: what the kernel would have turned away if it had bounded the queue. One
+    /// `FAN_Q_OVERFLOW` stands for all, as it does there.
+    ///
+    /// Not in descriptor mode, where each would be an open file.
+    ///
+    /// - Parameter count: how many are dropped at least, if so many wait; not many more: reads are as small as they may be.
+    /// - Returns: the range of the overflow, or `nil` when no event was waiting.
+    public borrowing func drop(
+        _ count: Int, appendingTo buffer: inout [UInt8]
+    ) throws(SystemError) -> Range<Int>? {
+        var left = count
+        let least = MemoryLayout<fanotify_event_metadata>.size
+        while left > 0 {
+            let most = min(scratch.count, max(4096, left * least))
+            let room = UnsafeMutableRawBufferPointer(rebasing: scratch[..<most])
+            guard let bytes = try descriptor.read(into: room), bytes > 0 else { break }
+            var offset = 0
+            while offset + least <= bytes {
+                let length = Int(room.loadUnaligned(fromByteOffset: offset, as: UInt32.self))
+                guard length >= least else { break }
+                offset += length
+                left -= 1
+            }
+        }
+        return left < count ? Self.appendOverflow(to: &buffer) : nil
+    }
+
+    /// Appends what the kernel reports of events that it turns away.
+    package static func appendOverflow(to buffer: inout [UInt8]) -> Range<Int> {
+        var event = fanotify_event_metadata()
+        event.event_len = UInt32(MemoryLayout<fanotify_event_metadata>.size)
+        event.vers = UInt8(FANOTIFY_METADATA_VERSION)
+        event.metadata_len = UInt16(MemoryLayout<fanotify_event_metadata>.size)
+        event.mask = FanotifyMask.overflow.rawValue
+        event.fd = FAN_NOFD
+        let start = buffer.count
+        withUnsafeBytes(of: &event) { buffer.append(contentsOf: $0) }
+        return start..<buffer.count
+    }
+
     /// How many events may wait in a group whose queue is limited (`fs.fanotify.max_queued_events`; 16,384 unless
     /// somebody set it); `nil` where that cannot be read.
     public static func queueLimit() -> Int? {
@@ -171,13 +216,18 @@ extension FanotifyGroup {
     /// Creates a group in whose queue so many events may wait; beyond that loss arrives as `FAN_Q_OVERFLOW`.
     ///
     /// The kernel takes the limit of a group from `fs.fanotify.max_queued_events` (Linux 5.13) in the moment in which
-    /// the group is made. It is set for this moment and put back; other groups keep theirs. Where it cannot be set the
-    /// group has the host's limit.
+    /// the group is made. It is set for this moment and put back; other groups keep theirs.
+    ///
+    /// Where it cannot be set, as only root may, a group that wants more than the host grants has an unlimited queue and a
+    /// `bound` for its reader. While nobody reads, its memory is bounded by that of its maker's control group, which it
+    /// is charged to (Linux 4.19). One that wants less has the host's limit.
     ///
     /// - Parameter events: how many events shall be able to wait; set to how many are.
     public static func bounded(_ mode: Mode, events: inout Int) throws(SystemError) -> FanotifyGroup {
         let hosts = queueLimit() ?? defaultQueueLimit
-        guard hosts != events, setQueueLimit(events) else {
+        guard hosts != events else { return try FanotifyGroup(mode, unlimitedQueue: false) }
+        guard setQueueLimit(events) else {
+            if events > hosts { return try FanotifyGroup(mode, unlimitedQueue: true, bound: events) }
             events = hosts
             return try FanotifyGroup(mode, unlimitedQueue: false)
         }

@@ -128,8 +128,9 @@ extension KernelTests {
         @Test func aFolderOfRootInAStickyOne() throws {
             try withTemporaryFolder { folder in
                 let scene = try Scene(folder)
+                // As root in any case: the folders are.
                 let daemon = try DaemonUnderTest(
-                    stateFolder: scene.state, arguments: ["--socket", folder + "/socket"])
+                    stateFolder: scene.state, arguments: ["--socket", folder + "/socket"], prefix: ["env"])
                 try daemon.stop()
                 #expect(access(scene.state + "/retinue.db", F_OK) == 0)
             }

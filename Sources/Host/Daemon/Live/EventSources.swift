@@ -147,22 +147,34 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         guard fileHealth.mayTry(batch.cutoff) else { return }
         do throws(SystemError) {
             if fileHealth.isFailing { try kernel.reopenFileEvents() }
-            var progress = QueueDrain()
+            var progress = QueueDrain(most: kernel.fileQueueBound)
             while progress.goesOn {
                 guard let range = try kernel.readFileEvents(appendingTo: &batch.bytes) else { break }
-                recorder?.add(.fanotify, raw: batch.bytes[range])
-                let before = batch.files.count
-                let overflows = decoder.overflows
-                decoder.addFileEvents(to: &batch, from: range.lowerBound)
-                let taken = batch.files.count - before + Int(clamping: decoder.overflows - overflows)
+                let taken = decode(range, &batch, recorder)
                 try progress.took(taken, total: batch.bytes.count) { () throws(SystemError) in
                     try kernel.waitingFileEvents()
                 }
+            }
+            if progress.surplus > 0,
+                let range = try kernel.dropFileEvents(progress.surplus, appendingTo: &batch.bytes)
+            {
+                _ = decode(range, &batch, recorder)
             }
             Self.works(&fileHealth, &drained)
         } catch {
             Self.fail(&fileHealth, SourceName.files, error, batch, &drained)
         }
+    }
+
+    /// - Returns: how many events the bytes held.
+    private mutating func decode(
+        _ range: Range<Int>, _ batch: inout EventBatch, _ recorder: TraceRecorder?
+    ) -> Int {
+        recorder?.add(.fanotify, raw: batch.bytes[range])
+        let before = batch.files.count
+        let overflows = decoder.overflows
+        decoder.addFileEvents(to: &batch, from: range.lowerBound)
+        return batch.files.count - before + Int(clamping: decoder.overflows - overflows)
     }
 
     private mutating func drainDescriptorEvents(

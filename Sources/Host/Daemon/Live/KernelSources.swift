@@ -18,6 +18,12 @@ protocol KernelSources: ~Copyable {
     mutating func readFileEvents(appendingTo bytes: inout [UInt8]) throws(SystemError) -> Range<Int>?
     /// How many file events wait.
     func waitingFileEvents() throws(SystemError) -> Int
+    /// How many file events are to be read of those that wait, where the kernel does not bound their queue.
+    var fileQueueBound: Int? { get }
+    /// Drops so many, and appends what the kernel reports of those that it turns away.
+    mutating func dropFileEvents(
+        _ count: Int, appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> Range<Int>?
     /// Makes a new group and sets every mark again.
     mutating func reopenFileEvents() throws(SystemError)
     /// What came from filesystems that are watched by descriptor.
@@ -133,6 +139,10 @@ struct LiveKernel: ~Copyable, KernelSources {
         try watch.handles.read(appendingTo: &bytes)
     }
     func waitingFileEvents() throws(SystemError) -> Int { try watch.handles.waitingEvents() }
+    var fileQueueBound: Int? { watch.handles.bound }
+    mutating func dropFileEvents(
+        _ count: Int, appendingTo bytes: inout [UInt8]
+    ) throws(SystemError) -> Range<Int>? { try watch.handles.drop(count, appendingTo: &bytes) }
     mutating func reopenFileEvents() throws(SystemError) { try watch.reopen() }
     func takeDescriptorEvents() -> DescriptorWatch.Taken? { watch.descriptors?.take() }
 
