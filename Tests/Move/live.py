@@ -1,6 +1,7 @@
 """Running processes that go on at another host, with their connections.
 
-CRIU 4.2 or later is laid at both hosts from the tree that `RETINUE_CRIU` names (a root with usr/sbin/criu and its libraries)."""
+CRIU 4.2 or later is laid at both hosts from the tree that `RETINUE_CRIU` names (a root with usr/sbin/criu and its libraries), else
+from that of make-criu."""
 
 import contextlib
 import json
@@ -33,9 +34,12 @@ print("open", expected, gap, wrong)
 
 def criu_tree():
     """A root with criu and its libraries."""
-    tree = os.environ.get("RETINUE_CRIU", "/opt/criu")
+    tree = os.environ.get("RETINUE_CRIU")
+    if not tree:
+        made = subprocess.run([HERE / "make-criu"], stdout=subprocess.PIPE, text=True)
+        tree = made.stdout.strip()
     if not os.access(tree + "/usr/sbin/criu", os.X_OK):
-        raise Failure("RETINUE_CRIU names no tree with usr/sbin/criu")
+        raise Failure("RETINUE_CRIU names no tree with usr/sbin/criu, and make-criu made none")
     return tree
 
 
