@@ -61,6 +61,11 @@ static inline int clinux_pidfd_getfd(int process, int number) {
     return (int)syscall(SYS_pidfd_getfd, process, number, 0);
 }
 
+// kcmp(2) with KCMP_FILE, Linux 3.5: 0 where two descriptors are of one open file description.
+static inline int clinux_kcmp_file(pid_t one, pid_t other, unsigned long number, unsigned long other_number) {
+    return (int)syscall(SYS_kcmp, one, other, 0, number, other_number);
+}
+
 // pidfd_send_signal(2), Linux 5.1.
 static inline int clinux_pidfd_send_signal(int descriptor, int number) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);

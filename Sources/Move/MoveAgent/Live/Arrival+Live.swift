@@ -47,9 +47,17 @@ extension Arrival {
     func beginLive() throws(MoveError) {
         unlink(CellInit.restored(cell))
         unlink(PageRelay.done(cell))
-        try packetLock.load()
+        var lock = packetLock
+        // A tree that is there already must not be answered with a reset by the kernel, for one that is not yet.
+        lock.isLocal = hasTrees
+        try lock.load()
         if let kept { try kept.take() } else { try liveAddress?.add(to: "lo") }
     }
+
+    /// When all is restored.
+    func joinTrees() throws(MoveError) { if hasTrees { try packetLock.load() } }
+
+    private var hasTrees: Bool { LiveDump.count(below: LivePart.images.folder(of: cell)) > 1 }
 
     private var liveAddress: ServiceAddress? { cell.state.liveAddress.flatMap { ServiceAddress($0) } }
 

@@ -11,8 +11,8 @@ extension CellInit {
     /// Restores what the images have.
     ///
     /// - Parameter fetchesMemory: whether pages that the images have not are fetched once it runs.
-    /// - Returns: the first process's pid, which is what it was; and what fetches.
-    static func restore(_ cell: Cell, fetchesMemory: Bool) throws(MoveError) -> (pid_t, PageRelay?) {
+    /// - Returns: the pid of each tree's first process, which is what it was; and what fetches.
+    static func restore(_ cell: Cell, fetchesMemory: Bool) throws(MoveError) -> ([pid_t], PageRelay?) {
         let criu = try Criu()
         let place = cell.root + "/.retinue-restore"
         mkdir(place, 0o700)
@@ -33,36 +33,47 @@ extension CellInit {
             rmdir(place)
         }
         try SharedMemoryFiles.lay(cell)
-        // The programs have the numbers that they had: criu must not have one of them.
-        let free = try NamespaceNumber.free(
-            beside: NamespaceNumber.inImages(LivePart.images.folder(of: cell)))
-        if let file = try? FileDescriptor.open(cell.root + "/proc/sys/kernel/ns_last_pid", O_WRONLY) {
-            try? file.writeAll(Array("\(free - 1)".utf8))
+        let there = LivePart.images.folder(of: cell)
+        let count = LiveDump.count(below: there)
+        guard count > 0, count == 1 || !fetchesMemory else {
+            throw MoveError("images of \(count) trees of processes")
         }
-        let images = "/.retinue-restore/images"
+        // The programs have the numbers that they had: criu must not have one of them.
+        let free = try NamespaceNumber.free(beside: NamespaceNumber.inImages(there))
+        let criuWords = { criu.words(below: "/.retinue-restore/criu", $0) }
         var relay: PageRelay?
         if fetchesMemory {
-            relay = try PageRelay(cell, { criu.words(below: "/.retinue-restore/criu", $0) }, images: images)
+            relay = try PageRelay(
+                cell, criuWords, images: LiveDump.images(below: "/.retinue-restore/images", 0),
+                there: LiveDump.images(below: there, 0))
         }
-        let outcome = try Tool.run(
-            criu.words(
-                below: "/.retinue-restore/criu",
-                [
-                    "restore", "-D", images, "-d", "--tcp-established", "--file-locks", "-o",
-                    images + "/restore.log",
-                    "-v2", "--pidfile", images + "/pid",
-                ] + (fetchesMemory ? ["--lazy-pages"] : [])), seconds: 120
-        ) { $0.root = cell.root }
-        let bytes = (try? FileDescriptor.open(cell.folder + "/images/pid", O_RDONLY))?.bytes ?? []
-        guard outcome.status == 0, let pid = pid_t(String(decoding: bytes, as: UTF8.self)) else {
-            throw MoveError(
-                "criu cannot restore: \(Criu.errors(cell.folder + "/images/restore.log")) \(outcome.output.prefix(300))"
-            )
+        var first: [pid_t] = []
+        for number in 0..<count {
+            if let file = try? FileDescriptor.open(cell.root + "/proc/sys/kernel/ns_last_pid", O_WRONLY) {
+                try? file.writeAll(Array("\(free - 1)".utf8))
+            }
+            let images = LiveDump.images(below: "/.retinue-restore/images", number)
+            let outcome = try Tool.run(
+                criuWords(
+                    [
+                        "restore", "-D", images, "-d", "--tcp-established", "--file-locks", "-o",
+                        images + "/restore.log",
+                        "-v2", "--pidfile", images + "/pid",
+                    ] + (fetchesMemory ? ["--lazy-pages"] : [])), seconds: 120
+            ) { $0.root = cell.root }
+            let own = LiveDump.images(below: there, number)
+            let bytes = (try? FileDescriptor.open(own + "/pid", O_RDONLY))?.bytes ?? []
+            guard outcome.status == 0, let pid = pid_t(String(decoding: bytes, as: UTF8.self)) else {
+                throw MoveError(
+                    "criu cannot restore: \(Criu.errors(own + "/restore.log")) \(outcome.output.prefix(300))"
+                )
+            }
+            first.append(pid)
         }
         relay?.hold()
         let mark = open(restored(cell), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard mark >= 0 else { throw MoveError("\(restored(cell)): \(SystemError.text(of: errno))") }
         close(mark)
-        return (pid, relay)
+        return (first, relay)
     }
 }

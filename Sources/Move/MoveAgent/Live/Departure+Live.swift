@@ -10,8 +10,8 @@ import Transfer
 /// A move of running processes (`--live`), at the source.
 extension Departure {
     var dump: LiveDump { LiveDump(folder: folder + "/live") }
-    private func packetLock(_ within: UInt64? = nil) -> LiveLock {
-        LiveLock(name: order.name, ports: order.ports, within: within)
+    private func packetLock(_ within: UInt64? = nil, isLocal: Bool = false) -> LiveLock {
+        LiveLock(name: order.name, ports: order.ports, within: within, isLocal: isLocal)
     }
 
     /// Why the programs cannot go on alive, before anybody is held.
@@ -19,13 +19,9 @@ extension Departure {
         guard order.isLive else { return [] }
         var problems: [String] = []
         if let obstacle = LiveTrial.obstacle() { problems.append(obstacle) }
-        let trees = origin.liveLeaders().count
-        if trees != 1 {
-            problems.append(
-                trees == 0
-                    ? "--live: no program of the plan runs"
-                    : "--live moves one tree of processes, and the plan's programs are \(trees)")
-        }
+        let trees = origin.liveLeaders()
+        if trees.isEmpty { problems.append("--live: no program of the plan runs") }
+        if trees.count > 1 { problems += self.problems(of: trees) }
         if order.fetchesMemory {
             let pages = origin.liveProcesses().reduce(UInt64(0)) { sum, process in
                 sum + ((try? WrittenMemory.pages(of: process.pid))?.runs.reduce(0) { $0 + $1.pages } ?? 0)
@@ -37,6 +33,23 @@ extension Departure {
             }
         }
         return problems + Self.words(against: survey(declared: []).verdicts)
+    }
+
+    /// What trees of processes cannot have in common that come one after the other.
+    private func problems(of trees: [Members.Process]) -> [String] {
+        var problems: [String] = []
+        if order.fetchesMemory {
+            problems.append(
+                "--memory fetched is for one tree of processes, and the plan's programs are \(trees.count)")
+        }
+        do throws(MoveError) {
+            if try SystemVObjects.areThere(inNamespaceOf: trees[0].pid) {
+                problems.append(
+                    "System V objects (ipcs) would come with each of \(trees.count) trees of processes: have one process start all, or use cold"
+                )
+            }
+        } catch { problems.append("System V objects cannot be looked for: \(error)") }
+        return problems + SharedPlaces.found(trees.map { LiveTrees.processes(below: [$0]).map(\.pid) })
     }
 
     /// Each thing for which a program that runs does not go on alive.
@@ -57,41 +70,48 @@ extension Departure {
         guard problems.isEmpty else { throw MoveError(problems.joined(separator: "; ")) }
     }
 
-    /// Has the tree written down and kept stopped.
+    /// Has the trees written down and kept stopped.
     func freezeLive() throws(MoveError) {
         try journal.write(.freeze, .begun)
-        let dump = dump
+        let leaders = origin.liveLeaders()
+        guard !leaders.isEmpty else { throw MoveError("no program runs") }
         let cell = origin.cell.map { LiveCell(cell: $0) }
-        try dump.prepare(within: order.within, table: packetLock().table, in: cell)
+        try dump.prepare(leaders.count, within: order.within, table: packetLock().table, in: cell)
         // The keeper removes it earlier; this is for when that is killed as well.
-        try packetLock(order.within + 60).load()
-        guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
-        let seconds = min(order.within, 120)
-        let hasObjects = SystemVObjects.areThere(for: leader.pid)
-        func begin(_ leavesMemory: Bool) throws(MoveError) {
-            try dump.begin(
-                leader.pid, in: cell, hasObjects: hasObjects, leavesMemory: leavesMemory, seconds: seconds)
+        try packetLock(order.within + 60, isLocal: leaders.count > 1).load()
+        var stopped: [Members.Process] = []
+        for (number, leader) in leaders.enumerated() {
+            try writeDown(dump.tree(number), leader.pid, in: cell, alone: leaders.count == 1)
+            // Whoever kills criu does not wake them; the images do not have it.
+            let processes = LiveTrees.processes(below: [leader])
+            stopped += processes
+            try dump.note(stopped.map { NamespaceNumber.of($0.pid) })
+            for process in processes { Members.signal(process, SIGSTOP) }
+            Fault.pass("tree-written")
         }
-        if order.fetchesMemory {
-            try begin(true)
-        } else if let known = memoryAhead, LiveDump.mayLeave(known.bytes) {
-            do throws(MoveError) { try begin(true) } catch {
-                guard !dump.lives else { throw error }
-                Diagnostics.say("\(order.name): \(error): once more, with all memory in the images")
-                try dump.prepare(within: order.within, table: packetLock().table, in: cell)
-                try begin(false)
-            }
-        } else {
-            try begin(false)
-        }
-        // Whoever kills criu does not wake them; the images do not have it.
-        let processes = origin.liveProcesses()
-        try dump.note(processes.map { NamespaceNumber.of($0.pid) })
-        for process in processes { Members.signal(process, SIGSTOP) }
         let calls = try InterruptedCalls.renew(in: dump.images)
         Diagnostics.say(
-            "\(order.name): \(processes.count) processes are written down, \(calls) calls are made again")
+            "\(order.name): \(stopped.count) processes are written down, \(calls) calls are made again")
         try journal.write(.freeze, .done)
+    }
+
+    private func writeDown(
+        _ tree: LiveDump.Tree, _ leader: Int32, in cell: LiveCell?, alone: Bool
+    ) throws(MoveError) {
+        let hasObjects = alone && SystemVObjects.areThere(for: leader)
+        func begin(_ leavesMemory: Bool) throws(MoveError) {
+            try dump.begin(
+                tree, leader, in: cell, alone: alone, hasObjects: hasObjects, leavesMemory: leavesMemory,
+                seconds: min(order.within, 120))
+        }
+        guard !order.fetchesMemory else { return try begin(true) }
+        guard let known = memoryAhead, LiveDump.mayLeave(known.bytes) else { return try begin(false) }
+        do throws(MoveError) { try begin(true) } catch {
+            guard !LiveDump.lives(tree) else { throw error }
+            Diagnostics.say("\(order.name): \(error): once more, with all memory in the images")
+            try dump.clear(tree)
+            try begin(false)
+        }
     }
 
     /// The inverse; a tree that was not stopped goes on as well.
@@ -114,6 +134,7 @@ extension Departure {
     func sendImages() throws(MoveError) -> UInt64 {
         let (paths, _) = try LiveDump.files(below: dump.images)
         var sent = try send(paths, below: dump.images, as: .images)
+        // All see one root.
         guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
         let shared = origin.sharedMemory()
         let place = "/proc/\(leader.pid)/root\(SharedMemoryFiles.folder)"

@@ -63,11 +63,16 @@ extension Departure {
         let pids = Dictionary(
             origin.liveProcesses().map { (NamespaceNumber.of($0.pid), $0.pid) },
             uniquingKeysWith: { first, _ in first })
-        let figures = try MemoryDifference(
-            images: dump.images, pids: pids, ahead: isThere ? memoryAhead : nil
-        ).make(parent: "../\(LivePart.ahead.rawValue)")
+        var all = MemoryDifference.Figures()
+        for number in 0..<LiveDump.count(below: dump.images) {
+            let figures = try MemoryDifference(
+                images: dump.tree(number).images, pids: pids, ahead: isThere ? memoryAhead : nil
+            ).make(parent: "../../\(LivePart.ahead.rawValue)")
+            all.all += figures.all
+            all.known += figures.known
+        }
         Fault.pass("memory-compared")
-        return figures
+        return all
     }
 
     func forgetMemory() {

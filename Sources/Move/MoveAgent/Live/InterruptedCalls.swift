@@ -102,8 +102,8 @@ enum InterruptedCalls {
         }
         var count = 0
         for path in inside.paths() {
+            guard ImageFile.number(path, "core") != nil else { continue }
             let name = String(decoding: path, as: UTF8.self)
-            guard name.hasPrefix("/core-"), name.hasSuffix(".img") else { continue }
             do throws(SystemError) {
                 guard let bytes = try FileDescriptor.open(images + name, O_RDONLY).bytes,
                     let changed = again(bytes)

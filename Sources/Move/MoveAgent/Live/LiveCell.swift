@@ -45,7 +45,11 @@ struct LiveCell {
     }
 
     /// Criu with some words, in the cell; what it needs is laid there until `leave`.
-    func launch(_ words: [String], _ criu: Criu, _ folder: String) throws(MoveError) -> Launch {
+    ///
+    /// - Parameter joinsObjects: whether it is in the cell's namespace of System V objects, and so does not write that down.
+    func launch(
+        _ words: [String], _ criu: Criu, _ folder: String, joinsObjects: Bool
+    ) throws(MoveError) -> Launch {
         leave()
         for (source, place) in [(criu.tree, Self.criu), (folder, Self.folder)] {
             for path in [Self.place, place] { mkdir(cell.root + path, 0o700) }
@@ -57,9 +61,8 @@ struct LiveCell {
         }
         // Whoever joins a namespace of processes is in it with its children alone.
         var launch = Launch(
-            [
-                "nsenter", "--target", "\(cell.state.pid)", "--mount", "--pid", "--", "chroot", cell.root,
-            ] + words)
+            ["nsenter", "--target", "\(cell.state.pid)", "--mount", "--pid"] + (joinsObjects ? ["--ipc"] : [])
+                + ["--", "chroot", cell.root] + words)
         launch.environment.append(
             Array("LD_LIBRARY_PATH=\(Self.libraries.map { Self.outside + $0 }.joined(separator: ":"))".utf8))
         return launch

@@ -4,6 +4,8 @@ struct LiveLock {
     let ports: [ServicePort]
     /// Seconds after which the kernel lets packets pass again, whatever became of the agent; `nil` for never.
     var within: UInt64?
+    /// Whether packets within the host are held back as well: between trees of which one is not there.
+    var isLocal = false
 
     /// A letter or a figure stands for itself, any other byte as its number, so that no two moves have one table.
     var table: String {
@@ -18,11 +20,12 @@ struct LiveLock {
     var text: String {
         let limit = within.map { " timeout \($0)s" } ?? ""
         let numbers = Set(ports.map(\.number)).sorted().map { "\($0)\(limit)" }.joined(separator: ", ")
+        let (from, to) = isLocal ? ("", "") : ("iifname != \"lo\" ", "oifname != \"lo\" ")
         return NftTable(name: table).anew(
             """
               set ports { type inet_service; flags timeout; elements = { \(numbers) }; }
-              chain in { type filter hook prerouting priority -450; iifname != "lo" tcp dport @ports drop; }
-              chain out { type filter hook output priority -450; oifname != "lo" tcp sport @ports drop; }
+              chain in { type filter hook prerouting priority -450; \(from)tcp dport @ports drop; }
+              chain out { type filter hook output priority -450; \(to)tcp sport @ports drop; }
 
             """)
     }

@@ -8,24 +8,18 @@ import Transfer
 
 /// The processes that go on alive.
 extension Origin {
-    /// Those that no other one of them has started.
+    /// The top of each tree: those that were started by none of them, not by way of a program that is none of the plan's either.
     func liveLeaders() -> [Members.Process] {
-        guard let cell else { return order.members.leaders }
+        guard let cell else {
+            let leaders = order.members.leaders
+            return leaders.count < 2 ? leaders : LiveTrees.tops(of: leaders, parents: LiveTrees.parents())
+        }
         let first = cell.state.pid
         return processes().filter { $0.parent == first && $0.pid != first && Members.lives($0) }
     }
 
     /// They, and all that they have started, whatever that executes.
-    func liveProcesses() -> [Members.Process] {
-        var parents: [Int32: Int32] = [:]
-        for pid in ProcessList.pids() { parents[pid] = ProcessDirectory(pid)?.status()?.parent }
-        return SurveyedProcess.all(of: liveLeaders(), parents: parents).compactMap { process in
-            guard let status = ProcessDirectory(process.pid)?.status() else { return nil }
-            return .init(
-                pid: process.pid, parent: status.parent, start: status.startTicks, program: process.program)
-        }
-    }
-
+    func liveProcesses() -> [Members.Process] { LiveTrees.processes(below: liveLeaders()) }
     /// Files of the host that whoever is started would not need: what is open or mapped.
     func liveFiles() -> [[UInt8]] {
         guard isAtHost else { return [] }
@@ -72,6 +66,40 @@ extension Origin {
     }
 }
 
+/// Which processes are one tree: what CRIU writes down at once.
+enum LiveTrees {
+    /// The parent of each process of this host.
+    static func parents() -> [Int32: Int32] {
+        var parents: [Int32: Int32] = [:]
+        for pid in ProcessList.pids() { parents[pid] = ProcessDirectory(pid)?.status()?.parent }
+        return parents
+    }
+
+    /// Those that are below none of the others.
+    static func tops(of leaders: [Members.Process], parents: [Int32: Int32]) -> [Members.Process] {
+        let pids = Set(leaders.map(\.pid))
+        return leaders.filter { leader in
+            var above = parents[leader.pid]
+            // Read one after the other: a number that was given anew could make a circle of it.
+            for _ in 0..<parents.count {
+                guard let pid = above, pid > 1 else { break }
+                if pids.contains(pid) { return false }
+                above = parents[pid]
+            }
+            return true
+        }
+    }
+
+    /// Processes, and all that they have started, whatever that executes.
+    static func processes(below tops: [Members.Process]) -> [Members.Process] {
+        SurveyedProcess.all(of: tops, parents: parents()).compactMap { process in
+            guard let status = ProcessDirectory(process.pid)?.status() else { return nil }
+            return .init(
+                pid: process.pid, parent: status.parent, start: status.startTicks, program: process.program)
+        }
+    }
+}
+
 /// What is brought of the programs' memory.
 enum LivePart: String, CaseIterable {
     /// Memory as it was while the programs ran: what `images` are the difference from.
@@ -100,16 +128,29 @@ enum SharedMemoryFiles {
 
 /// System V objects: of a namespace and not of a process, so that nobody can say whose they are.
 enum SystemVObjects {
+    private static let tables = ["shm", "sem", "msg"].map { "/proc/sysvipc/\($0)" }
+
     /// Whether a process's namespace has some that criu(8) would not see as another namespace's anyhow.
     static func areThere(for pid: Int32) -> Bool {
         guard ProcessDirectory(pid)?.namespace("ipc") == ProcessDirectory(getpid())?.namespace("ipc") else {
             return false
         }
-        // A line of words for the columns, then one for each.
-        return ["shm", "sem", "msg"].contains { kind in
-            let bytes = (try? FileDescriptor.open("/proc/sysvipc/\(kind)", O_RDONLY))?.bytes ?? []
-            return bytes.count { $0 == UInt8(ascii: "\n") } > 1
+        return tables.contains { table in
+            have((try? FileDescriptor.open(table, O_RDONLY))?.bytes ?? [], tables: 1)
         }
+    }
+
+    /// Whether a process's namespace has some, whichever that is.
+    static func areThere(inNamespaceOf pid: Int32) throws(MoveError) -> Bool {
+        let outcome = try Tool.run(
+            ["nsenter", "--target", "\(pid)", "--ipc", "--", "cat"] + tables, seconds: 10)
+        guard outcome.status == 0 else { throw MoveError("\(outcome.output.prefix(300))") }
+        return have(Array(outcome.output.utf8), tables: tables.count)
+    }
+
+    /// A line of words for the columns of each table, then one for each object.
+    private static func have(_ text: [UInt8], tables: Int) -> Bool {
+        text.count { $0 == UInt8(ascii: "\n") } > tables
     }
 }
 
@@ -128,12 +169,7 @@ enum NamespaceNumber {
     /// Those of the threads that images have, each of which has a file `core-N.img`.
     static func inImages(_ folder: String) throws(MoveError) -> Set<Int32> {
         let (paths, _) = try LiveDump.files(below: folder)
-        return Set(
-            paths.compactMap { path in
-                let name = String(decoding: path, as: UTF8.self)
-                guard name.hasPrefix("/core-"), name.hasSuffix(".img") else { return nil }
-                return Int32(name.dropFirst(6).dropLast(4))
-            })
+        return Set(paths.compactMap { ImageFile.number($0, "core") })
     }
 
     /// One more than the highest number of a process (`pid_max` of proc_sys_kernel(5)).

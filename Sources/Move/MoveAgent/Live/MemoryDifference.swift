@@ -28,10 +28,8 @@ struct MemoryDifference {
         var figures = Figures()
         let (paths, _) = try LiveDump.files(below: images)
         for path in paths {
+            guard let number = ImageFile.number(path, "pagemap") else { continue }
             let name = String(decoding: path, as: UTF8.self)
-            guard name.hasPrefix("/pagemap-"), name.hasSuffix(".img"),
-                let number = Int32(name.dropFirst(9).dropLast(4))
-            else { continue }
             do throws(SystemError) {
                 try make(images + name, number, &figures)
             } catch { throw MoveError("\(name.dropFirst()): \(error)") }

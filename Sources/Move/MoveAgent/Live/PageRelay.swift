@@ -27,11 +27,17 @@ final class PageRelay: @unchecked Sendable {
     private var known: Set<Int32> = []
 
     /// Starts criu, which waits for whoever restores.
-    init(_ cell: Cell, _ words: (_ more: [String]) -> [String], images: String) throws(MoveError) {
+    ///
+    /// - Parameters:
+    ///   - images: the folder of the images as criu sees it.
+    ///   - there: the same as this process does.
+    init(
+        _ cell: Cell, _ words: (_ more: [String]) -> [String], images: String, there: String
+    ) throws(MoveError) {
         self.cell = cell
         unlink(Self.done(cell))
         unlink(Self.path(cell))
-        unlink(cell.folder + "/images/lazy-pages.socket")
+        unlink(there + "/lazy-pages.socket")
         listener = try Self.listen(Self.path(cell))
         var pair: [Int32] = [-1, -1]
         guard socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0, &pair) == 0
@@ -49,9 +55,9 @@ final class PageRelay: @unchecked Sendable {
         (launch.input, launch.output) = (pair[1], null)
         daemon = try launch.start()
         let limit = Clock.monotonic() + 20_000_000_000
-        while access(cell.folder + "/images/lazy-pages.socket", F_OK) != 0 {
+        while access(there + "/lazy-pages.socket", F_OK) != 0 {
             guard waitpid(daemon, nil, WNOHANG) == 0, Clock.monotonic() < limit else {
-                throw MoveError("criu fetches no memory: \(Criu.errors(cell.folder + "/images/lazy.log"))")
+                throw MoveError("criu fetches no memory: \(Criu.errors(there + "/lazy.log"))")
             }
             usleep(1_000)
         }

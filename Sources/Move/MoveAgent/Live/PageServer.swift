@@ -19,7 +19,7 @@ final class PageServer: Sendable {
     init(images: String, pids: [Int32: Int32], progress: TransferProgress) throws(MoveError) {
         var maps: [Int32: PageMap] = [:]
         for path in try LiveDump.files(below: images).paths {
-            guard let number = PageMap.process(of: path) else { continue }
+            guard let number = ImageFile.number(path, "pagemap") else { continue }
             let name = images + String(decoding: path, as: UTF8.self)
             guard let map = (try? FileDescriptor.open(name, O_RDONLY))?.all.flatMap({ PageMap($0) }) else {
                 throw MoveError("\(name) cannot be read")
@@ -73,13 +73,6 @@ final class PageServer: Sendable {
 }
 
 extension PageMap {
-    /// Of which process a file of a folder of images is the map.
-    static func process(of path: [UInt8]) -> Int32? {
-        let name = String(decoding: path, as: UTF8.self)
-        guard name.hasPrefix("/pagemap-"), name.hasSuffix(".img") else { return nil }
-        return Int32(name.dropFirst(9).dropLast(4))
-    }
-
     /// Whether pages are named, and not had by the image.
     func leaves(_ start: UInt64, _ pages: UInt64) -> Bool {
         var at = start

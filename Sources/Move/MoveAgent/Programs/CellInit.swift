@@ -66,8 +66,10 @@ public enum CellInit {
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
         if state.isLive {
             do throws(MoveError) {
-                let (pid, made) = try restore(cell, fetchesMemory: state.fetchesMemory)
-                children.append((pid, state.runs[0]))
+                let (pids, made) = try restore(cell, fetchesMemory: state.fetchesMemory)
+                for (index, pid) in pids.enumerated() {
+                    children.append((pid, run(of: pid, index, cell, state)))
+                }
                 relay = made
             } catch {
                 say("\(error)")
@@ -127,6 +129,13 @@ public enum CellInit {
     }
 
     private typealias Child = (pid: pid_t, run: ProgramRun)
+
+    /// What a tree that was restored would be started by: what its first process executes, else what has its place.
+    private static func run(of pid: pid_t, _ index: Int, _ cell: Cell, _ state: Cell.State) -> ProgramRun {
+        let path = ProcessDirectory(pid)?.executable() ?? []
+        let inside = path.starts(with: cell.root.utf8) ? Array(path.dropFirst(cell.root.utf8.count)) : path
+        return state.runs.first { $0.executable == inside } ?? state.runs[min(index, state.runs.count - 1)]
+    }
 
     private static func start(_ run: ProgramRun, _ root: String?) throws(MoveError) -> pid_t {
         var launch = Launch(file: run.executable, arguments: run.arguments, environment: run.environment)

@@ -110,6 +110,7 @@ extension Arrival {
             var now = cell.state
             now.isLive = false
             cell.state = now
+            try joinTrees()
         }
         return .object([
             .init("state", .string(self.state)), .init("took", .integer(Int128(Clock.monotonic() - begin))),

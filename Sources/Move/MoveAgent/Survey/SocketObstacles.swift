@@ -10,6 +10,8 @@ struct SocketObstacles {
     let holders: [UInt64: [Int32]]
     /// The address that moves along; empty where none does.
     let address: String
+    /// Ports whose packets are held back as long as not all trees are there.
+    let ports: Set<UInt16>
 
     /// Protocols whose sockets CRIU 4.2 restores, as the kernel names them.
     private static let kept: Set<String> = [
@@ -99,11 +101,16 @@ struct SocketObstacles {
         guard socket.remote.port != 0, socket.state != .listen, socket.state != .close else { return false }
         obstacle.effect = .lost
         if let end = sockets.otherEnd(of: socket) {
-            guard let pids = holders[end], let outsider = relations.outsider(among: pids, to: process.tree),
-                !outsider.isMember
+            guard let pids = holders[end], let outsider = relations.outsider(among: pids, to: process.tree)
             else { return false }
+            if outsider.isMember, ports.contains(socket.local.port) || ports.contains(socket.remote.port) {
+                return false
+            }
             obstacle.kind = "local-connection"
-            obstacle.what = "a TCP connection to a program of this host"
+            obstacle.what =
+                outsider.isMember
+                ? "a TCP connection by a port that the plan does not have"
+                : "a TCP connection to a program of this host"
             obstacle.peer = outsider.name
             obstacle.cure = outsider.cure(close: "let it connect again")
             return true

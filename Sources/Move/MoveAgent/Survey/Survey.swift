@@ -20,11 +20,13 @@ struct Survey {
     ///   - members: the programs' processes, those of one program with its place in the plan.
     ///   - programs: the plan's.
     ///   - address: the address that moves along; empty where none does.
+    ///   - ports: TCP ports of the plan.
     ///   - registrations: what rpcbind knows.
     ///   - declared: files that a server declares as its data.
     ///   - prefix: what paths of the programs' root begin with as seen from the host.
     init(
         of members: [Members.Process], programs: [PlannedProgram], address: String = "",
+        ports: Set<UInt16> = [],
         registrations: [Registration] = [], declared: [[UInt8]] = [], prefix: [UInt8] = []
     ) {
         let all = ProcessList.pids()
@@ -61,7 +63,8 @@ struct Survey {
         let attributes = AttributeObstacles()
         let descriptors = DescriptorObstacles(relations: relations)
         let memory = MemoryObstacles(relations: relations)
-        let ends = SocketObstacles(relations: relations, holders: holders.sockets, address: address)
+        let ends = SocketObstacles(
+            relations: relations, holders: holders.sockets, address: address, ports: ports)
         let handover = HandoverObstacles(registrations: registrations, declared: declared, prefix: prefix)
         for (number, program) in programs.enumerated() where !program.isStop {
             let own = processes.filter { $0.program == number }
@@ -114,6 +117,7 @@ extension Departure {
         return Survey(
             of: members, programs: order.plan.programs,
             address: order.serviceAddress.flatMap { ServiceAddress($0)?.address } ?? "",
+            ports: Set(order.ports.filter(\.isTCP).map(\.number)),
             registrations: (try? RPCBind().registrations()) ?? [],
             declared: (declared + (order.handover?.data ?? [])).map { Array($0.utf8) },
             prefix: origin.prefix)
