@@ -12,7 +12,7 @@ from services import PYTHON, SERVICE_ADDRESS, plan
 #: Of one processor, for each host.
 SHARE = 0.4
 #: Seconds of a processor that a job takes.
-WORK = 6
+WORK = 30
 
 
 class Quota:

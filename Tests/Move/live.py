@@ -147,10 +147,12 @@ class Streamer(LiveHosts):
     """A streamer of numbered lines."""
 
     name = "streamer"
+    # What stands before its command in a shell.
+    before = ""
 
     def __init__(self, lab):
         lab.alpha.write("/srv/streamer/streamer.py", (HERE / "streamer.py").read_bytes())
-        super().__init__(lab, f"exec {PYTHON} /srv/streamer/streamer.py 9000",
+        super().__init__(lab, f"{self.before} exec {PYTHON} /srv/streamer/streamer.py 9000",
                          plan(lab.alpha, {"executable": PYTHON, "script": "/srv/streamer/streamer.py"},
                               packages=["python3.11-minimal", "libpython3.11-stdlib"], entries=["/srv/streamer"], ports=[9000]))
 
@@ -174,6 +176,12 @@ class Streamer(LiveHosts):
             with contextlib.suppress(OSError):
                 states[host.name].append(open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1][0])
         return states
+
+
+class Piped(Streamer):
+    """Its standard input is a pipe from a program that stays."""
+
+    before = "sleep 1000 |"
 
 
 def live_to_and_fro(checks):

@@ -6,7 +6,7 @@ import time
 
 from faults import lines
 from lab import Lab, until
-from live import Streamer, criu_tree, lay_criu, seen
+from live import Piped, Streamer, criu_tree, lay_criu, seen
 from services import PYTHON
 
 WITHIN = 6
@@ -106,38 +106,33 @@ def scene(checks, act, options=(), service=Streamer):
 
 def live_refused(checks):
     """What cannot go on alive is refused before anybody is held, with its reason and its cure."""
-    def act(made):
-        alpha, beta = made.alpha, made.beta
+    def refused(made, what, *words):
+        done = made.streamer.move("run", "--yes")
+        said = done.stderr + done.stdout
+        checks(done.returncode != 0 and all(word in said for word in words), f"{what}: refused", said[-400:])
+        journal = made.alpha.path("/var/lib/retinue-agent/departures/streamer/journal").read_text()
+        checks('"hold' not in journal and '"freeze"' not in journal, f"{what}: nobody was held")
 
-        def refused(what, *words):
-            done = made.streamer.move("run", "--yes")
-            said = done.stderr + done.stdout
-            checks(done.returncode != 0 and all(word in said for word in words), f"{what}: refused", said[-400:])
-            journal = alpha.path("/var/lib/retinue-agent/departures/streamer/journal").read_text()
-            checks('"hold' not in journal and '"freeze"' not in journal, f"{what}: nobody was held")
-
-        for host in (alpha, beta):
+    def criu(made):
+        for host in (made.alpha, made.beta):
             host.run("rm", "-rf", "/opt/criu")
-            refused(f"no criu at {host.name}", "no criu", "install the package criu")
+            refused(made, f"no criu at {host.name}", "no criu", "install the package criu")
             lay(host, "old")
-            refused(f"criu 4.1.1 at {host.name}", "4.1.1", "install the package criu")
+            refused(made, f"criu 4.1.1 at {host.name}", "4.1.1", "install the package criu")
             lay(host, "broken")
-            refused(f"criu that restores nothing at {host.name}", "cannot restore a process with a TCP connection")
+            refused(made, f"criu that restores nothing at {host.name}", "cannot restore a process with a TCP connection")
             lay_back(host)
-        pid = made.streamer.pid(alpha)
-        threads = [int(thread) for thread in os.listdir(f"/proc/{pid}/task")]
-        every = os.sched_getaffinity(pid)
-        for thread in threads:
-            os.sched_setaffinity(thread, {min(every)})
-        refused("a program with an affinity", "cannot move alive", "affinity")
-        for thread in threads:
-            os.sched_setaffinity(thread, every)
-        for host in (alpha, beta):
+        for host in (made.alpha, made.beta):
             left = host.ask("sh", "-c", "ls -d /var/tmp/retinue-live-*; ps ax | grep '[l]ive-trial'").stdout
             checks(not left, f"nothing of the trial is left at {host.name}", left)
         made.holds("refused", "alpha")
 
-    scene(checks, act)
+    def piped(made):
+        refused(made, "a pipe from outside", "cannot move alive", "pipe", "it would be lost")
+        made.holds("refused with a pipe", "alpha")
+
+    scene(checks, criu)
+    scene(checks, piped, service=Piped)
 
 
 def live_criu(checks):

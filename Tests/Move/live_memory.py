@@ -202,6 +202,19 @@ def kill_fetching(host):
     return len(pids)
 
 
+def first_holds(made):
+    """Whether the cell's first process at beta has a userfaultfd."""
+    def links(pid):
+        for number in os.listdir(f"/proc/{pid}/fd"):
+            with contextlib.suppress(OSError):
+                yield os.readlink(f"/proc/{pid}/fd/{number}")
+
+    def parent(pid):
+        return int(open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()[1])
+
+    return until(lambda: any("userfaultfd" in link for link in links(parent(made.streamer.pid(made.beta)))), 3)
+
+
 FETCHED = ("--memory", "fetched", "--throttle", str(8 * MIB))
 
 
@@ -219,6 +232,7 @@ def live_fetched_faults(checks, chosen=None):
         done = made.streamer.move("cutover")
         checks(done.returncode == 0 and len(made.streamer.processes()["beta"]) == 1, "a cut-over",
                made.streamer.processes() if done.returncode == 0 else done.stderr[-500:])
+        checks(first_holds(made), "the cell's first process has what memory is filled by as well, so that it is not filled with zeros")
         checks(kill_fetching(made.beta) > 0, "criu is killed while it fills memory")
         checks(until(lambda: not made.streamer.processes()["beta"], 10), "nothing goes on with memory that is not there", made.streamer.processes())
         done = made.streamer.move("rollback")

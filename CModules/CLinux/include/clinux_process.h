@@ -71,8 +71,17 @@ static inline int clinux_pidfd_send_signal(int descriptor, int number) {
     return (int)syscall(SYS_pidfd_send_signal, descriptor, number, NULL, 0);
 }
 
+// sched_getaffinity(2), Linux 2.5.8: how many bytes of the mask were written, or -1.
+static inline int clinux_get_affinity(pid_t thread, void *mask, size_t size) {
+    return (int)syscall(SYS_sched_getaffinity, thread, size, mask);
+}
+static inline int clinux_set_affinity(pid_t thread, const void *mask, size_t size) {
+    return (int)syscall(SYS_sched_setaffinity, thread, size, mask);
+}
+
 // ioprio_get(2) of one process (IOPRIO_WHO_PROCESS), Linux 2.6.13: 0 unless it was set.
 static inline int clinux_io_priority(pid_t pid) { return (int)syscall(SYS_ioprio_get, 1, pid); }
+static inline int clinux_set_io_priority(pid_t pid, int value) { return (int)syscall(SYS_ioprio_set, 1, pid, value); }
 
 // Offsets that Swift's parser uses; a header that moves them must fail here and not at a user's.
 _Static_assert(sizeof(struct nlmsghdr) == 16, "nlmsghdr");

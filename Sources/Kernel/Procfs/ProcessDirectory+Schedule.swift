@@ -25,22 +25,27 @@ public struct ScheduledTime: Equatable, Sendable {
 }
 
 extension ProcessDirectory {
-    /// Of each thread, by its number; empty if the process is gone or the kernel does not count.
-    public borrowing func scheduledTimes() -> [Int32: ScheduledTime] {
+    /// Numbers of its threads; empty if it is gone.
+    public borrowing func threads() -> [Int32] {
         guard let folder = fdopendir(openat(directory.number, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC))
-        else { return [:] }
+        else { return [] }
         defer { closedir(folder) }
-        var found: [Int32: ScheduledTime] = [:]
+        var found: [Int32] = []
         while let entry = readdir(folder) {
             let name = withUnsafeBytes(of: &entry.pointee.d_name) {
                 String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
             }
-            guard let thread = Int32(name) else { continue }
-            guard
-                let time = contents("task/\(name)/schedstat", limit: 256).flatMap(
-                    ScheduledTime.init(parsing:))
-            else { continue }
-            found[thread] = time
+            if let thread = Int32(name) { found.append(thread) }
+        }
+        return found
+    }
+
+    /// Of each thread, by its number; empty if the process is gone or the kernel does not count.
+    public borrowing func scheduledTimes() -> [Int32: ScheduledTime] {
+        var found: [Int32: ScheduledTime] = [:]
+        for thread in threads() {
+            found[thread] = contents("task/\(thread)/schedstat", limit: 256).flatMap(
+                ScheduledTime.init(parsing:))
         }
         return found
     }

@@ -13,14 +13,16 @@ public struct ProcessDirectory: ~Copyable {
     public let pid: Int32
 
     /// Opens /proc/PID; `nil` when there is no such process.
-    public init?(_ pid: Int32) {
-        do throws(SystemError) { try self.init(opening: pid) } catch { return nil }
+    ///
+    /// - Parameter procfs: where the procfs of another pid namespace is mounted, whose pid it is.
+    public init?(_ pid: Int32, in procfs: String = "/proc") {
+        do throws(SystemError) { try self.init(opening: pid, in: procfs) } catch { return nil }
     }
 
     /// Opens /proc/PID. Fails with ENOENT when there is no such process, and with what has nothing to do with it,
     /// such as EMFILE.
-    public init(opening pid: Int32) throws(SystemError) {
-        directory = try FileDescriptor.open("/proc/\(pid)", O_PATH | O_DIRECTORY)
+    public init(opening pid: Int32, in procfs: String = "/proc") throws(SystemError) {
+        directory = try FileDescriptor.open("\(procfs)/\(pid)", O_PATH | O_DIRECTORY)
         self.pid = pid
     }
 

@@ -70,6 +70,10 @@ extension CellInit {
             }
             first.append(pid)
         }
+        if let rest = SafeFile.read(there + "/" + PutBack.name) {
+            guard let rest = PutBack(rest) else { throw MoveError("\(PutBack.name) cannot be read") }
+            try rest.set(in: cell.root + "/proc")
+        }
         relay?.hold()
         let mark = open(restored(cell), O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0o600)
         guard mark >= 0 else { throw MoveError("\(restored(cell)): \(SystemError.text(of: errno))") }

@@ -32,7 +32,7 @@ extension Departure {
                 )
             }
         }
-        return problems + Self.words(against: survey(declared: []).verdicts)
+        return problems + Self.words(against: survey(declared: []).verdicts, losing: order.lost)
     }
 
     /// What trees of processes cannot have in common that come one after the other.
@@ -53,9 +53,13 @@ extension Departure {
     }
 
     /// Each thing for which a program that runs does not go on alive.
-    static func words(against verdicts: [ProgramVerdict]) -> [String] {
+    ///
+    /// - Parameter lost: kinds of what is lost that the move goes on without.
+    static func words(against verdicts: [ProgramVerdict], losing lost: Set<String> = []) -> [String] {
         verdicts.filter { $0.processes > 0 && $0.way != .live }.flatMap { verdict in
-            verdict.obstacles.filter { $0.rulesOut == .live }.map { obstacle in
+            verdict.obstacles.filter {
+                $0.rulesOut == .live && !($0.effect == .lost && lost.contains($0.kind))
+            }.map { obstacle in
                 let effect = obstacle.effect == .refused ? "CRIU refuses it" : "it would be lost"
                 return "\(Printable.text(verdict.executable)) cannot move alive: process \(obstacle.pid): "
                     + "\(obstacle.kind), \(obstacle.what)\(obstacle.peer.map { " (\($0))" } ?? ""): \(effect); "
@@ -90,6 +94,9 @@ extension Departure {
             Fault.pass("tree-written")
         }
         let calls = try InterruptedCalls.renew(in: dump.images)
+        let rest = PutBack(
+            of: stopped.map(\.pid), congestion: SurveyedSockets.congestion(of: leaders[0].pid))
+        try SafeFile.write(rest.value, to: dump.images + "/" + PutBack.name)
         Diagnostics.say(
             "\(order.name): \(stopped.count) processes are written down, \(calls) calls are made again")
         try journal.write(.freeze, .done)

@@ -101,7 +101,8 @@ final class PageRelay: @unchecked Sendable {
         let handle = Int32(truncatingIfNeeded: clinux_pidfd_open(daemon))
         guard handle >= 0 else { return }
         defer { close(handle) }
-        ProcessDirectory(daemon)?.descriptors { number, target in
+        // /proc of this process is the host's still.
+        ProcessDirectory(daemon, in: cell.root + "/proc")?.descriptors { number, target in
             guard target.elementsEqual("anon_inode:[userfaultfd]".utf8), known.insert(number).inserted else {
                 return
             }

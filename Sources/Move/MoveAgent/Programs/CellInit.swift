@@ -132,7 +132,8 @@ public enum CellInit {
 
     /// What a tree that was restored would be started by: what its first process executes, else what has its place.
     private static func run(of pid: pid_t, _ index: Int, _ cell: Cell, _ state: Cell.State) -> ProgramRun {
-        let path = ProcessDirectory(pid)?.executable() ?? []
+        // /proc of this process is the host's still.
+        let path = ProcessDirectory(pid, in: cell.root + "/proc")?.executable() ?? []
         let inside = path.starts(with: cell.root.utf8) ? Array(path.dropFirst(cell.root.utf8.count)) : path
         return state.runs.first { $0.executable == inside } ?? state.runs[min(index, state.runs.count - 1)]
     }

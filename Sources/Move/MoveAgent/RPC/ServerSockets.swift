@@ -119,16 +119,9 @@ struct ServerSockets {
                 // EI_CLASS (elf(5)).
                 class64 = head[4] != 1
             }
-            guard let stream = opendir("/proc/\(pid)/task") else { continue }
-            defer { closedir(stream) }
-            while let entry = readdir(stream) {
-                let name = withUnsafeBytes(of: &entry.pointee.d_name) {
-                    String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self)
-                }
-                guard Int32(name) != nil,
-                    let bytes = (try? FileDescriptor.open("/proc/\(pid)/task/\(name)/syscall", O_RDONLY))?
-                        .bytes
-                else { continue }
+            for thread in ProcessDirectory(pid)?.threads() ?? [] {
+                let path = "/proc/\(pid)/task/\(thread)/syscall"
+                guard let bytes = (try? FileDescriptor.open(path, O_RDONLY))?.bytes else { continue }
                 if !isWaiting(String(decoding: bytes, as: UTF8.self), is64: class64) { return false }
             }
         }

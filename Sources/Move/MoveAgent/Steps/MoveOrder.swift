@@ -69,6 +69,8 @@ public struct MoveOrder: Sendable {
     public var isLive = false
     /// When their memory comes.
     public var memory = LiveMemory.ahead
+    /// Kinds of obstacles of which something is lost that they go on without (`Obstacle.lostKinds`).
+    public var lost: Set<String> = []
     var fetchesMemory: Bool { isLive && memory == .fetched }
     /// Whether what is started there is one of several, beside the source that goes on.
     var isReplica = false
@@ -102,6 +104,7 @@ public struct MoveOrder: Sendable {
             .init("handover", handover?.value ?? .null),
             .init("start_first", .boolean(startsFirst)), .init("tunnel", .boolean(tunnels)),
             .init("live", .boolean(isLive)), .init("memory", .string(memory.rawValue)),
+            .init("lose", .array(lost.sorted().map { .string($0) })),
             .init("process", process?.value ?? .null),
             .init("replica", .boolean(isReplica)),
             .init("replace", .boolean(replaces)), .init("install_packages", .boolean(installsPackages)),
@@ -228,6 +231,13 @@ public struct MoveOrder: Sendable {
             }
             self.memory = memory
         }
+        for kind in value["lose"]?.array ?? [] {
+            guard let kind = kind.string, Obstacle.lostKinds.contains(kind) else {
+                throw MoveError("--lose is one of \(Obstacle.lostKinds.joined(separator: ", "))")
+            }
+            lost.insert(kind)
+        }
+        guard lost.isEmpty || isLive else { throw MoveError("--lose is for --live") }
         isReplica = value["replica"] == .boolean(true)
         if let process = value["process"], process != .null {
             guard let identity = ProcessIdentity(process) else { throw MoveError("no process") }

@@ -6,7 +6,7 @@ struct AttributeObstacles {
     let processors = ProcessDirectory(1)?.traits()?.processors
 
     /// What prctl(2) calls the default.
-    private static let timerSlack: UInt64 = 50_000
+    static let timerSlack: UInt64 = 50_000
     /// Namespaces that all processes of a tree have to have in common.
     private static let spaces = ["pid", "mnt", "ipc", "uts", "user", "time"]
 

@@ -20,6 +20,9 @@ struct Obstacle: Equatable {
         case attribute
     }
 
+    /// Kinds of which a move may go on without what is lost, where a person says so. A connection is none: it would not be restored.
+    static let lostKinds = ["pipe", "shared-memory", "waiting-datagrams", "multicast", "personality"]
+
     var rulesOut: Way
     var effect: Effect
     var pid: Int32

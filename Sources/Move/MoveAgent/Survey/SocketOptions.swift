@@ -28,7 +28,11 @@ struct SocketOptions {
             asked += 1
             let copy = clinux_pidfd_getfd(handle, descriptor.number)
             guard copy >= 0 else { continue }
-            for (kind, what) in isStream ? stream(copy) : memberships(copy) {
+            let found =
+                isStream
+                ? StreamOptions(of: copy)?.words(unlike: sockets.congestion).map { ("tcp-option", $0) } ?? []
+                : memberships(copy)
+            for (kind, what) in found {
                 obstacles.append(
                     Obstacle(
                         rulesOut: .live, effect: .lost, pid: process.pid,
@@ -40,32 +44,6 @@ struct SocketOptions {
             close(copy)
         }
         return obstacles
-    }
-
-    private func stream(_ copy: Int32) -> [(String, String)] {
-        var found: [(String, String)] = []
-        // Of tcp(7): TCP_USER_TIMEOUT in milliseconds, TCP_DEFER_ACCEPT in seconds.
-        if let limit = number(copy, TCP_USER_TIMEOUT), limit > 0 {
-            found.append(("tcp-option", "TCP_USER_TIMEOUT of \(limit) ms"))
-        }
-        if let seconds = number(copy, TCP_DEFER_ACCEPT), seconds > 0 {
-            found.append(("tcp-option", "TCP_DEFER_ACCEPT of \(seconds) s"))
-        }
-        var name = [UInt8](repeating: 0, count: 16)
-        var size = socklen_t(name.count)
-        if getsockopt(copy, Int32(IPPROTO_TCP), TCP_CONGESTION, &name, &size) == 0 {
-            let text = String(decoding: name.prefix { $0 != 0 }, as: UTF8.self)
-            if !sockets.congestion.isEmpty, text != sockets.congestion {
-                found.append(("tcp-option", "TCP_CONGESTION of \(text)"))
-            }
-        }
-        return found
-    }
-
-    private func number(_ copy: Int32, _ option: Int32) -> Int32? {
-        var value: Int32 = 0
-        var size = socklen_t(MemoryLayout<Int32>.size)
-        return getsockopt(copy, Int32(IPPROTO_TCP), option, &value, &size) == 0 ? value : nil
     }
 
     /// Which of the namespace's groups the socket has joined: the kernel gives the sources that it takes from those alone.

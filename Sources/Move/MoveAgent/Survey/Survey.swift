@@ -24,10 +24,12 @@ struct Survey {
     ///   - registrations: what rpcbind knows.
     ///   - declared: files that a server declares as its data.
     ///   - prefix: what paths of the programs' root begin with as seen from the host.
+    ///   - putsBack: whether what `PutBack` sets again is no obstacle.
     init(
         of members: [Members.Process], programs: [PlannedProgram], address: String = "",
         ports: Set<UInt16> = [],
-        registrations: [Registration] = [], declared: [[UInt8]] = [], prefix: [UInt8] = []
+        registrations: [Registration] = [], declared: [[UInt8]] = [], prefix: [UInt8] = [],
+        putsBack: Bool = false
     ) {
         let all = ProcessList.pids()
         var parents: [Int32: Int32] = [:]
@@ -80,6 +82,7 @@ struct Survey {
                 obstacles += ends.found(process, directory, in: sockets)
                 obstacles += SocketOptions(sockets: sockets).found(process)
             }
+            if putsBack { obstacles.removeAll { PutBack.kinds.contains($0.kind) } }
             let serves = handover.serves(HandoverObstacles.ports(of: own, in: socketsOf))
             obstacles += handover.found(own, serves: serves)
             verdicts.append(
@@ -120,6 +123,6 @@ extension Departure {
             ports: Set(order.ports.filter(\.isTCP).map(\.number)),
             registrations: (try? RPCBind().registrations()) ?? [],
             declared: (declared + (order.handover?.data ?? [])).map { Array($0.utf8) },
-            prefix: origin.prefix)
+            prefix: origin.prefix, putsBack: true)
     }
 }

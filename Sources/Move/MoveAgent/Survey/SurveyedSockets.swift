@@ -33,14 +33,24 @@ struct SurveyedSockets {
                 }
             }
             for socket in try query.unix() where socket.inode != 0 { unix[UInt64(socket.inode)] = socket }
-            var bytes: [UInt8] = []
-            // The files below /proc/sys/net are those of the reading thread's namespace.
-            try network.run {
-                let path = "/proc/sys/net/ipv4/tcp_congestion_control"
-                bytes = (try? FileDescriptor.open(path, O_RDONLY).readOnce(limit: 64)) ?? []
-            }
-            congestion = String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+            congestion = try Self.congestion(in: network)
         } catch { throw MoveError("the sockets of process \(pid) cannot be read: \(error)") }
+    }
+
+    private static func congestion(in network: borrowing NetworkNamespace) throws -> String {
+        var bytes: [UInt8] = []
+        // The files below /proc/sys/net are those of the reading thread's namespace.
+        try network.run {
+            let path = "/proc/sys/net/ipv4/tcp_congestion_control"
+            bytes = (try? FileDescriptor.open(path, O_RDONLY).readOnce(limit: 64)) ?? []
+        }
+        return String(decoding: bytes.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self)
+    }
+
+    /// What TCP sockets of a process's namespace slow down by unless another algorithm was set; empty where that cannot be read.
+    static func congestion(of pid: Int32) -> String {
+        guard let network = try? NetworkNamespace(path: "/proc/\(pid)/ns/net") else { return "" }
+        return (try? congestion(in: network)) ?? ""
     }
 
     /// The other end of a TCP connection, where it is of this namespace too.

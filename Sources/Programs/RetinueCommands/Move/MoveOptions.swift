@@ -108,6 +108,12 @@ struct MoveOptions: ParsableArguments {
             valueName: "kind"))
     var memory: String?
 
+    @Option(
+        help: ArgumentHelp(
+            "With --live, go on without what is lost of a kind that check names, such as multicast; repeatable.",
+            valueName: "kind"))
+    var lose: [String] = []
+
     @Flag(
         help: "With --isolation host: files there that differ give way, and come back with a rollback.")
     var replace = false
@@ -140,6 +146,7 @@ struct MoveOptions: ParsableArguments {
         guard memory.map(["ahead", "whole", "fetched"].contains) != false else {
             throw ValidationError("--memory is ahead, whole or fetched")
         }
+        guard lose.isEmpty || live else { throw ValidationError("--lose is for --live") }
         guard publish.isEmpty || ownNetwork || isolation == "machine" else {
             throw ValidationError("--publish is for --own-network, and for --isolation machine")
         }
@@ -214,6 +221,7 @@ struct MoveOptions: ParsableArguments {
             .init("forward", .boolean(forward || part.move?.forwards == true)),
             .init("throttle", .integer(Int128(throttle))), .init("clients", .array(clients)),
             .init("live", .boolean(live)), .init("memory", memory.map(JSONValue.string) ?? .null),
+            .init("lose", .array(lose.map { .string($0) })),
             .init("address_stays", .boolean(addressStays)),
             .init("start_first", .boolean(startFirst)), .init("tunnel", .boolean(tunnel)),
             .init("replace", .boolean(replace)), .init("install_packages", .boolean(installPackages)),
