@@ -90,7 +90,7 @@ class LiveHosts:
         for host in (lab.alpha, lab.beta):
             lay_criu(host)
         # Nothing of the lab's: its files are of another mount namespace.
-        run("setsid", "--fork", *lab.alpha.words("sh", "-c", f"cd / && {command} < /dev/null > /dev/null 2>&1"))
+        run("setsid", "--fork", *lab.alpha.words("sh", "-c", f"exec < /dev/null > /dev/null 2>&1; cd / && {command}"))
         listens = lambda: f":{self.port} " in lab.alpha.ask("ss", "-Hltn").stdout
         if not until(listens, 20):
             raise Failure(f"{self.name} does not listen")
@@ -147,12 +147,12 @@ class Streamer(LiveHosts):
     """A streamer of numbered lines."""
 
     name = "streamer"
-    # What stands before its command in a shell.
-    before = ""
+    # How a shell starts it.
+    before = "exec"
 
     def __init__(self, lab):
         lab.alpha.write("/srv/streamer/streamer.py", (HERE / "streamer.py").read_bytes())
-        super().__init__(lab, f"{self.before} exec {PYTHON} /srv/streamer/streamer.py 9000",
+        super().__init__(lab, f"{self.before} {PYTHON} /srv/streamer/streamer.py 9000",
                          plan(lab.alpha, {"executable": PYTHON, "script": "/srv/streamer/streamer.py"},
                               packages=["python3.11-minimal", "libpython3.11-stdlib"], entries=["/srv/streamer"], ports=[9000]))
 
@@ -179,9 +179,9 @@ class Streamer(LiveHosts):
 
 
 class Piped(Streamer):
-    """Its standard input is a pipe from a program that stays."""
+    """It has a pipe from a program that stays."""
 
-    before = "sleep 1000 |"
+    before = "sleep 1000 | exec setsid"
 
 
 def live_to_and_fro(checks):

@@ -22,7 +22,7 @@ class Pair(Streamer):
         made = plan(lab.alpha, {"executable": PYTHON, "script": PROGRAM}, packages=["python3.11-minimal", "libpython3.11-stdlib"],
                     entries=["/srv/streamer"], ports=[9000, 9001])
         made["hosts"][0]["ports"][1]["address"] = "tcp:127.0.0.1:9001"
-        command = f"{self.begin} setsid --fork {PYTHON} {PROGRAM} count < /dev/null > /dev/null 2>&1; exec {PYTHON} {PROGRAM} serve 9000"
+        command = f"{self.begin} setsid --fork {PYTHON} {PROGRAM} count; exec {PYTHON} {PROGRAM} serve 9000"
         super(Streamer, self).__init__(lab, command, made)
 
     def is_ours(self, words):

@@ -1,3 +1,4 @@
+import Glibc
 import Procfs
 
 /// What CRIU refuses of what a process runs with, and what of it is not the same after the move.
@@ -49,6 +50,14 @@ struct AttributeObstacles {
             add(
                 .lost, "personality", "the personality 0x\(String(personality, radix: 16))",
                 cure: "start it without setarch(8), or use cold")
+        }
+        if process.pid == process.tree, case let session = getsid(process.pid), session > 0,
+            session != process.pid
+        {
+            add(
+                .refused, "session", "it leads no session of its own (setsid(2))",
+                peer: Holders.name(session),
+                cure: "start it by setsid(1), or use cold")
         }
         for space in Self.spaces where process.pid != process.tree {
             guard let own = directory.namespace(space), let common = top.namespace(space), own != common
