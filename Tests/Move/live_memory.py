@@ -212,7 +212,8 @@ def first_holds(made):
     def parent(pid):
         return int(open(f"/proc/{pid}/stat").read().rsplit(") ", 1)[1].split()[1])
 
-    return until(lambda: any("userfaultfd" in link for link in links(parent(made.streamer.pid(made.beta)))), 3)
+    pid = next(pid for host, pid in made.streamer.found() if host is made.beta)
+    return until(lambda: any("userfaultfd" in link for link in links(parent(pid))), 3)
 
 
 FETCHED = ("--memory", "fetched", "--throttle", str(8 * MIB))
