@@ -10,7 +10,7 @@ import traceback
 os.environ.setdefault("RETINUE_PRODUCTS", "/in/bin")
 os.environ.setdefault("RETINUE_PROGRAMS", "/in/programs")
 
-from watching import Checks, Daemon, Dump, Failure, names, program, until  # noqa: E402, F401
+from watching import Checks, Daemon, Dump, Failure, names, nanoseconds, program, until  # noqa: E402, F401
 
 OUT = pathlib.Path("/out")
 WORK = pathlib.Path("/w")
