@@ -135,6 +135,22 @@ def live_refused(checks):
     scene(checks, piped, service=Piped)
 
 
+def gone(checks):
+    """What ends the source's agent for good: the keeper has the programs go on there, and its agent finds them when it comes back."""
+    def act(made):
+        made.streamer.move("cutover", "--within", str(WITHIN))
+        made.alpha.kill_agent()
+        began = time.monotonic()
+        made.holds("an agent of the source that does not come back", "alpha", agent=False)
+        checks.say(f"      {time.monotonic() - began:.0f} s after its death, --within {WITHIN}")
+        checks("alpha" not in made.tables(), "no packets are dropped at alpha any more")
+        made.client = made.streamer.client()
+        made.alpha.start_agent()
+        made.holds("when it comes back", "alpha")
+
+    return act
+
+
 def live_criu(checks):
     """criu that takes its time behind the restore, and criu that is killed; an agent that never comes back."""
     def slow(made):
@@ -167,17 +183,6 @@ def live_criu(checks):
             checks(until(lambda: not made.tables(), 5), "no packets are dropped any more", made.tables())
         return act
 
-    def gone(made):
-        made.streamer.move("cutover", "--within", str(WITHIN))
-        made.alpha.kill_agent()
-        began = time.monotonic()
-        made.holds("an agent of the source that does not come back", "alpha", agent=False)
-        checks.say(f"      {time.monotonic() - began:.0f} s after its death, --within {WITHIN}")
-        checks("alpha" not in made.tables(), "no packets are dropped at alpha any more")
-        made.client = made.streamer.client()
-        made.alpha.start_agent()
-        made.holds("when it comes back", "alpha")
-
     def late(made):
         """The keeper has let the tree go on; an agent that was stopped meanwhile must not give it up."""
         made.streamer.move("cutover", "--within", str(WITHIN))
@@ -188,7 +193,7 @@ def live_criu(checks):
                done.stderr[-300:])
         made.holds("a commit that comes too late", "alpha")
 
-    for act in (slow, killed_restore, killed_dump(["rollback"], "alpha"), killed_dump(["verify", "commit"], "beta"), gone, late):
+    for act in (slow, killed_restore, killed_dump(["rollback"], "alpha"), killed_dump(["verify", "commit"], "beta"), gone(checks), late):
         scene(checks, act)
 
 

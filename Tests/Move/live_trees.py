@@ -4,7 +4,7 @@ import time
 
 from lab import HERE, Lab
 from live import Streamer, seen
-from live_faults import WITHIN, live_faults, scene
+from live_faults import gone, live_faults, scene
 from services import PYTHON, plan
 
 PROGRAM = "/srv/streamer/pair.py"
@@ -101,17 +101,6 @@ def live_trees(checks):
 
 def live_trees_faults(checks, quick=False):
     """kill -9 of either agent at each line of such a move, between its trees, and for good."""
-    def gone(made):
-        made.streamer.move("cutover", "--within", str(WITHIN))
-        made.alpha.kill_agent()
-        began = time.monotonic()
-        made.holds("an agent of the source that does not come back", "alpha", agent=False)
-        checks.say(f"      {time.monotonic() - began:.0f} s after its death, --within {WITHIN}")
-        checks("alpha" not in made.tables(), "no packets are dropped at alpha any more")
-        made.client = made.streamer.client()
-        made.alpha.start_agent()
-        made.holds("when it comes back", "alpha")
-
-    scene(checks, gone, service=Pair)
+    scene(checks, gone(checks), service=Pair)
     live_faults(checks, [("alpha", "tree-written#1"), ("alpha", "tree-written#2")], service=Pair)
     live_faults(checks, [("alpha", "freeze:begun"), ("beta", "start:begun"), ("alpha", "admit:begun")] if quick else None, service=Pair)
