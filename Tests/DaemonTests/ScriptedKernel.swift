@@ -69,6 +69,8 @@ final class KernelScript {
     var isMountTableChanged = true
     var mountTableFailure: Int32?
     var calls = BlockingCalls.Counts()
+    /// What happens once while events are read.
+    var duringDrain: (() -> Void)?
 
     // The rings.
     var records: [UInt8] = []
@@ -88,6 +90,7 @@ struct ScriptedKernel: ~Copyable, KernelSources {
 
     mutating func readFileEvents(appendingTo bytes: inout [UInt8]) throws(SystemError) -> Range<Int>? {
         var read: [UInt8] = []
+        script.duringDrain.take()?()
         let count = try systemCallUnlessBlocked("read") { script.files.read(appendingTo: &read) }
         guard let count else { return nil }
         bytes += read

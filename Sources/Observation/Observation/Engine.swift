@@ -17,7 +17,10 @@ public protocol Engine: ~Copyable {
     /// Asks for a scan of the host. It is made beside the loop and delivered by `finishedScan`.
     mutating func requestScan(_ request: ScanRequest)
 
-    /// A scan that has been finished, at most one a call.
+    /// A scan that was finished before the last drain began, at most one a call.
+    ///
+    /// One that finished later may have met what a process did after the drain: its event is still in a source, and would
+    /// count a second time what the scan has counted.
     mutating func finishedScan() -> FinishedScan?
 
     /// How each source fares, as a dump's header has it.

@@ -18,6 +18,8 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
 
     private var sourcesOfEvents: EventSources<Kernel, Rings>
     private let scanner: BackgroundWorker<ScanRequest, FinishedScan>
+    /// A scan that was finished when the last drain began.
+    private var finished: FinishedScan?
     private let tableCheck: BackgroundWorker<Void, [UnavailableSocketTable]>
     private var tables = SocketTableState()
     private var otherNetworks: OtherNetworks
@@ -55,6 +57,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     }
 
     mutating func drain(into batch: inout EventBatch) -> Drained {
+        // Asked for one at a time. Before the sources are read, so that the events of everything it met are in this batch or
+        // an earlier one.
+        if let scan = scanner.take().last { finished = scan }
         var drained = sourcesOfEvents.drain(into: &batch, recorder)
         if otherMounts.filesystems.takeMoved() {
             recorder?.mountsChanged()
@@ -97,8 +102,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
     mutating func requestScan(_ request: ScanRequest) { scanner.submit(request) }
 
     mutating func finishedScan() -> FinishedScan? {
-        // Asked for one at a time.
-        guard let finished = scanner.take().last else { return nil }
+        guard let finished = finished.take() else { return nil }
         recorder?.snapshot(finished.snapshot, finished.request.purpose == .start ? 0 : 1)
         if finished.request.depth == .full, otherNetworks.take(finished.snapshot) { modeChanged = true }
         // Perhaps a module was unloaded.
