@@ -31,9 +31,14 @@ public struct ProcessDirectory: ~Copyable {
         link("exe").map(Self.withoutMark)
     }
 
+    private static let deletionMark = Array(" (deleted)".utf8)
+
     static func withoutMark(_ path: [UInt8]) -> [UInt8] {
-        let mark = Array(" (deleted)".utf8)
-        return path.suffix(mark.count) == mark[...] ? Array(path.dropLast(mark.count)) : path
+        // Nearly no path ends like this.
+        guard path.last == UInt8(ascii: ")"), path.suffix(deletionMark.count) == deletionMark[...] else {
+            return path
+        }
+        return Array(path.dropLast(deletionMark.count))
     }
 
     /// What the executable is; `nil` for kernel threads. No server is asked.

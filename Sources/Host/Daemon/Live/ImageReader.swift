@@ -23,6 +23,8 @@ final class ImageReader: Sendable {
     }
 
     private let state = Mutex(State())
+    /// What /proc/PID/cgroup said last, and the workload that it names: mostly the next process is of the same group.
+    private let lastGroups = Mutex<(read: [UInt8], workload: [UInt8]?)?>(nil)
     private let files: FileAccess
     private let numbers: NetworkNumbers?
     private let limit: Int
@@ -183,6 +185,15 @@ final class ImageReader: Sendable {
         }
     }
 
+    private func workload(of groups: [UInt8]) -> [UInt8]? {
+        lastGroups.withLock { last in
+            if let last, last.read == groups { return last.workload }
+            let workload = ContainerNames.host.named(ProcessDirectory.controlGroup(of: groups))
+            last = (groups, workload)
+            return workload
+        }
+    }
+
     private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
         guard let process = ProcessDirectory(pid) else { return nil }
         // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
@@ -195,7 +206,7 @@ final class ImageReader: Sendable {
         else { return nil }
         var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
-            workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
+            workload: groups.flatMap(workload(of:)),
             network: process.namespace("net") ?? 0)
         // Before it can have made a connection whose end would not be heard of.
         if let numbers, facts.network != 0, facts.network != numbers.own,

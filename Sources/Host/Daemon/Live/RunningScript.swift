@@ -23,6 +23,7 @@ enum RunningScript {
 
     /// Where no executable is looked at for being an interpreter under a name that is not known.
     private static let systemFolders = ["/usr/bin/", "/usr/sbin/", "/usr/lib", "/bin/", "/sbin/", "/lib"]
+        .map { Array($0.utf8) }
     /// The most that is read of the arguments, in bytes.
     private static let limit = 1 << 16
 
@@ -46,7 +47,7 @@ enum RunningScript {
         let isKnown = name.withUnsafeBytes { Interpreter.isKnown($0) }
         // Most executables are no interpreters, and those in the folders of the system have names that are known:
         // at most execs nothing more is read.
-        if !isKnown, Self.systemFolders.contains(where: { executable.starts(with: $0.utf8) }) {
+        if !isKnown, Self.systemFolders.contains(where: { executable.starts(with: $0) }) {
             self = .read(nil, .known)
             return
         }
