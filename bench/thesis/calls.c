@@ -1,7 +1,8 @@
 // What one accept, one connect and one program start cost: the calls alone are timed, and each kind by itself.
 //
 //   calls sockets COUNT     prints: nanoseconds per connect, nanoseconds per accept
-//   calls spawn COUNT PATH  prints: nanoseconds from posix_spawn to the end of PATH
+//   calls spawn COUNT PATH [ARGUMENT...]
+//                           prints: nanoseconds from posix_spawn to the end of PATH
 //
 // The means over COUNT calls, as the published figures are means.
 #include <arpa/inet.h>
@@ -58,8 +59,8 @@ static void sockets(long count) {
     printf("%.1f %.1f\n", connects / (double)count, accepts / (double)count);
 }
 
-static void spawn(long count, char *path) {
-    char *arguments[] = {path, NULL};
+static void spawn(long count, char **arguments) {
+    char *path = arguments[0];
     const double before = now();
     for (long turn = 0; turn < count; turn++) {
         pid_t child;
@@ -73,10 +74,10 @@ static void spawn(long count, char *path) {
 int main(int count, char **arguments) {
     if (count == 3 && strcmp(arguments[1], "sockets") == 0) {
         sockets(atol(arguments[2]));
-    } else if (count == 4 && strcmp(arguments[1], "spawn") == 0) {
-        spawn(atol(arguments[2]), arguments[3]);
+    } else if (count >= 4 && strcmp(arguments[1], "spawn") == 0) {
+        spawn(atol(arguments[2]), arguments + 3);
     } else {
-        fprintf(stderr, "usage: calls sockets COUNT | calls spawn COUNT PATH\n");
+        fprintf(stderr, "usage: calls sockets COUNT | calls spawn COUNT PATH [ARGUMENT...]\n");
         return 2;
     }
     return 0;

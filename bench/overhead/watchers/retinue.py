@@ -19,9 +19,10 @@ class Retinue(Tried):
     title = "Retinue"
     families = ("files", "processes", "sockets", "software")
 
-    def __init__(self):
+    def __init__(self, *options):
         self.process = None
         self.folder = None
+        self.options = options
 
     def missing(self):
         if not DAEMON.exists():
@@ -33,7 +34,7 @@ class Retinue(Tried):
         self.folder = folder
         (folder / "configuration").write_text("")  # its defaults, whatever this machine's own file says
         command = [DAEMON, "--state-dir", folder / "state", "--socket", folder / "socket"]
-        command += ["--config", folder / "configuration"]
+        command += ["--config", folder / "configuration", *self.options]
         self.process = launch(command, folder, processors)
         said = folder / "watcher.err"
         wait_until(lambda: "retinued: ready" in text_of(said), self.process, what="not ready", said=said)
