@@ -58,7 +58,7 @@ class Local(Program):
 
 
 WORKLOADS = [
-    Connections("tcp", "connect + accept + close", 5_000),
+    Connections("tcp", "connect + accept + close", 20_000),
     ProcessPerConnection("tcp-process", "fork + connect + accept + close", 1_000),
     Datagrams("udp", "socket + connect + send + receive + close", 25_000),
     Local("unix", "connect + accept + close", 25_000),
