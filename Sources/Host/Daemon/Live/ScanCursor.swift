@@ -81,19 +81,22 @@ struct ScanCursor: ~Copyable {
     /// From so many processes on, half of them are read by another thread: a host with ten thousand would wait for a second.
     static let leastForTwo = 512
 
+    /// How many processes another thread has read.
+    private(set) var readByOther = 0
+
     /// Reads all processes.
     ///
-    /// - Parameter isShared: whether another thread helps; what is found is the same.
-    mutating func readAll(isShared: Bool? = nil) {
-        let isShared =
-            isShared ?? (waiting.count >= Self.leastForTwo && sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1)
+    /// - Parameter least: with so many another thread helps, if there is a processor for it; what is found is the same.
+    mutating func readAll(leastForTwo least: Int = Self.leastForTwo) {
+        let isShared = waiting.count >= least && sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
         let half =
             isShared
             ? HalfScan(scanner, depth, Array(waiting.prefix(waiting.count / 2)), holders.shared) : nil
         // Those that come last are read last.
         if let half { waiting.removeFirst(half.count) }
         while !advance(until: .max) { continue }
-        guard let found = half?.wait() else { return }
+        guard let half, let found = half.wait() else { return }
+        readByOther = half.count
         snapshot.processes += found.processes
         for failure in found.failures where !snapshot.failures.contains(failure) {
             snapshot.failures.append(failure)
