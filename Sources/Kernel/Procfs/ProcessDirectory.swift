@@ -150,7 +150,11 @@ public struct ProcessDirectory: ~Copyable {
 
     /// Parent and start time from `stat`.
     public borrowing func status() -> ProcessStatus? {
-        contents("stat", limit: 4096).flatMap(ProcessStatus.init(parsing:))
+        // One line of numbers and a name of at most 63 bytes, made in one piece: one read brings it.
+        guard let file = try? directory.openRelative("stat", O_RDONLY),
+            let bytes = try? file.readOnce(limit: 2048)
+        else { return nil }
+        return ProcessStatus(parsing: bytes)
     }
 
     /// Open descriptors: number and what the link says (a path, `socket:[INODE]`, `pipe:[INODE]`, …).

@@ -200,7 +200,7 @@ final class ImageReader: Sendable {
         let groups = process.controlGroups()
         var read: [UInt8]?
         guard groups != nil || !ProcessDirectory.hasControlGroups,
-            let executable = files.executable(of: process),
+            let executable = files.executable(of: process, in: files.namespaces.other(process)),
             case .read(let script, let reading) = RunningScript(
                 executable: executable, process, files, .exec, arguments: &read)
         else { return nil }

@@ -33,7 +33,8 @@ final class LiveSurroundings: Surroundings {
 
     func process(_ pid: Int32) -> ProcessFacts? {
         guard let directory = ProcessDirectory(pid),
-            var facts = Self.facts(directory, files, isLateAnAnswer: false)
+            var facts = Self.facts(
+                directory, in: files.namespaces.other(directory), files, isLateAnAnswer: false)
         else { return nil }
         if facts.script == nil {
             let next = directory.firstArguments().next
@@ -45,13 +46,14 @@ final class LiveSurroundings: Surroundings {
     /// - Parameter isLateAnAnswer: whether an interpreter whose arguments are gone is reported without its
     ///   script, or not at all.
     static func facts(
-        _ directory: borrowing ProcessDirectory, _ files: FileAccess, isLateAnAnswer: Bool = true
+        _ directory: borrowing ProcessDirectory, in namespace: UInt64?, _ files: FileAccess,
+        isLateAnAnswer: Bool = true
     ) -> ProcessFacts? {
         guard let status = directory.status() else { return nil }
         // A process that is gone is not one in the root group.
         let groups = directory.controlGroups()
         guard groups != nil || !ProcessDirectory.hasControlGroups else { return nil }
-        let executable = files.executable(of: directory) ?? []
+        let executable = files.executable(of: directory, in: namespace) ?? []
         var script: [UInt8]?
         var reading = ScriptReading.known
         switch RunningScript(executable: executable, directory, files, .later) {

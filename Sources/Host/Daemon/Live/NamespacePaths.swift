@@ -44,10 +44,12 @@ final class NamespaceViews: Sendable {
 extension FileAccess {
     /// The executable of a process, by a path of this namespace; by its name alone, without a `/`, where this namespace
     /// does not show it. `nil` for kernel threads.
-    func executable(of process: borrowing ProcessDirectory) -> [UInt8]? {
+    ///
+    /// - Parameter namespace: the other namespace in which it is (`NamespaceViews.other`), `nil` for this one.
+    func executable(of process: borrowing ProcessDirectory, in namespace: UInt64?) -> [UInt8]? {
         guard let path = process.executable() else { return nil }
         if path == [UInt8(ascii: "/")] { return executableOfDetached(process) }
-        guard let namespace = namespaces.other(process), path.first == UInt8(ascii: "/"),
+        guard let namespace, path.first == UInt8(ascii: "/"),
             // What memfd_create(2) makes has no other name anywhere.
             !path.starts(with: "/memfd:".utf8)
         else { return path }
@@ -67,7 +69,7 @@ extension FileAccess {
             guard let pid = parent, let process = ProcessDirectory(pid), let path = process.executable(),
                 process.executableStatus()?.isSameFile(as: file) == true
             else { return nil }
-            if path != [UInt8(ascii: "/")] { return executable(of: process) }
+            if path != [UInt8(ascii: "/")] { return executable(of: process, in: namespaces.other(process)) }
             parent = process.status()?.parent
         }
         return nil

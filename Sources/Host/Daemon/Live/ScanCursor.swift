@@ -173,11 +173,12 @@ struct ScanCursor: ~Copyable {
 
     private mutating func scan(_ directory: borrowing ProcessDirectory) -> ProcessSnapshot? {
         let pid = directory.pid
+        let namespace = scanner.files.namespaces.other(directory)
         let facts: ProcessFacts
         var hasWorkload = true
         switch depth {
         case .full:
-            guard let found = LiveSurroundings.facts(directory, scanner.files) else { return nil }
+            guard let found = LiveSurroundings.facts(directory, in: namespace, scanner.files) else { return nil }
             facts = found
         case .open:
             let place = directory.namespace("net") ?? 0
@@ -205,7 +206,6 @@ struct ScanCursor: ~Copyable {
             guard let information = directory.descriptorInformation(pipe.number) else { continue }
             holders.note(pipe: pipe.inode, pid, pipe.number, flags: information.flags)
         }
-        let namespace = scanner.files.namespaces.other(directory)
         if let namespace { scanner.roots.others.meet(namespace, directory) }
         for entry in paths {
             if let file = heldFile(directory, entry.number, entry.path, namespace) { files.append(file) }
