@@ -47,6 +47,8 @@ extension Arrival {
     func beginLive() throws(MoveError) {
         unlink(CellInit.restored(cell))
         unlink(PageRelay.done(cell))
+        // In a network of its own it has an address of its own, and nobody to answer.
+        guard !cell.state.isCutOff else { return }
         var lock = packetLock
         // A tree that is there already must not be answered with a reset by the kernel, for one that is not yet.
         lock.isLocal = hasTrees
@@ -55,7 +57,7 @@ extension Arrival {
     }
 
     /// When all is restored.
-    func joinTrees() throws(MoveError) { if hasTrees { try packetLock.load() } }
+    func joinTrees() throws(MoveError) { if hasTrees, !cell.state.isCutOff { try packetLock.load() } }
 
     private var hasTrees: Bool { LiveDump.count(below: LivePart.images.folder(of: cell)) > 1 }
 
@@ -85,6 +87,7 @@ extension Arrival {
     /// Nothing is kept from their connections any more.
     func endLive(leavesAddress: Bool) throws(MoveError) {
         guard hasImages else { return }
+        guard !cell.state.isCutOff else { return removeMemory() }
         try packetLock.remove()
         if leavesAddress { if let kept { try? kept.leave() } else { try? liveAddress?.remove(from: "lo") } }
         removeMemory()

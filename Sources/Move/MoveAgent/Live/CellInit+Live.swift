@@ -8,6 +8,17 @@ extension CellInit {
     /// A file that is made when all is restored.
     static func restored(_ cell: Cell) -> String { cell.folder + "/restored" }
 
+    /// Gives a network that leads nowhere what restored connections need: their own address, and a route to their peers. What is sent
+    /// to these is for none of its addresses, and is dropped without an answer, so that no connection is reset.
+    static func layNetwork(for address: String?) throws(MoveError) {
+        if let address { try ServiceAddress(address)?.add(to: "lo") }
+        for family in ["-4", "-6"] {
+            let made = try Tool.run(["ip", family, "route", "add", "default", "dev", "lo"], seconds: 10)
+            // A kernel without IPv6 has no connections that need it.
+            guard made.status == 0 || family == "-6" else { throw MoveError("ip route: \(made.output)") }
+        }
+    }
+
     /// Restores what the images have.
     ///
     /// - Parameter fetchesMemory: whether pages that the images have not are fetched once it runs.

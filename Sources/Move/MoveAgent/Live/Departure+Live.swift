@@ -135,18 +135,23 @@ extension Departure {
         }
     }
 
-    /// Brings the images, and the shared memory that has names.
+    /// Brings the images.
     ///
     /// - Returns: bytes that were sent.
-    func sendImages() throws(MoveError) -> UInt64 {
-        let (paths, _) = try LiveDump.files(below: dump.images)
-        var sent = try send(paths, below: dump.images, as: .images)
+    func sendImages(from folder: String) throws(MoveError) -> UInt64 {
+        let (paths, _) = try LiveDump.files(below: folder)
+        return try send(paths, below: folder, as: .images)
+    }
+
+    /// Brings the shared memory that has names, as it is.
+    ///
+    /// - Returns: bytes that were sent.
+    func sendSharedMemory() throws(MoveError) -> UInt64 {
         // All see one root.
         guard let leader = origin.liveLeaders().first else { throw MoveError("no program runs") }
         let shared = origin.sharedMemory()
         let place = "/proc/\(leader.pid)/root\(SharedMemoryFiles.folder)"
-        sent += try send(shared, below: place, as: .memory)
-        return sent
+        return try send(shared, below: place, as: .memory)
     }
 
     private func send(_ paths: [[UInt8]], below root: String, as kind: LivePart) throws(MoveError) -> UInt64 {

@@ -244,6 +244,20 @@ struct LiveDump {
         clear()
     }
 
+    private var aside: String { folder + "/aside" }
+
+    /// Has no images any more that were kept.
+    func clearAside() { Self.removeImages(in: aside) }
+
+    /// Keeps the images where no decision removes them, and no further one writes; returns the folder.
+    func setAside() throws(MoveError) -> String {
+        clearAside()
+        guard rename(images, aside) == 0 else {
+            throw MoveError("\(images): \(SystemError.text(of: errno))")
+        }
+        return aside
+    }
+
     /// Images have all of the programs' memory: they do not stay.
     func clear() {
         MemoryAhead.remove(ahead)
@@ -256,10 +270,13 @@ struct LiveDump {
         try lay([tree.images])
     }
 
-    private func clearImages() {
-        guard let inside = try? RootFolder(images) else { return }
+    private func clearImages() { Self.removeImages(in: images) }
+
+    /// Removes what is in a folder of images, of however many trees.
+    static func removeImages(in folder: String) {
+        guard let inside = try? RootFolder(folder) else { return }
         for path in inside.paths().sorted(by: { $1.lexicographicallyPrecedes($0) }) {
-            let name = images + String(decoding: path, as: UTF8.self)
+            let name = folder + String(decoding: path, as: UTF8.self)
             if unlink(name) != 0 { rmdir(name) }
         }
     }

@@ -33,6 +33,7 @@ public enum CellInit {
         }
         do throws(MoveError) {
             if state.isCutOff { try Tool.need(["ip", "link", "set", "lo", "up"], seconds: 10) }
+            if state.isCutOff, state.isLive { try layNetwork(for: state.liveAddress) }
             switch state.isolation {
             case .host: try layOwn()
             case .runc, .nspawn: try layProcesses(cell)

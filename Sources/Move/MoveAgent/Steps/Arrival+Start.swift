@@ -50,7 +50,7 @@ extension Arrival {
             : request["address"]?.string?.split(separator: "/").first.map {
                 $0 + ($0.contains(":") ? "/128" : "/32")
             }
-        state.addressStays = state.isLive && request["address_stays"] == .boolean(true)
+        state.addressStays = state.isLive && !isCutOff && request["address_stays"] == .boolean(true)
         if state.addressStays, let text = request["address"]?.string, let address = ServiceAddress(text),
             try address.interface() != nil
         {

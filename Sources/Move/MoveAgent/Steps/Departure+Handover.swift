@@ -209,7 +209,11 @@ extension Departure {
         }
         link?.close()
         (link, sender) = (nil, nil)
-        if order.isLive { forgetMemory() }
+        if order.isLive {
+            forgetMemory()
+            // An agent that died has left it.
+            dump.clearAside()
+        }
         report(.object([.init("phase", .string("undone"))]))
     }
 

@@ -319,7 +319,7 @@ final class Departure: @unchecked Sendable {
             }
             var bytes: UInt64 = 0
             try parts.measure("image") { () throws(MoveError) in
-                bytes = try sendImages()
+                bytes = try sendImages(from: dump.images) + sendSharedMemory()
                 return bytes
             }
             phase("images", begin, report, [.init("sent", .integer(Int128(bytes)))])
@@ -355,7 +355,7 @@ final class Departure: @unchecked Sendable {
                         ? SystemdUnits.enabled(origin.plannedUnits).map { .string($0) } : [])),
             .init("replace", .boolean(order.replaces)),
             .init("shared", .array(origin.shared.map(\.value))),
-            .init("live", .boolean(order.isLive && !isCutOff)),
+            .init("live", .boolean(order.isLive)),
             .init("fetches_memory", .boolean(order.fetchesMemory && !isCutOff)),
             .init("address_stays", .boolean(order.addressStays)),
             .init("address", order.serviceAddress.map { .string($0) } ?? .null),
