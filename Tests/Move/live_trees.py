@@ -15,13 +15,15 @@ class Pair(Streamer):
 
     # What the shell that starts both has open.
     begin = ""
+    ports = [9000, 9001]
 
     def __init__(self, lab):
         lab.alpha.write(PROGRAM, (HERE / "pair.py").read_bytes())
         lab.alpha.write("/srv/streamer/shared", "0123456789" * 100)
         made = plan(lab.alpha, {"executable": PYTHON, "script": PROGRAM}, packages=["python3.11-minimal", "libpython3.11-stdlib"],
-                    entries=["/srv/streamer"], ports=[9000, 9001])
-        made["hosts"][0]["ports"][1]["address"] = "tcp:127.0.0.1:9001"
+                    entries=["/srv/streamer"], ports=self.ports)
+        for port in made["hosts"][0]["ports"][1:]:
+            port["address"] = "tcp:127.0.0.1:9001"
         command = f"{self.begin} setsid --fork {PYTHON} {PROGRAM} count; exec {PYTHON} {PROGRAM} serve 9000"
         super(Streamer, self).__init__(lab, command, made)
 
@@ -35,6 +37,12 @@ class Pair(Streamer):
             if len(states) == 2 and all(state in "SRD" for state in states):
                 found[name] = ["S"]
         return found
+
+
+class Unplanned(Pair):
+    """The plan does not have the port by which they talk."""
+
+    ports = [9000]
 
 
 class Sharing(Pair):
@@ -68,6 +76,8 @@ def refused(checks, service, what, words, before=()):
 def live_trees(checks):
     """Two trees move together, are rolled back, go back out of a cell, and never lose or repeat what they say to each other."""
     refused(checks, Sharing, "one place in a file of two trees", ["have one place in", "/srv/streamer/shared", "use cold"])
+    refused(checks, Unplanned, "what they say to each other by a port that the plan does not have",
+            ["local-connection", "by port 9001", "add port 9001 to the plan", "of the group, in another tree"])
     refused(checks, Appending, "a file that both write to the end of", [])
     refused(checks, Pair, "System V objects", ["System V objects", "use cold"], ("ipcmk", "-Q"))
     with Lab("alpha", "beta") as lab:

@@ -40,6 +40,7 @@ EXPECTED = {
     "personality": [("live", "lost", "attribute", "personality", "0x40000"), NO_PORT],
     "namespace": [("live", "refused", "attribute", "namespace", "a mnt namespace"),
                   ("live", "refused", "descriptor", "mount", "/dev/null"), NO_PORT],
+    "session": [("live", "refused", "attribute", "session", "it leads no session of its own"), NO_PORT],
     "traced": [("live", "refused", "attribute", "traced", "PEER"), NO_PORT],
     "written": [("hand-over", "lost", "descriptor", "written-file", "written.txt")],
 }

@@ -83,6 +83,82 @@ struct SurveyTests {
         #expect(SurveyedProcess.all(of: [members[0]], parents: [10: 11, 11: 10]).count == 2)
     }
 
+    /// Each prints what it waits for, and is a tree of its own, as the test's runner is none of the group.
+    private static let talking = (
+        server: """
+        import socket, time
+        s = socket.create_server(("127.0.0.1", 0))
+        print(s.getsockname()[1], flush=True)
+        c = s.accept()[0]
+        time.sleep(1000)
+        """,
+        client: """
+        import socket, sys, time
+        c = socket.create_connection(("127.0.0.1", int(sys.argv[1])))
+        print("ready", flush=True)
+        time.sleep(1000)
+        """
+    )
+
+    /// What trees say to each other is held back by the plan's ports: by another one it would be lost.
+    @Test(.privileged) func aConnectionBetweenTreesByAPortThatThePlanHasNot() throws {
+        let server = try Child(["setsid", "python3", "-c", Self.talking.server])
+        defer { server.kill() }
+        let port = try #require(UInt16(try server.firstLine()))
+        let client = try Child(["setsid", "python3", "-c", Self.talking.client, "\(port)"])
+        defer { client.kill() }
+        _ = try client.firstLine()
+        let members = [server, client].enumerated().map {
+            Members.Process(pid: $1.pid, parent: getpid(), start: 0, program: $0)
+        }
+        let programs = [PlannedProgram(executable: [47, 97]), PlannedProgram(executable: [47, 98])]
+        func against(_ ports: Set<UInt16>) throws -> [[Obstacle]] {
+            let survey = Survey(of: members, programs: programs, ports: ports, putsBack: true)
+            #expect(survey.remarks == [])
+            // What else they have is the test runner's.
+            return survey.verdicts.map { $0.obstacles.filter { $0.kind == "local-connection" } }
+        }
+        #expect(try against([port]) == [[], []])
+        // Neither is held back by a port that the plan has and the connection does not go by.
+        for ports in [[], [port ^ 1]] as [Set<UInt16>] {
+            let found = try against(ports)
+            #expect(found.map(\.count) == [1, 1])
+            for (obstacle, peer) in zip(found.joined(), [client, server]) {
+                #expect(obstacle.kind == "local-connection" && obstacle.effect == .lost)
+                #expect(obstacle.what == "a TCP connection by port \(port), which the plan does not have")
+                #expect(obstacle.peer?.hasPrefix("process \(peer.pid) (") == true)
+                #expect(obstacle.peer?.hasSuffix("of the group, in another tree") == true)
+                #expect(
+                    obstacle.cure
+                        == "add port \(port) to the plan's `ports`, have one process start both, or use cold")
+            }
+        }
+        // It is refused, and nobody can say that it may be lost.
+        let survey = Survey(of: members, programs: programs, putsBack: true)
+        let words = Departure.words(against: survey.verdicts, losing: Set(Obstacle.lostKinds))
+            .filter { $0.contains("local-connection, a TCP connection by port \(port)") }
+        #expect(words.count == 2 && words.allSatisfy { $0.contains("it would be lost") })
+    }
+
+    /// CRIU restores a tree only with its session.
+    @Test func aTreeWhoseFirstProcessLeadsNoSession() throws {
+        let leader = try Child(["setsid", "sh", "-c", "sleep 1000 & echo $!; wait"])
+        defer { leader.kill() }
+        let other = try #require(pid_t(try leader.firstLine()))
+        defer { kill(other, SIGKILL) }
+        func found(_ pid: pid_t) -> [Obstacle] {
+            let member = Members.Process(pid: pid, parent: getpid(), start: 0, program: 0)
+            return Survey(of: [member], programs: [PlannedProgram(executable: [47, 97])], putsBack: true)
+                .verdicts[0].obstacles.filter { $0.place == .attribute && $0.rulesOut == .live }
+        }
+        let obstacles = found(other)
+        #expect(obstacles.map(\.kind) == ["session"] && obstacles.first?.effect == .refused)
+        #expect(obstacles.first?.cure == "start it by setsid(1), or use cold")
+        #expect(obstacles.first?.peer?.hasPrefix("process \(leader.pid) (") == true)
+        // What has started it leads it, and a tree is refused by its first process alone.
+        #expect(found(leader.pid) == [])
+    }
+
     /// A process that has ended has nothing.
     @Test func oneThatIsGone() {
         let gone = Members.Process(pid: Int32.max, parent: 1, start: 0, program: 0)

@@ -107,12 +107,17 @@ struct SocketObstacles {
                 return false
             }
             obstacle.kind = "local-connection"
-            obstacle.what =
-                outsider.isMember
-                ? "a TCP connection by a port that the plan does not have"
-                : "a TCP connection to a program of this host"
             obstacle.peer = outsider.name
             obstacle.cure = outsider.cure(close: "let it connect again")
+            guard outsider.isMember else {
+                obstacle.what = "a TCP connection to a program of this host"
+                return true
+            }
+            // Of the two the one that others would connect to.
+            let ends = [socket.local.port, socket.remote.port]
+            let port = ends.first { sockets.listening.contains($0) } ?? ends.min()!
+            obstacle.what = "a TCP connection by port \(port), which the plan does not have"
+            obstacle.cure = "add port \(port) to the plan's `ports`, \(obstacle.cure)"
             return true
         }
         let local = NetworkAddress(high: socket.local.high, low: socket.local.low).description

@@ -10,6 +10,8 @@ struct SurveyedSockets {
     private(set) var unix: [UInt64: UnixSocket] = [:]
     /// Which TCP socket has two ends, its own first.
     private(set) var connections: [[SocketAddress]: UInt64] = [:]
+    /// TCP ports on which somebody listens.
+    private(set) var listening: Set<UInt16> = []
     /// Groups that interfaces receive.
     let groups: [MulticastGroup]
     /// What TCP sockets slow down by unless another algorithm was set (`tcp_congestion_control`).
@@ -27,7 +29,9 @@ struct SurveyedSockets {
                 for transport in [TransportProtocol.tcp, .udp] {
                     for socket in try query.inet(family, transport) where socket.inode != 0 {
                         inet[UInt64(socket.inode)] = socket
-                        guard transport == .tcp, socket.remote.port != 0 else { continue }
+                        guard transport == .tcp else { continue }
+                        if socket.state == .listen { listening.insert(socket.local.port) }
+                        guard socket.remote.port != 0 else { continue }
                         connections[[socket.local, socket.remote]] = UInt64(socket.inode)
                     }
                 }
