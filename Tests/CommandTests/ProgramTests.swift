@@ -47,6 +47,27 @@ struct ProgramTests {
         #expect(outcome.errors.hasPrefix("Error: ") || outcome.errors.hasPrefix("retinue: "))
     }
 
+    /// Before the plan is read, or an agent is asked: a move that is not live has nothing to go on without.
+    @Test(arguments: ["check", "precopy", "cutover", "verify", "commit", "rollback", "run"])
+    func whatMayBeLostIsForLiveMoves(verb: String) throws {
+        try withTemporaryFolder { folder in
+            func errors(_ words: [String]) throws -> String {
+                let outcome = try retinue(
+                    ["move", verb, "\(folder)/none.yaml", "--to", "b", "--agent", "\(folder)/none"] + words)
+                #expect(outcome.status == 1 && outcome.output.isEmpty)
+                return outcome.errors
+            }
+            let refused = try errors(["--lose", "pipe"])
+            #expect(
+                refused.hasPrefix(
+                    "Error: --lose KIND is for a move with --live: add --live, or leave it out\n"),
+                "\(refused)")
+            #expect(refused.contains("Usage: retinue move \(verb)"), "\(refused)")
+            let taken = try errors(["--lose", "pipe", "--live"])
+            #expect(taken.contains("none.yaml") && !taken.contains("Usage"), "\(taken)")
+        }
+    }
+
     @Test(arguments: ["status", "dump", "records", "forget x", "watch", "watch --once", "top --once"])
     func noDaemonIsStatusThree(command: String) throws {
         try withTemporaryFolder { folder in

@@ -1,3 +1,4 @@
+import Records
 import Testing
 
 @testable import MoveAgent
@@ -21,6 +22,28 @@ struct LiveTests {
         let limited = LiveLock(name: "a", ports: [port, port], within: 66).text
         #expect(limited.contains("elements = { 9000 timeout 66s }"))
         #expect(LiveLock(name: "a", ports: [port]).text.contains("elements = { 9000 }"))
+    }
+
+    @Test(arguments: [
+        (#","live":true,"lose":["pipe","multicast"]"#, ""), (#","lose":[]"#, ""),
+        (#","lose":["pipe"]"#, "--lose KIND is for a move with --live"),
+        (#","live":true,"lose":["connection"]"#, "--lose is one of pipe, shared-memory"),
+        (#","live":true,"lose":[7]"#, "--lose is one of pipe, shared-memory"),
+    ])
+    func whatMayBeLost(options: String, refusal: String) throws {
+        let plan =
+            #"{"schema":"retinue-plan/1","program":"x","made":"2026-01-01T00:00:00Z","hosts":[{"host":"a"}]}"#
+        let value = try JSONValue(
+            parsing: Array(
+                #"{"plan":\#(plan),"name":"x","host":"b","at":"10.0.0.2","port":7420\#(options)}"#.utf8))
+        guard refusal.isEmpty else {
+            #expect { try MoveOrder(value) } throws: { "\($0)".contains(refusal) }
+            return
+        }
+        let order = try MoveOrder(value)
+        #expect(order.lost == (order.isLive ? ["pipe", "multicast"] : []))
+        // It is written as it was read.
+        #expect(try MoveOrder(order.value).lost == order.lost)
     }
 
     @Test func aProgramThatIsRuledOutIsRefusedWithItsReasons() {

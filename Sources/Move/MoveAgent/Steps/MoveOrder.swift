@@ -237,7 +237,7 @@ public struct MoveOrder: Sendable {
             }
             lost.insert(kind)
         }
-        guard lost.isEmpty || isLive else { throw MoveError("--lose is for --live") }
+        guard lost.isEmpty || isLive else { throw MoveError("--lose KIND is for a move with --live") }
         isReplica = value["replica"] == .boolean(true)
         if let process = value["process"], process != .null {
             guard let identity = ProcessIdentity(process) else { throw MoveError("no process") }

@@ -146,7 +146,9 @@ struct MoveOptions: ParsableArguments {
         guard memory.map(["ahead", "whole", "fetched"].contains) != false else {
             throw ValidationError("--memory is ahead, whole or fetched")
         }
-        guard lose.isEmpty || live else { throw ValidationError("--lose is for --live") }
+        guard lose.isEmpty || live else {
+            throw ValidationError("--lose KIND is for a move with --live: add --live, or leave it out")
+        }
         guard publish.isEmpty || ownNetwork || isolation == "machine" else {
             throw ValidationError("--publish is for --own-network, and for --isolation machine")
         }
