@@ -301,11 +301,13 @@ public struct ProcessStatus: Equatable, Sendable {
 /// The processes there are.
 public enum ProcessList {
     /// Pids under /proc at this moment, in no particular order; none if it cannot be read.
-    public static func pids() -> [Int32] { (try? read()) ?? [] }
+    ///
+    /// - Parameter procfs: where that of another pid namespace is mounted.
+    public static func pids(in procfs: String = "/proc") -> [Int32] { (try? read(procfs)) ?? [] }
 
     /// The same; fails with EMFILE and the like.
-    public static func read() throws(SystemError) -> [Int32] {
-        guard let stream = opendir("/proc") else { throw SystemError("opendir") }
+    public static func read(_ procfs: String = "/proc") throws(SystemError) -> [Int32] {
+        guard let stream = opendir(procfs) else { throw SystemError("opendir") }
         defer { closedir(stream) }
         var result: [Int32] = []
         while let entry = readdir(stream) {

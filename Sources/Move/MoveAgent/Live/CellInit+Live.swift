@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Procfs
 import Records
 import SystemCalls
 
@@ -16,6 +17,16 @@ extension CellInit {
             let made = try Tool.run(["ip", family, "route", "add", "default", "dev", "lo"], seconds: 10)
             // A kernel without IPv6 has no connections that need it.
             guard made.status == 0 || family == "-6" else { throw MoveError("ip route: \(made.output)") }
+        }
+    }
+
+    /// What ends now with this process says nothing to its clients, who go on with the source, and leaves no connection in the way of the
+    /// next attempt. What was let in ends as any program does.
+    static func silence(_ cell: Cell) {
+        guard !cell.state.isOn else { return }
+        let procfs = cell.root + "/proc"
+        for pid in ProcessList.pids(in: procfs) where pid != getpid() {
+            TCPRepair.each(of: pid, in: procfs, isIn: false) { TCPRepair.begin($0) }
         }
     }
 

@@ -5,11 +5,13 @@ import Procfs
 /// TCP connections of other processes in repair mode (`TCP_REPAIR`, Linux 3.5), in which nothing is sent and which close without a packet.
 enum TCPRepair {
     /// Calls with a duplicate of each TCP socket of a process that is in repair mode, or is not (pidfd_getfd(2), Linux 5.6).
-    static func each(of pid: Int32, isIn: Bool, _ body: (Int32) -> Void) {
+    ///
+    /// - Parameter procfs: where that of the caller's pid namespace is mounted.
+    static func each(of pid: Int32, in procfs: String = "/proc", isIn: Bool, _ body: (Int32) -> Void) {
         let handle = Int32(truncatingIfNeeded: clinux_pidfd_open(pid))
         guard handle >= 0 else { return }
         defer { close(handle) }
-        ProcessDirectory(pid)?.descriptors { number, target in
+        ProcessDirectory(pid, in: procfs)?.descriptors { number, target in
             guard target.starts(with: "socket:".utf8) else { return }
             let copy = Int32(truncatingIfNeeded: clinux_pidfd_getfd(handle, number))
             guard copy >= 0 else { return }

@@ -74,6 +74,7 @@ public enum CellInit {
                 relay = made
             } catch {
                 say("\(error)")
+                silence(cell)
                 return 1
             }
         }
@@ -107,6 +108,7 @@ public enum CellInit {
                 relay = nil
                 guard ended.end(status) else {
                     say("what fetches the programs' memory has ended too early: they end")
+                    silence(cell)
                     return 1
                 }
             }
