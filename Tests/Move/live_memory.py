@@ -257,3 +257,154 @@ def live_fetched_faults(checks, chosen=None):
 
     for act in (before, after):
         live_faults.scene(checks, act, FETCHED, lambda lab: Memory(lab, 40, 1))
+
+
+class Fetch:
+    """A move whose memory is being fetched, slowly, behind the commit: the program runs at beta, and its source's is kept stopped."""
+
+    # MiB that are written, and that come each second.
+    SIZE, PACE = 40, 2
+
+    def __init__(self, checks, lab, patience):
+        self.checks, self.lab, self.patience = checks, lab, patience
+        self.made = Memory(lab, self.SIZE, 1)
+        self.alpha, self.beta = lab.alpha, lab.beta
+        self.beta.kill_agent()
+        self.beta.start_agent(*self.beta.options, f"--fetch-patience={patience}")
+        self.client = self.made.client()
+        time.sleep(0.3)
+        self.move = subprocess.Popen(
+            self.alpha.words(PRODUCTS / "retinue", "move", "run", "/root/plan.json", "--to", f"beta={self.beta.address}", "--name", "memory",
+                             "--address", f"{SERVICE_ADDRESS}/24", "--live", "--memory", "fetched", "--throttle", str(int(self.PACE * MIB)), "--yes",
+                             "--agent", "/run/agent.sock", group=False),
+            env=PATH, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        is_moved = until(lambda: [move["state"] for move in self.alpha.status().get("departures", [])] == ["moved"], 60)
+        begin = self.made.received()
+        until(lambda: self.made.received() - begin > 3 * MIB, 20)
+        if not checks(is_moved and self.waits(), "after the commit it runs at the destination, its memory is being fetched, what was stopped is kept",
+                      self.made.processes()):
+            raise Failure(f"no memory is being fetched: {self.alpha.agent_log()} {self.beta.agent_log()}")
+
+    def waits(self):
+        """Whether the program is there, with a part of its memory, and the source's is kept stopped."""
+        found = self.made.processes()
+        return (len(found["alpha"]) == 1 and found["alpha"][0] in "tT" and len(found["beta"]) == 1
+                and not self.beta.path("/var/lib/retinue-agent/cells/memory/memory.done").exists())
+
+    def link(self, state):
+        self.alpha.run("ip", "link", "set", "eth0", state)
+
+    def moved(self):
+        """The status and the words of the command."""
+        words = self.move.communicate(timeout=120)[0]
+        return self.move.returncode, words.strip()[-700:]
+
+    def released(self):
+        """Whether the source has nothing left to do."""
+        return until(lambda: any("release done" in move["journal"] for move in self.alpha.status().get("departures", [])), 10, 0.2)
+
+    def goes_on(self, what):
+        """Whether it all came in the end, with nothing lost."""
+        checks, made = self.checks, self.made
+        gone = until(lambda: not made.processes()["alpha"], 90, 0.2)
+        checks(gone and len(made.processes()["beta"]) == 1, f"{what}: all memory comes, and what was stopped is ended", made.processes())
+        _, wrong, changes = made.digest()
+        checks(wrong == 0 and changes > 0, f"{what}: its memory has each change", f"{wrong} wrong, {changes} changes")
+        state, numbers, gap, wrong, errors = seen(self.client)
+        checks(state == "open" and wrong == 0 and numbers > 100, f"{what}: its client has each number once, in order, by one connection",
+               f"{state}, {numbers} numbers, {wrong} wrong, longest gap {gap:.2f} s {errors}")
+        checks(self.released(), f"{what}: the source has given it up")
+
+    def ends(self, what, within):
+        """Whether the programs end at the destination, neither earlier than they may nor much later; and nothing of it is left there."""
+        checks, begin = self.checks, time.monotonic()
+        ended = until(lambda: not self.made.processes()["beta"], within)
+        took = time.monotonic() - begin
+        checks(ended and took >= self.patience, f"{what}: they end at the destination", f"after {took:.1f} s, patience {self.patience} s; {self.made.processes()}")
+        log = self.beta.path("/var/lib/retinue-agent/cells/memory/log").read_text()
+        checks(f"its memory has not come for {self.patience} s: the programs end" in log, f"{what}: the destination says why", log[-300:])
+
+    def end(self):
+        for process in (self.client, self.move):
+            process.kill()
+            process.wait()
+        self.made.end()
+
+
+def live_fetched_lost(checks, quick=False, chosen=None):
+    """The link of the source, or its agent, gone while memory is fetched: for less than the destination waits, and for longer."""
+    def link_returns(made):
+        made.link("down")
+        begin = time.monotonic()
+        # Both agents take the connection for cut by then.
+        holds = not until(lambda: not made.waits(), 12, 0.2)
+        checks(holds, "the link is cut: the programs wait, nothing goes on twice", f"{time.monotonic() - begin:.0f} s, {made.made.processes()}")
+        status, words = made.moved()
+        checks(status != 0 and "has not all memory yet" in words and "by itself" in words, "the command says how it stands", words[-300:])
+        made.link("up")
+        made.goes_on("the link comes back in time")
+
+    def link_stays(made):
+        made.link("down")
+        made.ends("a link that stays cut", 40)
+        time.sleep(1)
+        found = made.made.processes()
+        checks(len(found["alpha"]) == 1 and found["alpha"][0] in "tT" and not found["beta"],
+               "what was stopped stays so at the source, which cannot know: nothing goes on there", found)
+        made.link("up")
+        checks(until(lambda: made.made.processes() == {"alpha": [], "beta": []}, 40, 0.2), "when the link is back it is ended there too: they are nowhere",
+               made.made.processes())
+        checks("before all of their memory was there" in made.alpha.agent_log(), "the source says so", made.alpha.agent_log()[-300:])
+        checks(made.released(), "the source has given it up")
+        made.beta.kill_agent()
+        made.beta.start_agent()
+        checks(until(lambda: len(made.made.processes()["beta"]) == 1, 20), "the destination's agent, when it is started, starts them anew", made.made.processes())
+        until(lambda: ":9000 " in made.beta.ask("ss", "-Hltn").stdout, 20)
+        wrong, changes = made.made.digest()[1:]
+        checks(wrong == 0, "with their own memory", f"{wrong} wrong, {changes} changes")
+
+    def agent_returns(made):
+        made.alpha.kill_agent()
+        holds = not until(lambda: not made.waits(), 5, 0.2)
+        checks(holds, "the source's agent is killed: the programs wait", made.made.processes())
+        made.alpha.start_agent()
+        made.goes_on("the source's agent comes back in time")
+
+    def agent_stays(made):
+        made.alpha.kill_agent()
+        made.ends("an agent of the source that stays away", 30)
+        made.alpha.start_agent()
+        checks(until(lambda: made.made.processes() == {"alpha": [], "beta": []}, 40, 0.2), "when it is back what was stopped is ended too: they are nowhere",
+               made.made.processes())
+
+    def host_returns(made):
+        """The destination's host, with all that ran there."""
+        made.beta.kill_agent()
+        made.beta.end_cells()
+        checks(until(lambda: not made.made.processes()["beta"], 10), "the destination is lost", made.made.processes())
+        time.sleep(2)
+        found = made.made.processes()["alpha"]
+        checks(len(found) == 1 and found[0] in "tT", "what was stopped stays so at the source, which has given it up", found)
+        made.beta.start_agent()
+        checks(until(lambda: len(made.made.processes()["beta"]) == 1 and not made.made.processes()["alpha"], 40, 0.2),
+               "when it is back the programs are started anew there, and what was stopped is ended", made.made.processes())
+        until(lambda: ":9000 " in made.beta.ask("ss", "-Hltn").stdout, 20)
+        wrong, changes = made.made.digest()[1:]
+        checks(wrong == 0, "with their own memory", f"{wrong} wrong, {changes} changes")
+
+    def ended_under_the_command(made):
+        """As criu that is killed: the command must not report a move that is done."""
+        checks(kill_fetching(made.beta) > 0, "criu is killed while it fills memory")
+        status, words = made.moved()
+        checks(status != 0 and "go on nowhere" in words, "the command says that they are nowhere, and fails", (status, words[-300:]))
+
+    acts = [(link_returns, 60), (link_stays, 8), (agent_returns, 60), (agent_stays, 8), (host_returns, 60), (ended_under_the_command, 60)]
+    for act, patience in acts[:2] if quick else acts:
+        if chosen and act.__name__ not in chosen:
+            continue
+        with Lab("alpha", "beta", size="3g") as lab:
+            made = Fetch(checks, lab, patience)
+            try:
+                act(made)
+            finally:
+                made.end()

@@ -21,7 +21,8 @@ public struct AgentConfiguration: Equatable, Sendable {
     public var followed: [String] = []
     /// Folders of recipes, the first before the next.
     public var recipes = ["/etc/retinue/recipes", "/usr/share/retinue/recipes"]
-    /// Seconds that a program waits for bytes of a file that is fetched when it is touched, before it gets EIO.
+    /// Seconds that a program waits for bytes of a file that is fetched when it is touched, before it gets EIO, and for memory that
+    /// is fetched (`--memory fetched`), before it is ended.
     public var patience: UInt64 = 120
     /// What virtual machines get here.
     var machine = Machine.Settings()

@@ -32,9 +32,13 @@ extension CellInit {
 
     /// Restores what the images have.
     ///
-    /// - Parameter fetchesMemory: whether pages that the images have not are fetched once it runs.
+    /// - Parameters:
+    ///   - fetchesMemory: whether pages that the images have not are fetched once it runs.
+    ///   - patience: seconds that the programs wait for those.
     /// - Returns: the pid of each tree's first process, which is what it was; and what fetches.
-    static func restore(_ cell: Cell, fetchesMemory: Bool) throws(MoveError) -> ([pid_t], PageRelay?) {
+    static func restore(
+        _ cell: Cell, fetchesMemory: Bool, patience: UInt64
+    ) throws(MoveError) -> ([pid_t], PageRelay?) {
         let criu = try Criu()
         let place = cell.root + "/.retinue-restore"
         mkdir(place, 0o700)
@@ -67,7 +71,7 @@ extension CellInit {
         if fetchesMemory {
             relay = try PageRelay(
                 cell, criuWords, images: LiveDump.images(below: "/.retinue-restore/images", 0),
-                there: LiveDump.images(below: there, 0))
+                there: LiveDump.images(below: there, 0), patience: patience)
         }
         var first: [pid_t] = []
         for number in 0..<count {

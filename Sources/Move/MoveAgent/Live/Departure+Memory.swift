@@ -101,27 +101,44 @@ extension Departure {
 
     /// Whether the destination has all memory, or has ended what needed it: asked over the connection that there is, or a new one.
     func isMemoryThere() throws(MoveError) -> Bool {
-        switch try connected().ask("memory")["memory"]?.string {
+        switch try memoryThere() {
         case "missing": return false
         case "ended":
-            Diagnostics.say(
-                "\(order.name): the programs have ended at \(order.host) before all of their memory was there"
-            )
+            Diagnostics.say("\(order.name): \(memoryLost)")
             return true
         default: return true
         }
     }
 
+    private func memoryThere() throws(MoveError) -> String {
+        try connected().ask("memory")["memory"]?.string ?? "there"
+    }
+
+    /// What there is to say where the programs have ended.
+    var memoryLost: String {
+        "the programs have ended at \(order.host) before all of their memory was there, and go on nowhere: they are started anew when the agent there is"
+    }
+
     /// After clients were let in.
     ///
+    /// - Returns: whether the programs go on.
     /// - Throws: that the connection ended meanwhile; it goes on by itself.
-    func waitForMemory(_ report: Report) throws(MoveError) {
+    func waitForMemory(_ report: Report) throws(MoveError) -> Bool {
         let begin = Clock.monotonic()
-        while !(try isMemoryThere()) {
+        while true {
+            let state: String
+            do throws(MoveError) { state = try memoryThere() } catch {
+                throw MoveError(
+                    "\(order.host) serves, and has not all memory yet; it cannot be reached (\(error)). The stopped programs stay here: it is tried again each second, by itself"
+                )
+            }
+            if state == "ended" { return false }
+            if state != "missing" { break }
             serveMemory()
             usleep(50_000)
         }
         phase("memory-there", begin, report)
+        return true
     }
 
     /// Each second: what a connection that ended, or an agent that was killed, has left undone.
@@ -134,7 +151,7 @@ extension Departure {
         guard state == "moved", journal.state(.release) == .begun else { return }
         try? alone("memory") { () throws(MoveError) in
             do throws(MoveError) {
-                guard try isMemoryThere() else { return }
+                guard try memoryThere() != "missing" else { return }
                 try tidy()
                 forgetMemory()
             } catch {

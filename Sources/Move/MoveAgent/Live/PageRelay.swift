@@ -15,10 +15,10 @@ final class PageRelay: @unchecked Sendable {
     static func path(_ cell: Cell) -> String { cell.folder + "/memory.sock" }
     /// Made when all memory is there.
     static func done(_ cell: Cell) -> String { cell.folder + "/memory.done" }
-    /// Seconds that processes wait for a source that does not answer; then they end.
-    static let patience: Int32 = 120
 
     private let cell: Cell
+    /// Seconds that processes wait for a source that does not answer; then they end.
+    private let patience: UInt64
     private let listener: Int32
     /// This process's end of criu's page server.
     private let criu: Int32
@@ -31,10 +31,11 @@ final class PageRelay: @unchecked Sendable {
     /// - Parameters:
     ///   - images: the folder of the images as criu sees it.
     ///   - there: the same as this process does.
+    ///   - patience: seconds that processes wait for a source that does not answer.
     init(
-        _ cell: Cell, _ words: (_ more: [String]) -> [String], images: String, there: String
+        _ cell: Cell, _ words: (_ more: [String]) -> [String], images: String, there: String, patience: UInt64
     ) throws(MoveError) {
-        self.cell = cell
+        (self.cell, self.patience) = (cell, patience)
         unlink(Self.done(cell))
         unlink(Self.path(cell))
         unlink(there + "/lazy-pages.socket")
@@ -129,16 +130,19 @@ final class PageRelay: @unchecked Sendable {
         while let question = Self.read(criu, PagesWanted.size) {
             guard let wanted = try? PagesWanted(question) else { break }
             var answer: [UInt8]?
+            // From when nobody answers this question, whoever has connected meanwhile: a source that comes back and has not the
+            // pages would keep the processes waiting for ever.
+            var limit: UInt64?
             repeat {
                 if agent < 0 {
-                    var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
-                    guard poll(&waiting, 1, Self.patience * 1000) == 1 else {
-                        CellInit.say("its memory has not come for \(Self.patience) s: the programs end")
+                    let end = limit ?? Clock.monotonic() + patience * 1_000_000_000
+                    limit = end
+                    guard let connected = Self.accept(listener, until: end) else {
+                        CellInit.say("its memory has not come for \(patience) s: the programs end")
+                        CellInit.silence(cell)
                         exit(1)
                     }
-                    agent = accept(listener, nil, nil)
-                    if agent < 0 { continue }
-                    _ = fcntl(agent, F_SETFD, FD_CLOEXEC)
+                    agent = connected
                 }
                 answer = ask(agent, wanted)
                 if answer == nil {
@@ -152,6 +156,24 @@ final class PageRelay: @unchecked Sendable {
         // Whoever comes now has nothing to be asked; that criu has ended shows by its status.
         close(listener)
         shutdown(criu, Int32(SHUT_RDWR))
+    }
+
+    /// Whoever connects to a listener; `nil` where nobody does until a time of the monotonic clock.
+    static func accept(_ listener: Int32, until limit: UInt64) -> Int32? {
+        while true {
+            let now = Clock.monotonic()
+            var waiting = pollfd(fd: listener, events: Int16(POLLIN), revents: 0)
+            let rest = now < limit ? min((limit - now) / 1_000_000 + 1, UInt64(Int32.max)) : 0
+            let count = poll(&waiting, 1, Int32(rest))
+            if count < 0 && errno == EINTR { continue }
+            guard count == 1 else { return nil }
+            let agent = Glibc.accept(listener, nil, nil)
+            if agent >= 0 {
+                _ = fcntl(agent, F_SETFD, FD_CLOEXEC)
+                return agent
+            }
+            guard Clock.monotonic() < limit else { return nil }
+        }
     }
 
     private func ask(_ agent: Int32, _ wanted: PagesWanted) -> [UInt8]? {

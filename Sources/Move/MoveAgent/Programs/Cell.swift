@@ -44,6 +44,8 @@ struct Cell {
         var isLive = false
         /// Whether their memory is fetched once they run.
         var fetchesMemory = false
+        /// Seconds that they wait for it while its source does not answer; then they end.
+        var patience: UInt64 = 120
         /// The address of the connections that come with them.
         var liveAddress: String?
         /// Whether another host keeps it, and hands on what comes there.
@@ -63,6 +65,7 @@ struct Cell {
                 .init("live", .boolean(isLive)), .init("address", liveAddress.map { .string($0) } ?? .null),
                 .init("address_stays", .boolean(addressStays)),
                 .init("fetches_memory", .boolean(fetchesMemory)),
+                .init("patience", .integer(Int128(patience))),
             ])
         }
 
@@ -90,6 +93,7 @@ struct Cell {
             liveAddress = value["address"]?.string
             addressStays = value["address_stays"] == .boolean(true)
             fetchesMemory = value["fetches_memory"] == .boolean(true)
+            patience = value["patience"]?.integer.flatMap { UInt64(exactly: $0) } ?? patience
             shared = value["shared"]?.array?.compactMap { SharedStorage($0) } ?? []
         }
     }

@@ -67,7 +67,8 @@ public enum CellInit {
         if state.isolation.isBundled { ContainerBundle.forget(cell) }
         if state.isLive {
             do throws(MoveError) {
-                let (pids, made) = try restore(cell, fetchesMemory: state.fetchesMemory)
+                let (pids, made) = try restore(
+                    cell, fetchesMemory: state.fetchesMemory, patience: state.patience)
                 for (index, pid) in pids.enumerated() {
                     children.append((pid, run(of: pid, index, cell, state)))
                 }

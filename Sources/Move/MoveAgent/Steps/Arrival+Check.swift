@@ -74,6 +74,7 @@ extension Arrival {
         return .object([
             .init("problems", .array(problems.map { .string($0) })),
             .init("notes", .array(notes.map { .string($0) })), .init("state", .string(state)),
+            .init("patience", .integer(Int128(patience))),
             .init("kernel", .string("\(KernelRelease.running.major).\(KernelRelease.running.minor)")),
         ])
     }

@@ -43,6 +43,7 @@ extension Arrival {
         state.shared = try sharedHere(request)
         state.isLive = request["live"] == .boolean(true)
         state.fetchesMemory = state.isLive && request["fetches_memory"] == .boolean(true)
+        state.patience = patience
         // Alone, without a route to the others of its net.
         state.liveAddress =
             !state.isLive

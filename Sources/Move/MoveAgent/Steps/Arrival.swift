@@ -14,7 +14,7 @@ final class Arrival: @unchecked Sendable {
     struct Places {
         var arrivals: String
         var cells: String
-        /// Seconds that a program waits for a file's bytes before it gets EIO.
+        /// Seconds that a program waits for a file's bytes before it gets EIO, and for its memory before it is ended.
         var patience: UInt64
         /// What machines get.
         var machine: Machine.Settings

@@ -76,11 +76,6 @@ extension Departure {
             )
         } catch { problems.append(error.description) }
         problems += liveProblems()
-        if order.fetchesMemory {
-            notes.append(
-                "--memory fetched: from the commit on, until all memory is at \(order.host), a failure of either host, or a link that is cut for \(PageRelay.patience) s, ends the programs for good; before the commit they go on here"
-            )
-        }
         for tool in ["nft", "ip"] where !Tool.exists(tool) {
             problems.append("\(tool)(8) is not installed here")
         }
@@ -120,6 +115,12 @@ extension Departure {
                     "units",
                     .array(order.isolation == .host ? origin.plannedUnits.map { .string($0) } : [])),
             ])
+        if order.fetchesMemory {
+            let patience = answer["patience"]?.integer ?? 120
+            notes.append(
+                "--memory fetched: from the commit on, until all memory is at \(order.host), a failure of either host, or a link that is cut for \(patience) s (--fetch-patience there), ends the programs for good; before the commit they go on here"
+            )
+        }
         if order.isolation == .host {
             let more = try hostVerdict()
             problems += more.problems

@@ -66,11 +66,14 @@ extension Departure {
         if order.fetchesMemory {
             report(
                 .object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
-            try waitForMemory(report)
+            let isThere = try waitForMemory(report)
+            try tidy()
+            forgetMemory()
+            guard isThere else { throw MoveError(memoryLost) }
+            return
         }
         try tidy()
         if order.isLive { forgetMemory() }
-        guard !order.fetchesMemory else { return }
         report(.object([.init("phase", .string("admitted")), .init("pause_ns", .integer(Int128(pause)))]))
     }
 
