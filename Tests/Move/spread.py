@@ -10,7 +10,7 @@ import subprocess
 import time
 
 import auto
-from lab import HERE, PATH, Failure, Lab, run, until
+from lab import HERE, PATH, Failure, Host, Lab, run, until
 from services import PYTHON, LineClient, plan
 
 PORT = 8080
@@ -72,7 +72,7 @@ class Site:
         self.source.write("/root/plan.json", json.dumps(self.plan))
 
     def over(self, hosts=None):
-        return ",".join(f"{host.name}={host.address}" for host in (self.others if hosts is None else hosts))
+        return ",".join(f"{host.name}=[{host.address}]" if ":" in host.address else f"{host.name}={host.address}" for host in (self.others if hosts is None else hosts))
 
     def spread(self, *words, hosts=None):
         return self.source.move("spread", "/root/plan.json", "--name", "web", "--over", self.over(hosts), "--within", "30", *words)
@@ -251,6 +251,179 @@ def run_spread(checks, site, client):
         mark = client.ask("mark")
         checks(done.returncode == 0 and mark["lost"] == mark["twice"] == 0, f"{what}: drained, none is lost", (done.stderr[-200:] if done.returncode else mark))
         checks(site.left() == [], f"{what}: nothing is left", site.left())
+
+
+def replica(host):
+    """Processes that run in a cell of a host."""
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            if os.readlink(f"/proc/{entry}/root").endswith("/cells/web/root") and host.owns(entry):
+                yield int(entry)
+
+
+def kill_member(host):
+    """Kills the agent and the replica of a host; when all its processes were gone, by the clock."""
+    host.kill_agent()
+    for entry in filter(str.isdigit, os.listdir("/proc")):
+        with contextlib.suppress(OSError):
+            words = pathlib.Path(f"/proc/{entry}/cmdline").read_bytes().split(b"\0")
+            if words[1:2] == [b"cell"] and host.owns(entry):
+                # The first process of its namespace goes when all others have.
+                os.kill(int(entry), signal.SIGKILL)
+                until(lambda: not os.path.exists(f"/proc/{entry}"), 10, 0.001)
+                return time.time()
+    raise Failure(f"no replica runs at {host.name}")
+
+
+def probed(checks):
+    """A member that takes connections and answers with an error is taken out, by either balancer; one that is killed behind haproxy."""
+    with Lab("alpha", "beta", "gamma") as lab:
+        site = Site(lab)
+        alpha, beta, gamma = lab.hosts
+        broken = beta.path("/var/lib/retinue-agent/cells/web/root/srv/web/broken")
+        client = LineClient(lab, "spread_client.py", alpha.address, PORT, 8)
+
+        def shares(names, seconds=15):
+            """Whether these alone answer, after some time; and what was lost until then and at last."""
+            end, lost = time.monotonic() + seconds, 0
+            client.ask("mark")
+            while True:
+                time.sleep(0.5)
+                mark = client.ask("mark")
+                lost += mark["lost"]
+                if set(mark["hosts"]) == names or time.monotonic() > end:
+                    return set(mark["hosts"]) == names, lost, mark
+
+        try:
+            for words in (["--probe", "true", "--balancer", "haproxy"], ["--probe", "http:/health", "--static"], ["--probe", "http://web/"]):
+                done = site.spread(*words, "--yes")
+                checks(done.returncode != 0 and "--probe" in done.stderr and site.left() == [], f"{' '.join(words)}: refused", done.stderr.strip()[:160])
+            for balancer in ("nft", "haproxy"):
+                what = f"--balancer {balancer} --probe http:/health"
+                done = site.spread("--balancer", balancer, "--probe", "http:/health", "--yes")
+                if not checks(done.returncode == 0, f"{what}: spread", done.stderr.strip().splitlines()[-1:]):
+                    checks.say(alpha.agent_log())
+                    continue
+                checks(shares({"alpha", "beta", "gamma"})[0], f"{what}: all answer")
+                broken.write_text("")
+                holds, lost, mark = shares({"alpha", "gamma"})
+                checks(holds and lost == 0, f"{what}: a member that takes connections and answers 500 is taken out, no request is lost", mark)
+                if balancer == "nft":
+                    checks(site.members() == {"source": "up", "beta": "down", "gamma": "up"}, f"{what}: status says so", site.members())
+                broken.unlink()
+                holds, lost, mark = shares({"alpha", "beta", "gamma"})
+                checks(holds and lost == 0, f"{what}: it is taken in again when it answers 200, no request is lost", mark)
+                if balancer == "haproxy":
+                    client.ask("mark")
+                    gone = kill_member(gamma)
+                    time.sleep(2)
+                    mark = client.ask("mark")
+                    late = mark.get("last_lost", 0) - gone
+                    # Its processes end one after the other: a reader may meet it twice.
+                    checks(late <= 0 and mark["lost"] <= 16 and mark["requests"] > 100 and mark["twice"] == 0,
+                           f"{what}: of a member that is killed no request is lost that begins when it is gone, by 8 readers",
+                           f"{mark}, the last one {late * 1000:.0f} ms from then" if mark["lost"] else mark)
+                    time.sleep(1)
+                    mark = client.ask("mark")
+                    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "beta"}, f"{what}: the others answer all", mark)
+                    gamma.start_agent()
+                    holds, lost, mark = shares({"alpha", "beta", "gamma"})
+                    checks(holds and lost == 0, f"{what}: started again it is taken in", mark)
+                done = site.drain()
+                mark = client.ask("mark")
+                checks(done.returncode == 0 and mark["lost"] == 0 and site.left() == [], f"{what}: drained, nothing is lost or left",
+                       (done.stderr[-200:], mark["lost"], site.left()))
+        finally:
+            client.end()
+        hanging(checks, site)
+
+
+def hanging(checks, site):
+    """A member that takes connections and is silent for ever is taken out, and does not keep the others from being asked."""
+    alpha, beta, gamma = site.lab.hosts
+    done = site.spread("--probe", "http:/health", "--yes")
+    checks(done.returncode == 0, "spread once more", done.stderr.strip().splitlines()[-1:])
+    stopped = list(replica(beta))
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
+    began = time.monotonic()
+    checks(stopped and until(lambda: site.members()["beta"] == "down", 10), "a member that takes connections and answers nothing is taken out",
+           f"after {time.monotonic() - began:.1f} s")
+    gamma.path("/var/lib/retinue-agent/cells/web/root/srv/web/broken").write_text("")
+    began = time.monotonic()
+    down = until(lambda: site.members()["gamma"] == "down", 10)
+    took = time.monotonic() - began
+    # Asked behind the one that is silent it would be twice two seconds.
+    checks(down and took < 3, "and another one that answers 500 as soon as without it", f"after {took:.1f} s")
+    for pid in stopped:
+        os.kill(pid, signal.SIGCONT)
+    checks(until(lambda: site.members()["beta"] == "up", 10), "it is taken in when it answers", site.members())
+    done = site.drain()
+    checks(done.returncode == 0 and site.left() == [], "drained, nothing is left", (done.stderr[-200:], site.left()))
+
+
+class SixHost(Host):
+    """Other agents reach it by IPv6, which is all that a spread knows of it."""
+
+    def __init__(self, lab, name, number):
+        super().__init__(lab, name, number)
+        if number == 1:
+            lab.command("ip", "addr", "add", "fd77::fe/64", "dev", "switch", "nodad")
+        self.address = f"fd77::{number}"
+        self.run("ip", "addr", "add", f"{self.address}/64", "dev", "eth0", "nodad")
+
+
+def six(checks):
+    """By IPv6: two copies beside the source, by either balancer, under readers that never pause."""
+    with Lab("alpha", "beta", "gamma", kind=SixHost) as lab:
+        site = Site(lab)
+        alpha, beta, gamma = lab.hosts
+        client = LineClient(lab, "spread_client.py", alpha.address, PORT, 8)
+        try:
+            done = site.spread("--check")
+            checks(done.returncode == 1 and "sysctl net.ipv6.conf.all.forwarding=1" in done.stdout, "a host that does not pass IPv6 on: refused, with the cure",
+                   [line.strip() for line in done.stdout.splitlines() if "forwarding" in line])
+            done = site.spread("--balancer", "haproxy", "--check")
+            checks(done.returncode == 0, "haproxy connects by itself", done.stdout[-300:] if done.returncode else "")
+            for words, names in ((["--balancer", "haproxy", "--probe", "http:/health"], {"alpha", "beta", "gamma"}),
+                                 (["--probe", "http:/health"], {"alpha", "beta", "gamma"}),
+                                 (["--address", "fd77::1/64", "--without-source"], {"beta", "gamma"}), (["--static"], {"alpha", "beta", "gamma"})):
+                what = " ".join(words)
+                if "haproxy" not in words:
+                    alpha.run("sysctl", "-q", "-w", "net.ipv6.conf.all.forwarding=1")
+                client.ask("mark")
+                done = site.spread(*words, "--yes")
+                if not checks(done.returncode == 0, f"{what}: spread", done.stderr.strip().splitlines()[-1:]):
+                    checks.say(alpha.agent_log())
+                    continue
+                mark = client.ask("mark")
+                checks(mark["lost"] == mark["twice"] == 0, f"{what}: while it is being spread none is lost", mark)
+                time.sleep(1)
+                mark = client.ask("mark")
+                checks(mark["lost"] == 0 and set(mark["hosts"]) == names, f"{what}: each member answers, none is lost", mark)
+                if "http:/health" in words:
+                    beta.path("/var/lib/retinue-agent/cells/web/root/srv/web/broken").write_text("")
+                    until(lambda: "beta" not in client.ask("mark")["hosts"], 15, 0.5)
+                    time.sleep(0.5)
+                    mark = client.ask("mark")
+                    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha", "gamma"}, f"{what}: one that answers 500 is taken out", mark)
+                    client.ask("mark")
+                    gamma.kill_agent()
+                    gamma.end_cells()
+                    time.sleep(2)
+                    killed = client.ask("mark")
+                    time.sleep(0.5)
+                    mark = client.ask("mark")
+                    checks(mark["lost"] == 0 and set(mark["hosts"]) == {"alpha"}, f"{what}: one that is killed as well",
+                           f"{mark}; lost until then {killed['lost']} of {killed['requests']}")
+                    gamma.start_agent()
+                client.ask("mark")
+                done = site.drain()
+                mark = client.ask("mark")
+                checks(done.returncode == 0 and mark["lost"] == mark["twice"] == 0, f"{what}: drained, none is lost", (done.stderr[-200:] if done.returncode else mark))
+                checks(site.left() == [], f"{what}: nothing is left", site.left())
+        finally:
+            client.end()
 
 
 def faulty(checks):

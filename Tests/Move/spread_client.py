@@ -1,7 +1,7 @@
 """Readers that go on: `spread_client.py ADDRESS PORT THREADS`.
 
 Each request by a connection of its own, with a number of its own, which its answer has to have. Lines on standard input: `mark` has all rest for a
-moment and prints what was seen since the last one, as a line of JSON; `slow N` begins so many requests whose answers take four
+moment and prints what was seen since the last one, as a line of JSON, with when the last one that was lost had begun; `slow N` begins so many requests whose answers take four
 seconds, beside the others; `slowly` waits for these and prints what became of them."""
 
 import collections
@@ -44,6 +44,7 @@ def read():
             seen["requests"] += 1
         # The ports of one client come to an end.
         time.sleep(0.004)
+        begin = time.time()
         try:
             answer = ask(f"/n{number}")
             with lock:
@@ -54,6 +55,7 @@ def read():
         except (OSError, IndexError, ValueError) as error:
             with lock:
                 seen["lost"] += 1
+                seen["last_lost"] = max(seen["last_lost"], begin)
                 seen[f"lost: {type(error).__name__}"] += 1
 
 

@@ -1,7 +1,8 @@
 """A web server of some processes: `spread_server.py PORT WORKERS [LOG]`, each connection one request.
 
 `/` is a page of 1,465 bytes, `/sum` one that takes a processor some milliseconds; `/n` answers with the host's name, when the server
-was started, and which of its requests this is, by a number in memory that all its processes share. With LOG each request is a line of that file."""
+was started, and which of its requests this is, by a number in memory that all its processes share. `/health` is answered with an error while
+there is a file `broken` beside this one; all else is served all the same. With LOG each request is a line of that file."""
 
 import fcntl
 import mmap
@@ -19,7 +20,8 @@ board = mmap.mmap(-1, 4096)
 lock = os.memfd_create("lock")
 began = str(time.time_ns())
 PAGE = b"x" * 1465
-server = socket.create_server(("", port), backlog=512)
+BROKEN = os.path.join(os.path.dirname(os.path.abspath(__file__)), "broken")
+server = socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=512)
 
 
 def count():
@@ -63,7 +65,8 @@ def serve():
                 if len(words) < 3:
                     continue
                 answer = body(words[1].decode())
-                connection.sendall(b"HTTP/1.0 200 OK\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
+                status = b"500 Broken" if words[1] == b"/health" and os.path.exists(BROKEN) else b"200 OK"
+                connection.sendall(b"HTTP/1.0 " + status + b"\r\nContent-Type: text/plain\r\nContent-Length: %d\r\n\r\n%s" % (len(answer), answer))
             except OSError:
                 pass
 

@@ -51,6 +51,7 @@ struct SpreadTests {
                     .init("static", .boolean(true)), .init("source", .boolean(false)),
                     .init("own", .array([.string("/var/cache/web")])),
                 ]))
+        #expect(order.probe == .tcp)
         #expect(try SpreadOrder(order.value) == order)
         #expect(order.isStatic && !order.hasSource && order.own == [Array("/var/cache/web".utf8)])
         #expect(order.balancedPorts == [80] && order.address == "10.0.0.5")
@@ -77,7 +78,13 @@ struct SpreadTests {
             (
                 Self.request(
                     [("beta", "10.0.0.2")],
-                    [.init("balancer", .string("haproxy")), .init("probe", .string("true"))]), "--probe"
+                    [.init("balancer", .string("haproxy")), .init("probe", .string("true"))]),
+                "http:/PATH, or use --balancer nft"
+            ),
+            (
+                Self.request(
+                    [("beta", "10.0.0.2")],
+                    [.init("static", .boolean(true)), .init("probe", .string("http:/"))]), "leave --probe out"
             ),
             (Self.request(order: [.init("live", .boolean(true))]), "--live"),
             (Self.request(order: [.init("isolation", .string("host"))]), "--isolation"), (.null, "--over"),
@@ -147,6 +154,78 @@ struct SpreadTests {
         #expect(!none.contains("dnat ip") && !none.contains("vmap") && none.contains("masquerade"))
     }
 
+    @Test(arguments: [
+        ("tcp", Probe.tcp), ("http:/", .http(path: "/")), ("http:/a/b?c=%20", .http(path: "/a/b?c=%20")),
+        ("curl -f http://$RETINUE_HOST/", .command("curl -f http://$RETINUE_HOST/")),
+        ("http: /", .command("http: /")),
+    ])
+    func probes(text: String, probe: Probe) throws {
+        #expect(try Probe(text) == probe && probe.text == text)
+        let order = try SpreadOrder(Self.request([("beta", "10.0.0.2")], [.init("probe", .string(text))]))
+        #expect(try order.probe == probe && SpreadOrder(order.value) == order)
+    }
+
+    /// Each would be a line of haproxy's settings, or of the request.
+    @Test(arguments: [
+        "", "http://web2/", "http:/a b", "http:/a\n", "http:/a\r\nX: y", "http:/#", "http:/\"", "http:/'",
+        "http:/\\", "http:/ä", "http:/" + String(repeating: "a", count: 1024),
+    ])
+    func whatIsNoProbe(text: String) {
+        #expect(throws: MoveError.self) { try Probe(text) }
+    }
+
+    @Test(arguments: [
+        ("HTTP/1.0 200 OK\r", true), ("HTTP/1.1 204 No Content\r", true), ("HTTP/1.1 302\r", true),
+        ("HTTP/1.1 302 \r", true), ("HTTP/1.1 399", true), ("HTTP/1.1 400 Bad\r", false),
+        ("HTTP/1.0 500 Internal Server Error\r", false), ("HTTP/1.0 199 x", false), ("HTTP/1.0  200", false),
+        ("HTTP/1.0 2000 x", false), ("HTTP/1.0 +20 x", false), ("HTTP/2 200 x", false),
+        ("SSH-2.0-x 200 x", false), ("", false),
+        ("200 200", false),
+    ])
+    func answersOfServers(line: String, works: Bool) {
+        #expect(Probe.works(Array(line.utf8)) == works, "\(line)")
+    }
+
+    /// Against servers that answer, answer with an error, dribble, say nothing and are not there.
+    @Test func serversAreAsked() throws {
+        let server = try Child([
+            "python3", "-c",
+            """
+            import socket, threading, time
+            def serve(answer, pause):
+                s = socket.create_server(("127.0.0.1", 0))
+                def run():
+                    while True:
+                        c = s.accept()[0]
+                        if answer is None: kept.append(c); continue
+                        if c.recv(1000) != b"GET /health HTTP/1.0\\r\\n\\r\\n": c.close(); continue
+                        try:
+                            for byte in answer:
+                                c.send(bytes([byte])); time.sleep(pause)
+                        except OSError: pass
+                        c.close()
+                threading.Thread(target=run, daemon=True).start()
+                return s.getsockname()[1]
+            kept = []
+            gone = socket.create_server(("127.0.0.1", 0))
+            ports = [serve(b"HTTP/1.0 200 OK\\r\\n", 0), serve(b"HTTP/1.0 500 No\\r\\n", 0), serve(b"HTTP/1.0 200 OK\\r\\n", 0.5),
+                     serve(b"HTTP/1.0 200 OK", 0), serve(None, 0), gone.getsockname()[1]]
+            gone.close()
+            print(*ports, flush=True)
+            time.sleep(1000)
+            """,
+        ])
+        defer { server.kill() }
+        let ports = try server.firstLine().split(separator: " ").compactMap { UInt16($0) }
+        #expect(
+            ports.map { Probe.http(path: "/health").ask("127.0.0.1", $0) } == [
+                .up, .silent, .silent, .silent, .silent, .refused,
+            ])
+        #expect(ports.map { Probe.tcp.ask("127.0.0.1", $0) } == [.up, .up, .up, .up, .up, .refused])
+        let command = Probe.command("test $RETINUE_HOST = 127.0.0.1 -a $RETINUE_PORT = \(ports[0])")
+        #expect(command.ask("127.0.0.1", ports[0]) == .up && command.ask("127.0.0.1", ports[1]) == .silent)
+    }
+
     @Test func settingsOfHAProxy() throws {
         let order = try SpreadOrder(
             Self.request([("beta", "10.0.0.2")], [.init("balancer", .string("haproxy"))]))
@@ -154,6 +233,19 @@ struct SpreadTests {
         #expect(text.contains("  bind 0.0.0.0:30001\n  balance roundrobin\n"))
         #expect(text.contains("  server source 127.0.0.1:80 check inter 250ms fall 2 rise 2\n"))
         #expect(text.contains("  server beta 10.0.0.2:80 check inter 250ms fall 2 rise 2\n"))
+        #expect(!text.contains("httpchk"))
+        var two = Self.plan()
+        two.ports.append(PlannedPort(address: "tcp:0.0.0.0:443", program: Array("/usr/bin/web".utf8)))
+        let asking = try SpreadOrder(
+            Self.request(
+                [("beta", "fd00::2")],
+                [.init("balancer", .string("haproxy")), .init("probe", .string("http:/health"))], plan: two))
+        let asked = HAProxy(folder: "/nowhere", order: asking).text([80: 30001, 443: 30002])
+        #expect(
+            asked.contains(
+                "  bind [::]:30002\n  balance roundrobin\n  option httpchk GET /health\n  timeout check 2s\n")
+        )
+        #expect(asked.contains("  server beta [fd00::2]:443 check inter 250ms fall 2 rise 2 port 80\n"))
         var balancer = order.balancer({ _ in true }, sourceIsUp: true)
         balancer.redirected = [80: 30001]
         #expect(balancer.text.contains("redirect to :30001") && !balancer.text.contains("vmap"))

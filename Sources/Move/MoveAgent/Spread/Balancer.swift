@@ -116,10 +116,16 @@ struct Balancer: Equatable {
         try NftTable.load(text)
         try EndedConnections.forget(ports: ports, markedBy: Self.markPrefix)
         guard isIPv6 else { return try NeededSetting.forwarding.need() }
-        guard (try? FileDescriptor.open(Self.switchPath, O_RDONLY))?.bytes?.first == UInt8(ascii: "1") else {
-            // Switched on, an interface no longer takes its routes from router advertisements: that is the administrator's to decide.
-            throw MoveError("this host does not pass IPv6 packets on: sysctl net.ipv6.conf.all.forwarding=1")
-        }
+        if let obstacle { throw MoveError(obstacle) }
+    }
+
+    /// What this host lacks to pass connections on: of IPv6 it is switched on by nobody here, since an interface then no longer takes
+    /// its routes from router advertisements, which is the administrator's to decide.
+    var obstacle: String? {
+        guard isIPv6, redirected.isEmpty, members.contains(where: { $0.address != nil }),
+            (try? FileDescriptor.open(Self.switchPath, O_RDONLY))?.bytes?.first != UInt8(ascii: "1")
+        else { return nil }
+        return "this host does not pass IPv6 packets on: sysctl net.ipv6.conf.all.forwarding=1"
     }
 
     /// Ends it; that it is not there is no error.

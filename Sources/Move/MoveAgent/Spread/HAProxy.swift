@@ -4,7 +4,7 @@ import Procfs
 import Records
 import SystemCalls
 
-/// haproxy(1) as what distributes: it connects anew to another member where one refuses, and checks them by itself.
+/// haproxy(1) as what distributes: it connects anew to another member where one refuses, and checks them by itself, as the agent would.
 ///
 /// It listens at ports of its own, to which nftables sends what comes to the service's, since the source has those.
 struct HAProxy {
@@ -41,7 +41,13 @@ struct HAProxy {
             text += "listen port_\(port)\n"
             text += "  bind \(isIPv6 ? "[::]" : "0.0.0.0"):\(listening[port] ?? 0)\n"
             text += "  balance \(order.isStatic ? "source" : "roundrobin")\n"
-            let check = order.isStatic ? "" : " check inter 250ms fall 2 rise 2"
+            var check = order.isStatic ? "" : " check inter 250ms fall 2 rise 2"
+            if case .http(let path) = order.probe {
+                // Without it all of a check has to come within its interval.
+                text += "  option httpchk GET \(path)\n  timeout check \(Probe.patience)s\n"
+                // One port answers for the member: another one may speak something else.
+                check += " port \(order.balancedPorts[0])"
+            }
             if order.hasSource {
                 let own = order.address ?? (isIPv6 ? "::1" : "127.0.0.1")
                 text += "  server source \(place(own, port))\(check)\n"

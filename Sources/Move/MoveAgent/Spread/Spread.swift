@@ -24,7 +24,8 @@ final class Spread: @unchecked Sendable {
     /// What distributes now.
     private struct Rules {
         var isOn = false
-        var isWatched = false
+        /// How often something was distributed: whoever asks members does so for one of them.
+        var turn: UInt64 = 0
         /// Of the source, then of each host: how often in a row its check has come out otherwise than `up` says.
         var up: [Bool]
         var against: [Int]
@@ -167,6 +168,8 @@ final class Spread: @unchecked Sendable {
         }
         // Whether the kernel has what the rules need.
         let balancer = order.balancer({ _ in true }, sourceIsUp: true)
+        // haproxy's own connections are not passed on.
+        if order.kind == .nft, let obstacle = balancer.obstacle { problems.append(obstacle) }
         if let outcome = try? Tool.run(["nft", "-c", "-f", "-"], input: balancer.text, seconds: 10),
             outcome.status != 0
         {
@@ -184,7 +187,9 @@ final class Spread: @unchecked Sendable {
         let how =
             order.isStatic
             ? "by each client's address and port, whether a member answers or not"
-            : "in turn, to those that answer"
+            : order.probe == .tcp
+                ? "in turn, to those that take a connection"
+                : "in turn, to those that pass --probe \(order.probe.text)"
         return order.hosts.map { "a copy is started at \($0.name) (\($0.address)); the programs here go on" }
             + [
                 "new connections from other hosts to \(list) of \(order.address ?? "this host's addresses") are passed on by \(order.kind.rawValue) \(how): \(names.joined(separator: ", "))",
@@ -254,7 +259,11 @@ final class Spread: @unchecked Sendable {
         }
         if journal.stands(.replicate) { try journal.write(.replicate, .undone) }
         try journal.write(.drain, .undone)
-        rules.withLock { $0 = Rules(count: order.hosts.count + 1) }
+        rules.withLock {
+            let turn = $0.turn
+            $0 = Rules(count: order.hosts.count + 1)
+            $0.turn = turn
+        }
         report(.object([.init("phase", .string("drained"))]))
     }
 
@@ -288,7 +297,9 @@ final class Spread: @unchecked Sendable {
 
     private func distribute() throws(MoveError) {
         try rules.withLock { rules throws(MoveError) in
+            let turn = rules.turn + 1
             rules = Rules(count: order.hosts.count + 1)
+            rules.turn = turn
             var balancer = balancer(rules)
             if order.kind == .haproxy { balancer.redirected = try haproxy.begin() }
             try balancer.load()
@@ -302,71 +313,48 @@ final class Spread: @unchecked Sendable {
         try haproxy.stopAccepting()
     }
 
-    /// Takes members out that do not answer, and in that do again.
+    /// Takes members out that do not answer, and in that do again. Each is asked by a thread of its own: one that keeps whoever asks
+    /// waiting must not keep the others from being asked.
     private func watchMembers() throws(MoveError) {
         // A fixed map is one whatever they answer; haproxy asks by itself.
         guard !order.isStatic, order.kind == .nft else { return }
-        let isFirst = rules.withLock { rules in
-            defer { rules.isWatched = true }
-            return !rules.isWatched
-        }
-        guard isFirst else { return }
-        do throws(SystemError) {
-            try DetachedThread.start { [self] in
-                while rules.withLock({ $0.isOn }) {
-                    checkMembers()
-                    usleep(Self.interval)
-                }
-                rules.withLock { $0.isWatched = false }
-            }
-        } catch { throw MoveError("\(error)") }
-    }
-
-    private func checkMembers() {
         let port = order.balancedPorts[0]
         let own = order.address ?? (order.hosts[0].address.contains(":") ? "::1" : "127.0.0.1")
         let addresses = [order.hasSource ? own : nil] + order.hosts.map { Optional($0.address) }
-        let answers = addresses.map { address in address.map { ask($0, port) } ?? .up }
+        let turn = rules.withLock { $0.turn }
+        for (index, address) in addresses.enumerated() {
+            guard let address else { continue }
+            do throws(SystemError) {
+                try DetachedThread.start { [self] in
+                    while rules.withLock({ $0.isOn && $0.turn == turn }) {
+                        note(order.probe.ask(address, port), of: index, address, turn)
+                        usleep(Self.interval)
+                    }
+                }
+            } catch { throw MoveError("\(error)") }
+        }
+    }
+
+    private func note(_ answer: Probe.Answer, of index: Int, _ address: String, _ turn: UInt64) {
         rules.withLock { rules in
-            guard rules.isOn else { return }
-            var isChanged = false
-            for (index, answer) in answers.enumerated() {
-                let answer = answer == .up
-                rules.against[index] = answer == rules.up[index] ? 0 : rules.against[index] + 1
-                guard rules.against[index] >= Self.turns else { continue }
-                (rules.up[index], rules.against[index], isChanged) = (answer, 0, true)
-                Diagnostics.say(
-                    "\(order.name): \(addresses[index] ?? "") \(answer ? "answers again" : "does not answer: it gets no connections")"
-                )
-            }
-            guard isChanged else { return }
+            // What was asked before a drain says nothing of what is distributed since.
+            guard rules.isOn, rules.turn == turn else { return }
+            let isUp = answer == .up
+            rules.against[index] = isUp == rules.up[index] ? 0 : rules.against[index] + 1
+            guard rules.against[index] >= Self.turns else { return }
+            (rules.up[index], rules.against[index]) = (isUp, 0)
+            Diagnostics.say(
+                "\(order.name): \(address) \(isUp ? "answers again" : "does not answer as it should: it gets no connections")"
+            )
             do throws(MoveError) {
                 try balancer(rules).load()
                 let all = order.balancer({ _ in true }, sourceIsUp: true)
                 for member in all.members where member.number > 0 && !rules.up[Int(member.number)] {
-                    try all.forget(member, isGone: answers[Int(member.number)] == .refused)
+                    let isGone = Int(member.number) == index && answer == .refused
+                    try all.forget(member, isGone: isGone)
                 }
             } catch { Diagnostics.say("\(order.name): \(error)") }
         }
-    }
-
-    private enum Answer { case up, silent, refused }
-
-    /// Whether a member answers.
-    private func ask(_ address: String, _ port: UInt16) -> Answer {
-        guard let probe = order.probe else {
-            do throws(TLSError) {
-                _ = try Sockets.connect(to: address, port: port, seconds: 1)
-                return .up
-            } catch {
-                return error.description.hasSuffix(SystemError.text(of: ECONNREFUSED)) ? .refused : .silent
-            }
-        }
-        let words = [
-            "sh", "-c",
-            "RETINUE_HOST=\(address) RETINUE_PORT=\(port)\nexport RETINUE_HOST RETINUE_PORT\n\(probe)",
-        ]
-        return (try? Tool.run(words, seconds: 5))?.status == 0 ? .up : .silent
     }
 
     // MARK: After a crash, and from time to time

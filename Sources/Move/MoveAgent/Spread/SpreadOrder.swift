@@ -17,8 +17,8 @@ struct SpreadOrder: Equatable {
     let hasSource: Bool
     /// Files and folders that each replica may write for itself.
     let own: [[UInt8]]
-    /// A shell command by which this host asks a member whether it works (`RETINUE_HOST`, `RETINUE_PORT`); else it connects.
-    let probe: String?
+    /// How it is found out whether a member works.
+    let probe: Probe
     /// What the order of the first host says, which all have in common.
     let common: MoveOrder
 
@@ -32,7 +32,7 @@ struct SpreadOrder: Equatable {
             .init("balancer", .string(kind.rawValue)), .init("static", .boolean(isStatic)),
             .init("source", .boolean(hasSource)),
             .init("own", .array(own.map { .string(PlanText.text($0)) })),
-            .init("probe", probe.map { .string($0) } ?? .null),
+            .init("probe", .string(probe.text)),
         ])
     }
 
@@ -66,9 +66,14 @@ struct SpreadOrder: Equatable {
         isStatic = value["static"] == .boolean(true)
         hasSource = value["source"] != .boolean(false)
         own = (value["own"]?.array ?? []).compactMap { $0.string.flatMap { PlanText.bytes($0) } }
-        probe = value["probe"]?.string
-        guard kind == .nft || probe == nil else {
-            throw MoveError("haproxy checks by connecting: leave --probe out, or use --balancer nft")
+        probe = try Probe(value["probe"]?.string)
+        if kind == .haproxy, case .command = probe {
+            throw MoveError(
+                "haproxy checks by itself, and runs no command: --probe tcp or http:/PATH, or use --balancer nft"
+            )
+        }
+        guard !isStatic || probe == .tcp else {
+            throw MoveError("with --static nobody is asked whether it works: leave --probe out")
         }
         common = try Self.order(base, for: hosts[0])
         guard [.chroot, .container, .runc, .nspawn].contains(common.isolation), !common.hasOwnNetwork else {

@@ -21,6 +21,7 @@ struct SpreadMoveCommand: AgentCommand {
             Examples:
               retinue move spread plan.yaml --over web2=10.0.0.12,web3=10.0.0.13 --check
               retinue move spread plan.yaml --over web2=10.0.0.12,web3=10.0.0.13 --own /var/cache/web --yes
+              retinue move spread plan.yaml --over web2=[fd00::12] --probe http:/health --yes
               retinue move spread plan.yaml --drain
             """)
 
@@ -62,8 +63,8 @@ struct SpreadMoveCommand: AgentCommand {
 
     @Option(
         help: ArgumentHelp(
-            "Says here, by a shell, whether a member works, four times a second; RETINUE_HOST and RETINUE_PORT name it. Else it is connected to.",
-            valueName: "command"))
+            "Says whether a member works: tcp, if it takes a connection; http:/PATH, if it answers with a status of 2xx or 3xx; else a shell command here, with RETINUE_HOST and RETINUE_PORT.",
+            valueName: "kind"))
     var probe: String?
 
     @Option(help: ArgumentHelp("What passes connections on: nft or haproxy.", valueName: "what"))
@@ -108,6 +109,9 @@ struct SpreadMoveCommand: AgentCommand {
         }
         guard ["nft", "haproxy"].contains(balancer) else {
             throw ValidationError("--balancer is nft or haproxy")
+        }
+        guard probe == nil || !isStatic else {
+            throw ValidationError("--probe and --static exclude each other: with a fixed map nobody is asked")
         }
         guard own.allSatisfy({ $0.hasPrefix("/") }) else { throw ValidationError("--own is a path from /") }
     }
