@@ -147,12 +147,13 @@ class Streamer(LiveHosts):
     """A streamer of numbered lines."""
 
     name = "streamer"
-    # How a shell starts it.
+    # How a shell starts it, and with which words besides.
     before = "exec"
+    after = ""
 
     def __init__(self, lab):
         lab.alpha.write("/srv/streamer/streamer.py", (HERE / "streamer.py").read_bytes())
-        super().__init__(lab, f"{self.before} {PYTHON} /srv/streamer/streamer.py 9000",
+        super().__init__(lab, f"{self.before} {PYTHON} /srv/streamer/streamer.py 9000 {self.after}",
                          plan(lab.alpha, {"executable": PYTHON, "script": "/srv/streamer/streamer.py"},
                               packages=["python3.11-minimal", "libpython3.11-stdlib"], entries=["/srv/streamer"], ports=[9000]))
 

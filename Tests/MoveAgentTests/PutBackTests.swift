@@ -24,7 +24,17 @@ struct PutBackTests {
                     var options = StreamOptions()
                     (options.userTimeout, options.deferAccept, options.congestion) = (.max, 3, "reno")
                     return options
-                }())
+                }()),
+            .init(
+                process: 8, descriptor: 5,
+                memberships: [
+                    .init(
+                        interface: "eth0", group: [232, 1, 1, 1], isOfSources: true,
+                        sources: [[10, 0, 0, 1], [10, 0, 0, 2]]),
+                    .init(
+                        interface: "abcdefghijklmno",
+                        group: [0xff, 0x15] + [UInt8](repeating: 0, count: 13) + [9]),
+                ]),
         ])
 
     @Test func isWhatItWasWritten() throws {
@@ -42,14 +52,15 @@ struct PutBackTests {
         for member in [
             "threads", "sockets", "thread", "processors", "io_priority", "timer_slack", "process",
             "descriptor", "options",
-            "user_timeout", "defer_accept", "congestion",
+            "user_timeout", "defer_accept", "congestion", "memberships", "interface", "group", "of_sources",
+            "sources",
         ] {
             let changed = whole.replacingOccurrences(of: "\"\(member)\":", with: "\"x\":")
             #expect(changed != whole, "\(member)")
             #expect(PutBack(try JSONValue(parsing: changed)) == nil, "\(member)")
             count += 1
         }
-        #expect(count == 12)
+        #expect(count == 17)
         for (old, new) in [
             ("\"thread\":7", "\"thread\":0"), ("\"thread\":7", "\"thread\":-1"),
             ("\"thread\":7", "\"thread\":2147483648"),
@@ -59,7 +70,10 @@ struct PutBackTests {
             ("\"process\":7", "\"process\":0"), ("\"descriptor\":0", "\"descriptor\":-1"),
             ("\"user_timeout\":2147483647", "\"user_timeout\":2147483648"),
             ("\"defer_accept\":3", "\"defer_accept\":-3"),
-            ("\"reno\"", "\"reno567890123456\""),
+            ("\"reno\"", "\"reno567890123456\""), ("\"eth0\"", "\"\""),
+            ("\"abcdefghijklmno\"", "\"abcdefghijklmnop\""), ("[232,1,1,1]", "[232,1,1]"),
+            ("[232,1,1,1]", "[232,1,1,256]"), ("\"of_sources\":true", "\"of_sources\":1"),
+            ("[10,0,0,2]", "[10,0,0,2,0]"), ("[10,0,0,2]", "[\(String(repeating: "1,", count: 15))1]"),
         ] {
             let changed = whole.replacingOccurrences(of: old, with: new)
             #expect(changed != whole, "\(old)")
@@ -123,6 +137,59 @@ struct PutBackTests {
         #expect(
             PutBack(of: [getpid()], congestion: "reno").sockets.first { $0.descriptor == listener }?.options
                 .congestion == "")
+    }
+
+    /// Each kind of membership, of a socket of this process, at the loopback.
+    @Test func membershipsInGroups() throws {
+        let six: [UInt8] = [0xff, 0x15] + [UInt8](repeating: 7, count: 14)
+        let peer: [UInt8] = [0xfd] + [UInt8](repeating: 1, count: 15)
+        let all: [MulticastMembership] = [
+            .init(interface: "lo", group: [239, 7, 7, 7]),
+            .init(interface: "lo", group: [239, 7, 7, 8], sources: [[10, 0, 0, 9]]),
+            .init(
+                interface: "lo", group: [232, 7, 7, 7], isOfSources: true,
+                sources: [[10, 0, 0, 1], [10, 0, 0, 2], [10, 0, 0, 3]]),
+            .init(interface: "lo", group: six),
+            .init(interface: "lo", group: six.dropLast() + [8], isOfSources: true, sources: [peer]),
+        ]
+        func datagrams(_ family: Int32) -> Int32 { socket(family, Int32(SOCK_DGRAM.rawValue), 0) }
+        let four = datagrams(AF_INET)
+        let both = datagrams(AF_INET6)
+        let again = datagrams(AF_INET6)
+        let none = datagrams(AF_INET6)
+        defer { for number in [four, both, again, none] { close(number) } }
+        for membership in all[..<3] { try membership.join(on: four) }
+        // A socket of IPv6 may be in groups of IPv4 as well.
+        for membership in all { try membership.join(on: both) }
+        let read = PutBack(of: [getpid()], congestion: "")
+        func found(_ number: Int32) -> [MulticastMembership] {
+            (read.sockets.first { $0.descriptor == number }?.memberships ?? [])
+                .sorted { $0.group.lexicographicallyPrecedes($1.group) }
+        }
+        let sorted = all.sorted { $0.group.lexicographicallyPrecedes($1.group) }
+        #expect(found(four) == sorted.filter { $0.group.count == 4 })
+        #expect(found(both) == sorted && found(none) == [])
+        // A second time, as by whoever shares the socket, is no error; elsewhere it is the same.
+        for membership in all { try membership.join(on: both) }
+        for membership in found(both) { try membership.join(on: again) }
+        let groups = ProcessDirectory(getpid())?.multicastGroups() ?? []
+        #expect(
+            MulticastMembership.all(of: again, among: groups).sorted {
+                $0.group.lexicographicallyPrecedes($1.group)
+            } == sorted)
+        #expect(
+            PutBack(of: [getpid()], congestion: "", losing: ["multicast"]).sockets.allSatisfy {
+                $0.memberships.isEmpty
+            })
+        // At a host that has not the interface.
+        let nowhere = PutBack(sockets: [
+            .init(
+                process: getpid(), descriptor: again,
+                memberships: [.init(interface: "none0", group: [239, 7, 7, 7])])
+        ])
+        #expect { try nowhere.set(in: "/proc") } throws: {
+            "\($0)".contains("(239.7.7.7 at none0): if_nametoindex")
+        }
     }
 
     @Test func whatCannotBeSetIsSaid() {

@@ -53,10 +53,16 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
             + "\t\t\t\t030201EF     1 0:00000000\t\t0\n\t\t\t\t010000E0     1 0:00000000\t\t0\n"
         let found = MulticastGroup.parse(igmp: bytes(table))
         #expect(found.map(\.address) == [[239, 1, 2, 3], [224, 0, 0, 1]])
-        #expect(found.allSatisfy { $0.interface == 2 } && found.map(\.isOfAllHosts) == [false, true])
+        #expect(
+            found.allSatisfy { $0.interface == 2 && $0.name == "eth0" }
+                && found.map(\.isOfAllHosts) == [false, true])
         let six = MulticastGroup.parse(
             igmp6: bytes("1    lo              ff0200000000000000000000000000fb     1 0000000C 0\n"))
-        #expect(six.first?.address.last == 0xfb && six.first?.isOfAllHosts == false)
+        let long = MulticastGroup.parse(
+            igmp: bytes("3\tabcdefghijklmno:     1      V3\n\t\t\t\t030201EF     1 0\n"))
+        #expect(long.map(\.name) == ["abcdefghijklmno"])
+        #expect(
+            six.first?.name == "lo" && six.first?.address.last == 0xfb && six.first?.isOfAllHosts == false)
         #expect(MulticastGroup.parse(igmp6: bytes("1 lo ff02 1 0\n")).isEmpty)
     }
 

@@ -2,30 +2,40 @@
 public struct MulticastGroup: Hashable, Sendable {
     /// The interface's number.
     public var interface: UInt32
+    /// Its name.
+    public var name: String
     /// In network order: 4 bytes, or 16.
     public var address: [UInt8]
 
     /// Makes a group.
-    public init(interface: UInt32, address: [UInt8]) {
-        (self.interface, self.address) = (interface, address)
+    public init(interface: UInt32, name: String, address: [UInt8]) {
+        (self.interface, self.name, self.address) = (interface, name, address)
     }
 
     /// Reads `igmp`: a line for an interface, `Idx Device : Count Querier`, then one for each of its groups, whose first word is
     /// the address as a number of this machine's byte order.
     public static func parse(igmp bytes: [UInt8]) -> [MulticastGroup] {
-        var interface: UInt32?
+        var interface: (number: UInt32, name: String)?
         return bytes.split(separator: UInt8(ascii: "\n")).compactMap { line in
             let words = line.split { $0 == UInt8(ascii: "\t") || $0 == UInt8(ascii: " ") }
             guard let first = words.first else { return nil }
             let text = String(decoding: first, as: UTF8.self)
             guard line.first == UInt8(ascii: "\t") else {
-                interface = UInt32(text)
+                // `eth0      :`, or `enp0s31f6d1:`: no name has a colon.
+                interface = UInt32(text).flatMap { number in
+                    guard words.count > 1 else { return nil }
+                    return (
+                        number, String(decoding: words[1].prefix { $0 != UInt8(ascii: ":") }, as: UTF8.self)
+                    )
+                }
                 return nil
             }
             guard let interface, text.utf8.count == 8, let address = UInt32(text, radix: 16) else {
                 return nil
             }
-            return MulticastGroup(interface: interface, address: withUnsafeBytes(of: address, Array.init))
+            return MulticastGroup(
+                interface: interface.number, name: interface.name,
+                address: withUnsafeBytes(of: address, Array.init))
         }
     }
 
@@ -40,7 +50,9 @@ public struct MulticastGroup: Hashable, Sendable {
             let address = stride(from: 0, to: 32, by: 2).compactMap {
                 UInt8(String(decoding: digits[$0..<$0 + 2], as: UTF8.self), radix: 16)
             }
-            return address.count == 16 ? MulticastGroup(interface: interface, address: address) : nil
+            let name = String(decoding: words[1], as: UTF8.self)
+            return address.count == 16
+                ? MulticastGroup(interface: interface, name: name, address: address) : nil
         }
     }
 

@@ -95,7 +95,8 @@ extension Departure {
         }
         let calls = try InterruptedCalls.renew(in: dump.images)
         let rest = PutBack(
-            of: stopped.map(\.pid), congestion: SurveyedSockets.congestion(of: leaders[0].pid))
+            of: stopped.map(\.pid), congestion: SurveyedSockets.congestion(of: leaders[0].pid),
+            losing: order.lost)
         try SafeFile.write(rest.value, to: dump.images + "/" + PutBack.name)
         Diagnostics.say(
             "\(order.name): \(stopped.count) processes are written down, \(calls) calls are made again")

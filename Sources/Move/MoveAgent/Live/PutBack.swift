@@ -11,7 +11,7 @@ import Transfer
 /// The programs run for the moment that it takes.
 struct PutBack: Equatable {
     /// Kinds of obstacles that are none for that reason.
-    static let kinds: Set<String> = ["affinity", "io-priority", "timer-slack", "tcp-option"]
+    static let kinds: Set<String> = ["affinity", "io-priority", "timer-slack", "tcp-option", "multicast"]
     /// Its name in the folder of images.
     static let name = "put-back.json"
 
@@ -28,12 +28,20 @@ struct PutBack: Equatable {
         var isUsual: Bool { processors.isEmpty && ioPriority == 0 && timerSlack == 0 }
     }
 
-    /// Of one TCP socket.
+    /// Of one socket of TCP, or of datagrams.
     struct Socket: Equatable {
         /// A process that has it, by the number that this has itself.
         var process: Int32
         var descriptor: Int32
-        var options: StreamOptions
+        var options = StreamOptions()
+        var memberships: [MulticastMembership] = []
+
+        /// Its groups and their interfaces, for people.
+        var words: String {
+            memberships.isEmpty
+                ? ""
+                : " (" + memberships.map { "\($0.text) at \($0.interface)" }.joined(separator: ", ") + ")"
+        }
     }
 
     private(set) var threads: [Thread] = []
@@ -46,7 +54,8 @@ struct PutBack: Equatable {
     /// - Parameters:
     ///   - pids: of this pid namespace.
     ///   - congestion: how TCP sockets slow down unless another algorithm was set.
-    init(of pids: [Int32], congestion: String) {
+    ///   - lost: kinds of obstacles that a person has given up.
+    init(of pids: [Int32], congestion: String, losing lost: Set<String> = []) {
         let usual = Self.processors(of: 1)
         for pid in pids {
             guard let directory = ProcessDirectory(pid) else { continue }
@@ -62,8 +71,14 @@ struct PutBack: Equatable {
                 if !thread.isUsual { threads.append(thread) }
             }
             let number = NamespaceNumber.of(pid)
+            let groups = lost.contains("multicast") ? [] : directory.multicastGroups()
             Self.eachSocket(of: pid, directory) { descriptor, copy in
-                guard var options = StreamOptions(of: copy) else { return }
+                guard var options = StreamOptions(of: copy) else {
+                    let joined = MulticastMembership.all(of: copy, among: groups)
+                    if joined.isEmpty { return }
+                    sockets.append(Socket(process: number, descriptor: descriptor, memberships: joined))
+                    return
+                }
                 if options.congestion == congestion { options.congestion = "" }
                 if options != StreamOptions() {
                     sockets.append(Socket(process: number, descriptor: descriptor, options: options))
@@ -113,7 +128,7 @@ struct PutBack: Equatable {
             do throws(SystemError) { try Self.set(socket) } catch {
                 guard error.code == ESRCH || error.code == EBADF else {
                     throw MoveError(
-                        "descriptor \(socket.descriptor) of process \(socket.process) has not what it had: \(error)"
+                        "descriptor \(socket.descriptor) of process \(socket.process) has not what it had\(socket.words): \(error)"
                     )
                 }
             }
@@ -142,7 +157,8 @@ struct PutBack: Equatable {
         defer { close(handle) }
         let copy = try systemCall("pidfd_getfd") { clinux_pidfd_getfd(handle, socket.descriptor) }
         defer { close(copy) }
-        try socket.options.set(on: copy)
+        if socket.options != StreamOptions() { try socket.options.set(on: copy) }
+        for membership in socket.memberships { try membership.join(on: copy) }
     }
 
     // MARK: As a file
@@ -168,6 +184,7 @@ struct PutBack: Equatable {
                             .init("process", .integer(Int128(socket.process))),
                             .init("descriptor", .integer(Int128(socket.descriptor))),
                             .init("options", socket.options.value),
+                            .init("memberships", .array(socket.memberships.map(\.value))),
                         ])
                     })),
         ])
@@ -190,9 +207,14 @@ struct PutBack: Equatable {
         for one in sockets {
             guard let process = one["process"]?.integer.flatMap({ Int32(exactly: $0) }), process > 0,
                 let descriptor = one["descriptor"]?.integer.flatMap({ Int32(exactly: $0) }), descriptor >= 0,
-                let options = one["options"].flatMap({ StreamOptions($0) })
+                let options = one["options"].flatMap({ StreamOptions($0) }),
+                let listed = one["memberships"]?.array
             else { return nil }
-            self.sockets.append(Socket(process: process, descriptor: descriptor, options: options))
+            let memberships = listed.compactMap { MulticastMembership($0) }
+            guard memberships.count == listed.count else { return nil }
+            self.sockets.append(
+                Socket(
+                    process: process, descriptor: descriptor, options: options, memberships: memberships))
         }
     }
 }

@@ -31,7 +31,9 @@ struct SocketOptions {
             let found =
                 isStream
                 ? StreamOptions(of: copy)?.words(unlike: sockets.congestion).map { ("tcp-option", $0) } ?? []
-                : memberships(copy)
+                : MulticastMembership.all(of: copy, among: sockets.groups).map {
+                    ("multicast", "a membership in the multicast group \($0.text)")
+                }
             for (kind, what) in found {
                 obstacles.append(
                     Obstacle(
@@ -44,30 +46,5 @@ struct SocketOptions {
             close(copy)
         }
         return obstacles
-    }
-
-    /// Which of the namespace's groups the socket has joined: the kernel gives the sources that it takes from those alone.
-    private func memberships(_ copy: Int32) -> [(String, String)] {
-        sockets.groups.compactMap { group in
-            // struct group_filter of <netinet/in.h>: interface, group, mode, number of sources.
-            var filter = [UInt8](repeating: 0, count: 144 + 128)
-            filter.replaceSubrange(0..<4, with: withUnsafeBytes(of: group.interface, Array.init))
-            let isFour = group.address.count == 4
-            let family = UInt16(isFour ? AF_INET : AF_INET6)
-            filter.replaceSubrange(8..<10, with: withUnsafeBytes(of: family, Array.init))
-            let offset = isFour ? 12 : 16
-            filter.replaceSubrange(offset..<offset + group.address.count, with: group.address)
-            var size = socklen_t(144)
-            let level = Int32(isFour ? IPPROTO_IP : IPPROTO_IPV6)
-            guard getsockopt(copy, level, MCAST_MSFILTER, &filter, &size) == 0 else { return nil }
-            return ("multicast", "a membership in the multicast group \(Self.text(group))")
-        }
-    }
-
-    private static func text(_ group: MulticastGroup) -> String {
-        var text = [CChar](repeating: 0, count: 64)
-        var address = group.address
-        inet_ntop(address.count == 4 ? AF_INET : AF_INET6, &address, &text, socklen_t(text.count))
-        return String(decoding: text.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }
