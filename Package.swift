@@ -126,6 +126,7 @@ let package = Package(
         .library(name: "SunRPC", targets: ["SunRPC"]),
         .library(name: "Map", targets: ["Map"]),
         .library(name: "MoveAgent", targets: ["MoveAgent"]),
+        .library(name: "SharedPages", targets: ["SharedPages"]),
     ] + (server.isEmpty ? [] : [.executable(name: "retinue-server", targets: ["retinue-server"])]),
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.5.0"),
@@ -209,13 +210,15 @@ let package = Package(
         library(.move, "Transfer", ["SystemCalls", "Text", "CLinux", "COpenSSL"]),
         library(.move, "Transport", ["SystemCalls", "Transfer", "CLinux", "COpenSSL"]),
         library(.move, "SunRPC", ["SystemCalls", "CLinux"]),
+        library(.move, "SharedPages"),
+        library(.move, "PageFaults", ["SystemCalls", "Procfs", "SharedPages", "CLinux"]),
         library(.move, "Placeholders", ["SystemCalls", "Text", "Transfer", "CLinux"]),
         library(
             .move, "MoveAgent",
             [
                 "SystemCalls", "Text", "Records", "Procfs", "SocketDiagnostics", "MovePlan", "Transfer",
                 "Transport", "SunRPC",
-                "Placeholders",
+                "Placeholders", "SharedPages", "PageFaults",
                 "CLinux",
             ]),
         program("retinue-agent", ["MoveAgent", "SystemCalls"]),
@@ -285,6 +288,10 @@ let package = Package(
                 "TestSupport",
             ]),
         test("SunRPCTests", ["SunRPC"]),
+        test("SharedPagesTests", ["SharedPages"]),
+        test(
+            "PageFaultsTests",
+            ["PageFaults", "SharedPages", "Procfs", "SystemCalls", "CLinux", "TestSupport", "pages"]),
         test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(

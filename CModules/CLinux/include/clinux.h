@@ -58,6 +58,7 @@
 #include "clinux_ipc.h"
 #include "clinux_launch.h"
 #include "clinux_packets.h"
+#include "clinux_pages.h"
 #include "clinux_paths.h"
 #include "clinux_placeholders.h"
 #include "clinux_process.h"
