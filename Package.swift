@@ -57,7 +57,7 @@ func workload(_ name: String) -> Target {
 
 /// Their names; Tests/Workloads has a folder for each.
 let workloads = [
-    "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver",
+    "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver", "pages",
 ]
 
 /// retinue-server: the only ones that need an HTTP library, which takes longer to build than all the rest. A build that has no
@@ -291,7 +291,7 @@ let package = Package(
         test("SharedPagesTests", ["SharedPages"]),
         test(
             "PageFaultsTests",
-            ["PageFaults", "SharedPages", "Procfs", "SystemCalls", "CLinux", "TestSupport", "pages"]),
+            ["PageFaults", "SharedPages", "Procfs", "SystemCalls", "CLinux", "TestSupport", "pages", "sharer"]),
         test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(

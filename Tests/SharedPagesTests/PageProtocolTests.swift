@@ -4,7 +4,9 @@ import Testing
 
 @Suite("Pages of shared memory that hosts pass on")
 struct PageProtocolTests {
-    @Test("One writer or many readers, and reads see the last write, in whatever order messages of different hosts arrive")
+    @Test(
+        "One writer or many readers, and reads see the last write, in whatever order messages of different hosts arrive"
+    )
     func isCoherent() throws {
         for seed in 0..<UInt64(60) {
             var numbers = SeededNumbers(state: seed)
@@ -54,7 +56,8 @@ struct PageProtocolTests {
                     var out: [(to: UInt8, PageMessage)] = []
                     #expect(throws: PageNode.Refusal<SimulatedMemory.Broken>.self) {
                         try node.receive(
-                            PageMessage(kind, region: 1, page: page, sequence: 9, host: 5), from: sender, &memory, &out)
+                            PageMessage(kind, region: 1, page: page, sequence: 9, host: 5), from: sender,
+                            &memory, &out)
                     }
                     #expect(out.isEmpty)
                 }
@@ -88,7 +91,8 @@ struct PageMessageTests {
     @Test("Each kind comes back as it was sent")
     func roundTrip() throws {
         for kind in PageMessage.Kind.allCases {
-            var message = PageMessage(kind, region: 0x1234, page: 0x89ab_cdef, sequence: 0x0123_4567_89ab_cdef, host: 63)
+            var message = PageMessage(
+                kind, region: 0x1234, page: 0x89ab_cdef, sequence: 0x0123_4567_89ab_cdef, host: 63)
             message.isCopyThere = kind == .yield
             #expect(try PageMessage(message.bytes) == message)
             #expect(message.bytes.count == PageMessage.headBytes)
@@ -101,15 +105,19 @@ struct PageMessageTests {
         #expect(message.bytes == [4, 1, 0, 1, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0, 3, 4])
     }
 
-    @Test("Bytes of no message are refused: cut, too long, unknown kinds and flags, contents where none belong")
+    @Test(
+        "Bytes of no message are refused: cut, too long, unknown kinds and flags, contents where none belong")
     func refusesOthers() {
-        let page = PageMessage(.readable, region: 1, page: 2, contents: Array(repeating: 7, count: 4096)).bytes
+        let page = PageMessage(.readable, region: 1, page: 2, contents: Array(repeating: 7, count: 4096))
+            .bytes
         for count in 0..<page.count where count % 7 == 0 || count < 20 {
             #expect(throws: PageError.malformed) { try PageMessage(Array(page[..<count])) }
         }
         #expect(throws: PageError.malformed) { try PageMessage(page + [0]) }
         let plain = PageMessage(.invalidate, region: 1, page: 2).bytes
-        for kind in [UInt8(0), 10, 255] { #expect(throws: PageError.malformed) { try PageMessage([kind] + plain[1...]) } }
+        for kind in [UInt8(0), 10, 255] {
+            #expect(throws: PageError.malformed) { try PageMessage([kind] + plain[1...]) }
+        }
         for flags in [UInt8(1), 2, 4, 0x80] {
             #expect(throws: PageError.malformed) { try PageMessage([plain[0], flags] + plain[2...]) }
         }

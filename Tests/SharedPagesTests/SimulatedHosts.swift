@@ -90,7 +90,9 @@ struct Simulation {
         for host in threads.indices { choose(host) }
     }
 
-    static func bytes(_ value: UInt64) -> [UInt8] { (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) } }
+    static func bytes(_ value: UInt64) -> [UInt8] {
+        (0..<8).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
+    }
     static func value(_ bytes: [UInt8]) -> UInt64 {
         bytes.enumerated().reduce(0) { $0 | UInt64($1.element) << (8 * UInt64($1.offset)) }
     }
@@ -105,7 +107,9 @@ struct Simulation {
     mutating func step(threadsGoOn: Bool = true) throws -> Bool {
         var choices: [(Int, [Int]?)] = wires.filter { !$0.value.isEmpty }.keys
             .sorted { $0.lexicographicallyPrecedes($1) }.map { (0, $0) }
-        for host in threads.indices where !threads[host].isWaiting && threadsGoOn { choices.append((host, nil)) }
+        for host in threads.indices where !threads[host].isWaiting && threadsGoOn {
+            choices.append((host, nil))
+        }
         for host in nodes.indices {
             for page in 0..<UInt32(last.count) where nodes[host].isUnsettled(page) {
                 // A thread that was woken gets to run some time, which the window of a host is for.
@@ -146,7 +150,8 @@ struct Simulation {
         threads[host].isWoken = false
         let thread = threads[host]
         let memory = memories[host]
-        let isPossible = thread.isWrite ? memory.writable.contains(thread.page) : memory.contents[thread.page] != nil
+        let isPossible =
+            thread.isWrite ? memory.writable.contains(thread.page) : memory.contents[thread.page] != nil
         guard isPossible else {
             threads[host].isWaiting = true
             var out: [(to: UInt8, PageMessage)] = []
@@ -156,7 +161,10 @@ struct Simulation {
         }
         let seen = Self.value(memory.contents[thread.page]!)
         guard seen == last[Int(thread.page)] else {
-            throw Violation(description: "host \(host) reads \(seen) of page \(thread.page), \(last[Int(thread.page)]) was written")
+            throw Violation(
+                description:
+                    "host \(host) reads \(seen) of page \(thread.page), \(last[Int(thread.page)]) was written"
+            )
         }
         if thread.isWrite {
             last[Int(thread.page)] += 1

@@ -67,7 +67,8 @@ public final class FaultedRegion {
     }
 
     func move(_ process: Int, from: UInt64, to: UInt64, bytes: UInt64) {
-        for index in places.indices where places[index].process == process && places[index].range.contains(from) {
+        for index in places.indices
+        where places[index].process == process && places[index].range.contains(from) {
             let skipped = from - places[index].range.lowerBound
             places[index].first += UInt32(skipped) / UInt32(Self.pageBytes)
             places[index].range = to..<(to + bytes)
@@ -80,12 +81,17 @@ public final class FaultedRegion {
             guard place.process == process, place.range.overlaps(gone) else { return [place] }
             var left: [Place] = []
             if place.range.lowerBound < gone.lowerBound {
-                left.append(Place(process: process, range: place.range.lowerBound..<gone.lowerBound, first: place.first))
+                left.append(
+                    Place(
+                        process: process, range: place.range.lowerBound..<gone.lowerBound, first: place.first)
+                )
             }
             if gone.upperBound < place.range.upperBound {
                 let skipped = UInt32((gone.upperBound - place.range.lowerBound) / page)
                 left.append(
-                    Place(process: process, range: gone.upperBound..<place.range.upperBound, first: place.first + skipped))
+                    Place(
+                        process: process, range: gone.upperBound..<place.range.upperBound,
+                        first: place.first + skipped))
             }
             return left
         }
@@ -144,7 +150,9 @@ public final class FaultedRegion {
         let number = file.number
         let offset = off_t(page) * off_t(Self.pageBytes)
         // FALLOC_FL_KEEP_SIZE | FALLOC_FL_PUNCH_HOLE
-        _ = try systemCall("fallocate") { fallocate(number, 0x01 | 0x02, offset, off_t(count * Self.pageBytes)) }
+        _ = try systemCall("fallocate") {
+            fallocate(number, 0x01 | 0x02, offset, off_t(count * Self.pageBytes))
+        }
     }
 
     /// Takes all pages away: what a host begins with that is not the home.

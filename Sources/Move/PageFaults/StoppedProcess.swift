@@ -62,65 +62,69 @@ public struct StoppedProcess: ~Copyable {
     }
 
     #if arch(x86_64)
-    /// Has those threads make their calls again that would return EINTR because of a stop.
-    ///
-    /// A thread with a signal that it does not block is left as it is: that was what has interrupted it.
-    public mutating func renewCalls() throws(SystemError) {
-        for thread in threads {
-            var registers = user_regs_struct()
-            guard clinux_ptrace_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
-            guard InterruptedCall.isRenewed(number: registers.orig_rax, result: registers.rax),
-                !isSignalled(thread)
-            else { continue }
-            registers.rax = registers.orig_rax
-            registers.rip -= InterruptedCall.instructionBytes
-            registers.orig_rax = .max
-            guard clinux_ptrace_set_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
-        }
-    }
-
-    /// Makes one system call in the process, by its first thread.
-    ///
-    /// - Returns: what it returned, an error as a negative number.
-    public mutating func call(_ number: Int, _ arguments: [UInt64]) throws(SystemError) -> Int {
-        let thread = threads[0]
-        var before = user_regs_struct()
-        guard clinux_ptrace_registers(thread, &before) == 0 else { throw SystemError("ptrace") }
-        var mask: UInt64 = 0
-        guard clinux_ptrace_signal_mask(thread, &mask) == 0 else { throw SystemError("ptrace") }
-        var registers = before
-        registers.rip = try instruction()
-        registers.rax = UInt64(number)
-        // Not a call that was interrupted: nothing is made again while this one is made.
-        registers.orig_rax = .max
-        let words = arguments + Array(repeating: 0, count: 6 - arguments.count)
-        (registers.rdi, registers.rsi, registers.rdx) = (words[0], words[1], words[2])
-        (registers.r10, registers.r8, registers.r9) = (words[3], words[4], words[5])
-        // The program's own signals wait until it has its registers again.
-        var all = UInt64.max
-        guard clinux_ptrace_set_signal_mask(thread, &all) == 0 else { throw SystemError("ptrace") }
-        defer {
-            _ = clinux_ptrace_set_registers(thread, &before)
-            _ = clinux_ptrace_set_signal_mask(thread, &mask)
-        }
-        guard clinux_ptrace_set_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
-        // A stop of another kind (a group stop, or PTRACE_INTERRUPT's own) may come before the step's.
-        for _ in 0..<16 {
-            guard clinux_ptrace_step(thread) == 0 else { throw SystemError("ptrace") }
-            let signal = try Self.waitForStop(thread)
-            var now = user_regs_struct()
-            guard clinux_ptrace_registers(thread, &now) == 0 else { throw SystemError("ptrace") }
-            if signal == SIGTRAP, now.rip == registers.rip + InterruptedCall.instructionBytes {
-                return Int(Int64(bitPattern: now.rax))
+        /// Has those threads make their calls again that would return EINTR because of a stop.
+        ///
+        /// A thread with a signal that it does not block is left as it is: that was what has interrupted it.
+        public mutating func renewCalls() throws(SystemError) {
+            for thread in threads {
+                var registers = user_regs_struct()
+                guard clinux_ptrace_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
+                guard InterruptedCall.isRenewed(number: registers.orig_rax, result: registers.rax),
+                    !isSignalled(thread)
+                else { continue }
+                registers.rax = registers.orig_rax
+                registers.rip -= InterruptedCall.instructionBytes
+                registers.orig_rax = .max
+                guard clinux_ptrace_set_registers(thread, &registers) == 0 else {
+                    throw SystemError("ptrace")
+                }
             }
         }
-        throw SystemError("ptrace", code: EBUSY)
-    }
+
+        /// Makes one system call in the process, by its first thread.
+        ///
+        /// - Returns: what it returned, an error as a negative number.
+        public mutating func call(_ number: Int, _ arguments: [UInt64]) throws(SystemError) -> Int {
+            let thread = threads[0]
+            var before = user_regs_struct()
+            guard clinux_ptrace_registers(thread, &before) == 0 else { throw SystemError("ptrace") }
+            var mask: UInt64 = 0
+            guard clinux_ptrace_signal_mask(thread, &mask) == 0 else { throw SystemError("ptrace") }
+            var registers = before
+            registers.rip = try instruction()
+            registers.rax = UInt64(number)
+            // Not a call that was interrupted: nothing is made again while this one is made.
+            registers.orig_rax = .max
+            let words = arguments + Array(repeating: 0, count: 6 - arguments.count)
+            (registers.rdi, registers.rsi, registers.rdx) = (words[0], words[1], words[2])
+            (registers.r10, registers.r8, registers.r9) = (words[3], words[4], words[5])
+            // The program's own signals wait until it has its registers again.
+            var all = UInt64.max
+            guard clinux_ptrace_set_signal_mask(thread, &all) == 0 else { throw SystemError("ptrace") }
+            defer {
+                _ = clinux_ptrace_set_registers(thread, &before)
+                _ = clinux_ptrace_set_signal_mask(thread, &mask)
+            }
+            guard clinux_ptrace_set_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
+            // A stop of another kind (a group stop, or PTRACE_INTERRUPT's own) may come before the step's.
+            for _ in 0..<16 {
+                guard clinux_ptrace_step(thread) == 0 else { throw SystemError("ptrace") }
+                let signal = try Self.waitForStop(thread)
+                var now = user_regs_struct()
+                guard clinux_ptrace_registers(thread, &now) == 0 else { throw SystemError("ptrace") }
+                if signal == SIGTRAP, now.rip == registers.rip + InterruptedCall.instructionBytes {
+                    return Int(Int64(bitPattern: now.rax))
+                }
+            }
+            throw SystemError("ptrace", code: EBUSY)
+        }
     #else
-    public mutating func renewCalls() throws(SystemError) {}
-    public mutating func call(_ number: Int, _ arguments: [UInt64]) throws(SystemError) -> Int {
-        throw SystemError("ptrace", code: ENOSYS)
-    }
+        /// Nothing: the registers of this architecture are not known here.
+        public mutating func renewCalls() throws(SystemError) {}
+        /// - Throws: that it is not there on this architecture.
+        public mutating func call(_ number: Int, _ arguments: [UInt64]) throws(SystemError) -> Int {
+            throw SystemError("ptrace", code: ENOSYS)
+        }
     #endif
 
     private func isSignalled(_ thread: Int32) -> Bool {
@@ -163,7 +167,7 @@ public struct StoppedProcess: ~Copyable {
     ///   with CAP_SYS_PTRACE alone, unless `vm.unprivileged_userfaultfd` is 1: ``UnprivilegedFaults`` sets it meanwhile.
     public mutating func openUserFault() throws(SystemError) -> UserFault {
         let flags = UInt64(O_CLOEXEC | O_NONBLOCK)
-        let made = try call(clinux_userfaultfd_number(), [flags])
+        let made = try call(Int(clinux_userfaultfd_number()), [flags])
         guard made >= 0 else { throw SystemError("userfaultfd", code: Int32(-made)) }
         let pid = pid
         let process = FileDescriptor(owning: try systemCall("pidfd_open") { clinux_pidfd_open(pid) })
@@ -179,8 +183,6 @@ public struct StoppedProcess: ~Copyable {
         guard closed == 0 else { throw SystemError("close", code: Int32(-closed)) }
         return try UserFault(descriptor)
     }
-
-    private func clinux_userfaultfd_number() -> Int { Int(CLinux.clinux_userfaultfd_number()) }
 }
 
 /// Calls that return EINTR after a stop though no signal was handled, and only where nothing was done yet; by their numbers on x86-64.

@@ -106,6 +106,8 @@ extension PageMessage {
     }
 
     private static func append(_ value: UInt64, _ count: Int, to bytes: inout [UInt8]) {
-        for shift in (0..<count).reversed() { bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(shift)))) }
+        for shift in (0..<count).reversed() {
+            bytes.append(UInt8(truncatingIfNeeded: value >> (8 * UInt64(shift))))
+        }
     }
 }
