@@ -10,6 +10,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/types.h>
+#include <unistd.h>
 #include <sys/uio.h>
 #include <sys/user.h>
 
@@ -71,6 +72,10 @@ static inline long clinux_ptrace_registers(pid_t thread, struct user_regs_struct
 static inline long clinux_ptrace_set_registers(pid_t thread, const struct user_regs_struct *registers) {
     struct iovec piece = {.iov_base = (void *)registers, .iov_len = sizeof *registers};
     return ptrace(PTRACE_SETREGSET, thread, 1L, &piece);
+}
+// get_robust_list(2): where a thread has the list of locks that the kernel is to release when it ends.
+static inline int clinux_robust_list(pid_t thread, uint64_t *head, size_t *size) {
+    return (int)syscall(SYS_get_robust_list, thread, (void **)head, size);
 }
 static inline long clinux_userfaultfd_number(void) { return SYS_userfaultfd; }
 

@@ -76,6 +76,12 @@ public final class FaultedProcesses {
             process: process, range, first: UInt32(offset / UInt64(FaultedRegion.pageBytes)))
     }
 
+    /// Whether a process's memory is there: its last thread has not ended, and has executed nothing else.
+    public func lives(_ process: Int) -> Bool {
+        guard let box = descriptors[process] else { return false }
+        return box.fault.isOfLiving
+    }
+
     /// Forgets a process that has ended.
     public func remove(_ process: Int) {
         descriptors[process] = nil

@@ -193,25 +193,30 @@ public final class FaultedRegion {
 }
 
 extension FaultedRegion: PageMemory {
+    /// Protects it everywhere first, so that nobody writes while it is read.
     public func share(_ page: UInt32) throws(SystemError) -> [UInt8] {
         try protect(page, true)
         return try contents(page)
     }
 
+    /// Protects it everywhere, reads it, and takes it out of the page cache.
     public func yield(_ page: UInt32) throws(SystemError) -> [UInt8] {
         let bytes = try share(page)
         try punch(page)
         return bytes
     }
 
+    /// Takes it out of the page cache.
     public func drop(_ page: UInt32) throws(SystemError) { try punch(page) }
 
+    /// Puts it into the page cache, with the markers of protection in all tables first unless it may be written.
     public func install(_ page: UInt32, _ contents: [UInt8], isWritable: Bool) throws(SystemError) {
         try put(page, contents, isWritable: isWritable)
         try isWritable ? protect(page, false) : wake(page)
         if isWritable { try wake(page) }
     }
 
+    /// Takes the protection back everywhere.
     public func permit(_ page: UInt32) throws(SystemError) {
         if !isPresent(page) { try put(page, zeros, isWritable: true) }
         try protect(page, false)

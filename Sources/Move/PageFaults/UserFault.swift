@@ -82,6 +82,15 @@ public struct UserFault: ~Copyable, Sendable {
         _ = try systemCall("UFFDIO_WAKE") { clinux_uffd_wake(number, range.lowerBound, UInt64(range.count)) }
     }
 
+    /// Whether the memory is still a process's.
+    public var isOfLiving: Bool { Self.isOfLiving(number) }
+
+    /// The same of a descriptor's number.
+    public static func isOfLiving(_ number: Int32) -> Bool {
+        // The last page of the address space, which is no shared memory: only whether there is memory is seen by the answer.
+        clinux_uffd_protect(number, 0x7fff_ffff_e000, 4096, 0) == 0 || errno != ESRCH
+    }
+
     /// What has happened; empty where nothing has.
     public borrowing func events() throws(SystemError) -> [MemoryEvent] {
         var messages = [uffd_msg](repeating: uffd_msg(), count: 16)

@@ -25,6 +25,8 @@ public enum FrameKind: UInt8, Sendable, CaseIterable {
     /// Pages of stopped processes, from the destination to the source, and what they have.
     case pagesWanted = 22
     case pages = 23
+    /// A message of a page of shared memory that processes of several hosts use.
+    case sharedPage = 24
 }
 
 /// A message between two agents.

@@ -13,10 +13,12 @@ public enum AgentMain {
                              [--follow HOST]... [--certificates DIR] [--state-dir DIR] [--socket PATH]
                              [--recipes DIR]... [--fetch-patience SECONDS] [--timeline]
                              [--machine-memory MIB] [--machine-kernel FILE] [--placement FILE]
+               retinue-agent across-join --listen ADDRESS[:PORT] --accept HOST [--certificates DIR]
                retinue-agent authority DIR [--days N]
                retinue-agent certificate HOST --authority DIR --into DIR [--days N]
 
         run          the daemon, in the foreground; ready when it says so; SIGUSR2 has it empty this host
+        across-join  takes processes of one tree in that goes on at several hosts (retinue move across)
         authority    makes a certificate authority of your own in a folder
         certificate  makes a host's key and certificate, and puts the authority's certificate beside them
 
@@ -30,6 +32,7 @@ public enum AgentMain {
     public static func run(_ arguments: [String]) -> Int32 {
         signal(SIGPIPE, SIG_IGN)
         if ContextKeeper.isScript { return ContextKeeper.run() }
+        if ContextFreezer.isScript { return ContextFreezer.run() }
         do throws(MoveError) {
             switch arguments.first {
             case "stand-in" where arguments.count == 2: return StandIn.run(arguments[1])
@@ -40,6 +43,7 @@ public enum AgentMain {
                 }
                 return CellInit.run(arguments[1], waiting: isolation)
             case .some(let word) where word.hasPrefix("context-"): return try ContextMain.run(arguments)
+            case .some(let word) where word.hasPrefix("across"): return try AcrossMain.run(arguments)
             case "live-trial" where arguments.count == 1: return try LiveTrial.run()
             case "keep" where arguments.count == 3: return try keep(arguments[1], arguments[2])
             case "authority": return try makeAuthority(Array(arguments.dropFirst()))

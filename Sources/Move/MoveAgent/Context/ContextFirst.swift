@@ -71,6 +71,7 @@ enum ContextFirst {
                 "restore", "-D", folder, "-o", folder + "/restore.log", "-v2", "--file-locks", "--pidfile",
                 folder + "/pid", "-d", "--restore-sibling",
             ])
+        words += ContextFreezer.words(in: folder)
         if header.isOfForeignSession { words.append("--shell-job") }
         if header.closesConnections { words.append("--tcp-close") }
         // What was a pipe to whoever had started it is what this one's starter has in its place. Above those of criu's own start.

@@ -11,6 +11,11 @@ enum ContextMain {
         switch arguments[0] {
         case "context-save": return try save(rest)
         case "context-restore" where rest.count == 1: return try ContextRestore(rest[0]).run()
+        case "context-restore" where rest.count == 2:
+            var restore = try ContextRestore(rest[0])
+            restore.standing = AcrossGroup(folder: rest[1])
+            restore.whenRestored = { _ = write(1, "restored\n", 9) }
+            return try restore.run()
         case "context-inside" where rest.count > 1:
             guard let mounts = Int32(rest[0]) else { throw MoveError("it is started by a save") }
             return try ContextSave.runInside(Array(rest.dropFirst()), mounts: mounts)

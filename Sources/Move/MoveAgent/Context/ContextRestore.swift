@@ -9,6 +9,10 @@ import Transfer
 /// The process gets a pid namespace of its own, in which the numbers that it had are free, and the host's files, network and names. This
 /// process stands for it: it passes signals on to it, and ends as it ends.
 struct ContextRestore: ~Copyable {
+    /// Where the restored processes are to stand until somebody lets them run; `nil` where they run at once.
+    var standing: AcrossGroup?
+    /// Called once they are there.
+    var whenRestored: () -> Void = {}
     private let header: ContextHeader
     private let places: [ContextHeader.Place]
     private let file: FileDescriptor
@@ -104,6 +108,10 @@ struct ContextRestore: ~Copyable {
             throw MoveError("\(name): \(error)")
         }
         try SafeFile.write(header.value, to: folder + "/header.json")
+        if let standing {
+            try ContextFreezer.ask(standing, in: folder)
+            _ = try InterruptedCalls.renew(in: folder)
+        }
         let signals = try ContextSignals()
         var ends: [Int32] = [-1, -1]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw MoveError("pipe2: \(SystemError.text(of: errno))") }
@@ -133,7 +141,10 @@ struct ContextRestore: ~Copyable {
             if count < 0 && errno == EINTR { continue }
             guard count == 4 else { break }
             clear()
-            if report == ContextFirst.isRestored { continue }
+            if report == ContextFirst.isRestored {
+                whenRestored()
+                continue
+            }
             ended = report
             break
         }

@@ -17,6 +17,9 @@ struct ContextSave {
     /// Whether what CRIU loses without a word is accepted.
     var isLossy = false
 
+    /// Called when the file is in its place and the tree still stands. The tree goes on here then, whatever it does.
+    var whenPlaced: ((ContextHeader) throws(MoveError) -> Void)?
+
     /// What was saved.
     struct Outcome {
         var bytes: UInt64
@@ -99,7 +102,12 @@ struct ContextSave {
         try Self.sync(Self.parent(file))
         let placed = Clock.monotonic()
         Fault.pass("placed")
-        if !leavesRunning {
+        if let whenPlaced {
+            try whenPlaced(header)
+            isDecided = true
+            _ = link.decide(isEnd: false)
+            finish()
+        } else if !leavesRunning {
             isDecided = true
             let processes = Members(below: .init(pid: pid, start: start)).processes
             let isAsked = link.decide(isEnd: true)

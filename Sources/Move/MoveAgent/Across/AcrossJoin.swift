@@ -1,0 +1,210 @@
+import CLinux
+import Glibc
+import Records
+import SystemCalls
+import Transfer
+import Transport
+
+/// A host that others have processes run at: takes one order, and ends with it.
+final class AcrossJoin: @unchecked Sendable {
+    private var listener: AcrossListener?
+    private var host: AcrossHost?
+    private var restored: pid_t = -1
+    private let identity: TLSIdentity
+    private var isTaken = false
+
+    private init(_ identity: TLSIdentity) { self.identity = identity }
+
+    static func run(_ options: AcrossOptions) throws(MoveError) -> Int32 {
+        let identity = try options.identity()
+        let join = AcrossJoin(identity)
+        let orders = Orders()
+        let listener = AcrossListener(try options.socket(), identity, accepted: options.accepted) {
+            channel, _ in orders.add(channel)
+        }
+        join.listener = listener
+        try listener.start()
+        Diagnostics.say("ready")
+        while true {
+            // ptrace(2) is of a thread: all that is ordered is done by this one.
+            let channel = orders.next()
+            do {
+                try join.serve(channel)
+                return 0
+            } catch {
+                Diagnostics.say("\(error)")
+                channel.close()
+                // What was not begun is of no use; what was is the processes', which wait for pages that do not come.
+                if join.isOn { while true { pause() } }
+                join.end()
+                return 1
+            }
+        }
+    }
+
+    private var isOn = false
+
+    private func serve(_ channel: StreamChannel) throws {
+        try reply(channel, [.init("name", .string(identity.name))])
+        while true {
+            let frame = try channel.receive()
+            guard frame.kind == .request, let request = try? JSONValue(parsing: frame.payload) else {
+                throw TransferError.malformed("\(frame.kind) in place of a request")
+            }
+            do throws(MoveError) {
+                switch request["verb"]?.string {
+                case "across-take": try take(request, channel)
+                case "across-arm":
+                    let host = try needed()
+                    try host.service.connect(as: identity)
+                    try host.arm()
+                case "across-go":
+                    let host = try needed()
+                    isOn = true
+                    try host.go()
+                case "across-status":
+                    try reply(channel, try status(request))
+                    continue
+                case "across-end":
+                    end()
+                    try reply(channel, [])
+                    return
+                default: throw MoveError("no such request")
+                }
+            } catch {
+                try reply(channel, [.init("error", .string(error.description))])
+                throw error
+            }
+            try reply(channel, [])
+        }
+    }
+
+    private func needed() throws(MoveError) -> AcrossHost {
+        guard let host else { throw MoveError("nothing was taken in") }
+        return host
+    }
+
+    private func reply(_ channel: StreamChannel, _ members: [JSONValue.Member]) throws(MoveError) {
+        do throws(TransferError) {
+            try channel.send(Frame(.reply, AgentLink.bytes(.object(members))))
+            try channel.flush()
+        } catch { throw MoveError(error) }
+    }
+
+    /// Restores a tree, of which nothing runs.
+    private func take(_ request: JSONValue, _ channel: StreamChannel) throws(MoveError) {
+        guard host == nil, let value = request["order"], let order = AcrossOrder(value),
+            let index = request["host"]?.integer.flatMap({ Int(exactly: $0) }),
+            order.hosts.indices.dropFirst().contains(index), order.hosts[index].name == identity.name,
+            let bytes = request["bytes"]?.integer.flatMap({ UInt64(exactly: $0) })
+        else { throw MoveError("no order for this host") }
+        let folder = try ContextFolder(in: "/var/tmp", "retinue-across-")
+        defer { folder.remove() }
+        let file = folder.path + "/context"
+        try receive(bytes, channel, to: file)
+        let standing = try AcrossGroup.make("\(order.name)-stands", beside: getpid(), isFrozen: true)
+        let running: AcrossGroup
+        do throws(MoveError) {
+            running = try AcrossGroup.make("\(order.name)-runs", beside: getpid(), isFrozen: false)
+            try restore(file, standing)
+        } catch {
+            standing.end()
+            throw error
+        }
+        var pids: [Int32: Int32] = [:]
+        for pid in standing.members { pids[NamespaceNumber.of(pid)] = pid }
+        let host = try AcrossHost(order, index: index, standing: standing, running: running, pids: pids)
+        self.host = host
+        listener?.serve(host)
+    }
+
+    private func receive(_ bytes: UInt64, _ channel: StreamChannel, to path: String) throws(MoveError) {
+        do {
+            let file = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+            var left = bytes
+            while left > 0 {
+                let frame = try channel.receive()
+                guard frame.kind == .blocks, !frame.payload.isEmpty, frame.payload.count <= left else {
+                    throw TransferError.malformed("\(frame.kind) in place of a file")
+                }
+                try file.writeAll(frame.payload)
+                left -= UInt64(frame.payload.count)
+            }
+        } catch { throw MoveError("\(path): \(error)") }
+    }
+
+    private func restore(_ file: String, _ standing: AcrossGroup) throws(MoveError) {
+        var ends: [Int32] = [-1, -1]
+        guard pipe2(&ends, O_CLOEXEC) == 0 else { throw MoveError("pipe2: \(SystemError.text(of: errno))") }
+        let output = FileDescriptor(owning: ends[0])
+        let null = open("/dev/null", O_RDWR | O_CLOEXEC)
+        defer { close(null) }
+        var launch = Launch(["/proc/self/exe", "context-restore", file, standing.folder])
+        (launch.input, launch.output) = (null, ends[1])
+        do throws(MoveError) { restored = try launch.start() } catch {
+            close(ends[1])
+            throw error
+        }
+        close(ends[1])
+        var text: [UInt8] = []
+        var buffer = [UInt8](repeating: 0, count: 512)
+        while !text.contains(UInt8(ascii: "\n")) {
+            let count = read(output.number, &buffer, buffer.count)
+            if count < 0, errno == EINTR { continue }
+            guard count > 0 else { throw MoveError("it was not restored: what it said stands above") }
+            text += buffer[..<count]
+        }
+        guard standing.stands(seconds: 10) else { throw MoveError("what was restored does not stand") }
+    }
+
+    private func status(_ request: JSONValue) throws(MoveError) -> [JSONValue.Member] {
+        let host = try needed()
+        for value in request["ended"]?.array ?? [] {
+            let pair = (value.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
+            if pair.count == 2 { host.replay(pair[0], pair[1]) }
+        }
+        for value in request["signals"]?.array ?? [] {
+            let pair = (value.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
+            if pair.count == 2, (1...64).contains(pair[1]) { host.signal(pair[0], pair[1]) }
+        }
+        host.service.sweep()
+        host.writeFigures()
+        return [
+            .init("running", .integer(Int128(host.count))),
+            .init(
+                "ended",
+                .array(
+                    host.ended().map { .array([.integer(Int128($0.pid)), .integer(Int128($0.status))]) })),
+            .init("figures", host.service.figures),
+        ]
+    }
+
+    private func end() {
+        host?.end()
+        if restored > 0 {
+            kill(restored, SIGKILL)
+            while waitpid(restored, nil, 0) < 0, errno == EINTR {}
+        }
+    }
+
+    /// Orders that have come.
+    private final class Orders: @unchecked Sendable {
+        private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+        private var waiting: [StreamChannel] = []
+        init() { pthread_mutex_init(lock, nil) }
+        func add(_ channel: StreamChannel) {
+            pthread_mutex_lock(lock)
+            waiting.append(channel)
+            pthread_mutex_unlock(lock)
+        }
+        func next() -> StreamChannel {
+            while true {
+                pthread_mutex_lock(lock)
+                let channel = waiting.isEmpty ? nil : waiting.removeFirst()
+                pthread_mutex_unlock(lock)
+                if let channel { return channel }
+                usleep(10_000)
+            }
+        }
+    }
+}

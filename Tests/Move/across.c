@@ -1,0 +1,172 @@
+// Processes that share anonymous memory by plain loads and stores, and do not know at how many hosts they run.
+//
+//     across sum WORKERS TIMES FOLDER    each worker counts to TIMES in its own number of one page that all have, as a scoreboard, and in a
+//                                        page of its own; the parent reads all numbers all the time, none may become less, and writes the
+//                                        sums to FOLDER/sum when the workers have ended
+//     across turns TIMES FOLDER          two workers store the next number in turn, TIMES each; each writes how often it was wrong
+//     across mutex|robust|semaphore|sysv|locked|file FOLDER    two workers that share something that cannot be passed on
+//
+// All begin once FOLDER/go is there, which each looks for by itself.
+#define _GNU_SOURCE
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ipc.h>
+#include <sys/mman.h>
+#include <sys/sem.h>
+#include <sys/shm.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+enum { page = 512, most = 64 };
+static volatile uint64_t *memory;
+static const char *folder;
+
+static void need(int holds, const char *what) {
+    if (holds) return;
+    perror(what);
+    exit(1);
+}
+
+static void put(const char *name, const char *text) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    int file = open(path, O_WRONLY | O_CREAT | O_TRUNC, 0644);
+    need(file >= 0 && write(file, text, strlen(text)) > 0, path);
+    close(file);
+}
+
+static void wait_for(const char *name) {
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", folder, name);
+    struct timespec moment = {0, 10000000};
+    while (access(path, F_OK) != 0)
+        if (nanosleep(&moment, NULL) != 0) put("eintr", "nanosleep\n");
+}
+
+// The first page is the scoreboard, then each worker has one of its own.
+static int count(int worker, uint64_t times) {
+    for (uint64_t i = 0; i < times; i++) {
+        memory[worker]++;
+        memory[(worker + 1) * page]++;
+        // A little of something else, as a server has between two requests.
+        if (i % 64 == 0) usleep(50);
+    }
+    return 0;
+}
+
+static int sum(int workers, uint64_t times) {
+    for (int i = 0; i < workers; i++)
+        if (!fork()) {
+            wait_for("go");
+            _exit(count(i, times));
+        }
+    wait_for("go");
+    uint64_t last[most] = {0}, wrong = 0, looks = 0;
+    int left = workers, failed = 0, status;
+    while (left > 0) {
+        for (int i = 0; i < workers; i++) {
+            uint64_t now = memory[i];
+            if (now < last[i] || now > times) wrong++;
+            last[i] = now;
+        }
+        looks++;
+        while (waitpid(-1, &status, WNOHANG) > 0) {
+            left--;
+            if (status != 0) failed++;
+        }
+        usleep(1000);
+    }
+    uint64_t board = 0, own = 0;
+    for (int i = 0; i < workers; i++) {
+        board += memory[i];
+        own += memory[(i + 1) * page];
+    }
+    char text[200];
+    snprintf(text, sizeof text, "%llu %llu %llu %d %llu\n", (unsigned long long)board, (unsigned long long)own,
+             (unsigned long long)wrong, failed, (unsigned long long)looks);
+    put("sum", text);
+    return 0;
+}
+
+static int turns(uint64_t times) {
+    for (int second = 0; second < 2; second++)
+        if (!fork()) {
+            wait_for("go");
+            uint64_t wrong = 0;
+            for (uint64_t i = 0; i < times; i++) {
+                // 0, 1, 2, ...: even ones are the first one's to replace.
+                uint64_t mine = 2 * i + (uint64_t)second, found;
+                while ((found = memory[0]) < mine) continue;
+                if (found != mine) wrong++;
+                memory[0] = mine + 1;
+            }
+            char name[16], text[64];
+            snprintf(name, sizeof name, "turns-%d", second);
+            snprintf(text, sizeof text, "%llu\n", (unsigned long long)wrong);
+            put(name, text);
+            _exit(0);
+        }
+    int status, failed = 0;
+    while (wait(&status) > 0) failed += status != 0;
+    char text[64];
+    snprintf(text, sizeof text, "%llu %d\n", (unsigned long long)memory[0], failed);
+    put("sum", text);
+    return 0;
+}
+
+struct locks {
+    pthread_mutex_t mutex;
+};
+
+static int refused(const char *kind) {
+    struct locks *locks = (void *)memory;
+    pthread_mutexattr_t shared;
+    pthread_mutexattr_init(&shared);
+    pthread_mutexattr_setpshared(&shared, PTHREAD_PROCESS_SHARED);
+    if (!strcmp(kind, "robust")) pthread_mutexattr_setrobust(&shared, PTHREAD_MUTEX_ROBUST);
+    pthread_mutex_init(&locks->mutex, &shared);
+    int set = -1;
+    if (!strcmp(kind, "semaphore")) need((set = semget(IPC_PRIVATE, 1, 0600)) >= 0, "semget");
+    if (!strcmp(kind, "sysv")) {
+        int segment = shmget(IPC_PRIVATE, 4096, 0600);
+        need(segment >= 0 && shmat(segment, NULL, 0) != (void *)-1, "shmat");
+        shmctl(segment, IPC_RMID, NULL);
+    }
+    if (!strcmp(kind, "locked")) need(mlock((void *)memory, 4096) == 0, "mlock");
+    if (!strcmp(kind, "file")) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/mapped", folder);
+        int file = open(path, O_RDWR | O_CREAT, 0644);
+        need(file >= 0 && ftruncate(file, 4096) == 0, path);
+        need(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) != MAP_FAILED, "mmap");
+        close(file);
+    }
+    for (int second = 0; second < 2; second++)
+        if (!fork()) {
+            if (!strcmp(kind, "semaphore")) {
+                struct sembuf down = {0, -1, 0};
+                semop(set, &down, 1);
+            }
+            if (!strcmp(kind, "mutex") || (!strcmp(kind, "robust") && second == 0)) pthread_mutex_lock(&locks->mutex);
+            pause();
+        }
+    while (wait(NULL) > 0) continue;
+    if (set >= 0) semctl(set, 0, IPC_RMID);
+    return 0;
+}
+
+int main(int many, char **words) {
+    need(many >= 3, "across KIND ... FOLDER");
+    folder = words[many - 1];
+    memory = mmap(NULL, (most + 1) * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    need(memory != MAP_FAILED, "mmap");
+    if (!strcmp(words[1], "sum")) return sum(atoi(words[2]), (uint64_t)atoll(words[3]));
+    if (!strcmp(words[1], "turns")) return turns((uint64_t)atoll(words[2]));
+    return refused(words[1]);
+}
