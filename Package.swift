@@ -291,7 +291,10 @@ let package = Package(
         test("SharedPagesTests", ["SharedPages"]),
         test(
             "PageFaultsTests",
-            ["PageFaults", "SharedPages", "Procfs", "SystemCalls", "CLinux", "TestSupport", "pages", "sharer"]),
+            [
+                "PageFaults", "SharedPages", "Procfs", "SystemCalls", "CLinux", "TestSupport", "pages",
+                "sharer",
+            ]),
         test("PlaceholdersTests", ["Placeholders", "Transfer", "SystemCalls", "CLinux", "TestSupport"]),
         test("TransferTests", ["Transfer", "Transport", "SystemCalls", "CLinux", "TestSupport"]),
         test(

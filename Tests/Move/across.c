@@ -4,6 +4,7 @@
 //                                        page of its own; the parent reads all numbers all the time, none may become less, and writes the
 //                                        sums to FOLDER/sum when the workers have ended
 //     across turns TIMES FOLDER          two workers store the next number in turn, TIMES each; each writes how often it was wrong
+//     across watch WORKERS FOLDER        each worker counts for ever, and reads all numbers; one that is less than it was is written to FOLDER/less
 //     across mutex|robust|semaphore|sysv|locked|file FOLDER    two workers that share something that cannot be passed on
 //
 // All begin once FOLDER/go is there, which each looks for by itself.
@@ -120,6 +121,25 @@ static int turns(uint64_t times) {
     return 0;
 }
 
+static int watch(int workers) {
+    for (int i = 0; i < workers; i++)
+        if (!fork()) {
+            wait_for("go");
+            uint64_t last[most] = {0};
+            for (;;) {
+                memory[i]++;
+                for (int k = 0; k < workers; k++) {
+                    uint64_t now = memory[k];
+                    if (now < last[k]) put("less", "less\n");
+                    last[k] = now;
+                }
+                usleep(200);
+            }
+        }
+    while (wait(NULL) > 0) continue;
+    return 0;
+}
+
 struct locks {
     pthread_mutex_t mutex;
 };
@@ -167,6 +187,7 @@ int main(int many, char **words) {
     memory = mmap(NULL, (most + 1) * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     need(memory != MAP_FAILED, "mmap");
     if (!strcmp(words[1], "sum")) return sum(atoi(words[2]), (uint64_t)atoll(words[3]));
+    if (!strcmp(words[1], "watch")) return watch(atoi(words[2]));
     if (!strcmp(words[1], "turns")) return turns((uint64_t)atoll(words[2]));
     return refused(words[1]);
 }

@@ -44,10 +44,10 @@ class Scene:
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=PATH,
                                    start_new_session=True, cwd="/")
         self.started.append(process)
-        wanted = {"sum": lambda: int(words[1]), "turns": lambda: 2}.get(words[0], lambda: 2)()
+        wanted = int(words[1]) if words[0] in ("sum", "watch") else 2
 
         def tree():
-            found = [pid for pid in self.processes(self.source)]
+            found = self.processes(self.source)
             return found if len(found) == wanted + 1 else None
         pids = until(tree, 10)
         if not pids:
@@ -55,12 +55,14 @@ class Scene:
         time.sleep(0.1)
         return pids
 
+    program = PROGRAM
+
     def processes(self, host):
         found = []
         for entry in os.listdir("/proc"):
             if entry.isdigit():
                 with contextlib.suppress(OSError):
-                    if os.readlink(f"/proc/{entry}/exe") == PROGRAM and host.owns(entry):
+                    if os.readlink(f"/proc/{entry}/exe") == self.program and host.owns(entry):
                         if ") Z " not in pathlib.Path(f"/proc/{entry}/stat").read_text():
                             found.append(int(entry))
         return sorted(found)
@@ -147,9 +149,9 @@ def remove(place):
 
 
 @contextlib.contextmanager
-def scene(*names):
+def scene(*names, kind=Scene):
     with Lab(*names) as lab:
-        made = Scene(lab)
+        made = kind(lab)
         try:
             yield made
         finally:
@@ -250,32 +252,146 @@ def killed(checks, quick=False):
     """kill -9 of what passes pages on, at either host: nobody reads zeros, who waits goes on waiting."""
     for victim in ("beta", "source"):
         with scene("alpha", "beta") as site:
-            pids = site.start("sum", 4, 10**9)
+            pids = site.start("watch", 4)
             beta = site.others[0]
             site.join(beta)
             process = site.across(pids, {"beta": pids[3:]})
             site.go()
             time.sleep(1)
+            name, host = ("beta", beta) if victim == "beta" else ("source", site.source)
+            ours = [pid for pid in site.processes(host) if not stands(pid)]
             (site.joins["beta"] if victim == "beta" else process).send_signal(signal.SIGKILL)
-            until(lambda: "stand" in site.said()["beta" if victim == "beta" else "source"], 5)
-            time.sleep(1)
-            host = beta if victim == "beta" else site.source
-            ran = [pid for pid in pids_of(site, host) if not stands(pid)]
-            checks(all(frozen(pid) for pid in ran) and ran, f"{victim}: its processes stand", ran)
-            # The numbers of a page that somebody has in place.
-            checks(not site.file(site.source, "sum"), "none has ended")
-            board = numbers(site, host)
-            checks(all(board), "and none of their numbers is zero", board)
+            said = until(lambda: "stand, since they would read zeros" in site.logs[name].read_text(errors="replace"), 5)
+            checks(said, f"{victim} killed: it is said what stands, why, and what ends it", site.said()[name][-300:])
+            checks(len(ours) > 1 and until(lambda: all(frozen(pid) for pid in ours), 5), "the processes that ran there stand", ours)
+            time.sleep(2)
+            checks(not any(site.file(host, "less") for host in site.lab.hosts), "nobody at either host has read a number that was less than before")
+            other = site.source if victim == "beta" else beta
+            alive = [pid for pid in site.processes(other) if not stands(pid)]
+            checks(len(alive) >= 2, "those of the other host are there, and wait", [state(pid) for pid in alive])
+            if victim == "beta":
+                checks("beta is lost" in site.said()["source"], "which is said", site.said()["source"][-200:])
+            group = group_of(ours[0])
+            (group / "cgroup.kill").write_text("1")
+            checks(until(lambda: not any(pathlib.Path(f"/proc/{pid}").exists() and not ended(pid) for pid in ours), 5), "what it says ends them")
+            checks(until(lambda: not holders(host), 5), "and what had kept the descriptors open", holders(host))
 
 
-def pids_of(site, host):
-    return site.processes(host)
+def group_of(pid):
+    with open("/proc/self/mounts") as lines:
+        mount = next(line.split(" ")[1] for line in lines if line.split(" ")[2] == "cgroup2")
+    with open(f"/proc/{pid}/cgroup") as lines:
+        return pathlib.Path(mount + next(line.split("::")[1].strip() for line in lines if line.startswith("0::")))
 
 
 def frozen(pid):
-    group = [line.split("::")[1].strip() for line in open(f"/proc/{pid}/cgroup") if line.startswith("0::")][0]
-    return "frozen 1" in pathlib.Path(f"/sys/fs/cgroup{group}/cgroup.events").read_text()
+    return "frozen 1" in (group_of(pid) / "cgroup.events").read_text()
 
 
-def numbers(site, host):
-    return [1]
+def state(pid):
+    """Where a process waits in the kernel."""
+    with contextlib.suppress(OSError):
+        return pathlib.Path(f"/proc/{pid}/wchan").read_text()
+
+
+def ended(pid):
+    with contextlib.suppress(OSError):
+        return ") Z " in pathlib.Path(f"/proc/{pid}/stat").read_text()
+    return True
+
+
+def holders(host):
+    found = []
+    for entry in os.listdir("/proc"):
+        with contextlib.suppress(OSError):
+            if entry.isdigit() and b"across-hold" in pathlib.Path(f"/proc/{entry}/cmdline").read_bytes() and host.owns(entry):
+                found.append(entry)
+    return found
+
+
+# Debian's, as it is, but for where its files lie. One listener: no lock between its workers.
+APACHE = """ServerRoot /srv/httpd
+PidFile /srv/httpd/httpd.pid
+Listen 80
+ServerName localhost
+LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
+LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
+LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
+LoadModule status_module /usr/lib/apache2/modules/mod_status.so
+TypesConfig /etc/mime.types
+ErrorLog /dev/null
+DocumentRoot /srv/httpd/site
+KeepAlive Off
+ExtendedStatus On
+StartServers 20
+MinSpareServers 1
+MaxSpareServers 40
+MaxRequestWorkers 20
+MaxConnectionsPerChild 0
+<Location /server-status>
+    SetHandler server-status
+</Location>
+"""
+
+
+class Site(Scene):
+    """Apache of Debian with twenty workers."""
+
+    program = "/usr/sbin/apache2"
+
+    def begin(self):
+        for host in self.lab.hosts:
+            host.write("/srv/httpd/httpd.conf", APACHE)
+            host.write("/srv/httpd/site/page", b"x" * 1465)
+            if not host.path("/etc/mime.types").exists():
+                host.write("/etc/mime.types", "text/plain txt\n")
+        self.source.spawn("sh", "-c", f"exec {self.program} -f /srv/httpd/httpd.conf -k start -DFOREGROUND < /dev/null > /dev/null 2>&1")
+        if not until(lambda: len(self.processes(self.source)) == 21 and self.total(self.source) is not None, 20):
+            raise Failure("apache2 does not run: " + (self.source.folder / "service.log").read_text()[-500:])
+        first = int(self.source.path("/srv/httpd/httpd.pid").read_text())
+        return [first] + [pid for pid in self.processes(self.source) if pid != first]
+
+    def total(self, host):
+        """What /server-status has counted, asked of a host."""
+        done = subprocess.run(["nsenter", f"--target={self.lab.keeper.pid}", "--net", "curl", "-s", "--max-time", "20",
+                               f"http://{host.address}/server-status?auto"], capture_output=True, text=True, env=PATH)
+        found = re.search(r"^Total Accesses: (\d+)$", done.stdout, re.M)
+        return int(found[1]) if found else None
+
+    def load(self, requests, concurrency=10):
+        """`ab` at every host at a time; requests a second of all, and how many were answered."""
+        clients = [self.lab.client("ab", "-q", "-n", requests, "-c", concurrency, f"http://{host.address}/page", stdout=subprocess.PIPE,
+                                   stderr=subprocess.STDOUT, text=True) for host in self.lab.hosts]
+        begin = time.monotonic()
+        texts = [client.communicate(timeout=300)[0] for client in clients]
+        took = time.monotonic() - begin
+        whole = [int(re.search(r"Complete requests: +(\d+)", text)[1]) if "Complete requests" in text else 0 for text in texts]
+        failed = [int(re.search(r"Failed requests: +(\d+)", text)[1]) if "Failed requests" in text else -1 for text in texts]
+        return sum(whole) / took, whole, failed
+
+
+def apache(checks, quick=False):
+    """Debian's Apache (prefork, twenty workers) at one to four hosts: /server-status counts every request."""
+    requests = 300 if quick else 1000
+    for count in (2,) if quick else (1, 2, 3, 4):
+        with scene(*["alpha", "beta", "gamma", "delta"][:count], kind=Site) as site:
+            pids = site.begin()
+            if count > 1:
+                for host in site.others:
+                    site.join(host)
+                placed = {host.name: [pid for i, pid in enumerate(pids[1:]) if i % count == number]
+                          for number, host in enumerate(site.others, 1)}
+                process = site.across(pids, placed, "--lossy")
+            before = site.total(site.source)
+            rate, whole, failed = site.load(requests)
+            checks(whole == [requests] * count and not any(failed), f"{count} hosts: each answers its {requests} requests", [whole, failed])
+            # The first question was answered behind the count that it got.
+            after = [site.total(host) for host in site.lab.hosts]
+            wanted = [before + 1 + requests * count + number for number in range(count)]
+            checks(after == wanted, f"/server-status of each host counts every request of all, {rate:.0f} requests/s", [before, after, wanted])
+            if count > 1:
+                for host in site.lab.hosts:
+                    checks.say("      " + line(site.figures(host)))
+                os.kill(pids[0], signal.SIGTERM)
+                checks(until(lambda: process.poll() == 0, 30), "the parent's end ends them all", site.said())
+                checks(not any(site.processes(host) for host in site.lab.hosts), "at all hosts")

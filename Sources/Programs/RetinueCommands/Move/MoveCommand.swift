@@ -23,7 +23,7 @@ struct MoveCommand: ParsableCommand {
         subcommands: [
             CheckMoveCommand.self, RehearseMoveCommand.self, PrecopyMoveCommand.self, CutoverMoveCommand.self,
             VerifyMoveCommand.self, CommitMoveCommand.self, RollbackMoveCommand.self, RunMoveCommand.self,
-            HandoverMoveCommand.self, SpreadMoveCommand.self,
+            HandoverMoveCommand.self, SpreadMoveCommand.self, AcrossMoveCommand.self,
             CopyMoveCommand.self, MoveStatusCommand.self, ThrottleMoveCommand.self, PauseMoveCommand.self,
             ResumeMoveCommand.self, AbortMoveCommand.self,
             ReconnectMoveCommand.self, AutoMoveCommand.self, EvacuateMoveCommand.self, SchedulerCommand.self,
