@@ -19,7 +19,7 @@ PLAN_PACKAGES = $(RUN_PACKAGES) python3 curl strace iproute2 util-linux openssl 
 	slapd ldap-utils dovecot-imapd
 DEB_PACKAGES = $(RUN_PACKAGES) debhelper dpkg-dev fakeroot binutils
 DEB_TEST_PACKAGES = $(DEB_PACKAGES) lintian mmdebstrap systemd python3 util-linux
-MOVE_PACKAGES = $(TEST_PACKAGES) $(GUEST_PACKAGES) systemd-container redis-server python3-flask gunicorn rsync sshfs openssh-sftp-server socat apache2-utils haproxy nginx-light \
+MOVE_PACKAGES = $(TEST_PACKAGES) $(GUEST_PACKAGES) systemd-container redis-server python3-flask gunicorn rsync sshfs openssh-sftp-server socat apache2-bin apache2-utils haproxy nginx-light \
 	dpkg-dev init-system-helpers iputils-arping
 # The suites whose stock kernels `test-kernels` boots.
 TEST_KERNELS ?= bookworm bookworm-backports trixie-backports

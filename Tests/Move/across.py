@@ -71,7 +71,7 @@ class Scene:
         log = self.lab.folder / f"join-{host.name}.log"
         with open(log, "wb") as out:
             self.joins[host.name] = subprocess.Popen(
-                host.words(PRODUCTS / "retinue-agent", "across-join", "--listen", f"{host.address}:{PORT}", "--accept",
+                host.words(PRODUCTS / "retinue-agent", "across-join", "--once", "--listen", f"{host.address}:{PORT}", "--accept",
                            self.source.name, "--certificates", "/run/retinue-certificates"),
                 stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=PATH, start_new_session=True)
         self.logs[host.name] = log

@@ -3,6 +3,7 @@
 #ifndef CLINUX_PAGES_H
 #define CLINUX_PAGES_H
 
+#include <errno.h>
 #include <linux/userfaultfd.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -52,7 +53,21 @@ static const uint64_t clinux_UFFD_COPY_WP = UFFDIO_COPY_MODE_WP;
 static const uint64_t clinux_UFFD_COPY_DONTWAKE = UFFDIO_COPY_MODE_DONTWAKE;
 static const uint64_t clinux_UFFD_PROTECT_WP = UFFDIO_WRITEPROTECT_MODE_WP;
 
-static inline long clinux_ptrace_seize(pid_t thread) { return ptrace(PTRACE_SEIZE, thread, 0, 0); }
+// PTRACE_SEIZE, without what seccomp(2) forbids the thread as long as it is traced (PTRACE_O_SUSPEND_SECCOMP, Linux 4.3), where the
+// kernel has that and lets the caller.
+static inline long clinux_ptrace_seize(pid_t thread) {
+    long done = ptrace(PTRACE_SEIZE, thread, 0, 1L << 21);
+    return done == 0 || (errno != EINVAL && errno != EPERM) ? done : ptrace(PTRACE_SEIZE, thread, 0, 0);
+}
+// PTRACE_GET_RSEQ_CONFIGURATION, Linux 5.13: where a thread has its struct rseq, 0 for none. The structure is struct
+// ptrace_rseq_configuration.
+static inline uint64_t clinux_ptrace_rseq(pid_t thread) {
+    struct {
+        uint64_t address;
+        uint32_t size, signature, flags, padding;
+    } found = {0};
+    return ptrace((enum __ptrace_request)0x420f, thread, sizeof found, &found) > 0 ? found.address : 0;
+}
 static inline long clinux_ptrace_interrupt(pid_t thread) { return ptrace(PTRACE_INTERRUPT, thread, 0, 0); }
 static inline long clinux_ptrace_detach(pid_t thread, int signal) {
     return ptrace(PTRACE_DETACH, thread, 0, (long)signal);

@@ -90,6 +90,9 @@ public struct StoppedProcess: ~Copyable {
             guard clinux_ptrace_registers(thread, &before) == 0 else { throw SystemError("ptrace") }
             var mask: UInt64 = 0
             guard clinux_ptrace_signal_mask(thread, &mask) == 0 else { throw SystemError("ptrace") }
+            // Of a 32-bit program, whose calls have other numbers.
+            guard before.cs == Self.codeSegment else { throw SystemError("ptrace", code: ENOEXEC) }
+            before.rip = abortAddress(of: thread, at: before.rip) ?? before.rip
             var registers = before
             registers.rip = try instruction()
             registers.rax = UInt64(number)
@@ -126,6 +129,30 @@ public struct StoppedProcess: ~Copyable {
             throw SystemError("ptrace", code: ENOSYS)
         }
     #endif
+
+    /// Where a thread goes on that was stopped in a restartable sequence (rseq(2)): while the call is made the kernel does not see that
+    /// it was in one, and would let it go on in the middle.
+    private func abortAddress(of thread: Int32, at address: UInt64) -> UInt64? {
+        let place = clinux_ptrace_rseq(thread)
+        guard place != 0, let memory = try? FileDescriptor.open("/proc/\(pid)/mem", O_RDONLY) else {
+            return nil
+        }
+        let number = memory.number
+        func words(_ address: UInt64, _ count: Int) -> [UInt64]? {
+            var words = [UInt64](repeating: 0, count: count)
+            guard let offset = off_t(exactly: address), pread(number, &words, count * 8, offset) == count * 8
+            else { return nil }
+            return words
+        }
+        // struct rseq: two numbers of a processor, then where the sequence is described, as version and flags, start, length, abort.
+        guard let pointer = words(place + 8, 1)?[0], pointer != 0, let sequence = words(pointer, 4),
+            address >= sequence[1], address - sequence[1] < sequence[2]
+        else { return nil }
+        return sequence[3]
+    }
+
+    /// The segment of 64-bit code (`__USER_CS`).
+    private static let codeSegment: UInt64 = 0x33
 
     private func isSignalled(_ thread: Int32) -> Bool {
         guard let file = try? FileDescriptor.open("/proc/\(pid)/task/\(thread)/status", O_RDONLY),

@@ -21,7 +21,7 @@ let package = Package(
                 product("TracepointRing"), product("Procfs"), product("Records"), product("MoveGroup"),
                 product("Observation"), product("EventTrace"), product("RecordStore"), product("Control"),
                 product("Daemon"), product("MovePlan"), product("RPMPackages"), product("LanguagePackages"),
-                product("SunRPC"), product("Map"), product("MoveAgent"),
+                product("SunRPC"), product("Map"), product("MoveAgent"), product("SharedPages"),
             ],
             path: "Sources/Fuzz", swiftSettings: strict)
     ]

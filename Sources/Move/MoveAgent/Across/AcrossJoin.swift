@@ -5,41 +5,47 @@ import SystemCalls
 import Transfer
 import Transport
 
-/// A host that others have processes run at: takes one order, and ends with it.
+/// A host that others have processes run at: takes one order after the other.
 final class AcrossJoin: @unchecked Sendable {
-    private var listener: AcrossListener?
+    private let listener: AcrossListener
     private var host: AcrossHost?
     private var restored: pid_t = -1
     private let identity: TLSIdentity
-    private var isTaken = false
 
-    private init(_ identity: TLSIdentity) { self.identity = identity }
+    private init(_ identity: TLSIdentity, _ listener: AcrossListener) {
+        (self.identity, self.listener) = (identity, listener)
+    }
 
     static func run(_ options: AcrossOptions) throws(MoveError) -> Int32 {
         let identity = try options.identity()
-        let join = AcrossJoin(identity)
         let orders = Orders()
         let listener = AcrossListener(try options.socket(), identity, accepted: options.accepted) {
             channel, _ in orders.add(channel)
         }
-        join.listener = listener
         try listener.start()
         Diagnostics.say("ready")
         while true {
             // ptrace(2) is of a thread: all that is ordered is done by this one.
             let channel = orders.next()
+            let join = AcrossJoin(identity, listener)
             do {
                 try join.serve(channel)
-                return 0
             } catch {
                 Diagnostics.say("\(error)")
-                channel.close()
-                // What was not begun is of no use; what was is the processes', which wait for pages that do not come.
-                if join.isOn { while true { pause() } }
-                join.end()
-                return 1
+                // What was begun is the processes', which wait for pages that do not come, until somebody ends them.
+                if join.isOn { join.await() } else { join.end() }
             }
+            channel.close()
+            if options.isOnce { return 0 }
         }
+    }
+
+    private func await() {
+        while let host, host.count > 0 {
+            sleep(1)
+            host.writeFigures()
+        }
+        end()
     }
 
     private var isOn = false
@@ -103,19 +109,17 @@ final class AcrossJoin: @unchecked Sendable {
         let file = folder.path + "/context"
         try receive(bytes, channel, to: file)
         let standing = try AcrossGroup.make("\(order.name)-stands", beside: getpid(), isFrozen: true)
-        let running: AcrossGroup
-        do throws(MoveError) {
-            running = try AcrossGroup.make("\(order.name)-runs", beside: getpid(), isFrozen: false)
-            try restore(file, standing)
-        } catch {
+        let running = try AcrossGroup.make("\(order.name)-runs", beside: getpid(), isFrozen: false)
+        do throws(MoveError) { try restore(file, standing) } catch {
             standing.end()
+            running.end()
             throw error
         }
         var pids: [Int32: Int32] = [:]
         for pid in standing.members { pids[NamespaceNumber.of(pid)] = pid }
         let host = try AcrossHost(order, index: index, standing: standing, running: running, pids: pids)
         self.host = host
-        listener?.serve(host)
+        listener.serve(host)
     }
 
     private func receive(_ bytes: UInt64, _ channel: StreamChannel, to path: String) throws(MoveError) {
@@ -181,6 +185,7 @@ final class AcrossJoin: @unchecked Sendable {
 
     private func end() {
         host?.end()
+        listener.serve(nil)
         if restored > 0 {
             kill(restored, SIGKILL)
             while waitpid(restored, nil, 0) < 0, errno == EINTR {}

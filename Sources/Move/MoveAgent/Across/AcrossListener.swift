@@ -28,8 +28,8 @@ final class AcrossListener: @unchecked Sendable {
         pthread_mutex_init(lock, nil)
     }
 
-    /// Pages are for this host's processes from now on.
-    func serve(_ host: AcrossHost) {
+    /// Pages are for these processes from now on; for none with `nil`.
+    func serve(_ host: AcrossHost?) {
         pthread_mutex_lock(lock)
         self.host = host
         pthread_mutex_unlock(lock)

@@ -40,6 +40,8 @@ struct AcrossOptions {
     var closesConnections = false
     var isLossy = false
     var isCheck = false
+    /// Whether a host that joins takes one order alone.
+    var isOnce = false
 
     init(_ arguments: [String], isJoin: Bool) throws(MoveError) {
         var rest = arguments[...]
@@ -56,6 +58,7 @@ struct AcrossOptions {
             case "--listen": (address, port) = try Self.place(try value())
             case "--certificates": certificates = try value()
             case "--accept" where isJoin: accepted.append(try value())
+            case "--once" where isJoin: isOnce = true
             case "--name" where !isJoin: name = try value()
             case "--over" where !isJoin:
                 for part in try value().split(separator: ",") {

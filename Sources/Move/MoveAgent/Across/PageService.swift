@@ -116,7 +116,7 @@ final class PageService: @unchecked Sendable {
             try locked { () throws(SystemError) in try pollNew() }
             try DetachedThread.start { [self] in
                 var tokens: [UInt64] = []
-                while true {
+                while !isFinished {
                     tokens.removeAll(keepingCapacity: true)
                     do throws(SystemError) { try poller.wait { tokens.append($0) } } catch {
                         fail("\(error)")
@@ -248,8 +248,16 @@ final class PageService: @unchecked Sendable {
 
     private var isOver = false
 
-    /// Nothing is said any longer of hosts that end.
-    func finish() { locked { isOver = true } }
+    private var isFinished: Bool { locked { isOver } }
+
+    /// Nothing is answered any longer, nor said of hosts that end.
+    func finish() {
+        locked {
+            isOver = true
+            for channel in channels.values { channel.close() }
+            arm(1)
+        }
+    }
 
     /// Forgets processes that have ended.
     func sweep() {

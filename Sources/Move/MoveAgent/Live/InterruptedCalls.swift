@@ -1,4 +1,5 @@
 import Glibc
+import PageFaults
 import SystemCalls
 import Transfer
 
@@ -26,33 +27,6 @@ enum InterruptedCalls {
         static let mode: UInt64 = 28
     }
 
-    /// Those that return EINTR only where nothing was done yet, by their numbers on x86-64.
-    private enum Call: UInt64 {
-        case read = 0
-        case write = 1
-        case poll = 7
-        case readv = 19
-        case writev = 20
-        case nanosleep = 35
-        case accept = 43
-        case sendto = 44
-        case recvfrom = 45
-        case sendmsg = 46
-        case recvmsg = 47
-        case semop = 65
-        case rtSigtimedwait = 128
-        case futex = 202
-        case ioGetevents = 208
-        case semtimedop = 220
-        case clockNanosleep = 230
-        case epollWait = 232
-        case epollPwait = 281
-        case accept4 = 288
-        case recvmmsg = 299
-        case ioPgetevents = 333
-        case epollPwait2 = 441
-    }
-
     /// The image of a thread in which its call is made again; `nil` where it stays as it is.
     static func again(_ image: [UInt8]) -> [UInt8]? {
         // Two magic numbers and the length of the message.
@@ -61,7 +35,7 @@ enum InterruptedCalls {
         guard length == image.count - 12, var core = ImageMessage(image[12...]),
             var thread = core.message(Core.thread), var now = thread.message(Register.registers),
             now[Register.mode] ?? 1 == 1, now[Register.ax] == UInt64(bitPattern: Int64(-EINTR)),
-            let number = now[Register.call], let call = Call(rawValue: number),
+            let number = now[Register.call], let call = InterruptedCall(rawValue: number),
             let counter = now[Register.ip], counter > 2, !isCalled(core)
         else { return nil }
         now[Register.ax] = number

@@ -7,7 +7,7 @@ struct FuzzTarget: Sendable {
 
     static let all: [FuzzTarget] =
         WireTargets.all + TextTargets.all + RecordTargets.all + PlanTargets.all + PackageTargets.all
-        + [RemoteCallTarget.target, MapTarget.target, ImageTarget.target]
+        + [RemoteCallTarget.target, MapTarget.target, ImageTarget.target, SharedPageTarget.target]
         + [ObserverTarget.target]
 }
 
