@@ -5,6 +5,7 @@
 //                                        sums to FOLDER/sum when the workers have ended
 //     across turns TIMES FOLDER          two workers store the next number in turn, TIMES each; each writes how often it was wrong
 //     across watch WORKERS FOLDER        each worker counts for ever, and reads all numbers; one that is less than it was is written to FOLDER/less
+//     across signals FOLDER              the parent sends each of two workers five signals, one when the one before has come; they end with 10 and 11
 //     across mutex|robust|semaphore|sysv|locked|file FOLDER    two workers that share something that cannot be passed on
 //
 // All begin once FOLDER/go is there, which each looks for by itself.
@@ -12,6 +13,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -140,6 +142,36 @@ static int watch(int workers) {
     return 0;
 }
 
+static int own;
+static void note(int signal) {
+    (void)signal;
+    memory[own]++;
+}
+
+static int signals(void) {
+    pid_t workers[2];
+    signal(SIGUSR1, note);
+    for (own = 0; own < 2; own++)
+        if (!(workers[own] = fork())) {
+            wait_for("go");
+            while (memory[own] < 5) usleep(1000);
+            _exit(10 + own);
+        }
+    wait_for("go");
+    for (uint64_t k = 1; k <= 5; k++)
+        for (int i = 0; i < 2; i++) {
+            kill(workers[i], SIGUSR1);
+            while (memory[i] < k) usleep(1000);
+        }
+    int first = 0, second = 0;
+    waitpid(workers[0], &first, 0);
+    waitpid(workers[1], &second, 0);
+    char text[100];
+    snprintf(text, sizeof text, "%llu %llu %x %x\n", (unsigned long long)memory[0], (unsigned long long)memory[1], first, second);
+    put("sum", text);
+    return 0;
+}
+
 struct locks {
     pthread_mutex_t mutex;
 };
@@ -188,6 +220,7 @@ int main(int many, char **words) {
     need(memory != MAP_FAILED, "mmap");
     if (!strcmp(words[1], "sum")) return sum(atoi(words[2]), (uint64_t)atoll(words[3]));
     if (!strcmp(words[1], "watch")) return watch(atoi(words[2]));
+    if (!strcmp(words[1], "signals")) return signals();
     if (!strcmp(words[1], "turns")) return turns((uint64_t)atoll(words[2]));
     return refused(words[1]);
 }

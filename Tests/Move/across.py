@@ -176,6 +176,7 @@ def across(checks, quick=False):
             sums(checks, site, count, times)
     with scene("alpha", "beta") as site:
         turns(checks, site, 1000)
+        signals(checks, site)
 
 
 def sums(checks, site, count, times):
@@ -207,6 +208,18 @@ def sums(checks, site, count, times):
 def stands(pid):
     with open(f"/proc/{pid}/cgroup") as lines:
         return "stands" in lines.read()
+
+
+def signals(checks, site):
+    pids = site.start("signals")
+    beta = site.others[0]
+    site.join(beta)
+    process = site.across(pids, {"beta": [pids[2]]})
+    site.go()
+    result = until(lambda: site.file(site.source, "sum"), 60)
+    checks(result == ["5", "5", "a00", "b00"], "each of five signals to a worker at another host reaches it, and its parent gets its status",
+           result or site.said())
+    checks(until(lambda: process.poll() == 0, 20), "what passes pages on ends with the processes", site.said())
 
 
 def turns(checks, site, times):

@@ -100,13 +100,34 @@ struct PageFaultsTests {
         #expect(isAlive(worker) && child.outputText.isEmpty)
     }
 
+    @Test("Signals that wait for a process can be taken away: it does not see them, and its stack is as before")
+    func takesSignals() throws {
+        let child = try Child([try Products.path("pages"), "1", "sleep"])
+        defer { for worker in LocalHosts.Host.children(of: child.pid) { kill(worker, SIGKILL) } }
+        let worker = try #require(eventually { LocalHosts.Host.children(of: child.pid).first })
+        usleep(50_000)
+        for _ in 0..<3 {
+            var stopped = try StoppedProcess(worker)
+            // Each would end it.
+            for signal in [SIGUSR1, SIGTERM, SIGUSR1] { kill(worker, signal) }
+            try stopped.renewCalls()
+            try stopped.takeSignals(1 << UInt64(SIGUSR1 - 1) | 1 << UInt64(SIGTERM - 1))
+            _ = consume stopped
+            usleep(20_000)
+        }
+        #expect(isAlive(worker) && child.outputText.isEmpty)
+    }
+
     @Test("Memory of System V cannot be registered: the kernel does not take it for shmem")
     func refusesSystemV() throws {
-        let child = try Child([
-            try Products.path("sharer"), "first", "\(0x5245_5100 + getpid() % 200)",
-            "retinue-pages-\(getpid())",
-        ])
-        defer { child.kill() }
+        let words = ["\(0x5245_5100 + getpid() % 200)", "retinue-pages-\(getpid())"]
+        let sharer = try Products.path("sharer")
+        try run([sharer, "remove"] + words)
+        let child = try Child([sharer, "first"] + words)
+        defer {
+            child.kill()
+            _ = try? run([sharer, "remove"] + words)
+        }
         _ = try child.firstLine()
         let area = try #require(
             ProcessDirectory(child.pid)!.memoryAreas().first {

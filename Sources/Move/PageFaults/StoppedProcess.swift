@@ -154,6 +154,18 @@ public struct StoppedProcess: ~Copyable {
     /// The segment of 64-bit code (`__USER_CS`).
     private static let codeSegment: UInt64 = 0x33
 
+    #if arch(x86_64)
+        private func stackPointer() throws(SystemError) -> UInt64 {
+            var registers = user_regs_struct()
+            guard clinux_ptrace_registers(threads[0], &registers) == 0 else { throw SystemError("ptrace") }
+            return registers.rsp
+        }
+    #else
+        private func stackPointer() throws(SystemError) -> UInt64 {
+            throw SystemError("ptrace", code: ENOSYS)
+        }
+    #endif
+
     private func isSignalled(_ thread: Int32) -> Bool {
         guard let file = try? FileDescriptor.open("/proc/\(pid)/task/\(thread)/status", O_RDONLY),
             let bytes = try? file.readAll()
@@ -184,6 +196,28 @@ public struct StoppedProcess: ~Copyable {
             return area.range.lowerBound + UInt64(index)
         }
         throw SystemError("vdso", code: ENOENT)
+    }
+
+    /// Takes signals away that wait for the process (rt_sigtimedwait(2)), as if it had received them itself.
+    ///
+    /// - Parameter bits: a bit a signal, the lowest for signal 1.
+    public mutating func takeSignals(_ bits: UInt64) throws(SystemError) {
+        let memory = try FileDescriptor.open("/proc/\(pid)/mem", O_RDWR)
+        let number = memory.number
+        // A set of signals and a time of zero, below what the thread's stack has in use (the red zone of the psABI is 128 bytes).
+        let address = try (stackPointer() - 512) & ~15
+        guard let offset = off_t(exactly: address) else { throw SystemError("pwrite", code: EFAULT) }
+        var before = [UInt64](repeating: 0, count: 3)
+        _ = try systemCall("pread") { pread(number, &before, 24, offset) }
+        let words = [bits, 0, 0]
+        _ = try systemCall("pwrite") { pwrite(number, words, 24, offset) }
+        // As many as there are: several of one kind wait as one, but for those of real time.
+        var failure: SystemError?
+        do throws(SystemError) {
+            while try call(Int(SYS_rt_sigtimedwait), [address, 0, address + 8, 8]) > 0 {}
+        } catch { failure = error }
+        _ = try systemCall("pwrite") { pwrite(number, before, 24, offset) }
+        if let failure { throw failure }
     }
 
     // MARK: The descriptor

@@ -17,6 +17,8 @@ final class AcrossHost {
     /// This host's numbers by their own.
     private let pids: [Int32: Int32]
     private var stopped: [StoppedBox] = []
+    /// Processes of other hosts that have ended, there or here.
+    private var over: Set<Int32> = []
 
     private final class StoppedBox {
         var process: StoppedProcess
@@ -108,7 +110,9 @@ final class AcrossHost {
 
     /// Has one that stands for a process of another host end as that has ended, so that its parent sees it.
     func replay(_ pid: Int32, _ status: Int32) {
-        guard let number = pids[pid], standing.members.contains(number) else { return }
+        guard let number = pids[pid], over.insert(pid).inserted, standing.members.contains(number) else {
+            return
+        }
         if status & 0x7f == 0, var process = try? StoppedProcess(number) {
             try? running.add(number)
             // It does not come back from exit_group(2).
@@ -117,21 +121,45 @@ final class AcrossHost {
         kill(number, SIGKILL)
     }
 
-    /// Those that stood for processes of other hosts and were ended here, by their own numbers.
-    func gone() -> [Int32] {
+    /// What was done here to processes that stand for those of other hosts, to be done there: each signal, by a process's own number.
+    /// One that was ended here has got a SIGKILL.
+    func signals() -> [(pid: Int32, signal: Int32)] {
         let there = Set(standing.members)
-        return order.hosts.enumerated().filter { $0.offset != index }.flatMap(\.element.pids).filter {
-            pids[$0].map { !there.contains($0) } ?? true
+        var found: [(pid: Int32, signal: Int32)] = []
+        for pid in order.hosts.enumerated().filter({ $0.offset != index }).flatMap(\.element.pids) {
+            guard let number = pids[pid], !over.contains(pid) else { continue }
+            guard there.contains(number) else {
+                over.insert(pid)
+                found.append((pid, SIGKILL))
+                continue
+            }
+            // That its child at this host has ended is told by that end itself.
+            let bits = Self.pending(number) & ~(1 << UInt64(SIGCHLD - 1))
+            guard bits != 0 else { continue }
+            take(bits, of: number)
+            for signal in 1...64 as ClosedRange<Int32> where bits >> UInt64(signal - 1) & 1 == 1 {
+                found.append((pid, signal))
+            }
         }
+        return found
     }
 
-    /// Signals that have been sent here to one that stands for a process of another host, as bits of /proc/PID/status.
-    func signals(for pid: Int32) -> UInt64 {
-        guard let number = pids[pid] else { return 0 }
+    /// Signals that wait for a process as a whole, as bits (proc_pid_status(5)).
+    private static func pending(_ number: Int32) -> UInt64 {
         let bytes = (try? FileDescriptor.open("/proc/\(number)/status", O_RDONLY))?.bytes ?? []
         return String(decoding: bytes, as: UTF8.self).split(separator: "\n").filter {
             $0.hasPrefix("ShdPnd:")
         }.compactMap { UInt64($0.split(separator: "\t").last ?? "", radix: 16) }.first ?? 0
+    }
+
+    /// Takes signals away from one that stands, so that the next of the same kind is seen too: it has them itself by
+    /// rt_sigtimedwait(2), and does not run otherwise.
+    private func take(_ bits: UInt64, of number: Int32) {
+        guard var process = try? StoppedProcess(number) else { return }
+        guard (try? running.add(number)) != nil else { return }
+        try? process.takeSignals(bits)
+        // Stopped still, it stands again before it can run.
+        try? standing.add(number)
     }
 
     func signal(_ pid: Int32, _ number: Int32) {

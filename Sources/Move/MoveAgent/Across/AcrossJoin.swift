@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Records
 import SystemCalls
+import Text
 import Transfer
 import Transport
 
@@ -155,7 +156,7 @@ final class AcrossJoin: @unchecked Sendable {
         while !text.contains(UInt8(ascii: "\n")) {
             let count = read(output.number, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw MoveError("it was not restored: what it said stands above") }
+            guard count > 0 else { throw MoveError("it was not restored: \(Printable.text(text))") }
             text += buffer[..<count]
         }
         guard standing.stands(seconds: 10) else { throw MoveError("what was restored does not stand") }
@@ -163,17 +164,17 @@ final class AcrossJoin: @unchecked Sendable {
 
     private func status(_ request: JSONValue) throws(MoveError) -> [JSONValue.Member] {
         let host = try needed()
-        for value in request["ended"]?.array ?? [] {
-            let pair = (value.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
-            if pair.count == 2 { host.replay(pair[0], pair[1]) }
-        }
-        for value in request["signals"]?.array ?? [] {
-            let pair = (value.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
-            if pair.count == 2, (1...64).contains(pair[1]) { host.signal(pair[0], pair[1]) }
+        for (pid, status) in AcrossSource.pairs(request["ended"]) { host.replay(pid, status) }
+        for (pid, signal) in AcrossSource.pairs(request["signals"]) where (1...64).contains(signal) {
+            host.signal(pid, signal)
         }
         host.service.sweep()
         host.writeFigures()
+        let signals = host.signals().map {
+            JSONValue.array([.integer(Int128($0.pid)), .integer(Int128($0.signal))])
+        }
         return [
+            .init("signals", .array(signals)),
             .init("running", .integer(Int128(host.count))),
             .init(
                 "ended",

@@ -162,45 +162,37 @@ struct AcrossSource {
     private func watch(_ host: AcrossHost, _ links: [AgentLink]) {
         var ended: [Int32: Int32] = [:]
         var isLost = Set<Int>()
-        var told: [Int32: UInt64] = [:]
+        /// Signals that are to be sent at each host, the source the first.
+        var signals: [[JSONValue]] = Array(repeating: [], count: links.count + 1)
+        func pass(_ pid: Int32, _ signal: Int32) {
+            guard let there = host.order.hosts.firstIndex(where: { $0.pids.contains(pid) }), ended[pid] == nil
+            else { return }
+            if there == 0 { return host.signal(pid, signal) }
+            signals[there].append(.array([.integer(Int128(pid)), .integer(Int128(signal))]))
+        }
         while true {
             usleep(Self.pause)
             host.service.sweep()
             host.writeFigures()
             for (pid, status) in host.ended() { ended[pid] = ended[pid] ?? status }
-            let gone = Set(host.gone())
+            for (pid, signal) in host.signals() { pass(pid, signal) }
             var left = host.count
             for (index, link) in links.enumerated() where !isLost.contains(index) {
-                var signals: [JSONValue] = []
-                for pid in host.order.hosts[index + 1].pids where ended[pid] == nil {
-                    var bits = host.signals(for: pid)
-                    if gone.contains(pid) { bits |= 1 << UInt64(SIGKILL - 1) }
-                    let fresh = bits & ~(told[pid] ?? 0)
-                    told[pid] = bits
-                    for number in 1...64 as ClosedRange<Int> where fresh >> UInt64(number - 1) & 1 == 1 {
-                        signals.append(.array([.integer(Int128(pid)), .integer(Int128(number))]))
-                    }
+                let over = ended.map {
+                    JSONValue.array([.integer(Int128($0.key)), .integer(Int128($0.value))])
                 }
                 do throws(MoveError) {
                     let answer = try link.ask(
                         "across-status",
-                        [
-                            .init("signals", .array(signals)),
-                            .init(
-                                "ended",
-                                .array(
-                                    ended.map {
-                                        .array([.integer(Int128($0.key)), .integer(Int128($0.value))])
-                                    })),
-                        ])
+                        [.init("signals", .array(signals[index + 1])), .init("ended", .array(over))])
+                    signals[index + 1] = []
                     left += answer["running"]?.integer.flatMap { Int(exactly: $0) } ?? 0
-                    for value in answer["ended"]?.array ?? [] {
-                        let pair = (value.array ?? []).compactMap {
-                            $0.integer.flatMap { Int32(exactly: $0) }
-                        }
-                        guard pair.count == 2, ended[pair[0]] == nil else { continue }
-                        ended[pair[0]] = pair[1]
-                        host.replay(pair[0], pair[1])
+                    for pair in Self.pairs(answer["ended"]) where ended[pair.0] == nil {
+                        ended[pair.0] = pair.1
+                        host.replay(pair.0, pair.1)
+                    }
+                    for pair in Self.pairs(answer["signals"]) where (1...64).contains(pair.1) {
+                        pass(pair.0, pair.1)
                     }
                 } catch {
                     Diagnostics.say("\(error)")
@@ -214,5 +206,12 @@ struct AcrossSource {
             do throws(MoveError) { try link.ask("across-end") } catch { Diagnostics.say("\(error)") }
         }
         host.end()
+    }
+
+    static func pairs(_ value: JSONValue?) -> [(Int32, Int32)] {
+        (value?.array ?? []).compactMap { value in
+            let numbers = (value.array ?? []).compactMap { $0.integer.flatMap { Int32(exactly: $0) } }
+            return numbers.count == 2 ? (numbers[0], numbers[1]) : nil
+        }
     }
 }

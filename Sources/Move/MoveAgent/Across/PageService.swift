@@ -8,12 +8,15 @@ import Transport
 
 /// This host's part in passing pages on, from the descriptors of faults to the connections of the other hosts.
 ///
-/// One lock keeps the protocol's state and the memory; whoever has something to say to it takes the lock: the thread that polls the
-/// descriptors, and a thread for each host that reads what that one says. What this host says to another goes over a connection of its
-/// own (so that a connection has one reader and one writer), written under the lock, so that it is in order. Nobody waits for an answer
-/// with the lock held, and what comes is always read, so that no two hosts wait for one another.
+/// One lock keeps the protocol's state and the memory. The thread that polls the descriptors takes it, and so does the thread of each
+/// host that reads what that one says; but a reader does not wait for it: what it has read it leaves to whoever has the lock, and reads on. What
+/// this host says to another goes over a connection of its own (so that a connection has one reader and one writer), written under the lock, so
+/// that it is in order. A write may wait until the other host has read; since every host always reads, no two wait for one another.
 final class PageService: @unchecked Sendable {
     private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    /// What was read and not yet taken, in its order, under a lock that is held for a moment alone.
+    private let inboxLock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
+    private var inbox: [(from: UInt8, bytes: [UInt8])] = []
     private let host: UInt8
     private let order: AcrossOrder
     let processes = FaultedProcesses()
@@ -41,6 +44,7 @@ final class PageService: @unchecked Sendable {
 
     init(_ order: AcrossOrder, host: Int, keeper: DescriptorHolder) throws(MoveError) {
         pthread_mutex_init(lock, nil)
+        pthread_mutex_init(inboxLock, nil)
         (self.order, self.host, self.keeper) = (order, UInt8(host), keeper)
         nodes = order.regions.enumerated().map { index, region in
             PageNode(
@@ -62,8 +66,41 @@ final class PageService: @unchecked Sendable {
         _ body: () throws(Failure) -> Value
     ) throws(Failure) -> Value {
         pthread_mutex_lock(lock)
-        defer { pthread_mutex_unlock(lock) }
+        // What was left meanwhile by those that read is taken by the last to look.
+        defer {
+            pthread_mutex_unlock(lock)
+            takeLeft()
+        }
         return try body()
+    }
+
+    /// Takes what was read, unless somebody has the lock: that one looks once more when it has let it go.
+    private func takeLeft() {
+        while isLeft, pthread_mutex_trylock(lock) == 0 {
+            while let (other, bytes) = nextLeft() {
+                do throws(TransferError) { try take(bytes, from: other) } catch { lose(other, "\(error)") }
+            }
+            pthread_mutex_unlock(lock)
+        }
+    }
+
+    private var isLeft: Bool {
+        pthread_mutex_lock(inboxLock)
+        defer { pthread_mutex_unlock(inboxLock) }
+        return !inbox.isEmpty
+    }
+
+    private func nextLeft() -> (from: UInt8, bytes: [UInt8])? {
+        pthread_mutex_lock(inboxLock)
+        defer { pthread_mutex_unlock(inboxLock) }
+        return inbox.isEmpty ? nil : inbox.removeFirst()
+    }
+
+    private func leave(_ bytes: [UInt8], from other: UInt8) {
+        pthread_mutex_lock(inboxLock)
+        inbox.append((other, bytes))
+        pthread_mutex_unlock(inboxLock)
+        takeLeft()
     }
 
     // MARK: Beginning
@@ -95,7 +132,7 @@ final class PageService: @unchecked Sendable {
             while true {
                 let frame = try channel.receive()
                 guard frame.kind == .sharedPage else { throw .malformed("\(frame.kind) in place of a page") }
-                try locked { () throws(TransferError) in try take(frame.payload, from: other) }
+                leave(frame.payload, from: other)
             }
         } catch {
             locked { lose(other, "\(error)") }
@@ -164,6 +201,8 @@ final class PageService: @unchecked Sendable {
     }
 
     private func take(_ bytes: [UInt8], from other: UInt8) throws(TransferError) {
+        // Of one that has said what cannot be, nothing more is taken.
+        guard !lost.contains(other) else { return }
         received += 1
         let message: PageMessage
         do throws(PageError) { message = try PageMessage(bytes) } catch { throw .malformed("\(error)") }
