@@ -6,6 +6,7 @@
 //     across turns TIMES FOLDER          two workers store the next number in turn, TIMES each; each writes how often it was wrong
 //     across watch WORKERS FOLDER        each worker counts for ever, and reads all numbers; one that is less than it was is written to FOLDER/less
 //     across signals FOLDER              the parent sends each of two workers five signals, one when the one before has come; they end with 10 and 11
+//     across late FOLDER                 two workers take a process-shared lock and keep it, once they are told to begin
 //     across mutex|robust|semaphore|sysv|locked|file FOLDER    two workers that share something that cannot be passed on
 //
 // All begin once FOLDER/go is there, which each looks for by itself.
@@ -204,6 +205,10 @@ static int refused(const char *kind) {
             if (!strcmp(kind, "semaphore")) {
                 struct sembuf down = {0, -1, 0};
                 semop(set, &down, 1);
+            }
+            if (!strcmp(kind, "late")) {
+                wait_for("go");
+                pthread_mutex_lock(&locks->mutex);
             }
             if (!strcmp(kind, "mutex") || (!strcmp(kind, "robust") && second == 0)) pthread_mutex_lock(&locks->mutex);
             pause();

@@ -261,6 +261,33 @@ def refused(checks, quick=False):
             until(lambda: not site.processes(site.source), 5)
 
 
+    undone(checks)
+
+
+def undone(checks):
+    """What one host refuses is undone at all, and the processes go on where they were; locks that are used later are said."""
+    with scene("alpha", "beta", "gamma") as site:
+        pids = site.start("sum", 4, 2000)
+        for host in site.others:
+            site.join(host)
+        site.lab.gamma.run("mv", PROGRAM, PROGRAM + ".away")
+        done = site.ask(pids, {"beta": pids[1:2], "gamma": pids[2:3]})
+        checks(done.returncode == 1 and PROGRAM in done.stderr, "a host that has not the program refuses, by name", done.stderr.strip()[-300:])
+        checks(not any(stands(pid) for pid in site.processes(site.source)) and len(site.processes(site.source)) == 5, "all run here again")
+        checks(until(lambda: not site.processes(site.lab.beta), 5), "nothing of them is left at the host that had taken them", site.said())
+        site.go()
+        result = until(lambda: site.file(site.source, "sum"), 60)
+        checks(result and result[:4] == ["8000", "8000", "0", "0"], "and they count as if nothing had been", result)
+        checks(not list(pathlib.Path("/sys/fs/cgroup").glob("**/retinue-across-tree-*")), "no control group is left")
+    with scene("alpha", "beta") as site:
+        pids = site.start("late")
+        site.join(site.others[0])
+        site.across(pids, {"beta": [pids[2]]})
+        site.go()
+        said = until(lambda: any("waits for a process-shared lock" in text for text in site.said().values()), 10)
+        checks(said, "a process-shared lock that is used later is said by name", [text[-250:] for text in site.said().values()])
+
+
 def killed(checks, quick=False):
     """kill -9 of what passes pages on, at either host: nobody reads zeros, who waits goes on waiting."""
     for victim in ("beta", "source"):

@@ -100,7 +100,8 @@ struct PageFaultsTests {
         #expect(isAlive(worker) && child.outputText.isEmpty)
     }
 
-    @Test("Signals that wait for a process can be taken away: it does not see them, and its stack is as before")
+    @Test(
+        "Signals that wait for a process can be taken away: it does not see them, and its stack is as before")
     func takesSignals() throws {
         let child = try Child([try Products.path("pages"), "1", "sleep"])
         defer { for worker in LocalHosts.Host.children(of: child.pid) { kill(worker, SIGKILL) } }

@@ -19,6 +19,8 @@ final class AcrossHost {
     private var stopped: [StoppedBox] = []
     /// Processes of other hosts that have ended, there or here.
     private var over: Set<Int32> = []
+    /// Of which it was said that they wait for a lock.
+    private var locked: Set<Int32> = []
 
     private final class StoppedBox {
         var process: StoppedProcess
@@ -162,6 +164,19 @@ final class AcrossHost {
         try? standing.add(number)
     }
 
+    /// Says of processes that wait for a lock which those of other hosts may have, once of each: nobody there can wake them.
+    func sayLocks() {
+        for pid in own where !locked.contains(pid) {
+            guard let number = pids[pid] else { continue }
+            let ranges = order.regions.flatMap(\.mappings).filter { $0.pid == pid }.map(\.range)
+            guard !AcrossSurvey.waiters(number, in: ranges).isEmpty else { continue }
+            locked.insert(pid)
+            Diagnostics.say(
+                "across \(order.name): process \(number) waits for a process-shared lock (futex(2) without FUTEX_PRIVATE_FLAG): if one of another host has it, it waits for ever"
+            )
+        }
+    }
+
     func signal(_ pid: Int32, _ number: Int32) {
         guard own.contains(pid), let process = pids[pid], running.members.contains(process) else { return }
         kill(process, number)
@@ -170,6 +185,7 @@ final class AcrossHost {
     static let folder = "/run/retinue-across"
 
     func writeFigures() {
+        sayLocks()
         mkdir(Self.folder, 0o700)
         try? SafeFile.write(service.figures, to: "\(Self.folder)/\(order.name).json")
     }

@@ -153,10 +153,14 @@ final class AcrossJoin: @unchecked Sendable {
         close(ends[1])
         var text: [UInt8] = []
         var buffer = [UInt8](repeating: 0, count: 512)
-        while !text.contains(UInt8(ascii: "\n")) {
+        // What it says where it cannot comes by the same pipe.
+        while !String(decoding: text, as: UTF8.self).hasSuffix("restored\n") {
             let count = read(output.number, &buffer, buffer.count)
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { throw MoveError("it was not restored: \(Printable.text(text))") }
+            guard count > 0 else {
+                throw MoveError(
+                    "it was not restored: \(Printable.text(text.dropLast(text.last == 10 ? 1 : 0)))")
+            }
             text += buffer[..<count]
         }
         guard standing.stands(seconds: 10) else { throw MoveError("what was restored does not stand") }

@@ -115,6 +115,15 @@ struct AcrossSurvey {
     private static let semaphores: Set<UInt64> = [65, 220]
     private static let privateFlag: UInt64 = 128
 
+    /// Threads of a process that wait for a process-shared lock in some ranges.
+    static func waiters(_ pid: Int32, in ranges: [Range<UInt64>]) -> [Int32] {
+        (ProcessDirectory(pid)?.threads() ?? []).filter { thread in
+            let call = call(pid, thread)
+            return call.count > 2 && call[0] == futex && call[2] & privateFlag == 0
+                && ranges.contains { $0.contains(call[1]) }
+        }
+    }
+
     private static func call(_ pid: Int32, _ thread: Int32) -> [UInt64] {
         let bytes = (try? FileDescriptor.open("/proc/\(pid)/task/\(thread)/syscall", O_RDONLY))?.bytes ?? []
         let words = String(decoding: bytes, as: UTF8.self).split { $0 == " " || $0 == "\n" }
@@ -128,15 +137,12 @@ struct AcrossSurvey {
         var seen: Set<Int32> = []
         for (process, _) in sharers where seen.insert(process.pid).inserted {
             let ranges = sharers.filter { $0.process.pid == process.pid }.map(\.area.range)
+            for thread in Self.waiters(process.pid, in: ranges) {
+                refused.append(
+                    "process \(process.pid): thread \(thread) waits for a process-shared lock in \(name) (futex(2) without FUTEX_PRIVATE_FLAG): a kernel wakes its own processes alone: have those that use the lock run at one host"
+                )
+            }
             for thread in ProcessDirectory(process.pid)?.threads() ?? [] {
-                let call = Self.call(process.pid, thread)
-                if call.count > 2, call[0] == Self.futex, call[2] & Self.privateFlag == 0,
-                    ranges.contains(where: { $0.contains(call[1]) })
-                {
-                    refused.append(
-                        "process \(process.pid): thread \(thread) waits for a process-shared lock in \(name) (futex(2) without FUTEX_PRIVATE_FLAG): a kernel wakes its own processes alone: have those that use the lock run at one host"
-                    )
-                }
                 for address in Self.robust(process.pid, thread)
                 where ranges.contains(where: { $0.contains(address) }) {
                     refused.append(

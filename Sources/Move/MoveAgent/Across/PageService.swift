@@ -126,8 +126,15 @@ final class PageService: @unchecked Sendable {
         }
     }
 
+    /// Has the calling thread run before the programs: whoever waits for a page waits for it, and others may spin meanwhile.
+    private static func hurry() {
+        // Of a thread alone, on Linux.
+        setpriority(__priority_which_t(PRIO_PROCESS.rawValue), 0, -15)
+    }
+
     /// Hears another host, until the connection ends: a thread of its own does that.
     func hear(_ channel: StreamChannel, from other: UInt8) {
+        Self.hurry()
         do throws(TransferError) {
             while true {
                 let frame = try channel.receive()
@@ -152,6 +159,7 @@ final class PageService: @unchecked Sendable {
         do throws(SystemError) {
             try locked { () throws(SystemError) in try pollNew() }
             try DetachedThread.start { [self] in
+                Self.hurry()
                 var tokens: [UInt64] = []
                 while !isFinished {
                     tokens.removeAll(keepingCapacity: true)
