@@ -64,7 +64,11 @@ static int count(int worker, uint64_t times) {
     return 0;
 }
 
+// What is there before the tree is written down, so that there are pages at each host which must not be used.
+enum { before = 1000 };
+
 static int sum(int workers, uint64_t times) {
+    for (int i = 0; i < workers; i++) memory[i] = memory[(i + 1) * page] = before;
     for (int i = 0; i < workers; i++)
         if (!fork()) {
             wait_for("go");
@@ -76,7 +80,7 @@ static int sum(int workers, uint64_t times) {
     while (left > 0) {
         for (int i = 0; i < workers; i++) {
             uint64_t now = memory[i];
-            if (now < last[i] || now > times) wrong++;
+            if (now < last[i] || now < before || now > before + times) wrong++;
             last[i] = now;
         }
         looks++;
@@ -88,8 +92,8 @@ static int sum(int workers, uint64_t times) {
     }
     uint64_t board = 0, own = 0;
     for (int i = 0; i < workers; i++) {
-        board += memory[i];
-        own += memory[(i + 1) * page];
+        board += memory[i] - before;
+        own += memory[(i + 1) * page] - before;
     }
     char text[200];
     snprintf(text, sizeof text, "%llu %llu %llu %d %llu\n", (unsigned long long)board, (unsigned long long)own,

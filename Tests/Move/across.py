@@ -80,11 +80,11 @@ class Scene:
 
     def words(self, pids, places, *more):
         over = ",".join(f"{host.name}={host.address}:{PORT}" for host in self.others if host.name in places)
-        words = ["across", pids[0], "--over", over, "--listen", f"{self.source.address}:{PORT}", "--certificates",
+        words = ["move", "across", pids[0], "--over", over, "--listen", f"{self.source.address}:{PORT}", "--certificates",
                  "/run/retinue-certificates", "--name", "tree", *more]
         for name, placed in places.items():
             words += ["--place", f"{name}={','.join(map(str, placed))}"]
-        return self.source.words(PRODUCTS / "retinue-agent", *words)
+        return self.source.words(PRODUCTS / "retinue", *words)
 
     def across(self, pids, places, *more):
         """The tree at several hosts; the process that passes pages on at the source."""
@@ -222,14 +222,24 @@ def signals(checks, site):
     checks(until(lambda: process.poll() == 0, 20), "what passes pages on ends with the processes", site.said())
 
 
-def turns(checks, site, times):
+def windows(checks, quick=False):
+    """The time of a page by how long one stays that has come."""
+    for window in (0, 100) if quick else (0, 30, 100, 300, 1000):
+        with scene("alpha", "beta") as site:
+            turns(checks, site, 1000, "--window", window)
+
+
+def turns(checks, site, times, *more):
     pids = site.start("turns", times)
     beta = site.others[0]
     site.join(beta)
-    process = site.across(pids, {"beta": [pids[2]]})
+    process = site.across(pids, {"beta": [pids[2]]}, *more)
+    begin = time.monotonic()
     site.go()
     result = until(lambda: site.file(site.source, "sum"), 120)
-    checks(result == [str(2 * times), "0"], f"a page is handed to and fro {2 * times} times", result or site.said())
+    took = time.monotonic() - begin
+    checks(result == [str(2 * times), "0"], " ".join([f"a page is handed to and fro {2 * times} times,", *map(str, more), f"in {took:.2f} s"]),
+           result or site.said())
     wrong = [site.file(site.source, "turns-0"), site.file(beta, "turns-1")]
     checks(wrong == [["0"], ["0"]], "no number was wrong", wrong)
     until(lambda: process.poll() is not None, 20)
