@@ -11,7 +11,8 @@ import signal
 import subprocess
 import time
 
-from lab import HERE, PATH, PRODUCTS, Failure, Lab, run, until
+import auto
+from lab import HERE, PATH, PRODUCTS, Failure, Host, Lab, run, until
 from live import criu_tree
 
 FOLDER = "/srv/across"
@@ -149,8 +150,8 @@ def remove(place):
 
 
 @contextlib.contextmanager
-def scene(*names, kind=Scene):
-    with Lab(*names) as lab:
+def scene(*names, kind=Scene, hosts=Host):
+    with Lab(*names, kind=hosts) as lab:
         made = kind(lab)
         try:
             yield made
@@ -368,6 +369,9 @@ LoadModule mpm_prefork_module /usr/lib/apache2/modules/mod_mpm_prefork.so
 LoadModule authz_core_module /usr/lib/apache2/modules/mod_authz_core.so
 LoadModule mime_module /usr/lib/apache2/modules/mod_mime.so
 LoadModule status_module /usr/lib/apache2/modules/mod_status.so
+LoadModule alias_module /usr/lib/apache2/modules/mod_alias.so
+LoadModule cgi_module /usr/lib/apache2/modules/mod_cgi.so
+ScriptAlias /sum /srv/httpd/sum
 TypesConfig /etc/mime.types
 ErrorLog /dev/null
 DocumentRoot /srv/httpd/site
@@ -393,6 +397,9 @@ class Site(Scene):
         for host in self.lab.hosts:
             host.write("/srv/httpd/httpd.conf", APACHE)
             host.write("/srv/httpd/site/page", b"x" * 1465)
+            # A program of its own for each request, which takes a processor for some milliseconds.
+            host.write("/srv/httpd/sum", "#!/bin/sh\ni=0; while [ $i -lt 3000 ]; do i=$((i+1)); done\nprintf 'Content-Type: text/plain\\n\\n%s\\n' $i\n")
+            host.run("chmod", "755", "/srv/httpd/sum")
             if not host.path("/etc/mime.types").exists():
                 host.write("/etc/mime.types", "text/plain txt\n")
         self.source.spawn("sh", "-c", f"exec {self.program} -f /srv/httpd/httpd.conf -k start -DFOREGROUND < /dev/null > /dev/null 2>&1")
@@ -408,9 +415,9 @@ class Site(Scene):
         found = re.search(r"^Total Accesses: (\d+)$", done.stdout, re.M)
         return int(found[1]) if found else None
 
-    def load(self, requests, concurrency=10):
+    def load(self, requests, concurrency=10, page="/page"):
         """`ab` at every host at a time; requests a second of all, and how many were answered."""
-        clients = [self.lab.client("ab", "-q", "-n", requests, "-c", concurrency, f"http://{host.address}/page", stdout=subprocess.PIPE,
+        clients = [self.lab.client("ab", "-q", "-n", requests, "-c", concurrency, f"http://{host.address}{page}", stdout=subprocess.PIPE,
                                    stderr=subprocess.STDOUT, text=True) for host in self.lab.hosts]
         begin = time.monotonic()
         texts = [client.communicate(timeout=300)[0] for client in clients]
@@ -445,3 +452,51 @@ def apache(checks, quick=False):
                 os.kill(pids[0], signal.SIGTERM)
                 checks(until(lambda: process.poll() == 0, 30), "the parent's end ends them all", site.said())
                 checks(not any(site.processes(host) for host in site.lab.hosts), "at all hosts")
+
+
+class ShareHost(Host):
+    """A fifth of a processor: four of them, the client and the switch fit into two."""
+
+    SHARE = 0.2
+
+    def __init__(self, lab, name, number):
+        self.quota = auto.Quota(name, self.SHARE)
+        super().__init__(lab, name, number)
+
+    def words(self, *words, group=True):
+        return ["sh", "-c", f'echo $$ > {self.quota.folder}/cgroup.procs && exec "$@"', "sh", *super().words(*words, group=group)]
+
+    def end(self):
+        super().end()
+        self.quota.end()
+
+
+def apache_shares(checks, quick=False):
+    """Debian's Apache at one to four hosts with a fifth of a processor each: requests a second of a static page and of a program's."""
+    single = {}
+    for count in (1, 2) if quick else (1, 2, 3, 4):
+        with scene(*["alpha", "beta", "gamma", "delta"][:count], kind=Site, hosts=ShareHost) as site:
+            # For what is measured alone.
+            for host in site.lab.hosts:
+                host.quota.limit(None)
+            pids = site.begin()
+            if count > 1:
+                for host in site.others:
+                    site.join(host)
+                site.across(pids, {host.name: [pid for i, pid in enumerate(pids[1:]) if i % count == number]
+                                   for number, host in enumerate(site.others, 1)}, "--lossy")
+            for host in site.lab.hosts:
+                host.quota.limit(ShareHost.SHARE)
+            words, sent = [], 0
+            for page, requests in (("/page", 200 if quick else 1000), ("/sum", 40 if quick else 200)):
+                before, total = site.total(site.source), requests // count * count
+                rate, whole, failed = site.load(requests // count, concurrency=10, page=page)
+                after = site.total(site.source)
+                checks(sum(whole) == total and not any(failed), f"{count} hosts, {page}: each answers its requests", [whole, failed])
+                checks(after == before + 1 + total, "and /server-status counts all of them", [before, after])
+                single.setdefault(page, rate)
+                words.append(f"{page} {rate:.1f} requests/s ({rate / (single[page] * count) * 100 - 100:+.1f} %)")
+            checks.say(f"      {count} hosts: {', '.join(words)}; load {os.getloadavg()[0]:.1f}")
+            if count > 1:
+                for host in site.lab.hosts:
+                    checks.say("      " + line(site.figures(host)))
