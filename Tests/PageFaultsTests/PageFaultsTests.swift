@@ -119,6 +119,19 @@ struct PageFaultsTests {
         #expect(isAlive(worker) && child.outputText.isEmpty)
     }
 
+    @Test(
+        "A process can be had end, with its threads, and its parent gets the status",
+        arguments: ["sleep", "threads"])
+    func ends(word: String) throws {
+        let child = try Child([try Products.path("pages"), "1", word])
+        let worker = try #require(eventually { LocalHosts.Host.children(of: child.pid).first })
+        usleep(100_000)
+        let stopped = try StoppedProcess(worker)
+        try stopped.exit(23)
+        #expect(eventually { child.outputText.contains("status 1700\n") ? true : nil } == true)
+        try child.succeed()
+    }
+
     @Test("Memory of System V cannot be registered: the kernel does not take it for shmem")
     func refusesSystemV() throws {
         let words = ["\(0x5245_5100 + getpid() % 200)", "retinue-pages-\(getpid())"]

@@ -198,6 +198,31 @@ public struct StoppedProcess: ~Copyable {
         throw SystemError("vdso", code: ENOENT)
     }
 
+    /// Has the process end as by exit_group(2), with all of its threads.
+    public consuming func exit(_ status: Int32) throws(SystemError) {
+        #if arch(x86_64)
+            let thread = threads[0]
+            var registers = user_regs_struct()
+            guard clinux_ptrace_registers(thread, &registers) == 0 else { throw SystemError("ptrace") }
+            registers.rip = try instruction()
+            (registers.rax, registers.rdi, registers.orig_rax) = (231, UInt64(status & 0xff), .max)
+            var all = UInt64.max
+            guard clinux_ptrace_set_signal_mask(thread, &all) == 0,
+                clinux_ptrace_set_registers(thread, &registers) == 0,
+                clinux_ptrace_detach(thread, 0) == 0
+            else { throw SystemError("ptrace") }
+            // Its parent learns of it when the other threads are gone, and those are when who traces them has taken note.
+            let others = threads.dropFirst()
+            threads = []
+            for other in others {
+                var status: Int32 = 0
+                _ = try systemCall("waitpid") { waitpid(other, &status, 0x4000_0000) }
+            }
+        #else
+            throw SystemError("ptrace", code: ENOSYS)
+        #endif
+    }
+
     /// Takes signals away that wait for the process (rt_sigtimedwait(2)), as if it had received them itself.
     ///
     /// - Parameter bits: a bit a signal, the lowest for signal 1.

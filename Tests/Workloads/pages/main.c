@@ -2,12 +2,13 @@
 //
 //   pages PAGES COMMAND...   each command is given to a process of its own, in their order
 //
-// A command is `sleep` (in one nanosleep(2) of a day), `wait` (in epoll_wait(2) for ever), `count SLOT TIMES` (adds one to a 64-bit
+// A command is `sleep` (in one nanosleep(2) of a day), `threads` (so with two more threads), `wait` (in epoll_wait(2) for ever), `count SLOT TIMES` (adds one to a 64-bit
 // number so many times), `turn OWN OTHERS TIMES` (waits until the number at the second slot is the next one, then stores the one
 // behind it at its own), `read SLOT` (has the kernel write to the slot: read(2) of eight bytes of /dev/zero, then adds one) and `fork SLOT TIMES`
-// (counts in a child). A slot is PAGE:INDEX. A line for each that has ended: its number, and how often a call has failed (EINTR).
+// (counts in a child). A slot is PAGE:INDEX. A line of each that has ended: its number, and how often a call has failed (EINTR); and one of its status.
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -26,8 +27,15 @@ static volatile uint64_t *slot(const char *word) {
     return memory + (size_t)atol(word) * 512 + (colon ? (size_t)atol(colon + 1) : 0);
 }
 
+static void *day_long(void *nothing) {
+    sleep(86400);
+    return nothing;
+}
+
 static int run(char **words) {
-    if (!strcmp(words[0], "sleep")) {
+    if (!strcmp(words[0], "sleep") || !strcmp(words[0], "threads")) {
+        pthread_t thread;
+        for (int i = 0; words[0][0] == 't' && i < 2; i++) pthread_create(&thread, NULL, day_long, NULL);
         struct timespec day = {86400, 0};
         return nanosleep(&day, NULL) == 0 ? 0 : 1;
     }
@@ -65,7 +73,7 @@ int main(int count, char **words) {
         static const struct {
             const char *name;
             int words;
-        } kinds[] = {{"sleep", 1}, {"wait", 1}, {"read", 2}, {"turn", 4}, {"count", 3}, {"fork", 3}};
+        } kinds[] = {{"sleep", 1}, {"threads", 1}, {"wait", 1}, {"read", 2}, {"turn", 4}, {"count", 3}, {"fork", 3}};
         pid_t child = fork();
         if (child == 0) {
             // Told to begin by a signal, so that nothing is touched before.
@@ -74,7 +82,7 @@ int main(int count, char **words) {
             sigaddset(&set, SIGUSR1);
             sigprocmask(SIG_BLOCK, &set, NULL);
             int signal;
-            if (words[i][0] != 's' && words[i][0] != 'w') sigwait(&set, &signal);
+            if (!strchr("sw", words[i][0]) && strcmp(words[i], "threads")) sigwait(&set, &signal);
             int failed = run(words + i);
             printf("%d %d\n", number, failed);
             fflush(stdout);
@@ -86,7 +94,11 @@ int main(int count, char **words) {
                 break;
             }
     }
-    while (wait(NULL) > 0) continue;
+    int status;
+    while (wait(&status) > 0) {
+        printf("status %x\n", status);
+        fflush(stdout);
+    }
     for (int page = 0; page < atoi(words[1]); page++) printf("page %d: %llu\n", page, (unsigned long long)memory[page * 512]);
     return 0;
 }

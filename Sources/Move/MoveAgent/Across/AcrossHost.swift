@@ -115,10 +115,9 @@ final class AcrossHost {
         guard let number = pids[pid], over.insert(pid).inserted, standing.members.contains(number) else {
             return
         }
-        if status & 0x7f == 0, var process = try? StoppedProcess(number) {
+        if status & 0x7f == 0, let process = try? StoppedProcess(number) {
             try? running.add(number)
-            // It does not come back from exit_group(2).
-            _ = try? process.call(231, [UInt64(status >> 8 & 0xff)])
+            if (try? process.exit(status >> 8)) != nil { return }
         }
         kill(number, SIGKILL)
     }

@@ -45,25 +45,34 @@ final class DescriptorHolder {
         }
     }
 
+    /// As many descriptors as this process may have.
+    static func raiseLimit() {
+        let kind = __rlimit_resource_t(7)
+        var most = rlimit()
+        getrlimit(kind, &most)
+        most.rlim_cur = most.rlim_max
+        setrlimit(kind, &most)
+    }
+
     /// The other process.
     static func run(_ number: Int32, _ folder: String) -> Int32 {
         let group = AcrossGroup(folder: folder)
-        var most = rlimit()
-        getrlimit(__rlimit_resource_t(7), &most)
-        most.rlim_cur = most.rlim_max
-        setrlimit(__rlimit_resource_t(7), &most)
+        raiseLimit()
         var held: [Int32] = []
+        var swept = Clock.monotonic()
         while true {
             var waiting = [pollfd(fd: number, events: Int16(POLLIN), revents: 0)]
-            if poll(&waiting, 1, 5_000) == 0 {
+            let ready = poll(&waiting, 1, 5_000)
+            if Clock.monotonic() - swept > 5_000_000_000 {
+                swept = Clock.monotonic()
                 // Those of processes that have ended are of no use.
                 held.removeAll { number in
                     let isGone = !UserFault.isOfLiving(number)
                     if isGone { close(number) }
                     return isGone
                 }
-                continue
             }
+            if ready <= 0 { continue }
             var (byte, descriptor, flags): (UInt8, Int32, Int32) = (0, -1, 0)
             let count = clinux_receive_message(number, &byte, 1, &descriptor, &flags)
             if count < 0, errno == EINTR || errno == EAGAIN { continue }

@@ -46,6 +46,8 @@ final class PageService: @unchecked Sendable {
         pthread_mutex_init(lock, nil)
         pthread_mutex_init(inboxLock, nil)
         (self.order, self.host, self.keeper) = (order, UInt8(host), keeper)
+        // Each process that is forked has one.
+        DescriptorHolder.raiseLimit()
         nodes = order.regions.enumerated().map { index, region in
             PageNode(
                 region: UInt16(index), pages: Int(region.bytes / UInt64(FaultedRegion.pageBytes)),
@@ -310,6 +312,8 @@ final class PageService: @unchecked Sendable {
     func sweep() {
         locked {
             for process in processes.all where !processes.lives(process) {
+                // Its descriptor is open elsewhere too, so that closing it would not end the polling.
+                if let number = processes.number(process) { try? poller.remove(number) }
                 processes.remove(process)
                 isPolled.remove(process)
             }
