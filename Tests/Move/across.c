@@ -3,11 +3,12 @@
 //     across sum WORKERS TIMES FOLDER    each worker counts to TIMES in its own number of one page that all have, as a scoreboard, and in a
 //                                        page of its own; the parent reads all numbers all the time, none may become less, and writes the
 //                                        sums to FOLDER/sum when the workers have ended
+//     across unlinked WORKERS TIMES FOLDER    the same in POSIX memory that has no name any longer
 //     across turns TIMES FOLDER          two workers store the next number in turn, TIMES each; each writes how often it was wrong
 //     across watch WORKERS FOLDER        each worker counts for ever, and reads all numbers; one that is less than it was is written to FOLDER/less
 //     across signals FOLDER              the parent sends each of two workers five signals, one when the one before has come; they end with 10 and 11
 //     across late FOLDER                 two workers take a process-shared lock and keep it, once they are told to begin
-//     across mutex|robust|semaphore|sysv|locked|file FOLDER    two workers that share something that cannot be passed on
+//     across mutex|robust|semaphore|sysv|locked|file|named|memfd FOLDER    two workers that share something that cannot be passed on
 //
 // All begin once FOLDER/go is there, which each looks for by itself.
 #define _GNU_SOURCE
@@ -204,6 +205,13 @@ static int refused(const char *kind) {
         need(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) != MAP_FAILED, "mmap");
         close(file);
     }
+    int named = !strcmp(kind, "named");
+    if (named || !strcmp(kind, "memfd")) {
+        int file = named ? shm_open("/retinue-across", O_RDWR | O_CREAT, 0600) : memfd_create("across", 0);
+        need(file >= 0 && ftruncate(file, 4096) == 0, kind);
+        need(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, file, 0) != MAP_FAILED, "mmap");
+        if (named) close(file);
+    }
     for (int second = 0; second < 2; second++)
         if (!fork()) {
             if (!strcmp(kind, "semaphore")) {
@@ -218,6 +226,7 @@ static int refused(const char *kind) {
             pause();
         }
     while (wait(NULL) > 0) continue;
+    if (named) shm_unlink("/retinue-across");
     if (set >= 0) semctl(set, 0, IPC_RMID);
     return 0;
 }
@@ -225,9 +234,15 @@ static int refused(const char *kind) {
 int main(int many, char **words) {
     need(many >= 3, "across KIND ... FOLDER");
     folder = words[many - 1];
-    memory = mmap(NULL, (most + 1) * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int isUnlinked = !strcmp(words[1], "unlinked"), file = -1;
+    if (isUnlinked) {
+        file = shm_open("/retinue-across", O_RDWR | O_CREAT | O_EXCL, 0600);
+        need(file >= 0 && shm_unlink("/retinue-across") == 0 && ftruncate(file, (most + 1) * 4096) == 0, "shm_open");
+    }
+    memory = mmap(NULL, (most + 1) * 4096, PROT_READ | PROT_WRITE, MAP_SHARED | (file < 0 ? MAP_ANONYMOUS : 0), file, 0);
     need(memory != MAP_FAILED, "mmap");
-    if (!strcmp(words[1], "sum")) return sum(atoi(words[2]), (uint64_t)atoll(words[3]));
+    if (file >= 0) close(file);
+    if (isUnlinked || !strcmp(words[1], "sum")) return sum(atoi(words[2]), (uint64_t)atoll(words[3]));
     if (!strcmp(words[1], "watch")) return watch(atoi(words[2]));
     if (!strcmp(words[1], "signals")) return signals();
     if (!strcmp(words[1], "turns")) return turns((uint64_t)atoll(words[2]));

@@ -45,7 +45,7 @@ class Scene:
                                    stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=PATH,
                                    start_new_session=True, cwd="/")
         self.started.append(process)
-        wanted = int(words[1]) if words[0] in ("sum", "watch") else 2
+        wanted = int(words[1]) if words[0] in ("sum", "unlinked", "watch") else 2
 
         def tree():
             found = self.processes(self.source)
@@ -176,13 +176,15 @@ def across(checks, quick=False):
         with scene(*["alpha", "beta", "gamma", "delta"][:count]) as site:
             sums(checks, site, count, times)
     with scene("alpha", "beta") as site:
+        sums(checks, site, 2, times, "unlinked")
+    with scene("alpha", "beta") as site:
         turns(checks, site, 1000)
         signals(checks, site)
 
 
-def sums(checks, site, count, times):
+def sums(checks, site, count, times, kind="sum"):
     workers = 8
-    pids = site.start("sum", workers, times)
+    pids = site.start(kind, workers, times)
     for host in site.others:
         site.join(host)
     placed = {host.name: [pid for i, pid in enumerate(pids[1:]) if i % count == number]
@@ -255,6 +257,8 @@ REFUSED = {
     "sysv": "System V memory",
     "locked": "locked memory",
     "file": "a file that is mapped shared",
+    "named": "memory with a name",
+    "memfd": "a descriptor of it is open",
 }
 
 
@@ -267,8 +271,12 @@ def refused(checks, quick=False):
             checks(done.returncode == 1 and reason in done.stderr and "have " in done.stderr, f"{kind}: refused with the reason and the cure",
                    done.stderr.strip()[-300:])
             checks(len(site.processes(site.source)) == 3, "and the processes are as before")
-            for pid in pids:
+            # The first one last, which removes what has a name.
+            for pid in reversed(pids):
                 os.kill(pid, signal.SIGKILL)
+                time.sleep(0.05)
+            with contextlib.suppress(OSError):
+                site.source.path("/dev/shm/retinue-across").unlink()
             until(lambda: not site.processes(site.source), 5)
 
 

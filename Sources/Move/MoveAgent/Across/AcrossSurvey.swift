@@ -58,11 +58,11 @@ struct AcrossSurvey {
             refuse(
                 "huge pages, which are not passed on in parts",
                 "have the program use pages of 4 KiB, or \(together)")
-        } else if kind.hasPrefix("/dev/shm/") {
+        } else if kind.hasPrefix("/dev/shm/"), !kind.hasSuffix(" (deleted)") {
             refuse(
                 "memory with a name, which others may open by it",
                 "have the program unlink it, or \(together)")
-        } else if !kind.hasPrefix("/dev/zero") && !kind.hasPrefix("/memfd:") {
+        } else if !["/dev/zero", "/dev/shm/", "/memfd:"].contains(where: { kind.hasPrefix($0) }) {
             refuse(
                 "a file that is mapped shared: what is written would be in the file of one host alone",
                 together)
@@ -94,12 +94,11 @@ struct AcrossSurvey {
 
     /// A process that has memory's file open: what is done by the descriptor alone is no fault of any process's memory.
     private func descriptorHolder(of area: SharedArea) -> Int32? {
-        guard area.path.starts(with: "/memfd:".utf8) else { return nil }
         for process in processes {
             var isHolder = false
             let directory = ProcessDirectory(process.pid)
             directory?.descriptors { number, target in
-                guard target.starts(with: "/memfd:".utf8) else { return }
+                guard target == area.path else { return }
                 var status = stat()
                 guard stat("/proc/\(process.pid)/fd/\(number)", &status) == 0 else { return }
                 if UInt64(status.st_ino) == area.place[2] { isHolder = true }
