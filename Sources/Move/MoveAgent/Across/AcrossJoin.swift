@@ -34,14 +34,16 @@ final class AcrossJoin: @unchecked Sendable {
             } catch {
                 Diagnostics.say("\(error)")
                 // What was begun is the processes', which wait for pages that do not come, until somebody ends them.
-                if join.isOn { join.await() } else { join.end() }
+                if join.isOn { join.outlast() } else { join.end() }
             }
             channel.close()
+            orders.isDone()
             if options.isOnce { return 0 }
         }
     }
 
-    private func await() {
+    /// Until the processes have ended, when nobody says any longer what is to be done.
+    private func outlast() {
         while let host, host.count > 0 {
             sleep(1)
             host.writeFigures()
@@ -201,10 +203,23 @@ final class AcrossJoin: @unchecked Sendable {
     private final class Orders: @unchecked Sendable {
         private let lock = UnsafeMutablePointer<pthread_mutex_t>.allocate(capacity: 1)
         private var waiting: [StreamChannel] = []
+        private var isTaken = false
         init() { pthread_mutex_init(lock, nil) }
+        /// Takes one in, unless there is another: whoever asks is told so at once.
         func add(_ channel: StreamChannel) {
             pthread_mutex_lock(lock)
-            waiting.append(channel)
+            let isFree = !isTaken
+            if isFree { waiting.append(channel) }
+            isTaken = true
+            pthread_mutex_unlock(lock)
+            if isFree { return }
+            try? channel.send(Frame(.failure, Array("processes of another tree run here".utf8)))
+            try? channel.flush()
+            channel.close()
+        }
+        func isDone() {
+            pthread_mutex_lock(lock)
+            isTaken = false
             pthread_mutex_unlock(lock)
         }
         func next() -> StreamChannel {
