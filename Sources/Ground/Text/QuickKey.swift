@@ -40,8 +40,10 @@ public struct PidTable<Value>: Sequence {
     /// For how many there is room.
     @inlinable public var capacity: Int { entries.capacity }
     /// The pids, in no order.
-    // With a closure: a key path would be put together anew at each call.
-    @inlinable public var pids: some Sequence<Int32> { entries.keys.lazy.map { $0.pid } }
+    @inlinable public var pids: some Sequence<Int32> {
+        // By a closure: a key path would be put together anew at each call.
+        entries.keys.lazy.map { $0.pid }
+    }
 
     /// The value of a pid.
     @inlinable

@@ -178,7 +178,9 @@ struct ScanCursor: ~Copyable {
         var hasWorkload = true
         switch depth {
         case .full:
-            guard let found = LiveSurroundings.facts(directory, in: namespace, scanner.files) else { return nil }
+            guard let found = LiveSurroundings.facts(directory, in: namespace, scanner.files) else {
+                return nil
+            }
             facts = found
         case .open:
             let place = directory.namespace("net") ?? 0
