@@ -84,6 +84,11 @@ import Testing
             defer { child.kill() }
             #expect(try child.firstLine() == "ready")
             let directory = try processDirectory(child.pid)
+            // It says so before it becomes another program.
+            let isThere: Bool? = eventually {
+                directory.arguments().first == Array("sleep".utf8) ? true : nil
+            }
+            try #require(isThere == true)
             for name in ["/proc/self/fd/7", "/dev/fd/7", "/proc/thread-self/fd/7", "/proc/\(child.pid)/fd/7"]
             {
                 #expect(resolve(name, directory) == folder + "/real/a.py", "\(name)")
