@@ -288,7 +288,7 @@ let package = Package(
                 "TestSupport",
             ]),
         test("SunRPCTests", ["SunRPC"]),
-        test("SharedPagesTests", ["SharedPages"]),
+        test("SharedPagesTests", ["SharedPages", "TestSupport"]),
         test(
             "PageFaultsTests",
             [

@@ -462,21 +462,10 @@ def apache(checks, quick=False):
                 checks(not any(site.processes(host) for host in site.lab.hosts), "at all hosts")
 
 
-class ShareHost(Host):
+class ShareHost(auto.ShareHost):
     """A fifth of a processor: four of them, the client and the switch fit into two."""
 
     SHARE = 0.2
-
-    def __init__(self, lab, name, number):
-        self.quota = auto.Quota(name, self.SHARE)
-        super().__init__(lab, name, number)
-
-    def words(self, *words, group=True):
-        return ["sh", "-c", f'echo $$ > {self.quota.folder}/cgroup.procs && exec "$@"', "sh", *super().words(*words, group=group)]
-
-    def end(self):
-        super().end()
-        self.quota.end()
 
 
 def apache_shares(checks, quick=False):

@@ -54,8 +54,8 @@ class OwnHost(Host):
     OWN_PROCESSES = True
 
 
-class SmallHost(OwnHost):
-    """One with a share of a processor for all of them."""
+class ShareHost(Host):
+    """A host with a share of a processor for all of its processes."""
 
     SHARE = SHARE
 
@@ -69,6 +69,10 @@ class SmallHost(OwnHost):
     def end(self):
         super().end()
         self.quota.end()
+
+
+class SmallHost(ShareHost, OwnHost):
+    """One that sees its own processes alone, too."""
 
 
 class Jobs:

@@ -1,3 +1,4 @@
+import TestSupport
 import Testing
 
 @testable import SharedPages
@@ -9,7 +10,7 @@ struct PageProtocolTests {
     )
     func isCoherent() throws {
         for seed in 0..<UInt64(60) {
-            var numbers = SeededNumbers(state: seed)
+            var numbers = SeededGenerator(seed: seed)
             var simulation = Simulation(
                 hosts: Int.random(in: 2...6, using: &numbers), pages: Int.random(in: 1...4, using: &numbers),
                 seed: seed)

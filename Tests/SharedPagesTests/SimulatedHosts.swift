@@ -1,16 +1,6 @@
-@testable import SharedPages
+import TestSupport
 
-/// A generator whose numbers are those of its seed (SplitMix64).
-struct SeededNumbers: RandomNumberGenerator {
-    var state: UInt64
-    mutating func next() -> UInt64 {
-        state &+= 0x9e37_79b9_7f4a_7c15
-        var value = state
-        value = (value ^ (value >> 30)) &* 0xbf58_476d_1ce4_e5b9
-        value = (value ^ (value >> 27)) &* 0x94d0_49bb_1331_11eb
-        return value ^ (value >> 31)
-    }
-}
+@testable import SharedPages
 
 /// A host's memory as the kernel would have it: what is present, what may be written, and which threads wait.
 struct SimulatedMemory: PageMemory {
@@ -71,7 +61,7 @@ struct Simulation {
     var wires: [[Int]: [PageMessage]] = [:]
     /// What was written last to each page: a number that grows.
     var last: [UInt64]
-    var random: SeededNumbers
+    var random: SeededGenerator
     var delivered = 0
     /// Has the home go on as if a copy had been given up as soon as it has asked for it.
     var skipsAcknowledgements = false
@@ -80,7 +70,7 @@ struct Simulation {
         nodes = (0..<hosts).map { PageNode(region: 3, pages: pages, host: UInt8($0), home: 0) }
         memories = Array(repeating: SimulatedMemory(), count: hosts)
         last = Array(repeating: 0, count: pages)
-        random = SeededNumbers(state: seed)
+        random = SeededGenerator(seed: seed)
         threads = []
         for page in 0..<UInt32(pages) {
             memories[0].contents[page] = Self.bytes(0)

@@ -134,18 +134,9 @@ public struct StoppedProcess: ~Copyable {
     /// it was in one, and would let it go on in the middle.
     private func abortAddress(of thread: Int32, at address: UInt64) -> UInt64? {
         let place = clinux_ptrace_rseq(thread)
-        guard place != 0, let memory = try? FileDescriptor.open("/proc/\(pid)/mem", O_RDONLY) else {
-            return nil
-        }
-        let number = memory.number
-        func words(_ address: UInt64, _ count: Int) -> [UInt64]? {
-            var words = [UInt64](repeating: 0, count: count)
-            guard let offset = off_t(exactly: address), pread(number, &words, count * 8, offset) == count * 8
-            else { return nil }
-            return words
-        }
+        guard place != 0, let words = ProcessWords(pid) else { return nil }
         // struct rseq: two numbers of a processor, then where the sequence is described, as version and flags, start, length, abort.
-        guard let pointer = words(place + 8, 1)?[0], pointer != 0, let sequence = words(pointer, 4),
+        guard let pointer = words.at(place + 8, 1)?[0], pointer != 0, let sequence = words.at(pointer, 4),
             address >= sequence[1], address - sequence[1] < sequence[2]
         else { return nil }
         return sequence[3]

@@ -157,18 +157,10 @@ struct AcrossSurvey {
         var head: UInt64 = 0
         var size = 0
         guard clinux_robust_list(thread, &head, &size) == 0, head != 0, size == 24,
-            let memory = try? FileDescriptor.open("/proc/\(pid)/mem", O_RDONLY)
+            let words = ProcessWords(pid)
         else { return [] }
-        let number = memory.number
-        func words(_ address: UInt64, _ count: Int) -> [UInt64]? {
-            var words = [UInt64](repeating: 0, count: count)
-            // A list of the program's own: whatever address is in it.
-            guard let offset = off_t(exactly: address), pread(number, &words, count * 8, offset) == count * 8
-            else { return nil }
-            return words
-        }
         // struct robust_list_head: the list, the futex's offset from an entry, an entry that is being added.
-        guard let first = words(head, 3) else { return [] }
+        guard let first = words.at(head, 3) else { return [] }
         let offset = first[1]
         var found: [UInt64] = first[2] == 0 ? [] : [(first[2] & ~1) &+ offset]
         var entry = first[0] & ~1
@@ -176,7 +168,7 @@ struct AcrossSurvey {
         for _ in 0..<2048 {
             guard entry != head, entry != 0 else { break }
             found.append(entry &+ offset)
-            guard let next = words(entry, 1) else { break }
+            guard let next = words.at(entry, 1) else { break }
             entry = next[0] & ~1
         }
         return found
