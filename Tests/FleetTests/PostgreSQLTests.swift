@@ -9,11 +9,24 @@ import Testing
 
 @testable import FleetStore
 
+/// Ends the server with the last test. The checkpoint that it makes some minutes later opens a file every tenth of a second,
+/// which those notice who test that a host is quiet.
+private struct EndsItsServer: SuiteTrait, TestScoping {
+    func provideScope(
+        for test: Test, testCase: Test.Case?, performing function: () async throws -> Void
+    ) async throws {
+        defer { FleetStoreTests.shared = nil }
+        try await function()
+    }
+}
+
 /// The fleet's store against a real server.
-@Suite("Fleet store", .serialized, .enabled(if: TestServer.binaries != nil, "a PostgreSQL server"))
+@Suite(
+    "Fleet store", .serialized, .enabled(if: TestServer.binaries != nil, "a PostgreSQL server"),
+    EndsItsServer())
 final class FleetStoreTests {
     /// One for all: to make one takes seconds.
-    nonisolated(unsafe) private static var shared: TestServer?
+    nonisolated(unsafe) fileprivate static var shared: TestServer?
     private let server: TestServer
 
     init() throws {
@@ -23,13 +36,9 @@ final class FleetStoreTests {
             server = try TestServer()
             Self.shared = server
             _ = try FleetSchema(try server.connect()).migrate(partitions: 4)
-            // What a test's process leaves open at its end.
-            atexit { FleetStoreTests.end() }
         }
         try clear()
     }
-
-    private static func end() { shared = nil }
 
     private func clear() throws {
         try server.connect().execute(

@@ -19,6 +19,7 @@ extension KernelTests {
                 let ready = Double(daemon.readyAfter) / 1e6
                 // What is new is stored at most 5 s later; after that there is nothing left to do.
                 pause(seconds: 6)
+                let from = Self.now()
                 var windows: [Use] = []
                 for _ in 0..<5 {
                     let before = try Self.use(pid)
@@ -33,7 +34,8 @@ extension KernelTests {
                     "idle: ready after \(ready) ms; resident \(resident) kB; in windows of 10 s: "
                         + windows.map { "\($0.switches) switches \($0.ticks) ticks" }.joined(separator: ", "))
                 // Whatever else happens on the host wakes the daemon by right: one quiet window is proof.
-                #expect(windows.contains(Use()), "never quiet")
+                let others = try windows.contains(Use()) ? [] : Self.active(since: from, in: daemon.dump())
+                #expect(windows.contains(Use()), "never quiet; meanwhile there were \(others)")
                 // The figures are promised of a release build: a debug build is larger and slower.
                 #expect(resident <= (Self.isDebug ? 40_960 : 20_480))
                 #expect(ready < 5000)
@@ -47,6 +49,18 @@ extension KernelTests {
             #else
                 false
             #endif
+        }
+
+        /// The time, as dumps write it.
+        private static func now() -> String {
+            Date.ISO8601FormatStyle(includingFractionalSeconds: true).format(Date())
+        }
+
+        /// The programs of which something was recorded since, with what it was last.
+        private static func active(since time: String, in dump: Dump) -> [String] {
+            let records = dump.dependencies.filter { $0.last >= time }
+            return Dictionary(records.map { ($0.program.executable, $0) }, uniquingKeysWith: { $1 })
+                .map { "\($0): \($1.relation) \($1.path ?? "")" }.sorted()
         }
 
         /// Over all threads: context switches of either kind, and clock ticks of CPU.
