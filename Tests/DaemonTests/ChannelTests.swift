@@ -1,5 +1,7 @@
 import Glibc
 import Procfs
+import SystemCalls
+import TestSupport
 import Testing
 
 @testable import Daemon
@@ -44,5 +46,43 @@ import Testing
         let kept = ends.kept { _, descriptor in descriptor != 11 && descriptor != 20 }
         #expect(kept.writers == [1])
         #expect(kept.readers == [3])
+    }
+
+    /// The second look finds the same whether one thread looks or two.
+    @Test func theSecondLookLeavesThoseThatHoldItStill() throws {
+        try withTemporaryFolder { folder in
+            let path = folder + "/fifo"
+            try #require(mkfifo(path, 0o600) == 0)
+            let number = open(path, O_RDWR)
+            defer { close(number) }
+            var status = stat()
+            try #require(fstat(number, &status) == 0)
+            let child = try Child(["sh", "-c", "exec 9>\"$1\"; echo ready >&2; exec sleep 1000", "sh", path])
+            defer { child.kill() }
+            try #require(eventually(within: 30) { child.errorText.contains("ready") ? true : nil } == true)
+            var ends = PipeEnds()
+            ends.note(getpid(), number, flags: O_RDWR)
+            ends.note(child.pid, 9, flags: O_WRONLY)
+            // One that has no such descriptor, and one that is gone.
+            ends.note(getppid(), 1_000_000, flags: O_WRONLY)
+            ends.note(4_194_305, 9, flags: O_RDONLY)
+            #expect(ends.areOfSeveral)
+            for least in [2, Int.max] {
+                func left(_ inode: UInt64) -> PipeEnds {
+                    let looked = PipeHolders([(ends, inode)], leastForTwo: least)
+                    let isAlone = least == .max || sysconf(Int32(_SC_NPROCESSORS_ONLN)) < 2
+                    #expect(looked.readByOther == (isAlone ? 0 : 2))
+                    return looked.remaining(ends)
+                }
+                let (held, other) = (left(UInt64(status.st_ino)), left(UInt64(status.st_ino) + 1))
+                // The shell has written nothing but its line, which is a write like any other.
+                #expect(Set(held.writers) == [getpid(), child.pid])
+                #expect(held.readers == [getpid()])
+                #expect(other.writers.isEmpty && other.readers.isEmpty)
+            }
+            var alone = PipeEnds()
+            alone.note(7, 1, flags: O_RDWR)
+            #expect(!alone.areOfSeveral)
+        }
     }
 }

@@ -51,6 +51,14 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
         #expect(flags & O_APPEND != 0)
         #expect(directory.descriptorInformation(file.number).map { $0.flags & O_ACCMODE } == O_RDONLY)
         #expect(directory.descriptorInformation(1_000_000) == nil)
+        // The same by the link's permissions; what was opened for neither has none.
+        let path = try FileDescriptor.open("/dev/null", O_PATH)
+        let written = try FileDescriptor.open("/dev/null", O_WRONLY)
+        #expect(directory.accessMode(descriptor: null.number) == O_RDWR)
+        #expect(directory.accessMode(descriptor: file.number) == O_RDONLY)
+        #expect(directory.accessMode(descriptor: written.number) == O_WRONLY)
+        #expect(directory.accessMode(descriptor: path.number) == nil)
+        #expect(directory.accessMode(descriptor: 1_000_000) == nil)
         let kind = directory.statistics(descriptor: null.number).map { $0.mode & S_IFMT }
         #expect(kind == S_IFCHR)
         let isNothing = directory.statistics(descriptor: 1_000_000) == nil

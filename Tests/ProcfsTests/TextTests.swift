@@ -253,6 +253,16 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         }
     }
 
+    /// One type that asks a server, or that nobody knows, is enough to ask of no file what it is.
+    @Test func filesystemsThatAnswerAtOnce() {
+        let usual = "nodev\tsysfs\nnodev\ttmpfs\n\text4\n\tfuseblk\nnodev\tfuse\nnodev\toverlay\n"
+        #expect(FilesystemKind.answersAtOnce(types: bytes(usual)))
+        for type in ["nfs4", "9p", "cifs", "ceph", "somethingnew", ""] {
+            #expect(!FilesystemKind.answersAtOnce(types: bytes(usual + "nodev\t\(type)\n")), "\(type)")
+        }
+        #expect(!FilesystemKind.answersAtOnce(types: []))
+    }
+
     @Test func brokenLinesAreLeftOut() {
         let good = "29 1 259:2 / / rw - ext4 /dev/root rw\n"
         let noNumber = "x 1 0:1 / / rw - ext4 dev rw\n"

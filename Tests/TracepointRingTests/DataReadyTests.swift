@@ -6,8 +6,12 @@ import Wire
 
 /// What samples of `sock:sk_data_ready` say: who connects, to which socket, by which name.
 @Suite struct DataReadyTests {
-    private let events = DataReadyEvents(
-        identifier: 7, socket: 8, connect: 1000..<2000, datagram: 5000..<6000)
+    private let events: DataReadyEvents
+
+    init() throws {
+        events = try DataReadyEvents(
+            identifier: 7, socket: 8, .init(connect: 1000..<2000, datagram: 5000..<6000))
+    }
 
     private func bytes<Value: FixedWidthInteger>(_ value: Value) -> [UInt8] {
         withUnsafeBytes(of: value.littleEndian) { Array($0) }

@@ -105,6 +105,27 @@ public enum FilesystemKind: Equatable, Sendable {
         }
     }
 
+    /// Whether no filesystem that this kernel has asks anybody when a status is wanted as the kernel knows it
+    /// (`AT_STATX_DONT_SYNC`): all are pseudo ones, local ones, or FUSE, which then answers from its cache. Filesystems that came
+    /// with a module are not among them before it is loaded, and what is mounted stays among them.
+    ///
+    /// - Parameter types: /proc/filesystems, lines of `nodev` or nothing, a tabulator and the type.
+    public static func answersAtOnce(types: [UInt8]) -> Bool {
+        let known = pseudoTypes.union(localTypes).union(["fuse", "fuseblk"])
+        let names = types.split(separator: UInt8(ascii: "\n")).map { line in
+            String(decoding: line.split(separator: UInt8(ascii: "\t")).last ?? [], as: UTF8.self)
+        }
+        return !names.isEmpty && names.allSatisfy(known.contains)
+    }
+
+    /// The same of this kernel at this moment.
+    public static func answersAtOnce() -> Bool {
+        guard let file = try? FileDescriptor.open("/proc/filesystems", O_RDONLY),
+            let types = try? file.readAll(limit: 1 << 16)
+        else { return false }
+        return answersAtOnce(types: types)
+    }
+
     /// Filesystems without files of their own.
     static let pseudoTypes: Set<String> = [
         "anon_inodefs", "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs",

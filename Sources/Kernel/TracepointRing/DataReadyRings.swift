@@ -21,10 +21,12 @@ public struct DataReadyRings: ~Copyable {
     static let mostListeners = 48
 
     /// Opens the rings. Linux 6.3; the errors are those of `TracepointRings` and, where `/proc/kallsyms` hides addresses,
-    /// `noSymbols`.
-    public init() throws(TracepointError) {
+    /// `noSymbols`. Whether the kernel has the functions that tell events apart is known later: `isReadable`.
+    public init() throws(TracepointError) { try self.init(DataReadyEvents.Functions.init) }
+
+    init(_ functions: @escaping @Sendable () -> DataReadyEvents.Functions?) throws(TracepointError) {
         let format = try TraceFileSystem().format(of: DataReadyEvents.tracepoint)
-        let events = try DataReadyEvents(format)
+        let events = try DataReadyEvents(format, functions)
         let rings = try TracepointRings(
             DataReadyEvents.tracepoint, pages: nil, wakeupWatermark: nil, shape: DataReadyEvents.sample)
         // Without a filter each TCP segment would cost as much.
@@ -32,6 +34,9 @@ public struct DataReadyRings: ~Copyable {
         self.events = events
         self.rings = rings
     }
+
+    /// Whether events can be told apart, as far as anybody had to know: `false` once there were some that cannot.
+    public private(set) var isReadable = true
 
     /// The numbers to poll.
     public var numbers: [Int32] { rings.numbers }
@@ -52,6 +57,7 @@ public struct DataReadyRings: ~Copyable {
         var counts = DataReadyEvents.Counts()
         var listeners = listeners
         if !buffer.isEmpty {
+            isReadable = events.areReadable
             counts =
                 (try? events.parse(buffer.span.bytes) { connect in
                     if connect.call == .connect { listeners[connect.socket] = connect.time }

@@ -1,4 +1,5 @@
 import CLinux
+import SystemCalls
 import Wire
 
 /// A Unix socket that was connected, or a datagram that was sent, as the kernel reports it in the context of the process
@@ -55,8 +56,35 @@ public struct DataReadyEvents: Sendable {
     /// Where the tracepoint's own field lies.
     private let identifier: UInt16
     private let socket: Int
-    private let connect: Range<UInt64>
-    private let datagram: Range<UInt64>
+    private let functions: Deferred<Functions?>
+
+    /// Where the kernel's functions lie that connect a stream and send a datagram.
+    struct Functions: Sendable {
+        var connect: Range<UInt64>
+        var datagram: Range<UInt64>
+
+        init(connect: Range<UInt64>, datagram: Range<UInt64>) {
+            self.connect = connect
+            self.datagram = datagram
+        }
+
+        /// `nil` if this kernel has no functions of these names.
+        init?() {
+            let names = ["unix_stream_connect", "unix_dgram_sendmsg"]
+            guard let symbols = try? KernelSymbols(names), let connect = symbols[names[0]],
+                let datagram = symbols[names[1]]
+            else { return nil }
+            self.init(connect: connect, datagram: datagram)
+        }
+
+        func call(_ frames: [UInt64]) -> UnixConnect.Call? {
+            for frame in frames {
+                if connect.contains(frame) { return .connect }
+                if datagram.contains(frame) { return .datagram }
+            }
+            return nil
+        }
+    }
 
     /// Bytes of the caller's stack that each event brings.
     static let stackSize: UInt32 = 512
@@ -73,30 +101,31 @@ public struct DataReadyEvents: Sendable {
     /// The tracepoint.
     public static let tracepoint = Tracepoint(group: "sock", name: "sk_data_ready", filter: "family == 1")
 
-    /// Reads where the tracepoint's fields and the kernel's functions lie.
-    init(_ format: TracepointFormat) throws(TracepointError) {
+    /// Reads where the tracepoint's fields lie, and has a thread look for the kernel's functions: that takes longer than all
+    /// else at a start, and is of no use before the first event.
+    init(
+        _ format: TracepointFormat, _ functions: @escaping @Sendable () -> Functions? = { Functions() }
+    ) throws(TracepointError) {
         do throws(FormatError) {
             identifier = format.identifier
             socket = Int(try format.offset(of: "skaddr", size: 8))
         } catch { throw .format(error) }
-        let symbols: KernelSymbols
-        do { symbols = try KernelSymbols(["unix_stream_connect", "unix_dgram_sendmsg"]) } catch {
-            throw .system(error)
-        }
-        guard let connect = symbols["unix_stream_connect"], let datagram = symbols["unix_dgram_sendmsg"]
-        else {
-            throw .noSymbols
-        }
-        self.connect = connect
-        self.datagram = datagram
+        let areShown: Bool
+        do throws(SystemError) {
+            areShown = try KernelSymbols.areShown()
+            self.functions = try Deferred(functions)
+        } catch { throw .system(error) }
+        guard areShown else { throw .noSymbols }
     }
 
-    init(identifier: UInt16, socket: Int, connect: Range<UInt64>, datagram: Range<UInt64>) {
+    init(identifier: UInt16, socket: Int, _ functions: Functions?) throws(SystemError) {
         self.identifier = identifier
         self.socket = socket
-        self.connect = connect
-        self.datagram = datagram
+        self.functions = try Deferred { functions }
     }
+
+    /// Whether the kernel has the functions by which events are told apart. Waits until that is known.
+    public var areReadable: Bool { functions.wait() != nil }
 
     /// What drained records hold.
     public struct Counts: Equatable, Sendable {
@@ -115,6 +144,7 @@ public struct DataReadyEvents: Sendable {
     ) throws(WireError) -> Counts {
         var counts = Counts()
         var walk = PerfRecords()
+        let functions = records.isEmpty ? nil : functions.wait()
         while let record = try walk.nextExtended(in: records) {
             switch record {
             case .lost(let count): counts.lost &+= count
@@ -123,7 +153,7 @@ public struct DataReadyEvents: Sendable {
                 counts.events += 1
                 let event = records.extracting(sample.event)
                 guard try event.integer(at: 0, as: UInt16.self) == identifier else { continue }
-                guard let call = call(sample.frames) else { continue }
+                guard let call = functions?.call(sample.frames) else { continue }
                 body(
                     UnixConnect(
                         time: sample.time, process: sample.process, call: call,
@@ -132,14 +162,6 @@ public struct DataReadyEvents: Sendable {
             }
         }
         return counts
-    }
-
-    private func call(_ frames: [UInt64]) -> UnixConnect.Call? {
-        for frame in frames {
-            if connect.contains(frame) { return .connect }
-            if datagram.contains(frame) { return .datagram }
-        }
-        return nil
     }
 
     /// The name in the address that connect(2) was given, if it lies on the caller's stack.

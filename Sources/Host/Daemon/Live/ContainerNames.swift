@@ -1,4 +1,5 @@
 import Glibc
+import Procfs
 import Synchronization
 import SystemCalls
 
@@ -17,10 +18,20 @@ final class ContainerNames: Sendable {
     private static let mostKnown = 4096
 
     private let known = Mutex<[[UInt8]: [UInt8]?]>([:])
+    /// What /proc/PID/cgroup said last, and the workload that it names: mostly the next process is of the same group.
+    private let last = Mutex<(read: [UInt8], workload: [UInt8]?)?>(nil)
     private let root: String
 
     /// - Parameter root: where the host's files lie: another folder for tests.
     init(root: String = "") { self.root = root }
+
+    /// The workload that the bytes of /proc/PID/cgroup name.
+    func workload(ofGroups bytes: [UInt8]) -> [UInt8]? {
+        if let known = last.withLock({ $0?.read == bytes ? $0 : nil }) { return known.workload }
+        let workload = named(ProcessDirectory.controlGroup(of: bytes))
+        last.withLock { $0 = (bytes, workload) }
+        return workload
+    }
 
     /// A control group's path with the names of its containers.
     func named(_ group: [UInt8]?) -> [UInt8]? {

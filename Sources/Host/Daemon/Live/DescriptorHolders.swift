@@ -7,56 +7,6 @@ struct FileIdentity: Hashable {
     var inode: UInt64
 }
 
-/// Who holds which end of a pipe or FIFO, by the flags that their descriptors were opened with.
-struct PipeEnds {
-    private(set) var writers: [Int32] = []
-    private(set) var readers: [Int32] = []
-    /// A descriptor by which each of them has it.
-    private var writing: [Int32: Int32] = [:]
-    private var reading: [Int32: Int32] = [:]
-
-    mutating func note(_ pid: Int32, _ descriptor: Int32, flags: Int32) {
-        if flags & O_ACCMODE != O_RDONLY, writers.last != pid {
-            writers.append(pid)
-            writing[pid] = descriptor
-        }
-        if flags & O_ACCMODE != O_WRONLY, readers.last != pid {
-            readers.append(pid)
-            reading[pid] = descriptor
-        }
-    }
-
-    /// Takes in those of processes that come after all of these.
-    mutating func append(_ later: PipeEnds) {
-        writers += later.writers
-        readers += later.readers
-        writing.merge(later.writing) { first, _ in first }
-        reading.merge(later.reading) { first, _ in first }
-    }
-
-    /// Without those that have closed their end since: processes are met one after another, and who makes a pipe for others
-    /// holds it for a moment.
-    ///
-    /// - Parameter isOpen: whether a process still has it by a descriptor.
-    func kept(_ isOpen: (_ pid: Int32, _ descriptor: Int32) -> Bool) -> PipeEnds {
-        var ends = self
-        ends.writers.removeAll { pid in writing[pid].map { !isOpen(pid, $0) } ?? true }
-        ends.readers.removeAll { pid in reading[pid].map { !isOpen(pid, $0) } ?? true }
-        return ends
-    }
-
-    /// Without those that share an end with others and merely inherited it: whoever has never written anything since it
-    /// was forked has not written to this.
-    ///
-    /// - Parameter calls: how many reads and writes a process has made; `nil` where that cannot be known.
-    func used(_ calls: (Int32) -> TransferCalls?) -> PipeEnds {
-        var ends = self
-        if writers.count > 1 { ends.writers.removeAll { calls($0)?.writes == 0 } }
-        if readers.count > 1 { ends.readers.removeAll { calls($0)?.reads == 0 } }
-        return ends
-    }
-}
-
 /// Which processes hold an inode that only descriptors lead to.
 struct DescriptorHolders {
     private(set) var sockets: [UInt32: [Int32]] = [:]

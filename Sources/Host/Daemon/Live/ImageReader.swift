@@ -23,8 +23,6 @@ final class ImageReader: Sendable {
     }
 
     private let state = Mutex(State())
-    /// What /proc/PID/cgroup said last, and the workload that it names: mostly the next process is of the same group.
-    private let lastGroups = Mutex<(read: [UInt8], workload: [UInt8]?)?>(nil)
     private let files: FileAccess
     private let numbers: NetworkNumbers?
     private let limit: Int
@@ -185,15 +183,6 @@ final class ImageReader: Sendable {
         }
     }
 
-    private func workload(of groups: [UInt8]) -> [UInt8]? {
-        lastGroups.withLock { last in
-            if let last, last.read == groups { return last.workload }
-            let workload = ContainerNames.host.named(ProcessDirectory.controlGroup(of: groups))
-            last = (groups, workload)
-            return workload
-        }
-    }
-
     private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
         guard let process = ProcessDirectory(pid) else { return nil }
         // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
@@ -206,7 +195,7 @@ final class ImageReader: Sendable {
         else { return nil }
         var facts = ImageFacts(
             pid: pid, time: time, executable: executable, script: script, reading: reading,
-            workload: groups.flatMap(workload(of:)),
+            workload: groups.flatMap(ContainerNames.host.workload(ofGroups:)),
             network: process.namespace("net") ?? 0)
         // Before it can have made a connection whose end would not be heard of.
         if let numbers, facts.network != 0, facts.network != numbers.own,

@@ -63,7 +63,7 @@ final class LiveSurroundings: Surroundings {
         var facts = ProcessFacts(
             pid: directory.pid, parent: status.parent, start: status.startTicks &* nanosecondsPerTick,
             executable: executable, script: script, reading: reading,
-            workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
+            workload: groups.flatMap(ContainerNames.host.workload(ofGroups:)),
             network: directory.namespace("net") ?? 0)
         if script == nil { facts.name = status.name }
         return facts

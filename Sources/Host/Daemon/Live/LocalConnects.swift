@@ -73,6 +73,13 @@ final class LocalConnects {
             }
         } else if rings != nil {
             (counts, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
+            if rings?.isReadable == false {
+                rings = nil
+                reason = "no probes, no sock:sk_data_ready (\(TracepointError.noFunctions))"
+                narrowSince = 0
+                isChanged = false
+                drained.modeChanged = true
+            }
         }
         if isChanged {
             narrowSince = retryTime == nil ? 0 : batch.wall

@@ -25,13 +25,17 @@ struct ScanCursor: ~Copyable {
     ///
     /// - Parameter first: processes to be read before the others, such as those of which events came; one that is
     ///   not there is left out.
-    init(_ scanner: Scanner, _ depth: ScanRequest.Depth, first: [Int32] = []) {
+    /// - Parameter answerAtOnce: whether the status of any file may be asked for (`FilesystemKind.answersAtOnce`).
+    init(
+        _ scanner: Scanner, _ depth: ScanRequest.Depth, first: [Int32] = [],
+        answerAtOnce: Bool = FilesystemKind.answersAtOnce()
+    ) {
         self.scanner = scanner
         self.depth = depth
         holders = DescriptorHolders()
         snapshot.monotonic = Clock.monotonic()
         snapshot.wall = Clock.wall()
-        mounts = MountKinds(scanner.roots.table)
+        mounts = MountKinds(scanner.roots.table, answerAtOnce: answerAtOnce)
         do throws(SystemError) {
             let all = try ProcessList.read()
             if first.isEmpty {
@@ -51,12 +55,14 @@ struct ScanCursor: ~Copyable {
     }
 
     /// Begins with some of another one's processes, and nothing of the host besides.
-    private init(_ scanner: Scanner, _ depth: ScanRequest.Depth, _ waiting: [Int32], _ shared: SharedObjects)
-    {
+    private init(
+        _ scanner: Scanner, _ depth: ScanRequest.Depth, _ waiting: [Int32], _ shared: SharedObjects,
+        answerAtOnce: Bool
+    ) {
         self.scanner = scanner
         self.depth = depth
         self.waiting = waiting
-        mounts = MountKinds(scanner.roots.table)
+        mounts = MountKinds(scanner.roots.table, answerAtOnce: answerAtOnce)
         holders = DescriptorHolders(shared)
     }
 
@@ -86,60 +92,50 @@ struct ScanCursor: ~Copyable {
 
     /// Reads all processes.
     ///
-    /// - Parameter least: with so many another thread helps, if there is a processor for it; what is found is the same.
-    mutating func readAll(leastForTwo least: Int = Self.leastForTwo) {
-        let isShared = waiting.count >= least && sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1
-        let half =
-            isShared
-            ? HalfScan(scanner, depth, Array(waiting.prefix(waiting.count / 2)), holders.shared) : nil
-        // Those that come last are read last.
-        if let half { waiting.removeFirst(half.count) }
-        while !advance(until: .max) { continue }
-        guard let half, let found = half.wait() else { return }
-        readByOther = half.count
-        snapshot.processes += found.processes
-        for failure in found.failures where !snapshot.failures.contains(failure) {
-            snapshot.failures.append(failure)
-        }
-        holders.append(found.holders)
-    }
-
-    /// Some of a scan's processes, read by a thread of their own.
-    private final class HalfScan: Sendable {
-        struct Found: Sendable {
-            var processes: [ProcessSnapshot]
-            var failures: [ScanFailure]
-            var holders: DescriptorHolders
-        }
-
-        let count: Int
-        private let found = Mutex<Found?>(nil)
-        private let isDone: EventDescriptor
-
-        /// `nil` if there can be no thread.
-        init?(_ scanner: Scanner, _ depth: ScanRequest.Depth, _ pids: [Int32], _ shared: SharedObjects) {
-            count = pids.count
-            guard let isDone = try? EventDescriptor() else { return nil }
-            self.isDone = isDone
-            do throws(SystemError) {
-                try DetachedThread.start { [self] in
-                    var cursor = ScanCursor(scanner, depth, pids, shared)
+    /// - Parameters:
+    ///   - least: with so many another thread helps, if there is a processor for it; what is found is the same.
+    ///   - block: how many each of the two takes at a time.
+    mutating func readAll(leastForTwo least: Int = Self.leastForTwo, block: Int = 256) {
+        var helper: Deferred<[ScanBlock]>?
+        var share: ScanShare?
+        if waiting.count >= least, sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 {
+            let all = ScanShare(waiting, block: block)
+            // Its first one is its own, however late it begins.
+            let first = all.takeLast()
+            helper = try? Deferred {
+                [scanner, depth, shared = holders.shared, isAtOnce = mounts.answerAtOnce] in
+                var blocks: [ScanBlock] = []
+                var next = first
+                while let pids = next {
+                    var cursor = ScanCursor(scanner, depth, pids, shared, answerAtOnce: isAtOnce)
                     while !cursor.advance(until: .max) { continue }
-                    let all = Found(
-                        processes: cursor.snapshot.processes, failures: cursor.snapshot.failures,
-                        holders: cursor.holders)
-                    self.found.withLock { $0 = all }
-                    self.isDone.raise()
+                    blocks.append(
+                        ScanBlock(
+                            processes: cursor.snapshot.processes, failures: cursor.snapshot.failures,
+                            holders: cursor.holders))
+                    next = all.takeLast()
                 }
-            } catch { return nil }
-        }
-
-        func wait() -> Found? {
-            var waiting = pollfd(fd: isDone.number, events: Int16(POLLIN), revents: 0)
-            while true {
-                if let found = found.withLock({ $0 }) { return found }
-                _ = poll(&waiting, 1, -1)
+                return blocks
             }
+            if helper != nil { share = all }
+        }
+        if let share {
+            while let pids = share.takeFirst() {
+                waiting = pids
+                while !advance(until: .max) { continue }
+            }
+        } else {
+            while !advance(until: .max) { continue }
+        }
+        guard let helper else { return }
+        // The last ones were read first.
+        for block in helper.wait().reversed() {
+            readByOther += block.processes.count
+            snapshot.processes += block.processes
+            for failure in block.failures where !snapshot.failures.contains(failure) {
+                snapshot.failures.append(failure)
+            }
+            holders.append(block.holders)
         }
     }
 
@@ -189,7 +185,7 @@ struct ScanCursor: ~Copyable {
             hasWorkload = groups != nil
             facts = ProcessFacts(
                 pid: pid, parent: 0, executable: [],
-                workload: ContainerNames.host.named(groups.flatMap(ProcessDirectory.controlGroup(of:))),
+                workload: groups.flatMap(ContainerNames.host.workload(ofGroups:)),
                 network: place)
         }
         var files: [HeldFile] = []
@@ -205,8 +201,8 @@ struct ScanCursor: ~Copyable {
             }
         }
         for pipe in pipes {
-            guard let information = directory.descriptorInformation(pipe.number) else { continue }
-            holders.note(pipe: pipe.inode, pid, pipe.number, flags: information.flags)
+            guard let flags = directory.accessMode(descriptor: pipe.number) else { continue }
+            holders.note(pipe: pipe.inode, pid, pipe.number, flags: flags)
         }
         if let namespace { scanner.roots.others.meet(namespace, directory) }
         for entry in paths {
@@ -233,19 +229,33 @@ struct ScanCursor: ~Copyable {
         return ProcessSnapshot(facts: facts, files: files, hasWorkload: hasWorkload)
     }
 
+    /// An open file: the flags it was opened with, its mount, and what it is where that could be asked right away.
+    ///
+    /// - Returns: `nil` if it is gone or was opened for neither reading nor writing (`O_PATH`).
+    private func openFile(_ directory: borrowing ProcessDirectory, _ number: Int32)
+        -> (flags: Int32, mount: UInt64, status: FileStatus?)?
+    {
+        // Where no filesystem asks anybody, its status says what the mount is, in a call for which nothing is opened.
+        if mounts.answerAtOnce, let flags = directory.accessMode(descriptor: number),
+            let status = directory.statistics(descriptor: number), status.mount != 0
+        {
+            return (flags, status.mount, status)
+        }
+        guard let information = directory.descriptorInformation(number), information.flags & O_PATH == 0
+        else { return nil }
+        return (information.flags, information.mount, nil)
+    }
+
     private mutating func heldFile(
         _ directory: borrowing ProcessDirectory, _ number: Int32, _ path: [UInt8], _ namespace: UInt64?
     ) -> HeldFile? {
-        guard let information = directory.descriptorInformation(number), information.flags & O_PATH == 0
-        else {
-            return nil
-        }
-        let isWritable = information.flags & O_ACCMODE != O_RDONLY
+        guard let open = openFile(directory, number) else { return nil }
+        let isWritable = open.flags & O_ACCMODE != O_RDONLY
         let access: Access = isWritable ? [.opened, .written] : .opened
-        switch mounts.kind(information.mount, directory) {
+        switch mounts.kind(open.mount, directory) {
         case .pseudo:
             // A message queue is shared by its name; nothing else of these has to move.
-            if let status = directory.statistics(descriptor: number) {
+            if let status = open.status ?? directory.statistics(descriptor: number) {
                 _ = holders.shared.note(path, status, directory.pid)
             }
             return nil
@@ -253,7 +263,9 @@ struct ScanCursor: ~Copyable {
             // Its server is not asked: what the link and the flags say is all that is known.
             let mark = Array(" (deleted)".utf8)
             guard depth == .full || isWritable, path.suffix(mark.count) != mark[...] else { return nil }
-            let kind: FileKind = information.flags & O_DIRECTORY != 0 ? .directory : .regular
+            let isDirectory =
+                open.status.map { $0.mode & S_IFMT == S_IFDIR } ?? (open.flags & O_DIRECTORY != 0)
+            let kind: FileKind = isDirectory ? .directory : .regular
             var here: [UInt8]? = path
             if let namespace {
                 here = scanner.files.namespaces.view(namespace, of: directory).pathThroughMount(for: path)
@@ -262,7 +274,8 @@ struct ScanCursor: ~Copyable {
             return HeldFile(path: here, access: access, kind: kind)
         case .local, .unknown: break
         }
-        guard let status = directory.statistics(descriptor: number), let kind = FileKind(mode: status.mode)
+        guard let status = open.status ?? directory.statistics(descriptor: number),
+            let kind = FileKind(mode: status.mode)
         else { return nil }
         if holders.shared.note(path, status, directory.pid) { return nil }
         if depth == .open && !isWritable && kind != .fifo { return nil }
@@ -275,13 +288,13 @@ struct ScanCursor: ~Copyable {
             guard let here = scanner.files.path(of: status, seenAs: path, namespace, directory) else {
                 // Its ends are known for each other by what it is, whatever its name.
                 if kind == .fifo {
-                    holders.noteFifo(path, identity, directory.pid, number, flags: information.flags)
+                    holders.noteFifo(path, identity, directory.pid, number, flags: open.flags)
                 }
                 return elsewhere()
             }
             path = here
         }
-        if kind == .fifo { holders.noteFifo(path, identity, directory.pid, number, flags: information.flags) }
+        if kind == .fifo { holders.noteFifo(path, identity, directory.pid, number, flags: open.flags) }
         guard hasPath, depth == .full || isWritable else { return nil }
         return HeldFile(path: path, access: access, kind: kind)
     }
@@ -293,14 +306,65 @@ struct ScanCursor: ~Copyable {
     }
 }
 
+/// Processes that two threads read, one from the first on and the other from the last, until they meet: one may be faster, and
+/// some processes have more to read than others.
+private final class ScanShare: Sendable {
+    private let pids: [Int32]
+    private let size: Int
+    private let left: Mutex<Range<Int>>
+
+    /// - Parameter waiting: the next one last.
+    init(_ waiting: [Int32], block: Int) {
+        pids = waiting
+        // Several of them, so that both end at nearly the same time.
+        size = max(1, min(block, waiting.count / 8))
+        left = Mutex(waiting.indices)
+    }
+
+    /// Some of those that come first, the next one last.
+    func takeFirst() -> [Int32]? {
+        take { left in
+            let taken = left.suffix(size)
+            left.removeLast(taken.count)
+            return taken
+        }
+    }
+
+    /// Some of those that come last.
+    func takeLast() -> [Int32]? {
+        take { left in
+            let taken = left.prefix(size)
+            left.removeFirst(taken.count)
+            return taken
+        }
+    }
+
+    private func take(_ some: (inout Range<Int>) -> Range<Int>) -> [Int32]? {
+        let taken = left.withLock { $0.isEmpty ? nil : some(&$0) }
+        return taken.map { Array(pids[$0]) }
+    }
+}
+
+/// What another thread has found of some of a scan's processes.
+private struct ScanBlock: Sendable {
+    var processes: [ProcessSnapshot]
+    var failures: [ScanFailure]
+    var holders: DescriptorHolders
+}
+
 /// Who answers for mounts, those of other mount namespaces included: their tables are read when a descriptor leads
 /// there, once for each namespace.
 struct MountKinds {
     let table: MountTable
     private var others: [UInt64: FilesystemKind] = [:]
     private var namespaces: Set<UInt64> = []
+    /// Whether the status of any file may be asked for.
+    let answerAtOnce: Bool
 
-    init(_ table: MountTable) { self.table = table }
+    init(_ table: MountTable, answerAtOnce: Bool = FilesystemKind.answersAtOnce()) {
+        self.table = table
+        self.answerAtOnce = answerAtOnce
+    }
 
     /// The kind of a mount on which a descriptor of a process lies; `unknown` for one that is mounted nowhere.
     mutating func kind(_ mount: UInt64, _ process: borrowing ProcessDirectory) -> FilesystemKind {

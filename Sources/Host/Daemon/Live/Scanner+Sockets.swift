@@ -180,31 +180,18 @@ extension Scanner {
     }
 
     func addChannels(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: [UnixSocket]) {
-        var calls: [Int32: TransferCalls?] = [:]
-        func transferCalls(_ pid: Int32) -> TransferCalls? {
-            if let known = calls[pid] { return known }
-            let read = try? ProcessDirectory(opening: pid).transferCalls()
-            calls[pid] = .some(read)
-            return read
-        }
-        func add(_ ends: PipeEnds, _ inode: UInt64, _ mechanism: Mechanism, _ name: [UInt8]) {
-            guard !ends.writers.isEmpty, !ends.readers.isEmpty, Set(ends.writers + ends.readers).count > 1
-            else {
-                return
-            }
-            let kept = ends.kept { pid, descriptor in
-                guard let process = ProcessDirectory(pid),
-                    let file = process.statistics(descriptor: descriptor)
-                else { return false }
-                return file.inode == inode
-            }
-            let used = kept.used(transferCalls)
+        let pipes = holders.pipes.map { ($0.value, UInt64($0.key)) }
+        let fifos = holders.fifos.map { ($0.value.ends, $0.key.inode) }
+        let looked = PipeHolders(pipes + fifos)
+        func add(_ ends: PipeEnds, _ mechanism: Mechanism, _ name: [UInt8]) {
+            guard ends.areOfSeveral else { return }
+            let used = looked.remaining(ends)
             guard !used.writers.isEmpty, !used.readers.isEmpty else { return }
             snapshot.channels.append(
                 ChannelSnapshot(mechanism, name: name, holders: used.writers, peers: used.readers))
         }
-        for (inode, ends) in holders.pipes { add(ends, UInt64(inode), .pipe, Array("pipe".utf8)) }
-        for (file, fifo) in holders.fifos { add(fifo.ends, file.inode, .fifo, fifo.path) }
+        for ends in holders.pipes.values { add(ends, .pipe, Array("pipe".utf8)) }
+        for fifo in holders.fifos.values { add(fifo.ends, .fifo, fifo.path) }
         let names = UnixNames(unix)
         let peers = Dictionary(unix.map { ($0.inode, $0.peer) }) { first, _ in first }
         for socket in unix where socket.peer != 0 {

@@ -239,7 +239,7 @@ extension MoveEvent {
         if let groups = ProcessDirectory(move.process)?.controlGroups() {
             self.init(
                 pid: move.process, time: move.time,
-                workload: ContainerNames.host.named(ProcessDirectory.controlGroup(of: groups)))
+                workload: ContainerNames.host.workload(ofGroups: groups))
         } else if move.hierarchy == 0, move.path.count > 1, !move.isCutOff {
             self.init(
                 pid: move.process, time: move.time,

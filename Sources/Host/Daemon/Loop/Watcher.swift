@@ -200,9 +200,10 @@ struct Watcher<Source: HostEngine & ~Copyable, Wait: Waiting & ~Copyable>: ~Copy
             leaveWaitQueue()
             waiting.arm(.tick, nanoseconds: configuration.batchInterval)
         case .rearm:
-            // Lines of a dump do not wait for events to gather.
+            // Lines of a dump do not wait for events to gather, nor does what a scan has found.
             let isWriting = job?.stage == .writing && dumpWriter.outstanding < DumpJob.mostWaiting
-            waiting.arm(.tick, nanoseconds: isWriting ? 1 : configuration.batchInterval)
+            waiting.arm(
+                .tick, nanoseconds: isWriting || session.isTakingIn ? 1 : configuration.batchInterval)
         case .joinWaitQueue: joinWaitQueue()
         }
     }
