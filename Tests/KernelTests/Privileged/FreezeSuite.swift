@@ -4,7 +4,7 @@ import Testing
 
 extension KernelTests {
     /// Trials of a service that goes on writing: what is copied is of one moment, and the service runs on.
-    @Suite("frozen trials")
+    @Suite("frozen trials", .enabled(if: !ShippedUnit.isAsked, "no daemon has a part in it"))
     struct FreezeSuite {
         /// Two files that are never more than a step apart; copied while they are written, they would be.
         @Test(.timeLimit(.minutes(4)), arguments: [true, false])
