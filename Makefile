@@ -26,6 +26,7 @@ TEST_KERNELS ?= bookworm bookworm-backports trixie-backports
 # The suites whose stock kernels the guests boot, and the tests: `all`, or one of Tests/Guests/tests.
 KERNELS ?= bookworm
 GUEST_TEST ?= all
+FUZZ_SECONDS ?= 30
 STATE_DIR ?= /var/lib/retinue/daemon
 ARGS ?=
 # What `test-fleet` simulates.
@@ -38,7 +39,7 @@ SUDO = $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
 .DEFAULT_GOAL := help
 
-.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve test-fleet lint bench bench-quick install packages-run packages-serve packages-test packages-bench \
+.PHONY: help deb test-deb install-files packages-deb packages-deb-test run build test test-guests test-kernels test-reliability test-plans test-packages test-move test-move-quick test-serve test-fleet test-fuzz test-sanitized lint bench bench-quick install packages-run packages-serve packages-test packages-bench \
 	packages-guests packages-move packages-reliability packages-plans packages-packages clean
 
 ## Say what can be made.
@@ -103,6 +104,14 @@ test-move-quick: packages-test build
 test-serve: packages-serve build
 	Tests/Serve/schemathesis
 	Tests/Serve/browser
+
+## Let libFuzzer look for inputs that end a parser, FUZZ_SECONDS for each target, and say how far each went. A quarter of an hour.
+test-fuzz: packages-test
+	Tests/Fuzz/run --seconds $(FUZZ_SECONDS)
+
+## Pass the unit tests under AddressSanitizer, and read a list by two threads under ThreadSanitizer. Twenty minutes with the builds.
+test-sanitized: packages-test build
+	Tests/sanitize thread address
 
 ## Measure a fleet's store on a server of its own: what it takes in, and a group. FLEET_HOSTS and FLEET_RECORDS say how much.
 test-fleet: packages-test build
