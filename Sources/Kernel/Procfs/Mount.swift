@@ -111,11 +111,10 @@ public enum FilesystemKind: Equatable, Sendable {
     ///
     /// - Parameter types: /proc/filesystems, lines of `nodev` or nothing, a tabulator and the type.
     public static func answersAtOnce(types: [UInt8]) -> Bool {
-        let known = pseudoTypes.union(localTypes).union(["fuse", "fuseblk"])
         let names = types.split(separator: UInt8(ascii: "\n")).map { line in
             String(decoding: line.split(separator: UInt8(ascii: "\t")).last ?? [], as: UTF8.self)
         }
-        return !names.isEmpty && names.allSatisfy(known.contains)
+        return !names.isEmpty && names.allSatisfy(typesThatAnswerAtOnce.contains)
     }
 
     /// The same of this kernel at this moment.
@@ -126,6 +125,7 @@ public enum FilesystemKind: Equatable, Sendable {
         return answersAtOnce(types: types)
     }
 
+    private static let typesThatAnswerAtOnce = pseudoTypes.union(localTypes).union(["fuse", "fuseblk"])
     /// Filesystems without files of their own.
     static let pseudoTypes: Set<String> = [
         "anon_inodefs", "autofs", "bdev", "binder", "binfmt_misc", "bpf", "cgroup", "cgroup2", "configfs",

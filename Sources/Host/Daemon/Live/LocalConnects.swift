@@ -11,6 +11,8 @@ final class LocalConnects {
     private var rings: DataReadyRings?
     /// Why there is neither; empty if there is one.
     private(set) var reason = ""
+    /// Why there are no probes.
+    private var withoutProbes = ""
     /// Events received since the start.
     private(set) var received: UInt64 = 0
     /// Since when only listeners that are known are heard, nanoseconds since 1970; 0 while all are.
@@ -25,11 +27,20 @@ final class LocalConnects {
         do throws(TracepointError) {
             probes = try ConnectProbes()
             return
-        } catch { reason = "no probes (\(error))" }
-        do throws(TracepointError) {
-            rings = try DataReadyRings()
-            reason = ""
-        } catch { reason += ", no sock:sk_data_ready (\(error))" }
+        } catch { withoutProbes = "no probes (\(error))" }
+        do throws(TracepointError) { rings = try DataReadyRings() } catch { giveUpRings(error) }
+    }
+
+    /// With rings alone, for a test.
+    init(_ rings: consuming DataReadyRings, withoutProbes: String) {
+        self.rings = consume rings
+        self.withoutProbes = withoutProbes
+    }
+
+    private func giveUpRings(_ error: TracepointError) {
+        rings = nil
+        reason = "\(withoutProbes), no sock:sk_data_ready (\(error))"
+        narrowSince = 0
     }
 
     /// What sees nothing, for a test that plays a kernel.
@@ -74,9 +85,7 @@ final class LocalConnects {
         } else if rings != nil {
             (counts, isChanged) = rings!.drain(now: batch.cutoff) { connects.append($0) }
             if rings?.isReadable == false {
-                rings = nil
-                reason = "no probes, no sock:sk_data_ready (\(TracepointError.noFunctions))"
-                narrowSince = 0
+                giveUpRings(.noFunctions)
                 isChanged = false
                 drained.modeChanged = true
             }
