@@ -303,6 +303,9 @@ import Testing
         #expect(scene.lines(of: "/usr/bin/bash") == ["spawn /usr/bin/cat"])
         #expect(scene.lines(of: "/usr/bin/cat").contains("file /etc/a r"))
         #expect(scene.lines(of: "/usr/bin/cat").contains("spawn /usr/bin/cat"))
+        #expect(
+            scene.lines { $0.key.relation == .file && $0.count != 1 } == [],
+            "each was opened once, whichever image it was")
     }
 
     /// What an exec without a trace leaves open is what stands around it, and not all that the process did in the batch.

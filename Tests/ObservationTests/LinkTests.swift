@@ -39,7 +39,48 @@ import Testing
         scene.host.kinds["/box/new/m1"] = .regular
         scene.event(.created, 11, in: "new", "m1", target: "file")
         scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/cat") == [], "an open may follow")
+        scene.interpret()
         #expect(scene.lines(of: "/usr/bin/cat") == ["file /box/new/m1 w"])
+    }
+
+    /// The kernel merges an open into the event of the name that it made, unless a read came between them: wherever that
+    /// was, it is one open, which writes nothing.
+    @Test(arguments: [false, true], [false, true])
+    func anOpenThatMakesAName(isCut: Bool, isBusy: Bool) {
+        var scene = scene()
+        scene.host.kinds["/box/lock"] = .regular
+        if isBusy { scene.event(.opened, 10, in: "box", "m0", target: "other") }
+        scene.event(.created, 10, in: "box", "lock", target: "lock")
+        scene.event(.opened, 11, in: "box", "lock", target: "lock")
+        if isCut {
+            scene.interpret()
+            let waits = scene.observer.hasHeldEvents
+            #expect(waits, "for the next batch, which comes even if nothing happens")
+        }
+        scene.event(.opened, 10, in: "box", "lock", target: "lock")
+        scene.interpret()
+        let waits = scene.observer.hasHeldEvents
+        #expect(!waits)
+        let once = scene.lines { $0.count == 1 }.filter { $0.hasSuffix("/box/lock r") }
+        #expect(once.sorted() == ["/usr/bin/bash file /box/lock r", "/usr/bin/cat file /box/lock r"])
+        #expect(scene.lines.filter { $0.contains("lock") }.count == 2)
+    }
+
+    /// Which program made a name that waits is settled before what the next batch says of its process.
+    @Test func aNameThatWaitsIsOfWhoMadeIt() {
+        var scene = scene()
+        scene.host.kinds["/box/pipe"] = .fifo
+        scene.open(11, "/etc/forgotten")
+        scene.fork(10, 12)
+        scene.event(.created, 12, in: "box", "pipe", target: "pipe")
+        scene.interpret()
+        // What waits gets the new numbers.
+        scene.observer.forget(Array(scene.observer.ledger.records.indices))
+        scene.exec(12, "/usr/bin/cat", Scene.loader)
+        scene.interpret()
+        scene.interpret()
+        #expect(scene.lines(of: "/usr/bin/bash").contains("file /box/pipe w"))
     }
 
     /// The kernel merges the open of the new name by the same process.

@@ -87,6 +87,8 @@ extension Observer {
                 for: image(range.lowerBound + 1).program)
         }
         for number in range {
+            // A program that executes itself again: the event is one all the same.
+            if number > range.lowerBound, image(number).program == image(number - 1).program { continue }
             give(path, access, flags, process, image(number), isFirst: number == range.lowerBound, time)
         }
         // A process whose exec is still to be interpreted has a chain behind all that is of a former life.
@@ -94,6 +96,20 @@ extension Observer {
             return
         }
         for number in place.others { give(path, access, flags, process, image(number), isFirst: true, time) }
+    }
+
+    /// Notes a name that waited for the next event of its process.
+    mutating func publish(_ name: HeldNames.Name) {
+        if let process = processes[name.pid], !process.hasExecuted, process.image == name.image {
+            remember(name.path, .written, name.pid, by: name.image.program)
+        }
+        guard name.image.program != .unknown else {
+            counters.unattributedFiles += 1
+            return
+        }
+        noteFile(
+            name.image.program, name.path, .written, name.isBeyond ? [.created, .beyond] : .created,
+            name.image.evidence, name.time, count: 0)
     }
 
     /// - Parameter isFirst: false for an image that the event only may belong to: a close without an
@@ -189,7 +205,7 @@ extension Observer {
     }
 
     /// A process of this batch, asked for if it was not met before.
-    private mutating func process(_ pid: Int32) -> Process? {
+    mutating func process(_ pid: Int32) -> Process? {
         if let process = processes[pid], process.image.program != .unknown || process.exit != 0 {
             return process
         }

@@ -10,14 +10,65 @@ extension Observer {
     ///
     /// A symbolic link is not distinguished from a file that is gone again, so what nobody can look at any more counts only if the
     /// batch has met it under another name. `kinds` knows no word for a symbolic link; it is left out.
+    ///
+    /// Where the next event of the process has to say it and is not in the batch, the name waits (`HeldNames`).
     mutating func publishes(_ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
         guard event.flags.contains(.created), !event.flags.contains(.directory),
             event.flags.isDisjoint(with: [.closedWritable, .renamed]), event.target.count != 0
         else { return false }
         // The kernel merges the open of the new name by who has made it.
         if event.flags.contains(.opened) { return hasOtherName(event, index, batch) }
-        return surroundings.kind(ofFile: ledger.texts.array(work.paths[index])) != nil
-            || hasOtherName(event, index, batch)
+        if hasOtherName(event, index, batch) { return true }
+        if let next = nextEvent(of: event.pid, behind: index, batch), opens(work.paths[index], next, batch) {
+            return false
+        }
+        guard surroundings.kind(ofFile: ledger.texts.array(work.paths[index])) != nil else { return false }
+        return !hold(event, index, batch)
+    }
+
+    /// The first event of a process behind another one of its.
+    private func nextEvent(of pid: Int32, behind index: Int, _ batch: borrowing EventBatch) -> Int? {
+        guard work.positions[index] + 1 < work.lengths[pid, default: 0] else { return nil }
+        return (index + 1..<batch.files.count).first { batch.files[$0].pid == pid }
+    }
+
+    /// Whether an event is an open of this name.
+    private func opens(_ path: TextID, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
+        batch.files[index].flags.contains(.opened) && work.paths[index] == path
+    }
+
+    /// Keeps a name for the next batch; false if its process has done something since, or which image it is of is not known.
+    private mutating func hold(_ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
+        let position = Int(work.positions[index])
+        guard position + 1 == Int(work.lengths[event.pid, default: 0]), let process = process(event.pid)
+        else { return false }
+        var image = process.image
+        if let timeline = work.timelines[event.pid] {
+            let place = timeline.place(at: position)
+            guard place.range.count == 1, place.others.isEmpty, place.isCertain else { return false }
+            image = timeline.spans[place.range.lowerBound].image
+        }
+        heldNames.append(
+            .init(
+                pid: event.pid, path: work.paths[index], isBeyond: work.beyond.contains(index), image: image,
+                time: batch.wall))
+        return true
+    }
+
+    /// Notes the names of the batch before that no open has made, before anything else of this one is interpreted.
+    mutating func settleNames(_ batch: borrowing EventBatch) {
+        guard !heldNames.isEmpty else { return }
+        let names = heldNames.take()
+        var first: [Int32: Int] = [:]
+        let makers = Set(names.map(\.pid))
+        for index in batch.files.indices
+        where work.positions[index] == 0 && makers.contains(batch.files[index].pid) {
+            first[batch.files[index].pid] = index
+        }
+        for name in names {
+            if let next = first[name.pid], opens(name.path, next, batch) { continue }
+            publish(name)
+        }
     }
 
     /// Events before one that are searched for another name of its object: who publishes a file has written it a moment

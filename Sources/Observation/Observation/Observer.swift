@@ -37,6 +37,8 @@ public struct Observer: ~Copyable {
     var kinds: [UInt8] = []
     /// Lifecycle events that have to wait for the next batch.
     var held: [LifecycleEvent] = []
+    /// Names of files of which the next batch says what made them.
+    var heldNames = HeldNames()
     /// Processes whose last opens for execution wait to be confirmed.
     var pendingExecs: Set<Int32> = []
     /// What was read of new images, of this batch and of the one before: the exec may be reported later, or wait.
@@ -141,7 +143,9 @@ public struct Observer: ~Copyable {
     }
 
     /// Whether something waits for the next batch.
-    public var hasHeldEvents: Bool { !held.isEmpty || !heldTransitions.isEmpty || !heldMoves.isEmpty }
+    public var hasHeldEvents: Bool {
+        !held.isEmpty || !heldTransitions.isEmpty || !heldMoves.isEmpty || !heldNames.isEmpty
+    }
 
     /// Sizes of the inner tables, for `status`.
     public var sizes: [(name: String, value: Int)] {
@@ -168,6 +172,7 @@ public struct Observer: ~Copyable {
         work.begin(batch)
         keep(batch.images)
         nameObjects(batch)
+        settleNames(batch)
         collectExecs(batch)
         recallFormerLives()
         if isLogging { gatherCalls(batch) }

@@ -19,11 +19,20 @@ extension KernelTests {
         @Test(.timeLimit(.minutes(2))) func aLinkAndAnotherFirstArgument() throws {
             let bench = try Bench()
             let folder = realPath(try bench.files.folder("names"))
-            try run(["cp", "/usr/bin/touch", folder + "/check-rdb"])
+            // Not one that ends at once: it may be gone before its arguments were looked at.
+            try run(["cp", "/usr/bin/sleep", folder + "/check-rdb"])
             symlink("check-rdb", folder + "/the-server")
             let group = try ControlGroup()
-            try run(group.command([folder + "/the-server", folder + "/a"]))
-            try run(group.command(["bash", "-c", "exec -a -worker \(folder)/check-rdb \(folder)/b"]))
+            let started = try [
+                [folder + "/the-server", "60"], ["bash", "-c", "exec -a -worker \(folder)/check-rdb 60"],
+            ].map { try Child(group.command($0)) }
+            defer { for child in started { child.kill() } }
+            for child in started {
+                let runs: Bool? = eventually {
+                    realPath("/proc/\(child.pid)/exe") == folder + "/check-rdb" ? true : nil
+                }
+                try #require(runs == true)
+            }
             _ = try bench.daemon.dump()
             let known = try self.group("check-rdb", realPath(bench.daemon.latest))
             #expect(known.contains { $0.contains(folder + "/check-rdb") })
