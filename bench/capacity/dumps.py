@@ -6,6 +6,7 @@ from collections import Counter
 
 PROGRAM = re.compile(rb'"executable":"[^"]*/([^"/]*)"')
 FILE = re.compile(rb'"relation":"file","path":"([^"]*)/d(\d{4})/f(\d{7})"')
+FOLDED = re.compile(rb'"relation":"file","path":"([^"]*?)(?:/d\d{4})?","kind":"directory".*"folded":\{"paths":(\d+)')
 PATH = re.compile(rb'"relation":"file","path":"([^"]*)"')
 
 
@@ -15,6 +16,7 @@ class Dump:
         `opener`, each number once in `files`."""
         opener, folder = opener.encode(), str(folder).encode()
         self.files = set()
+        self.folded = 0  # files that a folder's record stands for, where memory.limit was reached
         self.path_bytes = 0  # of all file records
         self.lines = 0
         self.gaps = Counter()  # source -> gap lines: what was lost is not always known
@@ -30,6 +32,11 @@ class Dump:
                 if found and found[1] == folder:
                     if program[1] == opener:
                         self.files.add(int(found[3]))
+                    continue
+                folded = FOLDED.search(line)
+                if folded and folded[1] == folder:
+                    if program[1] == opener:
+                        self.folded += int(folded[2])
                 elif line.startswith(b'{"type":"gap"'):
                     gap = json.loads(line)
                     self.gaps[gap["source"]] += 1

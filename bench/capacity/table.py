@@ -29,13 +29,13 @@ def reported(results, name, case, watcher, quantities):
 
 def opens(results):
     heads = ["rate asked for", "unwatched /s", "discard /s", "retinue /s", "held", "received", "lost", "missing",
-             "backlog", "behind ms", "us/open", "store us", "discard us", "peak MiB"]
+             "folded", "backlog", "behind ms", "us/open", "store us", "discard us", "peak MiB"]
     rows = []
     for case in ordered(results.cases("opens")):
         kind, rate = case.rsplit(" ", 1)
         # Names known by then are opened under the daemon alone: beside them stand the figures of new ones.
         beside = case.replace(", known", "")
-        mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("backlog", 1, 0), ("behind", 1e3, 0),
+        mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("folded", 1, 0), ("backlog", 1, 0), ("behind", 1e3, 0),
                 ("cpu_per_open", 1e6, 2), ("store_cpu_per_open", 1e6, 2)]
         rows.append([f"{kind} {number(int(rate)) if rate != '0' else 'unpaced'}",
                      *reported(results, "opens", beside, "unwatched", [("achieved", 1, 0)]),

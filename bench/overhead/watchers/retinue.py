@@ -66,7 +66,8 @@ class Retinue(Tried):
                 elif record["type"] == "header":
                     sources = record["sources"].values()
                     header_lost = sum(source["lost"] for source in sources)
-                    unattributed = sum(source.get("unattributed", 0) for source in sources)
+                    unattributed = sum(source.get(key, 0) for source in sources
+                                       for key in ("unattributed", "unattributed_unix"))
         # The gaps say when what the header counts was lost; each would be counted twice in their sum.
         report.lost = max(header_lost, gaps_lost)
         report.unnamed = unattributed

@@ -30,6 +30,7 @@ PROGRAMS = {
     "tcp-process": ("tcp-process.c", []),
     "udp": ("udp.c", []),
     "unix": ("unix.c", []),
+    "unix-server": ("unix.c", []),
     "timed": ("timed.c", []),
     "preload.so": ("preload.c", ["-shared", "-fPIC"]),
 }

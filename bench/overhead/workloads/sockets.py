@@ -42,7 +42,7 @@ class Datagrams(Connections):
 
 
 class Local(Program):
-    """A Unix socket in the workload's folder."""
+    """A Unix socket in the workload's folder, and a server of its own."""
 
     family = "sockets"
 
@@ -52,7 +52,7 @@ class Local(Program):
     def caused(self, folder, operations):
         server = f"unix:{self.place(folder)}/socket"
         return Counter({
-            Fact("accept", self.name, server): operations,
+            Fact("accept", f"{self.name}-server", server): operations,
             Fact("connect", self.name, server): operations,
         })
 
