@@ -35,8 +35,8 @@ def opens(results):
         kind, rate = case.rsplit(" ", 1)
         # Names known by then are opened under the daemon alone: beside them stand the figures of new ones.
         beside = case.replace(", known", "")
-        mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("folded", 1, 0), ("backlog", 1, 0), ("behind", 1e3, 0),
-                ("cpu_per_open", 1e6, 2), ("store_cpu_per_open", 1e6, 2)]
+        mine = [("received", 1, 0), ("lost", 1, 0), ("missing", 1, 0), ("folded", 1, 0), ("backlog", 1, 0),
+                ("behind", 1e3, 0), ("cpu_per_open", 1e6, 2), ("store_cpu_per_open", 1e6, 2)]
         rows.append([f"{kind} {number(int(rate)) if rate != '0' else 'unpaced'}",
                      *reported(results, "opens", beside, "unwatched", [("achieved", 1, 0)]),
                      *reported(results, "opens", beside, "discard", [("achieved", 1, 0)]),

@@ -16,20 +16,29 @@ extension Observer {
         guard event.flags.contains(.created), !event.flags.contains(.directory),
             event.flags.isDisjoint(with: [.closedWritable, .renamed]), event.target.count != 0
         else { return false }
-        // The kernel merges the open of the new name by who has made it.
-        if event.flags.contains(.opened) { return hasOtherName(event, index, batch) }
-        if hasOtherName(event, index, batch) { return true }
-        if let next = nextEvent(of: event.pid, behind: index, batch), opens(work.paths[index], next, batch) {
-            return false
+        // The kernel merges the open of the new name by who has made it, unless a read came between them.
+        if event.flags.contains(.opened) || isOpenedNext(event.pid, index, batch) {
+            return hasOtherName(event, index, batch)
         }
-        guard surroundings.kind(ofFile: ledger.texts.array(work.paths[index])) != nil else { return false }
-        return !hold(event, index, batch)
+        guard surroundings.kind(ofFile: ledger.texts.array(work.paths[index])) != nil else {
+            return hasOtherName(event, index, batch)
+        }
+        guard isLast(event.pid, index) else { return true }
+        return hasOtherName(event, index, batch) || !hold(event, index, batch)
     }
 
-    /// The first event of a process behind another one of its.
-    private func nextEvent(of pid: Int32, behind index: Int, _ batch: borrowing EventBatch) -> Int? {
-        guard work.positions[index] + 1 < work.lengths[pid, default: 0] else { return nil }
-        return (index + 1..<batch.files.count).first { batch.files[$0].pid == pid }
+    /// Whether nothing of its process stands behind an event.
+    private func isLast(_ pid: Int32, _ index: Int) -> Bool {
+        work.positions[index] + 1 == work.lengths[pid, default: 0]
+    }
+
+    /// Whether the next event of the process is an open of the same name.
+    private func isOpenedNext(_ pid: Int32, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
+        guard !isLast(pid, index) else { return false }
+        let next = (index + 1..<min(index + 1 + Self.farthest, batch.files.count)).first {
+            batch.files[$0].pid == pid
+        }
+        return next.map { opens(work.paths[index], $0, batch) } ?? false
     }
 
     /// Whether an event is an open of this name.
@@ -37,14 +46,12 @@ extension Observer {
         batch.files[index].flags.contains(.opened) && work.paths[index] == path
     }
 
-    /// Keeps a name for the next batch; false if its process has done something since, or which image it is of is not known.
+    /// Keeps a name for the next batch; false if it is not known which image it is of.
     private mutating func hold(_ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch) -> Bool {
-        let position = Int(work.positions[index])
-        guard position + 1 == Int(work.lengths[event.pid, default: 0]), let process = process(event.pid)
-        else { return false }
+        guard let process = process(event.pid) else { return false }
         var image = process.image
         if let timeline = work.timelines[event.pid] {
-            let place = timeline.place(at: position)
+            let place = timeline.place(at: Int(work.positions[index]))
             guard place.range.count == 1, place.others.isEmpty, place.isCertain else { return false }
             image = timeline.spans[place.range.lowerBound].image
         }
@@ -71,8 +78,8 @@ extension Observer {
         }
     }
 
-    /// Events before one that are searched for another name of its object: who publishes a file has written it a moment
-    /// before.
+    /// Events before one that are searched for another name of its object, since who publishes a file has written it a moment
+    /// before; and behind one for the open that made it.
     private static let farthest = 512
 
     private func hasOtherName(_ event: FileEvent, _ index: Int, _ batch: borrowing EventBatch) -> Bool {

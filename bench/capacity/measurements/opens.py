@@ -75,7 +75,8 @@ def with_retinue(bench, folder, case, names, opens, rate, round):
         dump = Dump(path, folder=folder)
         missing, lost = reported(bench, dump, f"{case} at {rate or 'any rate'}", min(names, opens))
         bench.results.add("opens", f"{case} {rate}", "retinue", round, **quantities, received=received,
-                          missing=missing, folded=dump.folded, lost=lost, resident_before=resident, peak=daemon.memory("VmHWM"),
+                          missing=missing, folded=dump.folded, lost=lost, resident_before=resident,
+                          peak=daemon.memory("VmHWM"),
                           store_cpu_per_open=None if bench.quick else store / opens)
         if names >= opens:
             again = opened(bench, daemon, folder, names, opens, rate)
