@@ -25,17 +25,7 @@ public struct GroupMove: Equatable, Sendable {
         time = sample.time
         process = try event.integer(at: Int(layout.process))
         hierarchy = try event.integer(at: Int(layout.hierarchy))
-        // `__data_loc`: the offset in the lower half, the length with its NUL in the upper one.
-        let place: UInt32 = try event.integer(at: Int(layout.path))
-        let (start, count) = (Int(place & 0xffff), Int(place >> 16))
-        let end = try event.end(of: count, from: start)
-        var path: [UInt8] = []
-        for offset in start..<end {
-            let byte: UInt8 = try event.integer(at: offset)
-            if byte == 0 { break }
-            path.append(byte)
-        }
-        self.path = path
+        path = try event.text(at: Int(layout.path))
     }
 
     /// Calls `body` with each move among the records.

@@ -61,7 +61,7 @@ struct PerfRecords {
     }
 
     /// u32 pid, u32 tid, u64 time, u32 size, then the tracepoint's bytes.
-    private static func sample(_ bytes: RawSpan, _ body: Int, _ end: Int) throws(WireError) -> Sample {
+    static func sample(_ bytes: RawSpan, _ body: Int, _ end: Int) throws(WireError) -> Sample {
         let event = body + 20
         guard event <= end else { throw .malformed(offset: body) }
         let size: UInt32 = try bytes.integer(at: body + 16)

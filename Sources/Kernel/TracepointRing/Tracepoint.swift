@@ -30,6 +30,13 @@ public struct Tracepoint: Sendable {
     /// `cgroup:cgroup_attach_task`: a process was moved to another control group (Linux 4.13). One that is made there
     /// with `CLONE_INTO_CGROUP` is not reported.
     public static let groupMove = Tracepoint(group: "cgroup", name: "cgroup_attach_task")
+
+    /// `sched:sched_process_exec`: a program was executed (Linux 3.4).
+    ///
+    /// - Parameter filter: over its field `filename`.
+    static func exec(_ filter: String? = nil) -> Tracepoint {
+        Tracepoint(group: "sched", name: "sched_process_exec", filter: filter)
+    }
 }
 
 /// Why tracepoints cannot be read here.

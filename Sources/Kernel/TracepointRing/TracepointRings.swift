@@ -183,6 +183,13 @@ public struct TracepointRings: ~Copyable {
         _ = try reopenAll(drainingInto: &buffer)
     }
 
+    /// Ends the events, or starts them again; what the rings hold stays.
+    public borrowing func setOn(_ isOn: Bool) throws(TracepointError) {
+        try rings.forEach { ring throws(TracepointError) in
+            if isOn { try ring.enable() } else { ring.disable() }
+        }
+    }
+
     /// The numbers to poll.
     public var numbers: [Int32] {
         var numbers = [Int32]()

@@ -1,0 +1,97 @@
+import SystemCalls
+import Wire
+
+/// Every exec of the host and the namespaces of every new thread, from rings that wake nobody.
+///
+/// Who has these knows of most new images where they run, however soon they end, and has not been woken for any of them. Needs
+/// Linux 5.7, `CONFIG_CGROUP_PERF`, and `CAP_PERFMON` or `CAP_SYS_ADMIN`. The corresponding C structures are those of
+/// `PERF_RECORD_SAMPLE` with `PERF_SAMPLE_CGROUP`, and of `PERF_RECORD_NAMESPACES`.
+public final class ExecReports: Sendable {
+    private let reader: RingReader
+    private let layout: ExecLayout
+
+    /// Pages of each ring: about a thousand processes that are made and execute something.
+    static let pages = 64
+
+    /// Opens the rings and starts the events.
+    public init() throws(TracepointError) {
+        let rings = try TracepointRings(
+            .exec(), pages: Self.pages, wakeupWatermark: nil, shape: SampleShape(saysWhere: true))
+        do throws(FormatError) { layout = try ExecLayout(rings.format) } catch { throw .format(error) }
+        do throws(SystemError) { reader = try RingReader(rings) } catch { throw .system(error) }
+    }
+
+    deinit { reader.end() }
+
+    /// Calls `exec` and `namespaces` with what was reported since the last call, in the order of each processor.
+    ///
+    /// - Parameter buffer: room for the records, to be used again.
+    public func drain(
+        _ buffer: inout [UInt8], exec: (ExecReport) -> Void, namespaces: (NamespaceReport) -> Void
+    ) {
+        buffer.removeAll(keepingCapacity: buffer.capacity <= 1 << 20)
+        reader.take(appendingTo: &buffer)
+        guard !buffer.isEmpty else { return }
+        // What cannot be read is missing, as what was lost is: nobody relies on a report that did not come.
+        try? ExecReport.parse(buffer.span.bytes, layout: layout, exec: exec, namespaces: namespaces)
+    }
+
+    /// Reports dropped since the start; `nil` where the kernel does not count (before Linux 6.0).
+    public var lost: UInt64? {
+        do throws(SystemError) { return try reader.lost() } catch { return nil }
+    }
+
+    /// Opens the ring of a processor that came online; `nil` for all.
+    public func follow(processor: Int32?) throws(TracepointError) {
+        if let processor { try reader.follow(processor: processor) } else { try reader.followAll() }
+    }
+}
+
+/// Those execs that an expression lets through, from rings of which each event makes the descriptor readable.
+public struct UrgentExecs: ~Copyable {
+    private var rings: TracepointRings
+    private var isOn = true
+    private var buffer: [UInt8] = []
+
+    /// Pages of each ring.
+    static let pages = 16
+
+    /// Opens the rings and starts the events.
+    ///
+    /// - Parameter filter: over the field `filename`; where the kernel does not take it, `refused` is thrown.
+    public init(_ filter: String) throws(TracepointError) {
+        let rings = try TracepointRings(.exec(filter), pages: Self.pages, wakeupWatermark: 1, shape: .plain)
+        guard rings.isFiltered else { throw .refused(SystemError("ioctl", code: 22)) }
+        self.rings = rings
+    }
+
+    /// The numbers to poll.
+    public var numbers: [Int32] { rings.numbers }
+
+    /// Ends the events, or starts them again.
+    public mutating func setOn(_ isOn: Bool) throws(TracepointError) {
+        self.isOn = isOn
+        try rings.setOn(isOn)
+    }
+
+    /// Calls `body` with the process and the time of each exec since the last call, `CLOCK_MONOTONIC`, nanoseconds.
+    public mutating func drain(_ body: (_ process: Int32, _ time: UInt64) -> Void) {
+        buffer.removeAll(keepingCapacity: true)
+        rings.drain(appendingTo: &buffer)
+        var walk = PerfRecords()
+        while let record = try? walk.next(in: buffer.span.bytes) {
+            if case .sample(let sample) = record { body(sample.process, sample.time) }
+        }
+    }
+
+    /// Opens the ring of a processor that came online; `nil` for all.
+    public mutating func follow(processor: Int32?) throws(TracepointError) {
+        // What the former ring held is of no use any more: its processes were not looked at in time.
+        if let processor {
+            _ = try rings.reopen(processor: processor, drainingInto: &buffer)
+        } else {
+            _ = try rings.reopenAll(drainingInto: &buffer)
+        }
+        if !isOn { try rings.setOn(false) }
+    }
+}
