@@ -120,6 +120,9 @@ struct ScriptedKernel: ~Copyable, KernelSources {
         }
     }
     mutating func reopenProcessEvents() throws(SystemError) { try script.processes.reopen(at: script.now) }
+    func followProcessors() {}
+    func processesWereMoved() {}
+    var imagesReported: UInt64 { 0 }
     func takeImages(for events: [LifecycleEvent], into images: inout [ImageFacts]) {}
     var imagesLost: UInt64 { 0 }
     var processFiltering: String { "scripted" }

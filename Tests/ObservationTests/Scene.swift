@@ -61,6 +61,28 @@ struct Scene: ~Copyable {
                 reading: reading, workload: workload.map { Array($0.utf8) }, network: network))
     }
 
+    /// An exec of which the kernel alone has reported something: the name, the group's number and, unless it is `nil`, the
+    /// workload (empty for the root).
+    mutating func report(
+        _ pid: Int32, _ files: String..., name: String? = nil, group: UInt64 = 0, workload: String? = nil,
+        network: UInt64 = 0
+    ) {
+        for file in files { event([.opened, .executed], pid, file) }
+        batch.lifecycle.append(.init(.exec, pid: pid, time: tick()))
+        let file = name ?? files.first.map { String($0.split(separator: "/").last!) } ?? ""
+        var facts = ImageFacts(
+            pid: pid, time: now, executable: [],
+            workload: workload.flatMap { $0.isEmpty ? nil : Array($0.utf8) }, network: network)
+        facts.isReported = true
+        facts.name = Array(file.utf8)
+        facts.group = group
+        facts.hasWorkload = workload != nil
+        batch.images.append(facts)
+    }
+
+    /// What was read of the last exec says in which group, by number, it is.
+    mutating func isIn(group: UInt64) { batch.images[batch.images.count - 1].group = group }
+
     /// A look at an image whose exec is reported at a time that may lie ahead.
     mutating func look(_ pid: Int32, _ file: String, _ script: String, at time: UInt64) {
         batch.images.append(
@@ -111,9 +133,11 @@ struct Scene: ~Copyable {
                 remote: remote))
     }
 
-    mutating func move(_ pid: Int32, to workload: String?) {
-        batch.moves.append(
-            MoveEvent(pid: pid, time: tick(), workload: workload.map { Array($0.utf8) }))
+    mutating func move(_ pid: Int32, to workload: String?, isKnown: Bool = true, group: UInt64 = 0) {
+        var move = MoveEvent(
+            pid: pid, time: tick(), workload: workload.map { Array($0.utf8) }, isKnown: isKnown)
+        move.group = group
+        batch.moves.append(move)
     }
 
     mutating func closure(

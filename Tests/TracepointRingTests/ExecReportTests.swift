@@ -48,7 +48,9 @@ import Testing
         let layout = try ExecLayout(TracepointFormat(Self.format))
         var execs: [ExecReport] = []
         var namespaces: [NamespaceReport] = []
-        try ExecReport.parse(records.span.bytes, layout: layout) { execs.append($0) } namespaces: {
+        try ExecReport.parse(records.span.bytes, layout: layout) {
+            execs.append($0)
+        } namespaces: {
             namespaces.append($0)
         }
         return (execs, namespaces)
@@ -100,7 +102,11 @@ struct ExecReportKernelTests {
     private func drained(_ reports: ExecReports) -> Found {
         var found = Found()
         var buffer: [UInt8] = []
-        reports.drain(&buffer) { found.execs.append($0) } namespaces: { found.namespaces.append($0) }
+        reports.drain(&buffer) {
+            found.execs.append($0)
+        } namespaces: {
+            found.namespaces.append($0)
+        }
         return found
     }
 
@@ -132,18 +138,15 @@ struct ExecReportKernelTests {
 
     /// An expression lets some through; they make a descriptor readable at once, and none while they are off.
     @Test func urgentOnesWake() throws {
-        var urgent = try UrgentExecs("filename ~ \"*/true\"")
+        let urgent = try UrgentExecs("filename ~ \"*/true\"")
+        try urgent.setOn(true)
         func process(_ program: String) throws -> (pid: Int32, isReadable: Bool) {
             let child = try Child([program])
             child.wait()
             var polls = urgent.numbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             return (child.pid, poll(&polls, nfds_t(polls.count), 100) > 0)
         }
-        func drain() -> [Int32] {
-            var found: [Int32] = []
-            urgent.drain { process, _ in found.append(process) }
-            return found
-        }
+        func drain() -> [Int32] { urgent.take().map(\.process) }
         let other = try process("/bin/false")
         #expect(!drain().contains(other.pid))
         let one = try process("/bin/true")
@@ -153,7 +156,7 @@ struct ExecReportKernelTests {
         let unheard = try process("/bin/true")
         #expect(!drain().contains(unheard.pid))
         try urgent.setOn(true)
-        try urgent.follow(processor: nil)
+        try urgent.followAll()
         let heard = try process("/bin/true")
         #expect(heard.isReadable)
         #expect(drain().contains(heard.pid))

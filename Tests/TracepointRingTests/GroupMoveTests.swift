@@ -51,7 +51,7 @@ import TracepointRing
     /// The length of a path lies in the event, and its name in the format stands behind brackets.
     @Test func saysWhoWasMovedWhere() throws {
         let move = try #require(try moves(Fixtures.connecting + Self.record).first)
-        #expect(move.process == 41 && move.hierarchy == 0 && move.time == 123_456_789)
+        #expect(move.process == 41 && move.hierarchy == 0 && move.group == 99 && move.time == 123_456_789)
         #expect(move.path == Array("/a.service".utf8) && !move.isCutOff)
         #expect(try moves(Self.record + Self.record).count == 2)
     }

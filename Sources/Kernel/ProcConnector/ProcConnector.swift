@@ -13,6 +13,7 @@ import Wire
 /// it is one system call.
 public struct ProcConnector: ~Copyable, @unchecked Sendable {
     private let socket: OpaquePointer
+    private let selection: Selection
     private let waiting: Waiting
 
     /// Datagrams that were received together and not yet handed on.
@@ -59,6 +60,7 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
         registrationFilter: Bool = ProcConnector.kernelFiltersRegistrations()
     ) throws(SystemError) {
         socket = try Self.open(selection, receiveBuffer, registrationFilter)
+        self.selection = selection
         waiting = Waiting()
         filtering = registrationFilter ? .registration : .socketFilter
     }
@@ -67,6 +69,12 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
 
     /// The number to poll.
     public var number: Int32 { mnl_socket_get_fd(socket) }
+
+    /// Has the kernel drop everything that would come, or let through again what was selected. What was dropped meanwhile is
+    /// not counted. The corresponding C constant is `SO_ATTACH_FILTER`.
+    public borrowing func setMuted(_ isMuted: Bool) throws(SystemError) {
+        try Self.attachFilter(socket, isMuted ? nil : selection)
+    }
 
     /// What one receive brought.
     public enum Received: Equatable, Sendable {
@@ -234,8 +242,8 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
     }
 
     /// A classic BPF program that passes acknowledgements and what was selected, and drops the events
-    /// of threads before they cost a wake-up.
-    private static func attachFilter(_ socket: OpaquePointer, _ selection: Selection) throws(SystemError) {
+    /// of threads before they cost a wake-up; for `nil`, everything.
+    private static func attachFilter(_ socket: OpaquePointer, _ selection: Selection?) throws(SystemError) {
         // Loads convert from network byte order, so constants are compared swapped.
         func load(_ offset: UInt32) -> sock_filter { sock_filter(code: 0x20, jt: 0, jf: 0, k: offset) }
         func equal(_ value: UInt32, _ yes: UInt8, _ no: UInt8) -> sock_filter {
@@ -250,6 +258,7 @@ public struct ProcConnector: ~Copyable, @unchecked Sendable {
         let exit = clinux_PROC_EVENT_EXIT
         var program: [sock_filter] =
             switch selection {
+            case nil: [drop]
             case .execOnly:
                 [load(36), equal(exec, 1, 0), equal(0, 0, 1), pass, drop]
             case .lifecycle:

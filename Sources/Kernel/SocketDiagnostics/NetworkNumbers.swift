@@ -43,6 +43,11 @@ public final class NetworkNumbers: Sendable {
     /// The namespace that has a number, by its inode; `nil` if none is known.
     public func inode(of number: Int32) -> UInt64? { state.withLock { $0.inodes[number] } }
 
+    /// Whether notices of a namespace are known, by its inode.
+    public func knows(_ inode: UInt64) -> Bool {
+        inode == own || state.withLock { $0.inodes.values.contains(inode) }
+    }
+
     /// Sees to it that a namespace has a number, and takes that in.
     ///
     /// - Parameter namespace: its file, such as /proc/PID/ns/net.

@@ -1,3 +1,4 @@
+import Synchronization
 import SystemCalls
 import Wire
 
@@ -47,51 +48,61 @@ public final class ExecReports: Sendable {
     }
 }
 
-/// Those execs that an expression lets through, from rings of which each event makes the descriptor readable.
-public struct UrgentExecs: ~Copyable {
-    private var rings: TracepointRings
-    private var isOn = true
-    private var buffer: [UInt8] = []
+/// Those execs that an expression lets through, from rings of which each event makes the descriptor readable. May be used from
+/// any thread.
+public final class UrgentExecs: Sendable {
+    private struct State: ~Copyable {
+        var rings: TracepointRings
+        var isOn: Bool
+        var buffer: [UInt8] = []
+    }
+
+    private let state: Mutex<State>
 
     /// Pages of each ring.
     static let pages = 16
 
-    /// Opens the rings and starts the events.
+    /// Opens the rings; nothing comes before `setOn`.
     ///
     /// - Parameter filter: over the field `filename`; where the kernel does not take it, `refused` is thrown.
     public init(_ filter: String) throws(TracepointError) {
-        let rings = try TracepointRings(.exec(filter), pages: Self.pages, wakeupWatermark: 1, shape: .plain)
+        let rings = try TracepointRings(.exec(filter), pages: Self.pages, wakeupWatermark: 1)
         guard rings.isFiltered else { throw .refused(SystemError("ioctl", code: 22)) }
-        self.rings = rings
+        try rings.setOn(false)
+        state = Mutex(State(rings: rings, isOn: false))
     }
 
     /// The numbers to poll.
-    public var numbers: [Int32] { rings.numbers }
+    public var numbers: [Int32] { state.withLock { $0.rings.numbers } }
 
-    /// Ends the events, or starts them again.
-    public mutating func setOn(_ isOn: Bool) throws(TracepointError) {
-        self.isOn = isOn
-        try rings.setOn(isOn)
-    }
-
-    /// Calls `body` with the process and the time of each exec since the last call, `CLOCK_MONOTONIC`, nanoseconds.
-    public mutating func drain(_ body: (_ process: Int32, _ time: UInt64) -> Void) {
-        buffer.removeAll(keepingCapacity: true)
-        rings.drain(appendingTo: &buffer)
-        var walk = PerfRecords()
-        while let record = try? walk.next(in: buffer.span.bytes) {
-            if case .sample(let sample) = record { body(sample.process, sample.time) }
+    /// Starts the events, or ends them.
+    public func setOn(_ isOn: Bool) throws(TracepointError) {
+        try state.withLock { state throws(TracepointError) in
+            try state.rings.setOn(isOn)
+            state.isOn = isOn
         }
     }
 
-    /// Opens the ring of a processor that came online; `nil` for all.
-    public mutating func follow(processor: Int32?) throws(TracepointError) {
-        // What the former ring held is of no use any more: its processes were not looked at in time.
-        if let processor {
-            _ = try rings.reopen(processor: processor, drainingInto: &buffer)
-        } else {
-            _ = try rings.reopenAll(drainingInto: &buffer)
+    /// The process and the time of each exec since the last call, `CLOCK_MONOTONIC`, nanoseconds.
+    public func take() -> [(process: Int32, time: UInt64)] {
+        state.withLock { state in
+            state.buffer.removeAll(keepingCapacity: true)
+            state.rings.drain(appendingTo: &state.buffer)
+            var execs: [(process: Int32, time: UInt64)] = []
+            var walk = PerfRecords()
+            while let record = try? walk.next(in: state.buffer.span.bytes) {
+                if case .sample(let sample) = record { execs.append((sample.process, sample.time)) }
+            }
+            return execs
         }
-        if !isOn { try rings.setOn(false) }
+    }
+
+    /// Opens the rings of all processors that are online anew. The numbers to poll are others then.
+    public func followAll() throws(TracepointError) {
+        try state.withLock { state throws(TracepointError) in
+            // What the former rings held is of no use: its processes were not looked at in time.
+            _ = try state.rings.reopenAll(drainingInto: &state.buffer)
+            if !state.isOn { try state.rings.setOn(false) }
+        }
     }
 }

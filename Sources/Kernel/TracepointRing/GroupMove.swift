@@ -10,6 +10,8 @@ public struct GroupMove: Equatable, Sendable {
     public let process: Int32
     /// The hierarchy; 0 is the unified one (cgroups(7), /proc/PID/cgroup).
     public let hierarchy: Int32
+    /// The control group by number; in the unified hierarchy the one that perf events of the process have.
+    public let group: UInt64
     /// The control group in its hierarchy, with its leading slash.
     public let path: [UInt8]
 
@@ -25,6 +27,7 @@ public struct GroupMove: Equatable, Sendable {
         time = sample.time
         process = try event.integer(at: Int(layout.process))
         hierarchy = try event.integer(at: Int(layout.hierarchy))
+        group = try event.integer(at: Int(layout.group))
         path = try event.text(at: Int(layout.path))
     }
 
@@ -51,6 +54,7 @@ public struct GroupMoveLayout: Equatable, Sendable {
     public let identifier: UInt16
     let process: UInt16
     let hierarchy: UInt16
+    let group: UInt16
     let path: UInt16
 
     /// Takes the offsets out of a tracepoint's `format` file.
@@ -58,6 +62,7 @@ public struct GroupMoveLayout: Equatable, Sendable {
         identifier = format.identifier
         process = try format.offset(of: "pid", size: 4)
         hierarchy = try format.offset(of: "dst_root", size: 4)
+        group = try format.offset(of: "dst_id", size: 8)
         path = try format.offset(of: "dst_path", size: 4)
     }
 }

@@ -112,12 +112,17 @@ public struct MoveEvent: Sendable {
     public var time: UInt64
     /// The control group that it is in now; `nil` for the root.
     public var workload: [UInt8]?
+    /// Whether that could be read: a process that is gone does not say in which group it was.
+    public var isKnown: Bool
+    /// Its group in the unified hierarchy by number, if that is where it was moved; 0 else.
+    public var group: UInt64 = 0
 
     /// Makes an event.
-    public init(pid: Int32, time: UInt64, workload: [UInt8]?) {
+    public init(pid: Int32, time: UInt64, workload: [UInt8]?, isKnown: Bool = true) {
         self.pid = pid
         self.time = time
         self.workload = workload
+        self.isKnown = isKnown
     }
 }
 
@@ -217,6 +222,13 @@ public struct ImageFacts: Sendable {
     /// By which the last part of the first argument behind the name is known again (`NameHash`), since an argument may be
     /// anything; 0 if there is none, or it was not read.
     public var argument: UInt64 = 0
+    /// Whether nothing was read of the process: the kernel has reported the exec, the name under which the file was executed,
+    /// the namespace and the number of the control group, and the executable is the one that its file events name.
+    public var isReported = false
+    /// The control group by number, in the hierarchy that perf events follow; 0 if that was not reported.
+    public var group: UInt64 = 0
+    /// Whether `workload` says in which control group it is.
+    public var hasWorkload = true
 
     /// Makes facts.
     public init(

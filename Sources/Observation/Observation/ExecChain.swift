@@ -187,7 +187,7 @@ struct ExecChainParser {
                 return true
             }
             var isRead = false
-            for image in images where image.pid == pid {
+            for image in images where image.pid == pid && !image.isReported {
                 isRead = true
                 if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) { return false }
             }

@@ -43,6 +43,12 @@ extension Observer {
             uniqueKeysWithValues: chainParser.resolved.compactMap { name, path in
                 change(name) == .none || change(path) == .none ? nil : (change(name), change(path))
             })
+        groups = Set(
+            groups.compactMap { group in
+                let workload = change(group.workload)
+                let isGone = workload == .none && group.workload != .none
+                return isGone ? nil : GroupOfWorkload(number: group.number, workload: workload)
+            })
         chainParser.loaders = Set(
             chainParser.loaders.compactMap { change($0) == .none ? nil : change($0) })
         recorded = Dictionary(

@@ -60,10 +60,17 @@ extension Observer {
         guard move.pid != ownPid, let known = processes[move.pid], known.exit == 0,
             known.start <= move.time, known.image.since <= move.time, isFound || known.foundAt <= move.time
         else { return false }
+        guard move.isKnown else {
+            processes[move.pid]?.hasMovedUnseen = true
+            return false
+        }
+        if known.hasMovedUnseen { processes[move.pid]?.hasMovedUnseen = false }
         let workload = move.workload.map { text(workload: $0) } ?? .none
+        note(group: move.group, of: workload)
         guard workload != known.workload else { return false }
         var process = known
         process.workload = workload
+        process.hasMovedUnseen = false
         let old = process.image
         guard old.program != .unknown else {
             processes.put(process)

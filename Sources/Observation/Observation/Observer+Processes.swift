@@ -84,6 +84,7 @@ extension Observer {
             pid: event.pid, start: event.time, image: image, workload: parent?.workload ?? .none,
             hasExecuted: false)
         child.script = parent?.script ?? .none
+        child.hasMovedUnseen = parent?.hasMovedUnseen ?? false
         child.forkedBy = event.parent
         work.forked.append(event.pid)
         processes.put(child)
@@ -137,16 +138,17 @@ extension Observer {
             if candidates.count > remaining,
                 let facts = image(of: event)
             {
-                let executable = ledger.texts.intern(facts.executable)
-                if let match = candidates.first(where: { chains[$0].executable == executable }) {
-                    candidates = [match]
+                let executable = facts.isReported ? .none : ledger.texts.intern(facts.executable)
+                let match = candidates.first {
+                    facts.isReported ? fits(facts, chains[$0]) : chains[$0].executable == executable
                 }
+                if let match { candidates = [match] }
             }
         }
         // Of more execs than chains one has none: its file lies where nothing is watched. What was read of the process
         // says which.
         if free.count < remaining, let first = candidates.first, let facts = image(of: event),
-            !chains[first].isLoaderAlone, !fits(facts.executable, chains[first])
+            !chains[first].isLoaderAlone, !fits(facts, chains[first])
         {
             return nil
         }
@@ -194,7 +196,9 @@ extension Observer {
         let lineage = program == .unknown ? old.lineage : lineages.extend(old.lineage, with: program)
         var image = Image(program: program, lineage: lineage, since: event.time)
         // A chain that lacks a part names the wrong file, unless what was read of the process says the same.
-        image.isCertain = lossyBatches == 0 ? chain != nil || facts != nil : facts != nil
+        // Of one that is only reported it is the chain that names the file.
+        let isRead = facts.map { !$0.isReported || fits($0, chain) } ?? false
+        image.isCertain = lossyBatches == 0 ? chain != nil || isRead : isRead
         image.network =
             if let network = facts?.network, network != 0 {
                 NetworkPlace(read: network)
@@ -238,7 +242,7 @@ extension Observer {
             head(of: former.executable) == .other,
             former.events.last.map({ $0 + 1 == chain.events.first }) ?? true
         else { return chain }
-        guard let facts, facts.argument != 0 else {
+        guard let facts = facts.flatMap({ $0.isReported ? readLate($0) : $0 }), facts.argument != 0 else {
             // Or the first one could not be executed, and another one was.
             counters.unknownScripts += 1
             return chain
@@ -259,7 +263,8 @@ extension Observer {
         guard chain.seen.count == 1, chain.scripts.isEmpty, chain.executable != .none, chain.loader == .none,
             head(of: chain.executable) == .plain
         else { return chain }
-        if let read = image(of: event)?.executable {
+        if let facts = image(of: event), !facts.isReported {
+            let read = facts.executable
             // An interpreter that was executed itself is no loader here. What was read may be of a later image.
             if fits(read, chain) || !(chain.isLoaderAlone || isOnly) { return chain }
         } else if !chain.isLoaderAlone {
@@ -286,21 +291,67 @@ extension Observer {
         work.timelines[pid] = timeline
     }
 
-    /// What was read of the process after this exec, if it fits what the events say.
+    /// What was read of the process after this exec, if it fits what the events say; else what the kernel has reported.
     private mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?) -> ImageFacts? {
-        if let facts = image(of: event), fits(facts.executable, chain) { return facts }
-        guard let facts = surroundings.process(event.pid), !facts.executable.isEmpty,
-            fits(facts.executable, chain)
-        else { return nil }
+        var known = image(of: event)
+        if let facts = known {
+            if !facts.isReported {
+                if fits(facts, chain) { return facts }
+            } else if let applet = applet(chain, facts) {
+                if case .named(let named) = applet { known?.script = named.name }
+                return known
+            } else if !asksForArguments(chain) {
+                return facts
+            }
+        }
+        let late = readLate(known ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
+        if let late, fits(late, chain) { return late }
+        // An executable that nothing names is not known by where it runs.
+        guard var known, known.isReported, let chain, chain.executable != .none else { return nil }
+        known.reading = .unknown
+        return known
+    }
+
+    /// Asks a process now for what was not read of it right after its exec.
+    private func readLate(_ known: ImageFacts) -> ImageFacts? {
+        guard let facts = surroundings.process(known.pid), !facts.executable.isEmpty else { return nil }
         var found = ImageFacts(
-            pid: event.pid, time: event.time, executable: facts.executable, script: facts.script,
+            pid: known.pid, time: known.time, executable: facts.executable, script: facts.script,
             reading: facts.reading, workload: facts.workload, network: facts.network)
         found.argument = facts.argument
+        found.group = known.group
         return found
+    }
+
+    /// Which of the commands of a file of many a chain is, where the name says so under which it was executed.
+    private func applet(_ chain: ExecChain?, _ facts: ImageFacts) -> Interpreted? {
+        guard let chain, chain.executable != .none, chain.scripts.isEmpty else { return nil }
+        let name = ledger.texts.withBytes(chain.executable) { Array(lastComponent($0)) }
+        return Interpreter.applet(of: name, called: facts.name)
+    }
+
+    /// Whether the arguments say what program a chain is: those of an interpreter that was not executed by a `#!` file, and
+    /// those of a script that is there to run what they name.
+    private func asksForArguments(_ chain: ExecChain?) -> Bool {
+        guard let chain, chain.executable != .none else { return true }
+        if let script = chain.scripts.first {
+            return ledger.texts.withName(of: script) { Interpreter.runsApplications(Array($0)) }
+        }
+        return ledger.texts.withBytes(chain.executable) {
+            Interpreter.isKnown(UnsafeRawBufferPointer(rebasing: lastComponent($0)))
+        }
     }
 
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an
     /// overlay or in a container the directories differ.
+    private func fits(_ facts: ImageFacts, _ chain: ExecChain?) -> Bool {
+        guard facts.isReported else { return fits(facts.executable, chain) }
+        // Of a `#!` file its own name was executed. A link has another one than its file.
+        guard let chain, let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
+        else { return true }
+        return ledger.texts.withName(of: first) { $0.elementsEqual(facts.name) }
+    }
+
     private func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {
         guard let chain, chain.executable != .none else { return true }
         return ledger.texts.withBytes(chain.executable) { own in
@@ -326,13 +377,7 @@ extension Observer {
             counters.unknownExecutables += 1
             return .unknown
         }
-        if let workload = facts?.workload {
-            process.workload = text(workload: workload)
-        } else if facts != nil {
-            process.workload = .none
-        } else {
-            counters.inheritedWorkloads += 1
-        }
+        findWorkload(of: &process, facts)
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
@@ -355,6 +400,42 @@ extension Observer {
         }
         return number(of: Program(executable: executable, script: script, workload: process.workload))
     }
+
+    /// Step 2: the control group of a new image.
+    private mutating func findWorkload(of process: inout Process, _ facts: ImageFacts?) {
+        guard let facts else {
+            counters.inheritedWorkloads += 1
+            return
+        }
+        if !facts.hasWorkload {
+            if isInherited(process, facts.group) { return }
+            guard let late = readLate(facts) else {
+                counters.inheritedWorkloads += 1
+                return
+            }
+            return findWorkload(of: &process, late)
+        }
+        process.workload = facts.workload.map { text(workload: $0) } ?? .none
+        process.hasMovedUnseen = false
+        note(group: facts.group, of: process.workload)
+    }
+
+    /// Takes note that a process of a workload was met in a group, unless that is 0.
+    mutating func note(group: UInt64, of workload: TextID) {
+        guard group != 0 else { return }
+        if groups.count >= Self.mostGroups { groups.removeAll() }
+        groups.insert(GroupOfWorkload(number: group, workload: workload))
+    }
+
+    /// Whether a new image has the workload of the process before: it was not moved, since that would have been reported, and its
+    /// group in the one hierarchy in which a process can be made (`CLONE_INTO_CGROUP`) is one in which that workload was met.
+    private func isInherited(_ process: Process, _ group: UInt64) -> Bool {
+        group != 0 && !process.hasMovedUnseen
+            && groups.contains(GroupOfWorkload(number: group, workload: process.workload))
+    }
+
+    /// Pairs of groups and workloads that are kept.
+    private static var mostGroups: Int { 4096 }
 
     /// The files of a chain are the program's own.
     private mutating func noteChain(
@@ -476,4 +557,10 @@ func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBuffe
     let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
     let start = path[..<end].lastIndex(of: slash).map { $0 + 1 } ?? 0
     return path[start..<end]
+}
+
+/// A control group by its number, and the workload of a process that was met in it.
+struct GroupOfWorkload: Hashable {
+    var number: UInt64
+    var workload: TextID
 }

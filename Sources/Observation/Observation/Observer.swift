@@ -62,6 +62,8 @@ public struct Observer: ~Copyable {
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
+    /// Which control groups, by number, processes of a workload were met in; see `isInherited`.
+    var groups: Set<GroupOfWorkload> = []
     /// Batches, the present one included, in which the chain of an exec may not be whole.
     var lossyBatches = 0
     /// Images of pids that were used again, where events of the former life may still come in the next batch.

@@ -32,6 +32,8 @@ struct Process {
     var workload: TextID
     /// Whether the image came by exec and not by fork.
     var hasExecuted: Bool
+    /// Whether it, or the one that it comes from, was moved to another group which could not be read.
+    var hasMovedUnseen = false
     /// What was opened between fork and exec: it belongs to the image to come as well.
     var gap: [GapOpen] = []
     /// The gaps of the processes that it descends from: their descriptors may be its own now.

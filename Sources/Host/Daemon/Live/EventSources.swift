@@ -57,9 +57,11 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         drainFiles(&batch, &drained, recorder)
         drainProcesses(&batch, &drained, recorder)
         kernel.takeImages(for: batch.lifecycle, into: &batch.images)
-        if let recorder { for image in batch.images { recorder.image(image) } }
         drainClosures(&batch, &drained, recorder)
         rings.drain(&batch, &drained, recorder)
+        distrustGroups(&batch, drained)
+        if !batch.moves.isEmpty { kernel.processesWereMoved() }
+        if let recorder { for image in batch.images { recorder.image(image) } }
         local.drain(&batch, &drained, recorder)
         reportMalformed(&drained)
         if !drained.losses.isEmpty { drained.ended = kernel.wall }
@@ -72,6 +74,16 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
         noticesReported = batch.noticesSince
         isFlowing = !drained.isEmpty
         return drained
+    }
+
+    /// Where moves between control groups are not reported, or may be missing, no image is of its parent's group unless that
+    /// was read.
+    private func distrustGroups(_ batch: inout EventBatch, _ drained: borrowing Drained) {
+        let areReported =
+            rings.reportsMoves && rings.unseen.isEmpty
+            && !drained.losses.contains { $0.source == SourceName.transitions }
+        if areReported { return }
+        for index in batch.images.indices where !batch.images[index].hasWorkload { batch.images[index].group = 0 }
     }
 
     /// Gives the notices of TCP sockets up where they cost too much, and takes them up again. What was sent of them until

@@ -6,26 +6,42 @@ import Procfs
 import SocketDiagnostics
 import Synchronization
 import SystemCalls
+import TracepointRing
 import Wire
 
 /// Reads what a new image shows of itself the moment its exec is reported, before a short-lived process is gone.
 ///
-/// No event carries arguments and control group, and `bash x.sh` may live for less than a millisecond.
-/// So this is the one thing that does not wait for a batch: a thread of its own, asleep on a socket of its
-/// own that reports execs only, at the lowest real-time priority if it may, so that it runs at once on a busy
-/// host too. It reads two or three small files and sleeps again. `RLIMIT_RTTIME` ends the daemon, and not
-/// the host's work, should the thread ever run away; a storm of execs is none (see `Pace`).
+/// No event carries arguments, and `bash x.sh` may live for less than a millisecond.
+/// So this is the one thing that does not wait for a batch: a thread of its own, at the lowest real-time priority if it may, so
+/// that it runs at once on a busy host too. It reads two or three small files and sleeps again. `RLIMIT_RTTIME` ends the daemon,
+/// and not the host's work, should the thread ever run away; a storm of execs is none (see `Pace`).
+///
+/// It sleeps on a socket of its own that reports execs only; or, while it is selective, on rings of the execs that have to be looked
+/// at (`ExecSelection`), and is not woken for the others.
 final class ImageReader: Sendable {
     private struct State {
         /// What was read of images, oldest first; an empty executable if nothing could be read.
         var images: [ImageFacts] = []
+        /// The same of those that the rings reported: their time is the ring's.
+        var selected: [ImageFacts] = []
         var lost: UInt64 = 0
+        /// When it became selective last, and when it ceased to be, `CLOCK_MONOTONIC`, nanoseconds.
+        var since: UInt64 = .max
+        var until: UInt64 = .max
+
+        /// Whether an exec of that time was reported by the rings, if it had to be looked at.
+        func wasSelective(at time: UInt64) -> Bool { time >= since && time < until }
     }
 
     private let state = Mutex(State())
     private let files: FileAccess
     private let numbers: NetworkNumbers?
     private let limit: Int
+    private let notifications: Notifications
+    /// `nil` where it is never selective.
+    private let selected: Selected?
+    /// For how long what was read waits for the event of its exec, nanoseconds.
+    private static let patience: UInt64 = 10_000_000_000
     /// Whether the thread got its priority.
     let isRealTime: Bool
 
@@ -35,16 +51,19 @@ final class ImageReader: Sendable {
     ///   - numbers: where the network namespaces of the new images are made known.
     ///   - isPrompt: whether to ask for the real-time priority (see `RealTimePriority`).
     ///   - limit: images that are kept until their batch takes them; beyond that the oldest go, counted as lost.
+    ///   - urgent: those that have to be looked at; `nil` where they cannot be told.
     init(
-        files: FileAccess, numbers: NetworkNumbers? = nil, isPrompt: Bool = true, limit: Int = 8192
+        files: FileAccess, numbers: NetworkNumbers? = nil, isPrompt: Bool = true, limit: Int = 8192,
+        urgent: UrgentExecs? = nil
     ) throws(SystemError) {
         let notifications = Notifications(try ProcConnector(.execOnly, receiveBuffer: 4 << 20))
         self.files = files
         self.numbers = numbers
         self.limit = limit
+        self.notifications = notifications
+        selected = try urgent.map { urgent throws(SystemError) in try Selected(urgent, notifications) }
         isRealTime = isPrompt && RealTimePriority.isAllowed()
-        let context = Unmanaged.passRetained(
-            Work(reader: self, notifications: notifications, isRealTime: isRealTime))
+        let context = Unmanaged.passRetained(Work(reader: self, isRealTime: isRealTime))
         var thread = pthread_t()
         let failure = pthread_create(
             &thread, nil,
@@ -59,6 +78,36 @@ final class ImageReader: Sendable {
         pthread_detach(thread)
     }
 
+    /// Becomes selective, or ceases to be.
+    ///
+    /// - Returns: whether that succeeded; where it did not, all execs are reported as before.
+    func setSelective(_ isSelective: Bool) -> Bool {
+        guard let urgent = selected?.urgent else { return !isSelective }
+        do {
+            if isSelective {
+                try urgent.setOn(true)
+                try notifications.connector.setMuted(true)
+                state.withLock { ($0.since, $0.until) = (Clock.monotonic(), .max) }
+            } else {
+                try notifications.connector.setMuted(false)
+                state.withLock { $0.until = min($0.until, Clock.monotonic()) }
+                try urgent.setOn(false)
+            }
+            return true
+        } catch {
+            try? notifications.connector.setMuted(false)
+            state.withLock { $0.until = min($0.until, Clock.monotonic()) }
+            return false
+        }
+    }
+
+    /// Opens the rings of processors that came online.
+    func followProcessors() throws(TracepointError) {
+        guard let selected else { return }
+        try selected.urgent.followAll()
+        selected.watch()
+    }
+
     /// Exec notifications that were lost, and images that were read and not kept: all those are read again when
     /// their batch is worked off.
     var lost: UInt64 { state.withLock { $0.lost } }
@@ -67,16 +116,28 @@ final class ImageReader: Sendable {
     ///
     /// An exec of the batch may be on its way through the thread still: it is waited for, at most a few
     /// milliseconds in all. What was read of an exec that is yet to be reported stays for the batch that reports it.
-    func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
-        var read = state.withLock { state in
-            defer { state.images.removeAll() }
-            return state.images
+    ///
+    /// - Parameter known: what the kernel has reported of each event (`ReportedExecs.take`); empty where nothing is.
+    func take(for events: [LifecycleEvent], known: [ReportedExecs.Exec?] = [], into images: inout [ImageFacts]) {
+        var execs = ExecTimes(events)
+        var (read, wasSelective) = state.withLock { state in
+            defer {
+                state.images.removeAll()
+                state.selected.removeAll()
+            }
+            let (since, until) = (state.since, state.until)
+            return (state.images + execs.place(state.selected), { $0 >= since && $0 < until })
         }
         // The last exec of each process of which nothing was read yet.
         var waited: [Int32: UInt64] = [:]
         var newest: UInt64 = 0
-        for event in events where event.kind == .exec {
+        for (index, event) in events.enumerated() where event.kind == .exec {
             newest = max(newest, event.time)
+            if index < known.count, let exec = known[index], wasSelective(event.time),
+                !ExecSelection.isUrgent(exec.path)
+            {
+                continue
+            }
             waited[event.pid] = max(waited[event.pid] ?? 0, event.time)
         }
         var seen = 0
@@ -88,14 +149,18 @@ final class ImageReader: Sendable {
             if waited.isEmpty { break }
             usleep(50)
             state.withLock { state in
-                read += state.images
+                read += state.images + execs.place(state.selected)
                 state.images.removeAll()
+                state.selected.removeAll()
             }
         }
         let early = read.filter { $0.time > newest }
-        if !early.isEmpty {
+        // One whose event was lost is not kept for ever.
+        let selected = execs.early.filter { $0.time + Self.patience > newest }
+        if !early.isEmpty || !selected.isEmpty {
             state.withLock { state in
                 state.images.insert(contentsOf: early, at: 0)
+                state.selected.insert(contentsOf: selected, at: 0)
                 trim(&state)
             }
         }
@@ -104,12 +169,17 @@ final class ImageReader: Sendable {
 
     /// Keeps the list within its bound: the oldest are those whose batch is likeliest to have gone by.
     private func trim(_ state: inout State) {
-        let excess = state.images.count - limit
-        guard excess > 0 else { return }
+        let gone = trim(&state.images) + trim(&state.selected)
+        if gone > 0 { state.lost += UInt64(gone) }
+    }
+
+    private func trim(_ images: inout [ImageFacts]) -> Int {
+        let excess = images.count - limit
+        guard excess > 0 else { return 0 }
         // Some room at once, so that a full list is not moved for each image.
-        let gone = min(state.images.count, excess + limit / 8)
-        state.images.removeFirst(gone)
-        state.lost += UInt64(gone)
+        let gone = min(images.count, excess + limit / 8)
+        images.removeFirst(gone)
+        return gone
     }
 
     private final class Notifications: Sendable {
@@ -117,13 +187,31 @@ final class ImageReader: Sendable {
         init(_ connector: consuming ProcConnector) { self.connector = connector }
     }
 
+    /// The execs that have to be looked at, and what the thread sleeps on: they or the connector.
+    private final class Selected: Sendable {
+        static let connector: UInt64 = 0
+        private static let rings: UInt64 = 1
+        let urgent: UrgentExecs
+        let poller: Poller
+
+        init(_ urgent: UrgentExecs, _ notifications: Notifications) throws(SystemError) {
+            self.urgent = urgent
+            poller = try Poller()
+            try poller.add(notifications.connector.number, token: Self.connector)
+            watch()
+        }
+
+        /// Waits for the rings there are now; those that were closed have left by themselves.
+        func watch() {
+            for number in urgent.numbers { try? poller.add(number, token: Self.rings) }
+        }
+    }
+
     private final class Work: Sendable {
         let reader: ImageReader
-        let notifications: Notifications
         let isRealTime: Bool
-        init(reader: ImageReader, notifications: Notifications, isRealTime: Bool) {
+        init(reader: ImageReader, isRealTime: Bool) {
             self.reader = reader
-            self.notifications = notifications
             self.isRealTime = isRealTime
         }
     }
@@ -145,35 +233,74 @@ final class ImageReader: Sendable {
     private func run(_ work: Work) -> Never {
         if work.isRealTime { RealTimePriority.take() }
         var awakeSince = Clock.monotonic()
-        while true { answer(work.notifications.connector, &awakeSince) }
+        while true {
+            let before = Clock.monotonic()
+            let execs = next()
+            let now = Clock.monotonic()
+            if now - before > Pace.slept { awakeSince = now }
+            answer(execs, &awakeSince)
+        }
     }
 
-    /// Waits for an exec and reads its image, and those of all that were reported together with it.
-    private func answer(_ connector: borrowing ProcConnector, _ awakeSince: inout UInt64) {
+    /// An exec that was reported, by the connector or by the rings.
+    private struct Notice {
+        var pid: Int32
+        var time: UInt64
+        var isSelected = false
+    }
+
+    /// Waits for execs: all that were reported together.
+    private func next() -> [Notice] {
+        var isWaiting = true
+        var execs: [Notice] = []
+        if let selected {
+            var hasSelected = false
+            isWaiting = false
+            _ = try? selected.poller.wait { token in
+                if token == Selected.connector { isWaiting = true } else { hasSelected = true }
+            }
+            if hasSelected {
+                execs = selected.urgent.take().map {
+                    Notice(pid: $0.process, time: $0.time, isSelected: true)
+                }
+            }
+        }
+        if isWaiting { receive(into: &execs, waits: selected == nil) }
+        return execs
+    }
+
+    private func receive(into execs: inout [Notice], waits: Bool) {
         var buffer: [UInt8] = []
-        var execs: [(pid: Int32, time: UInt64)] = []
-        let before = Clock.monotonic()
         repeat {
             buffer.removeAll(keepingCapacity: true)
-            switch try? connector.waitAndReceive(appendingTo: &buffer) {
+            let received = try? receive(&buffer, waits)
+            switch received {
             case .nothing: break
             // The socket is not as it should be: nothing is gained by asking at once.
             case nil: usleep(Pace.failure)
             case .overrun: state.withLock { $0.lost += 1 }
             case .datagram:
                 guard case .event(let event)? = try? ProcessEvent.parse(buffer.span.bytes) else { continue }
-                execs.append((event.pid, event.time))
+                execs.append(Notice(pid: event.pid, time: event.time))
             }
-        } while connector.hasReceived
-        let now = Clock.monotonic()
-        if now - before > Pace.slept { awakeSince = now }
+        } while notifications.connector.hasReceived
+    }
+
+    private func receive(_ buffer: inout [UInt8], _ waits: Bool) throws(SystemError) -> ProcConnector.Received {
+        waits
+            ? try notifications.connector.waitAndReceive(appendingTo: &buffer)
+            : try notifications.connector.receive(appendingTo: &buffer)
+    }
+
+    /// Reads the images of execs that were reported together.
+    private func answer(_ execs: [Notice], _ awakeSince: inout UInt64) {
         for (position, exec) in execs.enumerated() {
             // Of several execs of one process only the last can still be read.
             let isLast = !execs[(position + 1)...].contains { $0.pid == exec.pid }
             let facts = isLast ? image(exec.pid, exec.time) : nil
             let result = facts ?? ImageFacts(pid: exec.pid, time: exec.time, executable: [])
             state.withLock { state in
-                state.images.append(result)
+                if exec.isSelected { state.selected.append(result) } else { state.images.append(result) }
                 trim(&state)
             }
             if Clock.monotonic() - awakeSince > Pace.awake {
@@ -183,7 +310,10 @@ final class ImageReader: Sendable {
         }
     }
 
-    private func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
+    /// Reads the image of a process now; `nil` if it is gone.
+    ///
+    /// - Parameter time: that of its exec.
+    func image(_ pid: Int32, _ time: UInt64) -> ImageFacts? {
         guard let process = ProcessDirectory(pid) else { return nil }
         // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
         let groups = process.controlGroups()
@@ -209,5 +339,31 @@ final class ImageReader: Sendable {
             if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
         }
         return facts
+    }
+}
+
+/// When the execs of a batch happened, by process: what the rings reported a moment before the connector did gets the
+/// connector's time.
+private struct ExecTimes {
+    private var times: [Int32: [UInt64]] = [:]
+    /// What was read of execs that are not in the batch.
+    private(set) var early: [ImageFacts] = []
+
+    init(_ events: [LifecycleEvent]) {
+        for event in events where event.kind == .exec { times[event.pid, default: []].append(event.time) }
+        for pid in times.keys { times[pid]?.sort() }
+    }
+
+    /// Those of the batch, with its times.
+    mutating func place(_ images: [ImageFacts]) -> [ImageFacts] {
+        images.compactMap { image in
+            guard let time = times[image.pid]?.first(where: { $0 >= image.time }) else {
+                early.append(image)
+                return nil
+            }
+            var image = image
+            image.time = time
+            return image
+        }
     }
 }

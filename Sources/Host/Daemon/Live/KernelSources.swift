@@ -37,8 +37,14 @@ protocol KernelSources: ~Copyable {
     func takeImages(for events: [LifecycleEvent], into images: inout [ImageFacts])
     /// Exec notifications that were lost.
     var imagesLost: UInt64 { get }
+    /// Images that are known from what the kernel has reported, without a look at the process.
+    var imagesReported: UInt64 { get }
     /// How process events are filtered.
     var processFiltering: String { get }
+    /// Opens the rings of processors that came online.
+    func followProcessors()
+    /// Some process was moved to another control group.
+    func processesWereMoved()
 
     /// Receives a datagram about sockets that have gone, from any network namespace: see `ClosureEvent.network`.
     mutating func receiveSocketNotice(
@@ -79,7 +85,7 @@ struct WatchedFilesystems {
 struct LiveKernel: ~Copyable, KernelSources {
     private(set) var watch: FilesystemWatch
     private var connector: ProcConnector
-    private let images: ImageReader
+    private let images: NewImages
     private var closures: DestroyListener
     private let network: HostNetwork
     /// Bytes of the queue of process events.
@@ -103,7 +109,9 @@ struct LiveKernel: ~Copyable, KernelSources {
             .procConnector, capability: "CAP_NET_ADMIN", since: "Linux 2.6.14"
         ) {
             () throws(SystemError) in
-            try ImageReader(files: FileAccess(roots: roots, calls: calls), numbers: network.numbers)
+            try NewImages(
+                files: FileAccess(roots: roots, calls: calls), numbers: network.numbers,
+                isWanted: configuration.tracepoints)
         }
         let closures = try Self.opening(.socketDiagnostics, capability: "CAP_NET_ADMIN", since: "Linux 4.5") {
             () throws(SystemError) in try network.destroyListener()
@@ -156,6 +164,9 @@ struct LiveKernel: ~Copyable, KernelSources {
         images.take(for: events, into: &batch)
     }
     var imagesLost: UInt64 { images.lost }
+    var imagesReported: UInt64 { images.reportedImages }
+    func followProcessors() { images.followProcessors() }
+    func processesWereMoved() { images.processesWereMoved() }
     var processFiltering: String { connector.filtering.rawValue }
 
     mutating func receiveSocketNotice(

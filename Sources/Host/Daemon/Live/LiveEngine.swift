@@ -142,6 +142,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         sourcesOfEvents.rings.followProcessors(
             now: sourcesOfEvents.kernel.monotonic, wall: sourcesOfEvents.kernel.wall)
         sourcesOfEvents.local.followProcessors()
+        sourcesOfEvents.kernel.followProcessors()
     }
 
     var sourceRetryTime: UInt64? {
@@ -286,6 +287,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                 counters: [
                     ("sequence_gaps", decoder.sequenceGaps),
                     ("exec_notifications_lost", sourcesOfEvents.kernel.imagesLost),
+                    ("images_reported", sourcesOfEvents.kernel.imagesReported),
                     ("malformed", decoder.malformed.processes),
                 ]),
             .init(

@@ -100,6 +100,20 @@ final class OtherMountNamespaces: Sendable {
         if isDue { look(namespace, process, hasChanged: hasChanged || isNew == true) }
     }
 
+    /// Whether whatever is executed in any namespace that was met is reported by the filesystem that it lies on: all that they
+    /// show is watched, and what may yet be mounted there will be reported. In one that is new a runtime may still be at work.
+    var areSettled: Bool {
+        let now = Clock.monotonic()
+        return state.withLock { state in
+            state.since.isEmpty
+                || changes?.reportsMounts == true && state.known.isEmpty && state.looks.isEmpty
+                    && state.since.values.allSatisfy { now >= $0 + Self.settling }
+        }
+    }
+
+    /// Whether a namespace was met.
+    func hasMet(_ namespace: UInt64) -> Bool { state.withLock { $0.since[namespace] != nil } }
+
     /// Reads the mount table of a namespace and marks what is not seen yet.
     ///
     /// - Parameter hasChanged: whether something was mounted in it since the last look.

@@ -225,8 +225,7 @@ extension TracepointSource where Rings: ~Copyable {
     ) {
         let before = batch.moves.count
         try? GroupMove.parse(buffer.span.bytes, layout: layout) { move in
-            guard let move = MoveEvent(move) else { return }
-            batch.moves.append(move)
+            batch.moves.append(MoveEvent(move))
         }
         moves += UInt64(batch.moves.count - before)
         if let recorder { for move in batch.moves[before...] { recorder.move(move) } }
@@ -234,8 +233,8 @@ extension TracepointSource where Rings: ~Copyable {
 }
 
 extension MoveEvent {
-    /// `nil` where the process is gone and its group cannot be named.
-    init?(_ move: borrowing GroupMove) {
+    /// Of a process that is gone the group can be named in the unified hierarchy alone.
+    init(_ move: borrowing GroupMove) {
         if let groups = ProcessDirectory(move.process)?.controlGroups() {
             self.init(
                 pid: move.process, time: move.time,
@@ -245,8 +244,9 @@ extension MoveEvent {
                 pid: move.process, time: move.time,
                 workload: ContainerNames.host.named(Array(move.path.dropFirst())))
         } else {
-            return nil
+            self.init(pid: move.process, time: move.time, workload: nil, isKnown: false)
         }
+        if move.hierarchy == 0 { group = move.group }
     }
 }
 

@@ -199,6 +199,11 @@ extension PayloadReader {
         facts.reading = try readingAtEnd()
         facts.name = try nameAtEnd()
         if !isAtEnd { facts.argument = try integer() }
+        // Earlier recordings have none that nobody read.
+        guard !isAtEnd else { return facts }
+        facts.isReported = try bool()
+        facts.group = try integer()
+        facts.hasWorkload = try bool()
         return facts
     }
 

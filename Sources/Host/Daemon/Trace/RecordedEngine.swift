@@ -219,10 +219,15 @@ struct RecordedEngine: ~Copyable, Engine {
             reader.withRaw(frame) { decoder.addProcessEvent($0, to: &batch) }
         case .image: batch.images.append(try payload.image())
         case .move:
-            batch.moves.append(
-                MoveEvent(
-                    pid: try payload.integer(), time: try payload.integer(),
-                    workload: try payload.optionalString()))
+            var move = MoveEvent(
+                pid: try payload.integer(), time: try payload.integer(),
+                workload: try payload.optionalString())
+            // Earlier recordings have none that is not known.
+            if !payload.isAtEnd {
+                move.isKnown = try payload.bool()
+                move.group = try payload.integer()
+            }
+            batch.moves.append(move)
         case .tracepoint:
             guard let layout else { return }
             let before = batch.transitions.count

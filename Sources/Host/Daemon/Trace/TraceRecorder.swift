@@ -142,6 +142,9 @@ final class TraceRecorder {
             payload.put(facts.reading.rawValue)
             payload.put(facts.name)
             payload.put(facts.argument)
+            payload.put(facts.isReported)
+            payload.put(facts.group)
+            payload.put(facts.hasWorkload)
         }
     }
 
@@ -159,6 +162,8 @@ final class TraceRecorder {
             payload.put(move.pid)
             payload.put(move.time)
             payload.put(optional: move.workload)
+            payload.put(move.isKnown)
+            payload.put(move.group)
         }
     }
 

@@ -251,6 +251,19 @@ extension Interpreter {
         "xargs",
     ]
 
+    /// Whether the arguments of a script say what it runs, by the script's name.
+    static func runsApplications(_ script: [UInt8]) -> Bool { ApplicationServer.named(script) != nil }
+
+    /// What one of many commands is called, where the name by which it was executed says so; `nil` where its arguments do.
+    ///
+    /// - Parameters:
+    ///   - executable: the name of the file of all.
+    ///   - name: that of the link.
+    static func applet(of executable: [UInt8], called name: [UInt8]) -> Interpreted? {
+        guard isMultiCall(executable), !isMultiCall(name), applet(name) == nil else { return nil }
+        return named(applet: name)
+    }
+
     /// The interpreter that a file name stands for.
     static func interpreter(_ name: [UInt8]) -> Interpreter? {
         name.withUnsafeBytes { bytes in

@@ -1,0 +1,149 @@
+import Glibc
+import Observation
+import Procfs
+import SocketDiagnostics
+import Synchronization
+import SystemCalls
+import TracepointRing
+
+/// What becomes known of new images: by looking at a process at once, or from what the kernel reports without being asked.
+///
+/// Being woken for a program and reading of it in /proc takes several times what the rest does that is known of it. Most
+/// programs need neither (`ExecSelection`): their file is reported by fanotify, their control group and namespaces by
+/// the exec's own record. So where these records are to be had, the reader of images is woken for the others alone.
+final class NewImages {
+    private let reader: ImageReader
+    private let reported: ReportedExecs?
+    /// `nil` where a control group's number does not say what it is called by.
+    private let groups: GroupPaths?
+    private let others: OtherMountNamespaces
+    private let numbers: NetworkNumbers?
+    private let ownMounts: UInt64
+    private let ownNetwork: UInt64
+    /// Whether the reader is woken for some execs alone.
+    private(set) var isSelective = false
+    /// Images that are known from what the kernel has reported.
+    private(set) var reportedImages: UInt64 = 0
+    /// Until when it is woken for all, `CLOCK_MONOTONIC`, nanoseconds.
+    private var promptUntil: UInt64 = 0
+    /// Whether some processor's execs may not be reported.
+    private var isBlind = false
+
+    /// For how long after a mount namespace was met, or a process moved, all images are looked at, nanoseconds.
+    private static let settling: UInt64 = 2_000_000_000
+
+    /// - Parameters:
+    ///   - isWanted: whether rings may be used.
+    ///   - groups: the names of control groups by their numbers; found out by default.
+    init(
+        files: FileAccess, numbers: NetworkNumbers?, isWanted: Bool, groups: GroupPaths? = GroupPaths()
+    ) throws(SystemError) {
+        let own = ProcessDirectory(getpid())
+        ownMounts = own?.namespace("mnt") ?? 0
+        ownNetwork = own?.namespace("net") ?? 0
+        others = files.roots.others
+        self.numbers = numbers
+        self.groups = groups
+        var urgent: UrgentExecs?
+        var reports: ExecReports?
+        if isWanted, ownMounts != 0 {
+            // Without them every image is looked at, as on a kernel that has no such records.
+            do throws(TracepointError) {
+                reports = try ExecReports()
+                urgent = try UrgentExecs(ExecSelection.filter)
+            } catch { reports = nil }
+        }
+        reported = reports.map { [ownMounts] in ReportedExecs($0, ownMounts: ownMounts) }
+        reader = try ImageReader(files: files, numbers: numbers, urgent: urgent)
+    }
+
+    /// Exec notifications that were lost, and images that were read and not kept.
+    var lost: UInt64 { reader.lost }
+
+    /// Opens the rings of processors that came online.
+    func followProcessors() {
+        do throws(TracepointError) {
+            try reported?.followProcessors()
+            try reader.followProcessors()
+            isBlind = false
+        } catch { isBlind = true }
+        settle()
+    }
+
+    /// Where a group's number does not say what it is called by, whoever is moved is looked at for a while, as are those who are
+    /// moved with it: most execute something at once.
+    func processesWereMoved() {
+        guard groups == nil else { return }
+        promptUntil = Clock.monotonic() + Self.settling
+        settle()
+    }
+
+    /// Hands over what is known of the images of all execs of a batch.
+    func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
+        guard let reported else { return reader.take(for: events, into: &images) }
+        let known = reported.take(for: events)
+        for namespace in reported.takeOthers() where !others.hasMet(namespace) {
+            promptUntil = Clock.monotonic() + Self.settling
+        }
+        let first = images.count
+        reader.take(for: events, known: known, into: &images)
+        var read: [Int32: [Int]] = [:]
+        for index in images.indices[first...] { read[images[index].pid, default: []].append(index) }
+        for (event, exec) in zip(events, known) {
+            guard event.kind == .exec, let exec else { continue }
+            if let index = read[event.pid]?.last(where: { images[$0].time == event.time }) {
+                images[index].group = exec.group
+                if images[index].hasWorkload { groups?.note(images[index].workload, of: exec.group) }
+            } else if let facts = facts(event, exec, isLast: isLast(event, events)) {
+                if facts.isReported { reportedImages += 1 }
+                images.append(facts)
+            }
+        }
+        settle()
+    }
+
+    /// Whether a process may still be what an exec has made of it.
+    private func isLast(_ event: LifecycleEvent, _ events: [LifecycleEvent]) -> Bool {
+        !events.contains { $0.pid == event.pid && $0.time > event.time && $0.kind != .fork }
+    }
+
+    /// What is known of an exec whose process was not looked at.
+    private func facts(
+        _ event: LifecycleEvent, _ exec: ReportedExecs.Exec, isLast: @autoclosure () -> Bool
+    ) -> ImageFacts? {
+        if !isSettled(exec.place), isLast(), let facts = reader.image(event.pid, event.time) {
+            var facts = facts
+            facts.group = exec.group
+            return facts
+        }
+        var facts = ImageFacts(
+            pid: event.pid, time: event.time, executable: [], network: exec.place?.network ?? 0)
+        facts.isReported = true
+        facts.name = Array(exec.path.split(separator: UInt8(ascii: "/")).last ?? [])
+        facts.group = exec.group
+        if let workload = groups?.workload(of: exec.group) {
+            facts.workload = workload
+        } else {
+            facts.hasWorkload = false
+        }
+        return facts
+    }
+
+    /// Whether nothing is to be learnt of a process's namespaces by looking at it.
+    private func isSettled(_ place: ReportedExecs.Place?) -> Bool {
+        guard let place else { return false }
+        return (place.mount == ownMounts || others.hasMet(place.mount))
+            && (place.network == ownNetwork || numbers?.knows(place.network) ?? true)
+    }
+
+    /// Has the reader woken for all execs, or for some.
+    ///
+    /// In a new mount namespace, and in one that shows what is not watched, a program's file may be reported by nobody: then
+    /// each is looked at.
+    private func settle() {
+        let isWanted =
+            reported != nil && !isBlind && Clock.monotonic() >= promptUntil && others.areSettled
+        guard isWanted != isSelective else { return }
+        if reader.setSelective(isWanted) { isSelective = isWanted } else { isBlind = true }
+    }
+}

@@ -1,0 +1,153 @@
+import Observation
+import SystemCalls
+import TracepointRing
+
+/// Where reports of execs come from, so that a test can play it.
+protocol ExecReporting: AnyObject {
+    func drain(_ buffer: inout [UInt8], exec: (ExecReport) -> Void, namespaces: (NamespaceReport) -> Void)
+    /// Reports dropped since the start; `nil` where nobody counts.
+    var lost: UInt64? { get }
+    /// Opens the rings of processors that came online; `nil` for all.
+    func follow(processor: Int32?) throws(TracepointError)
+}
+
+extension ExecReports: ExecReporting {}
+
+/// What the kernel has reported of new images by itself: what was executed, in which control group and in which namespaces.
+///
+/// The loop asks for it when it has read the execs of a batch. Each report was written before the proc connector's event of the
+/// same exec, so it is there.
+final class ReportedExecs {
+    /// What is known of one exec.
+    struct Exec {
+        /// The path that was executed.
+        var path: [UInt8]
+        /// The control group, by number.
+        var group: UInt64
+        /// The namespaces; `nil` where nothing was reported of the process since the start, or something was lost.
+        var place: Place?
+    }
+
+    /// In which namespaces a process is, by inode.
+    struct Place: Equatable {
+        var mount: UInt64
+        var network: UInt64
+        /// When that was reported, `CLOCK_MONOTONIC`, nanoseconds.
+        var time: UInt64
+    }
+
+    private struct Waiting {
+        var time: UInt64
+        var exec: Exec
+    }
+
+    private let reports: any ExecReporting
+    private var places: [Int32: Place] = [:]
+    /// Execs whose event has not come yet.
+    private var waiting: [Int32: [Waiting]] = [:]
+    private var lost: UInt64 = 0
+    private var buffer: [UInt8] = []
+    private let ownMounts: UInt64
+    /// A mount namespace was met that is not known; see `takeUnknown`.
+    private var unknown: Set<UInt64> = []
+
+    /// Processes that are kept; beyond that all are forgotten, and those that execute something are looked at.
+    private static let most = 1 << 17
+    /// For how long a report waits for its event, nanoseconds.
+    private static let patience: UInt64 = 10_000_000_000
+
+    /// - Parameter ownMounts: the inode of the daemon's mount namespace.
+    init(_ reports: any ExecReporting, ownMounts: UInt64) {
+        self.reports = reports
+        self.ownMounts = ownMounts
+    }
+
+    /// Opens the rings of processors that came online.
+    func followProcessors() throws(TracepointError) {
+        try reports.follow(processor: nil)
+        // What happened there before was not seen.
+        places.removeAll()
+    }
+
+    /// What is known of the execs among the events, in their order; `nil` for an event that is none, and for an exec of which
+    /// nothing was reported.
+    func take(for events: [LifecycleEvent]) -> [Exec?] {
+        drain()
+        var found = [Exec?](repeating: nil, count: events.count)
+        var newest: UInt64 = 0
+        for (index, event) in events.enumerated() {
+            newest = max(newest, event.time)
+            switch event.kind {
+            case .exec: found[index] = take(event)
+            case .exit:
+                // The pid may be another's already.
+                if let place = places[event.pid], place.time <= event.time { places[event.pid] = nil }
+            case .fork: continue
+            }
+        }
+        if waiting.count > 4096 {
+            waiting = waiting.filter { $0.value.contains { $0.time + Self.patience > newest } }
+        }
+        return found
+    }
+
+    /// Mount namespaces other than the daemon's in which processes were met since this was last asked.
+    func takeOthers() -> Set<UInt64> {
+        guard !unknown.isEmpty else { return [] }
+        defer { unknown.removeAll() }
+        return unknown
+    }
+
+    private func take(_ event: LifecycleEvent) -> Exec? {
+        guard var own = waiting[event.pid] else { return nil }
+        // They are in the order of time. What stands before the one that is meant had an event that was lost.
+        guard let place = own.lastIndex(where: { $0.time <= event.time }) else { return nil }
+        let exec = own[place].exec
+        own.removeFirst(place + 1)
+        waiting[event.pid] = own.isEmpty ? nil : own
+        return exec
+    }
+
+    private func drain() {
+        var execs: [ExecReport] = []
+        var joined: [NamespaceReport] = []
+        reports.drain(&buffer) { execs.append($0) } namespaces: { joined.append($0) }
+        if let count = reports.lost, count > lost {
+            lost = count
+            places.removeAll()
+            return note(execs)
+        }
+        // Each processor's are in order.
+        joined.sort { $0.time < $1.time }
+        execs.sort { $0.time < $1.time }
+        var next = 0
+        for report in joined {
+            while next < execs.count, execs[next].time < report.time {
+                note(execs[next...next])
+                next += 1
+            }
+            note(report)
+        }
+        note(execs[next...])
+        if places.count > Self.most { places.removeAll() }
+    }
+
+    private func note(_ report: NamespaceReport) {
+        let place = Place(mount: report.mount, network: report.network, time: report.time)
+        if report.mount != ownMounts { unknown.insert(report.mount) }
+        guard report.thread != report.process else {
+            places[report.process] = place
+            return
+        }
+        // A thread that is elsewhere may be the one that executes something.
+        guard let known = places[report.process] else { return }
+        if known.mount != place.mount || known.network != place.network { places[report.process] = nil }
+    }
+
+    private func note(_ execs: some Sequence<ExecReport>) {
+        for report in execs {
+            let exec = Exec(path: report.path, group: report.group, place: places[report.process])
+            waiting[report.process, default: []].append(Waiting(time: report.time, exec: exec))
+        }
+    }
+}

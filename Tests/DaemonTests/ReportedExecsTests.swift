@@ -1,0 +1,125 @@
+import Observation
+import Testing
+import TracepointRing
+
+@testable import Daemon
+
+/// What the kernel reports of execs, brought together with their events.
+@Suite struct ReportedExecsTests {
+    /// A kernel that reports what it is told to.
+    private final class Kernel: ExecReporting {
+        var execs: [ExecReport] = []
+        var namespaces: [NamespaceReport] = []
+        var lost: UInt64? = 0
+
+        func drain(
+            _ buffer: inout [UInt8], exec: (ExecReport) -> Void, namespaces body: (NamespaceReport) -> Void
+        ) {
+            execs.forEach(exec)
+            namespaces.forEach(body)
+            execs.removeAll()
+            namespaces.removeAll()
+        }
+
+        func follow(processor: Int32?) throws(TracepointError) {}
+
+        func executes(_ process: Int32, _ path: String, at time: UInt64, group: UInt64 = 5) {
+            execs.append(ExecReport(time: time, process: process, group: group, path: Array(path.utf8)))
+        }
+
+        func joins(
+            _ process: Int32, thread: Int32? = nil, _ mount: UInt64, _ network: UInt64, at time: UInt64
+        ) {
+            namespaces.append(
+                NamespaceReport(
+                    time: time, process: process, thread: thread ?? process, mount: mount, network: network))
+        }
+    }
+
+    private let kernel = Kernel()
+    private let reported: ReportedExecs
+
+    init() { reported = ReportedExecs(kernel, ownMounts: 1) }
+
+    private func exec(_ pid: Int32, at time: UInt64) -> LifecycleEvent {
+        LifecycleEvent(.exec, pid: pid, time: time)
+    }
+
+    private func paths(_ events: [LifecycleEvent]) -> [String?] {
+        reported.take(for: events).map { $0.map { String(decoding: $0.path, as: UTF8.self) } }
+    }
+
+    /// A report is a moment older than its event, and another process's is none of it.
+    @Test func eachEventHasItsOwn() {
+        kernel.executes(7, "/bin/a", at: 10)
+        kernel.executes(8, "/bin/b", at: 11)
+        kernel.executes(7, "/bin/c", at: 20)
+        let fork = LifecycleEvent(.fork, pid: 7, parent: 1, time: 9)
+        #expect(
+            paths([fork, exec(7, at: 12), exec(8, at: 13), exec(9, at: 14), exec(7, at: 22)])
+                == [nil, "/bin/a", "/bin/b", nil, "/bin/c"])
+    }
+
+    /// The ring may be read before the event is there, and an event may be lost.
+    @Test func whatComesEarlyWaits() {
+        kernel.executes(7, "/bin/a", at: 10)
+        kernel.executes(7, "/bin/b", at: 20)
+        #expect(paths([exec(7, at: 12)]) == ["/bin/a"])
+        #expect(paths([exec(7, at: 21)]) == ["/bin/b"])
+        kernel.executes(7, "/bin/c", at: 30)
+        kernel.executes(7, "/bin/d", at: 40)
+        // That of the one before never came.
+        #expect(paths([exec(7, at: 41)]) == ["/bin/d"])
+        #expect(paths([exec(7, at: 50)]) == [nil])
+    }
+
+    /// What a process joined before its exec is where that runs; what it joins later is not.
+    @Test func namespacesAreThoseOfTheMoment() {
+        kernel.joins(7, 1, 2, at: 5)
+        kernel.executes(7, "/bin/a", at: 10)
+        kernel.joins(7, 1, 3, at: 15)
+        kernel.executes(7, "/bin/b", at: 20)
+        kernel.joins(7, 4, 3, at: 25)
+        let found = reported.take(for: [exec(7, at: 11), exec(7, at: 21)])
+        #expect(found[0]?.place?.network == 2 && found[1]?.place?.network == 3)
+        #expect(found[1]?.place?.mount == 1)
+        #expect(reported.takeOthers() == [4] && reported.takeOthers().isEmpty)
+    }
+
+    /// A process that was there before is in namespaces that nobody knows, and so is one that has a thread elsewhere.
+    @Test func whatIsNotKnownIsNotSaid() {
+        kernel.executes(7, "/bin/a", at: 10)
+        #expect(reported.take(for: [exec(7, at: 11)])[0]?.place == nil)
+        kernel.joins(8, 1, 2, at: 12)
+        kernel.joins(8, thread: 9, 1, 2, at: 13)
+        kernel.executes(8, "/bin/a", at: 14)
+        #expect(reported.take(for: [exec(8, at: 15)])[0]?.place?.network == 2)
+        kernel.joins(8, thread: 10, 1, 3, at: 16)
+        kernel.executes(8, "/bin/a", at: 17)
+        #expect(reported.take(for: [exec(8, at: 18)])[0]?.place == nil)
+    }
+
+    /// What was lost may have been a change.
+    @Test func lossIsForgetting() {
+        kernel.joins(7, 1, 2, at: 5)
+        _ = reported.take(for: [])
+        kernel.lost = 3
+        kernel.executes(7, "/bin/a", at: 10)
+        #expect(reported.take(for: [exec(7, at: 11)])[0]?.place == nil)
+        kernel.joins(7, 1, 2, at: 12)
+        kernel.executes(7, "/bin/a", at: 13)
+        #expect(reported.take(for: [exec(7, at: 14)])[0]?.place != nil)
+    }
+
+    /// The number is given again, and the former life's end may be read in the same batch.
+    @Test func anEndIsThatOfOneLife() {
+        kernel.joins(7, 1, 2, at: 5)
+        _ = reported.take(for: [LifecycleEvent(.exit, pid: 7, time: 8)])
+        kernel.executes(7, "/bin/a", at: 10)
+        #expect(reported.take(for: [exec(7, at: 11)])[0]?.place == nil)
+        kernel.joins(7, 1, 2, at: 20)
+        _ = reported.take(for: [LifecycleEvent(.exit, pid: 7, time: 18)])
+        kernel.executes(7, "/bin/a", at: 22)
+        #expect(reported.take(for: [exec(7, at: 23)])[0]?.place != nil)
+    }
+}
