@@ -15,6 +15,8 @@ package struct Dump: Sendable {
         package var lost: UInt64?
         package var unknownScripts: UInt64?
         package var unknownExecutables: UInt64?
+        package var inheritedWorkloads: UInt64?
+        package var imagesReported: UInt64?
         package var unattributedUnix: UInt64?
         package var untranslated: UInt64?
         package var unnoticed: UInt64?
@@ -25,6 +27,8 @@ package struct Dump: Sendable {
             case mode, received, lost, unnoticed
             case unknownScripts = "unknown_scripts"
             case unknownExecutables = "unknown_executables"
+            case inheritedWorkloads = "inherited_workloads"
+            case imagesReported = "images_reported"
             case unattributedUnix = "unattributed_unix"
             case untranslated = "translations_unknown"
             case filesystemsInNamespaces = "filesystems_in_namespaces"

@@ -1,0 +1,78 @@
+import Foundation
+import TestSupport
+import Testing
+
+extension KernelTests {
+    /// Programs of the system's own folders, which are known without a look at their processes.
+    @Suite("reported execs")
+    struct ReportedExecSuite {
+        private static let count = 100
+
+        /// Starts a program many times, each of which ends at once, when the daemon has had time to find the host settled.
+        private static let story = """
+            import os, sys, time
+            time.sleep(2.5)
+            for _ in range(\(count)):
+                os.waitpid(os.posix_spawn(sys.argv[1], sys.argv[1:], {}), 0)
+            """
+
+        private func processes(_ dump: Dump) throws -> Dump.Source {
+            try #require(dump.header.sources["proc_connector"])
+        }
+
+        /// Each is there, in its own group and for certain, and hardly any was looked at.
+        @Test(.timeLimit(.minutes(3))) func shortOnesAreKnownWithoutALook() throws {
+            let bench = try Bench()
+            let folder = try bench.files.folder("reported")
+            try write(Self.story, to: folder + "/story.py")
+            // Another mount namespace may appear on the host meanwhile.
+            var reported: UInt64 = 0
+            for attempt in 1...5 where reported < Self.count * 9 / 10 {
+                let group = try ControlGroup()
+                let before = try processes(try bench.daemon.dump())
+                try run(group.command(["python3", folder + "/story.py", "/bin/true"]))
+                let dump = try bench.daemon.dump()
+                let after = try processes(dump)
+                let spawns = dump.records(of: group.workload).relation("spawn").filter {
+                    $0.child?.executable == realPath("/bin/true")
+                }
+                #expect(spawns.map(\.count) == [UInt64(Self.count)], "\(spawns)")
+                #expect(spawns.allSatisfy { $0.evidence == "exact" && $0.child?.workload == group.workload })
+                #expect(after.unknownExecutables == before.unknownExecutables)
+                reported = (after.imagesReported ?? 0) - (before.imagesReported ?? 0)
+                print("reported execs: attempt \(attempt), \(reported) of \(Self.count)")
+            }
+            #expect(reported >= Self.count * 9 / 10)
+        }
+
+        /// Who is moved and executes something at once is what it is in its new group.
+        @Test(.timeLimit(.minutes(3))) func whoIsMovedIsInItsNewGroup() throws {
+            let bench = try Bench()
+            Thread.sleep(forTimeInterval: 2.5)
+            let group = try ControlGroup()
+            for _ in 0..<Self.count { try run(group.command(["/bin/true"])) }
+            let dump = try bench.daemon.dump()
+            let spawns = dump.dependencies.relation("spawn").filter {
+                $0.child?.executable == realPath("/bin/true") && $0.child?.workload == group.workload
+            }
+            #expect(spawns.reduce(0) { $0 + $1.count } == UInt64(Self.count), "\(spawns)")
+        }
+
+        /// In a new mount namespace a program may lie where nothing is watched yet: each is looked at.
+        @Test(.timeLimit(.minutes(3))) func inANewNamespaceAllAreLookedAt() throws {
+            let bench = try Bench()
+            Thread.sleep(forTimeInterval: 2.5)
+            let namespace = try MountNamespace()
+            // The first drain that meets it has come.
+            Thread.sleep(forTimeInterval: 0.3)
+            let before = try processes(try bench.daemon.dump())
+            let begun = Date()
+            for _ in 0..<10 { try namespace.run(["/bin/sleep", "0.02"]) }
+            let took = Date().timeIntervalSince(begun)
+            let after = try processes(try bench.daemon.dump())
+            // Those of the dumps, and nsenter(1) itself may be gone before it is looked at.
+            let reported = (after.imagesReported ?? 0) - (before.imagesReported ?? 0)
+            #expect(reported < 10 || took > 1.5, "\(reported) in \(took) s")
+        }
+    }
+}
