@@ -63,17 +63,46 @@ import Testing
         #expect(counters(scene) == (0, isThere ? 0 : 1, 0))
     }
 
+    /// A link in a folder of the system may lead to whatever there is elsewhere.
+    @Test func whatALinkLeadsToMayBeAnInterpreter() {
+        var scene = scene()
+        scene.host.heads["/opt/shop/engine"] = .plain
+        scene.fork(1, 10)
+        scene.report(10, "/opt/shop/engine", as: "/usr/bin/engine", workload: "app")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(scene.linesWithWorkloads.contains("/opt/shop/engine@app file /out exact"))
+        #expect(counters(scene) == (0, 1, 0))
+    }
+
+    /// A container's files lie elsewhere under the paths that they have there.
+    @Test(arguments: [
+        ("/usr/bin/ls", "/usr/bin/ls"), ("/bin/ls", "/usr/bin/ls"), ("/usr/sbin/ip", "/usr/bin/ip"),
+    ])
+    func theSystemOfAContainerIsOne(path: String, file: String) {
+        var scene = scene()
+        scene.host.heads["/var/lib/layer" + file] = .plain
+        scene.fork(1, 10)
+        scene.report(10, "/var/lib/layer" + file, as: path, workload: "app")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(scene.linesWithWorkloads.contains("/var/lib/layer\(file)@app file /out exact"))
+        #expect(counters(scene) == (0, 0, 0))
+    }
+
     /// Of a `#!` file the file is the script; of one that is there to run an application its arguments say which.
     @Test func aScriptIsKnownByItsFile() {
         var scene = scene()
         scene.fork(1, 10)
-        scene.report(10, "/usr/bin/pip", "/usr/bin/python3.11", Self.libc, name: "pip", workload: "app")
+        scene.report(
+            10, "/usr/bin/pip", "/usr/bin/python3.11", Self.libc, as: "/usr/bin/pip", workload: "app")
         scene.write(10, "/out")
         scene.fork(1, 11)
         scene.host.add(11, "/usr/bin/python3.11", script: "shop:app", workload: "app")
         scene.host.processes[11]?.reading = .application
         scene.report(
-            11, "/usr/bin/gunicorn", "/usr/bin/python3.11", Self.libc, name: "gunicorn", workload: "app")
+            11, "/usr/bin/gunicorn", "/usr/bin/python3.11", Self.libc, as: "/usr/bin/gunicorn",
+            workload: "app")
         scene.write(11, "/out")
         scene.interpret()
         #expect(
@@ -89,7 +118,7 @@ import Testing
         var scene = scene()
         for (pid, name) in [(10, "ls"), (11, "timeout"), (12, "sh")] as [(Int32, String)] {
             scene.fork(1, pid)
-            scene.report(pid, "/bin/busybox", name: name, workload: "app")
+            scene.report(pid, "/bin/busybox", as: "/bin/\(name)", workload: "app")
             scene.write(pid, "/out/\(name)")
         }
         scene.interpret()
@@ -105,7 +134,7 @@ import Testing
     @Test func withoutAFileNothingIsKnown() {
         var scene = scene()
         scene.fork(1, 10)
-        scene.report(10, name: "true", workload: "app")
+        scene.report(10, as: "/bin/true", workload: "app")
         scene.write(10, "/out")
         scene.interpret()
         // What it opened may be of before its exec.

@@ -64,17 +64,17 @@ struct Scene: ~Copyable {
     /// An exec of which the kernel alone has reported something: the name, the group's number and, unless it is `nil`, the
     /// workload (empty for the root).
     mutating func report(
-        _ pid: Int32, _ files: String..., name: String? = nil, group: UInt64 = 0, workload: String? = nil,
+        _ pid: Int32, _ files: String..., as path: String? = nil, group: UInt64 = 0, workload: String? = nil,
         network: UInt64 = 0
     ) {
         for file in files { event([.opened, .executed], pid, file) }
         batch.lifecycle.append(.init(.exec, pid: pid, time: tick()))
-        let file = name ?? files.first.map { String($0.split(separator: "/").last!) } ?? ""
+        let path = path ?? files[0]
         var facts = ImageFacts(
-            pid: pid, time: now, executable: [],
+            pid: pid, time: now, executable: Array(path.utf8),
             workload: workload.flatMap { $0.isEmpty ? nil : Array($0.utf8) }, network: network)
         facts.isReported = true
-        facts.name = Array(file.utf8)
+        facts.name = Array(path.utf8.split(separator: UInt8(ascii: "/")).last!)
         facts.group = group
         facts.hasWorkload = workload != nil
         batch.images.append(facts)

@@ -206,7 +206,8 @@ public struct ImageFacts: Sendable {
     public var pid: Int32
     /// Time of the exec that it was read after; 0 if not tied to one.
     public var time: UInt64
-    /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it.
+    /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it; of one that is
+    /// only reported what was executed, as it was named.
     public var executable: [UInt8]
     /// The script that the arguments name, as a path with its directories resolved; or the name of what it runs, a
     /// module or a class, which does not begin with a slash.

@@ -300,7 +300,7 @@ extension Observer {
             } else if let applet = applet(chain, facts) {
                 if case .named(let named) = applet { known?.script = named.name }
                 return known
-            } else if !asksForArguments(chain) {
+            } else if !asksForArguments(chain, executedAs: facts.executable) {
                 return facts
             }
         }
@@ -330,15 +330,18 @@ extension Observer {
         return Interpreter.applet(of: name, called: facts.name)
     }
 
-    /// Whether the arguments say what program a chain is: those of an interpreter that was not executed by a `#!` file, and
-    /// those of a script that is there to run what they name.
-    private func asksForArguments(_ chain: ExecChain?) -> Bool {
+    /// Whether the arguments say what program a chain is: those of an interpreter that was not executed by a `#!` file, which
+    /// outside the system's folders may have any name, and those of a script that is there to run what they name.
+    ///
+    /// - Parameter path: what was executed; a link to a file outside the system's folders may lie inside.
+    private func asksForArguments(_ chain: ExecChain?, executedAs path: [UInt8]) -> Bool {
         guard let chain, chain.executable != .none else { return true }
         if let script = chain.scripts.first {
             return ledger.texts.withName(of: script) { Interpreter.runsApplications(Array($0)) }
         }
         return ledger.texts.withBytes(chain.executable) {
-            Interpreter.isKnown(UnsafeRawBufferPointer(rebasing: lastComponent($0)))
+            !SystemFolder.holds($0, executedAs: path)
+                || Interpreter.isKnown(UnsafeRawBufferPointer(rebasing: lastComponent($0)))
         }
     }
 
@@ -347,7 +350,8 @@ extension Observer {
     private func fits(_ facts: ImageFacts, _ chain: ExecChain?) -> Bool {
         guard facts.isReported else { return fits(facts.executable, chain) }
         // Of a `#!` file its own name was executed. A link has another one than its file.
-        guard let chain, let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
+        guard let chain,
+            let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
         else { return true }
         return ledger.texts.withName(of: first) { $0.elementsEqual(facts.name) }
     }

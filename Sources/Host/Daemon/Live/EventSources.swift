@@ -83,7 +83,9 @@ struct EventSources<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & 
             rings.reportsMoves && rings.unseen.isEmpty
             && !drained.losses.contains { $0.source == SourceName.transitions }
         if areReported { return }
-        for index in batch.images.indices where !batch.images[index].hasWorkload { batch.images[index].group = 0 }
+        for index in batch.images.indices where !batch.images[index].hasWorkload {
+            batch.images[index].group = 0
+        }
     }
 
     /// Gives the notices of TCP sockets up where they cost too much, and takes them up again. What was sent of them until

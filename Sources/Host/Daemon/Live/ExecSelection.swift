@@ -18,7 +18,7 @@ enum ExecSelection {
 
     /// The same as an expression over the field `filename` of `sched:sched_process_exec`.
     static let filter: String = {
-        let system = RunningScript.systemFolders.map { "filename ~ \"\($0)*\"" }.joined(separator: " || ")
+        let system = SystemFolder.beginnings.map { "filename ~ \"\($0)*\"" }.joined(separator: " || ")
         let others =
             ["*/..*"] + long.map { "*/\($0)*" } + short.flatMap { ["*/\($0)", "*/\($0)[0-9.-]*"] }
         return "!(\(system)) || " + others.map { "filename ~ \"\($0)\"" }.joined(separator: " || ")
@@ -26,7 +26,7 @@ enum ExecSelection {
 
     /// Whether the image has to be looked at.
     static func isUrgent(_ path: [UInt8]) -> Bool {
-        guard RunningScript.isOfSystem(path) else { return true }
+        guard SystemFolder.holds(path) else { return true }
         for slash in path.indices where path[slash] == UInt8(ascii: "/") {
             let rest = path[(slash + 1)...]
             if rest.starts(with: "..".utf8) { return true }

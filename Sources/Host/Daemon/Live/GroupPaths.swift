@@ -19,8 +19,10 @@ final class GroupPaths {
     /// - Parameters:
     ///   - groups: what /proc/PID/cgroup says of this process.
     ///   - mounts: the mount table.
-    init?(groups: [UInt8]? = ProcessDirectory(getpid())?.controlGroups(), mounts: [Mount]? = try? Mount.all()) {
-        guard let groups, groups.starts(with: "0::".utf8), groups.split(separator: UInt8(ascii: "\n")).count == 1,
+    init?(groups: [UInt8]? = ProcessDirectory(getpid())?.controlGroups(), mounts: [Mount]? = try? Mount.all())
+    {
+        guard let groups, groups.starts(with: "0::".utf8),
+            groups.split(separator: UInt8(ascii: "\n")).count == 1,
             let mount = mounts?.first(where: {
                 $0.type.elementsEqual("cgroup2".utf8) && $0.root == [UInt8(ascii: "/")]
             }),
@@ -56,7 +58,8 @@ final class GroupPaths {
         guard number >= 0 else { return nil }
         let folder = FileDescriptor(owning: number)
         guard let path = SymbolicLink.read("/proc/self/fd/\(folder.number)"),
-            let rest = NamespaceView.below(path, point), !rest.reversed().starts(with: " (deleted)".utf8.reversed())
+            let rest = NamespaceView.below(path, point),
+            !rest.reversed().starts(with: " (deleted)".utf8.reversed())
         else { return nil }
         return rest.isEmpty ? [UInt8(ascii: "/")] : Array(rest)
     }

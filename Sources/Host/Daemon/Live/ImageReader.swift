@@ -118,7 +118,9 @@ final class ImageReader: Sendable {
     /// milliseconds in all. What was read of an exec that is yet to be reported stays for the batch that reports it.
     ///
     /// - Parameter known: what the kernel has reported of each event (`ReportedExecs.take`); empty where nothing is.
-    func take(for events: [LifecycleEvent], known: [ReportedExecs.Exec?] = [], into images: inout [ImageFacts]) {
+    func take(
+        for events: [LifecycleEvent], known: [ReportedExecs.Exec?] = [], into images: inout [ImageFacts]
+    ) {
         var execs = ExecTimes(events)
         var (read, wasSelective) = state.withLock { state in
             defer {
@@ -286,7 +288,8 @@ final class ImageReader: Sendable {
         } while notifications.connector.hasReceived
     }
 
-    private func receive(_ buffer: inout [UInt8], _ waits: Bool) throws(SystemError) -> ProcConnector.Received {
+    private func receive(_ buffer: inout [UInt8], _ waits: Bool) throws(SystemError) -> ProcConnector.Received
+    {
         waits
             ? try notifications.connector.waitAndReceive(appendingTo: &buffer)
             : try notifications.connector.receive(appendingTo: &buffer)

@@ -117,7 +117,7 @@ final class NewImages {
             return facts
         }
         var facts = ImageFacts(
-            pid: event.pid, time: event.time, executable: [], network: exec.place?.network ?? 0)
+            pid: event.pid, time: event.time, executable: exec.path, network: exec.place?.network ?? 0)
         facts.isReported = true
         facts.name = Array(exec.path.split(separator: UInt8(ascii: "/")).last ?? [])
         facts.group = exec.group

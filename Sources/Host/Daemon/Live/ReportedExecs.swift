@@ -111,7 +111,11 @@ final class ReportedExecs {
     private func drain() {
         var execs: [ExecReport] = []
         var joined: [NamespaceReport] = []
-        reports.drain(&buffer) { execs.append($0) } namespaces: { joined.append($0) }
+        reports.drain(&buffer) {
+            execs.append($0)
+        } namespaces: {
+            joined.append($0)
+        }
         if let count = reports.lost, count > lost {
             lost = count
             places.removeAll()

@@ -21,10 +21,6 @@ enum RunningScript {
     /// The process is on its way out and has no arguments any more.
     case tooLate
 
-    /// Where no executable is looked at for being an interpreter under a name that is not known.
-    static let systemFolders = ["/usr/bin/", "/usr/sbin/", "/usr/lib", "/bin/", "/sbin/", "/lib"]
-    /// The beginnings of their paths' bytes.
-    private static let systemPaths = systemFolders.map { Array($0.utf8) }
     /// The most that is read of the arguments, in bytes.
     private static let limit = 1 << 16
 
@@ -48,7 +44,7 @@ enum RunningScript {
         let isKnown = name.withUnsafeBytes { Interpreter.isKnown($0) }
         // Most executables are no interpreters, and those in the folders of the system have names that are known:
         // at most execs nothing more is read.
-        if !isKnown, Self.isOfSystem(executable) {
+        if !isKnown, SystemFolder.holds(executable) {
             self = .read(nil, .known)
             return
         }
@@ -99,9 +95,6 @@ enum RunningScript {
             }
         }
     }
-
-    /// Whether a path lies in a folder of the system.
-    static func isOfSystem(_ path: [UInt8]) -> Bool { systemPaths.contains { path.starts(with: $0) } }
 
     /// The path of a regular file that the process calls so.
     private static func script(
