@@ -124,14 +124,15 @@ final class RowScan {
     func read(early: Int = .max, goesOn: () -> Bool = { true }) -> Bool {
         var isWanted = true
         let isDone = ThreadPair.run { half, pair in
-            if early < parts[half].end - parts[half].begin {
-                take(half, until: parts[half].begin + early)
-                reserve(half)
-            }
+            let isLong = early < parts[half].end - parts[half].begin
+            if isLong { take(half, until: parts[half].begin + early) }
             pair.meet()
             if half == 0 { isWanted = parts[0].isPlain && parts[1].isPlain && goesOn() }
             pair.meet()
-            if isWanted { take(half, until: parts[half].end) }
+            guard isWanted else { return }
+            // Not before: in room for all rows even a few take whole huge pages.
+            if isLong { reserve(half) }
+            take(half, until: parts[half].end)
         }
         return isDone && isWanted && parts[0].isPlain && parts[1].isPlain
     }
