@@ -1,3 +1,4 @@
+import Glibc
 import Records
 
 /// A name for nodes, as it is typed: `/usr/sbin/nginx`, `nginx`, `db1:/usr/lib/postgresql/**`,
@@ -141,7 +142,10 @@ public struct NodePattern: Sendable {
         if glob != nil { return true }
         guard text.count >= path.count else { return false }
         if isWholePath, text.count != path.count { return false }
-        return UnsafeRawBufferPointer(rebasing: text[(text.count - path.count)...]).elementsEqual(path)
+        return path.withUnsafeBytes { path in
+            guard let start = text.baseAddress, let wanted = path.baseAddress else { return path.isEmpty }
+            return memcmp(start + (text.count - path.count), wanted, path.count) == 0
+        }
     }
 
     /// What to compare names with that nearly match.

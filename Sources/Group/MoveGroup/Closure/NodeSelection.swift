@@ -16,34 +16,22 @@ extension DependencyGraph {
     /// no part of one.
     ///
     /// A glob and the name of a workload stand for all that they match; any other name for one node.
-    public func select(_ pattern: NodePattern) -> NodeSelection {
-        var programs: [NodeID] = []
-        var files: [NodeID] = []
-        var members: [NodeID] = []
-        var parts: [NodeID] = []
-        let exact = pattern.exactPath
-        for number in 0..<UInt32(nodeCount) {
-            let node = NodeID(rawValue: number)
-            switch kind(node) {
-            case .entry, .file:
-                guard withText(node, { pattern.mayMatch(path: $0) }), matches(pattern, node) else { continue }
-                if kind(node) == .entry { programs.append(node) } else { files.append(node) }
-            case .program:
-                if let path = exact?.path, !withText(node, { ProgramText($0).mayBe(path) }) { continue }
-                let name = self[node]
-                if pattern.matches(name, on: self[host(node)]) { programs.append(node) }
-                if case .program(let program) = name, pattern.matches(self[host(node)]),
-                    pattern.names(workload: program.workload)
-                {
-                    members.append(node)
-                } else if case .program(let program) = name, pattern.names(partOf: program.workload),
-                    pattern.matches(self[host(node)])
-                {
-                    parts.append(node)
-                }
-            case .endpoint, .channel: if matches(pattern, node) { files.append(node) }
-            }
+    public func select(_ pattern: NodePattern) -> NodeSelection { select(pattern, many: 100_000) }
+
+    /// - Parameter many: the nodes from which on two threads compare them with the name.
+    func select(_ pattern: NodePattern, many: Int) -> NodeSelection {
+        let halves = UnsafeMutablePointer<NamedNodes>.allocate(capacity: 2)
+        halves.initialize(repeating: NamedNodes(), count: 2)
+        let middle = UInt32(nodeCount / 2)
+        ThreadPair.forBoth(isLarge: nodeCount >= many) { half in
+            halves[half] = nodes(named: pattern, in: half == 0 ? 0..<middle : middle..<UInt32(nodeCount))
         }
+        var named = halves[0]
+        named.add(halves[1])
+        halves.deinitialize(count: 2)
+        halves.deallocate()
+        let (files, members, parts) = (named.files, named.members, named.parts)
+        var programs = named.programs
         if pattern.isGlob, !(programs + files).isEmpty { return .found(programs.isEmpty ? files : programs) }
         if programs.isEmpty { programs = called(pattern) }
         if programs.isEmpty, !members.isEmpty { return .found((members + parts).sorted()) }
@@ -54,6 +42,43 @@ extension DependencyGraph {
         case 1: return .found(found)
         default: return .ambiguous(found)
         }
+    }
+
+    /// The nodes among some that a name may stand for.
+    private func nodes(named pattern: NodePattern, in numbers: Range<UInt32>) -> NamedNodes {
+        guard let path = pattern.exactPath?.path else { return nodes(named: pattern, nil, in: numbers) }
+        return path.withUnsafeBytes { nodes(named: pattern, $0, in: numbers) }
+    }
+
+    /// - Parameter exact: the one path that is meant, as bytes: two threads that both count who has an array take longer than
+    ///   one.
+    private func nodes(
+        named pattern: NodePattern, _ exact: UnsafeRawBufferPointer?, in numbers: Range<UInt32>
+    ) -> NamedNodes {
+        var named = NamedNodes()
+        for number in numbers {
+            let node = NodeID(rawValue: number)
+            switch kind(node) {
+            case .entry, .file:
+                guard withText(node, { pattern.mayMatch(path: $0) }), matches(pattern, node) else { continue }
+                if kind(node) == .entry { named.programs.append(node) } else { named.files.append(node) }
+            case .program:
+                if let exact, !withText(node, { ProgramText($0).mayBe(exact) }) { continue }
+                let name = self[node]
+                if pattern.matches(name, on: self[host(node)]) { named.programs.append(node) }
+                if case .program(let program) = name, pattern.matches(self[host(node)]),
+                    pattern.names(workload: program.workload)
+                {
+                    named.members.append(node)
+                } else if case .program(let program) = name, pattern.names(partOf: program.workload),
+                    pattern.matches(self[host(node)])
+                {
+                    named.parts.append(node)
+                }
+            case .endpoint, .channel: if matches(pattern, node) { named.files.append(node) }
+            }
+        }
+        return named
     }
 
     /// The programs that are executed under a name that is not their file's.
@@ -103,6 +128,25 @@ extension DependencyGraph {
             if detail(edge.edge).kind != .directory { isDirectory = false }
         }
         return uses > 0 && isDirectory
+    }
+}
+
+/// Nodes that a name may stand for, in the order of their numbers.
+private struct NamedNodes {
+    /// Programs and entries.
+    var programs: [NodeID] = []
+    /// Files, addresses and channels.
+    var files: [NodeID] = []
+    /// Programs of a workload of that name.
+    var members: [NodeID] = []
+    /// Programs of one that has that part.
+    var parts: [NodeID] = []
+
+    mutating func add(_ other: NamedNodes) {
+        programs += other.programs
+        files += other.files
+        members += other.members
+        parts += other.parts
     }
 }
 

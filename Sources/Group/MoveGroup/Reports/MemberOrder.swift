@@ -257,14 +257,19 @@ struct ProgramText {
 
     /// Whether it may be meant by a path, found without a copy of it: most are not.
     @inline(__always)
-    func mayBe(_ path: [UInt8]) -> Bool {
+    func mayBe(_ path: UnsafeRawBufferPointer) -> Bool {
         !workload.isEmpty || executable.isEqual(to: path) || script.isEqual(to: path)
     }
 }
 
 extension UnsafeRawBufferPointer {
     @inline(__always)
-    fileprivate func isEqual(to bytes: [UInt8]) -> Bool { count == bytes.count && elementsEqual(bytes) }
+    fileprivate func isEqual(to bytes: UnsafeRawBufferPointer) -> Bool {
+        guard count == bytes.count, let start = baseAddress, let other = bytes.baseAddress else {
+            return isEmpty && bytes.isEmpty
+        }
+        return memcmp(start, other, count) == 0
+    }
 }
 
 extension [[UInt8]] {

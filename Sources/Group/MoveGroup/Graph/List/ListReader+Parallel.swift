@@ -256,6 +256,15 @@ final class ThreadPair {
         }
     }
 
+    /// Runs a body for both halves of some work, on two threads where that helps, one after the other where not; for
+    /// halves that never meet.
+    ///
+    /// - Parameter isLarge: whether there is so much to do that starting a thread does not show.
+    static func forBoth(isLarge: Bool, _ body: (_ half: Int) -> Void) {
+        if isLarge, isWorthwhile, run({ half, _ in body(half) }) { return }
+        for half in 0..<2 { body(half) }
+    }
+
     /// The second thread's part; that thread lets go of it.
     private final class Work {
         let body: () -> Void
