@@ -25,8 +25,8 @@ public struct MoveGroup {
         self.graph = graph
         self.options = options
         self.start = start
-        states = [UInt8](repeating: 0, count: graph.nodeCount)
-        ways = [UInt32](repeating: 0, count: graph.nodeCount)
+        states = LargeMemory.array(of: 0, count: graph.nodeCount)
+        ways = LargeMemory.array(of: 0, count: graph.nodeCount)
     }
 
     /// Whether a node is a member.
@@ -216,9 +216,8 @@ extension MoveGroup {
         _ graph: DependencyGraph, _ options: ClosureOptions, from start: [NodeID]
     ) -> MoveGroup {
         var group = MoveGroup(graph, options, start: start)
-        var queue: [NodeID] = []
         // Address space alone: a small group of a large graph touches little of it.
-        queue.reserveCapacity(graph.nodeCount)
+        var queue: [NodeID] = LargeMemory.array(ofAtMost: graph.nodeCount)
         group.states.withUnsafeMutableBufferPointer { states in
             group.ways.withUnsafeMutableBufferPointer { ways in
                 for node in start where states[Int(node.rawValue)] == 0 {

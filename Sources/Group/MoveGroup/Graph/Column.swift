@@ -203,6 +203,25 @@ enum LargeMemory {
         return area
     }
 
+    /// An array of equal values, in huge pages where the kernel gives them.
+    static func array<Element: BitwiseCopyable>(of value: Element, count: Int) -> [Element] {
+        Array(unsafeUninitializedCapacity: count) { area, filled in
+            advise(area)
+            area.initialize(repeating: value)
+            filled = count
+        }
+    }
+
+    /// An empty array with such room for so many.
+    static func array<Element>(ofAtMost count: Int) -> [Element] {
+        Array(unsafeUninitializedCapacity: count) { area, _ in advise(area) }
+    }
+
+    private static func advise<Element>(_ area: UnsafeMutableBufferPointer<Element>) {
+        guard let start = area.baseAddress else { return }
+        HugePages.advise(start, bytes: area.count * MemoryLayout<Element>.stride)
+    }
+
     /// Gives back an area of so many zeroes.
     static func release(zeroes memory: UnsafeMutableRawPointer?, _ bytes: Int) {
         if bytes >= large { munmap(memory, whole(bytes)) } else { free(memory) }
