@@ -89,6 +89,36 @@ struct GroupFormatTests {
         }
     }
 
+    /// What two threads read, order and write is what one does, and says so if it cannot be written.
+    @Test func aGroupForTwoThreads() throws {
+        try CommandFolder.with { folder throws in
+            var (rows, members) = ("", Set(["10.0.0.1 /ap0"]))
+            for set in 0..<20_000 {
+                let host = "10.0.0.\(1 + set % 3)"
+                let (next, name) = ("10.0.0.\(1 + (set + 1) % 3)", "/srv/f\(set * 7_919 % 20_000)")
+                rows += "\(host),/ap\(set),\(host),\(name)\n\(host),/ap\(set),\(next),/ap\(set + 1)\n"
+                members.formUnion(["\(host) \(name)", "\(next) /ap\(set + 1)"])
+            }
+            // More than one thread orders and writes alone, more of them on one host than on the others.
+            rows += (0..<20_000).map { "10.0.0.2,/ap7,10.0.0.2,/other/\($0)\n" }.joined()
+            members.formUnion((0..<20_000).map { "10.0.0.2 /other/\($0)" })
+            try folder.write(rows, "list.csv")
+            let words = ["10.0.0.1:/ap0", "--from", "list.csv", "--symmetric", "--no-index"]
+            let found = try folder.members(words)
+            #expect(found.count == members.count)
+            // Not compared in the expectation, which would print both.
+            let ordered = members.sorted { Array($0.utf8).lexicographicallyPrecedes(Array($1.utf8)) }
+            let isInOrder = found == ordered
+            #expect(isInOrder)
+            for output in [[], ["-o", "/dev/full"]] {
+                let line = (["group"] + words + ["--format", "csv"] + output).joined(separator: " ")
+                let full = try folder.shell("retinue \(line) > /dev/full")
+                #expect(full.status == 1)
+                #expect(full.errors.contains("No space left on device"), "\(full.errors)")
+            }
+        }
+    }
+
     /// A list of a group is a dependency list, of which the symmetric group is the group.
     @Test func aListThatWasWrittenIsReadAgain() throws {
         try CommandFolder.with { folder throws in

@@ -78,6 +78,59 @@ struct LargeGroupTests {
         #expect(Set(taken.members).count == 80_001)
     }
 
+    /// Programs, many of the same path, with their files and addresses; what two threads put in order is what one does, be
+    /// the parts dealt out, split or both.
+    @Test(arguments: 1...12) func twoThreadsOrderAsOne(hosts: Int) throws {
+        var random = SplitMix(state: UInt64(hosts))
+        var dumps: [[UInt8]] = []
+        for host in 0..<hosts {
+            var one = TwoHosts.Sample("h\(host)", name: "", address: 0x0a00_0001 + UInt32(host))
+            // Hosts of about equal size, and one that has half of all.
+            let programs = host == 3 ? 400 : 60
+            let first = one.program("/bin/sh")
+            for number in 0..<programs {
+                let path = ["/opt/ap/ap\(number)", "/opt/ap/ap", "/bin"].randomElement(using: &random)!
+                let program = one.program(path, in: "w\(Int.random(in: 0..<programs, using: &random))")
+                one.ledger.note(.spawn(first, child: program), evidence: .exact, time: TwoHosts.time)
+                for _ in 0..<Int.random(in: 0..<6, using: &random) {
+                    one.file(program, "/srv/data/f\(Int.random(in: 0..<900_000, using: &random))", .opened)
+                }
+                let address = NetworkAddress(v4: .random(in: 0xc000_0200...0xc000_02ff, using: &random))
+                let far = one.ledger.intern(Endpoint(address, port: 443))
+                one.ledger.note(
+                    .connect(program, .tcp, remote: far, peer: .unknown), evidence: .exact,
+                    time: TwoHosts.time)
+            }
+            dumps.append(one.ndjson())
+        }
+        let graph = try TwoHosts.graph(dumps)
+        var options = ClosureOptions()
+        options.isSymmetric = true
+        let start = (0..<UInt32(graph.nodeCount)).map { NodeID(rawValue: $0) }
+        let group = graph.moveGroup(of: start.filter { graph.kind($0) == .program }, options)
+        let one = MemberOrder(group, many: .max)
+        #expect(Set(one.members).count == group.members.count)
+        #expect(Set(one.parts.map(\.kind)) == [.program, .file, .endpoint])
+        #expect(MemberOrder(group, many: 0).members == one.members)
+        for mostWhole in [0, 100, 1_000_000] {
+            let two = MemberOrder(group, many: .max)
+            for part in two.parts { two.nodes[part.range].shuffle(using: &random) }
+            #expect(two.members != one.members)
+            #expect(two.sortOnTwoThreads(mostWhole: mostWhole))
+            #expect(two.members == one.members, "\(mostWhole)")
+        }
+    }
+
+    /// A name is looked for by two threads, each among a half of all nodes.
+    @Test func aNameIsFoundInEitherHalf() throws {
+        let graph = try Self.report(on: Self.sets(300, isOrdered: true)).group.graph
+        for name in ["/ap0", "/ap299", "/ap1*", "/srv/f*", "ap300", "/srv/f10000007", "/missing", "*"] {
+            let one = graph.select(NodePattern(name), many: .max)
+            #expect(graph.select(NodePattern(name), many: 0) == one, "\(name)")
+            if name == "/ap299" { #expect(one != .nothing(nearest: [])) }
+        }
+    }
+
     @Test func isWrittenOnTwoThreadsAsOnOne() throws {
         let report = try Self.report(on: Self.sets(1_000, isOrdered: false))
         var one: [UInt8] = []

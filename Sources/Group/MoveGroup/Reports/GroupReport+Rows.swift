@@ -28,7 +28,7 @@ extension GroupReport {
             }
             try rows.endRow(sink)
         }
-        if !explain, MemberOrder.many.lowerBound <= order.nodes.count, ThreadPair.isWorthwhile {
+        if !explain, MemberOrder.many <= order.nodes.count, ThreadPair.isWorthwhile {
             try rows.flush(sink)
             if try writeOnTwoThreads(chunk: chunk, to: sink) { return }
         }

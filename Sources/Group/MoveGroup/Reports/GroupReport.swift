@@ -11,9 +11,12 @@ public struct GroupReport {
     let order: MemberOrder
 
     /// Puts the members in order.
-    public init(_ group: MoveGroup) {
+    public init(_ group: MoveGroup) { self.init(group, many: MemberOrder.many) }
+
+    /// - Parameter many: the members from which on two threads put them in order.
+    init(_ group: MoveGroup, many: Int) {
         self.group = group
-        order = MemberOrder(group)
+        order = MemberOrder(group, many: many)
     }
 
     /// The members: by host (its title, then its id), then kind, then path, bytewise, then workload.

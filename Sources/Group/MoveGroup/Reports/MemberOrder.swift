@@ -19,104 +19,53 @@ final class MemberOrder {
     /// The texts of endpoints and channels, which the graph keeps in another form.
     private var made: [UInt32: UnsafeRawBufferPointer] = [:]
 
-    /// For so many members two threads sort: it is not worth starting one for less, and for more the memory
-    /// that each needs (48 bytes a member of a part) counts more than time.
-    static let many = 50_000..<20_000_000
+    /// From so many members on two threads put them in order and write them: it is not worth starting one for less.
+    static let many = 50_000
 
-    init(_ group: MoveGroup) {
+    /// Puts the members of a group in order.
+    ///
+    /// - Parameter many: the members from which on two threads do so.
+    init(_ group: MoveGroup, many: Int = MemberOrder.many) {
         graph = group.graph
         hosts = HostOrder(group.graph.hosts)
-        nodes = .allocate(capacity: group.members.count)
-        place(group)
-        if Self.many.contains(members.count), parts.count > 1, ThreadPair.isWorthwhile {
-            // Large parts in turn to one and the other, each with memory of its own.
-            let turns = parts.indices.sorted { parts[$0].range.count > parts[$1].range.count }
-            let isDone = ThreadPair.run { half, _ in
-                sort(turns.indices.filter { $0 % 2 == half }.map { turns[$0] })
-            }
-            if !isDone { sort(Array(parts.indices)) }
-        } else {
-            sort(Array(parts.indices))
-        }
+        let count = group.members.count
+        nodes = UnsafeMutableBufferPointer(
+            start: LargeMemory.resize(nil, from: 0, to: count * 4, isFinal: true).bindMemory(
+                to: UInt32.self, capacity: count), count: count)
+        let isMany = count >= many
+        parts = place(group, isMany: isMany)
+        if isMany, ThreadPair.isWorthwhile, sortOnTwoThreads() { return }
+        var sorter = TextSorter()
+        sort(Array(parts.indices), SortRoom(parts.map(\.range.count).max() ?? 0), &sorter)
     }
 
     deinit {
-        nodes.deallocate()
+        free(nodes.baseAddress)
         for text in made.values { text.deallocate() }
     }
 
     /// Sorts some of the parts.
-    private func sort(_ numbers: [Int]) {
-        let capacity = numbers.map { parts[$0].range.count }.max() ?? 0
-        var sorter = TextSorter()
-        let texts = UnsafeMutableBufferPointer<SortedText>.allocate(capacity: max(capacity, 1))
-        defer { texts.deallocate() }
+    ///
+    /// - Parameter room: for the largest of them.
+    func sort(_ numbers: [Int], _ room: borrowing SortRoom, _ sorter: inout TextSorter) {
         for number in numbers {
             let part = parts[number]
-            let own = UnsafeMutableBufferPointer(rebasing: texts[..<part.range.count])
+            let texts = room.texts(part.range.count)
             for (index, position) in part.range.enumerated() {
-                (own.baseAddress.unsafelyUnwrapped + index).initialize(to: text(nodes[position], part.kind))
+                (texts.baseAddress.unsafelyUnwrapped + index).initialize(
+                    to: loadedText(nodes[position], part.kind))
             }
-            sorter.sort(own)
-            if part.kind == .program { orderNamesakes(own) }
-            for (index, position) in part.range.enumerated() { nodes[position] = own[index].node }
+            sort(texts, part.kind, &sorter)
+            for (index, position) in part.range.enumerated() { nodes[position] = texts[index].node }
         }
     }
 
-    /// Calls `body` with each member, in the order of their numbers if they are a good part of the graph: so do their
-    /// texts lie in memory, and to read memory from end to end is many times faster than to jump about in it.
-    @inline(__always)
-    private static func forEachByNumber(_ group: MoveGroup, _ body: (UInt32) -> Void) {
-        guard isLarge(group) else {
-            for node in group.members { body(node.rawValue) }
-            return
-        }
-        group.states.withUnsafeBufferPointer { states in
-            for node in states.indices where states[node] != 0 { body(UInt32(node)) }
-        }
-    }
-
-    private static func isLarge(_ group: MoveGroup) -> Bool {
-        group.members.count > group.graph.nodeCount / 8
-    }
-
-    /// The same in the order in which inputs named them: what an input had in order is in order.
-    @inline(__always)
-    private static func forEachAsNamed(_ group: MoveGroup, _ body: (UInt32) -> Void) {
-        // Two threads that read a list number the nodes of neighbouring pieces out of turn; its rows are in order.
-        guard isLarge(group), group.graph.nodes.isOfHalves else { return forEachByNumber(group, body) }
-        group.states.withUnsafeBufferPointer { states in
-            let seen = forEachByRow(states, group.graph.edges, body)
-            defer { seen.deallocate() }
-            for node in states.indices where states[node] != 0 {
-                if seen[node >> 6] >> UInt64(node & 63) & 1 == 0 { body(UInt32(node)) }
-            }
-        }
-    }
-
-    /// The same with those members alone that edges have; returns a bit for each node, set for those, to be deallocated.
-    @inline(__always)
-    private static func forEachByRow(
-        _ states: UnsafeBufferPointer<UInt8>, _ edges: borrowing EdgeTable, _ body: (UInt32) -> Void
-    ) -> UnsafeMutableBufferPointer<UInt64> {
-        let seen = UnsafeMutableBufferPointer<UInt64>.allocate(capacity: states.count / 64 + 1)
-        seen.initialize(repeating: 0)
-        @inline(__always)
-        func take(_ node: UInt32) {
-            let (word, bit) = (Int(node >> 6), UInt64(1) << UInt64(node & 63))
-            guard seen[word] & bit == 0, states[Int(node)] != 0 else { return }
-            seen[word] |= bit
-            body(node)
-        }
-        edges.from.withElements { from in
-            edges.to.withElements { to in
-                for row in from.indices {
-                    take(from[row])
-                    take(to[row])
-                }
-            }
-        }
-        return seen
+    /// Sorts texts of members of one host and kind.
+    func sort(
+        _ texts: UnsafeMutableBufferPointer<SortedText>, _ kind: NodeKind, _ sorter: inout TextSorter
+    ) {
+        sorter.sort(texts)
+        if kind == .program { orderNamesakes(texts) }
     }
 
     /// Brings the next few texts into the cache, all at once, instead of waiting for each when its turn comes:
@@ -153,40 +102,6 @@ final class MemberOrder {
         return try body(text.bytes)
     }
 
-    /// The part for a host and kind in a number that counts up in the order of outputs.
-    @inline(__always)
-    private func slot(_ tag: UInt32, _ ranks: UnsafeBufferPointer<UInt32>) -> Int {
-        Int(ranks[Int(tag >> 3)]) << 3 | Int(tag & 7)
-    }
-
-    private func place(_ group: MoveGroup) {
-        let graph = graph
-        var next = [Int](repeating: 0, count: hosts.ranks.count << 3 + 1)
-        hosts.ranks.withUnsafeBufferPointer { ranks in
-            next.withUnsafeMutableBufferPointer { next in
-                Self.forEachByNumber(group) { node in
-                    next[slot(graph.nodes.tag(node), ranks) + 1] += 1
-                    noteMadeText(NodeID(rawValue: node))
-                }
-                for index in 1..<next.count { next[index] += next[index - 1] }
-                Self.forEachAsNamed(group) { node in
-                    let place = slot(graph.nodes.tag(node), ranks)
-                    (nodes.baseAddress.unsafelyUnwrapped + next[place]).initialize(to: node)
-                    next[place] += 1
-                }
-            }
-        }
-        var order = [HostID](repeating: .none, count: hosts.ranks.count)
-        for (host, rank) in hosts.ranks.enumerated() { order[Int(rank)] = HostID(rawValue: UInt32(host)) }
-        // Each place in `next` is now where its part ends.
-        var begin = 0
-        for index in 0..<next.count - 1 where next[index] > begin {
-            guard let kind = NodeKind(rawValue: UInt8(index & 7)) else { continue }
-            parts.append(Part(host: order[index >> 3], kind: kind, range: begin..<next[index]))
-            begin = next[index]
-        }
-    }
-
     /// The text that a node is known by. It stays where it is as long as this and the graph are there.
     @inline(__always)
     private func text(_ node: UInt32, _ kind: NodeKind) -> SortedText {
@@ -198,6 +113,14 @@ final class MemberOrder {
         }
     }
 
+    /// The same for sorting, with its key: while it is at hand, which of many none is later.
+    @inline(__always)
+    func loadedText(_ node: UInt32, _ kind: NodeKind) -> SortedText {
+        var text = text(node, kind)
+        text.load(0)
+        return text
+    }
+
     @inline(__always)
     private static func text(_ node: UInt32, _ bytes: UnsafeRawBufferPointer) -> SortedText {
         // An empty text needs some place; it is never read.
@@ -205,14 +128,13 @@ final class MemberOrder {
         return SortedText(base: base, count: Int32(truncatingIfNeeded: bytes.count), node: node)
     }
 
-    private func noteMadeText(_ node: NodeID) {
-        let kind = graph.kind(node)
-        guard kind == .endpoint || kind == .channel else { return }
+    /// Makes the text of a node that the graph keeps in another form.
+    func makeText(of node: UInt32) {
         var bytes: [UInt8] = []
-        graph[node].appendShownText(to: &bytes)
+        graph[NodeID(rawValue: node)].appendShownText(to: &bytes)
         let text = UnsafeMutableBufferPointer<UInt8>.allocate(capacity: bytes.count)
         _ = text.initialize(from: bytes)
-        made[node.rawValue] = UnsafeRawBufferPointer(text)
+        made[node] = UnsafeRawBufferPointer(text)
     }
 
     /// Puts programs of the same path in order: by workload, executable.

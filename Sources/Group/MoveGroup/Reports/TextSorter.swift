@@ -12,29 +12,35 @@ struct SortedText {
 
     /// Takes the eight bytes from `depth` on as the key.
     @inline(__always)
-    mutating func load(_ depth: Int) {
+    mutating func load(_ depth: Int) { key = key(at: depth) }
+
+    @inline(__always)
+    private func key(at depth: Int) -> UInt64 {
         let left = Int(count) - depth
         if left >= 8 {
-            key = UInt64(bigEndian: base.loadUnaligned(fromByteOffset: depth, as: UInt64.self))
-        } else if left <= 0 {
-            key = 0
-        } else if count >= 8 {
-            let last = base.loadUnaligned(fromByteOffset: Int(count) - 8, as: UInt64.self)
-            key = UInt64(bigEndian: last) << UInt64(64 - 8 * left)
-        } else {
-            key = 0
-            for offset in 0..<8 {
-                let byte = offset < left ? base.load(fromByteOffset: depth + offset, as: UInt8.self) : 0
-                key = key << 8 | UInt64(byte)
-            }
+            return UInt64(bigEndian: base.loadUnaligned(fromByteOffset: depth, as: UInt64.self))
         }
+        if left <= 0 { return 0 }
+        if count >= 8 {
+            let last = base.loadUnaligned(fromByteOffset: Int(count) - 8, as: UInt64.self)
+            return UInt64(bigEndian: last) << UInt64(64 - 8 * left)
+        }
+        var key: UInt64 = 0
+        for offset in 0..<8 {
+            let byte = offset < left ? base.load(fromByteOffset: depth + offset, as: UInt8.self) : 0
+            key = key << 8 | UInt64(byte)
+        }
+        return key
     }
 
     /// Whether this comes before another, where both agree in the bytes before `depth`, at which the keys are.
     @inline(__always)
     func precedes(_ other: SortedText, _ depth: Int) -> Bool {
         if key != other.key { return key < other.key }
-        let start = depth + 8
+        // Mostly the next eight decide, without a call.
+        let (next, otherNext) = (key(at: depth + 8), other.key(at: depth + 8))
+        if next != otherNext { return next < otherNext }
+        let start = depth + 16
         let common = Int(min(count, other.count))
         if common > start {
             let order = memcmp(base + start, other.base + start, common - start)
@@ -52,14 +58,11 @@ struct SortedText {
 /// A large group that came as a few ascending runs, as it does from most lists that a program wrote, is merged.
 struct TextSorter: ~Copyable {
     /// Made when a group is large.
-    private var scratch: UnsafeMutablePointer<SortedText>?
-    private var capacity = 0
+    private var scratch = SortRoom(0)
 
-    deinit { scratch?.deallocate() }
-
+    /// Sorts texts whose keys are at their beginning.
     mutating func sort(_ texts: UnsafeMutableBufferPointer<SortedText>) {
         guard let start = texts.baseAddress else { return }
-        for index in texts.indices { texts[index].load(0) }
         sort(start, texts.count, 0)
     }
 
@@ -72,26 +75,53 @@ struct TextSorter: ~Copyable {
     /// that no input makes the calls nest deeper than the logarithm of the count.
     private mutating func sort(_ first: UnsafeMutablePointer<SortedText>, _ total: Int, _ depth: Int) {
         var (start, count, depth) = (first, total, depth)
+        var view = View(start, count)
         while count > 1 {
-            var difference: UInt64 = 0
-            let key = start[0].key
-            for index in 1..<count { difference |= start[index].key ^ key }
-            if difference == 0 {
-                let ended = gatherEnded(start, count, depth)
-                start += ended
-                count -= ended
+            if view.difference == 0 {
+                if view.shortest <= depth + 8 {
+                    let ended = gatherEnded(start, count, depth)
+                    start += ended
+                    count -= ended
+                }
                 depth += 8
-                for index in 0..<count { start[index].load(depth) }
+                view = View(start, count, loading: depth)
             } else if count <= Self.few {
                 insert(start, count, depth)
                 return
             } else if count >= Self.many {
                 if mergeRuns(start, count, depth) { return }
-                let shift = UInt64(56 - difference.leadingZeroBitCount / 8 * 8)
+                let shift = UInt64(56 - view.difference.leadingZeroBitCount / 8 * 8)
                 (start, count) = deal(start, count, depth, shift)
+                view = View(start, count)
             } else {
                 (start, count) = split(start, count, depth)
+                view = View(start, count)
             }
+        }
+    }
+
+    /// What one look at some texts tells: of many each look is one through all the cache.
+    private struct View {
+        /// The bits in which keys differ.
+        private(set) var difference: UInt64 = 0
+        private(set) var shortest = Int.max
+
+        init(_ start: UnsafeMutablePointer<SortedText>, _ count: Int) {
+            for index in 0..<count { take(start[index], start[0].key) }
+        }
+
+        /// The same after taking the keys at a depth.
+        init(_ start: UnsafeMutablePointer<SortedText>, _ count: Int, loading depth: Int) {
+            for index in 0..<count {
+                start[index].load(depth)
+                take(start[index], start[0].key)
+            }
+        }
+
+        @inline(__always)
+        private mutating func take(_ text: SortedText, _ key: UInt64) {
+            difference |= text.key ^ key
+            shortest = min(shortest, Int(text.count))
         }
     }
 
@@ -196,11 +226,12 @@ struct TextSorter: ~Copyable {
 
     /// Room for so many texts, whose contents are lost with the next call.
     private mutating func scratch(for count: Int) -> UnsafeMutablePointer<SortedText> {
-        if let scratch, capacity >= count { return scratch }
-        scratch?.deallocate()
-        let larger = UnsafeMutablePointer<SortedText>.allocate(capacity: count)
-        (scratch, capacity) = (larger, count)
-        return larger
+        // The smaller one goes before the larger one comes.
+        if scratch.capacity < count {
+            scratch = SortRoom(0)
+            scratch = SortRoom(count)
+        }
+        return scratch.start
     }
 
     /// Splits into smaller, equal and larger keys (Bentley and Sedgewick), sorts two parts, returns the third.
@@ -249,5 +280,27 @@ struct TextSorter: ~Copyable {
         let text = start[one]
         start[one] = start[other]
         start[other] = text
+    }
+}
+
+/// Room for texts that are sorted.
+struct SortRoom: ~Copyable {
+    let start: UnsafeMutablePointer<SortedText>
+    let capacity: Int
+
+    /// Makes room for so many at a time.
+    init(_ capacity: Int) {
+        self.capacity = capacity
+        let bytes = capacity * MemoryLayout<SortedText>.stride
+        start = LargeMemory.resize(nil, from: 0, to: bytes, isFinal: true).bindMemory(
+            to: SortedText.self, capacity: capacity)
+    }
+
+    deinit { free(start) }
+
+    /// Room for so many, whose contents are lost with the next call.
+    func texts(_ count: Int) -> UnsafeMutableBufferPointer<SortedText> {
+        precondition(count <= capacity, "more texts than room was made for")
+        return UnsafeMutableBufferPointer(start: start, count: count)
     }
 }
