@@ -107,6 +107,9 @@ struct ExecReportKernelTests {
         } namespaces: {
             found.namespaces.append($0)
         }
+        // Each processor's are in order.
+        found.execs.sort { $0.time < $1.time }
+        found.namespaces.sort { $0.time < $1.time }
         return found
     }
 
