@@ -264,8 +264,12 @@ private struct Script: ~Copyable {
         case 2:
             let executable = answers.executable()
             answers.world.note(pid, Self.last(executable))
-            batch.images.append(
-                ImageFacts(pid: pid, time: time(), executable: executable, network: network()))
+            var facts = ImageFacts(pid: pid, time: time(), executable: executable, network: network())
+            facts.isReported = answers.bytes.below(2) == 0
+            facts.name = Array(Self.last(executable).utf8)
+            facts.group = UInt64(answers.bytes.below(3))
+            facts.hasWorkload = answers.bytes.below(2) == 0
+            batch.images.append(facts)
         default: batch.lifecycle.append(LifecycleEvent(.exec, pid: pid, time: time()))
         }
     }

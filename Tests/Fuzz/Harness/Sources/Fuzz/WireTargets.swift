@@ -37,11 +37,17 @@ enum WireTargets {
             try? GroupMove.parse(records.span.bytes, layout: moves) { move in
                 require(move.path.count <= records.count, "a path that is longer than what it stands in")
             }
+            guard let execs = ExecLayout.ofThisKernel else { return }
+            try? ExecReport.parse(records.span.bytes, layout: execs) { exec in
+                require(exec.path.count <= records.count, "a path that is longer than what it stands in")
+            } namespaces: { _ in
+            }
         },
         FuzzTarget(name: "tracepoint-format") { bytes in
             guard let format = try? TracepointFormat(bytes) else { return }
             _ = try? TransitionLayout(format)
             _ = try? GroupMoveLayout(format)
+            _ = try? ExecLayout(format)
         },
     ]
 }
@@ -49,8 +55,19 @@ enum WireTargets {
 extension GroupMoveLayout {
     /// That of `cgroup:cgroup_attach_task` since Linux 5.17, under a number that a short input can have.
     static let ofThisKernel: GroupMoveLayout? = {
-        let fields = [("int dst_root", 8, 4), ("int pid", 24, 4), ("__data_loc char[] dst_path", 28, 4)]
+        let fields = [
+            ("int dst_root", 8, 4), ("u64 dst_id", 16, 8), ("int pid", 24, 4),
+            ("__data_loc char[] dst_path", 28, 4),
+        ]
         let lines = fields.map { "field:\($0.0);\toffset:\($0.1);\tsize:\($0.2);\tsigned:0;\n" }.joined()
         return (try? TracepointFormat(Array("ID: 1\n\(lines)".utf8))).flatMap { try? GroupMoveLayout($0) }
+    }()
+}
+
+extension ExecLayout {
+    /// That of `sched:sched_process_exec`, under a number that a short input can have.
+    static let ofThisKernel: ExecLayout? = {
+        let text = "ID: 2\nfield:__data_loc char[] filename;\toffset:8;\tsize:4;\tsigned:0;\n"
+        return (try? TracepointFormat(Array(text.utf8))).flatMap { try? ExecLayout($0) }
     }()
 }
