@@ -173,8 +173,7 @@ public struct TimeReader {
     /// What `Timestamp.parse` returns.
     @inlinable @inline(__always)
     public mutating func parse(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
-        if bytes.count == 24, bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self) == text.0,
-            bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self) == text.1,
+        if bytes.count == 24, bytes.eight(at: 0) == text.0, bytes.eight(at: 8) == text.1,
             let part = Self.nanoseconds(bytes)
         {
             let (sum, overflow) = minute.addingReportingOverflow(part)
@@ -186,28 +185,20 @@ public struct TimeReader {
     /// What stands behind the minute, `:00.123Z`; `nil` if it is anything else.
     @inlinable @inline(__always)
     static func nanoseconds(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
-        guard bytes[16] == UInt8(ascii: ":"), bytes[19] == UInt8(ascii: "."), bytes[23] == UInt8(ascii: "Z")
-        else { return nil }
-        let tens = bytes[17] &- 0x30
-        let ones = bytes[18] &- 0x30
-        let tenths = bytes[20] &- 0x30
-        let hundredths = bytes[21] &- 0x30
-        let thousandths = bytes[22] &- 0x30
-        guard tens < 6, ones < 10, tenths < 10, hundredths < 10, thousandths < 10 else { return nil }
-        let milliseconds =
-            (UInt64(tens) * 10 + UInt64(ones)) * 1000
-            + UInt64(tenths) * 100 + UInt64(hundredths) * 10 + UInt64(thousandths)
-        return milliseconds * 1_000_000
+        // What is left of each byte is the digit, or 0 where a mark must be. Added to that, the other number lets its top
+        // bit alone, but for a byte that is too large.
+        let values = bytes.eight(at: 16) ^ 0x5a30_3030_2e30_303a
+        guard (values &+ 0x7f76_7676_7f76_7a7f | values) & EightBytes.tops == 0 else { return nil }
+        let seconds = (values &>> 8 & 0xff) &* 10 &+ (values &>> 16 & 0xff)
+        let tenths = (values &>> 32 & 0xff) &* 10 &+ (values &>> 40 & 0xff)
+        return (seconds &* 1000 &+ tenths &* 10 &+ (values &>> 48)) &* 1_000_000
     }
 
     @usableFromInline @inline(never)
     mutating func parseWhole(_ bytes: UnsafeRawBufferPointer) -> UInt64? {
         guard let time = Timestamp.parse(bytes) else { return nil }
         if bytes.count == 24 {
-            text = (
-                bytes.loadUnaligned(fromByteOffset: 0, as: UInt64.self),
-                bytes.loadUnaligned(fromByteOffset: 8, as: UInt64.self)
-            )
+            text = (bytes.eight(at: 0), bytes.eight(at: 8))
             minute = time - time % 60_000_000_000
         }
         return time
