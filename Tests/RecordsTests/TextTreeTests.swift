@@ -177,4 +177,41 @@ import Testing
         }
         #expect(again)
     }
+
+    /// What is before a name may be longer than there is room for at first, and so may a name.
+    @Test func spellsWhatIsLong() {
+        var tree = TextTree()
+        var speller = TextSpeller()
+        let folder = String(repeating: "/a/folder of some length", count: 700)
+        let texts = [
+            "/etc/a", folder + "/x", folder + "/" + String(repeating: "n", count: 9000), "/etc/b", "",
+            "plain",
+            folder + folder + "/" + String(repeating: "m", count: 40_000), folder + folder + "/y", "/", "//",
+            "/etc/",
+        ]
+        for _ in 0..<2 {
+            for text in texts {
+                let number = tree.intern(text)
+                let spelled = Array(speller.spell(number, in: tree))
+                #expect(String(decoding: spelled, as: UTF8.self) == text)
+            }
+        }
+    }
+
+    /// Folders that share their places push one another out, and none is taken for another.
+    @Test func moreFoldersThanAreRemembered() {
+        var tree = TextTree()
+        var numbers: [Int: TextID] = [:]
+        for round in 0..<3 {
+            for folder in 0..<6000 {
+                let number = tree.intern("/srv/\(folder)/data/f")
+                if round > 0 { #expect(number == numbers[folder]) }
+                numbers[folder] = number
+            }
+        }
+        let array = tree.array(numbers[4711]!)
+        #expect(String(decoding: array, as: UTF8.self) == "/srv/4711/data/f")
+        let count = tree.count
+        #expect(count == 2 + 6000 * 3)
+    }
 }

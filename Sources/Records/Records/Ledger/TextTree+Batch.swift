@@ -10,6 +10,9 @@ struct TextStep {
     /// What is before the last `/`, and behind it.
     fileprivate var folder = UnsafeRawBufferPointer(start: nil, count: 0)
     fileprivate var name = UnsafeRawBufferPointer(start: nil, count: 0)
+    /// The hash of that folder's text, and its own name, if it is sought.
+    fileprivate var folderHash: UInt64 = 0
+    fileprivate var folderName = UnsafeRawBufferPointer(start: nil, count: 0)
     fileprivate var state = State.folderKnown
     /// The node of the folder, or, as long as that is sought, the one above it.
     fileprivate var parent: UInt32 = 0
@@ -55,7 +58,7 @@ extension TextTree {
     @inline(__always)
     private mutating func findFolder(of place: Int, _ steps: UnsafeMutableBufferPointer<TextStep>) {
         let text = steps[place].text
-        guard let slash = Self.lastSlash(text), let start = text.baseAddress else {
+        guard let slash = text.last(UInt8(ascii: "/")), let start = text.baseAddress else {
             steps[place].name = text
             steps[place].parent = 0
             steps[place].state = .folderKnown
@@ -67,13 +70,18 @@ extension TextTree {
         // What is before the `/` of a text that has none is not a folder, though it is empty as that of `/etc` is.
         if place > 0, let before = steps[place - 1].folder.baseAddress,
             steps[place - 1].folder.count == slash,
-            memcmp(before, start, slash) == 0
+            before.equals(start, count: slash)
         {
             steps[place].state = .asBefore
-        } else if let known = recalled(folder) {
+            return
+        }
+        let folderHash = hash(folder)
+        if let known = recalled(folder, folderHash) {
             steps[place].parent = known
             steps[place].state = .folderKnown
         } else if let (above, name) = above(folder) {
+            steps[place].folderHash = folderHash
+            steps[place].folderName = name
             steps[place].parent = above
             steps[place].hash = hash(name, above)
             steps[place].state = .folderSought
@@ -92,16 +100,12 @@ extension TextTree {
             steps[place].state = steps[place - 1].state
             if steps[place].state == .refused { return }
         case .folderSought:
-            let folder = steps[place].folder
-            let name = folder[(Self.lastSlash(folder).map { $0 + 1 } ?? 0)...]
-            let number = node(
-                steps[place].parent, UnsafeRawBufferPointer(rebasing: name), steps[place].hash
-            ).rawValue
+            let number = node(steps[place].parent, steps[place].folderName, steps[place].hash).rawValue
             guard number != 0 else {
                 steps[place].state = .refused
                 return
             }
-            remember(folder, number)
+            recent.remember(number, steps[place].folderHash)
             steps[place].parent = number
             steps[place].state = .folderKnown
         }

@@ -1,4 +1,3 @@
-import Glibc
 import Text
 
 extension TextTree {
@@ -20,11 +19,7 @@ extension TextTree {
             let node = nodes[number]
             let length = Int(node.end) - start
             if isKept[number] {
-                if end != start, length > 0 {
-                    names.withUnsafeMutableBytes { names in
-                        _ = memmove(names.baseAddress! + end, names.baseAddress! + start, length)
-                    }
-                }
+                if end != start { names.move(start..<start + length, to: end) }
                 end += length
                 kept += 1
                 nodes[kept] = Node(parent: numbers[Int(node.parent)], end: UInt32(end))
@@ -32,13 +27,11 @@ extension TextTree {
             }
             start = Int(node.end)
         }
-        names.removeLast(names.count - end)
+        names.shorten(to: end)
         nodes.removeLast(nodes.count - 1 - kept)
-        names.trim()
         nodes.trim()
-        recent = [UInt32](repeating: 0, count: recent.count)
-        // As large as it was: what is taken again at once has not become free.
-        recentAbove = [UInt32](repeating: 0, count: recentAbove.count)
+        recent.removeAll()
+        recentAbove.removeAll()
         enterAll()
         return numbers
     }

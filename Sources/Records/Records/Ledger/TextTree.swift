@@ -31,15 +31,15 @@ public struct TextTree: ~Copyable, Sendable {
         var end: UInt32
     }
 
-    var names: [UInt8] = []
+    var names = GrowingBytes()
     var nodes = [Node(parent: 0, end: 0)]
     var index = HashIndex<UInt32>()
     let hash = SeededHash()
-    /// Folders that were interned of late, by the hash of their text: who interns whole paths, one folder's one after
-    /// another, need not go through all that is above each.
-    var recent = [UInt32](repeating: 0, count: 64)
+    /// Folders that were interned of late: who interns whole paths, one folder's one after another, need not go through
+    /// all that is above each.
+    var recent = RecentTexts(places: 64)
     /// The same of the folders above those that were not among them: others come in between less often.
-    var recentAbove: [UInt32] = []
+    var recentAbove = RecentTexts(places: 0)
     /// Bytes of names that there may be.
     private let limit: Int
     /// Texts that had no room.
@@ -59,14 +59,14 @@ public struct TextTree: ~Copyable, Sendable {
     /// Bytes of memory in use, for `status`.
     public var footprint: Int {
         names.capacity + nodes.capacity * MemoryLayout<Node>.stride + index.footprint
-            + (recent.capacity + recentAbove.capacity) * 4
+            + recent.footprint + recentAbove.footprint
     }
 
     // MARK: Texts to numbers
 
     /// The number of a text, a new one if it was not met before; `.none` if there is no room for it.
     public mutating func intern(_ text: UnsafeRawBufferPointer) -> TextID {
-        guard let slash = Self.lastSlash(text) else { return node(0, text) }
+        guard let slash = text.last(UInt8(ascii: "/")) else { return node(0, text) }
         guard let folder = folder(UnsafeRawBufferPointer(rebasing: text[..<slash])) else { return .none }
         return node(folder, UnsafeRawBufferPointer(rebasing: text[(slash + 1)...]))
     }
@@ -97,7 +97,7 @@ public struct TextTree: ~Copyable, Sendable {
 
     /// Adds a node as it was stored; `nil` if it is there already, if its parent is not, or if its name is a path.
     public mutating func append(name: UnsafeRawBufferPointer, below parent: UInt32) -> TextID? {
-        guard parent < UInt32(nodes.count), Self.lastSlash(name) == nil else { return nil }
+        guard parent < UInt32(nodes.count), name.last(UInt8(ascii: "/")) == nil else { return nil }
         let known = count
         let number = node(parent, name)
         return count == known ? nil : number
@@ -201,37 +201,31 @@ public struct TextTree: ~Copyable, Sendable {
 
     /// The node of a folder's text; `nil` if it has no room.
     private mutating func folder(_ text: UnsafeRawBufferPointer) -> UInt32? {
-        if let known = recalled(text) { return known }
+        let hash = hash(text)
+        if let known = recalled(text, hash) { return known }
         guard let (above, name) = above(text) else { return nil }
         let number = node(above, name).rawValue
         if number == 0 { return nil }
-        remember(text, number)
+        recent.remember(number, hash)
         return number
     }
 
-    /// The node of a folder's text, if it was met of late.
+    /// The node of a folder's text, which has this hash, if it was met of late.
     @inline(__always)
-    func recalled(_ text: UnsafeRawBufferPointer) -> UInt32? {
-        let known = recent[Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)]
-        return known != 0 && spells(known, text) ? known : nil
-    }
-
-    @inline(__always)
-    mutating func remember(_ text: UnsafeRawBufferPointer, _ number: UInt32) {
-        recent[Int(truncatingIfNeeded: hash(text)) & (recent.count - 1)] = number
+    func recalled(_ text: UnsafeRawBufferPointer, _ hash: UInt64) -> UInt32? {
+        recent.search(hash) { spells($0, text) }
     }
 
     /// The node above a folder's, and the folder's own name; `nil` if there is no room for what is above.
     mutating func above(_ folder: UnsafeRawBufferPointer) -> (node: UInt32, name: UnsafeRawBufferPointer)? {
-        guard let slash = Self.lastSlash(folder) else { return (0, folder) }
+        guard let slash = folder.last(UInt8(ascii: "/")) else { return (0, folder) }
         let text = UnsafeRawBufferPointer(rebasing: folder[..<slash])
         let name = UnsafeRawBufferPointer(rebasing: folder[(slash + 1)...])
-        if recentAbove.isEmpty { recentAbove = [UInt32](repeating: 0, count: 4096) }
-        let place = Int(truncatingIfNeeded: hash(text)) & (recentAbove.count - 1)
-        let known = recentAbove[place]
-        if known != 0, spells(known, text) { return (known, name) }
+        if recentAbove.isEmpty { recentAbove = RecentTexts(places: 4096) }
+        let hash = hash(text)
+        if let known = recentAbove.search(hash, where: { spells($0, text) }) { return (known, name) }
         guard let number = walked(text) else { return nil }
-        recentAbove[place] = number
+        recentAbove.remember(number, hash)
         return (number, name)
     }
 
@@ -250,26 +244,22 @@ public struct TextTree: ~Copyable, Sendable {
 
     /// Whether a node's text is this one.
     private func spells(_ number: UInt32, _ text: UnsafeRawBufferPointer) -> Bool {
+        guard let start = text.baseAddress else { return false }
         var number = number
         var end = text.count
-        return names.withUnsafeBytes { names in
+        return withNodes { nodes in
             while true {
-                let range = range(number)
-                guard end >= range.count else { return false }
-                end -= range.count
-                if !range.isEmpty,
-                    memcmp(names.baseAddress! + range.lowerBound, text.baseAddress! + end, range.count) != 0
-                {
-                    return false
-                }
-                number = nodes[Int(number)].parent
+                let name = nodes.name(of: number)
+                guard end >= name.count else { return false }
+                end -= name.count
+                guard name.start.equals(start + end, count: name.count) else { return false }
+                number = nodes.parent(of: number)
                 if number == 0 { return end == 0 }
                 guard end > 0, text[end - 1] == UInt8(ascii: "/") else { return false }
                 end -= 1
             }
         }
     }
-
     @inline(__always)
     private mutating func node(_ parent: UInt32, _ name: UnsafeRawBufferPointer) -> TextID {
         node(parent, name, hash(name, parent))
@@ -290,8 +280,7 @@ public struct TextTree: ~Copyable, Sendable {
             refused += 1
             return .none
         }
-        names.makeRoom(for: name.count)
-        names.append(contentsOf: name)
+        names.append(name)
         nodes.makeRoom(for: 1)
         nodes.append(Node(parent: parent, end: UInt32(names.count)))
         let number = UInt32(nodes.count - 1)
@@ -321,22 +310,44 @@ public struct TextTree: ~Copyable, Sendable {
 
     @inline(__always)
     private func matches(_ number: UInt32, _ parent: UInt32, _ name: UnsafeRawBufferPointer) -> Bool {
-        guard nodes[Int(number)].parent == parent else { return false }
-        let range = range(number)
-        guard range.count == name.count else { return false }
-        if range.isEmpty { return true }
-        return names.withUnsafeBytes { own in
-            memcmp(own.baseAddress! + range.lowerBound, name.baseAddress!, range.count) == 0
+        withNodes { nodes in
+            guard nodes.parent(of: number) == parent else { return false }
+            let own = nodes.name(of: number)
+            guard own.count == name.count else { return false }
+            guard let start = name.baseAddress else { return true }
+            return own.start.equals(start, count: own.count)
         }
     }
 
-    static func lastSlash(_ text: UnsafeRawBufferPointer) -> Int? {
-        var offset = text.count
-        while offset > 0 {
-            offset -= 1
-            if text[offset] == UInt8(ascii: "/") { return offset }
+    /// Nodes and their names without a check of each number and each range: both come from the tree itself.
+    struct Nodes {
+        let nodes: UnsafePointer<Node>
+        let names: UnsafeRawPointer
+
+        @inline(__always)
+        func parent(of number: UInt32) -> UInt32 { nodes[Int(number)].parent }
+
+        /// The name of any node but 0.
+        @inline(__always)
+        func name(of number: UInt32) -> (start: UnsafeRawPointer, count: Int) {
+            let start = Int(nodes[Int(number) - 1].end)
+            return (names + start, Int(nodes[Int(number)].end) - start)
         }
-        return nil
+
+        /// Whether there are so many bytes of names in front of a place among them.
+        @inline(__always)
+        func hasBefore(_ place: UnsafeRawPointer, _ count: Int) -> Bool { names.distance(to: place) >= count }
+    }
+
+    @inline(__always)
+    func withNodes<Result>(_ body: (Nodes) -> Result) -> Result {
+        nodes.withUnsafeBufferPointer { nodes in
+            // There is always one.
+            let first = nodes.baseAddress.unsafelyUnwrapped
+            return names.withUnsafeBytes { names in
+                body(Nodes(nodes: first, names: names.baseAddress.unsafelyUnwrapped))
+            }
+        }
     }
 
     private static func slash(_ text: UnsafeRawBufferPointer, from offset: Int) -> Int? {
@@ -345,61 +356,6 @@ public struct TextTree: ~Copyable, Sendable {
             return nil
         }
         return start.distance(to: found)
-    }
-}
-
-/// Writes out texts of a tree one after another: of those that lie in one folder only the name is written anew.
-public struct TextSpeller: ~Copyable {
-    private var start: UnsafeMutableRawPointer
-    private var capacity: Int
-    /// The node before the `/` that ends the first `length` bytes; 0: nothing is there.
-    private var folder: UInt32 = 0
-    private var length = 0
-
-    /// Makes a speller that has written nothing.
-    public init() {
-        capacity = 4096
-        start = .allocate(byteCount: capacity, alignment: 8)
-    }
-
-    deinit { start.deallocate() }
-
-    /// The bytes of a text, valid until the next call; empty for `.none`.
-    ///
-    /// - Parameter tree: the same one at every call.
-    @inline(__always)
-    public mutating func spell(_ text: TextID, in tree: borrowing TextTree) -> UnsafeRawBufferPointer {
-        let parent = tree.parent(of: text)
-        if parent.rawValue != folder { begin(parent, in: tree) }
-        return tree.withName(of: text) { name in
-            let end = length + name.count
-            if end > capacity { grow(end) }
-            if let from = name.baseAddress { memcpy(start + length, from, name.count) }
-            return UnsafeRawBufferPointer(start: start, count: end)
-        }
-    }
-
-    private mutating func begin(_ parent: TextID, in tree: borrowing TextTree) {
-        folder = parent.rawValue
-        guard parent != .none else {
-            length = 0
-            return
-        }
-        let count = tree.length(of: parent)
-        length = count + 1
-        if length > capacity { grow(length) }
-        tree.write(parent, to: UnsafeMutableRawBufferPointer(start: start, count: count))
-        start.storeBytes(of: UInt8(ascii: "/"), toByteOffset: count, as: UInt8.self)
-    }
-
-    @inline(never)
-    private mutating func grow(_ count: Int) {
-        let larger = max(count, capacity * 2)
-        let place = UnsafeMutableRawPointer.allocate(byteCount: larger, alignment: 8)
-        place.copyMemory(from: start, byteCount: min(length, capacity))
-        start.deallocate()
-        start = place
-        capacity = larger
     }
 }
 
