@@ -42,7 +42,7 @@ import Testing
     private func expectEqual(_ dump: [UInt8], _ comment: Comment) {
         for isLenient in [false, true] {
             let parsed = Outcome(dump, isPlain: false, isLenient: isLenient)
-            for piece in [.max, 97] {
+            for piece in [.max, 97, 700] {
                 let plain = Outcome(dump, isPlain: true, isLenient: isLenient, piece: piece)
                 #expect(plain == parsed, "\(comment)")
             }
@@ -99,9 +99,68 @@ import Testing
         try reader.feed(Array(Self.header.utf8))
         for _ in 0..<2 {
             let line = Array((Self.start + middle + Self.end).utf8)
-            #expect(line.withUnsafeBytes { reader.readPlainDependency($0) })
+            #expect(line.withUnsafeBytes { reader.readPlainLine($0) })
         }
         #expect(try reader.finish().ledger.records.count == 1)
+    }
+
+    /// The same where they lie: up to one that is not plain, and to where there is no slack.
+    @Test func plainLinesAreTakenWhereTheyLie() throws {
+        var reader = DumpReader()
+        try reader.feed(Array(Self.header.utf8))
+        let plain = Self.plain.map { Self.start + $0 + Self.end + "\n" }.joined()
+        let bytes = Array((plain + Self.file("/etc/\\u0061") + Self.file("/etc/b")).utf8)
+        let ends = bytes.indices.filter { bytes[$0] == 0x0a }
+        bytes.withUnsafeBytes { bytes in
+            #expect(reader.readPlainLines(bytes, from: 0, to: ends[1]) == ends[1] + 1)
+            #expect(reader.readPlainLines(bytes, from: ends[1] + 1, to: ends[7]) == ends[6] + 1)
+            #expect(reader.readPlainLines(bytes, from: ends[6] + 1, to: ends[7]) == ends[6] + 1)
+            #expect(reader.readPlainLines(bytes, from: ends[7] + 1, to: ends[7]) == ends[7] + 1)
+            reader.flush()
+        }
+        #expect(try reader.finish().ledger.records.count == Self.plain.count)
+    }
+
+    /// A line ends at its newline, wherever that is: what is read goes on behind none.
+    @Test(arguments: plain) func aNewlineAnywhere(middle: String) {
+        let line = Array((Self.start + middle + Self.end + "\n").utf8)
+        for place in line.indices.dropLast() {
+            for isInserted in [false, true] {
+                let broken = line[..<place] + [0x0a] + line[(place + (isInserted ? 0 : 1))...]
+                expectEqual(Array(Self.header.utf8) + line + broken + line, "\(place)")
+            }
+        }
+    }
+
+    /// Every byte of a line counts.
+    @Test(arguments: plain) func anyOtherByte(middle: String) {
+        let line = Array((Self.start + middle + Self.end + "\n").utf8)
+        for place in line.indices.dropLast() {
+            var other = line
+            other[place] ^= 1
+            expectEqual(Array(Self.header.utf8) + line + other + line, "\(place)")
+        }
+    }
+
+    /// Numbers of any length, whatever begins with them.
+    @Test func numbers() {
+        let line = Self.start + Self.plain[0] + Self.end + "\n"
+        let values =
+            (1...21).flatMap {
+                [String(repeating: "9", count: $0), "1" + String(repeating: "0", count: $0 - 1)]
+            }
+            + (1...21).map { "0" + String(repeating: "7", count: $0) }
+            + [
+                "0", "", "-1", "1.5", "1e3", "12345678x", "1234567:", "123 ", " 123", "4294967295",
+                "4294967296",
+            ]
+        for value in values {
+            for key in ["change", "count"] {
+                let other = line.replacing(
+                    key == "change" ? "\"change\":3" : "\"count\":2", with: "\"\(key)\":\(value)")
+                expectEqual(Array((Self.header + line + other).utf8), "\(key) \(value)")
+            }
+        }
     }
 
     private static func file(_ path: String, access: String = "r", count: Int = 2) -> String {

@@ -5,15 +5,25 @@ import Glibc
 // known by its bytes. Any other line is left to `readDependency`, which knows all of JSON and says what is wrong.
 
 extension DumpReader {
-    /// Reads a dependency's line if it is spelled plainly. Otherwise returns `false`: then it has to be read the other
-    /// way, and nothing has happened that reading its beginning that way would not do.
-    mutating func readPlainDependency(_ text: UnsafeRawBufferPointer) -> Bool {
-        var line = PlainLine(text)
+    /// Reads a dependency's line, and its newline, if it is spelled plainly. Otherwise returns `false`: then it has to be
+    /// read the other way, and nothing has happened that reading its beginning that way would not do.
+    @inline(__always)
+    mutating func readPlainDependency(_ line: inout PlainLine) -> Bool {
+        if let program = plainHead.take(&line) { return readPlainFile(&line, of: program) }
+        return readAnyPlainDependency(&line)
+    }
+
+    private mutating func readAnyPlainDependency(_ line: inout PlainLine) -> Bool {
+        let start = line.next
         guard plainStart.withUnsafeBytes({ line.take($0) }), !plainStart.isEmpty,
             let program = plainProgram(&line), line.take(",\"relation\":\""),
-            let relation = line.word(PlainWords.relations, \.word)
+            let relation = line.word(PlainWords.relations)
         else { return false }
-        if relation == .file { return readPlainFile(&line, of: program) }
+        if relation == .file {
+            guard line.take(",\"path\":\"") else { return false }
+            plainHead.keep(from: start, to: line.next, program)
+            return readPlainFile(&line, of: program)
+        }
         var fields = DependencyFields()
         fields.program = program
         fields.relation = relation
@@ -41,12 +51,11 @@ extension DumpReader {
         return true
     }
 
-    /// A file's line, behind its relation: most lines are of files.
-    @inline(__always)
+    /// A file's line, from its path on: most lines are of files.
     private mutating func readPlainFile(_ line: inout PlainLine, of program: ProgramID) -> Bool {
-        guard line.take(",\"path\":\""), let path = line.string(), line.take(",\"kind\":\""),
-            let kind = line.word(PlainWords.kinds, \.word), line.take(",\"access\":\""),
-            let access = line.word(PlainWords.accesses, \.letters), let seen = plainEnd(&line)
+        guard let path = line.string(), line.take(",\"kind\":\""),
+            let kind = line.word(PlainWords.kinds), line.take(",\"access\":\""),
+            let access = line.word(PlainWords.accesses), let seen = plainEnd(&line)
         else { return false }
         var record = Record(.file(program, path: .none), evidence: seen.evidence, time: seen.first)
         record.last = seen.last
@@ -54,12 +63,8 @@ extension DumpReader {
         record.access = access
         record.kind = kind
         record.change = seen.change
-        if files.add(record, path: path) { return true }
-        flush()
-        if files.add(record, path: path) { return true }
-        // Longer than all that are put in together may be.
-        record.key.object = ledger.texts.intern(path).rawValue
-        ledger.restore(record)
+        if files.isFull { flush() }
+        files.add(record, path: path)
         return true
     }
 
@@ -73,8 +78,8 @@ extension DumpReader {
         guard let change, line.take(",\"count\":"), let count = line.number(), count > 0,
             line.take(",\"first\":\""), let first = line.time(&times.first),
             line.take("\",\"last\":\""), let last = line.time(&times.last),
-            line.take("\",\"evidence\":\""), let evidence = line.word(PlainWords.evidence, \.word),
-            line.take("}"), line.isAtEnd
+            line.take("\",\"evidence\":\""), let evidence = line.word(PlainWords.evidence),
+            line.take("}"), line.takeEnd()
         else { return nil }
         return (UInt32(clamping: change), count, first, last, evidence)
     }
@@ -106,7 +111,7 @@ extension DumpReader {
             fields.local = local.endpoint
         case .ipc:
             guard line.take(",\"mechanism\":\""),
-                let mechanism = line.word(PlainWords.mechanisms, \.word), line.take(",\"name\":\""),
+                let mechanism = line.word(PlainWords.mechanisms), line.take(",\"name\":\""),
                 let name = line.string()
             else { return false }
             names.object.set(name)
@@ -116,7 +121,7 @@ extension DumpReader {
     }
 
     private func plainTransport(_ line: inout PlainLine, _ fields: inout DependencyFields) -> Bool {
-        guard line.take(",\"transport\":\""), let transport = line.word(PlainWords.transports, \.word) else {
+        guard line.take(",\"transport\":\""), let transport = line.word(PlainWords.transports) else {
             return false
         }
         fields.transport = transport
@@ -146,55 +151,108 @@ extension DumpReader {
 
 /// The vocabulary in the order in which it is tried.
 private enum PlainWords {
-    static let relations = Relation.allCases
-    static let evidence: [Evidence] = [.exact, .snapshot, .inferred]
-    static let kinds = FileKind.allCases
-    static let accesses = (0..<8).map { Access(rawValue: $0) }
-    static let transports = Transport.allCases
-    static let mechanisms = Mechanism.allCases
+    static let relations = WordTable(Relation.allCases, \.word)
+    static let evidence = WordTable([Evidence.exact, .snapshot, .inferred], \.word)
+    static let kinds = WordTable(FileKind.allCases, \.word)
+    static let accesses = WordTable((0..<8).map { Access(rawValue: $0) }, \.letters)
+    static let transports = WordTable(Transport.allCases, \.word)
+    static let mechanisms = WordTable(Mechanism.allCases, \.word)
+}
+
+/// Words and the quote behind each, in a form that is compared at once.
+struct WordTable<Value: Sendable>: Sendable {
+    fileprivate struct Entry: Sendable {
+        let value: Value
+        /// Of the word and the quote.
+        let count: Int
+        /// The first eight bytes, and those behind them.
+        let start, rest: UInt64
+        /// Which bits of them count.
+        let startMask, restMask: UInt64
+    }
+
+    fileprivate let entries: [Entry]
+
+    init(_ values: [Value], _ spelled: (Value) -> StaticString) {
+        entries = values.map { value in
+            let word = spelled(value).withUTF8Buffer { Array($0) } + [UInt8(ascii: "\"")]
+            precondition(word.count <= 16, "a longer word than is compared")
+            func bits(_ range: Range<Int>, _ byte: (Int) -> UInt8) -> UInt64 {
+                range.reversed().reduce(0) { $0 << 8 | ($1 < word.count ? UInt64(byte($1)) : 0) }
+            }
+            return Entry(
+                value: value, count: word.count,
+                start: bits(0..<8) { word[$0] }, rest: bits(8..<16) { word[$0] },
+                startMask: bits(0..<8) { _ in 0xff }, restMask: bits(8..<16) { _ in 0xff })
+        }
+    }
 }
 
 /// A line, read from its start as far as it is what is expected.
+///
+/// Where it ends is not looked for: a newline ends it, and nothing that is expected has one, so that no step goes beyond.
+/// What is looked at may: behind the newline there are `slack` bytes, whatever they are.
 struct PlainLine {
-    private let bytes: UnsafeRawBufferPointer
-    private var offset = 0
-
-    init(_ bytes: UnsafeRawBufferPointer) { self.bytes = bytes }
-
-    var isAtEnd: Bool { offset == bytes.count }
-
     /// What has not been read.
-    @inline(__always)
-    var rest: UnsafeRawBufferPointer { UnsafeRawBufferPointer(rebasing: bytes[offset...]) }
+    private(set) var next: UnsafeRawPointer
+    /// Where the bytes end that may be looked at.
+    private let end: UnsafeRawPointer
 
-    mutating func skip(_ count: Int) { offset += count }
+    /// More than is looked at without asking: a time and the quote behind it.
+    static var slack: Int { 32 }
 
-    /// Steps over these bytes if they come next.
+    /// Begins with a line, whose newline and slack end no later than at `end`.
+    init(from start: UnsafeRawPointer, upTo end: UnsafeRawPointer) {
+        next = start
+        self.end = end
+    }
+
+    /// Steps over the newline if it comes next.
     @inline(__always)
-    mutating func take(_ text: UnsafeRawBufferPointer) -> Bool {
-        guard text.count <= bytes.count - offset, let start = bytes.baseAddress, let other = text.baseAddress,
-            memcmp(start + offset, other, text.count) == 0
-        else { return false }
-        offset += text.count
+    mutating func takeEnd() -> Bool {
+        guard byte(0) == 0x0a else { return false }
+        next += 1
         return true
     }
 
     @inline(__always)
+    mutating func skip(_ count: Int) { next += count }
+
+    @inline(__always)
+    private func byte(_ offset: Int) -> UInt8 { next.load(fromByteOffset: offset, as: UInt8.self) }
+
+    /// Eight of the bytes from here on, the first of them lowest.
+    @inline(__always)
+    private func eight(at offset: Int = 0) -> UInt64 {
+        UInt64(littleEndian: next.loadUnaligned(fromByteOffset: offset, as: UInt64.self))
+    }
+
+    /// Steps over these bytes if they come next; they have no newline.
+    @inline(__always)
+    mutating func take(_ text: UnsafeRawBufferPointer) -> Bool {
+        guard text.count <= next.distance(to: end), let start = text.baseAddress,
+            memcmp(next, start, text.count) == 0
+        else { return false }
+        next += text.count
+        return true
+    }
+
+    /// Steps over no more than `slack` bytes.
+    @inline(__always)
     mutating func take(_ text: StaticString) -> Bool {
-        take(UnsafeRawBufferPointer(start: text.utf8Start, count: text.utf8CodeUnitCount))
+        guard memcmp(next, text.utf8Start, text.utf8CodeUnitCount) == 0 else { return false }
+        next += text.utf8CodeUnitCount
+        return true
     }
 
     /// One of some words, and the quote behind it.
     @inline(__always)
-    mutating func word<Value>(_ values: [Value], _ spelled: (Value) -> StaticString) -> Value? {
-        for value in values {
-            let word = spelled(value)
-            let count = word.utf8CodeUnitCount
-            guard count < bytes.count - offset, bytes[offset + count] == UInt8(ascii: "\"") else { continue }
-            if take(word) {
-                offset += 1
-                return value
-            }
+    mutating func word<Value>(_ table: WordTable<Value>) -> Value? {
+        let start = eight()
+        for entry in table.entries where (start ^ entry.start) & entry.startMask == 0 {
+            guard entry.restMask == 0 || (eight(at: 8) ^ entry.rest) & entry.restMask == 0 else { continue }
+            next += entry.count
+            return entry.value
         }
         return nil
     }
@@ -202,46 +260,83 @@ struct PlainLine {
     /// A string of plain characters, and the quote behind it.
     @inline(__always)
     mutating func string() -> UnsafeRawBufferPointer? {
-        let end = bytes.endOfPlain(from: offset)
-        guard end < bytes.count, bytes[end] == UInt8(ascii: "\"") else { return nil }
-        defer { offset = end + 1 }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset..<end])
+        let count = UnsafeRawBufferPointer(start: next, count: next.distance(to: end)).endOfPlain(from: 0)
+        guard byte(count) == UInt8(ascii: "\"") else { return nil }
+        defer { next += count + 1 }
+        return UnsafeRawBufferPointer(start: next, count: count)
     }
 
     /// A whole number of at most 18 digits, so that it cannot be too large.
     @inline(__always)
     mutating func number() -> UInt64? {
-        let start = offset
-        var value: UInt64 = 0
-        while offset < bytes.count {
-            let digit = bytes[offset] &- UInt8(ascii: "0")
-            guard digit < 10 else { break }
-            guard offset - start < 18 else { return nil }
-            value = value &* 10 &+ UInt64(digit)
-            offset += 1
+        let digits = eight()
+        var count = EightBytes.digitCount(digits)
+        // No zero leads.
+        guard count == 1 || (count > 1 && digits & 0xff != UInt64(UInt8(ascii: "0"))) else { return nil }
+        var value = EightBytes.number(digits, digits: count)
+        if count == 8 {
+            while case let digit = byte(count) &- UInt8(ascii: "0"), digit < 10 {
+                guard count < 18 else { return nil }
+                value = value &* 10 &+ UInt64(digit)
+                count += 1
+            }
         }
-        let count = offset - start
-        // No zero leads, and nothing follows that belongs to a number.
-        guard count == 1 || (count > 1 && bytes[start] != UInt8(ascii: "0")), offset < bytes.count,
-            bytes[offset] == UInt8(ascii: ",")
-        else { return nil }
+        // Nothing follows that belongs to a number.
+        guard byte(count) == UInt8(ascii: ",") else { return nil }
+        next += count
         return value
     }
 
     /// A time to the millisecond; the quote behind it is left.
     @inline(__always)
     mutating func time(_ reader: inout TimeReader) -> UInt64? {
-        guard bytes.count - offset > 24, bytes[offset + 24] == UInt8(ascii: "\""),
-            let time = reader.parse(UnsafeRawBufferPointer(rebasing: bytes[offset..<offset + 24]))
+        guard byte(24) == UInt8(ascii: "\""),
+            let time = reader.parse(UnsafeRawBufferPointer(start: next, count: 24))
         else { return nil }
-        offset += 24
+        next += 24
         return time
     }
 
     /// What comes next up to the first `}`: a whole object, if none of its strings has one.
     func flatObject() -> UnsafeRawBufferPointer? {
-        guard let end = bytes.first(UInt8(ascii: "}"), from: offset) else { return nil }
-        return UnsafeRawBufferPointer(rebasing: bytes[offset...end])
+        var count = 0
+        while case let word = eight(at: count), !EightBytes.contain(UInt8(ascii: "}"), word),
+            !EightBytes.contain(0x0a, word)
+        {
+            count += 8
+        }
+        while byte(count) != UInt8(ascii: "}") {
+            guard byte(count) != 0x0a else { return nil }
+            count += 1
+        }
+        return UnsafeRawBufferPointer(start: next, count: count + 1)
+    }
+}
+
+/// How the file's line before began, up to its path: most lines are about the program of the line before.
+struct PlainHead: ~Copyable {
+    private static var room: Int { 1024 }
+    private let text = UnsafeMutableRawPointer.allocate(byteCount: room, alignment: 8)
+    private var count = 0
+    private var program = ProgramID.unknown
+
+    init() {}
+
+    deinit { text.deallocate() }
+
+    /// The program of a line that begins like that one; steps to the path.
+    @inline(__always)
+    func take(_ line: inout PlainLine) -> ProgramID? {
+        count > 0 && line.take(UnsafeRawBufferPointer(start: text, count: count)) ? program : nil
+    }
+
+    /// Keeps how a line began, if there is room.
+    mutating func keep(from start: UnsafeRawPointer, to end: UnsafeRawPointer, _ program: ProgramID) {
+        let count = start.distance(to: end)
+        guard count <= Self.room else { return }
+        text.copyMemory(from: start, byteCount: count)
+        self.count = count
+        self.program = program
     }
 }
 

@@ -37,6 +37,9 @@ public struct DumpReader: ~Copyable {
     private var expected: Int?
     /// How the line of a dependency starts that is spelled plainly, up to its program; empty before the header.
     private(set) var plainStart: [UInt8] = []
+    var plainHead = PlainHead()
+    /// A line that has no slack behind it, while it is read.
+    private var padded: [UInt8] = []
     var knownPrograms = KnownObjects<ProgramID>()
     var knownEndpoints = KnownObjects<(endpoint: Endpoint, hasPort: Bool)>()
     var times = (first: TimeReader(), last: TimeReader())
@@ -76,15 +79,72 @@ public struct DumpReader: ~Copyable {
 
     /// Takes the next piece, which may end anywhere.
     public mutating func feed(_ piece: UnsafeRawBufferPointer) throws(DumpError) {
+        // What waits has its paths in the piece, which goes.
+        defer { flush() }
         var start = 0
-        while let base = piece.baseAddress, let newline = memchr(base + start, 0x0a, piece.count - start) {
+        let last = lastNewlineWithSlack(piece)
+        while let base = piece.baseAddress {
+            start = readPlainLines(piece, from: start, to: last)
+            guard let newline = memchr(base + start, 0x0a, piece.count - start) else { break }
             let end = base.distance(to: UnsafeRawPointer(newline))
-            try take(UnsafeRawBufferPointer(rebasing: piece[start..<end]), isWhole: true)
+            try take(
+                UnsafeRawBufferPointer(rebasing: piece[start..<end]), isWhole: true, mayBePlain: start > last)
             start = end + 1
         }
         try take(UnsafeRawBufferPointer(rebasing: piece[start...]), isWhole: false)
         position += piece.count
         if expected != nil { makeRoom() }
+    }
+
+    /// The last newline of a piece that has slack behind it; -1 for none.
+    private func lastNewlineWithSlack(_ piece: UnsafeRawBufferPointer) -> Int {
+        // Nor may a line be too long in it, or there be too many names.
+        guard distinguishesPlainLines, piece.count > PlainLine.slack, piece.count <= lineLimit else {
+            return -1
+        }
+        return UnsafeRawBufferPointer(rebasing: piece[..<(piece.count - PlainLine.slack)]).last(0x0a) ?? -1
+    }
+
+    /// Reads lines of dependencies as long as they are spelled plainly and start no later than at `last`, where a newline
+    /// is; where it stopped.
+    mutating func readPlainLines(_ piece: UnsafeRawBufferPointer, from start: Int, to last: Int) -> Int {
+        // No line adds more than it has bytes.
+        guard start <= last, let base = piece.baseAddress, header != nil, rest.isEmpty, hasRoom(piece.count)
+        else { return start }
+        var end = base + start
+        var lines = 0
+        while end <= base + last {
+            var line = PlainLine(from: end, upTo: base + piece.count)
+            guard readPlainDependency(&line) else { break }
+            end = line.next
+            lines += 1
+        }
+        line += lines
+        found.dependencies += UInt64(lines)
+        return base.distance(to: end)
+    }
+
+    /// Reads a line, which comes without its newline and without slack, if it is spelled plainly.
+    mutating func readPlainLine(_ text: UnsafeRawBufferPointer) -> Bool {
+        var bytes: [UInt8] = []
+        swap(&bytes, &padded)
+        bytes.removeAll(keepingCapacity: true)
+        bytes.append(contentsOf: text)
+        bytes.append(0x0a)
+        bytes.append(contentsOf: repeatElement(0, count: PlainLine.slack))
+        let isPlain = bytes.withUnsafeBytes { bytes in
+            // What waits has its path here.
+            defer { flush() }
+            let start = bytes.baseAddress.unsafelyUnwrapped
+            var line = PlainLine(from: start, upTo: start + bytes.count)
+            return readPlainDependency(&line)
+        }
+        if bytes.capacity <= 1 << 16 { swap(&bytes, &padded) }
+        return isPlain
+    }
+
+    private func hasRoom(_ bytes: Int) -> Bool {
+        bytes <= Int(UInt32.max) - ledger.texts.byteCount - files.byteCount
     }
 
     /// Takes the next piece, given as an array.
@@ -117,7 +177,9 @@ public struct DumpReader: ~Copyable {
         return DumpError(.incomplete(promised: promised.total, found: found.total), line: line)
     }
 
-    private mutating func take(_ part: UnsafeRawBufferPointer, isWhole: Bool) throws(DumpError) {
+    private mutating func take(
+        _ part: UnsafeRawBufferPointer, isWhole: Bool, mayBePlain: Bool = true
+    ) throws(DumpError) {
         guard part.count <= lineLimit - rest.count else {
             throw DumpError(.tooLong(limit: lineLimit), line: line + 1)
         }
@@ -125,23 +187,21 @@ public struct DumpReader: ~Copyable {
         guard isWhole else { return }
         line += 1
         if rest.isEmpty {
-            try read(part)
+            try read(part, mayBePlain)
             return
         }
         let joined = rest
         rest.removeAll(keepingCapacity: false)
         try joined.withUnsafeBufferPointer { bytes throws(DumpError) in
-            try read(UnsafeRawBufferPointer(bytes))
+            try read(UnsafeRawBufferPointer(bytes), true)
         }
     }
 
-    private mutating func read(_ text: UnsafeRawBufferPointer) throws(DumpError) {
+    private mutating func read(_ text: UnsafeRawBufferPointer, _ mayBePlain: Bool) throws(DumpError) {
         if text.allSatisfy({ $0 == 0x20 || $0 == 0x09 || $0 == 0x0d }) { return }
         // No line adds more than it has bytes.
-        guard text.count <= Int(UInt32.max) - ledger.texts.byteCount - files.byteCount else {
-            throw DumpError(.tooMany, line: line)
-        }
-        if distinguishesPlainLines, header != nil, readPlainDependency(text) {
+        guard hasRoom(text.count) else { throw DumpError(.tooMany, line: line) }
+        if mayBePlain, distinguishesPlainLines, header != nil, readPlainLine(text) {
             found.dependencies += 1
             return
         }

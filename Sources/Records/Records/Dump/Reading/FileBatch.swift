@@ -5,12 +5,9 @@ import Text
 struct FileBatch: ~Copyable {
     /// Enough to overlap as many misses as a core has under way, few enough to stay in its first cache.
     private static var places: Int { 32 }
-    private static var room: Int { 16 << 10 }
 
     private let steps = UnsafeMutablePointer<TextStep>.allocate(capacity: places)
     private let records = UnsafeMutablePointer<Record>.allocate(capacity: places)
-    /// The paths, one behind another: the pieces in which a dump comes go.
-    private let texts = UnsafeMutableRawPointer.allocate(byteCount: room, alignment: 8)
     private(set) var count = 0
     /// Bytes of the paths.
     private(set) var byteCount = 0
@@ -21,21 +18,20 @@ struct FileBatch: ~Copyable {
     deinit {
         steps.deallocate()
         records.deallocate()
-        texts.deallocate()
     }
 
-    /// Takes a record, whose path is still to be interned; `false` if there is no room.
+    /// Whether it has to be put into the ledger before another record is taken.
     @inline(__always)
-    mutating func add(_ record: Record, path: UnsafeRawBufferPointer) -> Bool {
-        guard count < Self.places, path.count <= Self.room - byteCount else { return false }
-        let place = texts + byteCount
-        if let start = path.baseAddress { place.copyMemory(from: start, byteCount: path.count) }
-        (steps + count).initialize(
-            to: TextStep(text: UnsafeRawBufferPointer(start: place, count: path.count)))
+    var isFull: Bool { count == Self.places }
+
+    /// Takes a record, whose path is still to be interned: it must stay where it is until `flush`.
+    @inline(__always)
+    mutating func add(_ record: Record, path: UnsafeRawBufferPointer) {
+        precondition(!isFull)
+        (steps + count).initialize(to: TextStep(text: path))
         (records + count).initialize(to: record)
         count += 1
         byteCount += path.count
-        return true
     }
 
     /// Puts all of them into a ledger, in their order.
