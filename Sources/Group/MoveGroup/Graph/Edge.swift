@@ -100,9 +100,9 @@ public struct EdgeDetail: Sendable, BitwiseCopyable {
     public init() {}
 }
 
-/// A detail as it is kept: without what few inputs have, which stands in a column of its own.
+/// A detail as it is kept: without what few edges have, which stands in columns of its own.
 private struct KeptDetail: BitwiseCopyable {
-    private let count, first, last, sent, received: UInt64
+    private let count, first, last: UInt64
     private let viaPlusOne: UInt32
     private let source: UInt16
     private let kindBits: UInt8
@@ -110,7 +110,6 @@ private struct KeptDetail: BitwiseCopyable {
     @inline(__always)
     init(_ detail: EdgeDetail) {
         (count, first, last) = (detail.count, detail.first, detail.last)
-        (sent, received) = (detail.sent, detail.received)
         (viaPlusOne, source, kindBits) = (detail.viaPlusOne, detail.source, detail.kindBits)
     }
 
@@ -118,10 +117,15 @@ private struct KeptDetail: BitwiseCopyable {
     var detail: EdgeDetail {
         var detail = EdgeDetail()
         (detail.count, detail.first, detail.last) = (count, first, last)
-        (detail.sent, detail.received) = (sent, received)
         (detail.viaPlusOne, detail.source, detail.kindBits) = (viaPlusOne, source, kindBits)
         return detail
     }
+}
+
+/// Bytes that went over an edge.
+private struct KeptTraffic: BitwiseCopyable {
+    var sent: UInt64 = 0
+    var received: UInt64 = 0
 }
 
 /// A dependency between two nodes, from the program that has it to its object.
@@ -143,6 +147,8 @@ struct EdgeTable: ~Copyable {
     private var details = Column<KeptDetail>()
     /// Change numbers: of daemons' dumps and stores, not of lists. As long as the others, or shorter: those behind have none.
     private var changes = Column<UInt32>()
+    /// Of connections; as long as the others, or shorter, too.
+    private var traffic = Column<KeptTraffic>()
 
     init() {}
 
@@ -154,6 +160,7 @@ struct EdgeTable: ~Copyable {
         copy.marks = marks.copied()
         copy.details = details.copied()
         copy.changes = changes.copied()
+        copy.traffic = traffic.copied()
         return copy
     }
 
@@ -161,16 +168,21 @@ struct EdgeTable: ~Copyable {
 
     var footprint: Int {
         from.footprint + to.footprint + marks.footprint + details.footprint + changes.footprint
+            + traffic.footprint
     }
 
     /// Half of the numbers that 32 bits have, since each edge stands twice in the adjacency.
     static let limit = Int(UInt32.max / 2)
 
-    mutating func reserve(_ count: Int) {
+    /// Makes room for so many in all.
+    ///
+    /// - Parameter hasDetails: whether those to come have details and change numbers, as records have.
+    mutating func reserve(_ count: Int, hasDetails: Bool = false) {
         from.reserve(count)
         to.reserve(count)
         marks.reserve(count)
-        if details.count > 0 { details.reserve(count) }
+        if hasDetails || details.count > 0 { details.reserve(count) }
+        if hasDetails { changes.reserve(count) }
     }
 
     @inline(__always)
@@ -188,8 +200,12 @@ struct EdgeTable: ~Copyable {
         // What came before without details has none.
         if details.count < count { details.append(repeating: Self.none, count: count - details.count) }
         if detail.change != 0 {
-            changes.append(repeating: 0, count: count - changes.count)
+            if changes.count < count { changes.append(repeating: 0, count: count - changes.count) }
             changes.append(detail.change)
+        }
+        if detail.sent | detail.received != 0 {
+            traffic.append(repeating: KeptTraffic(), count: count - traffic.count)
+            traffic.append(KeptTraffic(sent: detail.sent, received: detail.received))
         }
         precondition(count < Self.limit, "2 thousand million dependencies")
         self.from.append(from)
@@ -245,6 +261,7 @@ struct EdgeTable: ~Copyable {
         guard details.count > 0 else { return EdgeDetail() }
         var detail = details[row].detail
         if row < changes.count { detail.change = changes[row] }
+        if row < traffic.count { (detail.sent, detail.received) = (traffic[row].sent, traffic[row].received) }
         return detail
     }
 
@@ -254,6 +271,7 @@ struct EdgeTable: ~Copyable {
         marks.shrink()
         details.shrink()
         changes.shrink()
+        traffic.shrink()
     }
 }
 

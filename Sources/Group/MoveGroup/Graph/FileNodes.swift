@@ -13,7 +13,8 @@ struct FileNodes: ~Copyable {
     }
 
     private var texts = [Text](repeating: Text(), count: places)
-    private var bytes: [UInt8] = []
+    /// The texts, one behind another.
+    private var bytes = GrowingBytes()
     private var speller = TextSpeller()
     private var seen: UInt64 = 0
 
@@ -23,34 +24,35 @@ struct FileNodes: ~Copyable {
     mutating func prepare(
         _ range: Range<Int>, of ledger: borrowing Ledger, on host: HostID, in nodes: borrowing NodeTable
     ) {
-        bytes.removeAll(keepingCapacity: true)
+        bytes.removeAll()
         let tag = NodeTag.make(.file, host)
         for position in range where ledger.records[position].key.relation == .file {
             let text = speller.spell(
                 TextID(rawValue: ledger.records[position].key.object), in: ledger.texts)
             let hash = nodes.hash(tag, text)
             texts[position - range.lowerBound] = Text(start: bytes.count, count: text.count, hash: hash)
-            bytes.append(contentsOf: text)
+            bytes.append(text)
         }
         // Nothing but looks, so that a core has many of them under way.
         for place in 0..<range.count { seen ^= nodes.peek(texts[place].hash) }
         for place in 0..<range.count { seen ^= nodes.peekEntry(texts[place].hash) }
     }
 
-    /// The number of the file that the record at a place of the range is about.
+    /// Lends the text of the file that the record at a place of the range is about.
     @inline(__always)
-    func intern(_ place: Int, on host: HostID, in nodes: inout NodeTable) -> UInt32 {
+    private func withText<Result>(_ place: Int, _ body: (UnsafeRawBufferPointer) -> Result) -> Result {
         let text = texts[place]
-        return bytes.withUnsafeBytes { bytes in
-            nodes.intern(
-                NodeTag.make(.file, host),
-                UnsafeRawBufferPointer(rebasing: bytes[text.start..<text.start + text.count]), hash: text.hash
-            )
+        return bytes.withUnsafeBytes {
+            body(UnsafeRawBufferPointer(rebasing: $0[text.start..<text.start + text.count]))
         }
     }
 
-    /// The text of the file that the record at a place of the range is about.
-    func text(_ place: Int) -> [UInt8] {
-        Array(bytes[texts[place].start..<texts[place].start + texts[place].count])
+    /// The number of the file that the record at a place of the range is about.
+    @inline(__always)
+    func intern(_ place: Int, on host: HostID, in nodes: inout NodeTable) -> UInt32 {
+        withText(place) { nodes.intern(NodeTag.make(.file, host), $0, hash: texts[place].hash) }
     }
+
+    /// The text of the file that the record at a place of the range is about.
+    func text(_ place: Int) -> [UInt8] { withText(place) { Array($0) } }
 }

@@ -195,7 +195,7 @@ extension GraphBuilder {
         addGaps(dump.ledger.gaps, to: host)
         add(dump.ledger.processes, of: dump.header.time, on: host)
         let programs = internPrograms(of: dump.ledger, on: host)
-        edges.reserve(edges.count + records.count)
+        edges.reserve(edges.count + records.count, hasDetails: true)
         var files = FileNodes()
         for start in stride(from: 0, to: records.count, by: FileNodes.places) {
             let range = start..<min(start + FileNodes.places, records.count)
@@ -257,9 +257,6 @@ extension GraphBuilder {
         detail.count = record.count
         detail.first = record.first
         detail.last = record.last
-        let traffic = ledger.traffic(of: position)
-        detail.sent = traffic.sent
-        detail.received = traffic.received
         detail.source = source
         detail.change = record.change
         func endpoint(_ number: UInt32) -> Endpoint { ledger.endpoints[Int(number)] }
@@ -275,6 +272,9 @@ extension GraphBuilder {
             let child = programs[Int(key.object)]
             edges.append(program, child, EdgeMark(.spawn, evidence: record.evidence), detail)
         case .connect, .accept, .listen:
+            let traffic = ledger.traffic(of: position)
+            detail.sent = traffic.sent
+            detail.received = traffic.received
             let transport = Transport(rawValue: key.detail) ?? .tcp
             let none = Endpoint(NetworkAddress(v4: 0), port: 0)
             var end = OpenSockets.End(
