@@ -121,25 +121,40 @@ import Testing
         #expect(try reader.finish().ledger.records.count == Self.plain.count)
     }
 
+    /// Reads each line between two that are plain, alone and with an error behind, whose number shows what was taken for a
+    /// line; and then all of them in one dump.
+    private func expectEqual(each lines: [[UInt8]], among line: [UInt8]) {
+        let header = Array(Self.header.utf8)
+        let ends: [[UInt8]] = [[], [0x78, 0x0a]]
+        for other in lines {
+            for end in ends {
+                let dump = header + line + other + line + end
+                let parsed = Outcome(dump, isPlain: false, isLenient: false)
+                let plain = Outcome(dump, isPlain: true, isLenient: false)
+                #expect(plain == parsed, "\(String(decoding: other, as: UTF8.self))")
+            }
+        }
+        expectEqual(header + lines.joined(separator: line), "all of them")
+    }
+
     /// A line ends at its newline, wherever that is: what is read goes on behind none.
     @Test(arguments: plain) func aNewlineAnywhere(middle: String) {
         let line = Array((Self.start + middle + Self.end + "\n").utf8)
-        for place in line.indices.dropLast() {
-            for isInserted in [false, true] {
-                let broken = line[..<place] + [0x0a] + line[(place + (isInserted ? 0 : 1))...]
-                expectEqual(Array(Self.header.utf8) + line + broken + line, "\(place)")
-            }
-        }
+        let places = line.indices.dropLast()
+        expectEqual(each: places.map { line[..<$0] + [0x0a] + line[$0...] }, among: line)
+        expectEqual(each: places.map { line[..<$0] + [0x0a] + line[($0 + 1)...] }, among: line)
     }
 
     /// Every byte of a line counts.
     @Test(arguments: plain) func anyOtherByte(middle: String) {
         let line = Array((Self.start + middle + Self.end + "\n").utf8)
-        for place in line.indices.dropLast() {
+        let others = line.indices.dropLast().map { place in
             var other = line
             other[place] ^= 1
-            expectEqual(Array(Self.header.utf8) + line + other + line, "\(place)")
+            return other
         }
+        let longer = " \t\r}\0x".utf8.map { Array(line.dropLast()) + [$0, 0x0a] }
+        expectEqual(each: others + longer, among: line)
     }
 
     /// Numbers of any length, whatever begins with them.

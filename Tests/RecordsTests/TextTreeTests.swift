@@ -214,4 +214,22 @@ import Testing
         let count = tree.count
         #expect(count == 2 + 6000 * 3)
     }
+
+    /// Of texts that share a hash, or half of one, each is asked for; the fifth pushes the first out.
+    @Test func recentTextsAreAskedFor() {
+        var recent = RecentTexts(places: 8)
+        for number in 1...4 as ClosedRange<UInt32> { recent.remember(number, 0x1234_0000_0007) }
+        for number in 1...4 as ClosedRange<UInt32> {
+            #expect(recent.search(0x1234_0000_0007) { $0 == number } == number)
+            #expect(recent.search(0x1235_0000_0007) { $0 == number } == nil)
+            #expect(recent.search(0x1234_0000_0003) { $0 == number } == nil)
+        }
+        #expect(recent.search(7) { _ in true } == nil)
+        #expect(recent.search(0x1234_0000_0007) { _ in false } == nil)
+        recent.remember(5, 0x1234_0000_0007)
+        #expect(recent.search(0x1234_0000_0007) { $0 == 1 } == nil)
+        #expect(recent.search(0x1234_0000_0007) { $0 == 5 } == 5)
+        recent.removeAll()
+        #expect(recent.search(0x1234_0000_0007) { _ in true } == nil)
+    }
 }
