@@ -1,0 +1,50 @@
+import Foundation
+import TestSupport
+import Testing
+
+@testable import Daemon
+
+/// What control groups are called whose numbers are known.
+@Suite(.serialized) struct GroupPathsTests {
+    private static let unified = Array("0::/init.scope\n".utf8)
+
+    private func number(of folder: String) -> UInt64 {
+        var status = stat()
+        return stat(folder, &status) == 0 ? UInt64(status.st_ino) : 0
+    }
+
+    /// The kernel finds a group by its number as long as it is there; one that is gone has no name.
+    @Test(.enabled(if: getuid() == 0, "needs root: control groups"))
+    func theNumberLeadsToTheGroup() throws {
+        let group = try ControlGroup()
+        let number = number(of: group.folder)
+        let paths = try #require(GroupPaths(groups: Self.unified))
+        #expect(paths.workload(of: number) == .some(Array(group.workload.utf8)))
+        group.remove()
+        #expect(try #require(GroupPaths(groups: Self.unified)).workload(of: number) == .none)
+        // What was found once stands: no number is given twice.
+        #expect(paths.workload(of: number) == .some(Array(group.workload.utf8)))
+        #expect(paths.workload(of: .max) == .none)
+    }
+
+    /// What was read of a process is believed, the root group among it.
+    @Test(.enabled(if: getuid() == 0, "needs root: control groups"))
+    func whatWasReadIsKnown() throws {
+        let paths = try #require(GroupPaths(groups: Self.unified))
+        paths.note(nil, of: 77)
+        paths.note(Array("a.service".utf8), of: 78)
+        #expect(paths.workload(of: 77) == .some(nil))
+        #expect(paths.workload(of: 78) == .some(Array("a.service".utf8)))
+    }
+
+    /// Where there are several hierarchies the number in one does not say what a process is called by.
+    @Test(arguments: ["1:name=systemd:/a\n0::/a\n", "4:memory:/a\n", "", "0:/a"])
+    func severalHierarchiesHaveNone(groups: String) {
+        #expect(GroupPaths(groups: Array(groups.utf8)) == nil)
+    }
+
+    /// A hierarchy that is mounted nowhere, or in part, is of no use.
+    @Test func withoutTheHierarchyThereIsNone() {
+        #expect(GroupPaths(groups: Self.unified, mounts: []) == nil)
+    }
+}
