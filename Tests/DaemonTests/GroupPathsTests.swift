@@ -43,6 +43,16 @@ import Testing
         #expect(GroupPaths(groups: Array(groups.utf8)) == nil)
     }
 
+    /// The number in a hierarchy that nobody can be made in does not show that somebody was.
+    @Test(arguments: [
+        ("0::/a\n", true), ("4:memory:/a\n1:name=systemd:/a\n0::/a\n", true), ("4:memory:/a\n", false),
+        ("", false),
+        ("7:perf_event:/\n0::/a\n", false), ("7:cpu,perf_event:/\n0::/a\n", false),
+    ])
+    func theNumberIsOfOneHierarchy(groups: String, isUnified: Bool) {
+        #expect(GroupPaths.areNumbersUnified(Array(groups.utf8)) == isUnified)
+    }
+
     /// A hierarchy that is mounted nowhere, or in part, is of no use.
     @Test func withoutTheHierarchyThereIsNone() {
         #expect(GroupPaths(groups: Self.unified, mounts: []) == nil)

@@ -122,9 +122,9 @@ struct ExecReportKernelTests {
     @Test func theKernelSaysWhereProgramsRun() throws {
         let reports = try ExecReports()
         let plain = try Child(["/bin/true"])
-        plain.wait()
+        _ = try plain.wait()
         let apart = try Child(["/usr/bin/unshare", "-m", "-n", "/bin/true"])
-        apart.wait()
+        _ = try apart.wait()
         let found = drained(reports)
         let first = try #require(found.execs.last { $0.process == plain.pid })
         #expect(first.path == Array("/bin/true".utf8) && first.group != 0)
@@ -145,7 +145,7 @@ struct ExecReportKernelTests {
         try urgent.setOn(true)
         func process(_ program: String) throws -> (pid: Int32, isReadable: Bool) {
             let child = try Child([program])
-            child.wait()
+            _ = try child.wait()
             var polls = urgent.numbers.map { pollfd(fd: $0, events: Int16(POLLIN), revents: 0) }
             return (child.pid, poll(&polls, nfds_t(polls.count), 100) > 0)
         }
@@ -164,24 +164,5 @@ struct ExecReportKernelTests {
         #expect(heard.isReadable)
         #expect(drain().contains(heard.pid))
         #expect(throws: TracepointError.self) { _ = try UrgentExecs("nonsense ==") }
-    }
-}
-
-/// A program that was started.
-private struct Child {
-    let pid: Int32
-
-    init(_ arguments: [String]) throws {
-        var words: [UnsafeMutablePointer<CChar>?] = arguments.map { strdup($0) } + [nil]
-        defer { words.forEach { free($0) } }
-        var child: pid_t = 0
-        let failure = posix_spawn(&child, arguments[0], nil, nil, &words, [nil])
-        try #require(failure == 0)
-        pid = child
-    }
-
-    func wait() {
-        var status: Int32 = 0
-        waitpid(pid, &status, 0)
     }
 }

@@ -4,7 +4,7 @@ import Records
 
 /// What a record is found under: 64 bits of a digest of what it is about.
 ///
-/// Two things that share a key are looked up together, and told apart by the records themselves. A digest that cannot be
+/// Two things that share a key are looked up together, and distinguished by the records themselves. A digest that cannot be
 /// steered keeps a program from having its records written over another's.
 enum StoreKey {
     /// What is digested; the number is part of every key that is stored.

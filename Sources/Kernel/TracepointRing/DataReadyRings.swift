@@ -35,7 +35,7 @@ public struct DataReadyRings: ~Copyable {
         self.rings = rings
     }
 
-    /// Whether events can be told apart, as far as anybody had to know: `false` once there were some that cannot.
+    /// Whether events can be distinguished, as far as anybody had to know: `false` once there were some that cannot.
     public private(set) var isReadable = true
 
     /// The numbers to poll.

@@ -56,7 +56,7 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
     case system(SystemError)
     /// The kernel's functions have no addresses in `/proc/kallsyms`.
     case noSymbols
-    /// `/proc/kallsyms` does not have the functions by which events are told apart.
+    /// `/proc/kallsyms` does not have the functions by which events are distinguished.
     case noFunctions
     /// Probes that only root can define are not there, or not as this version needs them.
     case undefined
@@ -93,7 +93,8 @@ public enum TracepointError: Error, Equatable, Sendable, CustomStringConvertible
         case .noSymbols:
             return "/proc/kallsyms does not say where the kernel's functions lie: run with CAP_SYSLOG, "
                 + "and with kernel.kptr_restrict below 2"
-        case .noFunctions: return "this kernel has no functions of the names by which events are told apart"
+        case .noFunctions:
+            return "this kernel has no functions of the names by which events are distinguished"
         case .undefined:
             return
                 "only root may define probes of the kernel: retinued --prepare does before a daemon of another user"

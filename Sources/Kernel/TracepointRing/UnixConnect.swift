@@ -124,7 +124,7 @@ public struct DataReadyEvents: Sendable {
         self.functions = try Deferred { functions }
     }
 
-    /// Whether the kernel has the functions by which events are told apart. Waits until that is known.
+    /// Whether the kernel has the functions by which events are distinguished. Waits until that is known.
     public var areReadable: Bool { functions.wait() != nil }
 
     /// What drained records hold.

@@ -11,7 +11,7 @@ struct PageHome: Sendable {
     private struct Change: Sendable {
         var sequence: UInt64
         var request: Request
-        /// Those that still have a copy which they were told to give up.
+        /// Those that still have a copy which they were asked to give up.
         var waiting: UInt64 = 0
         var isGranted = false
     }

@@ -81,7 +81,7 @@ final class StoreLag: Sendable {
 
 /// What `/metrics` says: of the daemon by its status, of the records that were read, of what is watched.
 ///
-/// No label is a path: what programs and files are called is told to nobody who watches a graph of numbers, and there are
+/// No label is a path: what programs and files are called is reported to nobody who watches a graph of numbers, and there are
 /// too many of them.
 struct MetricsPage {
     private let snapshots: Snapshots

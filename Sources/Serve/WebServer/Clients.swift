@@ -22,7 +22,7 @@ public struct HTTPLimits: Sendable {
     /// Bytes that come in without the end of a head among them.
     static let longestHead = 32 << 10
 
-    /// As a server has them unless told otherwise.
+    /// As a server has them unless configured otherwise.
     public init() {}
 }
 

@@ -32,6 +32,23 @@ final class GroupPaths {
         point = mount.point
     }
 
+    /// Whether the number that perf events give is that of the unified hierarchy, in which a process can be made elsewhere than
+    /// its parent (`CLONE_INTO_CGROUP`): the controller `perf_event` may be mounted in one of its own.
+    ///
+    /// - Parameter groups: what /proc/PID/cgroup says of a process.
+    static func areNumbersUnified(_ groups: [UInt8]?) -> Bool {
+        let lines = (groups ?? []).split(separator: UInt8(ascii: "\n")).map {
+            $0.split(separator: UInt8(ascii: ":"), maxSplits: 2, omittingEmptySubsequences: false)
+        }
+        return lines.contains { $0[0].elementsEqual("0".utf8) }
+            && !lines.contains { line in
+                line.count > 1
+                    && line[1].split(separator: UInt8(ascii: ",")).contains {
+                        $0.elementsEqual("perf_event".utf8)
+                    }
+            }
+    }
+
     /// The workload of a group: a name, `nil` for the root group.
     ///
     /// - Returns: `nil` where the group is gone.

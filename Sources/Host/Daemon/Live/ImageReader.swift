@@ -25,12 +25,16 @@ final class ImageReader: Sendable {
         /// The same of those that the rings reported: their time is the ring's.
         var selected: [ImageFacts] = []
         var lost: UInt64 = 0
-        /// When it became selective last, and when it ceased to be, `CLOCK_MONOTONIC`, nanoseconds.
+        var selective = Selective()
+    }
+
+    /// When it became selective last, and when it ceased to be, `CLOCK_MONOTONIC`, nanoseconds.
+    private struct Selective {
         var since: UInt64 = .max
         var until: UInt64 = .max
 
         /// Whether an exec of that time was reported by the rings, if it had to be looked at.
-        func wasSelective(at time: UInt64) -> Bool { time >= since && time < until }
+        func contains(_ time: UInt64) -> Bool { time >= since && time < until }
     }
 
     private let state = Mutex(State())
@@ -51,7 +55,7 @@ final class ImageReader: Sendable {
     ///   - numbers: where the network namespaces of the new images are made known.
     ///   - isPrompt: whether to ask for the real-time priority (see `RealTimePriority`).
     ///   - limit: images that are kept until their batch takes them; beyond that the oldest go, counted as lost.
-    ///   - urgent: those that have to be looked at; `nil` where they cannot be told.
+    ///   - urgent: those that have to be looked at; `nil` where they cannot be distinguished.
     init(
         files: FileAccess, numbers: NetworkNumbers? = nil, isPrompt: Bool = true, limit: Int = 8192,
         urgent: UrgentExecs? = nil
@@ -87,16 +91,16 @@ final class ImageReader: Sendable {
             if isSelective {
                 try urgent.setOn(true)
                 try notifications.connector.setMuted(true)
-                state.withLock { ($0.since, $0.until) = (Clock.monotonic(), .max) }
+                state.withLock { $0.selective = Selective(since: Clock.monotonic()) }
             } else {
                 try notifications.connector.setMuted(false)
-                state.withLock { $0.until = min($0.until, Clock.monotonic()) }
+                state.withLock { $0.selective.until = min($0.selective.until, Clock.monotonic()) }
                 try urgent.setOn(false)
             }
             return true
         } catch {
             try? notifications.connector.setMuted(false)
-            state.withLock { $0.until = min($0.until, Clock.monotonic()) }
+            state.withLock { $0.selective.until = min($0.selective.until, Clock.monotonic()) }
             return false
         }
     }
@@ -122,20 +126,19 @@ final class ImageReader: Sendable {
         for events: [LifecycleEvent], known: [ReportedExecs.Exec?] = [], into images: inout [ImageFacts]
     ) {
         var execs = ExecTimes(events)
-        var (read, wasSelective) = state.withLock { state in
+        var (read, selective) = state.withLock { state in
             defer {
                 state.images.removeAll()
                 state.selected.removeAll()
             }
-            let (since, until) = (state.since, state.until)
-            return (state.images + execs.place(state.selected), { $0 >= since && $0 < until })
+            return (state.images + execs.place(state.selected), state.selective)
         }
         // The last exec of each process of which nothing was read yet.
         var waited: [Int32: UInt64] = [:]
         var newest: UInt64 = 0
         for (index, event) in events.enumerated() where event.kind == .exec {
             newest = max(newest, event.time)
-            if index < known.count, let exec = known[index], wasSelective(event.time),
+            if index < known.count, let exec = known[index], selective.contains(event.time),
                 !ExecSelection.isUrgent(exec.path)
             {
                 continue

@@ -46,8 +46,8 @@ final class NewImages {
         self.groups = groups
         var urgent: UrgentExecs?
         var reports: ExecReports?
-        if isWanted, ownMounts != 0 {
-            // Without them every image is looked at, as on a kernel that has no such records.
+        // Without them every image is looked at, as on a kernel that has no such records, or whose numbers are of another hierarchy.
+        if isWanted, ownMounts != 0, GroupPaths.areNumbersUnified(own?.controlGroups()) {
             do throws(TracepointError) {
                 reports = try ExecReports()
                 urgent = try UrgentExecs(ExecSelection.filter)
@@ -89,12 +89,17 @@ final class NewImages {
         reader.take(for: events, known: known, into: &images)
         var read: [Int32: [Int]] = [:]
         for index in images.indices[first...] { read[images[index].pid, default: []].append(index) }
+        var ends: [Int32: UInt64]?
+        func isLast(_ event: LifecycleEvent) -> Bool {
+            if ends == nil { ends = Self.ends(events) }
+            return ends?[event.pid] == event.time
+        }
         for (event, exec) in zip(events, known) {
             guard event.kind == .exec, let exec else { continue }
             if let index = read[event.pid]?.last(where: { images[$0].time == event.time }) {
                 images[index].group = exec.group
                 if images[index].hasWorkload { groups?.note(images[index].workload, of: exec.group) }
-            } else if let facts = facts(event, exec, isLast: isLast(event, events)) {
+            } else if let facts = facts(event, exec, isLast: isLast(event)) {
                 if facts.isReported { reportedImages += 1 }
                 images.append(facts)
             }
@@ -102,9 +107,13 @@ final class NewImages {
         settle()
     }
 
-    /// Whether a process may still be what an exec has made of it.
-    private func isLast(_ event: LifecycleEvent, _ events: [LifecycleEvent]) -> Bool {
-        !events.contains { $0.pid == event.pid && $0.time > event.time && $0.kind != .fork }
+    /// When each process of a batch last executed something, or ended: until then it was what an exec had made of it.
+    private static func ends(_ events: [LifecycleEvent]) -> [Int32: UInt64] {
+        var ends: [Int32: UInt64] = [:]
+        for event in events where event.kind != .fork {
+            ends[event.pid] = max(ends[event.pid] ?? 0, event.time)
+        }
+        return ends
     }
 
     /// What is known of an exec whose process was not looked at.

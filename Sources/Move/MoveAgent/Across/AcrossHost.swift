@@ -134,7 +134,7 @@ final class AcrossHost {
                 found.append((pid, SIGKILL))
                 continue
             }
-            // That its child at this host has ended is told by that end itself.
+            // That its child at this host has ended is reported by that end itself.
             let bits = Self.pending(number) & ~(1 << UInt64(SIGCHLD - 1))
             guard bits != 0 else { continue }
             take(bits, of: number)

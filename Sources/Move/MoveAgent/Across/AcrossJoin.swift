@@ -205,7 +205,7 @@ final class AcrossJoin: @unchecked Sendable {
         private var waiting: [StreamChannel] = []
         private var isTaken = false
         init() { pthread_mutex_init(lock, nil) }
-        /// Takes one in, unless there is another: whoever asks is told so at once.
+        /// Takes one in, unless there is another: whoever asks gets that answer at once.
         func add(_ channel: StreamChannel) {
             pthread_mutex_lock(lock)
             let isFree = !isTaken

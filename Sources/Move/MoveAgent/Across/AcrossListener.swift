@@ -75,7 +75,7 @@ final class AcrossListener: @unchecked Sendable {
     }
 
     private func hear(_ channel: StreamChannel, _ peer: String, _ request: JSONValue) {
-        // The others may be told a moment before this host.
+        // The others may be notified a moment before this host.
         for _ in 0..<1000 where served == nil { usleep(10_000) }
         guard let host = served, let name = request["name"]?.string, name == host.order.name,
             let index = request["host"]?.integer.flatMap({ Int(exactly: $0) }),

@@ -116,7 +116,7 @@ struct ContextRestore: ~Copyable {
         var ends: [Int32] = [-1, -1]
         guard pipe2(&ends, O_CLOEXEC) == 0 else { throw MoveError("pipe2: \(SystemError.text(of: errno))") }
         let reports = FileDescriptor(owning: ends[0])
-        // The child's, which it is told by number.
+        // The child's, which it is given by number.
         _ = fcntl(ends[1], F_SETFD, 0)
         var launch = Launch(["/proc/self/exe", "context-first", folder, "\(ends[1])"])
         launch.unshared = Int32(clinux_CLONE_NEWNS) | Int32(clinux_CLONE_NEWPID)

@@ -12,7 +12,7 @@ struct OwnRequest {
     private let request: JSONValue
     private let file: String?
 
-    /// - Throws: why it cannot be, which the process is told.
+    /// - Throws: why it cannot be, which is reported to the process.
     init(_ request: JSONValue, of pid: Int32, as host: String) throws(MoveError) {
         self.pid = pid
         file = request["save"]?.string

@@ -15,7 +15,7 @@ struct MulticastMembership: Equatable {
     /// In network order.
     var sources: [[UInt8]] = []
 
-    /// More of one membership are not read: the kernel takes 10 of IPv4 and 64 of IPv6 unless it was told otherwise.
+    /// More of one membership are not read: the kernel takes 10 of IPv4 and 64 of IPv6 unless it was configured otherwise.
     private static let mostSources = 1024
     /// Bytes of `struct sockaddr_storage`, and of `struct group_filter` without sources.
     private static let (place, head) = (128, 144)

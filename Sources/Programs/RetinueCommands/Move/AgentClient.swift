@@ -34,7 +34,7 @@ struct AgentClient: ~Copyable {
                 details: ["start it on this host: retinue-agent --listen ADDRESS; see retinue-agent(8)"],
                 status: ExitStatus.unreachable)
         }
-        // It is told what to move, and what it says is believed: of nobody who could not do either himself.
+        // It is given what to move, and what it says is believed: of nobody who could not do either himself.
         var user: UInt32 = 0
         guard clinux_peer_user(number, &user) == 0, user == 0 || user == geteuid() else {
             close(number)

@@ -3,7 +3,7 @@ import Records
 /// Up to where a daemon's changes are known, and what is to be made of an answer to the question for those behind it.
 ///
 /// A daemon that kept its store goes on counting, so that a restart misses nothing. One that did not counts other records, by
-/// other numbers: they are told apart by `numbering`. What had been shown and not stored when a daemon was killed has
+/// other numbers: they are distinguished by `numbering`. What had been shown and not stored when a daemon was killed has
 /// numbers that its next run does not give (`runAfter`).
 struct ChangeCursor: Equatable {
     /// Whatever changed up to this number is known.

@@ -1,0 +1,146 @@
+import Records
+
+/// What is known of a new image beside its file: what was read of the process, or the kernel has reported.
+extension Observer {
+    /// What was read of the process after this exec, if it fits what the events say; else what the kernel has reported.
+    mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?) -> ImageFacts? {
+        var known = image(of: event)
+        if let facts = known {
+            if !facts.isReported {
+                if fits(facts, chain) { return facts }
+            } else if let applet = applet(chain, facts) {
+                if case .named(let named) = applet { known?.script = named.name }
+                return known
+            } else if !asksForArguments(chain, executedAs: facts.executable) {
+                return facts
+            }
+        }
+        let late = readLate(known ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
+        if let late, fits(late, chain) { return late }
+        // An executable that nothing names is not known by where it runs.
+        guard var known, known.isReported, let chain, chain.executable != .none else { return nil }
+        known.reading = .unknown
+        return known
+    }
+
+    /// Asks a process now for what was not read of it right after its exec.
+    func readLate(_ known: ImageFacts) -> ImageFacts? {
+        guard let facts = surroundings.process(known.pid), !facts.executable.isEmpty else { return nil }
+        var found = ImageFacts(
+            pid: known.pid, time: known.time, executable: facts.executable, script: facts.script,
+            reading: facts.reading, workload: facts.workload, network: facts.network)
+        found.argument = facts.argument
+        found.group = known.group
+        return found
+    }
+
+    /// Which of the commands of a file of many a chain is, where the name says so under which it was executed.
+    private func applet(_ chain: ExecChain?, _ facts: ImageFacts) -> Interpreted? {
+        guard let chain, chain.executable != .none, chain.scripts.isEmpty else { return nil }
+        let name = ledger.texts.withBytes(chain.executable) { Array(lastComponent($0)) }
+        return Interpreter.applet(of: name, called: facts.name)
+    }
+
+    /// Whether the arguments say what program a chain is: those of an interpreter that was not executed by a `#!` file, which
+    /// outside the system's folders may have any name, and those of a script that is there to run what they name.
+    ///
+    /// - Parameter path: what was executed; a link to a file outside the system's folders may lie inside.
+    private func asksForArguments(_ chain: ExecChain?, executedAs path: [UInt8]) -> Bool {
+        guard let chain, chain.executable != .none else { return true }
+        if let script = chain.scripts.first {
+            return ledger.texts.withName(of: script) { Interpreter.runsApplications(Array($0)) }
+        }
+        return ledger.texts.withBytes(chain.executable) {
+            !SystemFolder.holds($0, executedAs: path)
+                || Interpreter.isKnown(UnsafeRawBufferPointer(rebasing: lastComponent($0)))
+        }
+    }
+
+    /// Whether a path from /proc can be the chain's executable: the same file name, since through an
+    /// overlay or in a container the directories differ.
+    func fits(_ facts: ImageFacts, _ chain: ExecChain?) -> Bool {
+        guard facts.isReported else { return fits(facts.executable, chain) }
+        // Of a `#!` file its own name was executed. A link has another one than its file.
+        guard let chain,
+            let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
+        else { return true }
+        return ledger.texts.withName(of: first) { $0.elementsEqual(facts.name) }
+    }
+
+    func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {
+        guard let chain, chain.executable != .none else { return true }
+        return ledger.texts.withBytes(chain.executable) { own in
+            executable.withUnsafeBytes { lastComponent(own).elementsEqual(lastComponent($0)) }
+        }
+    }
+
+    /// Step 2: the control group of a new image.
+    mutating func findWorkload(of process: inout Process, _ facts: ImageFacts?) {
+        guard let facts else {
+            counters.inheritedWorkloads += 1
+            return
+        }
+        if !facts.hasWorkload {
+            if isInherited(process, facts.group) { return }
+            guard let late = readLate(facts) else {
+                counters.inheritedWorkloads += 1
+                return
+            }
+            return findWorkload(of: &process, late)
+        }
+        process.workload = facts.workload.map { text(workload: $0) } ?? .none
+        process.hasMovedUnseen = false
+        note(group: facts.group, of: process.workload)
+    }
+
+    /// Takes note that a process of a workload was met in a group, unless that is 0.
+    mutating func note(group: UInt64, of workload: TextID) {
+        guard group != 0 else { return }
+        if groups.count >= Self.mostGroups { groups.removeAll() }
+        groups.insert(GroupOfWorkload(number: group, workload: workload))
+    }
+
+    /// Whether a new image has the workload of the process before: it was not moved, since that would have been reported, and its
+    /// group in the one hierarchy in which a process can be made (`CLONE_INTO_CGROUP`) is one in which that workload was met.
+    private func isInherited(_ process: Process, _ group: UInt64) -> Bool {
+        group != 0 && !process.hasMovedUnseen
+            && groups.contains(GroupOfWorkload(number: group, workload: process.workload))
+    }
+
+    /// Pairs of groups and workloads that are kept.
+    private static var mostGroups: Int { 4096 }
+
+    /// What was read of the image that an exec has made, if something was.
+    func image(of event: LifecycleEvent) -> ImageFacts? {
+        var low = 0
+        var high = images.count
+        while low < high {
+            let middle = (low + high) / 2
+            if images[middle].time < event.time { low = middle + 1 } else { high = middle }
+        }
+        return images[low...].prefix { $0.time == event.time }.last { $0.pid == event.pid }
+    }
+
+    /// Puts what was read of new images behind what is known already; both come almost in order.
+    mutating func keep(_ new: [ImageFacts]) {
+        for facts in new {
+            var place = images.count
+            while place > 0, images[place - 1].time > facts.time { place -= 1 }
+            images.insert(facts, at: place)
+        }
+    }
+
+    /// What was read of an image is handed over when it is there: its exec may be among those that wait, or
+    /// come behind the drain that this batch is of. Both have their turn in the next one.
+    mutating func keepImages(_ batch: borrowing EventBatch) {
+        let last = lastCutoff
+        images.removeAll { $0.time <= last }
+        lastCutoff = batch.cutoff
+    }
+}
+
+/// A control group by its number, and the workload of a process that was met in it.
+struct GroupOfWorkload: Hashable {
+    var number: UInt64
+    var workload: TextID
+}
