@@ -10,6 +10,7 @@ struct ProcessorRing: ~Copyable {
     private let control: UnsafeMutablePointer<perf_event_mmap_page>
     private let records: UnsafeRawBufferPointer
     private let mappedSize: Int
+    private let loss: LossCount
     /// The processor.
     let processor: Int32
 
@@ -41,6 +42,7 @@ struct ProcessorRing: ~Copyable {
         self.descriptor = descriptor
         self.mappedSize = mappedSize
         self.processor = processor
+        loss = LossCount(size: size)
         control = base.assumingMemoryBound(to: perf_event_mmap_page.self)
         records = UnsafeRawBufferPointer(start: base + pageSize, count: size)
     }
@@ -85,6 +87,7 @@ struct ProcessorRing: ~Copyable {
         let tail = control.pointee.data_tail
         let count = Int(truncatingIfNeeded: head &- tail)
         if count == 0 { return 0 }
+        loss.held(count)
         guard (1...records.count).contains(count) else {
             // The kernel's head cannot have run past the ring; if it says so, nothing in it can be believed.
             clinux_ring_set_tail(control, head)
@@ -100,10 +103,15 @@ struct ProcessorRing: ~Copyable {
 
     /// How many events this processor's ring dropped so far, reported by the kernel at any time.
     borrowing func lost() throws(SystemError) -> UInt64 {
-        let lost = try Self.lost(number)
-        return hasCompanion ? lost + (try Self.lost(companion.number)) : lost
+        loss.held(Int(truncatingIfNeeded: clinux_ring_head(control) &- control.pointee.data_tail))
+        let (number, companion) = (number, companion.number)
+        return try loss.count { () throws(SystemError) in
+            let lost = try Self.lost(number)
+            return companion >= 0 ? lost + (try Self.lost(companion)) : lost
+        }
     }
 
+    /// To answer it the kernel interrupts the ring's processor.
     private static func lost(_ number: Int32) throws(SystemError) -> UInt64 {
         // read_format PERF_FORMAT_LOST: value, then lost.
         var answer: (value: UInt64, lost: UInt64) = (0, 0)
@@ -143,6 +151,35 @@ private struct CompanionEvent: ~Copyable {
     }
 
     deinit { if number >= 0 { close(number) } }
+}
+
+/// What a ring has dropped, asked of the kernel only where it may be more than before.
+///
+/// A ring drops a record when it has no room for it, and gets room only by being drained: one that was never found more than
+/// a quarter full since its count was read has dropped nothing. The kernel answers by an interrupt on the ring's processor,
+/// which was a tenth of what was done for a program that starts.
+final class LossCount {
+    private var known: UInt64?
+    private let bound: Int
+
+    /// - Parameter size: of the ring, bytes.
+    init(size: Int) {
+        // A record may have 64 KiB; in a ring that is not much larger one can be dropped while the ring is empty.
+        bound = size >= 128 << 10 ? size / 4 : -1
+    }
+
+    /// Takes note of how many bytes the ring held.
+    func held(_ bytes: Int) {
+        if bytes > bound || bytes < 0 { known = nil }
+    }
+
+    /// The count, from `read` where it may have changed.
+    func count(_ read: () throws(SystemError) -> UInt64) throws(SystemError) -> UInt64 {
+        if let known { return known }
+        let count = try read()
+        known = count
+        return count
+    }
 }
 
 /// The rings of all processors; frees those that it has when making the next one fails.

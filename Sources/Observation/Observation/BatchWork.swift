@@ -15,6 +15,8 @@ struct BatchWork {
     var lengths = PidTable<Int32>()
     /// Opens for execution by process.
     var elements = PidTable<[ExecChainParser.Element]>()
+    /// Those of the process whose chains are being made, kept for its memory.
+    var elementsOfOne: [ExecChainParser.Element] = []
     /// Chains by process, made from `elements`.
     var chains = PidTable<[ExecChain]>()
     /// Images that a process had in the course of the batch, if more than one.

@@ -142,7 +142,7 @@ extension Observer {
     ) {
         // What it opened before is its former program's; nothing but the call itself says so here.
         let opens = calls?.waiting[pid] ?? []
-        let position = chain?.events.min() ?? (chain == nil ? .min : 0)
+        let position = chain?.events?.lowerBound ?? (chain == nil ? .min : 0)
         calls?.waiting[pid] = opens.filter { $0.position >= position }
         if old != .unknown, isRecorded(old), let number = calls?.number(pid) {
             for open in opens where open.position < position {
@@ -163,17 +163,13 @@ extension Observer {
             calls?.end(pid)
             return
         }
-        for file in chain?.files ?? [] {
-            write(.open(number, path: ledger.texts.array(file), isWritten: false), time)
-        }
+        chain?.forEachFile { write(.open(number, path: ledger.texts.array($0), isWritten: false), time) }
     }
 
     /// The files of an exec that what was found of the process already contains.
     mutating func logFoundChain(_ chain: ExecChain, _ pid: Int32, _ program: ProgramID, _ time: UInt64) {
         guard let number = process(pid, program) else { return }
-        for file in chain.files {
-            write(.open(number, path: ledger.texts.array(file), isWritten: false), time)
-        }
+        chain.forEachFile { write(.open(number, path: ledger.texts.array($0), isWritten: false), time) }
     }
 
     /// A process that no fork has reported, or that was moved into the scope.

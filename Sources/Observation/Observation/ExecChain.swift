@@ -11,8 +11,8 @@ struct ExecChain {
     var loader: TextID = .none
     /// The files whose events were seen; the others were concluded.
     var seen: [TextID] = []
-    /// Positions of its events in the process's list; empty for one carried over from before.
-    var events: [Int] = []
+    /// Where its events stand in the process's list, from the first to the last; `nil` for one carried over from before.
+    var events: ClosedRange<Int>?
     /// Whether all that was seen is a file known as an ELF interpreter: the executable lies where nothing is watched,
     /// unless the interpreter was executed itself.
     var isLoaderAlone = false
@@ -21,9 +21,11 @@ struct ExecChain {
     /// Whether the exec that it stands for was reported.
     var isConfirmed = false
 
-    /// Every file of the chain.
-    var files: [TextID] {
-        scripts + [executable, loader].filter { $0 != .none }
+    /// Calls `body` with every file of the chain.
+    func forEachFile(_ body: (TextID) -> Void) {
+        for script in scripts { body(script) }
+        if executable != .none { body(executable) }
+        if loader != .none { body(loader) }
     }
 }
 
@@ -129,8 +131,13 @@ struct ExecChainParser {
     }
 
     private func take(_ element: Element, _ chain: inout ExecChain) {
+        // An executable and its loader, or a script before them.
+        if chain.seen.isEmpty { chain.seen.reserveCapacity(3) }
         chain.seen.append(element.path)
-        if element.position >= 0 { chain.events.append(element.position) }
+        guard element.position >= 0 else { return }
+        // They stand in the order of the list.
+        let first = chain.events?.lowerBound ?? element.position
+        chain.events = first...max(first, element.position)
     }
 
     /// The files that were opened up to an element. Only where an interpreter's event may have been merged it is

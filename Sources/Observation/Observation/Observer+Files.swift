@@ -192,15 +192,15 @@ extension Observer {
     /// confirmed and is left alone.
     private mutating func noteFailedExec(_ pid: Int32, _ chain: ExecChain, _ time: UInt64) {
         let length = Int(work.lengths[pid] ?? 0)
-        let isLast = (chain.events.max() ?? -1) + 1 >= length
-        let isWaited = !chain.events.isEmpty || held.contains { $0.pid == pid && $0.kind == .exec }
+        let isLast = (chain.events?.upperBound ?? -1) + 1 >= length
+        let isWaited = chain.events != nil || held.contains { $0.pid == pid && $0.kind == .exec }
         if isLast, isWaited, processes[pid]?.exit == 0 { return }
         guard let process = process(pid) else {
             counters.unattributedFiles += UInt64(chain.seen.count)
             return
         }
         for file in chain.seen {
-            attribute([.opened], file, chain.events.first ?? 0, process, time)
+            attribute([.opened], file, chain.events?.lowerBound ?? 0, process, time)
         }
     }
 

@@ -13,16 +13,21 @@ extension Observer {
                 work.elements[pid] = []
             }
         }
+        // One array for all of them: a list that is changed where it lies in the table would be copied.
+        var all = work.elementsOfOne
+        work.elementsOfOne = []
         for (pid, elements) in work.elements {
-            var all = elements
+            all.removeAll(keepingCapacity: true)
             if let process = processes[pid], !process.pendingExec.isEmpty {
-                all = process.pendingExec.map { .init(path: $0, position: -1) } + elements
+                for path in process.pendingExec { all.append(.init(path: path, position: -1)) }
                 processes[pid]?.pendingExec = []
                 pendingExecs.remove(pid)
             }
+            all += elements
             for index in all.indices { all[index].head = head(of: all[index].path) }
             work.chains[pid] = chainParser.chains(of: all, by: pid, images, &ledger.texts)
         }
+        if all.capacity <= 1 << 10 { work.elementsOfOne = all }
     }
 
     /// Step 2: forks, execs and exits in the order of time.
@@ -160,7 +165,7 @@ extension Observer {
     /// fanotify was drained before the proc connector, so of an exec younger than the cutoff the batch can
     /// hold the executable and not yet the ELF interpreter.
     private func isFollowed(_ chain: Int?, _ pid: Int32) -> Bool {
-        guard let chain, let last = work.chains[pid]?[chain].events.max() else { return false }
+        guard let chain, let last = work.chains[pid]?[chain].events?.upperBound else { return false }
         return last + 1 < Int(work.lengths[pid] ?? 0)
     }
 
@@ -240,7 +245,7 @@ extension Observer {
         guard place > 0, chain.scripts.isEmpty, let former = work.chains[pid]?[place - 1],
             !former.isConfirmed, former.seen.count == 1, former.executable != .none,
             head(of: former.executable) == .other,
-            former.events.last.map({ $0 + 1 == chain.events.first }) ?? true
+            former.events.map({ $0.upperBound + 1 == chain.events?.lowerBound }) ?? true
         else { return chain }
         guard let facts = facts.flatMap({ $0.isReported ? readLate($0) : $0 }), facts.argument != 0 else {
             // Or the first one could not be executed, and another one was.
@@ -282,11 +287,10 @@ extension Observer {
         _ pid: Int32, _ old: Image, _ new: Image, _ chain: ExecChain?
     ) {
         var timeline = work.timelines[pid] ?? Timeline(old)
-        if let chain, chain.events.isEmpty {
+        if let chain, chain.events == nil {
             timeline.execBefore(new)
         } else {
-            let first = chain?.events.min() ?? 0
-            timeline.exec(new, chain: chain == nil ? nil : first...(chain?.events.max() ?? first))
+            timeline.exec(new, chain: chain?.events)
         }
         work.timelines[pid] = timeline
     }
@@ -338,7 +342,7 @@ extension Observer {
         _ chain: ExecChain, _ program: ProgramID, script: TextID, _ time: UInt64, _ evidence: Evidence
     ) {
         guard program != .unknown else { return }
-        for file in chain.files { noteFile(program, file, .executed, .executed, evidence, time) }
+        chain.forEachFile { noteFile(program, $0, .executed, .executed, evidence, time) }
         // The interpreter reads its script; the kernel merges that open with the exec's own.
         if isPath(script) {
             noteFile(program, script, [.executed, .opened], .executed, evidence, time, count: 0)
@@ -355,10 +359,10 @@ extension Observer {
         for (pid, chains) in work.chains {
             guard let last = chains.last, !last.isConfirmed, processes[pid]?.exit == 0 else { continue }
             let length = Int(work.lengths[pid] ?? 0)
-            guard (last.events.max() ?? -1) + 1 >= length else { continue }
+            guard (last.events?.upperBound ?? -1) + 1 >= length else { continue }
             // Carried over once already and still not confirmed, although the connector was drained
             // behind it: it failed.
-            if last.events.isEmpty, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
+            if last.events == nil, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
             processes[pid]?.pendingExec = last.seen
             pendingExecs.insert(pid)
         }
@@ -420,7 +424,7 @@ extension Observer {
 }
 
 /// What follows the last slash of a path; of one that ends with slashes, what stands before them.
-func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBufferPointer> {
+public func lastComponent(_ path: UnsafeRawBufferPointer) -> Swift.Slice<UnsafeRawBufferPointer> {
     let slash = UInt8(ascii: "/")
     let end = path.lastIndex { $0 != slash }.map { $0 + 1 } ?? 0
     let start = path[..<end].lastIndex(of: slash).map { $0 + 1 } ?? 0

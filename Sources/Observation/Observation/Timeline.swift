@@ -22,7 +22,12 @@ struct Timeline {
     private(set) var execs = 0
 
     /// Begins with the image that the pid had before.
-    init(_ image: Image) { spans = [Span(image: image, from: 0, chain: nil, life: 0)] }
+    init(_ image: Image) {
+        spans = []
+        // Most pids have a timeline for the one exec that comes next.
+        spans.reserveCapacity(2)
+        spans.append(Span(image: image, from: 0, chain: nil, life: 0))
+    }
 
     /// How many lives of the pid there are.
     var lives: Int { spans[spans.count - 1].life + 1 }

@@ -1,3 +1,4 @@
+import Glibc
 import Observation
 
 /// Which new images have to be looked at before they are gone, by the path that was executed.
@@ -13,8 +14,29 @@ enum ExecSelection {
     /// What may stand between such a name and a version.
     private static let versions = Array("0123456789.-".utf8)
 
-    private static let shortBytes = short.map { Array($0.utf8) }
-    private static let longBytes = long.map { Array($0.utf8) }
+    /// How a name below a folder begins that makes an image one to look at.
+    private struct Beginning {
+        var bytes: [UInt8]
+        /// Whether nothing but a version may follow.
+        var isWhole: Bool
+
+        func begins(_ name: UnsafeRawBufferPointer) -> Bool {
+            guard name.count >= bytes.count, memcmp(bytes, name.baseAddress!, bytes.count) == 0 else {
+                return false
+            }
+            return !isWhole || name.count == bytes.count || versions.contains(name[bytes.count])
+        }
+    }
+
+    private static let beginnings =
+        ([".."] + long).map { Beginning(bytes: Array($0.utf8), isWhole: false) }
+        + short.map { Beginning(bytes: Array($0.utf8), isWhole: true) }
+    /// By the first byte of a name, whether it may be one of these: most are not, and this is asked for every program that starts.
+    private static let firsts: [Bool] = {
+        var firsts = [Bool](repeating: false, count: 256)
+        for beginning in beginnings { firsts[Int(beginning.bytes[0])] = true }
+        return firsts
+    }()
 
     /// The same as an expression over the field `filename` of `sched:sched_process_exec`.
     static let filter: String = {
@@ -26,18 +48,15 @@ enum ExecSelection {
 
     /// Whether the image has to be looked at.
     static func isUrgent(_ path: [UInt8]) -> Bool {
-        guard SystemFolder.holds(path) else { return true }
-        for slash in path.indices where path[slash] == UInt8(ascii: "/") {
-            let rest = path[(slash + 1)...]
-            if rest.starts(with: "..".utf8) { return true }
-            if longBytes.contains(where: { rest.starts(with: $0) }) { return true }
-            let isShort = shortBytes.contains { name in
-                guard rest.starts(with: name) else { return false }
-                let after = rest.dropFirst(name.count)
-                return after.isEmpty || versions.contains(after.first!)
+        path.withUnsafeBytes { path in
+            guard SystemFolder.holds(path) else { return true }
+            var rest = path
+            while let slash = rest.firstIndex(of: UInt8(ascii: "/")) {
+                rest = UnsafeRawBufferPointer(rebasing: rest[(slash + 1)...])
+                guard let first = rest.first else { break }
+                if firsts[Int(first)], beginnings.contains(where: { $0.begins(rest) }) { return true }
             }
-            if isShort { return true }
+            return false
         }
-        return false
     }
 }

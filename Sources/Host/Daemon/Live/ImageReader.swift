@@ -125,13 +125,11 @@ final class ImageReader: Sendable {
     func take(
         for events: [LifecycleEvent], known: [ReportedExecs.Exec?] = [], into images: inout [ImageFacts]
     ) {
-        var execs = ExecTimes(events)
-        var (read, selective) = state.withLock { state in
-            defer {
-                state.images.removeAll()
-                state.selected.removeAll()
-            }
-            return (state.images + execs.place(state.selected), state.selective)
+        var execs = ExecTimes()
+        var read: [ImageFacts] = []
+        let selective = state.withLock { state in
+            Self.move(&state, &execs, events, into: &read)
+            return state.selective
         }
         // The last exec of each process of which nothing was read yet.
         var waited: [Int32: UInt64] = [:]
@@ -153,12 +151,10 @@ final class ImageReader: Sendable {
             seen = read.count
             if waited.isEmpty { break }
             usleep(50)
-            state.withLock { state in
-                read += state.images + execs.place(state.selected)
-                state.images.removeAll()
-                state.selected.removeAll()
-            }
+            state.withLock { Self.move(&$0, &execs, events, into: &read) }
         }
+        // In most batches of programs of the system nothing had to be looked at.
+        if read.isEmpty, execs.early.isEmpty { return }
         let early = read.filter { $0.time > newest }
         // One whose event was lost is not kept for ever.
         let selected = execs.early.filter { $0.time + Self.patience > newest }
@@ -170,6 +166,21 @@ final class ImageReader: Sendable {
             }
         }
         images.append(contentsOf: read.filter { $0.time <= newest && !$0.executable.isEmpty })
+    }
+
+    /// Takes what was read since the last time, with the times that the batch has.
+    private static func move(
+        _ state: inout State, _ execs: inout ExecTimes, _ events: [LifecycleEvent],
+        into read: inout [ImageFacts]
+    ) {
+        if !state.images.isEmpty {
+            read += state.images
+            state.images.removeAll()
+        }
+        if !state.selected.isEmpty {
+            read += execs.place(state.selected, events)
+            state.selected.removeAll()
+        }
     }
 
     /// Keeps the list within its bound: the oldest are those whose batch is likeliest to have gone by.
@@ -351,18 +362,23 @@ final class ImageReader: Sendable {
 /// When the execs of a batch happened, by process: what the rings reported a moment before the connector did gets the
 /// connector's time.
 private struct ExecTimes {
-    private var times: [Int32: [UInt64]] = [:]
+    /// Collected when it is asked for first.
+    private var times: [Int32: [UInt64]]?
     /// What was read of execs that are not in the batch.
     private(set) var early: [ImageFacts] = []
 
-    init(_ events: [LifecycleEvent]) {
+    private static func times(_ events: [LifecycleEvent]) -> [Int32: [UInt64]] {
+        var times: [Int32: [UInt64]] = [:]
         for event in events where event.kind == .exec { times[event.pid, default: []].append(event.time) }
         for pid in times.keys { times[pid]?.sort() }
+        return times
     }
 
     /// Those of the batch, with its times.
-    mutating func place(_ images: [ImageFacts]) -> [ImageFacts] {
-        images.compactMap { image in
+    mutating func place(_ images: [ImageFacts], _ events: [LifecycleEvent]) -> [ImageFacts] {
+        let times = self.times ?? Self.times(events)
+        self.times = times
+        return images.compactMap { image in
             guard let time = times[image.pid]?.first(where: { $0 >= image.time }) else {
                 early.append(image)
                 return nil

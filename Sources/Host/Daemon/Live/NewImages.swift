@@ -87,6 +87,7 @@ final class NewImages {
         }
         let first = images.count
         reader.take(for: events, known: known, into: &images)
+        // By process; most batches have none.
         var read: [Int32: [Int]] = [:]
         for index in images.indices[first...] { read[images[index].pid, default: []].append(index) }
         var ends: [Int32: UInt64]?
@@ -96,7 +97,8 @@ final class NewImages {
         }
         for (event, exec) in zip(events, known) {
             guard event.kind == .exec, let exec else { continue }
-            if let index = read[event.pid]?.last(where: { images[$0].time == event.time }) {
+            let looked = read.isEmpty ? nil : read[event.pid]?.last { images[$0].time == event.time }
+            if let index = looked {
                 images[index].group = exec.group
                 if images[index].hasWorkload { groups?.note(images[index].workload, of: exec.group) }
             } else if let facts = facts(event, exec, isLast: isLast(event)) {
@@ -128,7 +130,7 @@ final class NewImages {
         var facts = ImageFacts(
             pid: event.pid, time: event.time, executable: exec.path, network: exec.place?.network ?? 0)
         facts.isReported = true
-        facts.name = Array(exec.path.split(separator: UInt8(ascii: "/")).last ?? [])
+        facts.name = exec.path.withUnsafeBytes { Array(lastComponent($0)) }
         facts.group = exec.group
         if let workload = groups?.workload(of: exec.group) {
             facts.workload = workload

@@ -41,12 +41,37 @@ final class ReportedExecs {
         var exec: Exec
     }
 
+    /// Those of one process, in the order of time: hardly ever more than one, which takes no array.
+    private struct WaitingInTurn {
+        var first: Waiting
+        var others: [Waiting] = []
+
+        /// The last of a time or before, and what stands behind it; `nil` if there is none.
+        func upTo(_ time: UInt64) -> (last: Exec, left: WaitingInTurn?)? {
+            guard first.time <= time else { return nil }
+            guard let place = others.lastIndex(where: { $0.time <= time }) else {
+                return (first.exec, Self(others[...]))
+            }
+            return (others[place].exec, Self(others[(place + 1)...]))
+        }
+
+        init(first: Waiting) { self.first = first }
+
+        private init?(_ all: ArraySlice<Waiting>) {
+            guard let first = all.first else { return nil }
+            self.first = first
+            others = Array(all.dropFirst())
+        }
+    }
+
     private let reports: any ExecReporting
     private var places: [Int32: Place] = [:]
     /// Execs whose event has not come yet.
-    private var waiting: [Int32: [Waiting]] = [:]
+    private var waiting: [Int32: WaitingInTurn] = [:]
     private var lost: UInt64 = 0
     private var buffer: [UInt8] = []
+    private var execs: [ExecReport] = []
+    private var joined: [NamespaceReport] = []
     private let ownMounts: UInt64
     /// A mount namespace was met that is not known; see `takeUnknown`.
     private var unknown: Set<UInt64> = []
@@ -86,7 +111,9 @@ final class ReportedExecs {
             }
         }
         if waiting.count > 4096 {
-            waiting = waiting.filter { $0.value.contains { $0.time + Self.patience > newest } }
+            waiting = waiting.filter { (_, own) in
+                (own.others.last ?? own.first).time + Self.patience > newest
+            }
         }
         return found
     }
@@ -99,18 +126,15 @@ final class ReportedExecs {
     }
 
     private func take(_ event: LifecycleEvent) -> Exec? {
-        guard var own = waiting[event.pid] else { return nil }
-        // They are in the order of time. What stands before the one that is meant had an event that was lost.
-        guard let place = own.lastIndex(where: { $0.time <= event.time }) else { return nil }
-        let exec = own[place].exec
-        own.removeFirst(place + 1)
-        waiting[event.pid] = own.isEmpty ? nil : own
+        // What stands before the one that is meant had an event that was lost.
+        guard let (exec, left) = waiting[event.pid]?.upTo(event.time) else { return nil }
+        waiting[event.pid] = left
         return exec
     }
 
     private func drain() {
-        var execs: [ExecReport] = []
-        var joined: [NamespaceReport] = []
+        execs.removeAll(keepingCapacity: execs.capacity <= 4096)
+        joined.removeAll(keepingCapacity: joined.capacity <= 4096)
         reports.drain(&buffer) {
             execs.append($0)
         } namespaces: {
@@ -151,7 +175,10 @@ final class ReportedExecs {
     private func note(_ execs: some Sequence<ExecReport>) {
         for report in execs {
             let exec = Exec(path: report.path, group: report.group, place: places[report.process])
-            waiting[report.process, default: []].append(Waiting(time: report.time, exec: exec))
+            let one = Waiting(time: report.time, exec: exec)
+            if waiting[report.process]?.others.append(one) == nil {
+                waiting[report.process] = WaitingInTurn(first: one)
+            }
         }
     }
 }

@@ -1,3 +1,5 @@
+import Glibc
+
 /// The folders of the system's own programs: an interpreter there is called by a name that is known.
 ///
 /// Elsewhere a program may be an interpreter, or the copy of one, under any name, and only its arguments show it.
@@ -7,8 +9,15 @@ public enum SystemFolder {
     private static let bytes = beginnings.map { Array($0.utf8) }
 
     /// Whether a path lies in one.
-    public static func holds(_ path: some Sequence<UInt8>) -> Bool {
-        bytes.contains { path.starts(with: $0) }
+    public static func holds(_ path: [UInt8]) -> Bool { path.withUnsafeBytes { holds($0) } }
+
+    /// The same of bytes that are lent.
+    public static func holds(_ path: UnsafeRawBufferPointer) -> Bool {
+        // Asked for each program that starts: most paths differ from most beginnings in their second byte.
+        bytes.contains { beginning in
+            guard path.count >= beginning.count, path[1] == beginning[1] else { return false }
+            return beginning.withUnsafeBytes { memcmp($0.baseAddress!, path.baseAddress!, $0.count) == 0 }
+        }
     }
 
     /// Whether a file lies in such a folder, of this root or of another one, under the path by which it was executed there: else
