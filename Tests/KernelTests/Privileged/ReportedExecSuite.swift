@@ -50,29 +50,39 @@ extension KernelTests {
             let bench = try Bench()
             Thread.sleep(forTimeInterval: 2.5)
             let group = try ControlGroup()
-            for _ in 0..<Self.count { try run(group.command(["/bin/true"])) }
+            // The kernel waits a quarter of a second for each move.
+            let count = 24
+            for _ in 0..<count { try run(group.command(["/bin/true"])) }
             let dump = try bench.daemon.dump()
             let spawns = dump.dependencies.relation("spawn").filter {
                 $0.child?.executable == realPath("/bin/true") && $0.child?.workload == group.workload
             }
-            #expect(spawns.reduce(0) { $0 + $1.count } == UInt64(Self.count), "\(spawns)")
+            #expect(spawns.reduce(0) { $0 + $1.count } == UInt64(count), "\(spawns)")
         }
 
         /// In a new mount namespace a program may lie where nothing is watched yet: each is looked at.
         @Test(.timeLimit(.minutes(3))) func inANewNamespaceAllAreLookedAt() throws {
             let bench = try Bench()
             Thread.sleep(forTimeInterval: 2.5)
-            let namespace = try MountNamespace()
-            // The first drain that meets it has come.
-            Thread.sleep(forTimeInterval: 0.3)
-            let before = try processes(try bench.daemon.dump())
-            let begun = Date()
-            for _ in 0..<10 { try namespace.run(["/bin/sleep", "0.02"]) }
-            let took = Date().timeIntervalSince(begun)
-            let after = try processes(try bench.daemon.dump())
-            // Those of the dumps, and nsenter(1) itself may be gone before it is looked at.
-            let reported = (after.imagesReported ?? 0) - (before.imagesReported ?? 0)
-            #expect(reported < 10 || took > 1.5, "\(reported) in \(took) s")
+            // On a host that is slow the time in which all are looked at may be over before they were.
+            for attempt in 1...3 {
+                let begun = Date()
+                let namespace = try MountNamespace()
+                // The first drain that meets it has come.
+                Thread.sleep(forTimeInterval: 0.3)
+                let before = try processes(try bench.daemon.dump())
+                for _ in 0..<10 { try namespace.run(["/bin/sleep", "0.02"]) }
+                let took = Date().timeIntervalSince(begun)
+                let after = try processes(try bench.daemon.dump())
+                if took > 1.9 {
+                    print("reported execs: attempt \(attempt) took \(took) s")
+                    continue
+                }
+                // Those of the dumps, and nsenter(1) itself may be gone before it is looked at.
+                let reported = (after.imagesReported ?? 0) - (before.imagesReported ?? 0)
+                #expect(reported < 10, "\(reported) in \(took) s")
+                return
+            }
         }
     }
 }

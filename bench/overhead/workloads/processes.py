@@ -1,5 +1,6 @@
 """Starting programs and threads."""
 
+import os
 import shutil
 from collections import Counter
 
@@ -30,6 +31,22 @@ class Spawns(Program):
         })
 
 
+class SystemSpawns(Program):
+    """Starts a program of the system, as nearly all that hosts start are."""
+
+    family = "processes"
+    child = os.path.realpath(shutil.which("true") or "/usr/bin/true")
+
+    def arguments(self, place, operations):
+        return [self.child]
+
+    def caused(self, folder, operations):
+        return Counter({
+            Fact("fork", self.name, ""): operations,
+            Fact("exec", os.path.basename(self.child), self.child): operations,
+        })
+
+
 class Threads(Program):
     """Starts threads, which no record of dependencies holds: what they cost is all that is measured."""
 
@@ -45,5 +62,6 @@ class Threads(Program):
 WORKLOADS = [
     Spawns("static", 600),
     Spawns("dynamic", 500),
+    SystemSpawns("spawn-system", "posix_spawn + wait, true(1) in its system folder", 500),
     Threads("thread", "pthread_create + join", 10_000),
 ]

@@ -23,6 +23,7 @@ PROGRAMS = {
     "write-heavy": ("write.c", []),
     "spawn-static": ("spawn.c", []),
     "spawn-dynamic": ("spawn.c", []),
+    "spawn-system": ("spawn.c", []),
     "child-static": ("child.c", ["-static"]),
     "child-dynamic": ("child.c", []),
     "thread": ("thread.c", ["-pthread"]),
