@@ -27,16 +27,6 @@ import Testing
         #expect(paths.workload(of: .max) == .none)
     }
 
-    /// What was read of a process is believed, the root group among it.
-    @Test(.enabled(if: getuid() == 0, "needs root: control groups"))
-    func whatWasReadIsKnown() throws {
-        let paths = try #require(GroupPaths(groups: Self.unified))
-        paths.note(nil, of: 77)
-        paths.note(Array("a.service".utf8), of: 78)
-        #expect(paths.workload(of: 77) == .some(nil))
-        #expect(paths.workload(of: 78) == .some(Array("a.service".utf8)))
-    }
-
     /// Where there are several hierarchies the number in one does not say what a process is called by.
     @Test(arguments: ["1:name=systemd:/a\n0::/a\n", "4:memory:/a\n", "", "0:/a"])
     func severalHierarchiesHaveNone(groups: String) {

@@ -83,7 +83,8 @@ import TracepointRing
         let found = reported.take(for: [exec(7, at: 11), exec(7, at: 21)])
         #expect(found[0]?.place?.network == 2 && found[1]?.place?.network == 3)
         #expect(found[1]?.place?.mount == 1)
-        #expect(reported.takeOthers() == [4] && reported.takeOthers().isEmpty)
+        #expect(reported.takeOthers() == [4: 7] && reported.takeOthers().isEmpty)
+        #expect(reported.takeNetworks() == [2: 7, 3: 7] && reported.takeNetworks().isEmpty)
     }
 
     /// A process that was there before is in namespaces that nobody knows, and so is one that has a thread elsewhere.

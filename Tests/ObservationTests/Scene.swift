@@ -80,6 +80,12 @@ struct Scene: ~Copyable {
         batch.images.append(facts)
     }
 
+    /// The path of what was reported last leads to this file.
+    mutating func leads(to file: String) {
+        batch.images[batch.images.count - 1].executable = Array(file.utf8)
+        batch.images[batch.images.count - 1].isResolved = true
+    }
+
     /// What was read of the last exec says in which group, by number, it is.
     mutating func isIn(group: UInt64) { batch.images[batch.images.count - 1].group = group }
 
@@ -133,10 +139,13 @@ struct Scene: ~Copyable {
                 remote: remote))
     }
 
-    mutating func move(_ pid: Int32, to workload: String?, isKnown: Bool = true, group: UInt64 = 0) {
+    mutating func move(
+        _ pid: Int32, to workload: String?, isKnown: Bool = true, isNamed: Bool = false, group: UInt64 = 0
+    ) {
         var move = MoveEvent(
             pid: pid, time: tick(), workload: workload.map { Array($0.utf8) }, isKnown: isKnown)
         move.group = group
+        move.isNamed = isNamed
         batch.moves.append(move)
     }
 
@@ -250,6 +259,10 @@ struct Scene: ~Copyable {
 /// A host that is what the test says it is.
 final class StagedHost: Surroundings {
     var processes: [Int32: ProcessFacts] = [:]
+    /// Processes that have executed something which no batch has yet.
+    var goneOn: Set<Int32> = []
+    /// How often looks at all programs were asked for.
+    private(set) var looksNeeded = 0
     var heads: [String: ExecutableHead] = [:]
     var kinds: [String: FileKind] = [:]
     /// Its addresses, as it tells them when it is asked.
@@ -280,6 +293,12 @@ final class StagedHost: Surroundings {
         questions.append("process \(pid)")
         return processes[pid]
     }
+
+    func process(_ pid: Int32, unlessExecutedAfter time: UInt64) -> ProcessFacts? {
+        goneOn.contains(pid) ? nil : process(pid)
+    }
+
+    func needsLooks() { looksNeeded += 1 }
 
     func head(ofFile path: [UInt8]) -> ExecutableHead {
         heads[String(decoding: path, as: UTF8.self)] ?? .unknown

@@ -91,7 +91,7 @@ public enum DaemonMain {
         ledger.beginRun(numbering: .random(in: 1 ... .max))
         let progress = StoreProgress(ledger)
         let surroundingsOfHost = LiveSurroundings(
-            roots: roots, network: network, calls: calls)
+            roots: roots, network: network, calls: calls, images: sources.kernel.images)
         let surroundings: any Surroundings =
             recorder.map { RecordingSurroundings(surroundingsOfHost, $0) } ?? surroundingsOfHost
         var observer = Observer(ledger: ledger, surroundings: surroundings, ownPid: ownPid, scope: scope)

@@ -243,6 +243,16 @@ public struct ProcessDirectory: ~Copyable {
         }
     }
 
+    /// The process that a thread belongs to (`Tgid` in /proc/TID/status), the pid of its leader; `nil` if it is gone.
+    public borrowing func threadGroup() -> Int32? {
+        guard let bytes = contents("status", limit: 4096) else { return nil }
+        let key = Array("Tgid:".utf8)
+        let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: key) }
+        return line.flatMap {
+            Int32(String(decoding: $0.dropFirst(key.count).drop { $0 == 9 || $0 == 32 }, as: UTF8.self))
+        }
+    }
+
     /// How many reads and writes it has made; `nil` where the kernel does not count them.
     public borrowing func transferCalls() -> TransferCalls? {
         // Seven lines of a number each, made in one piece.

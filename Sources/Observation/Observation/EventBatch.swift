@@ -114,6 +114,8 @@ public struct MoveEvent: Sendable {
     public var workload: [UInt8]?
     /// Whether that could be read: a process that is gone does not say in which group it was.
     public var isKnown: Bool
+    /// Whether the event itself says where it led; else the process was asked a moment later.
+    public var isNamed = false
     /// Its group in the unified hierarchy by number, if that is where it was moved; 0 else.
     public var group: UInt64 = 0
 
@@ -207,7 +209,7 @@ public struct ImageFacts: Sendable {
     /// Time of the exec that it was read after; 0 if not tied to one.
     public var time: UInt64
     /// The executable: its path in the daemon's mount namespace, or its name alone where that does not show it; of one that is
-    /// only reported what was executed, as it was named.
+    /// only reported what was executed, as it was named, or where that leads (`isResolved`).
     public var executable: [UInt8]
     /// The script that the arguments name, as a path with its directories resolved; or the name of what it runs, a
     /// module or a class, which does not begin with a slash.
@@ -226,6 +228,10 @@ public struct ImageFacts: Sendable {
     /// Whether nothing was read of the process: the kernel has reported the exec, the name under which the file was executed,
     /// the namespace and the number of the control group, and the executable is the one that its file events name.
     public var isReported = false
+    /// Whether the executable is where the path leads that was executed, in the daemon's mount namespace.
+    public var isResolved = false
+    /// When it was read, `CLOCK_MONOTONIC`, nanoseconds; 0 if that is not known. Not recorded.
+    public var readAt: UInt64 = 0
     /// The control group by number, in the hierarchy that perf events follow; 0 if that was not reported.
     public var group: UInt64 = 0
     /// Whether `workload` says in which control group it is.

@@ -188,6 +188,12 @@ struct ExecChainParser {
         _ path: TextID, _ name: TextID, _ known: TextID?, _ pid: Int32, _ images: [ImageFacts],
         _ texts: borrowing TextTree
     ) -> Bool {
+        // What the kernel has reported to be executed is none, but for one that was executed itself.
+        let isExecuted = images.contains { image in
+            image.pid == pid && image.isReported
+                && texts.withBytes(path) { SystemFolder.isNamed($0, as: image.executable) }
+        }
+        if isExecuted { return false }
         guard let known, !loaders.contains(path) else { return true }
         return texts.withName(of: path) { own in
             for other in [name, known] where texts.withName(of: other, { $0.elementsEqual(own) }) {

@@ -194,7 +194,7 @@ extension Observer {
         let length = Int(work.lengths[pid] ?? 0)
         let isLast = (chain.events?.upperBound ?? -1) + 1 >= length
         let isWaited = chain.events != nil || held.contains { $0.pid == pid && $0.kind == .exec }
-        if isLast, isWaited, processes[pid]?.exit == 0 { return }
+        if isLast, isWaited, mayStillExecute(pid) { return }
         guard let process = process(pid) else {
             counters.unattributedFiles += UInt64(chain.seen.count)
             return

@@ -3,34 +3,61 @@ import Records
 /// What is known of a new image beside its file: what was read of the process, or the kernel has reported.
 extension Observer {
     /// What was read of the process after this exec, if it fits what the events say; else what the kernel has reported.
-    mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?) -> ImageFacts? {
+    ///
+    /// - Parameter isLast: whether the batch has no later exec of the process; of an earlier one nothing can be asked any more.
+    mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?, isLast: Bool) -> ImageFacts? {
         var known = image(of: event)
         if let facts = known {
             if !facts.isReported {
                 if fits(facts, chain) { return facts }
             } else if let applet = applet(chain, facts) {
+                // It goes by `argv[0]`, which almost always is the link's name.
+                surroundings.needsLooks()
+                if isLast, let late = readLate(facts), fits(late, chain) { return late }
                 if case .named(let named) = applet { known?.script = named.name }
+                known?.reading = .guessed
                 return known
-            } else if !asksForArguments(chain, executedAs: facts.executable) {
+            } else if !asksForArguments(chain, executedAs: facts.executable),
+                fits(facts, chain) || !facts.isResolved
+            {
                 return facts
             }
         }
-        let late = readLate(known ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
-        if let late, fits(late, chain) { return late }
+        if isLast {
+            let late = readLate(known ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
+            if let late, fits(late, chain) { return late }
+        }
         // An executable that nothing names is not known by where it runs.
-        guard var known, known.isReported, let chain, chain.executable != .none else { return nil }
-        known.reading = .unknown
+        guard var known, known.isReported else { return nil }
+        guard let chain else {
+            guard let merged = mergedChain(of: event.pid, known) else { return nil }
+            known.executable = ledger.texts.array(merged.executable)
+            known.isReported = false
+            if asksForArguments(merged, executedAs: known.executable) { known.reading = .unknown }
+            return known
+        }
+        guard chain.executable != .none else { return nil }
+        if asksForArguments(chain, executedAs: known.executable) { known.reading = .unknown }
         return known
     }
 
-    /// Asks a process now for what was not read of it right after its exec.
-    func readLate(_ known: ImageFacts) -> ImageFacts? {
-        guard let facts = surroundings.process(known.pid), !facts.executable.isEmpty else { return nil }
+    /// The chain of an earlier exec of the same file in this batch: the kernel merges the second one's events into the first one's.
+    private func mergedChain(of pid: Int32, _ facts: ImageFacts) -> ExecChain? {
+        work.chains[pid]?.last { chain in
+            chain.isConfirmed && chain.scripts.isEmpty && chain.executable != .none && fits(facts, chain)
+        }
+    }
+
+    /// Asks a process now for what was not read of it right after its exec; `nil` if it has executed something since.
+    mutating func readLate(_ known: ImageFacts) -> ImageFacts? {
+        guard let facts = surroundings.process(known.pid, unlessExecutedAfter: known.time),
+            !facts.executable.isEmpty
+        else { return nil }
         var found = ImageFacts(
             pid: known.pid, time: known.time, executable: facts.executable, script: facts.script,
             reading: facts.reading, workload: facts.workload, network: facts.network)
         found.argument = facts.argument
-        found.group = known.group
+        // No group: it may have been moved since the exec, and that may not be reported yet.
         return found
     }
 
@@ -57,14 +84,14 @@ extension Observer {
     }
 
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an
-    /// overlay or in a container the directories differ.
+    /// overlay or in a container the directories differ. Whether it is the path that the kernel has reported.
     func fits(_ facts: ImageFacts, _ chain: ExecChain?) -> Bool {
         guard facts.isReported else { return fits(facts.executable, chain) }
         // Of a `#!` file its own name was executed. A link has another one than its file.
         guard let chain,
             let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
-        else { return true }
-        return ledger.texts.withName(of: first) { $0.elementsEqual(facts.name) }
+        else { return false }
+        return ledger.texts.withBytes(first) { SystemFolder.isNamed($0, as: facts.executable) }
     }
 
     func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {
@@ -75,22 +102,29 @@ extension Observer {
     }
 
     /// Step 2: the control group of a new image.
-    mutating func findWorkload(of process: inout Process, _ facts: ImageFacts?) {
+    ///
+    /// - Returns: whether it is that of the process before for want of anything better, although something speaks against it.
+    mutating func findWorkload(of process: inout Process, _ facts: ImageFacts?, isLast: Bool) -> Bool {
         guard let facts else {
             counters.inheritedWorkloads += 1
-            return
+            return false
         }
-        if !facts.hasWorkload {
-            if isInherited(process, facts.group) { return }
-            guard let late = readLate(facts) else {
-                counters.inheritedWorkloads += 1
-                return
-            }
-            return findWorkload(of: &process, late)
+        guard facts.hasWorkload else {
+            if isInherited(process, facts.group) { return false }
+            if isLast, let late = readLate(facts) { return findWorkload(of: &process, late, isLast: isLast) }
+            counters.inheritedWorkloads += 1
+            return true
         }
         process.workload = facts.workload.map { text(workload: $0) } ?? .none
         process.hasMovedUnseen = false
-        note(group: facts.group, of: process.workload)
+        // It may have been moved between its exec, of which the number is, and the look.
+        if !isMovedLater(process.pid) { note(group: facts.group, of: process.workload) }
+        return false
+    }
+
+    /// Whether the batch has a later move of a process than what was worked off of it. Moves are drained behind the images.
+    func isMovedLater(_ pid: Int32) -> Bool {
+        work.moves.contains { $0.pid == pid } || heldMoves.contains { $0.pid == pid }
     }
 
     /// Takes note that a process of a workload was met in a group, unless that is 0.

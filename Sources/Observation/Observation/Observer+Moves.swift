@@ -57,16 +57,19 @@ extension Observer {
 
     /// Makes a process the program that it is in its new group; says whether that is another one.
     private mutating func apply(_ move: MoveEvent, isFound: Bool) -> Bool {
+        // A thread that is moved alone is no process. Whose it was is asked as long as it is there; else it may be anybody's.
+        if !isFound, move.pid != ownPid, processes[move.pid] == nil { processes.distrustWorkloads() }
         guard move.pid != ownPid, let known = processes[move.pid], known.exit == 0,
             known.start <= move.time, known.image.since <= move.time, isFound || known.foundAt <= move.time
         else { return false }
-        guard move.isKnown else {
+        // What was read of it may be where the next one led.
+        guard move.isKnown, isFound || move.isNamed || !isMovedLater(move.pid) else {
             processes[move.pid]?.hasMovedUnseen = true
             return false
         }
         if known.hasMovedUnseen { processes[move.pid]?.hasMovedUnseen = false }
         let workload = move.workload.map { text(workload: $0) } ?? .none
-        note(group: move.group, of: workload)
+        if isFound || move.isNamed || !isMovedLater(move.pid) { note(group: move.group, of: workload) }
         guard workload != known.workload else { return false }
         var process = known
         process.workload = workload

@@ -7,12 +7,13 @@ extension Observer {
         // or by an open of the image that would be gone had they succeeded.
         if !pendingExecs.isEmpty {
             let reported =
-                Array(work.lengths.pids) + held.filter { $0.kind == .exec }.map(\.pid)
+                Array(work.lengths.pids) + endedWithPendingExec + held.filter { $0.kind == .exec }.map(\.pid)
                 + batch.lifecycle.filter { $0.kind != .fork }.map(\.pid)
             for pid in reported where pendingExecs.contains(pid) && work.elements[pid] == nil {
                 work.elements[pid] = []
             }
         }
+        endedWithPendingExec.removeAll()
         // One array for all of them: a list that is changed where it lies in the table would be copied.
         var all = work.elementsOfOne
         work.elementsOfOne = []
@@ -55,7 +56,7 @@ extension Observer {
                     fork(event, batch.cutoff)
                 }
             case .exec:
-                let chain = blocked.contains(event.pid) ? nil : findChain(event, execs)
+                let (chain, isGuess) = blocked.contains(event.pid) ? (nil, false) : findChain(event, execs)
                 let isYoung = event.time > batch.cutoff && !isFollowed(chain, event.pid)
                 if blocked.contains(event.pid) || isYoung {
                     blocked.insert(event.pid)
@@ -63,7 +64,8 @@ extension Observer {
                 } else {
                     if let chain { work.chains[event.pid]?[chain].isConfirmed = true }
                     execs[event.pid, default: 1] -= 1
-                    exec(event, chain, isOnlyExec: execs[event.pid, default: 0] == 0, batch)
+                    exec(
+                        event, chain, isGuess: isGuess, isOnlyExec: execs[event.pid, default: 0] == 0, batch)
                 }
             case .exit:
                 if blocked.contains(event.pid) || event.time > batch.cutoff {
@@ -131,22 +133,28 @@ extension Observer {
     /// The chain that an exec stands for: the first that was not taken. Failed attempts leave chains
     /// without an exec, so where there are more chains than execs those that the kernel cannot have
     /// executed go first, then those that differ from what was read of the process.
-    private mutating func findChain(_ event: LifecycleEvent, _ execs: PidTable<Int>) -> Int? {
-        guard let chains = work.chains[event.pid] else { return nil }
+    ///
+    /// - Returns: its place, and whether it may be another one that was executed.
+    private mutating func findChain(
+        _ event: LifecycleEvent, _ execs: PidTable<Int>
+    ) -> (place: Int?, isGuess: Bool) {
+        guard let chains = work.chains[event.pid] else { return (nil, false) }
         let remaining = execs[event.pid, default: 1]
-        if chains.count == 1, remaining <= 1 { return chains[0].isConfirmed ? nil : 0 }
+        if chains.count == 1, remaining <= 1 { return (chains[0].isConfirmed ? nil : 0, false) }
+        var isGuess = false
         let free = chains.indices.filter { !chains[$0].isConfirmed }
         var candidates = free
         if free.count > remaining {
             let possible = free.filter { chains[$0].isPossible }
             if !possible.isEmpty { candidates = possible }
-            if candidates.count > remaining,
-                let facts = image(of: event)
-            {
-                let executable = facts.isReported ? .none : ledger.texts.intern(facts.executable)
-                let match = candidates.first {
-                    facts.isReported ? fits(facts, chains[$0]) : chains[$0].executable == executable
+            if candidates.count > remaining, var facts = image(of: event) {
+                var match = facts.isReported ? candidates.first { fits(facts, chains[$0]) } : nil
+                if facts.isReported, match == nil, remaining <= 1, let late = readLate(facts) { facts = late }
+                if !facts.isReported {
+                    let executable = ledger.texts.intern(facts.executable)
+                    match = candidates.first { chains[$0].executable == executable }
                 }
+                isGuess = facts.isReported && match == nil
                 if let match { candidates = [match] }
             }
         }
@@ -155,9 +163,9 @@ extension Observer {
         if free.count < remaining, let first = candidates.first, let facts = image(of: event),
             !chains[first].isLoaderAlone, !fits(facts, chains[first])
         {
-            return nil
+            return (nil, false)
         }
-        return candidates.first
+        return (candidates.first, isGuess)
     }
 
     /// Whether something of the process stands behind a chain: then the chain is whole.
@@ -169,9 +177,12 @@ extension Observer {
         return last + 1 < Int(work.lengths[pid] ?? 0)
     }
 
-    /// - Parameter isOnlyExec: whether the batch has no further exec of the process, which what was read of it might be of.
+    /// - Parameters:
+    ///   - isGuess: whether another chain may be the one that was executed.
+    ///   - isOnlyExec: whether the batch has no further exec of the process, which what was read of it might be of.
     private mutating func exec(
-        _ event: LifecycleEvent, _ chosen: Int?, isOnlyExec: Bool, _ batch: borrowing EventBatch
+        _ event: LifecycleEvent, _ chosen: Int?, isGuess: Bool, isOnlyExec: Bool,
+        _ batch: borrowing EventBatch
     ) {
         if processes[event.pid] == nil { adopt(event.pid) }
         var process =
@@ -191,19 +202,24 @@ extension Observer {
             return
         }
         if let seen = chain { chain = withoutLoaderAlone(seen, event, isOnly: isOnlyExec) }
-        let facts = facts(for: event, chain)
-        if let chosen, let found = chain { chain = withForeignFile(found, event.pid, at: chosen, facts) }
+        let facts = facts(for: event, chain, isLast: isOnlyExec)
+        if let chosen, let found = chain {
+            chain = withForeignFile(found, event.pid, at: chosen, facts, isLast: isOnlyExec)
+        }
         let old = process.image
         let wasFork = !process.hasExecuted
         let isRepeated = work.timelines[event.pid].map { $0.execs > 0 } ?? false
         let starter = process.movedFrom == .unknown ? old.program : process.movedFrom
-        let program = program(of: &process, chain, facts, isRepeated: isRepeated)
+        let (program, isDoubtful) = program(
+            of: &process, chain, facts, isRepeated: isRepeated, isLast: isOnlyExec)
         let lineage = program == .unknown ? old.lineage : lineages.extend(old.lineage, with: program)
         var image = Image(program: program, lineage: lineage, since: event.time)
         // A chain that lacks a part names the wrong file, unless what was read of the process says the same.
         // Of one that is only reported it is the chain that names the file.
         let isRead = facts.map { !$0.isReported || fits($0, chain) } ?? false
         image.isCertain = lossyBatches == 0 ? chain != nil || isRead : isRead
+        if let facts, facts.isReported, !isRead, isGuess || facts.isResolved { image.isCertain = false }
+        if isDoubtful || facts?.reading == .guessed { image.isCertain = false }
         image.network =
             if let network = facts?.network, network != 0 {
                 NetworkPlace(read: network)
@@ -240,14 +256,16 @@ extension Observer {
     /// named to it as its first argument: registered with binfmt_misc, or executed by execvp(3), which hands to a shell
     /// what is no program. The one that was executed is the file.
     private mutating func withForeignFile(
-        _ chain: ExecChain, _ pid: Int32, at place: Int, _ facts: ImageFacts?
+        _ chain: ExecChain, _ pid: Int32, at place: Int, _ facts: ImageFacts?, isLast: Bool
     ) -> ExecChain {
         guard place > 0, chain.scripts.isEmpty, let former = work.chains[pid]?[place - 1],
             !former.isConfirmed, former.seen.count == 1, former.executable != .none,
             head(of: former.executable) == .other,
             former.events.map({ $0.upperBound + 1 == chain.events?.lowerBound }) ?? true
         else { return chain }
-        guard let facts = facts.flatMap({ $0.isReported ? readLate($0) : $0 }), facts.argument != 0 else {
+        guard let facts = facts.flatMap({ $0.isReported ? (isLast ? readLate($0) : nil) : $0 }),
+            facts.argument != 0
+        else {
             // Or the first one could not be executed, and another one was.
             counters.unknownScripts += 1
             return chain
@@ -274,7 +292,9 @@ extension Observer {
             if fits(read, chain) || !(chain.isLoaderAlone || isOnly) { return chain }
         } else if !chain.isLoaderAlone {
             return chain
-        } else if let facts = surroundings.process(event.pid), fits(facts.executable, chain) {
+        } else if isOnly, let facts = surroundings.process(event.pid, unlessExecutedAfter: event.time),
+            fits(facts.executable, chain)
+        {
             return chain
         }
         var chain = chain
@@ -296,8 +316,8 @@ extension Observer {
     }
 
     private mutating func program(
-        of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?, isRepeated: Bool
-    ) -> ProgramID {
+        of process: inout Process, _ chain: ExecChain?, _ facts: ImageFacts?, isRepeated: Bool, isLast: Bool
+    ) -> (ProgramID, isDoubtful: Bool) {
         var executable = chain?.executable ?? .none
         // Of one that this mount namespace does not show, the name alone was read.
         if executable == .none, let facts, facts.executable.first == UInt8(ascii: "/") {
@@ -311,9 +331,9 @@ extension Observer {
         }
         guard executable != .none else {
             counters.unknownExecutables += 1
-            return .unknown
+            return (.unknown, false)
         }
-        findWorkload(of: &process, facts)
+        let isDoubtful = findWorkload(of: &process, facts, isLast: isLast)
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
@@ -334,7 +354,8 @@ extension Observer {
                 counters.unknownScripts += 1
             }
         }
-        return number(of: Program(executable: executable, script: script, workload: process.workload))
+        let program = Program(executable: executable, script: script, workload: process.workload)
+        return (number(of: program), isDoubtful)
     }
 
     /// The files of a chain are the program's own.
@@ -357,7 +378,7 @@ extension Observer {
     /// Chains at the very end of a process's events may be confirmed by the next batch.
     mutating func keepPendingExecs() {
         for (pid, chains) in work.chains {
-            guard let last = chains.last, !last.isConfirmed, processes[pid]?.exit == 0 else { continue }
+            guard let last = chains.last, !last.isConfirmed, mayStillExecute(pid) else { continue }
             let length = Int(work.lengths[pid] ?? 0)
             guard (last.events?.upperBound ?? -1) + 1 >= length else { continue }
             // Carried over once already and still not confirmed, although the connector was drained
@@ -365,7 +386,14 @@ extension Observer {
             if last.events == nil, !held.contains(where: { $0.pid == pid && $0.kind == .exec }) { continue }
             processes[pid]?.pendingExec = last.seen
             pendingExecs.insert(pid)
+            if processes[pid]?.exit != 0 { endedWithPendingExec.append(pid) }
         }
+    }
+
+    /// Whether an exec of a process may be reported yet: one by a thread that is not the leader comes behind the leader's end.
+    func mayStillExecute(_ pid: Int32) -> Bool {
+        guard let exit = processes[pid]?.exit else { return false }
+        return exit == 0 || exit > lastCutoff
     }
 
     /// Takes in a process that was there before its events.

@@ -41,6 +41,8 @@ public struct Observer: ~Copyable {
     var heldNames = HeldNames()
     /// Processes whose last opens for execution wait to be confirmed.
     var pendingExecs: Set<Int32> = []
+    /// Those of them whose leader has ended: another thread may have executed something, which is reported behind the leader's end.
+    var endedWithPendingExec: [Int32] = []
     /// What was read of new images, of this batch and of the one before: the exec may be reported later, or wait.
     /// In the order of time.
     var images: [ImageFacts] = []

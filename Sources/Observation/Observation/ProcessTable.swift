@@ -202,6 +202,11 @@ struct ProcessTable: ~Copyable {
         }
     }
 
+    /// Makes it uncertain of which workload any process is: one that is not known was moved.
+    mutating func distrustWorkloads() {
+        for pid in Array(processes.pids) { processes[pid]?.hasMovedUnseen = true }
+    }
+
     /// Makes the images of all processes uncertain: events that are missing may have replaced any of them.
     mutating func distrust() {
         for pid in Array(processes.pids) { processes[pid]?.image.isCertain = false }

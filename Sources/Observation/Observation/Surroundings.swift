@@ -14,6 +14,10 @@ public protocol Surroundings: AnyObject {
     ) -> DirectoryAnswer?
     /// What is known of a process at this moment; `nil` if it is gone.
     func process(_ pid: Int32) -> ProcessFacts?
+    /// The same, or `nil` if it has executed anything after a moment (`CLOCK_MONOTONIC`, nanoseconds), as far as that can be known.
+    func process(_ pid: Int32, unlessExecutedAfter time: UInt64) -> ProcessFacts?
+    /// Takes note that programs run of which only a look says what they are: for a while all are looked at.
+    func needsLooks()
     /// How the kernel would execute a file.
     func head(ofFile path: [UInt8]) -> ExecutableHead
     /// The type of a file; `nil` if it is gone.
@@ -21,6 +25,13 @@ public protocol Surroundings: AnyObject {
     /// The host's addresses at this moment, loopback left out; those of the network namespace that the
     /// observation keeps to.
     func addresses() -> [NetworkAddress]
+}
+
+extension Surroundings {
+    /// What is known at this moment, where nobody can say what was executed since.
+    public func process(_ pid: Int32, unlessExecutedAfter time: UInt64) -> ProcessFacts? { process(pid) }
+    /// Nobody looks at programs.
+    public func needsLooks() {}
 }
 
 /// Where a directory lies.

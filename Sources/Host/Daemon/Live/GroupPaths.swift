@@ -56,14 +56,9 @@ final class GroupPaths {
         if let known = known[group] { return .some(known) }
         guard let path = path(of: group) else { return .none }
         let workload = path.count > 1 ? ContainerNames.host.named(Array(path.dropFirst())) : nil
-        note(workload, of: group)
-        return .some(workload)
-    }
-
-    /// Takes in what was read of a process of the group.
-    func note(_ workload: [UInt8]?, of group: UInt64) {
         if known.count >= Self.most { known.removeAll() }
         known[group] = .some(workload)
+        return .some(workload)
     }
 
     /// Where the group lies in its hierarchy, with the leading slash. Its number is what a file handle of kernfs holds, and so the

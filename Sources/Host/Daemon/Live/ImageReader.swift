@@ -355,6 +355,7 @@ final class ImageReader: Sendable {
             facts.name = arguments.name
             if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
         }
+        facts.readAt = Clock.monotonic()
         return facts
     }
 }

@@ -85,7 +85,7 @@ struct WatchedFilesystems {
 struct LiveKernel: ~Copyable, KernelSources {
     private(set) var watch: FilesystemWatch
     private var connector: ProcConnector
-    private let images: NewImages
+    let images: NewImages
     private var closures: DestroyListener
     private let network: HostNetwork
     /// Bytes of the queue of process events.

@@ -11,9 +11,12 @@ final class LiveSurroundings: Surroundings {
     private let network: HostNetwork
     private let files: FileAccess
     private let calls: BlockingCalls
+    private let images: NewImages?
     private static let nanosecondsPerTick = 1_000_000_000 / UInt64(max(1, sysconf(Int32(_SC_CLK_TCK))))
 
-    init(roots: MountRoots, network: HostNetwork, calls: BlockingCalls) {
+    /// - Parameter images: what knows of execs that are not worked off yet; `nil` where nobody does.
+    init(roots: MountRoots, network: HostNetwork, calls: BlockingCalls, images: NewImages? = nil) {
+        self.images = images
         self.roots = roots
         self.network = network
         self.calls = calls
@@ -30,6 +33,14 @@ final class LiveSurroundings: Surroundings {
         return DirectoryResolver(roots: roots, files: files)
             .resolve(identity, mountedAt: roots.points(of: fsid), isKnown: isKnown)
     }
+
+    func process(_ pid: Int32, unlessExecutedAfter time: UInt64) -> ProcessFacts? {
+        let facts = process(pid)
+        // Asked behind the look: what was executed before it is reported by now.
+        return images?.hasExecuted(pid, after: time) == true ? nil : facts
+    }
+
+    func needsLooks() { images?.needLooks() }
 
     func process(_ pid: Int32) -> ProcessFacts? {
         guard let directory = ProcessDirectory(pid),

@@ -28,9 +28,15 @@ final class NewImages {
     private var promptUntil: UInt64 = 0
     /// Whether some processor's execs may not be reported.
     private var isBlind = false
+    private var numbersOfGroups: GroupNumbers?
+    /// Whether there are groups of which the kernel gives another one's number.
+    private var isMisnumbered = false
+    private var leads = LeadsOfPaths()
 
     /// For how long after a mount namespace was met, or a process moved, all images are looked at, nanoseconds.
     private static let settling: UInt64 = 2_000_000_000
+    /// For how long all are looked at after a program was met of which only a look says what it is, nanoseconds.
+    private static let looking: UInt64 = 60_000_000_000
 
     /// - Parameters:
     ///   - isWanted: whether rings may be used.
@@ -47,13 +53,18 @@ final class NewImages {
         var urgent: UrgentExecs?
         var reports: ExecReports?
         // Without them every image is looked at, as on a kernel that has no such records, or whose numbers are of another hierarchy.
-        if isWanted, ownMounts != 0, GroupPaths.areNumbersUnified(own?.controlGroups()) {
+        numbersOfGroups = GroupNumbers()
+        if isWanted, ownMounts != 0, numbersOfGroups != nil,
+            GroupPaths.areNumbersUnified(own?.controlGroups())
+        {
             do throws(TracepointError) {
                 reports = try ExecReports()
                 urgent = try UrgentExecs(ExecSelection.filter)
             } catch { reports = nil }
         }
-        reported = reports.map { [ownMounts] in ReportedExecs($0, ownMounts: ownMounts) }
+        reported = reports.map { [ownMounts, ownNetwork] in
+            ReportedExecs($0, ownMounts: ownMounts, ownNetwork: ownNetwork)
+        }
         reader = try ImageReader(files: files, numbers: numbers, urgent: urgent)
     }
 
@@ -74,7 +85,7 @@ final class NewImages {
     /// moved with it: most execute something at once.
     func processesWereMoved() {
         guard groups == nil else { return }
-        promptUntil = Clock.monotonic() + Self.settling
+        promptUntil = max(promptUntil, Clock.monotonic() + Self.settling)
         settle()
     }
 
@@ -82,11 +93,11 @@ final class NewImages {
     func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
         guard let reported else { return reader.take(for: events, into: &images) }
         let known = reported.take(for: events)
-        for namespace in reported.takeOthers() where !others.hasMet(namespace) {
-            promptUntil = Clock.monotonic() + Self.settling
-        }
+        meet(reported)
+        let areNumbersTrue = numbersOfGroups?.areTrue(for: known.lazy.compactMap { $0?.group }) ?? false
         let first = images.count
         reader.take(for: events, known: known, into: &images)
+        dropLate(&images, from: first, events, reported)
         // By process; most batches have none.
         var read: [Int32: [Int]] = [:]
         for index in images.indices[first...] { read[images[index].pid, default: []].append(index) }
@@ -99,13 +110,59 @@ final class NewImages {
             guard event.kind == .exec, let exec else { continue }
             let looked = read.isEmpty ? nil : read[event.pid]?.last { images[$0].time == event.time }
             if let index = looked {
-                images[index].group = exec.group
-                if images[index].hasWorkload { groups?.note(images[index].workload, of: exec.group) }
-            } else if let facts = facts(event, exec, isLast: isLast(event)) {
+                images[index].group = areNumbersTrue ? exec.group : 0
+            } else if var facts = facts(event, exec, areNumbersTrue, isLast: isLast(event)) {
                 if facts.isReported { reportedImages += 1 }
+                if !areNumbersTrue { facts.group = 0 }
                 images.append(facts)
             }
         }
+        isMisnumbered = !areNumbersTrue
+        settle()
+    }
+
+    /// Enters namespaces that are not known through the process that was reported to be in them: nobody may execute anything
+    /// there that lives long enough to be looked at.
+    private func meet(_ reported: ReportedExecs) {
+        for (namespace, pid) in reported.takeOthers() where !others.hasMet(namespace) {
+            promptUntil = max(promptUntil, Clock.monotonic() + Self.settling)
+            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+            others.meet(namespace, process)
+        }
+        for (network, pid) in reported.takeNetworks() {
+            guard let numbers, !numbers.knows(network), let process = ProcessDirectory(pid),
+                let namespace = process.openNamespace("net")
+            else { continue }
+            numbers.meet(namespace)
+        }
+    }
+
+    /// Drops what was read of an image when its process had executed something else already: that is another one's.
+    private func dropLate(
+        _ images: inout [ImageFacts], from first: Int, _ events: [LifecycleEvent], _ reported: ReportedExecs
+    ) {
+        guard images.count > first else { return }
+        var execs: [Int32: [UInt64]] = [:]
+        for event in events where event.kind == .exec { execs[event.pid, default: []].append(event.time) }
+        let kept = images[first...].filter { image in
+            guard image.readAt != 0 else { return true }
+            let isLate =
+                execs[image.pid]?.contains { $0 > image.time && $0 <= image.readAt } ?? false
+                || reported.hasExecuted(image.pid, after: image.time, until: image.readAt)
+            return !isLate
+        }
+        guard kept.count < images.count - first else { return }
+        images.replaceSubrange(first..., with: kept)
+    }
+
+    /// Whether a process has executed anything after a moment that no batch has worked off.
+    func hasExecuted(_ pid: Int32, after time: UInt64) -> Bool {
+        reported?.hasExecuted(pid, after: time) ?? false
+    }
+
+    /// Has all images looked at for a while.
+    func needLooks() {
+        promptUntil = max(promptUntil, Clock.monotonic() + Self.looking)
         settle()
     }
 
@@ -120,19 +177,29 @@ final class NewImages {
 
     /// What is known of an exec whose process was not looked at.
     private func facts(
-        _ event: LifecycleEvent, _ exec: ReportedExecs.Exec, isLast: @autoclosure () -> Bool
+        _ event: LifecycleEvent, _ exec: ReportedExecs.Exec, _ areNumbersTrue: Bool,
+        isLast: @autoclosure () -> Bool
     ) -> ImageFacts? {
-        if !isSettled(exec.place), isLast(), let facts = reader.image(event.pid, event.time) {
+        let lead = exec.place?.mount == ownMounts ? leads.file(of: exec.path) : nil
+        // A link of a plain name to an interpreter, to one file that is many commands, or to elsewhere.
+        let isHidden = lead.map { ExecSelection.isUrgent($0) && !ExecSelection.isUrgent(exec.path) } ?? false
+        if isHidden { promptUntil = max(promptUntil, Clock.monotonic() + Self.looking) }
+        if !isSettled(exec.place) || isHidden || !areNumbersTrue, isLast(),
+            let facts = reader.image(event.pid, event.time),
+            reported?.hasExecuted(event.pid, after: event.time, until: facts.readAt) != true
+        {
             var facts = facts
             facts.group = exec.group
             return facts
         }
         var facts = ImageFacts(
-            pid: event.pid, time: event.time, executable: exec.path, network: exec.place?.network ?? 0)
+            pid: event.pid, time: event.time, executable: lead ?? exec.path, network: exec.place?.network ?? 0
+        )
         facts.isReported = true
+        facts.isResolved = lead != nil
         facts.name = exec.path.withUnsafeBytes { Array(lastComponent($0)) }
         facts.group = exec.group
-        if let workload = groups?.workload(of: exec.group) {
+        if areNumbersTrue, let workload = groups?.workload(of: exec.group) {
             facts.workload = workload
         } else {
             facts.hasWorkload = false
@@ -153,7 +220,8 @@ final class NewImages {
     /// each is looked at.
     private func settle() {
         let isWanted =
-            reported != nil && !isBlind && Clock.monotonic() >= promptUntil && others.areSettled
+            reported != nil && !isBlind && !isMisnumbered && Clock.monotonic() >= promptUntil
+            && others.areSettled
         guard isWanted != isSelective else { return }
         if reader.setSelective(isWanted) { isSelective = isWanted } else { isBlind = true }
     }

@@ -55,6 +55,10 @@ final class ReportedExecs {
             return (others[place].exec, Self(others[(place + 1)...]))
         }
 
+        func contains(after time: UInt64, until end: UInt64) -> Bool {
+            first.time > time && first.time <= end || others.contains { $0.time > time && $0.time <= end }
+        }
+
         init(first: Waiting) { self.first = first }
 
         private init?(_ all: ArraySlice<Waiting>) {
@@ -73,18 +77,24 @@ final class ReportedExecs {
     private var execs: [ExecReport] = []
     private var joined: [NamespaceReport] = []
     private let ownMounts: UInt64
-    /// A mount namespace was met that is not known; see `takeUnknown`.
-    private var unknown: Set<UInt64> = []
+    private let ownNetwork: UInt64
+    /// Processes in other mount namespaces than the daemon's, by these; see `takeOthers`.
+    private var others: [UInt64: Int32] = [:]
+    /// Processes in other network namespaces, by these; see `takeNetworks`.
+    private var networks: [UInt64: Int32] = [:]
 
     /// Processes that are kept; beyond that all are forgotten, and those that execute something are looked at.
     private static let most = 1 << 17
     /// For how long a report waits for its event, nanoseconds.
     private static let patience: UInt64 = 10_000_000_000
 
-    /// - Parameter ownMounts: the inode of the daemon's mount namespace.
-    init(_ reports: any ExecReporting, ownMounts: UInt64) {
+    /// - Parameters:
+    ///   - ownMounts: the inode of the daemon's mount namespace.
+    ///   - ownNetwork: that of its network namespace.
+    init(_ reports: any ExecReporting, ownMounts: UInt64, ownNetwork: UInt64 = 0) {
         self.reports = reports
         self.ownMounts = ownMounts
+        self.ownNetwork = ownNetwork
     }
 
     /// Opens the rings of processors that came online.
@@ -118,11 +128,24 @@ final class ReportedExecs {
         return found
     }
 
-    /// Mount namespaces other than the daemon's in which processes were met since this was last asked.
-    func takeOthers() -> Set<UInt64> {
-        guard !unknown.isEmpty else { return [] }
-        defer { unknown.removeAll() }
-        return unknown
+    /// Mount namespaces other than the daemon's in which processes were met since this was last asked, and one of the processes.
+    func takeOthers() -> [UInt64: Int32] {
+        guard !others.isEmpty else { return [:] }
+        defer { others.removeAll() }
+        return others
+    }
+
+    /// The same of network namespaces.
+    func takeNetworks() -> [UInt64: Int32] {
+        guard !networks.isEmpty else { return [:] }
+        defer { networks.removeAll() }
+        return networks
+    }
+
+    /// Whether a process has executed anything between two moments, of what was not handed over yet.
+    func hasExecuted(_ pid: Int32, after time: UInt64, until end: UInt64 = .max) -> Bool {
+        drain()
+        return waiting[pid]?.contains(after: time, until: end) ?? false
     }
 
     private func take(_ event: LifecycleEvent) -> Exec? {
@@ -162,7 +185,8 @@ final class ReportedExecs {
 
     private func note(_ report: NamespaceReport) {
         let place = Place(mount: report.mount, network: report.network, time: report.time)
-        if report.mount != ownMounts { unknown.insert(report.mount) }
+        if report.mount != ownMounts { others[report.mount] = report.process }
+        if report.network != ownNetwork { networks[report.network] = report.process }
         guard report.thread != report.process else {
             places[report.process] = place
             return

@@ -233,9 +233,26 @@ extension TracepointSource where Rings: ~Copyable {
 }
 
 extension MoveEvent {
-    /// Of a process that is gone the group can be named in the unified hierarchy alone.
+    /// Of a process that is gone the group can be named in the unified hierarchy alone. Where there is no other hierarchy the
+    /// event names it: the process may have been moved again.
     init(_ move: borrowing GroupMove) {
-        if let groups = ProcessDirectory(move.process)?.controlGroups() {
+        let process = ProcessDirectory(move.process)
+        if let leader = process?.threadGroup(), leader != move.process {
+            // A thread alone: its process is in several groups from now on.
+            self.init(pid: leader, time: move.time, workload: nil, isKnown: false)
+            return
+        }
+        let groups = process?.controlGroups()
+        let isUnified = groups.map {
+            $0.starts(with: "0::".utf8) && $0.count { $0 == UInt8(ascii: "\n") } == 1
+        }
+        if move.hierarchy == 0, isUnified ?? false, !move.isCutOff {
+            self.init(
+                pid: move.process, time: move.time,
+                workload: move.path.count > 1
+                    ? ContainerNames.host.named(Array(move.path.dropFirst())) : nil)
+            isNamed = true
+        } else if let groups {
             self.init(
                 pid: move.process, time: move.time,
                 workload: ContainerNames.host.workload(ofGroups: groups))

@@ -204,6 +204,7 @@ extension PayloadReader {
         facts.isReported = try bool()
         facts.group = try integer()
         facts.hasWorkload = try bool()
+        if !isAtEnd { facts.isResolved = try bool() }
         return facts
     }
 

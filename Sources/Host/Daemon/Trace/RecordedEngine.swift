@@ -226,6 +226,7 @@ struct RecordedEngine: ~Copyable, Engine {
             if !payload.isAtEnd {
                 move.isKnown = try payload.bool()
                 move.group = try payload.integer()
+                if !payload.isAtEnd { move.isNamed = try payload.bool() }
             }
             batch.moves.append(move)
         case .tracepoint:

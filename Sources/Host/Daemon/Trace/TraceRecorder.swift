@@ -145,6 +145,7 @@ final class TraceRecorder {
             payload.put(facts.isReported)
             payload.put(facts.group)
             payload.put(facts.hasWorkload)
+            payload.put(facts.isResolved)
         }
     }
 
@@ -164,6 +165,7 @@ final class TraceRecorder {
             payload.put(optional: move.workload)
             payload.put(move.isKnown)
             payload.put(move.group)
+            payload.put(move.isNamed)
         }
     }
 
@@ -256,8 +258,15 @@ final class RecordingSurroundings: Surroundings {
         return answer
     }
 
-    func process(_ pid: Int32) -> ProcessFacts? {
-        let answer = inner.process(pid)
+    func process(_ pid: Int32) -> ProcessFacts? { record(pid, inner.process(pid)) }
+
+    func process(_ pid: Int32, unlessExecutedAfter time: UInt64) -> ProcessFacts? {
+        record(pid, inner.process(pid, unlessExecutedAfter: time))
+    }
+
+    func needsLooks() { inner.needsLooks() }
+
+    private func record(_ pid: Int32, _ answer: ProcessFacts?) -> ProcessFacts? {
         recorder.add(.processAnswer) { payload in
             payload.put(pid)
             payload.put(answer != nil)

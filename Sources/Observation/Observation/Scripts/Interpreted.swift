@@ -40,6 +40,8 @@ public enum ScriptReading: UInt8, Sendable {
     case unknown = 1
     /// What was read is an application: it goes before the `#!` file of the server that runs it.
     case application = 2
+    /// What runs goes by the name under which the file was executed, and that is not known for certain.
+    case guessed = 3
 }
 
 /// Names that are no paths: only what could be no program's text and no secret is taken for one.
