@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Observation
+import Procfs
 import Records
 import SystemCalls
 import TestSupport
@@ -95,6 +96,37 @@ import Testing
             #expect(atOnce.count == flags.count, "\(atOnce)")
             #expect(Set(atOnce.map { $0.split(separator: " ").last }).count == 2)
         }
+    }
+
+    /// Each read is a call for each of thousands of processes: none is made to learn that there is no more.
+    @Test func nothingIsReadTwice() throws {
+        func reads() throws -> UInt64? {
+            let file = try FileDescriptor.open("/proc/thread-self/io", O_RDONLY)
+            return TransferCalls(parsing: try file.readBrief(limit: 1024))?.reads
+        }
+        // A kernel that counts them (CONFIG_TASK_IO_ACCOUNTING).
+        guard try reads() != nil else { return }
+        // What is asked once, such as the mount table, is asked for the first of two.
+        let children = [try Child(["sleep", "60"]), try Child(["sleep", "60"])]
+        defer { for child in children { child.kill() } }
+        let processes = children.map(\.pid)
+        func isAsleep(_ pid: Int32) -> Bool {
+            guard let status = ProcessDirectory(pid)?.status() else { return false }
+            return status.name == Array("sleep".utf8) && status.state == UInt8(ascii: "S")
+        }
+        try #require(eventually { processes.allSatisfy(isAsleep) ? true : nil } == true)
+        var cursor = ScanCursor(scanner(), .full, first: processes)
+        _ = cursor.advance(until: 0)
+        #expect(cursor.urgent == 1)
+        let before = try reads() ?? 0
+        _ = cursor.advance(until: 0)
+        // The first count itself is one.
+        let count = (try reads() ?? 0) - before - 1
+        #expect(cursor.urgent == 0)
+        let maps = String(decoding: ProcessDirectory(processes[0])?.maps() ?? [], as: UTF8.self)
+        try #require(maps.utf8.count < 3000)
+        // stat, cgroup, maps, and the end of these where no page of the kernel's stands there.
+        #expect(count == (maps.contains("[vsyscall]") ? 3 : 4))
     }
 
     @Test func whatWasLeftOutIsSaid() {

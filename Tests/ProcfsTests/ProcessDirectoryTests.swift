@@ -34,6 +34,50 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
         let link = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/ns/net")
         #expect(link == "net:[\(inode)]")
         #expect(directory.namespace("nothing") == nil)
+        // Of each kind the inode that a status of it has, whatever the link calls the kind.
+        for name in ProcessDirectory.namespaceKinds + ["pid_for_children", "time_for_children"] {
+            var status = stat()
+            let there = stat("/proc/self/ns/\(name)", &status) == 0 ? UInt64(status.st_ino) : nil
+            #expect(directory.namespace(name) == there, "\(name)")
+        }
+    }
+
+    /// What is read for many processes is what is read of one, also where one has more than the memory that is there at first.
+    @Test func mappingsOfOneAndOfMany() throws {
+        let scratch = DescriptorScratch()
+        func expectSame(_ pid: Int32) throws {
+            let directory = try processDirectory(pid)
+            // It may not have begun to sleep yet.
+            let isSame: Bool? = eventually {
+                let maps = directory.maps()
+                let found = directory.mappings(scratch)
+                let written = directory.mappings(scratch, sharedWritable: true)
+                return found.files == MappedFile.parse(maps) && found.shared == SharedMapping.parse(maps)
+                    && written.files == MappedFile.parse(maps, sharedWritable: true) && !maps.isEmpty
+                    ? true : nil
+            }
+            #expect(isSame == true)
+        }
+        let child = try Child(["sleep", "60"])
+        defer { child.kill() }
+        try expectSame(child.pid)
+        try withTemporaryFolder { folder in
+            let path = folder + "/many"
+            try write(String(repeating: "x", count: 4096), to: path)
+            let file = try FileDescriptor.open(path, O_RDWR)
+            // Each second page of it is a line of its own.
+            let size = 4000 * 4096
+            try #require(ftruncate(file.number, size) == 0)
+            let address = mmap(nil, size, PROT_READ | PROT_WRITE, MAP_SHARED, file.number, 0)
+            let start = try #require(address == MAP_FAILED ? nil : address)
+            defer { munmap(start, size) }
+            for page in stride(from: 0, to: 4000, by: 2) { mprotect(start + page * 4096, 4096, PROT_READ) }
+            let directory = try processDirectory(getpid())
+            #expect(directory.maps().count > 128 << 10)
+            let found = directory.mappings(scratch, sharedWritable: true)
+            #expect(found.files.map(\.path) == [Array(path.utf8)])
+        }
+        try expectSame(child.pid)
     }
 
     @Test func descriptorsWithTheirFlags() throws {
@@ -54,11 +98,13 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
         // The same by the link's permissions; what was opened for neither has none.
         let path = try FileDescriptor.open("/dev/null", O_PATH)
         let written = try FileDescriptor.open("/dev/null", O_WRONLY)
-        #expect(directory.accessMode(descriptor: null.number) == O_RDWR)
-        #expect(directory.accessMode(descriptor: file.number) == O_RDONLY)
-        #expect(directory.accessMode(descriptor: written.number) == O_WRONLY)
-        #expect(directory.accessMode(descriptor: path.number) == nil)
-        #expect(directory.accessMode(descriptor: 1_000_000) == nil)
+        let folder = directory.descriptorFolder()
+        guard let folder else { throw Failure("there is no folder of descriptors") }
+        #expect(folder.accessMode(null.number) == O_RDWR)
+        #expect(folder.accessMode(file.number) == O_RDONLY)
+        #expect(folder.accessMode(written.number) == O_WRONLY)
+        #expect(folder.accessMode(path.number) == nil)
+        #expect(folder.accessMode(1_000_000) == nil)
         let kind = directory.statistics(descriptor: null.number).map { $0.mode & S_IFMT }
         #expect(kind == S_IFCHR)
         let isNothing = directory.statistics(descriptor: 1_000_000) == nil

@@ -109,6 +109,28 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         #expect(found.map(\.path) == [bytes("/dev/shm/shared")])
     }
 
+    /// Only the whole line of the page that is behind all others says that nothing follows.
+    @Test func theLastLine() {
+        let page = "ffffffffff600000-ffffffffff601000 --xp 00000000 00:00 0                  [vsyscall]\n"
+        let other = "7ffc00000000-7ffc00021000 rw-p 00000000 00:00 0                          [stack]\n"
+        func isLast(_ text: String) -> Bool { bytes(text).withUnsafeBytes { MapsLine.isLast($0) } }
+        #expect(isLast(page))
+        #expect(isLast(other + page))
+        for length in 0..<page.count { #expect(!isLast(other + page.prefix(length)), "\(length)") }
+        // A file of such a name, whose newline the kernel writes otherwise.
+        for text in [other, page + other, "1-2 r--p 0 0:0 7 /\\012" + page, "1-2 r--p 0 0:0 7 /" + page] {
+            #expect(!isLast(text), "\(text)")
+        }
+    }
+
+    /// Few are compared with each other, many are looked up.
+    @Test func aFileIsListedOnceAmongMany() {
+        let order = (0..<40).map { $0 % 20 }
+        let text = order.map { "1-2 r-xp 0 0:0 7   /lib/\($0)\n1-2 r--p 0 0:0 7   /x\n" }.joined()
+        #expect(MappedFile.parse(bytes(text)) == plainly(bytes(text)))
+        #expect(parse(text).count == 21)
+    }
+
     /// Line by line, and nothing kept from the one before.
     private func plainly(_ bytes: [UInt8]) -> [MappedFile] {
         var files: [MappedFile] = []
@@ -346,5 +368,25 @@ private func bytes(_ text: String) -> [UInt8] { Array(text.utf8) }
         ] as [(String, [String])])
     func arguments(text: String, parts: [String]) {
         #expect(ProcessDirectory.splitArguments(bytes(text)) == parts.map(bytes))
+    }
+}
+
+@Suite struct NumberTests {
+    @Test(arguments: [
+        "0", "7", "00", "4194304", "2147483647", "2147483648", "-1", "-2147483648", "-2147483649", "", "-",
+        "+1", " 1", "1 ",
+        "1a", "99999999999999999999",
+    ])
+    func decimal(text: String) {
+        // Of what the standard library reads the kernel writes all but the plus.
+        let expected = text.hasPrefix("+") ? nil : Int32(text)
+        #expect(bytes(text).withUnsafeBytes { Int32(decimal: $0) } == expected)
+        #expect(
+            bytes(text).withUnsafeBytes { UInt64(decimal: $0) } == (text.hasPrefix("+") ? nil : UInt64(text)))
+    }
+
+    @Test(arguments: [0, 1, 9, 10, 99, 100, 4095, 1_000_000_007, Int32.max, -1, Int32.min])
+    func namesOfDescriptors(number: Int32) {
+        #expect(DescriptorName(number).withCString { String(cString: $0) } == "\(number)")
     }
 }

@@ -114,6 +114,20 @@ import Testing
         #expect(try output.readAll() == bytes)
     }
 
+    /// Whatever a file has, and no more than was asked for.
+    @Test(arguments: [0, 1, 1023, 1024, 1025, 1024 + (1 << 14), 1025 + (1 << 14), 100_000])
+    func readsWhatIsMostlyBrief(size: Int) throws {
+        let bytes = (0..<size).map { UInt8(truncatingIfNeeded: $0 / 3) }
+        let path = NSTemporaryDirectory() + UUID().uuidString
+        let output = try FileDescriptor.open(path, O_WRONLY | O_CREAT | O_EXCL, mode: 0o600)
+        defer { unlink(path) }
+        try bytes.withUnsafeBytes { try output.writeAll($0) }
+        for limit in [1, 512, 1024, 1025, 20_000, 1 << 20] {
+            let file = try FileDescriptor.open(path, O_RDONLY)
+            #expect(try file.readBrief(limit: limit) == Array(bytes.prefix(limit)), "\(limit)")
+        }
+    }
+
     @Test(arguments: ["/proc/self/stat", "/proc/self/maps", "/proc/self/mountinfo", "/proc/cpuinfo"])
     func readsFilesOfProcWhole(path: String) throws {
         let bytes = try FileDescriptor.open(path, O_RDONLY).readAll()

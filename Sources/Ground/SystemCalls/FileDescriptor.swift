@@ -19,7 +19,10 @@ public struct FileDescriptor: ~Copyable, Sendable {
         _ path: String, _ flags: Int32, mode: mode_t = 0
     ) throws(SystemError) -> FileDescriptor {
         FileDescriptor(
-            owning: try systemCall("open") { clinux_open(path, flags | O_CLOEXEC, mode) })
+            owning: try systemCall("open") {
+                // Handed to C as it is, a string would be copied into an array first.
+                path.withCString { clinux_open($0, flags | O_CLOEXEC, mode) }
+            })
     }
 
     /// Opens a path given as NUL-terminated bytes, which need not be UTF-8.
@@ -43,7 +46,9 @@ public struct FileDescriptor: ~Copyable, Sendable {
     ) throws(SystemError) -> FileDescriptor {
         let directory = number
         return FileDescriptor(
-            owning: try systemCall("openat") { clinux_openat(directory, path, flags | O_CLOEXEC, mode) })
+            owning: try systemCall("openat") {
+                path.withCString { clinux_openat(directory, $0, flags | O_CLOEXEC, mode) }
+            })
     }
 
     /// Gives the descriptor away without closing it.
@@ -83,6 +88,29 @@ public struct FileDescriptor: ~Copyable, Sendable {
             }
         }
         if let failure { throw failure }
+        return bytes
+    }
+
+    /// Reads a file of procfs that is made in one piece and mostly has less than a kilobyte: then nothing more is allocated
+    /// than it has.
+    ///
+    /// - Parameter limit: bytes after which reading stops; the rest is left unread.
+    public borrowing func readBrief(limit: Int) throws(SystemError) -> [UInt8] {
+        let number = number
+        let room = min(limit, 1024)
+        // On the stack: more of it would not be.
+        var bytes = try withUnsafeTemporaryAllocation(byteCount: room, alignment: 1) {
+            buffer throws(SystemError) -> [UInt8] in
+            let count = try systemCall("read") { Glibc.read(number, buffer.baseAddress, room) }
+            return Array(buffer[..<count])
+        }
+        if bytes.count == room, limit > room {
+            let next = min(limit - room, 1 << 14)
+            bytes += try readOnce(limit: next)
+            if bytes.count == room + next, limit > bytes.count {
+                bytes += try readAll(limit: limit - bytes.count)
+            }
+        }
         return bytes
     }
 

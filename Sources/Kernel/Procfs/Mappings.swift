@@ -16,33 +16,35 @@ public struct MappedFile: Equatable, Sendable {
     ///
     /// - Parameter sharedWritable: leave out all but shared mappings that may be written, at little cost.
     public static func parse(_ bytes: [UInt8], sharedWritable: Bool = false) -> [MappedFile] {
+        bytes.withUnsafeBytes { parse($0, sharedWritable: sharedWritable) }
+    }
+
+    static func parse(_ bytes: UnsafeRawBufferPointer, sharedWritable: Bool) -> [MappedFile] {
         var files: [MappedFile] = []
-        var positions: [[UInt8]: Int] = [:]
+        var places = FilePlaces()
         var last: (path: Range<Int>, position: Int)?
-        bytes.withUnsafeBytes { bytes in
-            var start = 0
-            while start < bytes.count {
-                let end = bytes[start...].firstIndex(of: UInt8(ascii: "\n")) ?? bytes.count
-                defer { start = end + 1 }
-                guard let line = MapsLine(bytes, start..<end), !sharedWritable || line.isSharedWritable else {
-                    continue
-                }
-                let position: Int
-                if let last, isSame(bytes, last.path, line.path) {
-                    position = last.position
-                } else {
-                    let path = OctalEscapes.decodeNewlines(bytes[line.path])
-                    if path.suffix(10).elementsEqual(" (deleted)".utf8) { continue }
-                    position = positions[path] ?? files.count
-                    if position == files.count {
-                        positions[path] = position
-                        files.append(MappedFile(path: path, isExecutable: false, isSharedWritable: false))
-                    }
-                    last = (line.path, position)
-                }
-                if line.isExecutable { files[position].isExecutable = true }
-                if line.isSharedWritable { files[position].isSharedWritable = true }
+        var start = 0
+        while start < bytes.count {
+            let end = MapsLine.end(bytes, start)
+            defer { start = end + 1 }
+            guard let line = MapsLine(bytes, start..<end), !sharedWritable || line.isSharedWritable else {
+                continue
             }
+            let position: Int
+            if let last, isSame(bytes, last.path, line.path) {
+                position = last.position
+            } else {
+                let text = UnsafeRawBufferPointer(rebasing: bytes[line.path])
+                if SharedMapping.isDeleted(text) { continue }
+                let path = OctalEscapes.decodeNewlines(text)
+                position = places.position(of: path, in: files)
+                if position == files.count {
+                    files.append(MappedFile(path: path, isExecutable: false, isSharedWritable: false))
+                }
+                last = (line.path, position)
+            }
+            if line.isExecutable { files[position].isExecutable = true }
+            if line.isSharedWritable { files[position].isSharedWritable = true }
         }
         return files
     }
@@ -56,15 +58,52 @@ public struct MappedFile: Equatable, Sendable {
     }
 }
 
+/// Which file has a path: most processes have few, and need no table for it.
+private struct FilePlaces {
+    private var known: [[UInt8]: Int] = [:]
+    private static let few = 8
+
+    /// The position of the file with the path, or that behind the last one.
+    mutating func position(of path: [UInt8], in files: [MappedFile]) -> Int {
+        if files.count < Self.few { return files.firstIndex { $0.path == path } ?? files.count }
+        if known.isEmpty {
+            for (position, file) in files.enumerated() { known[file.path] = position }
+        }
+        if let position = known[path] { return position }
+        known[path] = files.count
+        return files.count
+    }
+}
+
 /// Where a line of /proc/PID/maps has what is asked of it.
-private struct MapsLine {
+struct MapsLine {
     let isExecutable: Bool
     let isSharedWritable: Bool
     /// From its slash to the end of the line.
     let path: Range<Int>
 
+    /// The end of the line that begins there.
+    static func end(_ bytes: UnsafeRawBufferPointer, _ start: Int) -> Int {
+        memchr(bytes.baseAddress! + start, Int32(UInt8(ascii: "\n")), bytes.count - start)
+            .map { bytes.baseAddress!.distance(to: UnsafeRawPointer($0)) } ?? bytes.count
+    }
+
+    /// Whether bytes that were read end with the line of the vsyscall page, which is the last one where there is such a page: its
+    /// address is the kernel's, above all others (x86-64). No further read is needed to learn that this was all.
+    static func isLast(_ bytes: UnsafeRawBufferPointer) -> Bool {
+        guard bytes.last == UInt8(ascii: "\n") else { return false }
+        let start = bytes.dropLast().lastIndex(of: UInt8(ascii: "\n")).map { $0 + 1 } ?? 0
+        let address: StaticString = "ffffffffff600000-"
+        return bytes.count - start > address.utf8CodeUnitCount
+            && memcmp(bytes.baseAddress! + start, address.utf8Start, address.utf8CodeUnitCount) == 0
+    }
+
     /// `nil` for what is no line of a file.
     init?(_ bytes: UnsafeRawBufferPointer, _ line: Range<Int>) {
+        // Most lines without one are of memory without a file.
+        guard memchr(bytes.baseAddress! + line.lowerBound, Int32(UInt8(ascii: "/")), line.count) != nil else {
+            return nil
+        }
         var position = line.lowerBound
         var permissions = 0..<0
         for field in 0..<5 {
@@ -130,42 +169,50 @@ public struct SharedMapping: Hashable, Sendable {
     ///
     /// A scan reads the maps of every process for the few lines that matter: only from slash to slash is
     /// looked at, and only lines that matter are taken apart.
-    public static func parse(_ bytes: [UInt8]) -> [SharedMapping] {
-        let lineFeed = UInt8(ascii: "\n")
+    public static func parse(_ bytes: [UInt8]) -> [SharedMapping] { bytes.withUnsafeBytes { parse($0) } }
+
+    static func parse(_ bytes: UnsafeRawBufferPointer) -> [SharedMapping] {
         var found: [SharedMapping] = []
         var known: Set<SharedMapping> = []
-        var position = 0
-        var lineStart = 0
-        while position < bytes.count {
-            let byte = bytes[position]
-            if byte == lineFeed {
-                position += 1
-                lineStart = position
-                continue
-            }
+        var start = 0
+        while start < bytes.count {
+            let end = MapsLine.end(bytes, start)
+            defer { start = end + 1 }
             // No field before the path has a slash.
-            guard byte == UInt8(ascii: "/") else {
-                position += 1
+            guard let slash = memchr(bytes.baseAddress! + start, Int32(UInt8(ascii: "/")), end - start) else {
                 continue
             }
-            let end = bytes[position...].firstIndex(of: lineFeed) ?? bytes.count
-            if matches(bytes[position..<end]),
-                let mapping = SharedMapping(bytes[lineStart..<position], path: bytes[position..<end]),
+            let position = bytes.baseAddress!.distance(to: UnsafeRawPointer(slash))
+            let path = UnsafeRawBufferPointer(rebasing: bytes[position..<end])
+            if matches(path),
+                let mapping = SharedMapping(
+                    Array(bytes[start..<position]), path: Array(path)),
                 known.insert(mapping).inserted
             {
                 found.append(mapping)
             }
-            position = end
         }
         return found
     }
 
-    private static func matches(_ path: ArraySlice<UInt8>) -> Bool {
-        path.starts(with: segment) || path.starts(with: folder)
+    private static func matches(_ path: UnsafeRawBufferPointer) -> Bool {
+        isIn(path, "/SYSV") || isIn(path, "/dev/shm/")
+    }
+
+    private static func isIn(_ path: UnsafeRawBufferPointer, _ start: StaticString) -> Bool {
+        path.count >= start.utf8CodeUnitCount
+            && memcmp(path.baseAddress!, start.utf8Start, start.utf8CodeUnitCount) == 0
+    }
+
+    /// Whether the kernel's mark of a deleted file is at its end.
+    static func isDeleted(_ path: UnsafeRawBufferPointer) -> Bool {
+        let mark: StaticString = " (deleted)"
+        let start = path.count - mark.utf8CodeUnitCount
+        return start >= 0 && memcmp(path.baseAddress! + start, mark.utf8Start, mark.utf8CodeUnitCount) == 0
     }
 
     /// `address perms offset dev inode`, then blanks up to the path.
-    private init?(_ head: ArraySlice<UInt8>, path: ArraySlice<UInt8>) {
+    private init?(_ head: [UInt8], path: [UInt8]) {
         let fields = head.split(separator: UInt8(ascii: " "))
         guard fields.count == 5, fields[1].count == 4 else { return nil }
         let device = fields[3].split(separator: UInt8(ascii: ":"), omittingEmptySubsequences: false)

@@ -177,8 +177,8 @@ public enum OctalEscapes {
     /// alone, so that any other backslash stands for itself.
     static func decodeNewlines(_ text: some Sequence<UInt8>) -> [UInt8] {
         let text = Array(text)
+        guard text.contains(UInt8(ascii: "\\")) else { return text }
         let escape = Array(#"\012"#.utf8)
-        guard text.contains(escape[0]) else { return text }
         var result: [UInt8] = []
         result.reserveCapacity(text.count)
         var index = 0

@@ -73,21 +73,32 @@ public enum SymbolicLink {
     /// The target of a link, whatever its length; `nil` if it cannot be read.
     /// The corresponding C function is `readlinkat`.
     public static func read(_ path: String, relativeTo directory: Int32 = AT_FDCWD) -> [UInt8]? {
-        read(Array(path.utf8) + [0], relativeTo: directory)
+        path.withCString { read($0, relativeTo: directory) }
     }
 
     /// The same of a path given as NUL-terminated bytes.
     static func read(_ path: [UInt8], relativeTo directory: Int32) -> [UInt8]? {
-        var size = 256
+        path.withUnsafeBytes {
+            read($0.baseAddress!.assumingMemoryBound(to: CChar.self), relativeTo: directory)
+        }
+    }
+
+    private static func read(_ path: UnsafePointer<CChar>, relativeTo directory: Int32) -> [UInt8]? {
+        // Most are short: then nothing more is allocated than they have.
+        let brief = withUnsafeTemporaryAllocation(byteCount: 256, alignment: 1) { buffer -> [UInt8]? in
+            let room = buffer.baseAddress!.assumingMemoryBound(to: CChar.self)
+            let count = readlinkat(directory, path, room, buffer.count)
+            if count < 0 { return [] }
+            return count < buffer.count ? Array(buffer[..<count]) : nil
+        }
+        // No link has an empty target.
+        if let brief { return brief.isEmpty ? nil : brief }
+        var size = 1024
         while size <= 1 << 16 {
             var count = -1
             let bytes = [UInt8](unsafeUninitializedCapacity: size) { buffer, initialized in
-                count = path.withUnsafeBytes { path in
-                    buffer.withMemoryRebound(to: CChar.self) {
-                        readlinkat(
-                            directory, path.baseAddress!.assumingMemoryBound(to: CChar.self), $0.baseAddress!,
-                            size)
-                    }
+                count = buffer.withMemoryRebound(to: CChar.self) {
+                    readlinkat(directory, path, $0.baseAddress!, size)
                 }
                 initialized = max(count, 0)
             }
@@ -159,7 +170,15 @@ public struct FileStatus: Equatable, Sendable {
     /// a link under /proc (`/proc/PID/fd/N`) it cannot.
     init?(_ path: String, relativeTo directory: Int32, flags: Int32 = 0) {
         var status = clinux_status()
-        guard clinux_status_at(directory, path, flags, &status) == 0 else { return nil }
+        guard path.withCString({ clinux_status_at(directory, $0, flags, &status) }) == 0 else { return nil }
+        self.init(status)
+    }
+
+    /// The same of a descriptor, by its link in an open /proc/PID/fd.
+    init?(_ name: DescriptorName, in folder: borrowing FileDescriptor) {
+        var status = clinux_status()
+        let folder = folder.number
+        guard name.withCString({ clinux_status_at(folder, $0, 0, &status) }) == 0 else { return nil }
         self.init(status)
     }
 

@@ -55,16 +55,20 @@ extension ProcessDirectory {
     ///
     /// - Parameter uncached: looks up what the kernel would have to ask a filesystem for.
     public borrowing func file(named name: [UInt8], uncached: Lookup = Self.waitingLookup) -> NamedFile? {
-        guard let way = way(name), case .found(let folder) = way.folder(uncached),
-            let above = Self.place(of: folder)
-        else { return nil }
-        let path = Self.path(above, way.leaf)
-        if Self.isOfDescriptor(path) {
-            guard let target = openFile(path), let status = openFileStatus(path), status.links > 0 else {
-                return nil
-            }
-            return NamedFile(path: target, status: status)
+        guard let way = way(name) else { return nil }
+        if way.isAtStart {
+            // Most arguments are no names of files: then nothing else is asked.
+            guard let status = status(of: way.leaf, in: way.start, uncached),
+                let above = Self.place(of: way.start)
+            else { return nil }
+            let path = Self.path(above, way.leaf)
+            return Self.isOfDescriptor(path) ? namedOpenFile(path) : NamedFile(path: path, status: status)
         }
+        guard case .found(let folder) = way.folder(uncached), let above = Self.place(of: folder) else {
+            return nil
+        }
+        let path = Self.path(above, way.leaf)
+        if Self.isOfDescriptor(path) { return namedOpenFile(path) }
         return status(of: way.leaf, in: folder, uncached).map { NamedFile(path: path, status: $0) }
     }
 
@@ -74,6 +78,9 @@ extension ProcessDirectory {
         let leaf: [UInt8]
         /// Where the way begins: the process's root or its working directory.
         let start: FileDescriptor
+
+        /// Whether the name is one of that directory itself.
+        var isAtStart: Bool { parent == [UInt8(ascii: ".")] }
 
         borrowing func folder(_ uncached: Lookup) -> CachedLookup.Answer {
             lookUp(parent + [0], from: start, O_DIRECTORY, uncached)
@@ -158,6 +165,14 @@ extension ProcessDirectory {
     private borrowing func openFile(_ path: [UInt8]) -> [UInt8]? {
         let target = own(path).map { link($0) } ?? SymbolicLink.read(path + [0], relativeTo: AT_FDCWD)
         return target.flatMap { $0.first == UInt8(ascii: "/") ? Self.withoutMark($0) : nil }
+    }
+
+    /// The file that such a link leads to; `nil` if it has no name any more.
+    private borrowing func namedOpenFile(_ path: [UInt8]) -> NamedFile? {
+        guard let target = openFile(path), let status = openFileStatus(path), status.links > 0 else {
+            return nil
+        }
+        return NamedFile(path: target, status: status)
     }
 
     /// What the file behind such a link is. No server is asked.

@@ -79,9 +79,7 @@ public struct ProcessDirectory: ~Copyable {
         do throws(SystemError) {
             let file = try directory.openRelative("cmdline", O_RDONLY)
             // Few have more: then one call brings them.
-            let first = try file.readOnce(limit: min(limit, 4096))
-            guard first.count == 4096, limit > 4096 else { return first }
-            return first + (try file.readAll(limit: limit - 4096))
+            return try file.readBrief(limit: limit)
         } catch { return [] }
     }
 
@@ -106,8 +104,7 @@ public struct ProcessDirectory: ~Copyable {
         do throws(SystemError) {
             let file = try directory.openRelative("cgroup", O_RDONLY)
             // The kernel makes it in one piece: what has room in one read needs no second that says that this was all.
-            let first = try file.readOnce(limit: 4096)
-            return first.count < 4096 ? first : first + (try file.readAll(limit: 1 << 16))
+            return try file.readBrief(limit: 1 << 16)
         } catch { return nil }
     }
 
@@ -152,7 +149,7 @@ public struct ProcessDirectory: ~Copyable {
     public borrowing func status() -> ProcessStatus? {
         // One line of numbers and a name of at most 63 bytes, made in one piece: one read brings it.
         guard let file = try? directory.openRelative("stat", O_RDONLY),
-            let bytes = try? file.readOnce(limit: 2048)
+            let bytes = try? file.readBrief(limit: 4096)
         else { return nil }
         return ProcessStatus(parsing: bytes)
     }
@@ -166,9 +163,7 @@ public struct ProcessDirectory: ~Copyable {
     public borrowing func descriptors(
         _ scratch: DescriptorScratch, _ body: (_ number: Int32, _ target: UnsafeRawBufferPointer) -> Void
     ) {
-        let number = clinux_openat(directory.number, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC, 0)
-        guard number >= 0 else { return }
-        scratch.walk(FileDescriptor(owning: number), body)
+        if let folder = descriptorFolder() { folder.walk(scratch, body) }
     }
 
     /// Open flags and mount of a descriptor (`fdinfo/N`); `nil` if it is gone. No filesystem is asked.
@@ -178,25 +173,6 @@ public struct ProcessDirectory: ~Copyable {
             let bytes = try? file.readOnce(limit: 512)
         else { return nil }
         return DescriptorInformation(parsing: bytes)
-    }
-
-    /// What a descriptor was opened for: `O_RDONLY`, `O_WRONLY` or `O_RDWR`. `nil` if it is gone or was opened for neither
-    /// (`O_PATH`).
-    ///
-    /// It is what the permissions of the link in /proc/PID/fd say (proc(5)), for which no file has to be opened as it has
-    /// for `descriptorInformation`.
-    public borrowing func accessMode(descriptor: Int32) -> Int32? {
-        var status = stat()
-        let directory = directory.number
-        guard fstatat(directory, "fd/\(descriptor)", &status, AT_SYMLINK_NOFOLLOW) == 0,
-            status.st_mode & S_IFMT == S_IFLNK
-        else { return nil }
-        switch (status.st_mode & S_IRUSR != 0, status.st_mode & S_IWUSR != 0) {
-        case (true, true): return O_RDWR
-        case (true, false): return O_RDONLY
-        case (false, true): return O_WRONLY
-        case (false, false): return nil
-        }
     }
 
     /// What a descriptor refers to, as far as this kernel knows; `nil` if it is gone. No server is asked.
@@ -209,7 +185,19 @@ public struct ProcessDirectory: ~Copyable {
 
     /// What is mapped, as the bytes of `maps`, for `MappedFile` and `SharedMapping`; empty for kernel threads
     /// and for what may not be read.
-    public borrowing func maps() -> [UInt8] { contents("maps", limit: 1 << 24) ?? [] }
+    public borrowing func maps() -> [UInt8] { contents("maps", limit: Self.mostMaps) ?? [] }
+
+    private static let mostMaps = 1 << 24
+
+    /// What of it could be shared with others, and the files, as `SharedMapping.parse` and `MappedFile.parse` give them: for who
+    /// reads many processes.
+    public borrowing func mappings(_ scratch: DescriptorScratch, sharedWritable: Bool = false)
+        -> (shared: [SharedMapping], files: [MappedFile])
+    {
+        guard let file = try? directory.openRelative("maps", O_RDONLY) else { return ([], []) }
+        let bytes = scratch.read(maps: file, limit: Self.mostMaps)
+        return (SharedMapping.parse(bytes), MappedFile.parse(bytes, sharedWritable: sharedWritable))
+    }
 
     /// Whether any file or System V segment is mapped shared: a cheap question before `maps` is read for such.
     /// `true` as well where the kernel does not say (before Linux 6.11).
@@ -230,10 +218,17 @@ public struct ProcessDirectory: ~Copyable {
 
     /// Identity of a namespace of the process (`net`, `mnt`, …): the inode behind `ns/NAME`.
     public borrowing func namespace(_ name: String) -> UInt64? {
-        var result = stat()
+        // The link says it, `net:[4026531840]`; for a status the kernel would have to make the inode.
         let directory = directory.number
-        guard fstatat(directory, "ns/\(name)", &result, 0) == 0 else { return nil }
-        return UInt64(result.st_ino)
+        return withUnsafeTemporaryAllocation(byteCount: 64, alignment: 1) { target in
+            let room = target.baseAddress!.assumingMemoryBound(to: CChar.self)
+            let count = "ns/\(name)".withCString { readlinkat(directory, $0, room, target.count) }
+            guard count > 0, count < target.count,
+                let start = target[..<count].firstIndex(of: UInt8(ascii: "[")),
+                target[count - 1] == UInt8(ascii: "]")
+            else { return nil }
+            return UInt64(decimal: UnsafeRawBufferPointer(rebasing: target[(start + 1)..<(count - 1)]))
+        }
     }
 
     /// The file of a namespace of the process, by which it can be entered or asked about.
@@ -257,7 +252,7 @@ public struct ProcessDirectory: ~Copyable {
     public borrowing func transferCalls() -> TransferCalls? {
         // Seven lines of a number each, made in one piece.
         guard let file = try? directory.openRelative("io", O_RDONLY),
-            let bytes = try? file.readOnce(limit: 1024)
+            let bytes = try? file.readBrief(limit: 1024)
         else { return nil }
         return TransferCalls(parsing: bytes)
     }
@@ -283,12 +278,20 @@ public struct TransferCalls: Equatable, Sendable {
 
     /// Reads lines `syscr:` and `syscw:`; `nil` without both.
     public init?(parsing bytes: [UInt8]) {
-        func value(_ key: StaticString) -> UInt64? {
-            let key = Array(String(describing: key).utf8)
-            let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: key) }
-            return line.flatMap { UInt64(String(decoding: $0.dropFirst(key.count), as: UTF8.self)) }
+        func value(_ key: StaticString, _ bytes: UnsafeRawBufferPointer) -> UInt64? {
+            var rest = bytes
+            while !rest.isEmpty {
+                let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
+                let length = key.utf8CodeUnitCount
+                if end >= length, memcmp(rest.baseAddress!, key.utf8Start, length) == 0 {
+                    return UInt64(decimal: UnsafeRawBufferPointer(rebasing: rest[length..<end]))
+                }
+                rest = UnsafeRawBufferPointer(rebasing: rest[min(end + 1, rest.count)...])
+            }
+            return nil
         }
-        guard let reads = value("syscr: "), let writes = value("syscw: ") else { return nil }
+        let (reads, writes) = bytes.withUnsafeBytes { (value("syscr: ", $0), value("syscw: ", $0)) }
+        guard let reads, let writes else { return nil }
         self.reads = reads
         self.writes = writes
     }
@@ -313,14 +316,30 @@ public struct ProcessStatus: Equatable, Sendable {
     /// it start after the *last* closing parenthesis.
     public init?(parsing bytes: [UInt8]) {
         guard let close = bytes.lastIndex(of: UInt8(ascii: ")")) else { return nil }
-        let fields = bytes[(close + 1)...].split { $0 == UInt8(ascii: " ") || $0 == UInt8(ascii: "\n") }
         // state ppid pgrp session tty tpgid flags …, starttime is the 20th behind the name.
-        guard fields.count >= 20, let state = fields[0].first,
-            let parent = Int32(String(decoding: fields[1], as: UTF8.self)),
-            let flags = UInt32(String(decoding: fields[6], as: UTF8.self)),
-            let start = UInt64(String(decoding: fields[19], as: UTF8.self))
+        var (state, parent, flags): (UInt8?, Int64?, UInt64?)
+        var (nice, start): (Int64?, UInt64?)
+        bytes.withUnsafeBytes { bytes in
+            var position = close + 1
+            for field in 0..<20 {
+                while position < bytes.count, Self.isBlank(bytes[position]) { position += 1 }
+                let begin = position
+                while position < bytes.count, !Self.isBlank(bytes[position]) { position += 1 }
+                let text = UnsafeRawBufferPointer(rebasing: bytes[begin..<position])
+                switch field {
+                case 0: state = text.first
+                case 1: parent = Int64(decimal: text)
+                case 6: flags = UInt64(decimal: text)
+                case 16: nice = Int64(decimal: text)
+                case 19: start = UInt64(decimal: text)
+                default: break
+                }
+            }
+        }
+        guard let state, let parent = parent.flatMap(Int32.init(exactly:)),
+            let flags = flags.flatMap(UInt32.init(exactly:)), let start
         else { return nil }
-        nice = Int(String(decoding: fields[16], as: UTF8.self)) ?? 0
+        self.nice = nice.map(Int.init) ?? 0
         name =
             bytes.firstIndex(of: UInt8(ascii: "(")).map { $0 < close ? Array(bytes[($0 + 1)..<close]) : [] }
             ?? []
@@ -328,6 +347,31 @@ public struct ProcessStatus: Equatable, Sendable {
         self.parent = parent
         isKernelThread = flags & 0x0020_0000 != 0
         startTicks = start
+    }
+
+    private static func isBlank(_ byte: UInt8) -> Bool {
+        byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\n")
+    }
+}
+
+extension FixedWidthInteger {
+    /// A number in decimal digits, with a minus before it if there may be one; `nil` for anything else and for what has no room.
+    init?(decimal text: UnsafeRawBufferPointer) {
+        let isNegative = Self.isSigned && text.first == UInt8(ascii: "-")
+        let digits = isNegative ? UnsafeRawBufferPointer(rebasing: text.dropFirst()) : text
+        guard !digits.isEmpty else { return nil }
+        var value: Self = 0
+        for byte in digits {
+            let digit = byte &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            let (tens, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+            let (sum, isTooLargeNow) =
+                isNegative
+                ? tens.subtractingReportingOverflow(Self(digit)) : tens.addingReportingOverflow(Self(digit))
+            if isTooLarge || isTooLargeNow { return nil }
+            value = sum
+        }
+        self = value
     }
 }
 

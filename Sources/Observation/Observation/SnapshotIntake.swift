@@ -21,8 +21,9 @@ struct SnapshotIntake {
     init(_ finished: FinishedScan) {
         request = finished.request
         snapshot = finished.snapshot
-        let processes = finished.snapshot.processes
-        order = processes.indices.sorted { processes[$0].facts.start < processes[$1].facts.start }
+        // Without a copy of what is known of two processes for each comparison.
+        let starts = finished.snapshot.processes.map { $0.facts.start }
+        order = starts.indices.sorted { starts[$0] < starts[$1] }
     }
 
     /// How many there are of a stage.

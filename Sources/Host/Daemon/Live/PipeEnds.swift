@@ -63,65 +63,101 @@ struct PipeEnds {
     }
 }
 
-/// What another look at the end of a scan finds of the processes that have pipes and FIFOs in common: whether they hold them
-/// still, and whether they have read or written anything.
-struct PipeHolders: Sendable {
-    private struct Question: Sendable {
+/// Another look, at the end of a scan, at the processes that have pipes and FIFOs in common: whether they hold them still, and
+/// whether they have read or written anything.
+struct PipeLook {
+    fileprivate struct Question: Sendable {
         var pid: Int32
         var descriptors: [(number: Int32, inode: UInt64)] = []
         /// Whether others hold the same end of one.
         var isOneOfMany = false
     }
 
-    private struct Answer: Sendable {
+    private let work: SharedWork<Question>
+    private var helper: Deferred<[PipeHolders.Answers]>?
+
+    /// Begins to look at the processes that hold these.
+    init(_ holders: DescriptorHolders) {
+        let pipes = holders.pipes.map { ($0.value, UInt64($0.key)) }
+        self.init(pipes + holders.fifos.map { ($0.value.ends, $0.key.inode) })
+    }
+
+    /// - Parameters:
+    ///   - least: with so many another thread begins at once, if there is a processor for it; what is found is the same.
+    ///   - block: how many each of the two takes at a time.
+    init(
+        _ pipes: [(ends: PipeEnds, inode: UInt64)], leastForTwo least: Int = ScanCursor.leastForTwo,
+        block: Int = 256
+    ) {
+        var questions: [Int32: Question] = [:]
+        for (ends, inode) in pipes where ends.areOfSeveral {
+            let isOneOfMany = ends.writers.count > 1 || ends.readers.count > 1
+            for (pid, numbers) in ends.descriptors {
+                questions[pid, default: Question(pid: pid)].descriptors += numbers.map { ($0, inode) }
+                if isOneOfMany { questions[pid, default: Question(pid: pid)].isOneOfMany = true }
+            }
+        }
+        work = SharedWork(Array(questions.values), block: block)
+        guard questions.count >= least, sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 else { return }
+        // Its first ones are its own, however late it begins.
+        let first = work.takeFromStart()
+        helper = try? Deferred { [work] in
+            var answers: [PipeHolders.Answers] = []
+            var next = first
+            while let questions = next {
+                answers.append(PipeHolders.Answers(questions))
+                next = work.takeFromStart()
+            }
+            return answers
+        }
+        if helper == nil, let first { unasked = first }
+    }
+
+    /// What no thread could be begun for.
+    private var unasked: [Question] = []
+
+    /// Looks at those that are left.
+    func finish() -> PipeHolders {
+        var found = PipeHolders()
+        found.add(PipeHolders.Answers(unasked))
+        while let questions = work.takeFromEnd() { found.add(PipeHolders.Answers(questions)) }
+        for answers in helper?.wait() ?? [] { found.add(answers, isOfOther: true) }
+        return found
+    }
+}
+
+/// What such a look has found.
+struct PipeHolders {
+    fileprivate struct Answer: Sendable {
         /// The descriptors by which it holds them still.
         var open: [Int32] = []
         var calls: TransferCalls?
+    }
+
+    fileprivate struct Answers: Sendable {
+        let asked: Int
+        var found: [(pid: Int32, answer: Answer)] = []
+
+        init(_ questions: [PipeLook.Question]) {
+            asked = questions.count
+            for question in questions {
+                guard let process = ProcessDirectory(question.pid) else { continue }
+                var answer = Answer()
+                for (number, inode) in question.descriptors
+                where process.statistics(descriptor: number)?.inode == inode { answer.open.append(number) }
+                if question.isOneOfMany { answer.calls = process.transferCalls() }
+                found.append((question.pid, answer))
+            }
+        }
     }
 
     private var answers: [Int32: Answer] = [:]
     /// How many processes another thread has looked at.
     private(set) var readByOther = 0
 
-    /// Looks at the processes that hold these.
-    ///
-    /// - Parameter least: with so many another thread helps, if there is a processor for it.
-    init(_ pipes: [(ends: PipeEnds, inode: UInt64)], leastForTwo least: Int = ScanCursor.leastForTwo) {
-        var questions: [Int32: Question] = [:]
-        for (ends, inode) in pipes where ends.areOfSeveral {
-            let isOneOfMany = ends.writers.count > 1 || ends.readers.count > 1
-            for (pid, numbers) in ends.descriptors {
-                var question = questions[pid] ?? Question(pid: pid)
-                question.descriptors += numbers.map { ($0, inode) }
-                question.isOneOfMany = question.isOneOfMany || isOneOfMany
-                questions[pid] = question
-            }
-        }
-        var all = questions.values.sorted { $0.pid < $1.pid }
-        var half: Deferred<[Int32: Answer]>?
-        if all.count >= least, sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 {
-            let others = Array(all.suffix(all.count / 2))
-            half = try? Deferred { Self.answers(others) }
-            if half != nil {
-                all.removeLast(others.count)
-                readByOther = others.count
-            }
-        }
-        answers = Self.answers(all)
-        if let half { answers.merge(half.wait()) { first, _ in first } }
-    }
-
-    private static func answers(_ questions: [Question]) -> [Int32: Answer] {
-        var answers: [Int32: Answer] = [:]
-        for question in questions {
-            guard let process = ProcessDirectory(question.pid) else { continue }
-            var answer = Answer()
-            for (number, inode) in question.descriptors
-            where process.statistics(descriptor: number)?.inode == inode { answer.open.append(number) }
-            if question.isOneOfMany { answer.calls = process.transferCalls() }
-            answers[question.pid] = answer
-        }
-        return answers
+    fileprivate mutating func add(_ more: Answers, isOfOther: Bool = false) {
+        for (pid, answer) in more.found { answers[pid] = answer }
+        if isOfOther { readByOther += more.asked }
     }
 
     /// Those of one of the pipes that hold it still and use it.

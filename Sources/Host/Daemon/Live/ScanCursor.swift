@@ -3,7 +3,6 @@ import Glibc
 import Observation
 import Procfs
 import Records
-import Synchronization
 import SystemCalls
 
 /// A scan under way: processes are read in slices, those that matter most first, and sockets at the end.
@@ -97,11 +96,11 @@ struct ScanCursor: ~Copyable {
     ///   - block: how many each of the two takes at a time.
     mutating func readAll(leastForTwo least: Int = Self.leastForTwo, block: Int = 256) {
         var helper: Deferred<[ScanBlock]>?
-        var share: ScanShare?
+        var share: SharedWork<Int32>?
         if waiting.count >= least, sysconf(Int32(_SC_NPROCESSORS_ONLN)) > 1 {
-            let all = ScanShare(waiting, block: block)
+            let all = SharedWork(waiting, block: block)
             // Its first one is its own, however late it begins.
-            let first = all.takeLast()
+            let first = all.takeFromStart()
             helper = try? Deferred {
                 [scanner, depth, shared = holders.shared, isAtOnce = mounts.answerAtOnce] in
                 var blocks: [ScanBlock] = []
@@ -113,14 +112,14 @@ struct ScanCursor: ~Copyable {
                         ScanBlock(
                             processes: cursor.snapshot.processes, failures: cursor.snapshot.failures,
                             holders: cursor.holders))
-                    next = all.takeLast()
+                    next = all.takeFromStart()
                 }
                 return blocks
             }
             if helper != nil { share = all }
         }
         if let share {
-            while let pids = share.takeFirst() {
+            while let pids = share.takeFromEnd() {
                 waiting = pids
                 while !advance(until: .max) { continue }
             }
@@ -144,8 +143,10 @@ struct ScanCursor: ~Copyable {
     consuming func finish() -> HostSnapshot {
         // Of processes that could not be read nobody knows whether they are there.
         snapshot.isComplete = waiting.isEmpty && snapshot.failures.isEmpty
+        // Another thread begins with the pipes while this one reads the sockets.
+        let looked = PipeLook(holders)
         let unix = scanner.addSockets(&snapshot, holders)
-        scanner.addChannels(&snapshot, holders, unix)
+        scanner.addChannels(&snapshot, holders, looked.finish(), unix)
         snapshot.channels += holders.shared.channels()
         return snapshot
     }
@@ -189,35 +190,30 @@ struct ScanCursor: ~Copyable {
                 network: place)
         }
         var files: [HeldFile] = []
-        // Numbers first: reading a link in the middle of the folder's own listing is fine, but an
-        // escaping closure over a borrowed directory is not.
-        var paths: [(number: Int32, path: [UInt8])] = []
-        var pipes: [(number: Int32, inode: UInt32)] = []
-        directory.descriptors(scratch) { number, target in
-            if target.first == UInt8(ascii: "/") {
-                paths.append((number, Array(target)))
-            } else if let inode = holders.note(target, number, pid) {
-                pipes.append((number, inode))
-            }
-        }
-        for pipe in pipes {
-            guard let flags = directory.accessMode(descriptor: pipe.number) else { continue }
-            holders.note(pipe: pipe.inode, pid, pipe.number, flags: flags)
-        }
         if let namespace { scanner.roots.others.meet(namespace, directory) }
-        for entry in paths {
-            if let file = heldFile(directory, entry.number, entry.path, namespace) { files.append(file) }
+        if let folder = directory.descriptorFolder() {
+            folder.walk(scratch) { number, target in
+                if target.first == UInt8(ascii: "/") {
+                    if let file = heldFile(directory, folder, number, Array(target), namespace) {
+                        files.append(file)
+                    }
+                } else if let inode = holders.note(target, number, pid),
+                    let flags = folder.accessMode(number)
+                {
+                    holders.note(pipe: inode, pid, number, flags: flags)
+                }
+            }
         }
         holders.shared.note(directory)
         // Of most processes nothing is mapped that others could share: then only a full scan reads the table.
         guard depth == .full || directory.mayHaveSharedMappings() else {
             return ProcessSnapshot(facts: facts, files: files, hasWorkload: hasWorkload)
         }
-        let maps = directory.maps()
-        holders.shared.note(maps: maps, directory)
+        let mappings = directory.mappings(scratch, sharedWritable: depth == .open)
+        holders.shared.note(mappings.shared, directory)
         // Of shared memory the descriptor is mostly closed at once, and the kernel reports the closing only
         // when the last mapping goes.
-        for mapped in MappedFile.parse(maps, sharedWritable: depth == .open) {
+        for mapped in mappings.files {
             let access: Access = mapped.isSharedWritable ? [.opened, .written] : .opened
             guard let path = namespace == nil ? mapped.path : scanner.files.path(mapped.path, of: directory)
             else {
@@ -232,12 +228,12 @@ struct ScanCursor: ~Copyable {
     /// An open file: the flags it was opened with, its mount, and what it is where that could be asked right away.
     ///
     /// - Returns: `nil` if it is gone or was opened for neither reading nor writing (`O_PATH`).
-    private func openFile(_ directory: borrowing ProcessDirectory, _ number: Int32)
-        -> (flags: Int32, mount: UInt64, status: FileStatus?)?
-    {
+    private func openFile(
+        _ directory: borrowing ProcessDirectory, _ folder: borrowing DescriptorFolder, _ number: Int32
+    ) -> (flags: Int32, mount: UInt64, status: FileStatus?)? {
         // Where no filesystem asks anybody, its status says what the mount is, in a call for which nothing is opened.
-        if mounts.answerAtOnce, let flags = directory.accessMode(descriptor: number),
-            let status = directory.statistics(descriptor: number), status.mount != 0
+        if mounts.answerAtOnce, let flags = folder.accessMode(number),
+            let status = folder.statistics(number), status.mount != 0
         {
             return (flags, status.mount, status)
         }
@@ -247,15 +243,16 @@ struct ScanCursor: ~Copyable {
     }
 
     private mutating func heldFile(
-        _ directory: borrowing ProcessDirectory, _ number: Int32, _ path: [UInt8], _ namespace: UInt64?
+        _ directory: borrowing ProcessDirectory, _ folder: borrowing DescriptorFolder, _ number: Int32,
+        _ path: [UInt8], _ namespace: UInt64?
     ) -> HeldFile? {
-        guard let open = openFile(directory, number) else { return nil }
+        guard let open = openFile(directory, folder, number) else { return nil }
         let isWritable = open.flags & O_ACCMODE != O_RDONLY
         let access: Access = isWritable ? [.opened, .written] : .opened
         switch mounts.kind(open.mount, directory) {
         case .pseudo:
             // A message queue is shared by its name; nothing else of these has to move.
-            if let status = open.status ?? directory.statistics(descriptor: number) {
+            if let status = open.status ?? folder.statistics(number) {
                 _ = holders.shared.note(path, status, directory.pid)
             }
             return nil
@@ -274,7 +271,7 @@ struct ScanCursor: ~Copyable {
             return HeldFile(path: here, access: access, kind: kind)
         case .local, .unknown: break
         }
-        guard let status = open.status ?? directory.statistics(descriptor: number),
+        guard let status = open.status ?? folder.statistics(number),
             let kind = FileKind(mode: status.mode)
         else { return nil }
         if holders.shared.note(path, status, directory.pid) { return nil }
@@ -303,45 +300,6 @@ struct ScanCursor: ~Copyable {
     private func elsewhere() -> HeldFile? {
         scanner.roots.others.countFile()
         return nil
-    }
-}
-
-/// Processes that two threads read, one from the first on and the other from the last, until they meet: one may be faster, and
-/// some processes have more to read than others.
-private final class ScanShare: Sendable {
-    private let pids: [Int32]
-    private let size: Int
-    private let left: Mutex<Range<Int>>
-
-    /// - Parameter waiting: the next one last.
-    init(_ waiting: [Int32], block: Int) {
-        pids = waiting
-        // Several of them, so that both end at nearly the same time.
-        size = max(1, min(block, waiting.count / 8))
-        left = Mutex(waiting.indices)
-    }
-
-    /// Some of those that come first, the next one last.
-    func takeFirst() -> [Int32]? {
-        take { left in
-            let taken = left.suffix(size)
-            left.removeLast(taken.count)
-            return taken
-        }
-    }
-
-    /// Some of those that come last.
-    func takeLast() -> [Int32]? {
-        take { left in
-            let taken = left.prefix(size)
-            left.removeFirst(taken.count)
-            return taken
-        }
-    }
-
-    private func take(_ some: (inout Range<Int>) -> Range<Int>) -> [Int32]? {
-        let taken = left.withLock { $0.isEmpty ? nil : some(&$0) }
-        return taken.map { Array(pids[$0]) }
     }
 }
 

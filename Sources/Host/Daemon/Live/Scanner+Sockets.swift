@@ -179,10 +179,10 @@ extension Scanner {
         }
     }
 
-    func addChannels(_ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ unix: [UnixSocket]) {
-        let pipes = holders.pipes.map { ($0.value, UInt64($0.key)) }
-        let fifos = holders.fifos.map { ($0.value.ends, $0.key.inode) }
-        let looked = PipeHolders(pipes + fifos)
+    func addChannels(
+        _ snapshot: inout HostSnapshot, _ holders: DescriptorHolders, _ looked: PipeHolders,
+        _ unix: [UnixSocket]
+    ) {
         func add(_ ends: PipeEnds, _ mechanism: Mechanism, _ name: [UInt8]) {
             guard ends.areOfSeveral else { return }
             let used = looked.remaining(ends)

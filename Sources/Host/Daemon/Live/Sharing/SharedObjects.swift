@@ -62,11 +62,11 @@ struct SharedObjects {
         elsewhere.note(process.pid, in: place)
     }
 
-    /// Takes in what a process has mapped (the bytes of /proc/PID/maps).
-    mutating func note(maps bytes: [UInt8], _ process: borrowing ProcessDirectory) {
+    /// Takes in what a process has mapped.
+    mutating func note(_ mappings: [SharedMapping], _ process: borrowing ProcessDirectory) {
         let pid = process.pid
         var namespace: UInt64?
-        for mapping in SharedMapping.parse(bytes) {
+        for mapping in mappings {
             if let key = mapping.segmentKey {
                 guard let id = Int32(exactly: mapping.inode) else { continue }
                 let place = namespace ?? process.namespace("ipc") ?? 0
