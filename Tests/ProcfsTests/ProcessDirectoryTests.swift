@@ -14,6 +14,20 @@ func processDirectory(_ pid: Int32) throws -> ProcessDirectory {
 }
 
 @Suite struct OwnProcessTests {
+    /// A thread is found under its own number, too, though no list has it.
+    @Test func aThreadBelongsToItsProcess() async throws {
+        let thread = await withCheckedContinuation { (continuation: CheckedContinuation<Int32, Never>) in
+            Thread.detachNewThread {
+                continuation.resume(returning: gettid())
+                Thread.sleep(forTimeInterval: 2)
+            }
+        }
+        #expect(thread != getpid())
+        #expect(try processDirectory(thread).threadGroup() == getpid())
+        #expect(try processDirectory(getpid()).threadGroup() == getpid())
+        #expect(try processDirectory(1).threadGroup() == 1)
+    }
+
     @Test func whatItTellsOfThisProcess() throws {
         let directory = try processDirectory(getpid())
         #expect(directory.pid == getpid())

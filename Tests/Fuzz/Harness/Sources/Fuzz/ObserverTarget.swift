@@ -181,9 +181,10 @@ private struct Script: ~Copyable {
             case 4, 5: addLifecycleEvent(to: &batch)
             case 6 where answers.bytes.below(4) == 0:
                 let workload = answers.bytes.below(4)
-                batch.moves.append(
-                    MoveEvent(
-                        pid: pid(), time: time(), workload: workload == 0 ? nil : Array("w\(workload)".utf8)))
+                var move = MoveEvent(
+                    pid: pid(), time: time(), workload: workload == 0 ? nil : Array("w\(workload)".utf8))
+                move.isNamed = answers.bytes.below(2) == 0
+                batch.moves.append(move)
             case 6:
                 batch.transitions.append(
                     TransitionEvent(
@@ -266,6 +267,7 @@ private struct Script: ~Copyable {
             answers.world.note(pid, Self.last(executable))
             var facts = ImageFacts(pid: pid, time: time(), executable: executable, network: network())
             facts.isReported = answers.bytes.below(2) == 0
+            facts.isResolved = facts.isReported && answers.bytes.below(3) == 0
             facts.name = Array(Self.last(executable).utf8)
             facts.group = UInt64(answers.bytes.below(3))
             facts.hasWorkload = answers.bytes.below(2) == 0
