@@ -5,6 +5,7 @@ import json
 import os
 import re
 import signal
+import time
 from pathlib import Path
 
 from contract import Fact, Report, comm
@@ -40,6 +41,9 @@ class Retinue(Tried):
         self.process = launch(command, folder, processors)
         said = folder / "watcher.err"
         wait_until(lambda: "retinued: ready" in text_of(said), self.process, what="not ready", said=said)
+        if family == "processes":
+            # For two seconds each mount namespace that it met is new to it, and all programs are looked at.
+            time.sleep(3)
 
     def processes(self):
         return [self.process.pid] if self.process else []
