@@ -241,11 +241,7 @@ public struct ProcessDirectory: ~Copyable {
     /// The process that a thread belongs to (`Tgid` in /proc/TID/status), the pid of its leader; `nil` if it is gone.
     public borrowing func threadGroup() -> Int32? {
         guard let bytes = contents("status", limit: 4096) else { return nil }
-        let key = Array("Tgid:".utf8)
-        let line = bytes.split(separator: UInt8(ascii: "\n")).first { $0.starts(with: key) }
-        return line.flatMap {
-            Int32(String(decoding: $0.dropFirst(key.count).drop { $0 == 9 || $0 == 32 }, as: UTF8.self))
-        }
+        return NumberLine.value("Tgid:\t", in: bytes).flatMap(Int32.init(exactly:))
     }
 
     /// How many reads and writes it has made; `nil` where the kernel does not count them.
@@ -278,19 +274,8 @@ public struct TransferCalls: Equatable, Sendable {
 
     /// Reads lines `syscr:` and `syscw:`; `nil` without both.
     public init?(parsing bytes: [UInt8]) {
-        func value(_ key: StaticString, _ bytes: UnsafeRawBufferPointer) -> UInt64? {
-            var rest = bytes
-            while !rest.isEmpty {
-                let end = rest.firstIndex(of: UInt8(ascii: "\n")) ?? rest.count
-                let length = key.utf8CodeUnitCount
-                if end >= length, memcmp(rest.baseAddress!, key.utf8Start, length) == 0 {
-                    return UInt64(decimal: UnsafeRawBufferPointer(rebasing: rest[length..<end]))
-                }
-                rest = UnsafeRawBufferPointer(rebasing: rest[min(end + 1, rest.count)...])
-            }
-            return nil
-        }
-        let (reads, writes) = bytes.withUnsafeBytes { (value("syscr: ", $0), value("syscw: ", $0)) }
+        let reads = NumberLine.value("syscr: ", in: bytes)
+        let writes = NumberLine.value("syscw: ", in: bytes)
         guard let reads, let writes else { return nil }
         self.reads = reads
         self.writes = writes

@@ -69,7 +69,7 @@ extension Observer {
         }
         if known.hasMovedUnseen { processes[move.pid]?.hasMovedUnseen = false }
         let workload = move.workload.map { text(workload: $0) } ?? .none
-        if isFound || move.isNamed || !isMovedLater(move.pid) { note(group: move.group, of: workload) }
+        note(group: move.group, of: workload)
         guard workload != known.workload else { return false }
         var process = known
         process.workload = workload

@@ -49,17 +49,12 @@ final class GroupNumbers {
     /// Whether some controller is enabled below, by what `cgroup.subtree_control` says.
     static func isAnyEnabled(_ text: [UInt8]?) -> Bool { text?.contains { $0 > UInt8(ascii: " ") } ?? false }
 
-    /// Whether each group has a state, by what `cgroup.stat` of the root says (`nr_subsys_perf_event`, Linux 6.14): the root has one
-    /// itself.
+    /// Whether each group has a state, by what `cgroup.stat` of the root says (`nr_subsys_perf_event`): the root has one itself. A
+    /// kernel that does not say it is not believed.
     static func haveStates(_ text: [UInt8]?) -> Bool {
-        func value(_ key: String) -> UInt64? {
-            let key = Array((key + " ").utf8)
-            let line = (text ?? []).split(separator: UInt8(ascii: "\n")).first { $0.starts(with: key) }
-            return line.flatMap { UInt64(String(decoding: $0.dropFirst(key.count), as: UTF8.self)) }
-        }
-        guard let groups = value("nr_descendants"), let states = value("nr_subsys_perf_event") else {
-            return false
-        }
+        guard let text, let groups = NumberLine.value("nr_descendants ", in: text),
+            let states = NumberLine.value("nr_subsys_perf_event ", in: text)
+        else { return false }
         return states > groups
     }
 

@@ -1,6 +1,5 @@
-import Glibc
-import SystemCalls
 import Procfs
+import SystemCalls
 
 /// Where paths lead in the daemon's mount namespace, with all links followed, as found a moment ago.
 ///
