@@ -123,4 +123,16 @@ import TracepointRing
         kernel.executes(7, "/bin/a", at: 22)
         #expect(reported.take(for: [exec(7, at: 23)])[0]?.place != nil)
     }
+
+    /// What was executed later and no batch has worked off yet, the exec that is asked about not among it.
+    @Test func whoHasGoneOnIsKnown() {
+        kernel.executes(7, "/bin/a", at: 10)
+        #expect(reported.take(for: [exec(7, at: 12)])[0] != nil)
+        #expect(!reported.hasExecuted(7, after: 12))
+        kernel.executes(7, "/bin/b", at: 20)
+        #expect(!reported.isWaiting(7, after: 12, until: 30))
+        #expect(reported.hasExecuted(7, after: 12) && !reported.hasExecuted(8, after: 12))
+        #expect(reported.isWaiting(7, after: 12, until: 20) && !reported.isWaiting(7, after: 12, until: 19))
+        #expect(!reported.isWaiting(7, after: 20, until: 30))
+    }
 }

@@ -144,11 +144,13 @@ final class NewImages {
         guard images.count > first else { return }
         var execs: [Int32: [UInt64]] = [:]
         for event in events where event.kind == .exec { execs[event.pid, default: []].append(event.time) }
+        // Once for all of them: it asks the kernel.
+        reported.drain()
         let kept = images[first...].filter { image in
             guard image.readAt != 0 else { return true }
             let isLate =
                 execs[image.pid]?.contains { $0 > image.time && $0 <= image.readAt } ?? false
-                || reported.hasExecuted(image.pid, after: image.time, until: image.readAt)
+                || reported.isWaiting(image.pid, after: image.time, until: image.readAt)
             return !isLate
         }
         guard kept.count < images.count - first else { return }

@@ -145,7 +145,12 @@ final class ReportedExecs {
     /// Whether a process has executed anything between two moments, of what was not handed over yet.
     func hasExecuted(_ pid: Int32, after time: UInt64, until end: UInt64 = .max) -> Bool {
         drain()
-        return waiting[pid]?.contains(after: time, until: end) ?? false
+        return isWaiting(pid, after: time, until: end)
+    }
+
+    /// The same of what was drained until now.
+    func isWaiting(_ pid: Int32, after time: UInt64, until end: UInt64) -> Bool {
+        waiting[pid]?.contains(after: time, until: end) ?? false
     }
 
     private func take(_ event: LifecycleEvent) -> Exec? {
@@ -155,7 +160,8 @@ final class ReportedExecs {
         return exec
     }
 
-    private func drain() {
+    /// Takes in what the rings hold.
+    func drain() {
         execs.removeAll(keepingCapacity: execs.capacity <= 4096)
         joined.removeAll(keepingCapacity: joined.capacity <= 4096)
         reports.drain(&buffer) {
