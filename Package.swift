@@ -58,6 +58,7 @@ func workload(_ name: String) -> Target {
 /// Their names; Tests/Workloads has a folder for each.
 let workloads = [
     "opener", "connector", "barrier", "enter", "holder", "tree", "flood", "sharer", "fileserver", "pages",
+    "handshakes",
 ]
 
 /// retinue-server: the only ones that need an HTTP library, which takes longer to build than all the rest. A build that has no

@@ -7,6 +7,8 @@
 #include <sys/sem.h>
 
 const int clinux_tcp_info_bytes_received = offsetof(struct tcp_info, tcpi_bytes_received);
+const int clinux_tcp_info_segs_in = offsetof(struct tcp_info, tcpi_segs_in);
+const int clinux_tcp_info_segs_out = offsetof(struct tcp_info, tcpi_segs_out);
 const int clinux_tcp_info_bytes_sent = offsetof(struct tcp_info, tcpi_bytes_sent);
 const int clinux_tcp_info_bytes_retrans = offsetof(struct tcp_info, tcpi_bytes_retrans);
 

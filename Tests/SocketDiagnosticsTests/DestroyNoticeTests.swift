@@ -112,6 +112,28 @@ func closedSockets(_ bytes: [UInt8]) throws(WireError) -> [ClosedSocket] {
         #expect(try closedSockets(bytes)[0].traffic?.payloadReceived(countingFin: true) == 0)
     }
 
+    /// The second socket of one handshake received what completed it, if that, and nothing else happened to it.
+    @Test func theSecondSocketOfAHandshakeIsNoConnections() throws {
+        // Offsets in the notice: tcpi_bytes_received, tcpi_segs_out, tcpi_segs_in.
+        let (payload, out, inward) = (228, 236, 240)
+        var bytes = Fixtures.tcpServerClosed
+        bytes.replaceSubrange(payload..<payload + 16, with: repeatElement(0, count: 16))
+        func isDuplicate(_ changed: [Int: UInt8] = [:]) throws -> Bool {
+            var bytes = bytes
+            for (offset, value) in changed { bytes[offset] = value }
+            return try closedSockets(bytes)[0].isDuplicate
+        }
+        #expect(try isDuplicate())
+        #expect(try isDuplicate([inward: 1]))
+        // One that was reset at once, one that sent its own end, one with payload, one that its program reset.
+        #expect(try !isDuplicate([inward: 2]))
+        #expect(try !isDuplicate([inward: 1, out: 1]))
+        #expect(try !isDuplicate([inward: 1, payload: 1]))
+        #expect(try !isDuplicate([22: 0, 23: 0]))
+        #expect(try !closedSockets(Fixtures.tcpClientClosed)[0].isDuplicate)
+        #expect(try !closedSockets(Fixtures.udpClosed)[0].isDuplicate)
+    }
+
     @Test func moreSentAgainThanSentIsNothing() throws {
         var bytes = Fixtures.tcpClientClosed
         bytes[100 + 208] = 0xff  // tcpi_bytes_retrans

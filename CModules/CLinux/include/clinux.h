@@ -150,6 +150,8 @@ static const unsigned long clinux_PERF_EVENT_IOC_DISABLE = PERF_EVENT_IOC_DISABL
 
 // <linux/tcp.h> cannot share a module with <netinet/tcp.h>, so struct tcp_info is known by offsets.
 extern const int clinux_tcp_info_bytes_received; // u64 tcpi_bytes_received, Linux 4.1
+extern const int clinux_tcp_info_segs_in;        // u32 tcpi_segs_in, Linux 4.2
+extern const int clinux_tcp_info_segs_out;       // u32 tcpi_segs_out, Linux 4.2
 extern const int clinux_tcp_info_bytes_sent;     // u64 tcpi_bytes_sent, Linux 4.19
 extern const int clinux_tcp_info_bytes_retrans;  // u64 tcpi_bytes_retrans, Linux 4.19
 

@@ -105,6 +105,10 @@ public struct TCPTraffic: Equatable, Sendable {
     public let bytesReceived: UInt64
     /// Segments with payload that arrived (`tcpi_data_segs_in`, Linux 4.6; `nil` before).
     public let dataSegmentsReceived: UInt32?
+    /// All segments that arrived (`tcpi_segs_in`, Linux 4.2; `nil` before).
+    public let segmentsReceived: UInt32?
+    /// All segments that were sent (`tcpi_segs_out`, Linux 4.2; `nil` before).
+    public let segmentsSent: UInt32?
     /// Sequence numbers received and not read: payload, and one for a FIN (`idiag_rqueue`).
     public let unread: UInt32
 
@@ -128,6 +132,8 @@ public struct TCPTraffic: Equatable, Sendable {
         guard let received: UInt64 = field(clinux_tcp_info_bytes_received) else { return nil }
         bytesReceived = received
         dataSegmentsReceived = field(Int32(clinux_tcp_info_data_segs_in))
+        segmentsReceived = field(clinux_tcp_info_segs_in)
+        segmentsSent = field(clinux_tcp_info_segs_out)
         if let sent: UInt64 = field(clinux_tcp_info_bytes_sent),
             let again: UInt64 = field(clinux_tcp_info_bytes_retrans)
         {

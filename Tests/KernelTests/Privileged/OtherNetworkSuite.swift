@@ -92,6 +92,32 @@ extension KernelTests {
             try daemon.stop()
         }
 
+        /// Two processors complete a handshake at once: each makes a socket, and the kernel reports the end of the one that it
+        /// throws away with the two ends of the other.
+        @Test(.timeLimit(.minutes(3)))
+        func aSocketThatIsThrownAwayIsNoConnection() throws {
+            let folder = try makeTemporaryFolder()
+            defer { try? FileManager.default.removeItem(atPath: folder) }
+            let files = try ScratchFilesystem()
+            let server = files.path + "/server"
+            try FileManager.default.copyItem(atPath: try workload("handshakes"), toPath: server)
+            let daemon = try DaemonUnderTest(stateFolder: folder + "/state")
+            func noticed(_ dump: Dump) -> UInt64 { dump.header.sources["sock_diag"]?.received ?? 0 }
+            let before = noticed(try daemon.dump())
+            let count = 1009
+            try run(["unshare", "--net", server, "\(count)"])
+            let expected = Sums(count: UInt64(count), sent: UInt64(10 * count), received: UInt64(10 * count))
+            let dump = try Self.settled(daemon) { Self.sums($0, server, "accept") == expected }
+            #expect(Self.sums(dump, server, "accept") == expected)
+            let accepts = dump.dependencies.relation("accept").filter { $0.program.executable == server }
+            #expect(accepts.allSatisfy { $0.evidence == "exact" && $0.lowerBound != true })
+            // Nothing is shown if it came to no second socket.
+            let further = noticed(dump) - before - UInt64(count)
+            print("\(further) sockets thrown away of \(count) handshakes")
+            #expect(further > 100)
+            try daemon.stop()
+        }
+
         /// What one program's connections of a kind add up to.
         private struct Sums: Equatable {
             var count: UInt64

@@ -82,13 +82,16 @@ struct BatchDecoder {
             LifecycleEvent(kind, pid: event.pid, parent: event.parent, time: event.time))
     }
 
-    /// Adds the sockets that a datagram says have gone from a network namespace; returns how many.
+    /// Adds the connections' sockets that a datagram says have gone from a network namespace; returns of how many sockets it
+    /// says that.
     mutating func addClosures(_ datagram: RawSpan, network: UInt64 = 0, to batch: inout EventBatch) -> Int {
         var closures: [ClosureEvent] = []
         swap(&closures, &batch.closures)
-        let before = closures.count
+        var notices = 0
         do throws(WireError) {
             try DestroyListener.parse(datagram) { socket in
+                notices += 1
+                guard !socket.isDuplicate else { return }
                 closures.append(
                     ClosureEvent(
                         socket.transport == .tcp ? .tcp : .udp, local: Endpoint(socket.local),
@@ -100,7 +103,7 @@ struct BatchDecoder {
             malformed.notices += 1
         }
         swap(&closures, &batch.closures)
-        return batch.closures.count - before
+        return notices
     }
 
     static func flags(_ mask: FanotifyMask) -> FileEvent.Flags {
