@@ -1,4 +1,6 @@
+import Glibc
 import Observation
+import SystemCalls
 import Testing
 import TracepointRing
 
@@ -11,6 +13,8 @@ import TracepointRing
         var execs: [ExecReport] = []
         var namespaces: [NamespaceReport] = []
         var lost: UInt64? = 0
+        var failsToOpen = false
+        let filled = try! EventDescriptor()
 
         func drain(
             _ buffer: inout [UInt8], exec: (ExecReport) -> Void, namespaces body: (NamespaceReport) -> Void
@@ -22,6 +26,7 @@ import TracepointRing
         }
 
         func follow(processor: Int32?) throws(TracepointError) {}
+        var number: Int32 { filled.number }
 
         func executes(_ process: Int32, _ path: String, at time: UInt64, group: UInt64 = 5) {
             execs.append(ExecReport(time: time, process: process, group: group, path: Array(path.utf8)))
@@ -39,7 +44,12 @@ import TracepointRing
     private let kernel = Kernel()
     private let reported: ReportedExecs
 
-    init() { reported = ReportedExecs(kernel, ownMounts: 1) }
+    init() throws {
+        reported = try ReportedExecs(ownMounts: 1) { [kernel] () throws(TracepointError) in
+            if kernel.failsToOpen { throw .undefined }
+            return kernel
+        }
+    }
 
     private func exec(_ pid: Int32, at time: UInt64) -> LifecycleEvent {
         LifecycleEvent(.exec, pid: pid, time: time)
@@ -134,5 +144,120 @@ import TracepointRing
         #expect(reported.hasExecuted(7, after: 12) && !reported.hasExecuted(8, after: 12))
         #expect(reported.isWaiting(7, after: 12, until: 20) && !reported.isWaiting(7, after: 12, until: 19))
         #expect(!reported.isWaiting(7, after: 20, until: 30))
+    }
+
+    // MARK: What the reports cost
+
+    private static let second: UInt64 = 1_000_000_000
+
+    private func makes(_ threads: Int, at time: UInt64) {
+        for number in 0..<threads { kernel.joins(7, thread: Int32(1000 + number), 1, 2, at: time) }
+        reported.drain()
+        reported.weigh(at: time)
+    }
+
+    /// Programs that are started, each by a fork of its own, may be as many as they like; a shell forks twice for some.
+    @Test func whatExecutesSomethingIsWorthItsReport() {
+        var (now, pid) = (Self.second, Int32(10))
+        for _ in 0..<1000 {
+            for _ in 0..<10 {
+                kernel.joins(pid, 1, 2, at: now)
+                kernel.joins(pid + 1, 1, 2, at: now)
+                kernel.executes(pid, "/bin/a", at: now)
+                pid += 2
+            }
+            reported.drain()
+            reported.weigh(at: now)
+            now += Self.second / 100
+        }
+        #expect(reported.isReliable && reported.pauses == 0)
+    }
+
+    /// The fork's report may be read before that of the exec.
+    @Test func anExecPaysForTheForkBeforeIt() {
+        for round in 0..<5000 {
+            let now = Self.second + UInt64(round) * 1_000_000
+            if round % 2 == 0 {
+                kernel.joins(7, 1, 2, at: now)
+            } else {
+                kernel.executes(7, "/bin/a", at: now)
+            }
+            reported.drain()
+            reported.weigh(at: now)
+        }
+        #expect(reported.isReliable && reported.pauses == 0)
+    }
+
+    /// Few threads are borne, and many end the reports; what is executed in the second behind that is still handed over.
+    @Test func manyThreadsAreTooDear() {
+        var now = Self.second
+        for _ in 0..<100 {
+            makes(90, at: now)
+            now += Self.second
+        }
+        #expect(reported.isReliable)
+        makes(700, at: now)
+        #expect(reported.isOpen && !reported.isReliable && reported.pauses == 1)
+        kernel.executes(7, "/bin/a", at: now + 1)
+        #expect(paths([exec(7, at: now + 2)]) == ["/bin/a"])
+        makes(700, at: now + Self.second / 2)
+        #expect(reported.isOpen)
+        makes(0, at: now + Self.second + 1)
+        #expect(!reported.isOpen && reported.pauses == 1)
+        // What is executed now has no report.
+        kernel.executes(8, "/bin/a", at: now + Self.second + 2)
+        #expect(paths([exec(8, at: now + Self.second + 3)]) == [nil])
+    }
+
+    /// They are opened again after five seconds, which are ten, twenty and so on where that does not last; where a process is
+    /// that was not reported meanwhile is not known.
+    @Test func theReportsComeBack() {
+        kernel.joins(8, 1, 2, at: 1)
+        var now = Self.second
+        for pause in [5, 10, 20] {
+            makes(700, at: now)
+            makes(0, at: now + 2 * Self.second)
+            #expect(!reported.isOpen)
+            makes(0, at: now + UInt64(pause) * Self.second - 1)
+            #expect(!reported.isOpen)
+            now += UInt64(pause) * Self.second
+            makes(0, at: now)
+            #expect(reported.isReliable)
+        }
+        kernel.executes(8, "/bin/a", at: now)
+        let found = reported.take(for: [exec(8, at: now + 1)])
+        #expect(found[0] != nil && found[0]?.place == nil)
+    }
+
+    @Test func whatCannotBeOpenedIsTriedAgain() {
+        makes(700, at: Self.second)
+        makes(0, at: 3 * Self.second)
+        kernel.failsToOpen = true
+        makes(0, at: 7 * Self.second)
+        #expect(!reported.isOpen)
+        kernel.failsToOpen = false
+        makes(0, at: 8 * Self.second)
+        #expect(!reported.isOpen)
+        makes(0, at: 12 * Self.second)
+        #expect(reported.isReliable)
+    }
+
+    /// What a ring had no room for was many.
+    @Test func lossIsWeighed() {
+        kernel.lost = 700
+        makes(0, at: Self.second)
+        #expect(!reported.isReliable)
+    }
+
+    /// Rings that fill wake whoever waits, also those that are opened later.
+    @Test func ringsThatFillWake() {
+        let number = reported.number
+        func isReadable() -> Bool {
+            var poll = pollfd(fd: number, events: Int16(POLLIN), revents: 0)
+            return Glibc.poll(&poll, 1, 0) == 1
+        }
+        #expect(!isReadable())
+        kernel.filled.raise()
+        #expect(isReadable())
     }
 }

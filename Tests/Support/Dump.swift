@@ -17,6 +17,7 @@ package struct Dump: Sendable {
         package var unknownExecutables: UInt64?
         package var inheritedWorkloads: UInt64?
         package var imagesReported: UInt64?
+        package var reportsPaused: UInt64?
         package var unattributedUnix: UInt64?
         package var untranslated: UInt64?
         package var unnoticed: UInt64?
@@ -29,6 +30,7 @@ package struct Dump: Sendable {
             case unknownExecutables = "unknown_executables"
             case inheritedWorkloads = "inherited_workloads"
             case imagesReported = "images_reported"
+            case reportsPaused = "reports_paused"
             case unattributedUnix = "unattributed_unix"
             case untranslated = "translations_unknown"
             case filesystemsInNamespaces = "filesystems_in_namespaces"

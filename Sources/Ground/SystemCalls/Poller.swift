@@ -36,6 +36,9 @@ public struct Poller: ~Copyable, @unchecked Sendable {
 
     deinit { events.deallocate() }
 
+    /// The number by which another one can wait for this: readable while any of its descriptors is ready.
+    public var number: Int32 { descriptor.number }
+
     /// Starts to watch a descriptor.
     public borrowing func add(
         _ number: Int32, _ interest: Interest = .readable, token: UInt64

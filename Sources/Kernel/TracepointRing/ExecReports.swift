@@ -24,6 +24,9 @@ public final class ExecReports: Sendable {
 
     deinit { reader.end() }
 
+    /// The number to poll: readable when a ring was a quarter full, until `drain`.
+    public var number: Int32 { reader.number }
+
     /// Calls `exec` and `namespaces` with what was reported since the last call, in the order of each processor.
     ///
     /// - Parameter buffer: room for the records, to be used again.

@@ -60,6 +60,49 @@ extension KernelTests {
             #expect(spawns.reduce(0) { $0 + $1.count } == UInt64(count), "\(spawns)")
         }
 
+        /// For every thread the kernel would look up its namespaces: where threads are many it is asked no longer, and what is
+        /// executed meanwhile is looked at.
+        @Test(.timeLimit(.minutes(3))) func threadsArePaidForNoLonger() throws {
+            let bench = try Bench()
+            let threads = """
+                import threading
+                for _ in range(3000):
+                    thread = threading.Thread(target=int)
+                    thread.start()
+                    thread.join()
+                """
+            func rings() throws -> Int {
+                let folder = "/proc/\(bench.daemon.process.pid)/fd"
+                return try FileManager.default.contentsOfDirectory(atPath: folder).count {
+                    let link = try? FileManager.default.destinationOfSymbolicLink(atPath: folder + "/" + $0)
+                    return link == "anon_inode:[perf_event]"
+                }
+            }
+            let before = try rings()
+            let pauses = try processes(try bench.daemon.dump()).reportsPaused ?? 0
+            try #require(pauses == 0 && before > 0)
+            try run(["python3", "-c", threads])
+            let closed = try eventually(within: 20, every: 0.5) {
+                let paused = try processes(try bench.daemon.dump()).reportsPaused ?? 0
+                return try paused > 0 && rings() < before ? true : nil
+            }
+            #expect(closed == true)
+            let group = try ControlGroup()
+            let reported = try processes(try bench.daemon.dump()).imagesReported
+            for _ in 0..<10 { try run(group.command(["/bin/sleep", "0.02"])) }
+            let dump = try bench.daemon.dump()
+            let spawns = dump.records(of: group.workload).relation("file").filter {
+                $0.program.executable == realPath("/bin/sleep")
+            }
+            #expect(!spawns.isEmpty)
+            if try rings() < before { #expect(try processes(dump).imagesReported == reported) }
+            let opened = try eventually(within: 30, every: 0.5) {
+                _ = try bench.daemon.dump()
+                return try rings() == before ? true : nil
+            }
+            #expect(opened == true)
+        }
+
         /// In a new mount namespace a program may lie where nothing is watched yet: each is looked at.
         @Test(.timeLimit(.minutes(3))) func inANewNamespaceAllAreLookedAt() throws {
             let bench = try Bench()

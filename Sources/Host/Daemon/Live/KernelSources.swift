@@ -39,6 +39,9 @@ protocol KernelSources: ~Copyable {
     var imagesLost: UInt64 { get }
     /// Images that are known from what the kernel has reported, without a look at the process.
     var imagesReported: UInt64 { get }
+    /// How often the kernel was no longer asked to report images, and what else to poll since it is.
+    var imageReportPauses: UInt64 { get }
+    var imageNumbers: [Int32] { get }
     /// How process events are filtered.
     var processFiltering: String { get }
     /// Opens the rings of processors that came online.
@@ -165,6 +168,8 @@ struct LiveKernel: ~Copyable, KernelSources {
     }
     var imagesLost: UInt64 { images.lost }
     var imagesReported: UInt64 { images.reportedImages }
+    var imageReportPauses: UInt64 { images.pauses }
+    var imageNumbers: [Int32] { images.numbersToPoll }
     func followProcessors() { images.followProcessors() }
     func processesWereMoved() { images.processesWereMoved() }
     var processFiltering: String { connector.filtering.rawValue }

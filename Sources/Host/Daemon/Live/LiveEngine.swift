@@ -180,7 +180,9 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
         return numbers
     }
 
-    var urgentNumbers: [Int32] { sourcesOfEvents.rings.numbers + sourcesOfEvents.local.numbers }
+    var urgentNumbers: [Int32] {
+        sourcesOfEvents.rings.numbers + sourcesOfEvents.local.numbers + sourcesOfEvents.kernel.imageNumbers
+    }
     var mountNumbers: [Int32] { [sourcesOfEvents.kernel.mountNumber] }
     var processorNumbers: [Int32] { sourcesOfEvents.rings.processorsNumber.map { [$0] } ?? [] }
     var workerNumbers: [Int32] { [scanner.number, tableCheck.number] }
@@ -288,6 +290,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                     ("sequence_gaps", decoder.sequenceGaps),
                     ("exec_notifications_lost", sourcesOfEvents.kernel.imagesLost),
                     ("images_reported", sourcesOfEvents.kernel.imagesReported),
+                    ("reports_paused", sourcesOfEvents.kernel.imageReportPauses),
                     ("malformed", decoder.malformed.processes),
                 ]),
             .init(

@@ -51,25 +51,30 @@ final class NewImages {
         self.numbers = numbers
         self.groups = groups
         var urgent: UrgentExecs?
-        var reports: ExecReports?
+        var reported: ReportedExecs?
         // Without them every image is looked at, as on a kernel that has no such records, or whose numbers are of another hierarchy.
         numbersOfGroups = GroupNumbers()
         if isWanted, ownMounts != 0, numbersOfGroups != nil,
             GroupPaths.areNumbersUnified(own?.controlGroups())
         {
             do throws(TracepointError) {
-                reports = try ExecReports()
+                reported = try ReportedExecs(ownMounts: ownMounts, ownNetwork: ownNetwork) {
+                    () throws(TracepointError) in try ExecReports()
+                }
                 urgent = try UrgentExecs(ExecSelection.filter)
-            } catch { reports = nil }
+            } catch { reported = nil }
         }
-        reported = reports.map { [ownMounts, ownNetwork] in
-            ReportedExecs($0, ownMounts: ownMounts, ownNetwork: ownNetwork)
-        }
+        self.reported = reported
         reader = try ImageReader(files: files, numbers: numbers, urgent: urgent)
     }
 
     /// Exec notifications that were lost, and images that were read and not kept.
     var lost: UInt64 { reader.lost }
+
+    /// What to wait for besides the sources: reports that nobody has read.
+    var numbersToPoll: [Int32] { (reported?.number).map { [$0] } ?? [] }
+    /// How often the kernel was no longer asked for reports, since they cost more than they were worth.
+    var pauses: UInt64 { reported?.pauses ?? 0 }
 
     /// Opens the rings of processors that came online.
     func followProcessors() {
@@ -92,6 +97,18 @@ final class NewImages {
     /// Hands over what is known of the images of all execs of a batch.
     func take(for events: [LifecycleEvent], into images: inout [ImageFacts]) {
         guard let reported else { return reader.take(for: events, into: &images) }
+        if reported.isOpen {
+            take(reported, for: events, into: &images)
+        } else {
+            reader.take(for: events, into: &images)
+        }
+        reported.weigh(at: Clock.monotonic())
+        settle()
+    }
+
+    private func take(
+        _ reported: ReportedExecs, for events: [LifecycleEvent], into images: inout [ImageFacts]
+    ) {
         let known = reported.take(for: events)
         meet(reported)
         let areNumbersTrue = numbersOfGroups?.areTrue(for: known.lazy.compactMap { $0?.group }) ?? false
@@ -118,7 +135,6 @@ final class NewImages {
             }
         }
         isMisnumbered = !areNumbersTrue
-        settle()
     }
 
     /// Enters namespaces that are not known through the process that was reported to be in them: nobody may execute anything
@@ -222,7 +238,7 @@ final class NewImages {
     /// each is looked at.
     private func settle() {
         let isWanted =
-            reported != nil && !isBlind && !isMisnumbered && Clock.monotonic() >= promptUntil
+            reported?.isReliable ?? false && !isBlind && !isMisnumbered && Clock.monotonic() >= promptUntil
             && others.areSettled
         guard isWanted != isSelective else { return }
         if reader.setSelective(isWanted) { isSelective = isWanted } else { isBlind = true }

@@ -9,6 +9,8 @@ protocol ExecReporting: AnyObject {
     var lost: UInt64? { get }
     /// Opens the rings of processors that came online; `nil` for all.
     func follow(processor: Int32?) throws(TracepointError)
+    /// The number to poll: readable when a ring fills, until it is drained.
+    var number: Int32 { get }
 }
 
 extension ExecReports: ExecReporting {}
@@ -17,6 +19,11 @@ extension ExecReports: ExecReporting {}
 ///
 /// The loop asks for it when it has read the execs of a batch. Each report was written before the proc connector's event of the
 /// same exec, so it is there.
+///
+/// **The reports have a price.** That of the namespaces is written for every thread and every process that is made, for which the
+/// kernel looks up seven of them: some twenty microseconds of whoever makes it, and no filter keeps the kernel from it. It is
+/// worth that where what is made executes something. Where threads are many, or processes that execute nothing, the rings
+/// are closed, and for as long all images are looked at (`weigh`).
 final class ReportedExecs {
     /// What is known of one exec.
     struct Exec {
@@ -68,7 +75,21 @@ final class ReportedExecs {
         }
     }
 
-    private let reports: any ExecReporting
+    private let open: () throws(TracepointError) -> any ExecReporting
+    /// `nil` while the rings are closed.
+    private var reports: (any ExecReporting)?
+    /// Readable when the rings fill, whichever are open.
+    private let poller: Poller
+    /// Threads and processes that are borne though they execute nothing: with so many the reports take a five-hundredth of a
+    /// processor.
+    private var pace = EventPace(mostInSecond: 100, mostAtOnce: 500)
+    /// Threads that were reported since they were weighed, and those that execs since then make up for.
+    private var made: UInt64 = 0
+    private var paidFor: UInt64 = 0
+    /// Since when the rings are to be closed, `CLOCK_MONOTONIC`, nanoseconds; `nil` if they are not.
+    private var closingSince: UInt64?
+    /// How often they were to be closed.
+    private(set) var pauses: UInt64 = 0
     private var places: [Int32: Place] = [:]
     /// Execs whose event has not come yet.
     private var waiting: [Int32: WaitingInTurn] = [:]
@@ -87,18 +108,87 @@ final class ReportedExecs {
     private static let most = 1 << 17
     /// For how long a report waits for its event, nanoseconds.
     private static let patience: UInt64 = 10_000_000_000
+    /// Threads that the report of one exec makes up for, and those that it may make up for later.
+    private static let worth: UInt64 = 2
+    private static let mostPaidFor: UInt64 = 64
+    /// Until what was not looked at has been handed over, nanoseconds.
+    private static let overlap: UInt64 = 1_000_000_000
 
+    /// Opens the rings.
+    ///
     /// - Parameters:
     ///   - ownMounts: the inode of the daemon's mount namespace.
     ///   - ownNetwork: that of its network namespace.
-    init(_ reports: any ExecReporting, ownMounts: UInt64, ownNetwork: UInt64 = 0) {
+    ///   - open: opens them, now and whenever they were closed for a while.
+    init(
+        ownMounts: UInt64, ownNetwork: UInt64 = 0,
+        open: @escaping () throws(TracepointError) -> any ExecReporting
+    ) throws(TracepointError) {
+        let reports = try open()
         self.reports = reports
+        self.open = open
         self.ownMounts = ownMounts
         self.ownNetwork = ownNetwork
+        do throws(SystemError) { poller = try Poller(capacity: 1) } catch { throw .system(error) }
+        waitFor(reports)
+    }
+
+    /// The number to poll for rings that fill.
+    var number: Int32 { poller.number }
+
+    /// Whether there are rings to be read.
+    var isOpen: Bool { reports != nil }
+
+    /// Whether every exec will be reported.
+    var isReliable: Bool { reports != nil && closingSince == nil }
+
+    private func waitFor(_ reports: any ExecReporting) {
+        // Those that are closed leave by themselves.
+        try? poller.add(reports.number, token: 0)
+    }
+
+    /// Weighs what was reported against its price. From then on nobody may rely on an exec's report (`isReliable`), and some time
+    /// later the rings are closed; or they are open again.
+    ///
+    /// - Parameter now: `CLOCK_MONOTONIC`, nanoseconds.
+    func weigh(at now: UInt64) {
+        let covered = min(made, paidFor)
+        let surplus = made - covered
+        paidFor = min(paidFor - covered, Self.mostPaidFor)
+        made = 0
+        switch pace.take(surplus, now: now) {
+        case .fewer:
+            closingSince = now
+            pauses += 1
+        case .all:
+            let isOpen = reopen()
+            pace.widened(isOpen, now: now)
+            if isOpen { closingSince = nil }
+        case nil:
+            if let since = closingSince, reports != nil, now > since + Self.overlap { close() }
+        }
+    }
+
+    private func close() {
+        drain()
+        reports = nil
+        lost = 0
+        places.removeAll()
+    }
+
+    private func reopen() -> Bool {
+        guard reports == nil else { return true }
+        do throws(TracepointError) {
+            let reports = try open()
+            waitFor(reports)
+            self.reports = reports
+            return true
+        } catch { return false }
     }
 
     /// Opens the rings of processors that came online.
     func followProcessors() throws(TracepointError) {
+        guard let reports else { return }
         try reports.follow(processor: nil)
         // What happened there before was not seen.
         places.removeAll()
@@ -162,6 +252,7 @@ final class ReportedExecs {
 
     /// Takes in what the rings hold.
     func drain() {
+        guard let reports else { return }
         execs.removeAll(keepingCapacity: execs.capacity <= 4096)
         joined.removeAll(keepingCapacity: joined.capacity <= 4096)
         reports.drain(&buffer) {
@@ -169,7 +260,10 @@ final class ReportedExecs {
         } namespaces: {
             joined.append($0)
         }
+        made += UInt64(joined.count)
+        paidFor += UInt64(execs.count) * Self.worth
         if let count = reports.lost, count > lost {
+            made += count - lost
             lost = count
             places.removeAll()
             return note(execs)
