@@ -197,7 +197,7 @@ public struct ClosedSocket: Equatable, Sendable {
     /// Where two packets complete a handshake on two processors at once, each makes a socket, and the later one is undone
     /// (`inet_csk_complete_hashdance`): its notice has the two ends of the connection that lives, and nothing was counted on it.
     /// No socket of a connection ends like that: its end takes a segment of its own, or a reset behind the one that completed
-    /// the handshake; and where a program resets it the remote port is wiped (seen on Linux 6.1 and 6.18).
+    /// the handshake; and where a program resets it the remote port is wiped (seen on Linux 6.1 to 7.3).
     public var isDuplicate: Bool {
         guard transport == .tcp, remote.port != 0, let traffic, traffic.bytesReceived == 0,
             let received = traffic.segmentsReceived, let sent = traffic.segmentsSent
