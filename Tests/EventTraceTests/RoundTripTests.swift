@@ -20,7 +20,7 @@ import Testing
             .snapshotChannel: 23, .snapshotAddresses: 24, .scanRequest: 25, .snapshotFailure: 26, .loss: 30,
             .dump: 31, .drainLoss: 32, .sources: 33, .absence: 34, .mounts: 35, .budget: 36,
             .snapshotListener: 27, .snapshotTranslation: 28, .localConnect: 37, .datagramEnd: 38,
-            .closureElsewhere: 39, .datagramSend: 40, .notices: 41,
+            .closureElsewhere: 39, .datagramSend: 40, .notices: 41, .datagramRoute: 42,
         ]
         #expect(Set(numbers.keys) == Set(TraceTag.allCases))
         for (tag, number) in numbers { #expect(tag.rawValue == number) }

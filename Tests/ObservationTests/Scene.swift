@@ -159,6 +159,11 @@ struct Scene: ~Copyable {
                 hasUnreadEnd: hasUnreadEnd, network: network))
     }
 
+    /// A process looks up a route for UDP.
+    mutating func route(_ pid: Int32, from local: Endpoint, to remote: Endpoint) {
+        batch.datagramRoutes.append(DatagramEvent(time: tick(), pid: pid, local: local, remote: remote))
+    }
+
     /// A process event at a time that the test chooses.
     mutating func lifecycle(_ kind: LifecycleEvent.Kind, _ pid: Int32, _ parent: Int32 = 0, at time: UInt64) {
         batch.lifecycle.append(.init(kind, pid: pid, parent: parent, time: time))

@@ -4,8 +4,8 @@ import Net
 import SystemCalls
 import Wire
 
-/// A datagram that was sent from a UDP socket that is not connected, or a UDP socket that was closed, in the context of the
-/// process that did it.
+/// A datagram that was sent from a UDP socket that is not connected, a UDP socket that was closed, or one that a route was looked
+/// up for, in the context of the process that did it.
 public struct DatagramCall: Equatable, Sendable {
     /// Nanoseconds on `CLOCK_MONOTONIC`.
     public let time: UInt64

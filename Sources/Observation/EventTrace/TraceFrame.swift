@@ -77,6 +77,8 @@ public enum TraceTag: UInt8, Sendable, CaseIterable {
     case datagramSend = 40
     /// Up to when ended connections have no notice.
     case notices = 41
+    /// A UDP socket was connected, or sent a datagram to an address.
+    case datagramRoute = 42
 }
 
 /// A recorded stream that is not one, or is damaged.

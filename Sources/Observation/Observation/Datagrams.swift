@@ -23,8 +23,11 @@ final class Datagrams {
         var link: Link
         var local: Endpoint
         var evidence: Evidence
-        /// Nanoseconds since 1970.
+        /// The last of them, nanoseconds since 1970.
         var wall: UInt64
+        /// Further sockets of which that is known, and the time of the first of all.
+        var further: UInt64 = 0
+        var first: UInt64 = 0
     }
 
     private struct Ports: Hashable {
@@ -65,6 +68,28 @@ final class Datagrams {
         case answer
         /// Neither can be known.
         case unknown
+    }
+
+    /// Keeps one for the next scan, together with a former one that differs in nothing that a record has; `false` where there is
+    /// no room.
+    func wait(_ new: Waiting) -> Bool {
+        let place = new.link.place.network
+        let same = waiting.indices.suffix(8).last {
+            let one = waiting[$0]
+            return one.link.program == new.link.program && one.link.remote == new.link.remote
+                && one.link.place.network == place && one.local.address == new.local.address
+                && one.evidence == new.evidence
+        }
+        if let same {
+            if waiting[same].further == 0 { waiting[same].first = waiting[same].wall }
+            waiting[same].further += 1
+            waiting[same].first = min(waiting[same].first, new.wall)
+            waiting[same].wall = max(waiting[same].wall, new.wall)
+            return true
+        }
+        guard waiting.count < Self.mostWaiting else { return false }
+        waiting.append(new)
+        return true
     }
 
     /// Whether a link is new.

@@ -301,6 +301,8 @@ public struct EventBatch: Sendable {
     public var datagramEnds: [DatagramEvent] = []
     /// Datagrams from UDP sockets that are not connected, in the order of time.
     public var datagramSends: [DatagramEvent] = []
+    /// UDP sockets that were connected or sent to an address, in any order.
+    public var datagramRoutes: [DatagramEvent] = []
 
     /// Makes an empty batch.
     public init() {}
@@ -309,6 +311,7 @@ public struct EventBatch: Sendable {
     public var isEmpty: Bool {
         files.isEmpty && lifecycle.isEmpty && closures.isEmpty && transitions.isEmpty && moves.isEmpty
             && connects.isEmpty && datagramEnds.isEmpty && datagramSends.isEmpty
+            && datagramRoutes.isEmpty
     }
 
     /// Empties the batch; keeps the memory of an ordinary one and gives that of a large one back.
@@ -326,5 +329,6 @@ public struct EventBatch: Sendable {
         clear(&connects, 1 << 12)
         clear(&datagramEnds, 1 << 12)
         if !datagramSends.isEmpty { clear(&datagramSends, 1 << 12) }
+        if !datagramRoutes.isEmpty { clear(&datagramRoutes, 1 << 12) }
     }
 }

@@ -17,29 +17,78 @@ extension Observer {
         datagrams.close(place(of: image(of: end.pid, at: end.time).network, end.local))
     }
 
-    private mutating func note(_ send: DatagramEvent, _ time: UInt64) {
-        let image = image(of: send.pid, at: send.time)
-        if let own = scope.network, image.network.inode != own { return }
-        let place = place(of: image.network, send.local)
+    /// Keeps the routes of a batch until a socket is met whose they are.
+    mutating func noteRoutes(_ batch: borrowing EventBatch) {
+        for event in batch.datagramRoutes where event.pid != ownPid {
+            let route = route(event, wall(event.time, batch))
+            // Of a program that is not known the socket is counted.
+            guard route.program != .unknown else { continue }
+            if let own = scope.network, route.network.inode != own { continue }
+            routes.add(route, place(of: route.network, route.local))
+        }
+    }
+
+    private mutating func route(_ event: DatagramEvent, _ time: UInt64) -> DatagramRoutes.Route {
+        let image = image(of: event.pid, at: event.time)
+        return DatagramRoutes.Route(
+            pid: event.pid, program: image.program, evidence: image.evidence, network: image.network,
+            local: event.local, remote: event.remote, time: event.time, wall: time)
+    }
+
+    /// Datagrams that were sent from a port went from a socket that is not connected.
+    mutating func noteRoutes(from local: Endpoint, network: UInt64) {
+        for route in routes.takeAll(Datagrams.Place(network: network, port: local.port)) { note(route) }
+    }
+
+    /// Notes whom a connected UDP socket leads to, when its end is all that was met of it; returns whether that is known.
+    mutating func noteRoute(_ tuple: FourTuple, network: UInt64) -> Bool {
+        guard let route = routes.take(Datagrams.Place(network: network, port: tuple.local.port), tuple.remote)
+        else { return false }
         let link = Datagrams.Link(
-            pid: send.pid, program: image.program, place: place, remote: send.remote)
+            pid: route.pid, program: route.program,
+            place: Datagrams.Place(network: route.network.known, port: tuple.local.port), remote: route.remote
+        )
+        let new = Datagrams.Waiting(
+            link: link, local: tuple.local, evidence: route.evidence, wall: route.wall)
+        // Who holds the other end the next scan may show.
+        if isHere(tuple.local, tuple.remote), takers(of: new).isEmpty, datagrams.wait(new) { return true }
+        connected(tuple, route.program, route.evidence, route.wall, network: route.network.known)
+        return true
+    }
+
+    /// Says of a connected socket that a scan has found that its program was seen to connect it.
+    mutating func confirm(_ tuple: FourTuple, _ program: ProgramID, network: UInt64) {
+        guard
+            let route = routes.take(
+                Datagrams.Place(network: network, port: tuple.local.port), tuple.remote),
+            route.program == program,
+            let key = sockets.live[tuple]?.position.map({ ledger.records[$0].key }), key.relation == .connect
+        else { return }
+        ledger.note(key, evidence: route.evidence, time: route.wall, count: 0)
+    }
+
+    private mutating func note(_ send: DatagramEvent, _ time: UInt64) { note(route(send, time)) }
+
+    private mutating func note(_ send: DatagramRoutes.Route) {
+        if let own = scope.network, send.network.inode != own { return }
+        let place = place(of: send.network, send.local)
+        let link = Datagrams.Link(
+            pid: send.pid, program: send.program, place: place, remote: send.remote)
         guard datagrams.add(link) else { return }
         let isHere = isHere(send.local, send.remote)
         switch datagrams.meaning(from: send.local.port, to: send.remote.port, isHere: isHere) {
         case .answer: return
         case .unknown: return countUnknown(place)
-        case .request: if image.program == .unknown { return countUnknown(place) }
+        case .request: if send.program == .unknown { return countUnknown(place) }
         }
         _ = datagrams.note(place, isKnown: true)
-        var new = Datagrams.Waiting(link: link, local: send.local, evidence: image.evidence, wall: time)
-        new.link.place.network = image.network.known
+        var new = Datagrams.Waiting(
+            link: link, local: send.local, evidence: send.evidence, wall: send.wall)
+        new.link.place.network = send.network.known
         // Another host's address may be that of a container's listener as well.
         let takers = isHere ? takers(of: new) : []
-        if isHere, takers.isEmpty, datagrams.waiting.count < Datagrams.mostWaiting {
-            datagrams.waiting.append(new)
-        } else {
-            note(new, takers)
-        }
+        if isHere, takers.isEmpty, datagrams.wait(new) { return }
+        note(new, takers)
     }
 
     private func place(of network: NetworkPlace, _ local: Endpoint) -> Datagrams.Place {
@@ -58,7 +107,11 @@ extension Observer {
         let evidence = takers.count > 1 ? Evidence.inferred : waiting.evidence
         for peer in takers.isEmpty ? [.unknown] : takers {
             let key = RecordKey.connect(program, .udp, remote: remote, peer: peer)
-            if admits(key) { ledger.note(key, evidence: evidence, time: waiting.wall) }
+            guard admits(key) else { continue }
+            ledger.note(key, evidence: evidence, time: waiting.wall)
+            if waiting.further > 0 {
+                ledger.note(key, evidence: evidence, time: waiting.first, count: waiting.further)
+            }
         }
     }
 
@@ -76,6 +129,7 @@ extension Observer {
 
     /// Counts a socket at a port that the kernel chose, which is one to send from, if it is not known where to.
     mutating func meetDatagramSocket(_ socket: SocketSnapshot, network: UInt64) {
+        if socket.transport == .udp { noteRoutes(from: socket.local, network: network) }
         guard socket.transport == .udp, socket.local.port >= Datagrams.firstChosen,
             socket.local.address.isWildcard
         else { return }

@@ -20,6 +20,7 @@ extension Observer {
         sockets.addUses(to: &uses)
         connects.addUses(to: &uses)
         datagrams.addUses(to: &uses)
+        routes.addUses(to: &uses)
         let lineNumbers = lineages.reclaim(keeping: lines)
         let change = ledger.forget(positions, keeping: uses)
         processes.renumber(change, lineNumbers)
@@ -28,6 +29,7 @@ extension Observer {
         sockets.renumber(change)
         connects.renumber(change)
         datagrams.renumber(change)
+        routes.renumber(change)
         for pid in Array(formerLives.pids) { formerLives[pid]?.renumber(change, lineNumbers) }
         renumberCaches(change)
     }

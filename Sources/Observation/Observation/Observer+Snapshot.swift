@@ -175,6 +175,7 @@ extension Observer {
                 return
             }
             note(socket, tuple, program, network, time)
+            if socket.transport == .udp { confirm(tuple, program, network: network) }
             if isLogging { logFoundEnd(tuple, socket.holders) }
             sockets.change(tuple) { connection in
                 connection.found = read

@@ -67,7 +67,8 @@ extension Observer {
 
     private mutating func end(_ closures: [ClosureEvent], _ batch: borrowing EventBatch) {
         // Both ends are known before either goes, so that each names the other.
-        for closure in closures { meet(closure, batch) }
+        var met: Set<FourTuple> = []
+        for closure in closures { meet(closure, batch, &met) }
         var numbers: [FourTuple: Int] = [:]
         var hasOpen = false
         var doubted: [(tuple: FourTuple, number: Int)] = []
@@ -370,17 +371,23 @@ extension Observer {
         }
     }
 
-    private mutating func meet(_ closure: ClosureEvent, _ batch: borrowing EventBatch) {
+    /// - Parameter met: UDP sockets of which this drain has brought nothing but the end: a further one between the same two
+    ///   ends is another.
+    private mutating func meet(
+        _ closure: ClosureEvent, _ batch: borrowing EventBatch, _ met: inout Set<FourTuple>
+    ) {
         guard closure.remote.port != 0 else {
             meetUnconnected(closure)
             return
         }
-        guard sockets.connection(tuple(closure), number: 0) == nil else { return }
+        let tuple = tuple(closure)
+        guard sockets.connection(tuple, number: 0) == nil || met.contains(tuple) else { return }
         guard !mayBeLate(closure, batch.cutoff) else {
             counters.lateNotices += 1
             return
         }
         attributeAfterwards(closure, batch.wall)
+        if closure.transport == .udp { met.insert(tuple) }
     }
 
     /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
@@ -389,6 +396,7 @@ extension Observer {
         guard closure.transport == .udp, closure.local.port != 0 else { return }
         let network = network(of: closure)
         let waiting = sockets.waiting(.udp, closure.local, network: network)
+        noteRoutes(from: closure.local, network: network)
         let isUnknown = takeUnknownSocket(closure.local, network: network)
         if waiting.isEmpty, isUnknown { counters.unattributedDatagrams += 1 }
         sockets.endListener(.udp, closure.local, socket: 0, network: network)
@@ -437,6 +445,7 @@ extension Observer {
         _ closure: ClosureEvent, _ tuple: FourTuple, _ network: UInt64, _ time: UInt64
     ) {
         guard let program = connects.takeDatagramEnd(tuple) else {
+            if noteRoute(tuple, network: network) { return }
             counters.unattributedDatagrams += 1
             return
         }

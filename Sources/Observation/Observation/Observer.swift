@@ -61,6 +61,7 @@ public struct Observer: ~Copyable {
     var sockets = SocketTable()
     let connects = UnixConnects()
     let datagrams = Datagrams()
+    let routes = DatagramRoutes()
     /// The network namespace that the last scan was of, and whether there are others in which programs were met.
     var scannedNetwork: UInt64 = 0
     var hasOtherNetworks = false
@@ -185,6 +186,7 @@ public struct Observer: ~Copyable {
         if isLogging { flushCalls() }
         if !batch.connects.isEmpty || !batch.datagramEnds.isEmpty { noteConnects(batch) }
         if !batch.datagramSends.isEmpty || !batch.datagramEnds.isEmpty { noteSends(batch) }
+        if !batch.datagramRoutes.isEmpty { noteRoutes(batch) }
         followSockets(batch)
         settleForks()
         keepPendingExecs()

@@ -4,11 +4,12 @@ import Records
 import SystemCalls
 import TracepointRing
 
-/// What reports Unix sockets that are connected, however short they live: probes where the kernel has them, else the
-/// tracepoint that each message wakes, else nothing.
+/// What reports Unix sockets that are connected and whom UDP sockets send to, however short they live: probes where the kernel
+/// has them, else the tracepoint that each message wakes and that of the routes that are looked up, else nothing.
 final class LocalConnects {
     private var probes: ConnectProbes?
     private var rings: DataReadyRings?
+    private var routes: RouteLookups?
     /// Why there is neither; empty if there is one.
     private(set) var reason = ""
     /// Why there are no probes.
@@ -17,6 +18,8 @@ final class LocalConnects {
     private(set) var received: UInt64 = 0
     /// Since when only listeners that are known are heard, nanoseconds since 1970; 0 while all are.
     private var narrowSince: UInt64 = 0
+    /// Since when no datagrams over UDP are heard though they could be, nanoseconds since 1970; 0 while they are.
+    private var unroutedSince: UInt64 = 0
 
     /// Opens what the kernel has, if it is wanted.
     init(isWanted: Bool) {
@@ -28,6 +31,7 @@ final class LocalConnects {
             probes = try ConnectProbes()
             return
         } catch { withoutProbes = "no probes (\(error))" }
+        routes = try? RouteLookups()
         do throws(TracepointError) { rings = try DataReadyRings() } catch { giveUpRings(error) }
     }
 
@@ -52,19 +56,26 @@ final class LocalConnects {
     var mode: String {
         if !isOn { return "off: \(reason)" }
         if probes != nil { return narrowSince == 0 ? "probes" : "probes, no datagrams over UDP" }
-        return narrowSince == 0 ? "tracepoint" : "tracepoint, known listeners alone"
+        return "tracepoint" + (narrowSince == 0 ? "" : ", known listeners alone")
+            + (unroutedSince == 0 ? "" : ", no datagrams over UDP")
     }
 
     /// The numbers to poll.
-    var numbers: [Int32] { (probes?.numbers ?? []) + (rings?.numbers ?? []) }
+    var numbers: [Int32] { (probes?.numbers ?? []) + (rings?.numbers ?? []) + (routes?.numbers ?? []) }
 
     /// When more is let through again, `CLOCK_MONOTONIC`, nanoseconds.
-    var retryTime: UInt64? { rings?.retryTime ?? probes?.retryTime ?? nil }
+    var retryTime: UInt64? {
+        guard let own = ownRetryTime else { return routes?.retryTime ?? nil }
+        return min(own, (routes?.retryTime ?? nil) ?? own)
+    }
+
+    private var ownRetryTime: UInt64? { rings?.retryTime ?? probes?.retryTime ?? nil }
 
     /// Opens the rings of processors that came online.
     func followProcessors() {
         try? probes?.follow(processor: nil)
         try? rings?.followAll()
+        try? routes?.followAll()
     }
 
     /// Takes what has happened.
@@ -91,9 +102,10 @@ final class LocalConnects {
             }
         }
         if isChanged {
-            narrowSince = retryTime == nil ? 0 : batch.wall
+            narrowSince = ownRetryTime == nil ? 0 : batch.wall
             drained.modeChanged = true
         }
+        drainRoutes(&batch, &counts, &drained)
         received += counts.events
         for connect in connects { batch.connects.append(LocalConnect(connect)) }
         for end in ends { batch.datagramEnds.append(DatagramEvent(end)) }
@@ -102,10 +114,25 @@ final class LocalConnects {
             for connect in batch.connects { recorder.add(.localConnect) { $0.put(connect) } }
             for end in batch.datagramEnds { recorder.add(.datagramEnd) { $0.put(end) } }
             for send in batch.datagramSends { recorder.add(.datagramSend) { $0.put(send) } }
+            for route in batch.datagramRoutes { recorder.add(.datagramRoute) { $0.put(route) } }
         }
         if counts.lost > 0 {
             drained.losses.append(Loss(source: SourceName.local, cause: "ring full", count: counts.lost))
         }
+    }
+
+    private func drainRoutes(
+        _ batch: inout EventBatch, _ counts: inout DataReadyEvents.Counts, _ drained: inout Drained
+    ) {
+        guard routes != nil else { return }
+        var calls: [DatagramCall] = []
+        let (read, isChanged) = routes!.drain(now: batch.cutoff) { calls.append($0) }
+        for call in calls { batch.datagramRoutes.append(DatagramEvent(call)) }
+        counts.events += read.events
+        counts.lost += read.lost
+        guard isChanged else { return }
+        unroutedSince = routes?.retryTime == nil ? 0 : batch.wall
+        drained.modeChanged = true
     }
 
     /// What is not seen, and since when.
@@ -113,14 +140,14 @@ final class LocalConnects {
         if !isOn {
             return [BlindSpot(source: SourceName.local, cause: "off: \(reason)", since: started)]
         }
-        guard narrowSince != 0 else { return [] }
-        return [
-            BlindSpot(
-                source: SourceName.local,
-                cause: probes == nil
-                    ? "too many messages: known listeners alone" : "too many datagrams over UDP",
-                since: narrowSince)
-        ]
+        var spots: [BlindSpot] = []
+        func add(_ cause: String, _ since: UInt64) {
+            if since != 0 { spots.append(BlindSpot(source: SourceName.local, cause: cause, since: since)) }
+        }
+        let datagrams = "too many datagrams over UDP"
+        add(probes == nil ? "too many messages: known listeners alone" : datagrams, narrowSince)
+        add(datagrams, unroutedSince)
+        return spots
     }
 
     /// What it means, for people; `nil` where nothing is missing.

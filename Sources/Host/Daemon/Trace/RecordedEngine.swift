@@ -188,7 +188,7 @@ struct RecordedEngine: ~Copyable, Engine {
                 try answers.add(frame.tag!, reader.payload(frame))
             case .scanRequest, .absence, .mounts, .budget, .dump: try takeOrder(frame)
             case .drainLoss, .loss, .sources: try takeReport(frame, &drained)
-            case .localConnect, .datagramEnd, .datagramSend: try takeLocal(frame, &batch)
+            case .localConnect, .datagramEnd, .datagramSend, .datagramRoute: try takeLocal(frame, &batch)
             case .host, .scope, nil: break
             default: try takeEvents(frame, &batch)
             }
@@ -251,6 +251,7 @@ struct RecordedEngine: ~Copyable, Engine {
         var payload = reader.payload(frame)
         switch frame.tag {
         case .localConnect: batch.connects.append(try payload.localConnect())
+        case .datagramRoute: batch.datagramRoutes.append(try payload.datagram())
         case .datagramSend: batch.datagramSends.append(try payload.datagram())
         default: batch.datagramEnds.append(try payload.datagram())
         }

@@ -201,7 +201,10 @@ private struct Script: ~Copyable {
     private func network() -> UInt64 { UInt64(answers.bytes.below(3)) }
 
     private func addSocketEvent(to batch: inout EventBatch) {
-        switch answers.bytes.below(6) {
+        switch answers.bytes.below(7) {
+        case 2:
+            batch.datagramRoutes.append(
+                DatagramEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))
         case 0:
             batch.datagramSends.append(
                 DatagramEvent(time: time(), pid: pid(), local: endpoint(), remote: endpoint()))

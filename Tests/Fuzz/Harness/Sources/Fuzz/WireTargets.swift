@@ -42,14 +42,39 @@ enum WireTargets {
                 require(exec.path.count <= records.count, "a path that is longer than what it stands in")
             } namespaces: { _ in
             }
+            for routes in [RouteLayout.ofThisKernel, .ofThisKernelV6] {
+                guard let routes else { continue }
+                try? DatagramCall.parse(records.span.bytes, layout: routes) { _ in }
+            }
         },
         FuzzTarget(name: "tracepoint-format") { bytes in
             guard let format = try? TracepointFormat(bytes) else { return }
             _ = try? TransitionLayout(format)
             _ = try? GroupMoveLayout(format)
             _ = try? ExecLayout(format)
+            _ = try? RouteLayout(format, isV6: bytes.count % 2 == 0)
         },
     ]
+}
+
+extension RouteLayout {
+    /// That of `fib:fib_table_lookup`, under a number that a short input can have.
+    static let ofThisKernel = make(3, ("src", 28), ("dst", 32), ports: 56)
+    /// That of `fib6:fib6_table_lookup`.
+    static let ofThisKernelV6 = make(4, ("src", 31), ("dst", 47), ports: 64)
+
+    private static func make(
+        _ number: Int, _ source: (String, Int), _ destination: (String, Int), ports: Int
+    ) -> RouteLayout? {
+        let size = number == 3 ? 4 : 16
+        let fields = [
+            ("common_flags", 2, 1), (source.0, source.1, size), (destination.0, destination.1, size),
+            ("sport", ports, 2), ("dport", ports + 2, 2),
+        ]
+        let lines = fields.map { "field:u8 \($0.0);\toffset:\($0.1);\tsize:\($0.2);\tsigned:0;\n" }.joined()
+        let format = try? TracepointFormat(Array("ID: \(number)\n\(lines)".utf8))
+        return format.flatMap { try? RouteLayout($0, isV6: number == 4) }
+    }
 }
 
 extension GroupMoveLayout {
