@@ -115,6 +115,23 @@ import Testing
         #expect(scene.observer.counters.unattributedDatagrams == 0)
     }
 
+    /// A tunnel's packet may have the port of somebody's socket by chance: who holds that socket did not look the route up.
+    @Test func aPortByChanceIsNobodys() {
+        var scene = scene()
+        look(&scene)
+        scene.route(Self.client, from: Endpoint(any, port: 50000), to: far(7000))
+        scene.route(Self.second, from: Endpoint(any, port: 50000), to: end(53))
+        scene.interpret()
+        look(&scene, [unconnected(50000, Self.second)])
+        #expect(connects(scene) == ["/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 exact"])
+        // Of a socket that has gone nobody knows the holder.
+        scene.route(Self.client, from: Endpoint(any, port: 50001), to: far(7000))
+        scene.route(Self.second, from: Endpoint(any, port: 50001), to: far(53))
+        ends(&scene, 50001, nil)
+        scene.interpret()
+        #expect(connects(scene).filter { $0.hasSuffix("inferred") }.count == 2)
+    }
+
     /// Whoever holds a connected socket need not be who connected it: then what the scan says remains.
     @Test func aSocketThatWasPassedOnIsTheHolders() {
         var scene = scene()

@@ -181,6 +181,43 @@ struct RouteLookupsTests {
         return call(&address)
     }
 
+    /// When they are too many none is heard for a while, and then all are again.
+    @Test(.timeLimit(.minutes(1))) func tooManyAreNotHeard() throws {
+        var lookups = try RouteLookups()
+        let server = try socket(AF_INET)
+        let client = Glibc.socket(AF_INET, Int32(SOCK_DGRAM.rawValue), 0)
+        defer {
+            close(server.number)
+            close(client)
+        }
+        func send(_ count: Int) {
+            _ = withLoopback(AF_INET, port: server.port) { address, length in
+                for _ in 0..<count { sendto(client, "x", 1, 0, address, length) }
+                return 0
+            }
+        }
+        // On a clock of the test's own, so that it does not matter how long this takes.
+        var now: UInt64 = 1_000_000_000
+        func drain() -> (events: UInt64, isChanged: Bool) {
+            let (counts, isChanged) = lookups.drain(now: now) { _ in }
+            return (counts.events + counts.lost, isChanged)
+        }
+        var total: UInt64 = 0
+        while lookups.retryTime == nil, total < 1_000_000 {
+            send(1000)
+            let (events, isChanged) = drain()
+            total += events
+            #expect(isChanged == (lookups.retryTime != nil))
+        }
+        #expect(total > 100_000 && total < 110_000)
+        send(1000)
+        #expect(drain() == (0, false))
+        now = lookups.retryTime!
+        #expect(drain() == (0, true) && lookups.retryTime == nil)
+        send(1000)
+        #expect(drain().events >= 1000)
+    }
+
     /// A connect, and a datagram without one, of each family: port and other end.
     @Test(arguments: [AF_INET, AF_INET6]) func connectAndSend(family: Int32) throws {
         var lookups = try RouteLookups()

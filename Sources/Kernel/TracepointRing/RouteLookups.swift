@@ -51,9 +51,12 @@ public struct RouteLookups: ~Copyable {
         }
     }
 
-    /// Look-ups for packets that are sent from here (their interface is the loopback's, by number), over UDP. What goes from a port
-    /// below those that the kernel chooses to one of these is an answer.
-    static let filter = "proto == 17 && iif == 1 && dport != 0 && (dport < 32768 || sport >= 32768)"
+    /// Look-ups for packets that are sent from here (their interface is the loopback's, by number), over UDP, that have found
+    /// something. What goes from a port below those that the kernel chooses to one of these is an answer. To the ports of VXLAN
+    /// (4789, and Linux's own 8472) and Geneve the kernel itself sends, from ports that a socket may have by chance.
+    static let filter =
+        "proto == 17 && iif == 1 && err == 0 && dport != 0 && dport != 4789 && dport != 8472 && dport != 6081 "
+        + "&& (dport < 32768 || sport >= 32768)"
     /// Pages of each ring: some two thousand events.
     private static let pages = 64
 

@@ -21,8 +21,8 @@ public struct Tracepoint: Sendable {
 
     /// `sock:inet_sock_set_state`, of TCP and MPTCP sockets (Linux 4.16).
     ///
-    /// Without the changes to `TCP_SYN_RECV`, `TCP_FIN_WAIT1` and `TCP_LAST_ACK`, from which nothing follows:
-    /// three of the ten that a connection makes on a host that has both of its ends.
+    /// Without the change to `TCP_SYN_RECV`, from which nothing follows: one of the ten that a connection makes on a host that has
+    /// both of its ends.
     public static let socketState = Tracepoint(
         group: "sock", name: "inet_sock_set_state",
         filter: "protocol == 6 && newstate != 3")

@@ -36,8 +36,17 @@ extension Observer {
     }
 
     /// Datagrams that were sent from a port went from a socket that is not connected.
-    mutating func noteRoutes(from local: Endpoint, network: UInt64) {
-        for route in routes.takeAll(Datagrams.Place(network: network, port: local.port)) { note(route) }
+    ///
+    /// - Parameter holders: the programs that hold the socket; `nil` where only its end is known.
+    mutating func noteRoutes(from local: Endpoint, network: UInt64, holders: [ProgramID]? = nil) {
+        var found = routes.takeAll(Datagrams.Place(network: network, port: local.port))
+        // What others have looked up was for a tunnel's packets, or the socket has changed hands: then it is counted.
+        if let holders { found.removeAll { !holders.contains($0.program) } }
+        let isDoubtful = found.contains { $0.program != found[0].program }
+        for var route in found {
+            if isDoubtful { route.evidence = .inferred }
+            note(route)
+        }
     }
 
     /// Notes whom a connected UDP socket leads to, when its end is all that was met of it; returns whether that is known.
@@ -128,8 +137,8 @@ extension Observer {
     }
 
     /// Counts a socket at a port that the kernel chose, which is one to send from, if it is not known where to.
-    mutating func meetDatagramSocket(_ socket: SocketSnapshot, network: UInt64) {
-        if socket.transport == .udp { noteRoutes(from: socket.local, network: network) }
+    mutating func meetDatagramSocket(_ socket: SocketSnapshot, holders: [ProgramID], network: UInt64) {
+        if socket.transport == .udp { noteRoutes(from: socket.local, network: network, holders: holders) }
         guard socket.transport == .udp, socket.local.port >= Datagrams.firstChosen,
             socket.local.address.isWildcard
         else { return }

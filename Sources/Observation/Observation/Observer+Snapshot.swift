@@ -150,7 +150,7 @@ extension Observer {
         sockets.foundListener(
             socket.transport, socket.local, holders, network: network,
             scanned: (snapshot.monotonic, max(snapshot.monotonic, snapshot.socketsRead)))
-        if !holders.isEmpty { meetDatagramSocket(socket, network: network) }
+        if !holders.isEmpty { meetDatagramSocket(socket, holders: holders, network: network) }
         guard let local = number(of: socket.local) else { return }
         for program in holders {
             noteOnce(.listen(program, socket.transport, local: local), [], .regular, snapshot.wall)
