@@ -14,6 +14,7 @@ import TracepointRing
         var namespaces: [NamespaceReport] = []
         var lost: UInt64? = 0
         var failsToOpen = false
+        var hasNamespaces = true
         let filled = try! EventDescriptor()
 
         func drain(
@@ -45,8 +46,9 @@ import TracepointRing
     private let reported: ReportedExecs
 
     init() throws {
-        reported = try ReportedExecs(ownMounts: 1) { [kernel] () throws(TracepointError) in
+        reported = try ReportedExecs(ownMounts: 1) { [kernel] (withNamespaces) throws(TracepointError) in
             if kernel.failsToOpen { throw .undefined }
+            kernel.hasNamespaces = withNamespaces
             return kernel
         }
     }
@@ -197,16 +199,18 @@ import TracepointRing
         }
         #expect(reported.isReliable)
         makes(700, at: now)
-        #expect(reported.isOpen && !reported.isReliable && reported.pauses == 1)
+        #expect(kernel.hasNamespaces && !reported.isReliable && reported.pauses == 1)
         kernel.executes(7, "/bin/a", at: now + 1)
         #expect(paths([exec(7, at: now + 2)]) == ["/bin/a"])
+        kernel.joins(8, 1, 2, at: now + 3)
         makes(700, at: now + Self.second / 2)
-        #expect(reported.isOpen)
+        #expect(kernel.hasNamespaces)
         makes(0, at: now + Self.second + 1)
-        #expect(!reported.isOpen && reported.pauses == 1)
-        // What is executed now has no report.
-        kernel.executes(8, "/bin/a", at: now + Self.second + 2)
-        #expect(paths([exec(8, at: now + Self.second + 3)]) == [nil])
+        #expect(!kernel.hasNamespaces && reported.pauses == 1)
+        // What is executed is reported as ever, its group with it; where it runs is not known.
+        kernel.executes(8, "/bin/a", at: now + Self.second + 2, group: 6)
+        let found = reported.take(for: [exec(8, at: now + Self.second + 3)])
+        #expect(found[0]?.group == 6 && found[0]?.place == nil)
     }
 
     /// They are opened again after five seconds, which are ten, twenty and so on where that does not last; where a process is
@@ -217,12 +221,12 @@ import TracepointRing
         for pause in [5, 10, 20] {
             makes(700, at: now)
             makes(0, at: now + 2 * Self.second)
-            #expect(!reported.isOpen)
+            #expect(!kernel.hasNamespaces)
             makes(0, at: now + UInt64(pause) * Self.second - 1)
-            #expect(!reported.isOpen)
+            #expect(!kernel.hasNamespaces && !reported.isReliable)
             now += UInt64(pause) * Self.second
             makes(0, at: now)
-            #expect(reported.isReliable)
+            #expect(kernel.hasNamespaces && reported.isReliable)
         }
         kernel.executes(8, "/bin/a", at: now)
         let found = reported.take(for: [exec(8, at: now + 1)])
@@ -231,15 +235,26 @@ import TracepointRing
 
     @Test func whatCannotBeOpenedIsTriedAgain() {
         makes(700, at: Self.second)
-        makes(0, at: 3 * Self.second)
         kernel.failsToOpen = true
-        makes(0, at: 7 * Self.second)
+        makes(0, at: 3 * Self.second)
         #expect(!reported.isOpen)
+        makes(0, at: 7 * Self.second)
+        #expect(!reported.isOpen && !reported.isReliable)
         kernel.failsToOpen = false
         makes(0, at: 8 * Self.second)
         #expect(!reported.isOpen)
         makes(0, at: 12 * Self.second)
-        #expect(reported.isReliable)
+        #expect(reported.isOpen && reported.isReliable)
+    }
+
+    /// While others are opened both rings have the same exec, each with a time of its own.
+    @Test func whatTwoRingsHaveIsOne() {
+        makes(700, at: Self.second)
+        kernel.executes(7, "/bin/a", at: 3 * Self.second - 5)
+        makes(0, at: 3 * Self.second)
+        kernel.executes(7, "/bin/a", at: 3 * Self.second - 4)
+        let found = reported.take(for: [exec(7, at: 3 * Self.second)])
+        #expect(found[0] != nil && !reported.hasExecuted(7, after: 3 * Self.second - 6))
     }
 
     /// What a ring had no room for was many.

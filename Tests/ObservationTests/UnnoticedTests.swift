@@ -124,4 +124,36 @@ import Testing
         #expect(scene.observer.counters.lateNotices == 2)
         #expect(scene.lines.contains { $0.contains(" accept ") && $0.contains(" x20001 ") })
     }
+
+    /// One end's notice comes and the other's does not: its own side has reset it, which wipes the addresses from the notice. A dump
+    /// two seconds later says that its bytes are a lower bound, once.
+    @Test func anEndThatNoNoticeReportsIsALowerBound() {
+        var scene = scene()
+        play(&scene, 1)
+        scene.closure(client(1), server, sent: 100, received: 51, hasUnreadEnd: true)
+        scene.interpret()
+        #expect(bounds(scene) == 0 && scene.observer.counters.unnoticedConnections == 0)
+        for _ in 0..<2 {
+            _ = scene.tick(2_500_000_000)
+            scene.interpret()
+            #expect(bounds(scene) == 1 && scene.observer.counters.unnoticedConnections == 1)
+        }
+        #expect(scene.lines.contains("/usr/bin/server accept :80 peer /usr/bin/client x1 0/0 exact"))
+        // When it is given up it is not counted again.
+        _ = scene.tick(40_000_000_000)
+        scene.interpret()
+        #expect(bounds(scene) == 1 && scene.observer.counters.unnoticedConnections == 1)
+        #expect(scene.observer.awaitedClosures == 0)
+    }
+
+    /// The same without a dump before it is given up, and of several connections between the same two ends.
+    @Test func whatIsGivenUpIsALowerBound() {
+        var scene = scene()
+        for _ in 0..<3 { play(&scene, 1) }
+        scene.interpret(settles: false)
+        _ = scene.tick(40_000_000_000)
+        scene.interpret(settles: false)
+        // Of the ends between the same two one record says it of all.
+        #expect(bounds(scene) == 2 && scene.observer.counters.unnoticedConnections == 6)
+    }
 }

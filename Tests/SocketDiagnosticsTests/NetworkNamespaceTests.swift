@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import SocketDiagnostics
 import SystemCalls
+import TestSupport
 import Testing
 
 @Suite(.serialized, .enabled(if: isRoot, "needs root: it makes a network namespace"))
@@ -87,6 +88,27 @@ struct NetworkNamespaceTests {
         far.meet(numbers)
         let number = try #require(heard.first ?? nil)
         #expect(numbers.inode(of: number) == inode)
+    }
+
+    /// The number of a namespace that has ended is another's later; what its last notices say is still its own.
+    @Test func oneThatHasEndedIsThereNoLonger() throws {
+        let numbers = try NetworkNumbers()
+        var (first, second) = (UInt64(0), UInt64(0))
+        do {
+            let file = try makeNamespace()
+            let namespace = try NetworkNamespace(path: "/proc/self/fd/\(file.number)")
+            let stays = try makeNamespace()
+            let other = try NetworkNamespace(path: "/proc/self/fd/\(stays.number)")
+            (first, second) = (namespace.inode, other.inode)
+            let areMet = [namespace.meet(numbers), other.meet(numbers)]
+            #expect(areMet == [true, true])
+            #expect(numbers.isThere(first) && numbers.isThere(second))
+            #expect(numbers.knows(first) && numbers.isThere(numbers.own))
+        }
+        // The kernel's worker ends it some time after its last descriptor was closed.
+        let hasEnded: Bool? = eventually(within: 20) { numbers.isThere(first) ? nil : true }
+        #expect(hasEnded == true)
+        #expect(!numbers.knows(first) && !numbers.isThere(0))
     }
 
     private func connectAndClose() {

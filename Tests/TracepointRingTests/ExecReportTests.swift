@@ -139,6 +139,17 @@ struct ExecReportKernelTests {
         #expect(drained(reports).execs.allSatisfy { $0.process != plain.pid })
     }
 
+    /// Namespaces are reported where they are asked for alone.
+    @Test func withoutNamespacesThereAreExecs() throws {
+        let reports = try ExecReports(withNamespaces: false)
+        let plain = try Child(["/bin/true"])
+        _ = try plain.wait()
+        let found = drained(reports)
+        let exec = try #require(found.execs.last { $0.process == plain.pid })
+        #expect(exec.path == Array("/bin/true".utf8) && exec.group != 0)
+        #expect(found.namespaces.isEmpty)
+    }
+
     /// An expression lets some through; they make a descriptor readable at once, and none while they are off.
     @Test func urgentOnesWake() throws {
         let urgent = try UrgentExecs("filename ~ \"*/true\"")

@@ -18,6 +18,8 @@ public final class NetworkNumbers: Sendable {
         var next: Int32
         /// Namespaces by their numbers.
         var inodes: [Int32: UInt64] = [:]
+        /// Those among them that have ended: their last notices may be still to come, and another has their inode.
+        var ended: Set<Int32> = []
     }
 
     private let state: Mutex<State>
@@ -45,7 +47,26 @@ public final class NetworkNumbers: Sendable {
 
     /// Whether notices of a namespace are known, by its inode.
     public func knows(_ inode: UInt64) -> Bool {
-        inode == own || state.withLock { $0.inodes.values.contains(inode) }
+        inode == own
+            || state.withLock { state in
+                state.inodes.contains { $0.value == inode && !state.ended.contains($0.key) }
+            }
+    }
+
+    /// Whether a namespace that was met, by its inode, is still the same one: the kernel is asked for its number (Linux 4.20).
+    public func isThere(_ inode: UInt64) -> Bool {
+        if inode == own { return true }
+        return state.withLock { state in
+            var isThere = false
+            for (number, place) in state.inodes where place == inode && !state.ended.contains(number) {
+                if Self.ask(RTM_GETNSID, [(NETNSA_NSID, number)], state.socket) != nil {
+                    isThere = true
+                } else {
+                    state.ended.insert(number)
+                }
+            }
+            return isThere
+        }
     }
 
     /// Sees to it that a namespace has a number, and takes that in.
@@ -61,8 +82,10 @@ public final class NetworkNumbers: Sendable {
             if state.inodes.count >= Self.most, state.inodes[number] == nil {
                 let home = state.inodes.filter { $0.value == own }
                 state.inodes = home
+                state.ended.removeAll()
             }
             state.inodes[number] = inode
+            state.ended.remove(number)
             return true
         }
     }
@@ -76,35 +99,34 @@ public final class NetworkNumbers: Sendable {
 
     private static func number(_ descriptor: Int32, _ state: inout State) -> Int32? {
         for _ in 0..<4 {
-            if let number = ask(RTM_GETNSID, descriptor, nil, state.socket), number >= 0 { return number }
+            let asked = [(NETNSA_FD, descriptor)]
+            if let number = ask(RTM_GETNSID, asked, state.socket), number >= 0 { return number }
             // Others may have asked for it at the same moment, or for this number.
             state.next = state.next == .max ? 1 << 24 : state.next + 1
-            _ = ask(RTM_NEWNSID, descriptor, state.next, state.socket)
+            _ = ask(RTM_NEWNSID, asked + [(NETNSA_NSID, state.next)], state.socket)
         }
         return nil
     }
 
-    /// Sends a request about the namespace behind a descriptor, and gives the number in the answer. The kernel answers
+    /// Sends a request about the namespace that attributes name, and gives the number in the answer. The kernel answers
     /// before the request is sent.
     private static func ask(
-        _ type: Int, _ descriptor: Int32, _ number: Int32?, _ socket: borrowing FileDescriptor
+        _ type: Int, _ attributes: [(kind: Int, value: Int32)], _ socket: borrowing FileDescriptor
     ) -> Int32? {
         var request: [UInt8] = []
         func put16(_ value: UInt16) { withUnsafeBytes(of: value) { request += $0 } }
         func put32(_ value: UInt32) { withUnsafeBytes(of: value) { request += $0 } }
-        put32(number == nil ? 28 : 36)
+        put32(UInt32(20 + 8 * attributes.count))
         put16(UInt16(type))
         put16(UInt16(NLM_F_REQUEST | NLM_F_ACK))
         put32(0)
         put32(0)
         put32(0)  // struct rtgenmsg, padded
-        func put(_ attribute: Int, _ value: Int32) {
+        for attribute in attributes {
             put16(8)
-            put16(UInt16(attribute))
-            put32(UInt32(bitPattern: value))
+            put16(UInt16(attribute.kind))
+            put32(UInt32(bitPattern: attribute.value))
         }
-        put(NETNSA_FD, descriptor)
-        if let number { put(NETNSA_NSID, number) }
         let place = socket.number
         guard send(place, request, request.count, 0) == request.count else { return nil }
         var answer: Int32?

@@ -2,7 +2,7 @@ import Synchronization
 import SystemCalls
 import Wire
 
-/// Every exec of the host and the namespaces of every new thread, from rings that wake nobody.
+/// Every exec of the host, and the namespaces of every new thread if they are asked for, from rings that wake nobody.
 ///
 /// Who has these knows of most new images where they run, however soon they end, and has not been woken for any of them. Needs
 /// Linux 5.7, `CONFIG_CGROUP_PERF`, and `CAP_PERFMON` or `CAP_SYS_ADMIN`. The corresponding C structures are those of
@@ -15,9 +15,12 @@ public final class ExecReports: Sendable {
     static let pages = 64
 
     /// Opens the rings and starts the events.
-    public init() throws(TracepointError) {
+    ///
+    /// - Parameter withNamespaces: whether those of new threads are reported: the kernel looks up seven of them for each.
+    public init(withNamespaces: Bool = true) throws(TracepointError) {
         let rings = try TracepointRings(
-            .exec(), pages: Self.pages, wakeupWatermark: nil, shape: SampleShape(saysWhere: true))
+            .exec(), pages: Self.pages, wakeupWatermark: nil,
+            shape: SampleShape(hasGroup: true, hasNamespaces: withNamespaces))
         do throws(FormatError) { layout = try ExecLayout(rings.format) } catch { throw .format(error) }
         do throws(SystemError) { reader = try RingReader(rings) } catch { throw .system(error) }
     }

@@ -9,9 +9,10 @@ struct SampleShape: Equatable, Sendable {
     var userRegisters: UInt64 = 0
     /// Bytes of the caller's stack, a multiple of 8; 0 for none.
     var userStack: UInt32 = 0
-    /// Whether each sample has the number of the control group (Linux 5.7), and the ring a record of the namespaces of each
-    /// thread that is made or that joins others (Linux 4.12).
-    var saysWhere = false
+    /// Whether each sample has the number of the control group (Linux 5.7).
+    var hasGroup = false
+    /// Whether the ring has a record of the namespaces of each thread that is made or that joins others (Linux 4.12).
+    var hasNamespaces = false
 
     /// Nothing more.
     static let plain = SampleShape()
@@ -31,8 +32,8 @@ struct SampleShape: Equatable, Sendable {
             attributes.sample_type |= UInt64(PERF_SAMPLE_STACK_USER.rawValue)
             attributes.sample_stack_user = userStack
         }
-        if saysWhere {
-            attributes.sample_type |= UInt64(PERF_SAMPLE_CGROUP.rawValue)
+        if hasGroup { attributes.sample_type |= UInt64(PERF_SAMPLE_CGROUP.rawValue) }
+        if hasNamespaces {
             attributes.namespaces = 1
             attributes.sample_id_all = 1
             // The kernel looks for those that want such records among the events that want names of commands and the like.

@@ -122,9 +122,22 @@ extension Observer {
     /// order of the ends: the end that notices have reached is the time that counts, unless none came for long.
     private mutating func forgetAnonymous(_ now: UInt64) {
         let reached = sockets.reportedUntil
-        sockets.settleEnding {
-            Self.isLong(since: $0, reached, 2_000_000_000) || Self.isLong(since: $0, now, 30_000_000_000)
-        }
+        drained = now
+        noteLowerBounds(
+            sockets.settleEnding {
+                Self.isLong(since: $0, reached, 2_000_000_000) || Self.isLong(since: $0, now, 30_000_000_000)
+            })
+    }
+
+    /// Says of connections whose ends no notice has reported, though it was waited for, that more may have gone over them: those that
+    /// their own side reset, or in a network namespace of which nothing is heard.
+    mutating func noteUnreportedEnds() {
+        noteLowerBounds(sockets.markEnding(before: drained > 2_000_000_000 ? drained - 2_000_000_000 : 0))
+    }
+
+    private mutating func noteLowerBounds(_ marked: [Int?]) {
+        counters.unnoticedConnections += UInt64(marked.count)
+        for position in marked { if let position { ledger.noteLowerBound(at: position) } }
     }
 
     private static func isLong(since ended: UInt64, _ now: UInt64, _ limit: UInt64) -> Bool {

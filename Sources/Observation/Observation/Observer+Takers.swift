@@ -50,6 +50,7 @@ extension Observer {
         for (tuple, connection) in open where connection.isAccepted { guessTaker(of: tuple) }
         for (tuple, connection) in open where !connection.isAccepted { guessTaker(of: tuple) }
         for (tuple, connection) in sockets.orphans where connection.established < time { settleOrphan(tuple) }
+        noteUnreportedEnds()
     }
 
     /// Infers the taker of a connection between two ends from who waits at the address, if nothing is known yet.

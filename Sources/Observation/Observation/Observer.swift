@@ -51,6 +51,8 @@ public struct Observer: ~Copyable {
     /// Changes of state, and ends of sockets, that have to wait for the next batch.
     var heldTransitions: [TransitionEvent] = []
     var heldClosures: [ClosureEvent] = []
+    /// The cutoff of the last batch, `CLOCK_MONOTONIC`, nanoseconds.
+    var drained: UInt64 = 0
     /// That of the batch that is worked off (`EventBatch.noticesSince`).
     var noticesSince: UInt64 = 0
     /// Moves between control groups that have to wait for the next batch.

@@ -248,11 +248,15 @@ struct SocketTable: ~Copyable {
     ///
     /// Looks at those in front that are done with and at one more: under steady traffic there are always
     /// some that have just ended, and looking at all of them took more than everything else together.
-    mutating func settleEnding(_ isLong: (UInt64) -> Bool) {
+    ///
+    /// - Returns: the records of those whose bytes are now known to be a lower bound; `nil` for one that has no record yet.
+    mutating func settleEnding(_ isLong: (UInt64) -> Bool) -> [Int?] {
+        var givenUp: [Int?] = []
         while settled < ending.count {
             let entry = ending[settled]
             if isAwaited(entry) {
                 guard isLong(entry.ended) else { break }
+                givenUp += markLowerBound(entry)
                 forget(entry)
             }
             settled += 1
@@ -264,6 +268,34 @@ struct SocketTable: ~Copyable {
             ending.removeFirst(settled)
             settled = 0
         }
+        return givenUp
+    }
+
+    /// Says of connections that ended before a moment, and whose notice may come yet, that what is known of their bytes is a lower
+    /// bound: for a dump. Returns what `settleEnding` does.
+    mutating func markEnding(before time: UInt64) -> [Int?] {
+        var marked: [Int?] = []
+        for index in settled..<ending.count {
+            let entry = ending[index]
+            guard entry.ended < time else { break }
+            if isAwaited(entry) { marked += markLowerBound(entry) }
+        }
+        return marked
+    }
+
+    private mutating func markLowerBound(_ entry: Ended) -> [Int?] {
+        var marked: [Int?] = []
+        func mark(_ connection: inout Connection) {
+            guard connection.ended == entry.ended, !connection.isLowerBound else { return }
+            connection.isLowerBound = true
+            marked.append(connection.position)
+        }
+        change(entry.tuple, mark)
+        if var former = superseded.lookUp(entry.tuple) {
+            for index in former.indices { mark(&former[index]) }
+            superseded[entry.tuple] = former
+        }
+        return marked
     }
 
     /// Whether the notice of an ended connection is still to come.

@@ -32,6 +32,42 @@ extension KernelTests {
                 client.close()
             """
 
+        /// The server resets every second connection: the kernel wipes what would say whose notice that is.
+        @Test(.timeLimit(.minutes(3)))
+        func bytesOfAnEndThatItsProgramResetAreALowerBound() throws {
+            let bench = try Bench()
+            let group = try ControlGroup()
+            let story = """
+                import socket, struct
+                listener = socket.socket()
+                listener.bind(("127.0.0.1", 0))
+                listener.listen(64)
+                for number in range(20):
+                    client = socket.socket()
+                    client.connect(listener.getsockname())
+                    server, _ = listener.accept()
+                    client.sendall(b"c" * 100)
+                    server.recv(100, socket.MSG_WAITALL)
+                    server.sendall(b"s" * 50)
+                    client.recv(50, socket.MSG_WAITALL)
+                    if number % 2: server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                    server.close()
+                    client.close()
+                """
+            try run(group.command(["/usr/bin/python3", "-c", story]))
+            let before = try bench.daemon.dump().header.sources["sock_diag"]?.unnoticed ?? 0
+            Thread.sleep(forTimeInterval: 2.5)
+            let dump = try bench.daemon.dump()
+            let records = dump.records(of: group.workload)
+            let (connects, accepts) = (records.relation("connect"), records.relation("accept"))
+            #expect(connects.total(\.count) == 20 && accepts.total(\.count) == 20)
+            #expect(connects.total(\.sent) == 2000 && connects.total(\.received) == 1000)
+            #expect(connects.allSatisfy { $0.lowerBound != true })
+            #expect(accepts.total(\.received) == 1000 && accepts.total(\.sent) == 500)
+            #expect(accepts.allSatisfy { $0.lowerBound == true })
+            #expect((dump.header.sources["sock_diag"]?.unnoticed ?? 0) - before == 10)
+        }
+
         @Test(.timeLimit(.minutes(3)))
         func everyConnectionIsCountedAndItsBytesAreExactOrALowerBound() throws {
             let bench = try Bench()

@@ -32,11 +32,15 @@ final class NewImages {
     /// Whether there are groups of which the kernel gives another one's number.
     private var isMisnumbered = false
     private var leads = LeadsOfPaths()
+    /// When namespaces were last entered, by inode, `CLOCK_MONOTONIC`, nanoseconds.
+    private var entered: [UInt64: UInt64] = [:]
 
     /// For how long after a mount namespace was met, or a process moved, all images are looked at, nanoseconds.
     private static let settling: UInt64 = 2_000_000_000
     /// For how long all are looked at after a program was met of which only a look says what it is, nanoseconds.
     private static let looking: UInt64 = 60_000_000_000
+    /// For how long a namespace is not entered again, nanoseconds.
+    private static let pause: UInt64 = 50_000_000
 
     /// - Parameters:
     ///   - isWanted: whether rings may be used.
@@ -59,7 +63,8 @@ final class NewImages {
         {
             do throws(TracepointError) {
                 reported = try ReportedExecs(ownMounts: ownMounts, ownNetwork: ownNetwork) {
-                    () throws(TracepointError) in try ExecReports()
+                    (withNamespaces) throws(TracepointError) in
+                    try ExecReports(withNamespaces: withNamespaces)
                 }
                 urgent = try UrgentExecs(ExecSelection.filter)
             } catch { reported = nil }
@@ -137,20 +142,39 @@ final class NewImages {
         isMisnumbered = !areNumbersTrue
     }
 
-    /// Enters namespaces that are not known through the process that was reported to be in them: nobody may execute anything
-    /// there that lives long enough to be looked at.
+    /// Enters namespaces through the process that was reported to be in them: nobody may execute anything there that lives long
+    /// enough to be looked at. Those that are known as well, since the number of one that has ended is given again. In one that
+    /// nobody could be met in, whoever executes something next is looked at.
     private func meet(_ reported: ReportedExecs) {
-        for (namespace, pid) in reported.takeOthers() where !others.hasMet(namespace) {
-            promptUntil = max(promptUntil, Clock.monotonic() + Self.settling)
-            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
+        let now = Clock.monotonic()
+        for (namespace, pid) in reported.takeOthers() {
+            if !others.hasMet(namespace) { promptUntil = max(promptUntil, now + Self.settling) }
+            guard isDue(namespace, now), let process = ProcessDirectory(pid),
+                process.namespace("mnt") == namespace
+            else { continue }
             others.meet(namespace, process)
         }
-        for (network, pid) in reported.takeNetworks() {
-            guard let numbers, !numbers.knows(network), let process = ProcessDirectory(pid),
+        guard let numbers else { return }
+        for (network, pid) in reported.takeNetworks() where isDue(network, now) {
+            let isKnown = numbers.knows(network)
+            if let process = ProcessDirectory(pid), process.namespace("net") == network,
                 let namespace = process.openNamespace("net")
-            else { continue }
-            numbers.meet(namespace)
+            {
+                numbers.meet(namespace)
+                if isKnown { continue }
+            } else if isKnown, numbers.isThere(network) {
+                continue
+            }
+            promptUntil = max(promptUntil, now + Self.settling)
         }
+    }
+
+    /// Whether a namespace was not entered a moment ago; on a host with many, each batch has somebody in most of them.
+    private func isDue(_ namespace: UInt64, _ now: UInt64) -> Bool {
+        if let last = entered[namespace], now < last + Self.pause { return false }
+        if entered.count >= OtherMountNamespaces.most { entered.removeAll() }
+        entered[namespace] = now
+        return true
     }
 
     /// Drops what was read of an image when its process had executed something else already: that is another one's.

@@ -22,8 +22,8 @@ extension ExecReports: ExecReporting {}
 ///
 /// **The reports have a price.** That of the namespaces is written for every thread and every process that is made, for which the
 /// kernel looks up seven of them: some twenty microseconds of whoever makes it, and no filter keeps the kernel from it. It is
-/// worth that where what is made executes something. Where threads are many, or processes that execute nothing, the rings
-/// are closed, and for as long all images are looked at (`weigh`).
+/// worth that where what is made executes something. Where threads are many, or processes that execute nothing, the kernel is asked
+/// for no namespaces, and for as long all images are looked at (`weigh`): what is executed, and in which group, it reports as ever.
 final class ReportedExecs {
     /// What is known of one exec.
     struct Exec {
@@ -66,6 +66,16 @@ final class ReportedExecs {
             first.time > time && first.time <= end || others.contains { $0.time > time && $0.time <= end }
         }
 
+        /// Whether it has a report that rings which were there at the same time have made of the same exec: no process executes
+        /// two files within as little.
+        func has(_ one: Waiting) -> Bool {
+            func isSame(_ other: Waiting) -> Bool {
+                max(one.time, other.time) - min(one.time, other.time) < 20_000
+                    && one.exec.path == other.exec.path
+            }
+            return isSame(first) || others.contains(where: isSame)
+        }
+
         init(first: Waiting) { self.first = first }
 
         private init?(_ all: ArraySlice<Waiting>) {
@@ -75,9 +85,11 @@ final class ReportedExecs {
         }
     }
 
-    private let open: () throws(TracepointError) -> any ExecReporting
-    /// `nil` while the rings are closed.
+    private let open: (_ withNamespaces: Bool) throws(TracepointError) -> any ExecReporting
+    /// `nil` where they could not be opened anew.
     private var reports: (any ExecReporting)?
+    /// Whether these have namespaces.
+    private var hasNamespaces = true
     /// Readable when the rings fill, whichever are open.
     private let poller: Poller
     /// Threads and processes that are borne though they execute nothing: with so many the reports take a five-hundredth of a
@@ -86,9 +98,11 @@ final class ReportedExecs {
     /// Threads that were reported since they were weighed, and those that execs since then make up for.
     private var made: UInt64 = 0
     private var paidFor: UInt64 = 0
-    /// Since when the rings are to be closed, `CLOCK_MONOTONIC`, nanoseconds; `nil` if they are not.
-    private var closingSince: UInt64?
-    /// How often they were to be closed.
+    /// Since when namespaces are to be reported no longer, `CLOCK_MONOTONIC`, nanoseconds; `nil` if they are to be.
+    private var narrowSince: UInt64?
+    /// Whether the next drain may bring what former rings had, too.
+    private var mayHaveTwice = false
+    /// How often that was so.
     private(set) var pauses: UInt64 = 0
     private var places: [Int32: Place] = [:]
     /// Execs whose event has not come yet.
@@ -119,12 +133,12 @@ final class ReportedExecs {
     /// - Parameters:
     ///   - ownMounts: the inode of the daemon's mount namespace.
     ///   - ownNetwork: that of its network namespace.
-    ///   - open: opens them, now and whenever they were closed for a while.
+    ///   - open: opens them, with namespaces or without.
     init(
         ownMounts: UInt64, ownNetwork: UInt64 = 0,
-        open: @escaping () throws(TracepointError) -> any ExecReporting
+        open: @escaping (_ withNamespaces: Bool) throws(TracepointError) -> any ExecReporting
     ) throws(TracepointError) {
-        let reports = try open()
+        let reports = try open(true)
         self.reports = reports
         self.open = open
         self.ownMounts = ownMounts
@@ -139,16 +153,16 @@ final class ReportedExecs {
     /// Whether there are rings to be read.
     var isOpen: Bool { reports != nil }
 
-    /// Whether every exec will be reported.
-    var isReliable: Bool { reports != nil && closingSince == nil }
+    /// Whether every exec will be reported, with what is known of its namespaces.
+    var isReliable: Bool { reports != nil && narrowSince == nil }
 
     private func waitFor(_ reports: any ExecReporting) {
         // Those that are closed leave by themselves.
         try? poller.add(reports.number, token: 0)
     }
 
-    /// Weighs what was reported against its price. From then on nobody may rely on an exec's report (`isReliable`), and some time
-    /// later the rings are closed; or they are open again.
+    /// Weighs what was reported against its price. From then on nobody may rely on a report's namespaces (`isReliable`), and some
+    /// time later there are none; or they are there again.
     ///
     /// - Parameter now: `CLOCK_MONOTONIC`, nanoseconds.
     func weigh(at now: UInt64) {
@@ -158,32 +172,33 @@ final class ReportedExecs {
         made = 0
         switch pace.take(surplus, now: now) {
         case .fewer:
-            closingSince = now
+            narrowSince = now
             pauses += 1
         case .all:
-            let isOpen = reopen()
-            pace.widened(isOpen, now: now)
-            if isOpen { closingSince = nil }
+            if !hasNamespaces || reports == nil { reopen(withNamespaces: true) }
+            pace.widened(hasNamespaces && reports != nil, now: now)
+            if hasNamespaces, reports != nil { narrowSince = nil }
         case nil:
-            if let since = closingSince, reports != nil, now > since + Self.overlap { close() }
+            if let since = narrowSince, hasNamespaces, now > since + Self.overlap {
+                reopen(withNamespaces: false)
+                places.removeAll()
+            }
         }
     }
 
-    private func close() {
+    /// Has other rings in place of these. The new ones are there before the old ones are read for the last time: what both have is
+    /// one exec.
+    private func reopen(withNamespaces: Bool) {
+        let new: (any ExecReporting)?
+        do throws(TracepointError) { new = try open(withNamespaces) } catch { new = nil }
+        // Rings with namespaces that are needed and not to be had are no reason to give up those without.
+        if withNamespaces, new == nil { return }
         drain()
-        reports = nil
+        reports = new
+        mayHaveTwice = true
         lost = 0
-        places.removeAll()
-    }
-
-    private func reopen() -> Bool {
-        guard reports == nil else { return true }
-        do throws(TracepointError) {
-            let reports = try open()
-            waitFor(reports)
-            self.reports = reports
-            return true
-        } catch { return false }
+        hasNamespaces = withNamespaces
+        if let new { waitFor(new) }
     }
 
     /// Opens the rings of processors that came online.
@@ -280,6 +295,7 @@ final class ReportedExecs {
             note(report)
         }
         note(execs[next...])
+        mayHaveTwice = false
         if places.count > Self.most { places.removeAll() }
     }
 
@@ -300,6 +316,7 @@ final class ReportedExecs {
         for report in execs {
             let exec = Exec(path: report.path, group: report.group, place: places[report.process])
             let one = Waiting(time: report.time, exec: exec)
+            if mayHaveTwice, waiting[report.process]?.has(one) == true { continue }
             if waiting[report.process]?.others.append(one) == nil {
                 waiting[report.process] = WaitingInTurn(first: one)
             }
