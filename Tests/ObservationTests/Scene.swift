@@ -86,6 +86,9 @@ struct Scene: ~Copyable {
         batch.images[batch.images.count - 1].isResolved = true
     }
 
+    /// What was read last is of an exec that was reported with this path.
+    mutating func executed(_ path: String) { batch.images[batch.images.count - 1].path = Array(path.utf8) }
+
     /// What was read of the last exec says in which group, by number, it is.
     mutating func isIn(group: UInt64) { batch.images[batch.images.count - 1].group = group }
 

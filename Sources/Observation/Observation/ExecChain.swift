@@ -18,6 +18,8 @@ struct ExecChain {
     var isLoaderAlone = false
     /// Whether the kernel can have executed it: false for a file that is neither ELF nor `#!`.
     var isPossible = true
+    /// Whether one of its files may have been opened in vain, and what stands behind it been executed for itself.
+    var isDoubtful = false
     /// Whether the exec that it stands for was reported.
     var isConfirmed = false
 
@@ -43,6 +45,8 @@ struct ExecChainParser {
     /// Where an interpreter's name (`/bin/sh`) was last seen to lead (`/usr/bin/dash`): names the files
     /// whose event was merged into an earlier one.
     var resolved: [TextID: TextID] = [:]
+    /// Names that by nothing but likeness are taken to lead there: what was reported of an exec goes before it.
+    var likely: Set<TextID> = []
     /// The ELF interpreters that were met, of every root: a container has one of its own at another path.
     var loaders: Set<TextID> = []
 
@@ -55,6 +59,7 @@ struct ExecChainParser {
         var result: [ExecChain] = []
         var index = 0
         var met = Met(elements)
+        let reports = ReportedPaths(images: images, pid: pid, elements: elements)
         while index < elements.count {
             var chain = ExecChain()
             var step = 0
@@ -76,8 +81,16 @@ struct ExecChainParser {
                             finish(&chain, with: known, head, &met, before: index, &texts)
                             break walk
                         }
-                        resolved[name] = next.path
-                        continue walk
+                        let proof = proof(
+                            that: element.path, runsBy: next.path, called: name, reports, texts)
+                        if proof != .refuted {
+                            if proof == .open {
+                                chain.isDoubtful = true
+                            } else if known != next.path || proof == .likely || !likely.isEmpty {
+                                learn(name, next.path, proof)
+                            }
+                            continue walk
+                        }
                     }
                     if let known = resolved[name], let head = met.head(of: known, before: index) {
                         finish(&chain, with: known, head, &met, before: index, &texts)
@@ -88,9 +101,14 @@ struct ExecChainParser {
                     let name = texts.intern(loader)
                     let known = resolved[name]
                     if let next = following(elements, index, element), next.head == .plain,
-                        known == next.path || isLoader(next.path, name, known, pid, images, texts)
+                        case let proof = known == next.path
+                            ? .certain
+                            : proof(that: next.path, loads: element.path, name, known, reports, texts),
+                        proof != .refuted
                     {
-                        if known != next.path {
+                        if proof == .open {
+                            chain.isDoubtful = true
+                        } else if known != next.path {
                             resolved[name] = next.path
                             loaders.insert(next.path)
                         }
@@ -112,7 +130,9 @@ struct ExecChainParser {
                 case .unknown:
                     // Gone already. What follows at once belongs to it: an interpreter or a loader.
                     chain.executable = element.path
-                    guard let next = following(elements, index, element) else { break walk }
+                    guard let next = following(elements, index, element),
+                        !reports.name(next.path, rather: element.path, texts)
+                    else { break walk }
                     if next.head == .plain {
                         chain.loader = next.path
                         take(next, &chain)
@@ -179,32 +199,127 @@ struct ExecChainParser {
         return known
     }
 
+    /// Keeps where a name leads.
+    mutating func learn(_ name: TextID, _ path: TextID, _ proof: Proof) {
+        resolved[name] = path
+        if proof == .likely { likely.insert(name) } else if !likely.isEmpty { likely.remove(name) }
+    }
+
+    /// Whether a `#!` file was executed by what was opened right behind it. The kernel opens one for execution also where its
+    /// interpreter is gone, and what stands behind it then is the next that was tried, as by a search of `PATH`.
+    private func proof(
+        that script: TextID, runsBy file: TextID, called name: TextID, _ reports: ReportedPaths,
+        _ texts: borrowing TextTree
+    ) -> Proof {
+        if name == file || resolved[name] == file && !likely.contains(name) { return .certain }
+        switch reports.first(script, file, texts) {
+        case .former: return .certain
+        case .latter: return .refuted
+        case .both: return .open
+        case .neither: return isLike(name, file, texts) ? .likely : .open
+        }
+    }
+
+    /// Whether an interpreter's name may be that of a file, of another root or with its version: `python3`, `python3.11`.
+    private func isLike(_ name: TextID, _ file: TextID, _ texts: borrowing TextTree) -> Bool {
+        if resolved[name] == file { return true }
+        return texts.withName(of: name) { name in
+            texts.withName(of: file) { file in
+                let (short, long) = name.count < file.count ? (name, file) : (file, name)
+                guard !short.isEmpty, long.starts(with: short) else { return false }
+                guard let next = long.dropFirst(short.count).first else { return true }
+                return next == UInt8(ascii: ".") || next == UInt8(ascii: "-")
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(next)
+            }
+        }
+    }
+
     /// Whether a file without an interpreter that was opened right behind an executable is that one's loader, and not the
-    /// next executable, the loader's own event being merged with an earlier one.
+    /// next executable: the loader's own event is merged with an earlier one, or there is no such loader.
     ///
     /// A loader has the name that executables ask for in each root, or one that a link of that name leads to. What was
-    /// read of the process decides about others.
-    private func isLoader(
-        _ path: TextID, _ name: TextID, _ known: TextID?, _ pid: Int32, _ images: [ImageFacts],
-        _ texts: borrowing TextTree
-    ) -> Bool {
+    /// reported and read of the process decides about others.
+    private func proof(
+        that path: TextID, loads executable: TextID, _ name: TextID, _ known: TextID?,
+        _ reports: ReportedPaths, _ texts: borrowing TextTree
+    ) -> Proof {
         // What the kernel has reported to be executed is none, but for one that was executed itself.
-        let isExecuted = images.contains { image in
-            image.pid == pid && image.isReported
-                && texts.withBytes(path) { SystemFolder.isNamed($0, as: image.executable) }
-        }
-        if isExecuted { return false }
-        guard let known, !loaders.contains(path) else { return true }
+        if reports.name(path, rather: executable, texts) { return .refuted }
+        if loaders.contains(path) { return .certain }
         return texts.withName(of: path) { own in
-            for other in [name, known] where texts.withName(of: other, { $0.elementsEqual(own) }) {
-                return true
-            }
+            if texts.withName(of: name, { $0.elementsEqual(own) }) { return .certain }
+            if let known, texts.withName(of: known, { $0.elementsEqual(own) }) { return .certain }
             var isRead = false
-            for image in images where image.pid == pid && !image.isReported {
+            for image in reports.images where image.pid == reports.pid && !image.isReported {
+                guard !image.executable.isEmpty else { continue }
                 isRead = true
-                if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) { return false }
+                if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) {
+                    return .refuted
+                }
             }
-            return isRead
+            if isRead { return .certain }
+            guard known == nil else { return .refuted }
+            return reports.first(executable, path, texts) == .former ? .certain : .open
         }
+    }
+}
+
+/// Whether what was opened behind a file belongs to its exec.
+enum Proof {
+    /// It does.
+    case certain
+    /// Nothing but its name says so.
+    case likely
+    /// Nothing says anything.
+    case open
+    /// It does not.
+    case refuted
+}
+
+/// What the kernel has reported of a process: which paths it has executed. Nothing is looked up before it is asked.
+struct ReportedPaths {
+    let images: [ImageFacts]
+    let pid: Int32
+    let elements: [ExecChainParser.Element]
+
+    /// Which of two files an exec began with.
+    enum First {
+        case former, latter, both, neither
+    }
+
+    /// Which of two files that were opened one behind the other an exec began with. If it was the former, the latter may have
+    /// been executed for itself later, and the kernel have merged what that opened.
+    func first(_ former: TextID, _ latter: TextID, _ texts: borrowing TextTree) -> First {
+        var result = First.neither
+        var isStray = false
+        for image in images where image.pid == pid {
+            let path = image.executed
+            guard !path.isEmpty else { continue }
+            let one = fit(former, path, texts)
+            let other = fit(latter, path, texts)
+            if one == .whole || one > other { return .former }
+            if other > one {
+                if result == .neither { result = .latter }
+            } else if one != .none {
+                result = .both
+            } else {
+                isStray = isStray || !elements.contains { fit($0.path, path, texts) != .none }
+            }
+        }
+        // The path of a link may be the former's.
+        return result == .latter && isStray ? .both : result
+    }
+
+    /// Whether an exec began with a file, and not with the other one by the same path.
+    func name(_ file: TextID, rather other: TextID, _ texts: borrowing TextTree) -> Bool {
+        images.contains { image in
+            guard image.pid == pid, !image.executed.isEmpty else { return false }
+            let own = fit(file, image.executed, texts)
+            return own != .none && own >= fit(other, image.executed, texts)
+        }
+    }
+
+    private func fit(_ file: TextID, _ path: [UInt8], _ texts: borrowing TextTree) -> PathFit {
+        texts.withBytes(file) { SystemFolder.fit(of: $0, to: path) }
     }
 }

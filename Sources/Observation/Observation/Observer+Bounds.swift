@@ -41,6 +41,7 @@ extension Observer {
             tree.empty()
             heads.removeAll()
             chainParser.resolved.removeAll()
+            chainParser.likely.removeAll()
             chainParser.loaders.removeAll()
             sockets.dropInferences()
             gapEntries -= min(gapEntries, processes.evictExits(retaining: 0))
@@ -62,6 +63,7 @@ extension Observer {
         if heads.count > Self.mostHeads { heads.removeAll() }
         if chainParser.resolved.count + chainParser.loaders.count > Self.mostHeads {
             chainParser.resolved.removeAll()
+            chainParser.likely.removeAll()
             chainParser.loaders.removeAll()
         }
     }

@@ -45,6 +45,8 @@ extension Observer {
             uniqueKeysWithValues: chainParser.resolved.compactMap { name, path in
                 change(name) == .none || change(path) == .none ? nil : (change(name), change(path))
             })
+        chainParser.likely = Set(
+            chainParser.likely.compactMap { change($0) == .none ? nil : change($0) })
         groups = Set(
             groups.compactMap { group in
                 let workload = change(group.workload)

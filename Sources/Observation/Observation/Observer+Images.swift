@@ -4,8 +4,12 @@ import Records
 extension Observer {
     /// What was read of the process after this exec, if it fits what the events say; else what the kernel has reported.
     ///
-    /// - Parameter isLast: whether the batch has no later exec of the process; of an earlier one nothing can be asked any more.
-    mutating func facts(for event: LifecycleEvent, _ chain: ExecChain?, isLast: Bool) -> ImageFacts? {
+    /// - Parameters:
+    ///   - isGuess: whether another chain may be the one that was executed.
+    ///   - isLast: whether the batch has no later exec of the process; of an earlier one nothing can be asked any more.
+    mutating func facts(
+        for event: LifecycleEvent, _ chain: ExecChain?, isGuess: Bool, isLast: Bool
+    ) -> ImageFacts? {
         var known = image(of: event)
         if let facts = known {
             if !facts.isReported {
@@ -17,7 +21,7 @@ extension Observer {
                 if case .named(let named) = applet { known?.script = named.name }
                 known?.reading = .guessed
                 return known
-            } else if !asksForArguments(chain, executedAs: facts.executable),
+            } else if !isGuess, !asksForArguments(chain, executedAs: facts.executable),
                 fits(facts, chain) || !facts.isResolved
             {
                 return facts
@@ -33,7 +37,11 @@ extension Observer {
             guard let merged = mergedChain(of: event.pid, known) else { return nil }
             known.executable = ledger.texts.array(merged.executable)
             known.isReported = false
-            if asksForArguments(merged, executedAs: known.executable) { known.reading = .unknown }
+            if asksForArguments(merged, executedAs: known.executable) {
+                known.reading = .unknown
+            } else if let script = merged.scripts.first {
+                known.script = ledger.texts.array(script)
+            }
             return known
         }
         guard chain.executable != .none else { return nil }
@@ -42,10 +50,22 @@ extension Observer {
     }
 
     /// The chain of an earlier exec of the same file in this batch: the kernel merges the second one's events into the first one's.
-    private func mergedChain(of pid: Int32, _ facts: ImageFacts) -> ExecChain? {
-        work.chains[pid]?.last { chain in
-            chain.isConfirmed && chain.scripts.isEmpty && chain.executable != .none && fits(facts, chain)
+    ///
+    /// One that was executed under the very path goes before those whose path ends with it; of these it has to be the only file.
+    func mergedChain(of pid: Int32, _ facts: ImageFacts) -> ExecChain? {
+        guard let chains = work.chains[pid] else { return nil }
+        var found: ExecChain?
+        var isOnly = true
+        for chain in chains.reversed() where chain.isConfirmed && chain.executable != .none {
+            let fit = fit(facts, chain)
+            if fit == .whole { return chain }
+            guard fit == .end else { continue }
+            if let found, found.executable != chain.executable || found.scripts != chain.scripts {
+                isOnly = false
+            }
+            found = found ?? chain
         }
+        return isOnly ? found : nil
     }
 
     /// Asks a process now for what was not read of it right after its exec; `nil` if it has executed something since.
@@ -86,12 +106,26 @@ extension Observer {
     /// Whether a path from /proc can be the chain's executable: the same file name, since through an
     /// overlay or in a container the directories differ. Whether it is the path that the kernel has reported.
     func fits(_ facts: ImageFacts, _ chain: ExecChain?) -> Bool {
-        guard facts.isReported else { return fits(facts.executable, chain) }
-        // Of a `#!` file its own name was executed. A link has another one than its file.
-        guard let chain,
-            let first = chain.scripts.first ?? (chain.executable == .none ? nil : chain.executable)
-        else { return false }
-        return ledger.texts.withBytes(first) { SystemFolder.isNamed($0, as: facts.executable) }
+        facts.isReported ? fit(facts, chain) != .none : fits(facts.executable, chain)
+    }
+
+    /// How far a chain is that of the path that was executed, where that was reported; else of what was read.
+    func fit(_ facts: ImageFacts, _ chain: ExecChain?) -> PathFit {
+        guard let chain else { return .none }
+        let fit = fit(facts.executed, chain)
+        if fit != .none || facts.isReported { return fit }
+        guard !facts.executable.isEmpty, chain.executable != .none, fits(facts.executable, chain) else {
+            return .none
+        }
+        let isWhole = ledger.texts.withBytes(chain.executable) { $0.elementsEqual(facts.executable) }
+        return isWhole ? .whole : .end
+    }
+
+    /// How far a chain is that of a path that was executed. Of a `#!` file its own name was. A link has another one than its file.
+    func fit(_ path: [UInt8], _ chain: ExecChain) -> PathFit {
+        let first = chain.scripts.first ?? chain.executable
+        guard !path.isEmpty, first != .none else { return .none }
+        return ledger.texts.withBytes(first) { SystemFolder.fit(of: $0, to: path) }
     }
 
     func fits(_ executable: [UInt8], _ chain: ExecChain?) -> Bool {

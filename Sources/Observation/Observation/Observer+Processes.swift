@@ -148,15 +148,22 @@ extension Observer {
             let possible = free.filter { chains[$0].isPossible }
             if !possible.isEmpty { candidates = possible }
             if candidates.count > remaining, var facts = image(of: event) {
-                var match = facts.isReported ? candidates.first { fits(facts, chains[$0]) } : nil
+                var match = facts.executed.isEmpty ? nil : named(by: facts, chains, candidates)
                 if facts.isReported, match == nil, remaining <= 1, let late = readLate(facts) { facts = late }
-                if !facts.isReported {
+                if match == nil, !facts.isReported {
                     let executable = ledger.texts.intern(facts.executable)
                     match = candidates.first { chains[$0].executable == executable }
                 }
                 isGuess = facts.isReported && match == nil
                 if let match { candidates = [match] }
             }
+        }
+        // A file that was executed again has left no events of that, and a failed attempt may have made up the number.
+        if free.count < chains.count, let facts = image(of: event),
+            !candidates.contains(where: { fit(facts, chains[$0]) != .none })
+        {
+            if mergedChain(of: event.pid, facts) != nil { return (nil, false) }
+            if facts.isReported { isGuess = true }
         }
         // Of more execs than chains one has none: its file lies where nothing is watched. What was read of the process
         // says which.
@@ -166,6 +173,43 @@ extension Observer {
             return (nil, false)
         }
         return (candidates.first, isGuess)
+    }
+
+    /// Which of several chains is the one of the path that was executed: that of this very file, else the only one whose path
+    /// ends with it.
+    private func named(by facts: ImageFacts, _ chains: [ExecChain], _ candidates: [Int]) -> Int? {
+        var found: Int?
+        var isOnly = true
+        for candidate in candidates {
+            let fit = fit(facts.executed, chains[candidate])
+            if fit == .whole { return candidate }
+            guard fit == .end else { continue }
+            if found != nil { isOnly = false }
+            found = found ?? candidate
+        }
+        return isOnly ? found : nil
+    }
+
+    /// Whether a chain that may be no single one is the exec's own, by what was read of the process.
+    private mutating func isSettled(
+        _ chain: ExecChain, _ facts: ImageFacts?, _ event: LifecycleEvent, isLast: Bool
+    ) -> Bool {
+        var read = facts.flatMap { $0.isReported || $0.executable.isEmpty ? nil : $0 }
+        if read == nil, isLast {
+            read = readLate(facts ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
+        }
+        guard let read, fits(read.executable, chain) else { return false }
+        guard let script = chain.scripts.first else { return true }
+        // The kernel hands the script to its interpreter.
+        let isHanded = ledger.texts.withBytes(script) { path in
+            if let own = read.script { return path.elementsEqual(own) }
+            return chain.scripts.count == 1 && read.argument == NameHash.of(lastComponent(path))
+        }
+        guard isHanded else { return false }
+        if chain.scripts.count == 1, case .script(let interpreter) = head(of: script) {
+            chainParser.learn(ledger.texts.intern(interpreter), chain.executable, .certain)
+        }
+        return true
     }
 
     /// Whether something of the process stands behind a chain: then the chain is whole.
@@ -202,7 +246,7 @@ extension Observer {
             return
         }
         if let seen = chain { chain = withoutLoaderAlone(seen, event, isOnly: isOnlyExec) }
-        let facts = facts(for: event, chain, isLast: isOnlyExec)
+        let facts = facts(for: event, chain, isGuess: isGuess, isLast: isOnlyExec)
         if let chosen, let found = chain {
             chain = withForeignFile(found, event.pid, at: chosen, facts, isLast: isOnlyExec)
         }
@@ -216,9 +260,12 @@ extension Observer {
         var image = Image(program: program, lineage: lineage, since: event.time)
         // A chain that lacks a part names the wrong file, unless what was read of the process says the same.
         // Of one that is only reported it is the chain that names the file.
-        let isRead = facts.map { !$0.isReported || fits($0, chain) } ?? false
+        let isRead = facts.map { !$0.isReported || !isGuess && fits($0, chain) } ?? false
         image.isCertain = lossyBatches == 0 ? chain != nil || isRead : isRead
         if let facts, facts.isReported, !isRead, isGuess || facts.isResolved { image.isCertain = false }
+        if let chain, chain.isDoubtful, !isSettled(chain, facts, event, isLast: isOnlyExec) {
+            image.isCertain = false
+        }
         if isDoubtful || facts?.reading == .guessed { image.isCertain = false }
         image.network =
             if let network = facts?.network, network != 0 {

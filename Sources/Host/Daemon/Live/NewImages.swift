@@ -133,6 +133,7 @@ final class NewImages {
             let looked = read.isEmpty ? nil : read[event.pid]?.last { images[$0].time == event.time }
             if let index = looked {
                 images[index].group = areNumbersTrue ? exec.group : 0
+                images[index].path = exec.path
             } else if var facts = facts(event, exec, areNumbersTrue, isLast: isLast(event)) {
                 if facts.isReported { reportedImages += 1 }
                 if !areNumbersTrue { facts.group = 0 }
@@ -232,6 +233,7 @@ final class NewImages {
         {
             var facts = facts
             facts.group = exec.group
+            facts.path = exec.path
             return facts
         }
         var facts = ImageFacts(

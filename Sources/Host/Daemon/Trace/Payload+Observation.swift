@@ -205,6 +205,7 @@ extension PayloadReader {
         facts.group = try integer()
         facts.hasWorkload = try bool()
         if !isAtEnd { facts.isResolved = try bool() }
+        if !isAtEnd { facts.path = try string() }
         return facts
     }
 

@@ -146,6 +146,7 @@ final class TraceRecorder {
             payload.put(facts.group)
             payload.put(facts.hasWorkload)
             payload.put(facts.isResolved)
+            payload.put(facts.path)
         }
     }
 

@@ -40,6 +40,26 @@ public enum SystemFolder {
         return merged.count != path.count && ends(file, with: merged)
     }
 
+    /// How far a file is the one of a path, which may be relative: what follows its dots is the end of the file's.
+    static func fit(of file: UnsafeRawBufferPointer, to path: [UInt8]) -> PathFit {
+        guard path.first == UInt8(ascii: "/") else { return isEnd(path, of: file) ? .end : .none }
+        guard isNamed(file, as: path) else { return .none }
+        // A folder that is another one's link makes a path shorter, and not longer than the file's.
+        let isWhole = file.count == path.count || file.count + 1 == path.count
+        return isWhole ? .whole : .end
+    }
+
+    private static func isEnd(_ path: [UInt8], of file: UnsafeRawBufferPointer) -> Bool {
+        let slash = UInt8(ascii: "/")
+        var rest = path[...]
+        while let place = rest.firstIndex(of: slash), rest[..<place].allSatisfy({ $0 == UInt8(ascii: ".") }) {
+            rest = rest[(place + 1)...]
+        }
+        guard !rest.isEmpty, file.count > rest.count else { return false }
+        let start = file.count - rest.count
+        return file[start - 1] == slash && file[start...].elementsEqual(rest)
+    }
+
     private static func ends(_ file: UnsafeRawBufferPointer, with path: [UInt8]) -> Bool {
         guard file.count >= path.count, let start = file.baseAddress else { return false }
         return memcmp(start + (file.count - path.count), path, path.count) == 0
@@ -53,4 +73,14 @@ public enum SystemFolder {
         path.remove(at: place + 1)
         return path
     }
+}
+
+/// How far a file is the one of a path under which something was executed.
+enum PathFit: Comparable {
+    /// It is another one, or the path is a link's.
+    case none
+    /// Its path ends with it: it lies in another root, or somebody has laid a system's folders out there.
+    case end
+    /// Its path is this one.
+    case whole
 }

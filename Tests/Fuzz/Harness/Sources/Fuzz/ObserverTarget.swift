@@ -271,6 +271,7 @@ private struct Script: ~Copyable {
             var facts = ImageFacts(pid: pid, time: time(), executable: executable, network: network())
             facts.isReported = answers.bytes.below(2) == 0
             facts.isResolved = facts.isReported && answers.bytes.below(3) == 0
+            if !facts.isReported, answers.bytes.below(2) == 0 { facts.path = answers.executable() }
             facts.name = Array(Self.last(executable).utf8)
             facts.group = UInt64(answers.bytes.below(3))
             facts.hasWorkload = answers.bytes.below(2) == 0
