@@ -261,4 +261,33 @@ import Testing
         #expect(writers(scene).allSatisfy { $0.hasSuffix("inferred") || $0 == "/usr/bin/again exact" })
         #expect(!writers(scene).contains("/bad/zz exact"))
     }
+
+    /// The attempt is all that the second batch has.
+    @Test(arguments: [true, false]) func anAttemptOfTheBatchBeforeIsAGuess(isReported: Bool) {
+        var scene = scene()
+        scene.fork(1, 10)
+        scene.report(10, "/usr/bin/again", ld, workload: "app")
+        scene.exec(10, "/bad/zz", succeeds: false)
+        scene.interpret()
+        if isReported {
+            scene.report(10, as: "/usr/bin/again", workload: "app")
+        } else {
+            scene.confirm(10, ["/usr/bin/again"], workload: "app")
+            scene.executed("/usr/bin/again")
+        }
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(!writers(scene).isEmpty && writers(scene).allSatisfy { $0.hasSuffix("inferred") })
+    }
+
+    /// What was looked at lies where nothing is watched, and so does what the path leads to.
+    @Test func aFileThatIsNotTheOneThatWasLookedAtIsAGuess() {
+        var scene = scene()
+        scene.fork(1, 10)
+        scene.exec(10, "/bad/zz", executable: "/run/unwatched/other", workload: "app")
+        scene.executed("/run/unwatched/other")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(!writers(scene).isEmpty && writers(scene).allSatisfy { $0.hasSuffix("inferred") })
+    }
 }

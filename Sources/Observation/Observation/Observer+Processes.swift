@@ -140,7 +140,11 @@ extension Observer {
     ) -> (place: Int?, isGuess: Bool) {
         guard let chains = work.chains[event.pid] else { return (nil, false) }
         let remaining = execs[event.pid, default: 1]
-        if chains.count == 1, remaining <= 1 { return (chains[0].isConfirmed ? nil : 0, false) }
+        if chains.count == 1, remaining <= 1 {
+            // One that was carried over may be an attempt that failed, and what was executed lie where nothing is watched.
+            let isGuess = chains[0].events == nil && isAnother(chains[0], than: image(of: event))
+            return (chains[0].isConfirmed ? nil : 0, isGuess)
+        }
         var isGuess = false
         let free = chains.indices.filter { !chains[$0].isConfirmed }
         var candidates = free
@@ -188,6 +192,14 @@ extension Observer {
             found = found ?? candidate
         }
         return isOnly ? found : nil
+    }
+
+    /// Whether a chain fits neither the path that was executed nor what was read of the process.
+    private func isAnother(_ chain: ExecChain, than facts: ImageFacts?) -> Bool {
+        guard let facts, chain.executable != .none, !facts.executed.isEmpty, !facts.executable.isEmpty else {
+            return false
+        }
+        return fit(facts, chain) == .none
     }
 
     /// Whether a chain that may be no single one is the exec's own, by what was read of the process.
@@ -263,6 +275,9 @@ extension Observer {
         let isRead = facts.map { !$0.isReported || !isGuess && fits($0, chain) } ?? false
         image.isCertain = lossyBatches == 0 ? chain != nil || isRead : isRead
         if let facts, facts.isReported, !isRead, isGuess || facts.isResolved { image.isCertain = false }
+        if facts == nil, let chain, isGuess || isAnother(chain, than: self.image(of: event)) {
+            image.isCertain = false
+        }
         if let chain, chain.isDoubtful, !isSettled(chain, facts, event, isLast: isOnlyExec) {
             image.isCertain = false
         }
