@@ -190,7 +190,8 @@ import TracepointRing
         #expect(reported.isReliable && reported.pauses == 0)
     }
 
-    /// Few threads are borne, and many end the reports; what is executed in the second behind that is still handed over.
+    /// Few threads are borne, and many end the reports of namespaces; what is executed in the moment behind that is still handed
+    /// over with them.
     @Test func manyThreadsAreTooDear() {
         var now = Self.second
         for _ in 0..<100 {
@@ -203,7 +204,7 @@ import TracepointRing
         kernel.executes(7, "/bin/a", at: now + 1)
         #expect(paths([exec(7, at: now + 2)]) == ["/bin/a"])
         kernel.joins(8, 1, 2, at: now + 3)
-        makes(700, at: now + Self.second / 2)
+        makes(700, at: now + Self.second / 50)
         #expect(kernel.hasNamespaces)
         makes(0, at: now + Self.second + 1)
         #expect(!kernel.hasNamespaces && reported.pauses == 1)

@@ -125,8 +125,8 @@ final class ReportedExecs {
     /// Threads that the report of one exec makes up for, and those that it may make up for later.
     private static let worth: UInt64 = 2
     private static let mostPaidFor: UInt64 = 64
-    /// Until what was not looked at has been handed over, nanoseconds.
-    private static let overlap: UInt64 = 1_000_000_000
+    /// Until what was executed before all were looked at has been handed over, nanoseconds.
+    private static let overlap: UInt64 = 50_000_000
 
     /// Opens the rings.
     ///
