@@ -41,6 +41,12 @@ import Testing
             holders: [pid], network: Self.own)
     }
 
+    /// A socket that is connected to the server's.
+    private func connected(_ port: UInt16, _ pid: Int32) -> SocketSnapshot {
+        SocketSnapshot(
+            .udp, isListening: false, local: end(port), remote: end(53), holders: [pid], network: Self.own)
+    }
+
     private func connects(_ scene: borrowing Scene) -> [String] {
         scene.lines { $0.key.relation == .connect }
     }
@@ -99,10 +105,7 @@ import Testing
         scene.route(Self.second, from: Endpoint(any, port: 50000), to: end(53))
         scene.interpret()
         #expect(connects(scene).isEmpty)
-        let connected = SocketSnapshot(
-            .udp, isListening: false, local: end(40000), remote: end(53), holders: [Self.client],
-            network: Self.own)
-        for _ in 0..<2 { look(&scene, [connected, unconnected(50000, Self.second)]) }
+        for _ in 0..<2 { look(&scene, [connected(40000, Self.client), unconnected(50000, Self.second)]) }
         let expected = [
             "/usr/bin/client connect :53 peer /usr/bin/server x1 0/0 exact",
             "/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 exact",
@@ -141,9 +144,7 @@ import Testing
         look(
             &scene,
             [
-                SocketSnapshot(
-                    .udp, isListening: false, local: end(40000), remote: end(53), holders: [Self.second],
-                    network: Self.own)
+                connected(40000, Self.second)
             ])
         #expect(connects(scene) == ["/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 snapshot"])
     }

@@ -39,8 +39,9 @@ protocol KernelSources: ~Copyable {
     var imagesLost: UInt64 { get }
     /// Images that are known from what the kernel has reported, without a look at the process.
     var imagesReported: UInt64 { get }
-    /// How often the kernel was no longer asked to report images, and what else to poll since it is.
+    /// How often the kernel was no longer asked for the namespaces of images.
     var imageReportPauses: UInt64 { get }
+    /// The numbers to poll for reports of images that fill their rings.
     var imageNumbers: [Int32] { get }
     /// How process events are filtered.
     var processFiltering: String { get }

@@ -78,7 +78,7 @@ final class NewImages {
 
     /// What to wait for besides the sources: reports that nobody has read.
     var numbersToPoll: [Int32] { (reported?.number).map { [$0] } ?? [] }
-    /// How often the kernel was no longer asked for reports, since they cost more than they were worth.
+    /// How often the kernel was no longer asked for namespaces, since these cost more than they were worth.
     var pauses: UInt64 { reported?.pauses ?? 0 }
 
     /// Opens the rings of processors that came online.
