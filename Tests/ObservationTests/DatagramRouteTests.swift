@@ -172,6 +172,82 @@ import Testing
         #expect(scene.observer.counters.unattributedDatagrams == 0)
     }
 
+    /// The same of sockets that are not connected: as many as there were look-ups, while the notices of their ends may be late.
+    @Test func theNextUnconnectedAtAPortIsInferred() {
+        var scene = scene()
+        look(&scene)
+        for _ in 0..<3 { scene.route(Self.client, from: Endpoint(any, port: 40000), to: end(53)) }
+        ends(&scene, 40000, nil)
+        scene.interpret()
+        ends(&scene, 40000, nil)
+        scene.interpret()
+        #expect(connects(scene) == ["/usr/bin/client connect :53 peer /usr/bin/server x2 0/0 exact"])
+        #expect(scene.observer.counters.unattributedDatagrams == 0)
+        // The next look-up is of another socket still, or of this one.
+        scene.route(Self.client, from: Endpoint(any, port: 40000), to: end(53))
+        for _ in 0..<3 { ends(&scene, 40000, nil) }
+        scene.interpret()
+        #expect(connects(scene) == ["/usr/bin/client connect :53 peer /usr/bin/server x4 0/0 exact"])
+        #expect(scene.observer.counters.unattributedDatagrams == 1)
+    }
+
+    /// Of several ends that were looked up, a further socket is given the last.
+    @Test func aFurtherSocketTurnsToOneEnd() {
+        var scene = scene()
+        look(&scene)
+        for port: UInt16 in [514, 53] {
+            for _ in 0..<2 { scene.route(Self.client, from: Endpoint(any, port: 40000), to: far(port)) }
+            ends(&scene, 40000, nil)
+            scene.interpret()
+        }
+        ends(&scene, 40000, nil)
+        scene.interpret()
+        #expect(
+            connects(scene) == [
+                "/usr/bin/client connect :514 x1 0/0 exact", "/usr/bin/client connect :53 x2 0/0 exact",
+            ])
+        #expect(scene.observer.counters.unattributedDatagrams == 0)
+    }
+
+    /// A socket that ends much later than a look-up that was left over sent nothing that anybody has seen.
+    @Test func aLookUpThatIsLeftOverIsSoonNobodys() {
+        for (wait, unattributed): (UInt64, UInt64) in [(900_000_000, 0), (1_100_000_000, 1)] {
+            var scene = scene()
+            look(&scene)
+            for _ in 0..<3 { scene.route(Self.client, from: Endpoint(any, port: 40000), to: end(53)) }
+            ends(&scene, 40000, nil)
+            scene.interpret()
+            _ = scene.tick(wait)
+            ends(&scene, 40000, nil)
+            scene.interpret()
+            #expect(scene.observer.counters.unattributedDatagrams == unattributed)
+            // Nor does it become one of the next program's.
+            scene.route(Self.second, from: Endpoint(any, port: 40000), to: end(53))
+            for _ in 0..<2 { ends(&scene, 40000, nil) }
+            scene.interpret()
+            #expect(connects(scene).contains("/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 exact"))
+            #expect(scene.observer.counters.unattributedDatagrams == unattributed + 1)
+        }
+    }
+
+    /// Two programs' connected sockets at one port, whose ends come after both look-ups: each has its own, and neither is
+    /// certain, since the ends' order is not.
+    @Test func programsAtOnePortAreBothNamed() {
+        var scene = scene()
+        look(&scene)
+        for pid in [Self.client, Self.second] {
+            for _ in 0..<2 { scene.route(pid, from: end(40000), to: end(53)) }
+        }
+        for _ in 0..<2 { ends(&scene, 40000, end(53)) }
+        scene.interpret()
+        #expect(
+            connects(scene) == [
+                "/usr/bin/client connect :53 peer /usr/bin/server x1 0/0 inferred",
+                "/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 inferred",
+            ])
+        #expect(scene.observer.counters.unattributedDatagrams == 0)
+    }
+
     /// The server is met by no scan before the client has gone.
     @Test func whoReceivesTheNextScanFinds() {
         var scene = scene()

@@ -37,9 +37,13 @@ extension Observer {
 
     /// Datagrams that were sent from a port went from a socket that is not connected.
     ///
-    /// - Parameter holders: the programs that hold the socket; `nil` where only its end is known.
-    mutating func noteRoutes(from local: Endpoint, network: UInt64, holders: [ProgramID]? = nil) {
-        var found = routes.takeAll(Datagrams.Place(network: network, port: local.port))
+    /// - Parameters:
+    ///   - holders: the programs that hold the socket; `nil` where only its end is known.
+    ///   - end: when that was reported, `CLOCK_MONOTONIC`, nanoseconds.
+    mutating func noteRoutes(
+        from local: Endpoint, network: UInt64, holders: [ProgramID]? = nil, end: UInt64? = nil
+    ) {
+        var found = routes.takeAll(Datagrams.Place(network: network, port: local.port), end: end)
         // What others have looked up was for a tunnel's packets, or the socket has changed hands: then it is counted.
         if let holders { found.removeAll { !holders.contains($0.program) } }
         let isDoubtful = found.contains { $0.program != found[0].program }

@@ -390,7 +390,7 @@ extension Observer {
         _ closure: ClosureEvent, _ batch: borrowing EventBatch, _ met: inout Set<FourTuple>
     ) {
         guard closure.remote.port != 0 else {
-            meetUnconnected(closure)
+            meetUnconnected(closure, batch.cutoff)
             return
         }
         let tuple = tuple(closure)
@@ -405,11 +405,11 @@ extension Observer {
 
     /// A socket without another end: it only waited, was never used, or was reset by its own side. Datagrams can be sent
     /// from it all the same: a UDP socket that has a port and that no scan has met leaves no record of them.
-    private mutating func meetUnconnected(_ closure: ClosureEvent) {
+    private mutating func meetUnconnected(_ closure: ClosureEvent, _ now: UInt64) {
         guard closure.transport == .udp, closure.local.port != 0 else { return }
         let network = network(of: closure)
         let waiting = sockets.waiting(.udp, closure.local, network: network)
-        noteRoutes(from: closure.local, network: network)
+        noteRoutes(from: closure.local, network: network, end: now)
         let isUnknown = takeUnknownSocket(closure.local, network: network)
         if waiting.isEmpty, isUnknown { counters.unattributedDatagrams += 1 }
         sockets.endListener(.udp, closure.local, socket: 0, network: network)

@@ -6,10 +6,10 @@ extension KernelTests {
     /// UDP sockets that live for less than the time between two scans, without probes as well as with them.
     @Suite("short datagram sockets")
     struct DatagramSuite {
-        private static let counts = (connected: 211, unconnected: 101)
+        private static let counts = (connected: 211, unconnected: 101, again: 31)
 
         /// A server that answers, and a client: so many sockets that are connected, and so many that send two datagrams to an
-        /// address; over IPv4 or IPv6.
+        /// address, from any port or all from one; over IPv4 or IPv6.
         private static let story = """
             import socket, sys
             what, family, port, count = sys.argv[1], sys.argv[2], int(sys.argv[3]), int(sys.argv[4])
@@ -23,6 +23,8 @@ extension KernelTests {
                     server.sendto(text, sender)
             for _ in range(count):
                 client = socket.socket(family, socket.SOCK_DGRAM)
+                if what == "again":
+                    client.bind((host, 42000))
                 if what == "connect":
                     client.connect((host, port))
                     client.send(b"x")
@@ -53,6 +55,7 @@ extension KernelTests {
             for (family, port) in [("4", "4801"), ("6", "4802")] {
                 try run(try command("connecting", "connect", family, port, "\(counts.connected)"))
                 try run(try command("sending", "send", family, port, "\(counts.unconnected)"))
+                try run(try command("again", "again", family, port, "\(counts.again)"))
             }
             /// What a program's records add up to, by port.
             func sums(_ dump: Dump, _ name: String) -> [Int: UInt64] {
@@ -62,16 +65,19 @@ extension KernelTests {
                 }
                 return Dictionary(found.map { ($0.remote?.port ?? 0, $0.count) }, uniquingKeysWith: +)
             }
-            let (connected, sent) = (UInt64(counts.connected), UInt64(counts.unconnected))
-            let expected = [[4801: connected, 4802: connected], [4801: sent, 4802: sent]]
+            let programs = ["connecting", "sending", "again"]
+            let expected = [counts.connected, counts.unconnected, counts.again].map {
+                [4801: UInt64($0), 4802: UInt64($0)]
+            }
             // The kernel's notices of the last ends may be late.
             let dump = try eventually(within: 20, every: 0.5) {
                 let dump = try bench.daemon.dump()
-                return ["connecting", "sending"].map { sums(dump, $0) } == expected ? dump : nil
+                return programs.map { sums(dump, $0) } == expected ? dump : nil
             }
             let last = try dump ?? bench.daemon.dump()
-            #expect(sums(last, "connecting") == expected[0])
-            #expect(sums(last, "sending") == expected[1])
+            for (program, expected) in zip(programs, expected) {
+                #expect(sums(last, program) == expected, "\(program)")
+            }
             // The server answers, and turns to nobody.
             #expect(sums(last, "server").isEmpty)
             for child in serving { child.kill() }
