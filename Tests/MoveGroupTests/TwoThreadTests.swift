@@ -9,7 +9,7 @@ import Testing
 struct TwoThreadTests {
     @Test(arguments: 0..<6) func givesTheGraphOfFeeding(seed: UInt64) throws {
         // A cell has a quarter of a megabyte: every seed has several borders, the first ones many.
-        let list = RandomList(seed: seed, megabytes: seed < 2 ? 3 : 1).bytes
+        let list = RandomList(seed: seed, megabytes: seed < 2 ? 2 : 1).bytes
         for strictness in [ListReader.Strictness.strict, .lenient] {
             let fed = Read(list, strictness, isFed: true)
             let taken = Read(list, strictness, isFed: false)
@@ -38,8 +38,8 @@ struct TwoThreadTests {
     }
 
     @Test func whatTwoThreadsAddedIsFoundByTheNextInputs() throws {
-        let first = RandomList(seed: 100, megabytes: 2, isClean: true).bytes
-        let second = RandomList(seed: 101, megabytes: 2, isClean: true).bytes
+        let first = RandomList(seed: 100, megabytes: 1, isClean: true).bytes
+        let second = RandomList(seed: 101, megabytes: 1, isClean: true).bytes
         func edges(isFed: Bool) throws -> [String] {
             var builder = GraphBuilder()
             for list in [first, second, first, Array("10.0.0.1,/p1,10.0.0.3,/p2\n".utf8)] {
@@ -51,7 +51,7 @@ struct TwoThreadTests {
     }
 
     @Test func aFileThatEndsEarlyIsTakenAsFarAsItGoes() throws {
-        let list = RandomList(seed: 102, megabytes: 2, isClean: true).bytes
+        let list = RandomList(seed: 102, megabytes: 1, isClean: true).bytes
         try withFile(list) { descriptor in
             var builder = GraphBuilder()
             var reader = ListReader("list", into: &builder)

@@ -160,7 +160,7 @@ private final class WritingService {
         group = try ControlGroup()
         // Files that come before the second one in the copy: without freezing, the two would be far apart.
         try makeFolder(folder + "/data/middle")
-        for number in 0..<3000 { try write("x", to: folder + "/data/middle/\(number)") }
+        for number in 0..<700 { try write("x", to: folder + "/data/middle/\(number)") }
         writer = try Child(try group.command(["/usr/bin/python3", folder + "/writer.py", folder + "/data"]))
         if !isAlone { other = try Child(try group.command(["sleep", "1000"])) }
         guard try runsOn() else { throw Failure("it does not write: \(writer.errorText)") }
