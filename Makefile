@@ -121,7 +121,7 @@ test-fleet: packages-test build
 lint:
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests
 
-## Run the benchmarks, some two hours, and put what they find into the documents.
+## Run the benchmarks, two to three hours, and put what they find into the documents.
 bench: packages-bench build
 	bench/run
 	bench/document
