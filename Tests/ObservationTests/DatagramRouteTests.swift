@@ -141,11 +141,7 @@ import Testing
         look(&scene)
         scene.route(Self.client, from: Endpoint(any, port: 40000), to: end(53))
         scene.interpret()
-        look(
-            &scene,
-            [
-                connected(40000, Self.second)
-            ])
+        look(&scene, [connected(40000, Self.second)])
         #expect(connects(scene) == ["/usr/bin/second connect :53 peer /usr/bin/server x1 0/0 snapshot"])
     }
 
