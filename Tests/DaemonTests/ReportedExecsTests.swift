@@ -142,10 +142,11 @@ import TracepointRing
         #expect(reported.take(for: [exec(7, at: 12)])[0] != nil)
         #expect(!reported.hasExecuted(7, after: 12))
         kernel.executes(7, "/bin/b", at: 20)
-        #expect(!reported.isWaiting(7, after: 12, until: 30))
+        #expect(reported.waiting(7, after: 12, until: 30) == nil)
         #expect(reported.hasExecuted(7, after: 12) && !reported.hasExecuted(8, after: 12))
-        #expect(reported.isWaiting(7, after: 12, until: 20) && !reported.isWaiting(7, after: 12, until: 19))
-        #expect(!reported.isWaiting(7, after: 20, until: 30))
+        #expect(reported.waiting(7, after: 12, until: 20)?.time == 20)
+        #expect(reported.waiting(7, after: 12, until: 19) == nil)
+        #expect(reported.waiting(7, after: 20, until: 30) == nil)
     }
 
     // MARK: What the reports cost

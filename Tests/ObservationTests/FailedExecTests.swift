@@ -74,6 +74,27 @@ import Testing
         #expect(writers(scene) == ["\(interpreter) \(script) exact"])
     }
 
+    /// A batch ends between the script and its interpreter: what was executed in it was reported before, and is not among the files.
+    @Test(arguments: [true, false]) func aCutBatchMakesNoScriptOfAFailedOne(isReported: Bool) {
+        var scene = scene()
+        scene.fork(1, 10)
+        scene.exec(10, "/usr/bin/again", ld, workload: "app")
+        scene.executed("/usr/bin/again")
+        scene.exec(10, "/s1/tool", succeeds: false)
+        scene.exec(10, "/s2/tool", succeeds: false)
+        scene.interpret()
+        let python = "/usr/bin/python3.11"
+        if isReported {
+            scene.report(10, python, ld, as: "/s2/tool", workload: "app")
+        } else {
+            scene.exec(10, python, ld, executable: python, arguments: "/s2/tool", workload: "app")
+            scene.executed("/s2/tool")
+        }
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(writers(scene) == ["\(python) /s2/tool exact"])
+    }
+
     /// The wrong one is not kept for others either: what the first one opens is merged, and so it is named by what is known.
     @Test func nothingIsLearntOfAFailedScript() {
         var scene = scene()

@@ -236,7 +236,8 @@ public struct ImageFacts: Sendable {
     public var group: UInt64 = 0
     /// Whether `workload` says in which control group it is.
     public var hasWorkload = true
-    /// Of one that was looked at: the path that the kernel has reported as executed; empty if there was no report.
+    /// Of one that was looked at: the path that the kernel has reported as executed, or where that leads in the daemon's mount
+    /// namespace; empty if there was no report.
     public var path: [UInt8] = []
 
     /// The path that was executed, as it was named or where that leads; empty if that was not reported.

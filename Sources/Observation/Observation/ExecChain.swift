@@ -52,14 +52,13 @@ struct ExecChainParser {
 
     /// Splits what one process opened for execution.
     ///
-    /// - Parameter images: what was read of images of late, those of the process among them.
+    /// - Parameter reports: what was read of the process of late, and reported of it.
     mutating func chains(
-        of elements: [Element], by pid: Int32, _ images: [ImageFacts], _ texts: inout TextTree
+        of elements: [Element], _ reports: ReportedPaths, _ texts: inout TextTree
     ) -> [ExecChain] {
         var result: [ExecChain] = []
         var index = 0
         var met = Met(elements)
-        let reports = ReportedPaths(images: images, pid: pid, elements: elements)
         while index < elements.count {
             var chain = ExecChain()
             var step = 0
@@ -250,7 +249,7 @@ struct ExecChainParser {
             if texts.withName(of: name, { $0.elementsEqual(own) }) { return .certain }
             if let known, texts.withName(of: known, { $0.elementsEqual(own) }) { return .certain }
             var isRead = false
-            for image in reports.images where image.pid == reports.pid && !image.isReported {
+            for image in reports.images where reports.isOwn(image) && !image.isReported {
                 guard !image.executable.isEmpty else { continue }
                 isRead = true
                 if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) {
@@ -278,9 +277,14 @@ enum Proof {
 
 /// What the kernel has reported of a process: which paths it has executed. Nothing is looked up before it is asked.
 struct ReportedPaths {
+    /// What was read of images of late, those of the process among them.
     let images: [ImageFacts]
     let pid: Int32
+    /// When the process executed what it is, `CLOCK_MONOTONIC`, nanoseconds: only later execs are those of the elements.
+    let after: UInt64
     let elements: [ExecChainParser.Element]
+
+    func isOwn(_ image: ImageFacts) -> Bool { image.pid == pid && image.time > after }
 
     /// Which of two files an exec began with.
     enum First {
@@ -292,7 +296,7 @@ struct ReportedPaths {
     func first(_ former: TextID, _ latter: TextID, _ texts: borrowing TextTree) -> First {
         var result = First.neither
         var isStray = false
-        for image in images where image.pid == pid {
+        for image in images where isOwn(image) {
             let path = image.executed
             guard !path.isEmpty else { continue }
             let one = fit(former, path, texts)
@@ -313,7 +317,7 @@ struct ReportedPaths {
     /// Whether an exec began with a file, and not with the other one by the same path.
     func name(_ file: TextID, rather other: TextID, _ texts: borrowing TextTree) -> Bool {
         images.contains { image in
-            guard image.pid == pid, !image.executed.isEmpty else { return false }
+            guard isOwn(image), !image.executed.isEmpty else { return false }
             let own = fit(file, image.executed, texts)
             return own != .none && own >= fit(other, image.executed, texts)
         }

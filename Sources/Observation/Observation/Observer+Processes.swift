@@ -26,7 +26,10 @@ extension Observer {
             }
             all += elements
             for index in all.indices { all[index].head = head(of: all[index].path) }
-            work.chains[pid] = chainParser.chains(of: all, by: pid, images, &ledger.texts)
+            // What was reported of an exec that was worked off says nothing of what stands here.
+            let reports = ReportedPaths(
+                images: images, pid: pid, after: processes[pid]?.image.since ?? 0, elements: all)
+            work.chains[pid] = chainParser.chains(of: all, reports, &ledger.texts)
         }
         if all.capacity <= 1 << 10 { work.elementsOfOne = all }
     }

@@ -57,6 +57,31 @@ extension KernelTests {
             #expect(spawns.allSatisfy { $0.evidence == "exact" })
         }
 
+        /// The same of `#!` files: the first one's interpreter is not there, and the second is called by a link. Its interpreter
+        /// executes something else at once.
+        @Test(.timeLimit(.minutes(3))) func aScriptByItsLinkBehindOneThatFailed() throws {
+            let bench = try Bench()
+            let folder = realPath(try bench.files.folder("srv"))
+            for name in ["a", "b"] { try makeFolder("\(folder)/\(name)") }
+            let (failed, script, interpreter) = ("\(folder)/a/tool", "\(folder)/script", "\(folder)/runner")
+            try FileManager.default.copyItem(atPath: realPath("/usr/bin/env"), toPath: interpreter)
+            try write("#!\(folder)/gone\n", to: failed, executable: true)
+            try write("#!\(interpreter) true\n", to: script, executable: true)
+            try FileManager.default.createSymbolicLink(
+                atPath: "\(folder)/b/tool", withDestinationPath: script)
+            try start(["/usr/bin/nice", "tool"], path: "\(folder)/a:\(folder)/b:/usr/bin:/bin")
+            let records = try bench.daemon.dump().dependencies
+            #expect(!records.contains { $0.program.script == failed || $0.child?.script == failed })
+            let nice = records.relation("spawn").filter { $0.program.executable == realPath("/usr/bin/nice") }
+            let own = Dump.Program(
+                executable: interpreter, script: script, workload: nice.first?.child?.workload)
+            #expect(nice.map(\.child) == [own] && nice.map(\.count) == [UInt64(Self.runs)], "\(nice)")
+            let next = records.relation("spawn").filter { $0.program == own }
+            #expect(next.map(\.child?.executable) == [realPath("/usr/bin/true")], "\(next)")
+            #expect(next.map(\.count) == [UInt64(Self.runs)], "\(next)")
+            #expect((nice + next).allSatisfy { $0.evidence == "exact" }, "\(nice + next)")
+        }
+
         /// The kernel merges what a process opens a second time: what it executed then is known by its path.
         @Test(.timeLimit(.minutes(3))) func theSameProgramAgainInOneProcess() throws {
             let bench = try Bench()

@@ -335,8 +335,9 @@ final class ImageReader: Sendable {
         // Before the executable, which goes first when a process ends: one that is gone is not one in the root group.
         let groups = process.controlGroups()
         var read: [UInt8]?
+        let namespace = files.namespaces.other(process)
         guard groups != nil || !ProcessDirectory.hasControlGroups,
-            let executable = files.executable(of: process, in: files.namespaces.other(process)),
+            let executable = files.executable(of: process, in: namespace),
             case .read(let script, let reading) = RunningScript(
                 executable: executable, process, files, .exec, arguments: &read)
         else { return nil }
@@ -355,6 +356,8 @@ final class ImageReader: Sendable {
             facts.name = arguments.name
             if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
         }
+        // Arguments that were read behind it may be the next one's.
+        guard files.executable(of: process, in: namespace) == executable else { return nil }
         facts.readAt = Clock.monotonic()
         return facts
     }

@@ -119,7 +119,7 @@ final class NewImages {
         let areNumbersTrue = numbersOfGroups?.areTrue(for: known.lazy.compactMap { $0?.group }) ?? false
         let first = images.count
         reader.take(for: events, known: known, into: &images)
-        dropLate(&images, from: first, events, reported)
+        dropLate(&images, from: first, events, known, reported)
         // By process; most batches have none.
         var read: [Int32: [Int]] = [:]
         for index in images.indices[first...] { read[images[index].pid, default: []].append(index) }
@@ -133,7 +133,7 @@ final class NewImages {
             let looked = read.isEmpty ? nil : read[event.pid]?.last { images[$0].time == event.time }
             if let index = looked {
                 images[index].group = areNumbersTrue ? exec.group : 0
-                images[index].path = exec.path
+                images[index].path = lead(of: exec) ?? exec.path
             } else if var facts = facts(event, exec, areNumbersTrue, isLast: isLast(event)) {
                 if facts.isReported { reportedImages += 1 }
                 if !areNumbersTrue { facts.group = 0 }
@@ -180,22 +180,25 @@ final class NewImages {
 
     /// Drops what was read of an image when its process had executed something else already: that is another one's.
     private func dropLate(
-        _ images: inout [ImageFacts], from first: Int, _ events: [LifecycleEvent], _ reported: ReportedExecs
+        _ images: inout [ImageFacts], from first: Int, _ events: [LifecycleEvent],
+        _ known: [ReportedExecs.Exec?], _ reported: ReportedExecs
     ) {
         guard images.count > first else { return }
-        var execs: [Int32: [UInt64]] = [:]
-        for event in events where event.kind == .exec { execs[event.pid, default: []].append(event.time) }
+        let looks = LateLooks(events, known) {
+            reported.waiting($0, after: $1, until: $2)
+        } lead: {
+            self.lead(of: $0)
+        }
+        let (now, settled) = (Clock.monotonic(), looks.settled(images[first...]))
+        if settled > now { usleep(UInt32(clamping: (settled - now) / 1000 + 1)) }
         // Once for all of them: it asks the kernel.
         reported.drain()
-        let kept = images[first...].filter { image in
-            guard image.readAt != 0 else { return true }
-            let isLate =
-                execs[image.pid]?.contains { $0 > image.time && $0 <= image.readAt } ?? false
-                || reported.isWaiting(image.pid, after: image.time, until: image.readAt)
-            return !isLate
-        }
-        guard kept.count < images.count - first else { return }
-        images.replaceSubrange(first..., with: kept)
+        for index in looks.late(images[first...]) { images.remove(at: index) }
+    }
+
+    /// The file to which the path of an exec leads; `nil` where that is not known.
+    private func lead(of exec: ReportedExecs.Exec) -> [UInt8]? {
+        exec.place?.mount == ownMounts ? leads.file(of: exec.path) : nil
     }
 
     /// Whether a process has executed anything after a moment that no batch has worked off.
@@ -223,7 +226,7 @@ final class NewImages {
         _ event: LifecycleEvent, _ exec: ReportedExecs.Exec, _ areNumbersTrue: Bool,
         isLast: @autoclosure () -> Bool
     ) -> ImageFacts? {
-        let lead = exec.place?.mount == ownMounts ? leads.file(of: exec.path) : nil
+        let lead = lead(of: exec)
         // A link of a plain name to an interpreter, to one file that is many commands, or to elsewhere.
         let isHidden = lead.map { ExecSelection.isUrgent($0) && !ExecSelection.isUrgent(exec.path) } ?? false
         if isHidden { promptUntil = max(promptUntil, Clock.monotonic() + Self.looking) }
@@ -233,7 +236,7 @@ final class NewImages {
         {
             var facts = facts
             facts.group = exec.group
-            facts.path = exec.path
+            facts.path = lead ?? exec.path
             return facts
         }
         var facts = ImageFacts(

@@ -62,8 +62,9 @@ final class ReportedExecs {
             return (others[place].exec, Self(others[(place + 1)...]))
         }
 
-        func contains(after time: UInt64, until end: UInt64) -> Bool {
-            first.time > time && first.time <= end || others.contains { $0.time > time && $0.time <= end }
+        func first(after time: UInt64, until end: UInt64) -> Waiting? {
+            if first.time > time { return first.time <= end ? first : nil }
+            return others.first { $0.time > time && $0.time <= end }
         }
 
         /// Whether it has a report that rings which were there at the same time have made of the same exec: no process executes
@@ -250,12 +251,12 @@ final class ReportedExecs {
     /// Whether a process has executed anything between two moments, of what was not handed over yet.
     func hasExecuted(_ pid: Int32, after time: UInt64, until end: UInt64 = .max) -> Bool {
         drain()
-        return isWaiting(pid, after: time, until: end)
+        return waiting(pid, after: time, until: end) != nil
     }
 
-    /// The same of what was drained until now.
-    func isWaiting(_ pid: Int32, after time: UInt64, until end: UInt64) -> Bool {
-        waiting[pid]?.contains(after: time, until: end) ?? false
+    /// The first of these, of what was drained until now.
+    func waiting(_ pid: Int32, after time: UInt64, until end: UInt64) -> LateLooks.Exec? {
+        waiting[pid]?.first(after: time, until: end).map { LateLooks.Exec(time: $0.time, reported: $0.exec) }
     }
 
     private func take(_ event: LifecycleEvent) -> Exec? {
