@@ -19,7 +19,8 @@ extension Observer {
         work.elementsOfOne = []
         for (pid, elements) in work.elements {
             all.removeAll(keepingCapacity: true)
-            if let process = processes[pid], !process.pendingExec.isEmpty {
+            let process = processes[pid]
+            if let process, !process.pendingExec.isEmpty {
                 for path in process.pendingExec { all.append(.init(path: path, position: -1)) }
                 processes[pid]?.pendingExec = []
                 pendingExecs.remove(pid)
@@ -28,7 +29,7 @@ extension Observer {
             for index in all.indices { all[index].head = head(of: all[index].path) }
             // What was reported of an exec that was worked off says nothing of what stands here.
             let reports = ReportedPaths(
-                images: images, pid: pid, after: processes[pid]?.image.since ?? 0, elements: all)
+                images: images, pid: pid, after: process?.image.since ?? 0, elements: all)
             work.chains[pid] = chainParser.chains(of: all, reports, &ledger.texts)
         }
         if all.capacity <= 1 << 10 { work.elementsOfOne = all }
