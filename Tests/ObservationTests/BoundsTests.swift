@@ -162,4 +162,21 @@ import Testing
         #expect(scene.observer.opensAwaitingExec <= 1 << 18)
         #expect(scene.observer.opensAwaitingExec > 1 << 17)
     }
+
+    /// Listeners beyond the bound go until a scan finds them again, whatever else there is.
+    @Test func listenersThatGiveWayAreCounted() {
+        var scene = Scene()
+        scene.host.add(10, "/usr/bin/server")
+        let most = 1 << 15
+        let nobody = Endpoint(NetworkAddress(v4: 0), port: 0)
+        for number in 0...most {
+            let address = NetworkAddress(v4: 0x7f00_0000 + UInt32(number & 1))
+            let place = Endpoint(address, port: UInt16(number >> 1) + 1)
+            scene.transition(10, UInt64(number) + 1, .close, .listen, place, nobody)
+        }
+        scene.interpret()
+        #expect(scene.observer.counters.evictedConnections == UInt64(most) + 1)
+        scene.interpret()
+        #expect(scene.observer.counters.evictedConnections == UInt64(most) + 1)
+    }
 }

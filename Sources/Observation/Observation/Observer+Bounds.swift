@@ -56,10 +56,9 @@ extension Observer {
 
     /// Keeps tables that others can fill within their bounds, whatever memory there is.
     mutating func evict() {
-        let before = sockets.evicted
         if sockets.live.count > SocketTable.mostConnections { settleConnections() }
         sockets.evictConnections()
-        counters.evictedConnections += sockets.evicted - before
+        counters.evictedConnections += sockets.takeEvicted()
         if heads.count > Self.mostHeads { heads.removeAll() }
         if chainParser.resolved.count + chainParser.loaders.count > Self.mostHeads {
             chainParser.resolved.removeAll()

@@ -42,7 +42,7 @@ extension Observer {
         }
         if local.isLoopback || localAddresses.contains(local) { return true }
         // Others' connections are many: only one that somebody here waits for is worth a question.
-        return !sockets.waiting(tuple.transport, tuple.local, network: 0).isEmpty && isOwn(local)
+        return !sockets.listeners.waiting(tuple.transport, tuple.local, network: 0).isEmpty && isOwn(local)
     }
 
     /// Keeps in mind that somebody outside has connected two addresses that are here too.
@@ -179,16 +179,17 @@ extension Observer {
     /// - Parameter client: the network namespace of who made the connection, 0 where it is not known.
     func waiting(
         _ transport: Transport, _ local: Endpoint, _ remote: Endpoint, client: UInt64
-    ) -> [SocketTable.Listener] {
+    ) -> [ListenerTable.Listener] {
         if local.address.isLoopback || local.address == remote.address {
             // The loopback of a namespace that is not known may be that of any.
             guard client != 0 || !hasOtherNetworks else { return [] }
-            return sockets.waiting(transport, local, network: client)
+            return sockets.listeners.waiting(transport, local, network: client)
         }
         if localAddresses.contains(local.address) {
-            return sockets.waiting(transport, local, network: ownNetwork)
+            return sockets.listeners.waiting(transport, local, network: ownNetwork)
         }
-        return sockets.waiting(transport, local, network: 0, except: ownNetwork == 0 ? nil : ownNetwork)
+        return sockets.listeners.waiting(
+            transport, local, network: 0, except: ownNetwork == 0 ? nil : ownNetwork)
     }
 
     /// Whether both addresses are those of one namespace.

@@ -75,7 +75,7 @@ extension Observer {
         // What the scan did not say, nothing will say before these end.
         settleConnections(before: intake.snapshot.monotonic)
         if intake.snapshot.failures.allSatisfy({ $0.source != SourceName.sockets }) {
-            sockets.listenersRead(
+            sockets.listeners.read(
                 [.tcp, .udp, .raw, .packet, .sctp, .udplite, .ping, .vsock],
                 networks: Set(intake.snapshot.networks),
                 began: intake.snapshot.monotonic)
@@ -147,7 +147,7 @@ extension Observer {
         let network =
             socket.network != 0 ? socket.network : scope.network ?? network(ofHolders: socket.holders)
         let holders = programs(of: socket.holders)
-        sockets.foundListener(
+        sockets.listeners.found(
             socket.transport, socket.local, holders, network: network,
             scanned: (snapshot.monotonic, max(snapshot.monotonic, snapshot.socketsRead)))
         if !holders.isEmpty { meetDatagramSocket(socket, holders: holders, network: network) }

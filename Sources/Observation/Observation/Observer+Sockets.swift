@@ -152,7 +152,7 @@ extension Observer {
             let place = image.network
             guard image.program != .unknown, isInside(place, change.local.address) else { return }
             listen(change, image, time)
-        case (.listen, _): sockets.endListener(.tcp, change.local, socket: change.socket)
+        case (.listen, _): sockets.listeners.end(.tcp, change.local, socket: change.socket)
         case (_, .synSent):
             // In the context of the process that connects; the source port is not chosen yet.
             let image = image(of: change.pid, at: change.time)
@@ -312,7 +312,7 @@ extension Observer {
 
     /// Notes a program that waits at an address.
     private mutating func listen(_ change: TransitionEvent, _ image: Image, _ time: UInt64) {
-        sockets.listen(
+        sockets.listeners.listen(
             .tcp, change.local, image.program, network: image.network.known, socket: change.socket,
             pid: change.pid, at: change.time)
         guard isRecorded(image.program) else { return }
@@ -408,11 +408,11 @@ extension Observer {
     private mutating func meetUnconnected(_ closure: ClosureEvent, _ now: UInt64) {
         guard closure.transport == .udp, closure.local.port != 0 else { return }
         let network = network(of: closure)
-        let waiting = sockets.waiting(.udp, closure.local, network: network)
+        let waiting = sockets.listeners.waiting(.udp, closure.local, network: network)
         noteRoutes(from: closure.local, network: network, end: now)
         let isUnknown = takeUnknownSocket(closure.local, network: network)
         if waiting.isEmpty, isUnknown { counters.unattributedDatagrams += 1 }
-        sockets.endListener(.udp, closure.local, socket: 0, network: network)
+        sockets.listeners.end(.udp, closure.local, socket: 0, network: network)
     }
 
     /// - Parameter mayBeOpen: whether it may not be known yet who took it.
@@ -438,7 +438,7 @@ extension Observer {
         // A TCP socket that never carried a byte and was never seen connected has failed to connect.
         if closure.transport == .tcp, closure.sent == 0, closure.received == 0 { return }
         let (tuple, network) = (tuple(closure), network(of: closure))
-        let listeners = sockets.waiting(closure.transport, closure.local, network: network)
+        let listeners = sockets.listeners.waiting(closure.transport, closure.local, network: network)
         if !listeners.isEmpty {
             accepted(tuple, by: takers(among: listeners), .inferred, time, network: network)
             return

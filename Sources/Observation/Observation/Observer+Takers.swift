@@ -117,7 +117,7 @@ extension Observer {
     }
 
     /// The programs that hold listeners.
-    func takers(among listeners: [SocketTable.Listener]) -> [ProgramID] {
+    func takers(among listeners: [ListenerTable.Listener]) -> [ProgramID] {
         // Almost always there is one: then no list is made.
         if listeners.count == 1, listeners[0].holders.count == 1, listeners[0].holders[0] != .unknown {
             let later = laterHolder(of: listeners[0])
@@ -134,7 +134,7 @@ extension Observer {
     }
 
     /// What the process that has begun to listen has become since: the socket is still open, and so it holds it.
-    private func laterHolder(of listener: SocketTable.Listener) -> ProgramID {
+    private func laterHolder(of listener: ListenerTable.Listener) -> ProgramID {
         guard listener.pid != 0, let process = processes[listener.pid], process.start <= listener.time,
             process.image.since > listener.time
         else { return .unknown }

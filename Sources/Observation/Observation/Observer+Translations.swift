@@ -47,7 +47,7 @@ extension Observer {
         if let program = sockets.live[end]?.program, program != .unknown {
             return ([program], sockets.live[end]?.taker == .known ? .exact : .snapshot)
         }
-        return (takers(among: sockets.waiting(flow.transport, flow.server, network: 0)), .inferred)
+        return (takers(among: sockets.listeners.waiting(flow.transport, flow.server, network: 0)), .inferred)
     }
 
     private mutating func publish(_ flow: TranslatedConnection, _ programs: [ProgramID], _ time: UInt64) {

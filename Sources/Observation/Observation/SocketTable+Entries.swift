@@ -107,23 +107,6 @@ extension SocketTable {
         var network: NetworkPlace
         var pid: Int32 = 0
     }
-
-    /// A socket that waits for connections or datagrams.
-    struct Listener {
-        var address: NetworkAddress
-        /// The programs that hold it, as far as that is known.
-        var holders: [ProgramID]
-        /// The network namespace of the program, 0 where it is not known.
-        var network: UInt64
-        /// The socket; 0 where only a scan has reported it.
-        var socket: UInt64 = 0
-        /// The process that made it wait; 0 where only a scan has reported it. What it becomes by an exec may hold it.
-        var pid: Int32 = 0
-        /// When it began to wait, or when a scan had found it.
-        var time: UInt64
-        /// Whether the scan that is being taken in has met it.
-        var isFound = false
-    }
 }
 
 extension SocketTable.Connection {

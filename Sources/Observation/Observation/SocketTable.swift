@@ -50,7 +50,7 @@ struct SocketTable: ~Copyable {
     private var longOverdue: [FourTuple: Connection] = [:]
     /// Ends of connections that are gone before it is known who took them: their traffic waits for a record.
     var orphans: [FourTuple: Connection] = [:]
-    private var listeners: [UInt32: [Listener]] = [:]
+    var listeners = ListenerTable()
     /// Who last connected where: what an unattributed connection is inferred from.
     private var clients: [Destination: ProgramID] = [:]
 
@@ -80,7 +80,7 @@ struct SocketTable: ~Copyable {
         if lately.count >= Self.mostOverdue { lately.removeAll() }
         var places = (lately[tuple.placeless] ?? []).filter { $0.network != tuple.network }
         places.append(LatePlace(network: tuple.network, time: time))
-        lately[tuple.placeless] = Array(places.suffix(Self.mostHolders))
+        lately[tuple.placeless] = Array(places.suffix(Self.mostPlaces))
     }
 
     /// Whether any connection stays within another network namespace.
@@ -113,22 +113,20 @@ struct SocketTable: ~Copyable {
         places[second.socket] = one.network == 0 ? nil : one.network
     }
 
-    /// Connections, connects and listeners that are kept at a time; a host with more has the oldest evicted.
+    /// Connections and connects that are kept at a time; a host with more has the oldest evicted.
     static let mostConnections = 1 << 18
     static let mostAttempts = 1 << 16
-    static let mostListeners = 1 << 15
     static let mostOverdue = 1 << 13
     static let mostOrphans = 1 << 13
-    /// Programs of one listener that are distinguished.
-    static let mostHolders = 16
+    /// Network namespaces that are kept of the same two ends.
+    static let mostPlaces = 16
     /// Connections that were evicted before their end: their traffic is lost.
-    private(set) var evicted: UInt64 = 0
-    private var listenerCount = 0
+    private var evicted: UInt64 = 0
 
     /// Bytes in use, about.
     var footprint: Int {
         (live.count + overdue.count + longOverdue.count + orphans.count) * 216 + superseded.count * 256
-            + attempts.count * 64 + listenerCount * 136
+            + attempts.count * 64 + listeners.footprint
             + clients.count * 48 + foreignConnections.count * 64 + places.count * 24 + lately.count * 80
             + ending.count * 56
     }
@@ -147,6 +145,12 @@ struct SocketTable: ~Copyable {
         let surplus = live.count - Self.mostConnections * 9 / 10
         for tuple in live.keys.prefix(surplus) { live[tuple] = nil }
         evicted += UInt64(surplus)
+    }
+
+    /// Connections and listeners that were evicted since this was last asked.
+    mutating func takeEvicted() -> UInt64 {
+        defer { evicted = 0 }
+        return evicted + listeners.takeEvicted()
     }
 
     /// Keeps in mind from now on which connections end.
@@ -330,142 +334,6 @@ struct SocketTable: ~Copyable {
         overdue[tuple] = connection
     }
 
-    // MARK: Listeners
-
-    /// Notes that a program waits at an address. Others may wait there as well (`SO_REUSEPORT`).
-    mutating func listen(
-        _ transport: Transport, _ local: Endpoint, _ program: ProgramID, network: UInt64, socket: UInt64,
-        pid: Int32, at time: UInt64
-    ) {
-        let key = key(transport, local.port)
-        var there = listeners[key] ?? []
-        // What a scan met before the event was read is the same socket.
-        let known = there.firstIndex {
-            $0.socket == socket
-                || $0.socket == 0 && $0.address == local.address && $0.network == network && $0.time >= time
-                    && $0.holders.contains(program)
-        }
-        if let known {
-            if there[known].socket == socket, there[known].time < time { there[known].holders = [program] }
-            (there[known].socket, there[known].pid) = (socket, pid)
-        } else {
-            there.append(
-                Listener(
-                    address: local.address, holders: [program], network: network, socket: socket, pid: pid,
-                    time: time))
-        }
-        setListeners(key, there)
-    }
-
-    /// Notes that a listening socket is gone.
-    ///
-    /// - Parameter network: its namespace; 0 where it is not known.
-    mutating func endListener(
-        _ transport: Transport, _ local: Endpoint, socket: UInt64, network: UInt64 = 0
-    ) {
-        let key = key(transport, local.port)
-        guard var there = listeners[key] else { return }
-        if let index = there.firstIndex(where: { $0.socket == socket && socket != 0 }) {
-            there.remove(at: index)
-        } else {
-            // One that only scans have reported, if it can be no other.
-            let same = there.indices.filter {
-                there[$0].address == local.address
-                    && (network == 0 || there[$0].network == 0 || there[$0].network == network)
-            }
-            guard same.count == 1, there[same[0]].socket == 0 || socket == 0 else { return }
-            there.remove(at: same[0])
-        }
-        setListeners(key, there)
-    }
-
-    /// Takes in who holds a listening socket, as a scan has found it that began at a time.
-    mutating func foundListener(
-        _ transport: Transport, _ local: Endpoint, _ holders: [ProgramID], network: UInt64,
-        scanned: (began: UInt64, read: UInt64)
-    ) {
-        let key = key(transport, local.port)
-        var there = listeners[key] ?? []
-        let same = there.indices.filter { there[$0].address == local.address && there[$0].network == network }
-        guard !holders.isEmpty else {
-            for index in same { there[index].isFound = true }
-            listeners[key] = there
-            return
-        }
-        let held = same.filter { index in holders.contains { there[index].holders.contains($0) } }
-        // Nobody that was known holds it: the one socket there is has gone to others.
-        let met = held.isEmpty ? same.filter { same.count == 1 && !there[$0].isFound } : held
-        for index in met {
-            there[index].isFound = true
-            if there[index].time <= scanned.began {
-                there[index].holders = Array(holders.prefix(Self.mostHolders))
-            }
-        }
-        if met.isEmpty {
-            there.append(
-                Listener(
-                    address: local.address, holders: Array(holders.prefix(Self.mostHolders)),
-                    network: network,
-                    time: scanned.read, isFound: true))
-        }
-        setListeners(key, there)
-    }
-
-    /// Forgets listeners that a scan of their namespace, which began at a time, has not met.
-    mutating func listenersRead(_ transports: [Transport], networks: Set<UInt64>, began: UInt64) {
-        for (key, there) in listeners {
-            let isRead = transports.contains { UInt32($0.rawValue) == key >> 16 }
-            var left = there.filter {
-                !isRead || $0.isFound || $0.time > began
-                    || !(networks.contains($0.network) || $0.network == 0 && !networks.isEmpty)
-            }
-            for index in left.indices { left[index].isFound = false }
-            setListeners(key, left)
-        }
-    }
-
-    private mutating func setListeners(_ key: UInt32, _ there: [Listener]) {
-        listenerCount += there.count - (listeners[key]?.count ?? 0)
-        listeners[key] = there.isEmpty ? nil : there
-        guard listenerCount > Self.mostListeners else { return }
-        // Scans find again who listens now.
-        evicted += UInt64(listenerCount)
-        listeners.removeAll()
-        listenerCount = 0
-    }
-
-    /// Who waits at an address: listeners on just this address, or, where there are none, on every address of its family,
-    /// or of both.
-    ///
-    /// A listener of another network namespace is none. Where the namespace is not known, those count that
-    /// qualify if they are all of one.
-    func waiting(
-        _ transport: Transport, _ local: Endpoint, network: UInt64, except other: UInt64? = nil
-    ) -> [Listener] {
-        guard let there = listeners[key(transport, local.port)] else { return [] }
-        // Almost always there is one: then nothing is copied.
-        if there.count == 1 {
-            let one = there[0]
-            let isNear = (network == 0 || one.network == network) && (other == nil || one.network != other)
-            let isThere =
-                one.address == local.address
-                || one.address.isWildcard && (one.address.isV4 == local.address.isV4 || !one.address.isV4)
-            return isNear && isThere ? there : []
-        }
-        let near = there.filter {
-            (network == 0 || $0.network == network) && (other == nil || $0.network != other)
-        }
-        var found = near.filter { $0.address == local.address }
-        if found.isEmpty {
-            found = near.filter { $0.address.isWildcard && $0.address.isV4 == local.address.isV4 }
-        }
-        if found.isEmpty { found = near.filter { $0.address.isWildcard && !$0.address.isV4 } }
-        if network == 0, let first = found.first, found.contains(where: { $0.network != first.network }) {
-            return []
-        }
-        return found
-    }
-
     /// Notes an attributed client, for inference; the table is emptied when it is full.
     mutating func noteClient(_ transport: Transport, _ remote: Endpoint, _ program: ProgramID) {
         if clients.count > 1 << 14 { clients.removeAll() }
@@ -477,10 +345,6 @@ struct SocketTable: ~Copyable {
         clients[Destination(transport: transport, remote: remote)]
     }
 
-    private func key(_ transport: Transport, _ port: UInt16) -> UInt32 {
-        UInt32(transport.rawValue) << 16 | UInt32(port)
-    }
-
     /// Notes what sockets refer to by number.
     func addUses(to uses: inout LedgerUses) {
         for connections in [live, overdue, longOverdue, orphans] {
@@ -488,7 +352,7 @@ struct SocketTable: ~Copyable {
         }
         uses.programs += attempts.values.map(\.program) + found.values
         for connections in superseded.values { uses.programs += connections.map(\.program) }
-        for listeners in listeners.values { uses.programs += listeners.flatMap(\.holders) }
+        listeners.addUses(to: &uses)
     }
 
     /// Follows a renumbering.
@@ -503,13 +367,7 @@ struct SocketTable: ~Copyable {
             attempt.program = change(attempt.program)
             attempts[socket] = attempt
         }
-        listeners = listeners.mapValues { listeners in
-            listeners.map { listener in
-                var listener = listener
-                listener.holders = listener.holders.map { change($0) }
-                return listener
-            }
-        }
+        listeners.renumber(change)
         found = found.mapValues { change($0) }
         // What nothing else refers to may be gone: nothing is inferred from it then.
         clients = clients.mapValues { change($0) }.filter { $0.value != .unknown }
