@@ -123,6 +123,7 @@ struct ScriptedKernel: ~Copyable, KernelSources {
     func followProcessors() {}
     func processesWereMoved() {}
     var imagesReported: UInt64 { 0 }
+    var namespacesMissed: UInt64 { 0 }
     var imageReportPauses: UInt64 { 0 }
     var imageNumbers: [Int32] { [] }
     func takeImages(for events: [LifecycleEvent], into images: inout [ImageFacts]) {}

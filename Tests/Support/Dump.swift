@@ -23,6 +23,7 @@ package struct Dump: Sendable {
         package var unnoticed: UInt64?
         package var filesystemsInNamespaces: UInt64?
         package var filesystemsElsewhere: UInt64?
+        package var namespacesMissed: UInt64?
 
         private enum CodingKeys: String, CodingKey {
             case mode, received, lost, unnoticed
@@ -35,6 +36,7 @@ package struct Dump: Sendable {
             case untranslated = "translations_unknown"
             case filesystemsInNamespaces = "filesystems_in_namespaces"
             case filesystemsElsewhere = "filesystems_elsewhere"
+            case namespacesMissed = "namespaces_missed"
         }
     }
 

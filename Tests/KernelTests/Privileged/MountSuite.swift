@@ -63,6 +63,32 @@ extension KernelTests {
             try watching.stop()
         }
 
+        /// Namespaces that have ended before the daemon gets to them: what was opened on their filesystems was seen by nobody, and is
+        /// counted. One that lives is met.
+        @Test(.timeLimit(.minutes(1))) func namespacesThatWereGoneAreCounted() throws {
+            let bench = try Bench()
+            let point = try bench.files.folder("point")
+            let lasting = try Child(["unshare", "--mount", "sleep", "600"])
+            func missed() throws -> UInt64? {
+                try bench.daemon.dump().header.sources["fanotify"]?.namespacesMissed
+            }
+            let before = try #require(try missed())
+            bench.daemon.process.signal(SIGSTOP)
+            let inner = "mount -t tmpfs none \(point) && : > \(point)/f && echo there && read x"
+            let stages = try (0..<3).map { _ in try Child(["unshare", "--mount", "sh", "-c", inner]) }
+            // Each has its namespace before the first one's number is free.
+            for stage in stages { #expect(try stage.firstLine() == "there") }
+            stages.forEach { $0.kill() }
+            bench.daemon.process.signal(SIGCONT)
+            let all: Bool? = try eventually(within: 10, every: 0.2) {
+                try missed() == before + 3 ? true : nil
+            }
+            let counted = try missed()
+            #expect(all == true, "\(counted ?? 0) after \(before)")
+            lasting.kill()
+            try bench.daemon.stop()
+        }
+
         /// As a runtime starts a container: its own root, and in it a volume of its own that is mounted before the program
         /// starts.
         @Test(.timeLimit(.minutes(1)))

@@ -39,6 +39,8 @@ protocol KernelSources: ~Copyable {
     var imagesLost: UInt64 { get }
     /// Images that are known from what the kernel has reported, without a look at the process.
     var imagesReported: UInt64 { get }
+    /// Mount namespaces, at least, that were reported and gone before they could be entered.
+    var namespacesMissed: UInt64 { get }
     /// How often the kernel was no longer asked for the namespaces of images.
     var imageReportPauses: UInt64 { get }
     /// The numbers to poll for reports of images that fill their rings.
@@ -169,6 +171,7 @@ struct LiveKernel: ~Copyable, KernelSources {
     }
     var imagesLost: UInt64 { images.lost }
     var imagesReported: UInt64 { images.reportedImages }
+    var namespacesMissed: UInt64 { images.namespacesMissed }
     var imageReportPauses: UInt64 { images.pauses }
     var imageNumbers: [Int32] { images.numbersToPoll }
     func followProcessors() { images.followProcessors() }

@@ -278,6 +278,7 @@ struct LiveEngine<Kernel: KernelSources & ~Copyable, Rings: TransitionRings & ~C
                     ("filesystems_refused", UInt64(filesystems.unwatched.count)),
                     ("filesystems_in_namespaces", UInt64(otherMounts.filesystems.count)),
                     ("filesystems_elsewhere", UInt64(otherMounts.all.reduce(0) { $0 + $1.filesystems })),
+                    ("namespaces_missed", sourcesOfEvents.kernel.namespacesMissed),
                     ("held_elsewhere", otherMounts.filesCounted),
                     ("malformed", decoder.malformed.files),
                     ("queue_limit", UInt64(filesystems.queueLimit ?? 0)),

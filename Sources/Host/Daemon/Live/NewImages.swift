@@ -32,6 +32,7 @@ final class NewImages {
     /// Whether there are groups of which the kernel gives another one's number.
     private var isMisnumbered = false
     private var leads = LeadsOfPaths()
+    private var unmet = UnmetNamespaces()
     /// When namespaces were last entered, by inode, `CLOCK_MONOTONIC`, nanoseconds.
     private var entered: [UInt64: UInt64] = [:]
 
@@ -78,6 +79,8 @@ final class NewImages {
 
     /// What to wait for besides the sources: reports that nobody has read.
     var numbersToPoll: [Int32] { (reported?.number).map { [$0] } ?? [] }
+    /// Mount namespaces, at least, that were reported and gone before they could be entered.
+    var namespacesMissed: UInt64 { unmet.count(at: Clock.monotonic()) }
     /// How often the kernel was no longer asked for namespaces, since these cost more than they were worth.
     var pauses: UInt64 { reported?.pauses ?? 0 }
 
@@ -149,11 +152,15 @@ final class NewImages {
     private func meet(_ reported: ReportedExecs) {
         let now = Clock.monotonic()
         for (namespace, pid) in reported.takeOthers() {
-            if !others.hasMet(namespace) { promptUntil = max(promptUntil, now + Self.settling) }
-            guard isDue(namespace, now), let process = ProcessDirectory(pid),
-                process.namespace("mnt") == namespace
-            else { continue }
-            others.meet(namespace, process)
+            let isKnown = others.hasMet(namespace)
+            if !isKnown { promptUntil = max(promptUntil, now + Self.settling) }
+            guard isDue(namespace, now) else { continue }
+            if let process = ProcessDirectory(pid), process.namespace("mnt") == namespace {
+                unmet.meet(namespace, at: now)
+                others.meet(namespace, process)
+            } else if !isKnown {
+                unmet.miss(namespace, at: now)
+            }
         }
         guard let numbers else { return }
         for (network, pid) in reported.takeNetworks() where isDue(network, now) {
