@@ -356,8 +356,8 @@ final class ImageReader: Sendable {
             facts.name = arguments.name
             if !arguments.next.isEmpty { facts.argument = NameHash.of(arguments.next) }
         }
-        // Arguments that were read behind it may be the next one's.
-        guard files.executable(of: process, in: namespace) == executable else { return nil }
+        // Arguments that were read behind it may be the next one's. Of a process that has ended by now the next exec was reported.
+        if let now = files.executable(of: process, in: namespace), now != executable { return nil }
         facts.readAt = Clock.monotonic()
         return facts
     }
