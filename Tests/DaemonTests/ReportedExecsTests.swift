@@ -95,8 +95,16 @@ import TracepointRing
         let found = reported.take(for: [exec(7, at: 11), exec(7, at: 21)])
         #expect(found[0]?.place?.network == 2 && found[1]?.place?.network == 3)
         #expect(found[1]?.place?.mount == 1)
-        #expect(reported.takeOthers() == [4: 7] && reported.takeOthers().isEmpty)
-        #expect(reported.takeNetworks() == [2: 7, 3: 7] && reported.takeNetworks().isEmpty)
+        let seven = ReportedExecs.Members(first: 7, last: 7)
+        #expect(reported.takeOthers() == [4: seven] && reported.takeOthers().isEmpty)
+        #expect(reported.takeNetworks() == [2: seven, 3: seven] && reported.takeNetworks().isEmpty)
+    }
+
+    /// Of a namespace it is kept who came first, and may stay, and who came last.
+    @Test func membersOfANamespace() {
+        for (index, pid) in [7, 8, 9].enumerated() { kernel.joins(Int32(pid), 4, 1, at: UInt64(index) * 10) }
+        _ = reported.take(for: [])
+        #expect(reported.takeOthers() == [4: .init(first: 7, last: 9)])
     }
 
     /// A process that was there before is in namespaces that nobody knows, and so is one that has a thread elsewhere.

@@ -80,7 +80,7 @@ final class NewImages {
     /// What to wait for besides the sources: reports that nobody has read.
     var numbersToPoll: [Int32] { (reported?.number).map { [$0] } ?? [] }
     /// Mount namespaces, at least, that were reported and gone before they could be entered.
-    var namespacesMissed: UInt64 { unmet.count(at: Clock.monotonic()) }
+    var namespacesMissed: UInt64 { unmet.count(at: Clock.monotonic()) { others.hasMet($0) } }
     /// How often the kernel was no longer asked for namespaces, since these cost more than they were worth.
     var pauses: UInt64 { reported?.pauses ?? 0 }
 
@@ -151,21 +151,22 @@ final class NewImages {
     /// nobody could be met in, whoever executes something next is looked at.
     private func meet(_ reported: ReportedExecs) {
         let now = Clock.monotonic()
-        for (namespace, pid) in reported.takeOthers() {
+        for (namespace, members) in reported.takeOthers() {
             let isKnown = others.hasMet(namespace)
             if !isKnown { promptUntil = max(promptUntil, now + Self.settling) }
             guard isDue(namespace, now) else { continue }
-            if let process = ProcessDirectory(pid), process.namespace("mnt") == namespace {
-                unmet.meet(namespace, at: now)
+            if let process = Self.member(members, of: "mnt", namespace) {
+                unmet.meet(namespace, at: now, isKnown: isKnown)
                 others.meet(namespace, process)
-            } else if !isKnown {
-                unmet.miss(namespace, at: now)
+            } else if !isKnown, unmet.miss(namespace, at: now) {
+                // Whoever starts others there may live on.
+                others.seek(namespace)
             }
         }
         guard let numbers else { return }
-        for (network, pid) in reported.takeNetworks() where isDue(network, now) {
+        for (network, members) in reported.takeNetworks() where isDue(network, now) {
             let isKnown = numbers.knows(network)
-            if let process = ProcessDirectory(pid), process.namespace("net") == network,
+            if let process = Self.member(members, of: "net", network),
                 let namespace = process.openNamespace("net")
             {
                 numbers.meet(namespace)
@@ -175,6 +176,19 @@ final class NewImages {
             }
             promptUntil = max(promptUntil, now + Self.settling)
         }
+    }
+
+    /// Somebody who is in a namespace still.
+    private static func member(
+        _ members: ReportedExecs.Members, of kind: String, _ namespace: UInt64
+    ) -> ProcessDirectory? {
+        if let process = ProcessDirectory(members.last), process.namespace(kind) == namespace {
+            return process
+        }
+        guard members.first != members.last, let process = ProcessDirectory(members.first),
+            process.namespace(kind) == namespace
+        else { return nil }
+        return process
     }
 
     /// Whether a namespace was not entered a moment ago; on a host with many, each batch has somebody in most of them.

@@ -212,20 +212,29 @@ final class OtherMountNamespaces: Sendable {
         }
     }
 
-    /// Looks for anybody in a namespace of which all that were met are gone; not too often, since it asks every process.
+    /// Meets whoever is in a namespace of which nobody that was reported in it is there any more.
+    func seek(_ namespace: UInt64) {
+        if let process = anybody(in: namespace) { meet(namespace, process) }
+    }
+
+    /// Looks at a namespace of which all that were met are gone.
     private func search(_ namespace: UInt64) {
+        if let process = anybody(in: namespace) { look(namespace, process) }
+    }
+
+    /// Anybody in a namespace; not too often, since it asks every process.
+    private func anybody(in namespace: UInt64) -> ProcessDirectory? {
         let now = Clock.monotonic()
         let isDue = state.withLock { state in
             guard now >= state.searched + Self.ageOfSearch else { return false }
             state.searched = now
             return true
         }
-        guard isDue else { return }
+        guard isDue else { return nil }
         for pid in ProcessList.pids() {
-            guard let process = ProcessDirectory(pid), process.namespace("mnt") == namespace else { continue }
-            look(namespace, process)
-            return
+            if let process = ProcessDirectory(pid), process.namespace("mnt") == namespace { return process }
         }
+        return nil
     }
 
     /// Looks at the namespaces of processes that mounted something; `nil` among them stands for processes that are not

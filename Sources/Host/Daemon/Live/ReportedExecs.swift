@@ -43,6 +43,12 @@ final class ReportedExecs {
         var time: UInt64
     }
 
+    /// Who was reported in a namespace: first, who may have made it and may stay, and last, who may yet be there.
+    struct Members: Equatable {
+        var first: Int32
+        var last: Int32
+    }
+
     private struct Waiting {
         var time: UInt64
         var exec: Exec
@@ -115,9 +121,9 @@ final class ReportedExecs {
     private let ownMounts: UInt64
     private let ownNetwork: UInt64
     /// Processes in other mount namespaces than the daemon's, by these; see `takeOthers`.
-    private var others: [UInt64: Int32] = [:]
+    private var others: [UInt64: Members] = [:]
     /// Processes in other network namespaces, by these; see `takeNetworks`.
-    private var networks: [UInt64: Int32] = [:]
+    private var networks: [UInt64: Members] = [:]
 
     /// Processes that are kept; beyond that all are forgotten, and those that execute something are looked at.
     private static let most = 1 << 17
@@ -234,15 +240,15 @@ final class ReportedExecs {
         return found
     }
 
-    /// Mount namespaces other than the daemon's in which processes were met since this was last asked, and one of the processes.
-    func takeOthers() -> [UInt64: Int32] {
+    /// Mount namespaces other than the daemon's in which processes were reported since this was last asked.
+    func takeOthers() -> [UInt64: Members] {
         guard !others.isEmpty else { return [:] }
         defer { others.removeAll() }
         return others
     }
 
     /// The same of network namespaces.
-    func takeNetworks() -> [UInt64: Int32] {
+    func takeNetworks() -> [UInt64: Members] {
         guard !networks.isEmpty else { return [:] }
         defer { networks.removeAll() }
         return networks
@@ -302,8 +308,9 @@ final class ReportedExecs {
 
     private func note(_ report: NamespaceReport) {
         let place = Place(mount: report.mount, network: report.network, time: report.time)
-        if report.mount != ownMounts { others[report.mount] = report.process }
-        if report.network != ownNetwork { networks[report.network] = report.process }
+        let member = Members(first: report.process, last: report.process)
+        if report.mount != ownMounts { others[report.mount, default: member].last = report.process }
+        if report.network != ownNetwork { networks[report.network, default: member].last = report.process }
         guard report.thread != report.process else {
             places[report.process] = place
             return
