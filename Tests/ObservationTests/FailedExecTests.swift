@@ -95,6 +95,95 @@ import Testing
         #expect(writers(scene) == ["\(python) /s2/tool exact"])
     }
 
+    /// In another root a link is executed behind an attempt whose path ends like the link's: what was read of the process decides, and
+    /// where nothing was, nothing is sure.
+    @Test(arguments: ["read", "name", "reported"]) func aLinkInAnotherRootIsNotTheAttempt(known: String) {
+        var scene = scene()
+        let (attempt, real) = ("/c/usr/local/bin/tool", "/c/opt/real")
+        scene.host.heads[attempt] = scene.host.heads["/bad/zz"]
+        scene.host.heads[real] = .plain
+        scene.fork(1, 10)
+        scene.exec(10, attempt, succeeds: false)
+        switch known {
+        case "read": scene.exec(10, real, workload: "app")
+        case "name": scene.exec(10, real, executable: "tool", workload: "app")
+        default: scene.report(10, real, as: "/bin/tool", workload: "app")
+        }
+        if known != "reported" { scene.executed("/bin/tool") }
+        scene.write(10, "/out")
+        scene.interpret()
+        if known == "read" {
+            #expect(writers(scene) == ["\(real) exact"])
+        } else {
+            #expect(!writers(scene).isEmpty && writers(scene).allSatisfy { $0.hasSuffix("inferred") })
+        }
+    }
+
+    /// Nor is the link's file the interpreter of such an attempt, where that is a script.
+    @Test func aLinkInAnotherRootRunsNoFailedScript() {
+        var scene = scene()
+        scene.host.heads["/c/usr/local/bin/tool"] = scene.host.heads["/s1/tool"]
+        scene.host.heads["/c/opt/real"] = .plain
+        scene.fork(1, 10)
+        scene.exec(10, "/c/usr/local/bin/tool", succeeds: false)
+        scene.exec(10, "/c/opt/real", workload: "app")
+        scene.executed("/bin/tool")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(!writers(scene).isEmpty && writers(scene).allSatisfy { $0.hasSuffix("inferred") })
+    }
+
+    /// A link that may have been switched since the exec is no proof that it led to the attempt that failed.
+    @Test(arguments: [true, false]) func aLinkThatMayHaveBeenSwitched(isSwitched: Bool) {
+        var scene = scene()
+        scene.host.heads["/v1/app"] = .plain
+        scene.host.heads["/v2/app"] = .plain
+        scene.fork(1, 10)
+        scene.exec(10, "/v1/app", succeeds: false)
+        scene.report(10, "/v2/app", as: "/current/app", workload: "app")
+        scene.leads(to: isSwitched ? "/v1/app" : "/v2/app")
+        if isSwitched { scene.executed("/current/app") }
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(isSwitched ? writers(scene).allSatisfy { $0.hasSuffix("inferred") } : true)
+        #expect(isSwitched || writers(scene) == ["/v2/app exact"])
+    }
+
+    /// The same path again in one process, which is another file since chroot(2): which of the two it was is a guess.
+    @Test func theSamePathInAnotherRoot() {
+        var scene = scene()
+        for name in ["/usr/bin/again", "/c/usr/bin/again"] {
+            scene.host.heads[name] = .dynamic(loader: Array("/lib64/ld-linux.so.2".utf8))
+        }
+        scene.fork(1, 10)
+        scene.report(10, "/usr/bin/again", ld, workload: "app")
+        scene.report(10, "/c/usr/bin/again", as: "/usr/bin/again", workload: "app")
+        scene.report(10, as: "/usr/bin/again", workload: "app")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(!writers(scene).isEmpty && writers(scene).allSatisfy { $0.hasSuffix("inferred") })
+    }
+
+    /// The events of an interpreter may be merged with those of a batch before, and what stands behind the script is its loader.
+    @Test func aLoaderIsNoInterpreter() {
+        var scene = scene()
+        scene.host.heads["/usr/bin/dash"] = .dynamic(loader: Array("/lib64/ld-linux.so.2".utf8))
+        scene.host.heads[ld] = .plain
+        scene.fork(1, 10)
+        scene.exec(
+            10, "/s3/tool", "/usr/bin/dash", ld, executable: "/usr/bin/dash", arguments: "/s3/tool",
+            workload: "app")
+        scene.executed("/s3/tool")
+        scene.interpret()
+        scene.host.heads["/s3/next"] = .script(interpreter: Array("/bin/sh".utf8))
+        scene.exec(10, "/s3/next", succeeds: false)
+        scene.interpret()
+        scene.report(10, ld, as: "/s3/next", workload: "app")
+        scene.write(10, "/out")
+        scene.interpret()
+        #expect(!scene.lines.contains { $0.hasPrefix(ld) })
+    }
+
     /// The wrong one is not kept for others either: what the first one opens is merged, and so it is named by what is known.
     @Test func nothingIsLearntOfAFailedScript() {
         var scene = scene()

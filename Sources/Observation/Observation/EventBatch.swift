@@ -237,8 +237,11 @@ public struct ImageFacts: Sendable {
     /// Whether `workload` says in which control group it is.
     public var hasWorkload = true
     /// Of one that was looked at: the path that the kernel has reported as executed, or where that leads in the daemon's mount
-    /// namespace; empty if there was no report.
+    /// namespace; empty if there was no report. Of one that is only reported, and resolved: the path, where a link on it may have been
+    /// switched since the exec; else empty.
     public var path: [UInt8] = []
+    /// Whether another program may have been executed instead. Not recorded.
+    var isGuessed = false
 
     /// The path that was executed, as it was named or where that leads; empty if that was not reported.
     var executed: [UInt8] { isReported ? executable : path }

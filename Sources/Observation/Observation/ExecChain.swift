@@ -75,6 +75,17 @@ struct ExecChainParser {
                     let name = texts.intern(interpreter)
                     if let next = following(elements, index, element) {
                         let known = resolved[name]
+                        // The interpreter's own event was merged with one of another batch: what stands here is its loader.
+                        if let known, known != next.path, next.head == .plain, loaders.contains(next.path),
+                            met.head(of: known, before: index) == nil
+                        {
+                            chain.executable = known
+                            chain.loader = next.path
+                            chain.isDoubtful = true
+                            take(next, &chain)
+                            index += 1
+                            break walk
+                        }
                         // The interpreter's own event may have been merged with one of an exec before.
                         if let known, known != next.path, let head = met.head(of: known, before: index) {
                             finish(&chain, with: known, head, &met, before: index, &texts)
@@ -251,7 +262,8 @@ struct ExecChainParser {
             var isRead = false
             for image in reports.images where reports.isOwn(image) && !image.isReported {
                 guard !image.executable.isEmpty else { continue }
-                isRead = true
+                // A name alone may be that of both.
+                isRead = isRead || image.executable.first == UInt8(ascii: "/")
                 if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) {
                     return .refuted
                 }
@@ -301,7 +313,9 @@ struct ReportedPaths {
             guard !path.isEmpty else { continue }
             let one = fit(former, path, texts)
             let other = fit(latter, path, texts)
-            if one == .whole || one > other { return .former }
+            if one == .whole { return .former }
+            // In another root all that is executed lies there; else it is a file that happens to end like the path.
+            if one > other { return isBelowRoot(of: former, by: path, latter, texts) ? .former : .both }
             if other > one {
                 if result == .neither { result = .latter }
             } else if one != .none {
@@ -312,6 +326,20 @@ struct ReportedPaths {
         }
         // The path of a link may be the former's.
         return result == .latter && isStray ? .both : result
+    }
+
+    /// Whether a file lies in the root in which a path leads to another file.
+    private func isBelowRoot(
+        of file: TextID, by path: [UInt8], _ other: TextID, _ texts: borrowing TextTree
+    ) -> Bool {
+        guard path.first == UInt8(ascii: "/") else { return true }
+        return texts.withBytes(file) { file in
+            texts.withBytes(other) { other in
+                // A folder that is another one's link makes a path a letter shorter.
+                let length = max(0, file.count - path.count - 1)
+                return other.count > length && other[..<length].elementsEqual(file[..<length])
+            }
+        }
     }
 
     /// Whether an exec began with a file, and not with the other one by the same path.

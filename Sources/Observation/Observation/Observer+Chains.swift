@@ -25,13 +25,18 @@ extension Observer {
             if !possible.isEmpty { candidates = possible }
             if candidates.count > remaining, var facts = image(of: event) {
                 var match = facts.executed.isEmpty ? nil : named(by: facts, chains, candidates)
-                if facts.isReported, match == nil, remaining <= 1, let late = readLate(facts) { facts = late }
-                if match == nil, !facts.isReported {
-                    let executable = ledger.texts.intern(facts.executable)
-                    match = candidates.first { chains[$0].executable == executable }
+                if facts.isReported, match?.isSure != true, remaining <= 1, let late = readLate(facts) {
+                    facts = late
+                    // Where both agree, that is it.
+                    if let found = match, isRead(facts, chains[found.place]) { match?.isSure = true }
                 }
-                isGuess = facts.isReported && match == nil
-                if let match { candidates = [match] }
+                if match?.isSure != true, !facts.isReported {
+                    let executable = ledger.texts.intern(facts.executable)
+                    let read = candidates.first { chains[$0].executable == executable }
+                    match = read.map { ($0, true) } ?? match
+                }
+                isGuess = match.map { !$0.isSure } ?? facts.isReported
+                if let match { candidates = [match.place] }
             }
         }
         // A file that was executed again has left no events of that, and a failed attempt may have made up the number.
@@ -53,17 +58,46 @@ extension Observer {
 
     /// Which of several chains is the one of the path that was executed: that of this very file, else the only one whose path
     /// ends with it.
-    private func named(by facts: ImageFacts, _ chains: [ExecChain], _ candidates: [Int]) -> Int? {
+    ///
+    /// Neither is sure by itself. Where a link leads was looked up later, and it may have been switched; and a path that ends like the
+    /// one that was executed in another root may be that of an attempt before, while what was executed there is a link. What
+    /// was read of the process has to agree, or there is no link.
+    private func named(
+        by facts: ImageFacts, _ chains: [ExecChain], _ candidates: [Int]
+    ) -> (place: Int, isSure: Bool)? {
         var found: Int?
         var isOnly = true
         for candidate in candidates {
             let fit = fit(facts.executed, chains[candidate])
-            if fit == .whole { return candidate }
+            if fit == .whole {
+                if !facts.isReported { return (candidate, isRead(facts, chains[candidate])) }
+                return (candidate, isSure(facts, chains[candidate]))
+            }
             guard fit == .end else { continue }
             if found != nil { isOnly = false }
             found = found ?? candidate
         }
-        return isOnly ? found : nil
+        guard isOnly, let found else { return nil }
+        return (found, !facts.isReported && isReadWhole(facts, chains[found]))
+    }
+
+    /// Whether no link on the path that was executed may have led elsewhere than to a chain's file by then.
+    func isSure(_ facts: ImageFacts, _ chain: ExecChain) -> Bool {
+        !facts.isReported || facts.path.isEmpty || fit(facts.path, chain) != .none
+    }
+
+    /// Whether what was read of a process is the executable of a chain: the very path, or its name where no more was read.
+    func isRead(_ facts: ImageFacts, _ chain: ExecChain) -> Bool {
+        guard chain.executable != .none, facts.executable.first == UInt8(ascii: "/") else {
+            return fits(facts.executable, chain)
+        }
+        return isReadWhole(facts, chain)
+    }
+
+    /// The same of the very path: a name alone may be that of an attempt that failed, too.
+    func isReadWhole(_ facts: ImageFacts, _ chain: ExecChain) -> Bool {
+        guard chain.executable != .none else { return false }
+        return ledger.texts.withBytes(chain.executable) { $0.elementsEqual(facts.executable) }
     }
 
     /// Whether a chain fits neither the path that was executed nor what was read of the process.
@@ -82,7 +116,10 @@ extension Observer {
         if read == nil, isLast {
             read = readLate(facts ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
         }
-        guard let read, fits(read.executable, chain) else { return false }
+        // A name alone may be that of an attempt, too.
+        guard let read, read.executable.first == UInt8(ascii: "/"), fits(read.executable, chain) else {
+            return false
+        }
         guard let script = chain.scripts.first else { return true }
         // The kernel hands the script to its interpreter.
         let isHanded = ledger.texts.withBytes(script) { path in

@@ -29,19 +29,22 @@ extension Observer {
         }
         if isLast {
             let late = readLate(known ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
-            if let late, fits(late, chain) { return late }
+            if let late, fits(late, chain), !isGuess || chain.map({ isRead(late, $0) }) != false {
+                return late
+            }
         }
         // An executable that nothing names is not known by where it runs.
         guard var known, known.isReported else { return nil }
         guard let chain else {
             guard let merged = mergedChain(of: event.pid, known) else { return nil }
-            known.executable = ledger.texts.array(merged.executable)
+            known.executable = ledger.texts.array(merged.chain.executable)
             known.isReported = false
-            if asksForArguments(merged, executedAs: known.executable) {
+            if asksForArguments(merged.chain, executedAs: known.executable) {
                 known.reading = .unknown
-            } else if let script = merged.scripts.first {
+            } else if let script = merged.chain.scripts.first {
                 known.script = ledger.texts.array(script)
             }
+            known.isGuessed = !merged.isOnly
             return known
         }
         guard chain.executable != .none else { return nil }
@@ -51,21 +54,22 @@ extension Observer {
 
     /// The chain of an earlier exec of the same file in this batch: the kernel merges the second one's events into the first one's.
     ///
-    /// One that was executed under the very path goes before those whose path ends with it; of these it has to be the only file.
-    func mergedChain(of pid: Int32, _ facts: ImageFacts) -> ExecChain? {
+    /// One that was executed under the very path goes before those whose path ends with it; of these it has to be the only file. It is
+    /// no more than likely where such a one was executed later: by then the process may have had another root.
+    func mergedChain(of pid: Int32, _ facts: ImageFacts) -> (chain: ExecChain, isOnly: Bool)? {
         guard let chains = work.chains[pid] else { return nil }
         var found: ExecChain?
         var isOnly = true
         for chain in chains.reversed() where chain.isConfirmed && chain.executable != .none {
             let fit = fit(facts, chain)
-            if fit == .whole { return chain }
+            let isSame =
+                found.map { $0.executable == chain.executable && $0.scripts == chain.scripts } ?? true
+            if fit == .whole { return (chain, isSame && isOnly && isSure(facts, chain)) }
             guard fit == .end else { continue }
-            if let found, found.executable != chain.executable || found.scripts != chain.scripts {
-                isOnly = false
-            }
+            isOnly = isOnly && isSame
             found = found ?? chain
         }
-        return isOnly ? found : nil
+        return isOnly ? found.map { ($0, true) } : nil
     }
 
     /// Asks a process now for what was not read of it right after its exec; `nil` if it has executed something since.

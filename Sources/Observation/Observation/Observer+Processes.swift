@@ -179,10 +179,13 @@ extension Observer {
         if facts == nil, let chain, isGuess || isAnother(chain, than: self.image(of: event)) {
             image.isCertain = false
         }
+        if isGuess, let chain, let facts, !facts.isReported, !isReadWhole(facts, chain) {
+            image.isCertain = false
+        }
         if let chain, chain.isDoubtful, !isSettled(chain, facts, event, isLast: isOnlyExec) {
             image.isCertain = false
         }
-        if isDoubtful || facts?.reading == .guessed { image.isCertain = false }
+        if isDoubtful || facts?.reading == .guessed || facts?.isGuessed == true { image.isCertain = false }
         image.network =
             if let network = facts?.network, network != 0 {
                 NetworkPlace(read: network)
@@ -296,7 +299,7 @@ extension Observer {
             counters.unknownExecutables += 1
             return (.unknown, false)
         }
-        let isDoubtful = findWorkload(of: &process, facts, isLast: isLast)
+        var isDoubtful = findWorkload(of: &process, facts, isLast: isLast)
         let carried = process.script
         process.script = .none
         var script = chain?.scripts.first ?? .none
@@ -312,7 +315,9 @@ extension Observer {
             script = text(path)
         } else if script == .none, isInterpreter || facts?.reading == .unknown {
             if carried != .none {
+                // Its line may name another one to the interpreter (`env -S`), which only the arguments show.
                 script = carried
+                if facts == nil || facts?.reading == .unknown { isDoubtful = true }
             } else if facts == nil || facts?.reading == .unknown {
                 counters.unknownScripts += 1
             }

@@ -1,3 +1,4 @@
+import Glibc
 import Procfs
 import SystemCalls
 
@@ -22,6 +23,52 @@ struct LeadsOfPaths {
         if known.count >= Self.most { known.removeAll() }
         known[path] = (file, now)
         return file
+    }
+
+    /// Whether a path led to a file at a moment already: no link on the way was made or moved since.
+    ///
+    /// Folders are not asked: they change whenever something is put in. A link is switched in place of a program's version, a folder is not.
+    ///
+    /// - Parameter moment: nanoseconds since 1970.
+    static func led(_ path: [UInt8], to file: [UInt8], at moment: UInt64) -> Bool {
+        if path == file { return true }
+        // What is kept may be older than the switch.
+        guard look(path) == file, let newest = newestLink(on: path) else { return false }
+        return newest + tick < moment
+    }
+
+    /// How far behind a change's time may be, nanoseconds: it is the time of the last tick (`CONFIG_HZ`, 100 at least).
+    private static let tick: UInt64 = 10_000_000
+    /// Parts of a path that are followed, those of its links among them.
+    private static let mostSteps = 128
+
+    /// When the youngest link on the way was made or moved, nanoseconds since 1970, 0 without one; `nil` if that is not known.
+    private static func newestLink(on path: [UInt8]) -> UInt64? {
+        let slash = UInt8(ascii: "/")
+        var left = Array(path.split(separator: slash).reversed())
+        var folder: [UInt8] = []
+        var newest: UInt64 = 0
+        for _ in 0..<mostSteps {
+            guard let name = left.popLast() else { return newest }
+            if name.elementsEqual(".".utf8) { continue }
+            if name.elementsEqual("..".utf8) {
+                folder.removeSubrange((folder.lastIndex(of: slash) ?? 0)...)
+                continue
+            }
+            let next = folder + [slash] + name
+            guard case .found(let file) = CachedLookup.open(next + [0], flags: O_NOFOLLOW),
+                let status = FileStatus(descriptor: file.number)
+            else { return nil }
+            guard status.mode & S_IFMT == S_IFLNK else {
+                folder = next
+                continue
+            }
+            newest = max(newest, status.changed)
+            guard let target = SymbolicLink.read("", relativeTo: file.number) else { return nil }
+            if target.first == slash { folder = [] }
+            left += target.split(separator: slash).reversed()
+        }
+        return nil
     }
 
     private static func look(_ path: [UInt8]) -> [UInt8]? {

@@ -33,6 +33,8 @@ final class NewImages {
     private var isMisnumbered = false
     private var leads = LeadsOfPaths()
     private var unmet = UnmetNamespaces()
+    /// When a report was waited for last, `CLOCK_MONOTONIC`, nanoseconds.
+    private var lastWait: UInt64 = 0
     /// When namespaces were last entered, by inode, `CLOCK_MONOTONIC`, nanoseconds.
     private var entered: [UInt64: UInt64] = [:]
 
@@ -42,6 +44,8 @@ final class NewImages {
     private static let looking: UInt64 = 60_000_000_000
     /// For how long a namespace is not entered again, nanoseconds.
     private static let pause: UInt64 = 50_000_000
+    /// From one wait for a report to the next, nanoseconds: a tenth of the time at most.
+    private static let rest = LateLooks.change * 10
 
     /// - Parameters:
     ///   - isWanted: whether rings may be used.
@@ -224,7 +228,14 @@ final class NewImages {
 
     /// Whether a process has executed anything after a moment that no batch has worked off.
     func hasExecuted(_ pid: Int32, after time: UInt64) -> Bool {
-        reported?.hasExecuted(pid, after: time) ?? false
+        guard let reported else { return false }
+        if reported.hasExecuted(pid, after: time) { return true }
+        // What a process executes shows a moment before it is reported. Whoever is asked for many cannot wait for each.
+        let now = Clock.monotonic()
+        guard now >= lastWait + Self.rest else { return false }
+        lastWait = now
+        usleep(UInt32(LateLooks.change / 1000))
+        return reported.hasExecuted(pid, after: time)
     }
 
     /// Has all images looked at for a while.
@@ -253,7 +264,7 @@ final class NewImages {
         if isHidden { promptUntil = max(promptUntil, Clock.monotonic() + Self.looking) }
         if !isSettled(exec.place) || isHidden || !areNumbersTrue, isLast(),
             let facts = reader.image(event.pid, event.time),
-            reported?.hasExecuted(event.pid, after: event.time, until: facts.readAt) != true
+            !hasExecuted(event.pid, after: event.time)
         {
             var facts = facts
             facts.group = exec.group
@@ -265,6 +276,10 @@ final class NewImages {
         )
         facts.isReported = true
         facts.isResolved = lead != nil
+        // A link may have been switched since: then the path says how far it is to be believed.
+        if let lead, !LeadsOfPaths.led(exec.path, to: lead, at: Self.wall(of: event.time)) {
+            facts.path = exec.path
+        }
         facts.name = exec.path.withUnsafeBytes { Array(lastComponent($0)) }
         facts.group = exec.group
         if areNumbersTrue, let workload = groups?.workload(of: exec.group) {
@@ -273,6 +288,12 @@ final class NewImages {
             facts.hasWorkload = false
         }
         return facts
+    }
+
+    /// A moment of `CLOCK_MONOTONIC` in nanoseconds since 1970.
+    private static func wall(of time: UInt64) -> UInt64 {
+        let (now, wall) = (Clock.monotonic(), Clock.wall())
+        return wall - min(wall, now - min(now, time))
     }
 
     /// Whether nothing is to be learnt of a process's namespaces by looking at it.
