@@ -262,8 +262,8 @@ struct ExecChainParser {
             var isRead = false
             for image in reports.images where reports.isOwn(image) && !image.isReported {
                 guard !image.executable.isEmpty else { continue }
-                // A name alone may be that of both.
-                isRead = isRead || image.executable.first == UInt8(ascii: "/")
+                // A name alone may be that of both, and the path of a link or a mount end like the executable's.
+                isRead = isRead || reports.isRead(executable, by: image.executable, beside: path, texts)
                 if image.executable.withUnsafeBytes({ lastComponent($0).elementsEqual(own) }) {
                     return .refuted
                 }
@@ -326,6 +326,15 @@ struct ReportedPaths {
         }
         // The path of a link may be the former's.
         return result == .latter && isStray ? .both : result
+    }
+
+    /// Whether a file is the one of a path that was read, of its root or of another one in which a second file lies, too.
+    func isRead(
+        _ file: TextID, by path: [UInt8], beside other: TextID, _ texts: borrowing TextTree
+    ) -> Bool {
+        guard path.first == UInt8(ascii: "/") else { return false }
+        if texts.withBytes(file, { $0.elementsEqual(path) }) { return true }
+        return fit(file, path, texts) != .none && isBelowRoot(of: file, by: path, other, texts)
     }
 
     /// Whether a file lies in the root in which a path leads to another file.

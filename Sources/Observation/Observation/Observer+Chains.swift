@@ -116,11 +116,9 @@ extension Observer {
         if read == nil, isLast {
             read = readLate(facts ?? ImageFacts(pid: event.pid, time: event.time, executable: []))
         }
-        // A name alone may be that of an attempt, too.
-        guard let read, read.executable.first == UInt8(ascii: "/"), fits(read.executable, chain) else {
-            return false
-        }
-        guard let script = chain.scripts.first else { return true }
+        guard let read, fits(read.executable, chain) else { return false }
+        // A name alone may be that of an attempt, too; of a script the arguments decide.
+        guard let script = chain.scripts.first else { return isReadWhole(read, chain) }
         // The kernel hands the script to its interpreter.
         let isHanded = ledger.texts.withBytes(script) { path in
             if let own = read.script { return path.elementsEqual(own) }
