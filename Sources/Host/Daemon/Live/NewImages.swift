@@ -277,7 +277,11 @@ final class NewImages {
         facts.isReported = true
         facts.isResolved = lead != nil
         // A link may have been switched since: then the path says how far it is to be believed.
-        if let lead, !LeadsOfPaths.led(exec.path, to: lead, at: Self.wall(of: event.time)) {
+        // Where it ends like the path, as `/usr/bin/true` like `/bin/true`, the path itself says which file it is, and no link is asked.
+        if let lead,
+            lead != exec.path && lead.suffix(exec.path.count) == exec.path[...]
+                || !LeadsOfPaths.led(exec.path, to: lead, at: Self.wall(of: event.time))
+        {
             facts.path = exec.path
         }
         facts.name = exec.path.withUnsafeBytes { Array(lastComponent($0)) }
