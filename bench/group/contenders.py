@@ -10,6 +10,9 @@ NAMES = ["retinue", "index", "indexed", "duckdb", "rustworkx", "scipy", "sqlite"
 # Those that take no more than four of nine columns without more ado.
 NINE = ["retinue", "index", "indexed", "duckdb", "rustworkx", "scipy"]
 
+# Those that take part in lists beyond 350,000 rows, unless others are asked for: there the rest take minutes for a run.
+LONG = ["retinue", "index", "indexed", "duckdb", "scipy"]
+
 # Those that print no members.
 SILENT = ["index"]
 

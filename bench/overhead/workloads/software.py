@@ -240,7 +240,7 @@ class Stress(Software):
 
 
 # Too long for every watcher: what a build takes without and with the one that all this is about.
-LONG_MAKE = Make("make", "compiled file", 2_000, 200)
+LONG_MAKE = Make("make", "compiled file", 1_000, 200)
 LONG_MAKE.only = ("baseline", "retinue")
 
 WORKLOADS = [
@@ -248,5 +248,5 @@ WORKLOADS = [
     Make("make-150", "compiled file", 150, 15),
     GitStatus("git-status", "git status", 100, 10),
     Python("python", "start of Python", 40, 4),
-    Stress("stress-ng", "bogo operation", 20_000, 2_000),
+    Stress("stress-ng", "bogo operation", 10_000, 2_000),
 ]
